@@ -1,0 +1,9 @@
+"""stemforge: labelled STEM images from physics, and detectors trained on them."""
+
+from importlib.metadata import version
+
+import lazy_loader
+
+__version__ = version("stemforge")
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,306 @@
+"""Settings: frozen, checked, hashed; and numbers that are drawn anew for every sample."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, Union
+
+import numpy as np
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+from stemforge.errors import RecipeError
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen pydantic models in which an unknown key is an error.
+
+    A field may be declared :data:`Random`; then a recipe gives either a number or a distribution, and
+    :meth:`draw` returns the same settings with every distribution replaced by a number.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def from_file(cls, path: str | Path, overrides: Mapping[str, Any] | None = None) -> Self:
+        """Read settings from a YAML file.
+
+        Parameters
+        ----------
+        path
+            YAML file with one mapping.
+        overrides
+            Values that replace those of the file, by dotted name: ``{"microscope.energy": 80e3}``.
+
+        Raises
+        ------
+        RecipeError
+            File missing, not YAML, an unknown key, a wrong type or a value out of range.
+        """
+        path = Path(path)
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise RecipeError(f"{path}: is not YAML ({error})") from error
+        if not isinstance(values, dict):
+            raise RecipeError(f"{path}: a recipe is a YAML mapping of keys to values, this is {type(values)}")
+        return cls.from_mapping(values, overrides, source=str(path))
+
+    @classmethod
+    def from_mapping(
+        cls, values: Mapping[str, Any], overrides: Mapping[str, Any] | None = None, source: str = "settings"
+    ) -> Self:
+        """Check a mapping against these settings; parameters and errors as in :meth:`from_file`."""
+        merged: dict[str, Any] = json.loads(json.dumps(dict(values)))
+        for dotted, value in (overrides or {}).items():
+            *parents, last = dotted.split(".")
+            node: Any = merged
+            for key in parents:
+                node = node.setdefault(key, {}) if isinstance(node, dict) else None
+                if not isinstance(node, dict):
+                    raise RecipeError(f"{source}: '{dotted}' cannot be set, '{key}' holds a plain value")
+            node[last] = value
+        try:
+            return cls.model_validate(merged)
+        except ValidationError as error:
+            raise RecipeError(f"{source}: {_explain(error, cls)}") from error
+
+    def to_yaml(self) -> str:
+        """Return the settings as YAML, every field spelled out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the settings' content, independent of key order and file layout."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def draw(self, rng: np.random.Generator) -> Self:
+        """Replace every distribution in these settings by a number drawn from ``rng``, in field order."""
+        values = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Distribution):
+                values[name] = value.sample(rng)
+            elif isinstance(value, Settings):
+                values[name] = value.draw(rng)
+        return type(self).model_validate({**{n: getattr(self, n) for n in type(self).model_fields}, **values})
+
+
+class Distribution(Settings):
+    """A number that is drawn anew for each sample."""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+        raise NotImplementedError
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        raise NotImplementedError
+
+
+class Uniform(Distribution):
+    """Uniform between two bounds: ``{uniform: [low, high]}``."""
+
+    uniform: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.uniform[0] > self.uniform[1]:
+            raise ValueError(f"bounds must be ordered, got {list(self.uniform)}")
+        return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+        return self.uniform
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        return float(rng.uniform(*self.uniform))
+
+
+class LogUniform(Distribution):
+    """Uniform in the logarithm between two positive bounds: ``{loguniform: [low, high]}``."""
+
+    loguniform: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.loguniform
+        if not 0 < low <= high:
+            raise ValueError(f"bounds must be positive and ordered, got {[low, high]}")
+        return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+        return self.loguniform
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        return float(np.clip(np.exp(rng.uniform(*np.log(self.loguniform))), *self.loguniform))
+
+
+class Normal(Distribution):
+    """Normal with mean and standard deviation, cut at three of them: ``{normal: [mean, sd]}``.
+
+    The cut gives the distribution bounds, so that a recipe whose draws could leave a field's allowed range
+    is refused when it is read and not in the middle of the night.
+    """
+
+    normal: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        if self.normal[1] < 0:
+            raise ValueError(f"the standard deviation must not be negative, got {self.normal[1]}")
+        return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+        mean, sd = self.normal
+        return mean - 3 * sd, mean + 3 * sd
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        return float(np.clip(rng.normal(*self.normal), *self.bounds))
+
+
+class Choice(Distribution):
+    """One of several numbers, equally likely: ``{choice: [a, b, c]}``."""
+
+    choice: Annotated[tuple[float, ...], Field(min_length=1)]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+        return min(self.choice), max(self.choice)
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        return self.choice[int(rng.integers(len(self.choice)))]
+
+
+_KINDS: dict[str, type[Distribution]] = {
+    "uniform": Uniform,
+    "loguniform": LogUniform,
+    "normal": Normal,
+    "choice": Choice,
+}
+
+
+def _kind(value: Any) -> str:
+    """Tell a distribution by its one key, so that a misspelt one is named in the error."""
+    if isinstance(value, Distribution):
+        return next(name for name, kind in _KINDS.items() if isinstance(value, kind))
+    if isinstance(value, Mapping) and len(value) == 1:
+        key = next(iter(value))
+        return key if key in _KINDS else "unknown"
+    return "number"
+
+
+Random = Annotated[
+    Union[
+        Annotated[float, Tag("number")],
+        Annotated[Uniform, Tag("uniform")],
+        Annotated[LogUniform, Tag("loguniform")],
+        Annotated[Normal, Tag("normal")],
+        Annotated[Choice, Tag("choice")],
+    ],
+    Discriminator(
+        _kind,
+        custom_error_type="distribution",
+        custom_error_message="must be a number or one of {uniform: [a, b]}, {loguniform: [a, b]}, "
+        "{normal: [mean, sd]}, {choice: [...]}",
+    ),
+]
+"""A number, or a distribution from which each sample draws its own."""
+
+
+def within(low: float = -np.inf, high: float = np.inf, *, open_low: bool = False) -> AfterValidator:
+    """Bound a :data:`Random` field: the number, or every value its distribution can give."""
+
+    def check(value: Any) -> Any:
+        if value is None:
+            return value
+        smallest, largest = value.bounds if isinstance(value, Distribution) else (value, value)
+        if smallest < low or largest > high or (open_low and smallest == low):
+            allowed = f"{'greater than' if open_low else 'at least'} {low:g}" if np.isfinite(low) else ""
+            allowed += " and " if np.isfinite(low) and np.isfinite(high) else ""
+            allowed += f"at most {high:g}" if np.isfinite(high) else ""
+            raise ValueError(f"must be {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+NonNegative = Annotated[Random, within(0)]
+"""A random number that is never negative."""
+Positive = Annotated[Random, within(0, open_low=True)]
+"""A random number that is always above zero."""
+Fraction = Annotated[Random, within(0, 1)]
+"""A random number between 0 and 1."""
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say which fields are wrong, what is allowed and what came."""
+    lines = []
+    for item in error.errors(include_url=False):
+        # pydantic names the union branch it tried ("number", "carbon_particle"); users wrote no such key.
+        field = ".".join(str(part) for part in item["loc"] if str(part) not in {"number", *_KINDS})
+        if item["type"] == "extra_forbidden":
+            lines.append(f"unknown key '{field}'; {_siblings(model, item['loc'])}")
+        else:
+            got = json.dumps(item["input"], default=str)
+            message = item["msg"].removeprefix("Value error, ")
+            lines.append(f"'{field}': {message} (got {got[:80]})" if field else message)
+    return "; ".join(lines)
+
+
+def _siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """Name the closest allowed key, or all of them, next to an unknown one."""
+    import difflib
+
+    names = _field_names(model, list(loc[:-1]))
+    close = difflib.get_close_matches(str(loc[-1]), names, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"allowed are {', '.join(names)}"
+
+
+def _field_names(model: type[BaseModel], parents: list[int | str]) -> list[str]:
+    """Fields of the settings that ``parents`` lead to, through nested and tagged models."""
+    from typing import get_args
+
+    def models(annotation: Any) -> list[type[BaseModel]]:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return [annotation]
+        return [m for argument in get_args(annotation) for m in models(argument)]
+
+    candidates = [model]
+    for part in parents:
+        named = [m for c in candidates if part in c.model_fields for m in models(c.model_fields[part].annotation)]
+        # A part that is no field is the tag of a union's branch: keep those whose discriminator allows it.
+        tagged = [
+            c
+            for c in candidates
+            if any(
+                getattr(f.annotation, "__origin__", None) is Literal and part in get_args(f.annotation)
+                for f in c.model_fields.values()
+            )
+        ]
+        candidates = named or tagged or candidates
+    return sorted({name for c in candidates for name in c.model_fields})
