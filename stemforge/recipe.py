@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 import yaml
@@ -89,14 +89,18 @@ class Settings(BaseModel):
 
     def draw(self, rng: np.random.Generator) -> Self:
         """Replace every distribution in these settings by a number drawn from ``rng``, in field order."""
-        values = {}
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            if isinstance(value, Distribution):
-                values[name] = value.sample(rng)
-            elif isinstance(value, Settings):
-                values[name] = value.draw(rng)
-        return type(self).model_validate({**{n: getattr(self, n) for n in type(self).model_fields}, **values})
+        drawn = {name: _draw(getattr(self, name), rng) for name in type(self).model_fields}
+        return type(self).model_validate(drawn)
+
+
+def _draw(value: Any, rng: np.random.Generator) -> Any:
+    if isinstance(value, Distribution):
+        return value.sample(rng)
+    if isinstance(value, Settings):
+        return value.draw(rng)
+    if isinstance(value, tuple):
+        return tuple(_draw(item, rng) for item in value)
+    return value
 
 
 class Distribution(Settings):
@@ -214,22 +218,24 @@ def _kind(value: Any) -> str:
     return "number"
 
 
-Random = Annotated[
-    Union[
-        Annotated[float, Tag("number")],
-        Annotated[Uniform, Tag("uniform")],
-        Annotated[LogUniform, Tag("loguniform")],
-        Annotated[Normal, Tag("normal")],
-        Annotated[Choice, Tag("choice")],
-    ],
-    Discriminator(
-        _kind,
-        custom_error_type="distribution",
-        custom_error_message="must be a number or one of {uniform: [a, b]}, {loguniform: [a, b]}, "
-        "{normal: [mean, sd]}, {choice: [...]}",
-    ),
-]
-"""A number, or a distribution from which each sample draws its own."""
+if TYPE_CHECKING:
+    # Code works on drawn settings, in which every such field is a number.
+    Random = float
+else:
+    Random = Annotated[
+        Annotated[float, Tag("number")]
+        | Annotated[Uniform, Tag("uniform")]
+        | Annotated[LogUniform, Tag("loguniform")]
+        | Annotated[Normal, Tag("normal")]
+        | Annotated[Choice, Tag("choice")],
+        Discriminator(
+            _kind,
+            custom_error_type="distribution",
+            custom_error_message="must be a number or one of {uniform: [a, b]}, {loguniform: [a, b]}, "
+            "{normal: [mean, sd]}, {choice: [...]}",
+        ),
+    ]
+    """A number, or a distribution from which each sample draws its own."""
 
 
 def within(low: float = -np.inf, high: float = np.inf, *, open_low: bool = False) -> AfterValidator:
@@ -283,8 +289,6 @@ def _siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
 
 def _field_names(model: type[BaseModel], parents: list[int | str]) -> list[str]:
     """Fields of the settings that ``parents`` lead to, through nested and tagged models."""
-    from typing import get_args
-
     def models(annotation: Any) -> list[type[BaseModel]]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             return [annotation]
@@ -292,7 +296,8 @@ def _field_names(model: type[BaseModel], parents: list[int | str]) -> list[str]:
 
     candidates = [model]
     for part in parents:
-        named = [m for c in candidates if part in c.model_fields for m in models(c.model_fields[part].annotation)]
+        fields = [c.model_fields[part] for c in candidates if part in c.model_fields]
+        named = [m for field in fields for m in models(field.annotation)]
         # A part that is no field is the tag of a union's branch: keep those whose discriminator allows it.
         tagged = [
             c

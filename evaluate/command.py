@@ -1,0 +1,138 @@
+"""The commands of this folder, mounted by the front door: ``stemforge evaluate …``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stemforge.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from stemforge.evaluate.atoms_result import AtomEvaluation
+
+_FIGURES = (".png", ".pdf", ".svg", ".jpg")
+# What `stemforge infer atoms` and a corpus keep beside their tables.
+_THEIRS = ("run.json", "recipe.yaml")
+
+
+def atoms(
+    *,
+    pred: Path,
+    truth: Path,
+    json: Path | None = None,
+    csv: Path | None = None,
+    figure: Path | None = None,
+    sampling: float | None = None,
+    threshold: float | None = None,
+    unlabelled: bool = False,
+) -> None:
+    """Score detected atoms against labels.
+
+    Matches predictions and labels one to one, by the published criterion (two 21 px boxes with IoU above
+    0.5) and within 0.5, 1 and 2 Å, and prints precision, recall and F1 of each image with their mean ± sd.
+
+    Parameters
+    ----------
+    pred
+        Folder that `stemforge infer atoms` wrote, one CSV an image.
+    truth
+        Folder of labels (CSV with columns X,Y or x_px,y_px), or a corpus. Images pair by name, or by a
+        number before the first underscore: 021_Results.csv belongs to 021_HAADF_15nm.csv.
+    json
+        Write everything, curves over the threshold included, to this file.
+    csv
+        Write one row per image and criterion to this file.
+    figure
+        Draw the scores into this file (PNG, PDF, SVG, JPG).
+    sampling
+        Pixel size of every image [Å]. By default it comes from the nm columns of the predictions; where
+        there is none, criteria in Å are left out.
+    threshold
+        Count only predictions with at least this score. By default all in the tables.
+    unlabelled
+        Leave predictions without labels out instead of refusing them.
+    """
+    from rich.console import Console
+
+    from stemforge.evaluate.atoms import evaluate_atoms
+
+    _check_outputs([json, csv, figure], [pred, truth])
+    evaluation = evaluate_atoms(pred, truth, sampling=sampling, threshold=threshold, unlabelled=unlabelled)
+    console = Console()
+    console.print(_table(evaluation))
+    for note in evaluation.notes:
+        console.print(note, style="dim", highlight=False)
+    for path, write in ((json, evaluation.to_json), (csv, evaluation.to_csv)):
+        if path is not None:
+            verb = "replaced" if path.exists() else "wrote"
+            write(path)
+            console.print(f"{verb} {path}", soft_wrap=True, highlight=False)
+    if figure is not None:
+        verb = "replaced" if figure.exists() else "wrote"
+        evaluation.figure().savefig(figure, dpi=150)
+        console.print(f"{verb} {figure}", soft_wrap=True, highlight=False)
+
+
+def _check_outputs(outputs: list[Path | None], inputs: list[Path]) -> None:
+    """Refuse outputs that cannot be written or would replace what is being scored, before any work."""
+    taken: set[Path] = set()
+    for option, path in zip(("--json", "--csv", "--figure"), outputs, strict=True):
+        if path is None:
+            continue
+        if path.is_dir():
+            raise InputError(f"{option} {path}: is a folder, expected a file name")
+        if not path.absolute().parent.is_dir():
+            raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
+        if option == "--figure" and path.suffix.lower() not in _FIGURES:
+            raise InputError(f"{option} {path}: must end in {', '.join(_FIGURES)}, not '{path.suffix}'")
+        among = path.resolve().parent in {folder.resolve() for folder in inputs}
+        if among and (path.suffix.lower() == ".csv" or path.name in _THEIRS):
+            raise InputError(f"{option} {path}: lies among the tables that are scored; choose another folder")
+        if path.resolve() in taken:
+            raise InputError(f"{option} {path}: is named for two outputs; give each a file of its own")
+        taken.add(path.resolve())
+
+
+def _table(evaluation: "AtomEvaluation") -> "Table":
+    """Lay out one row an image, then mean, sd and pooled values."""
+    from rich import box
+    from rich.table import Table
+
+    from stemforge.evaluate.pairing import short_names
+
+    primary, *others = evaluation.summary
+    scored = [name for name in others if evaluation.summary[name] is not None]
+    table = Table(
+        title=f"atoms matched by {primary}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    table.add_column("image", overflow="fold", min_width=6)
+    known = all(image.sampling for image in evaluation.images if len(image.distances))
+    unit, key = ("Å", "rmse_angstrom") if known else ("px", "rmse_px")
+    for name in ("atoms", "pred.", "P", "R", "F1", f"rms\n{unit}", *(f"F1\n{name}" for name in scored)):
+        table.add_column(name, justify="right")
+    last = len(evaluation.images) - 1
+    # Ten columns fill a terminal of 80; the files have the names in full.
+    names = short_names([image.name for image in evaluation.images])
+    for i, image in enumerate(evaluation.images):
+        score = image.scores[primary]
+        assert score is not None  # noqa: S101 - the published criterion needs no calibration; for the type checker
+        f1s = [_cell(s.f1 if (s := image.scores[name]) else None) for name in scored]
+        values = [_cell(score.precision), _cell(score.recall), _cell(score.f1), _cell(getattr(score, key))]
+        counts = [str(score.truth), str(score.predicted)]
+        table.add_row(names[i], *counts, *values, *f1s, end_section=i == last)
+    summary = evaluation.summary[primary]
+    if summary is not None:
+        measures = ("precision", "recall", "f1", key)
+        kept = [other for name in scored if (other := evaluation.summary[name])]
+        for label in ("mean", "sd"):
+            rows = [_cell(getattr(summary, label)[name]) for name in measures]
+            table.add_row(label, "", "", *rows, *(_cell(getattr(s, label)["f1"]) for s in kept))
+        pooled = summary.pooled
+        values = [_cell(getattr(pooled, name)) for name in measures]
+        counts = [str(pooled.truth), str(pooled.predicted)]
+        table.add_row("pooled", *counts, *values, *(_cell(s.pooled.f1) for s in kept))
+    return table
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

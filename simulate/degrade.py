@@ -1,0 +1,202 @@
+"""From noise-free signal to the image that a detector would have written.
+
+One pure function, used alike by training, dose sweeps and export. In order: finite source, scan distortion,
+emission flicker, electron counting, detector, quantisation.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from ase.units import _e
+from numpy.typing import NDArray
+from pydantic import model_validator
+from scipy import ndimage, signal as sps
+
+from stemforge.errors import InputError
+from stemforge.recipe import Fraction, NonNegative, Positive, Random, Settings
+
+FWHM = 2 * np.sqrt(2 * np.log(2))
+"""Full width at half maximum of a Gaussian of standard deviation 1."""
+
+
+class Degradation(Settings):
+    """What stands between the specimen's signal and the recorded image.
+
+    Parameters
+    ----------
+    source_size
+        Full width at half maximum of the effective source, as a Gaussian blur [Å].
+    dose
+        Incident electrons per area [e/Å²]. Give either this or ``beam_current`` and ``dwell_time``.
+    beam_current, dwell_time
+        Beam current [pA] and time a pixel [µs].
+    counting
+        Draw electron counts from the Poisson distribution; False gives their expectation.
+    flicker
+        Relative standard deviation of the emission current; a cold field emitter shows some 1 % as streaks
+        along the scan lines.
+    flicker_time
+        Correlation time of the flicker [scan lines]; below 1 the streaks end within a line.
+    line_jitter
+        Standard deviation of each line's displacement along the line [Å].
+    drift, drift_angle
+        Specimen drift over the whole frame [Å] and its azimuth [rad].
+    tear, tear_position
+        Jump along the lines [Å] when the specimen discharges, and the fraction of the frame after which it
+        happens.
+    gain, offset, read_noise
+        Detector units an electron, at no electron, and their standard deviation at no electron.
+    bits
+        Digitised to whole units and clipped to 0 … 2^bits − 1; None keeps real numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> clean = np.full((1, 64, 64), 0.02, dtype="float32")
+    >>> degraded = degrade(clean, Degradation(dose=2e4), sampling=0.3, rng=np.random.default_rng(0))
+    >>> abs(degraded.image.mean() / (2e4 * 0.3**2 * 0.02) - 1) < 0.01
+    True
+    """
+
+    source_size: NonNegative = 1.0
+    dose: NonNegative | None = None
+    beam_current: Positive | None = None
+    dwell_time: Positive | None = None
+    counting: bool = True
+    flicker: NonNegative = 0.0
+    flicker_time: Positive = 0.5
+    line_jitter: NonNegative = 0.0
+    drift: NonNegative = 0.0
+    drift_angle: Random = 0.0
+    tear: Random = 0.0
+    tear_position: Fraction = 0.5
+    gain: Positive = 1.0
+    offset: Random = 0.0
+    read_noise: NonNegative = 0.0
+    bits: int | None = None
+
+    @model_validator(mode="after")
+    def _one_dose(self) -> Self:
+        current = (self.beam_current is not None, self.dwell_time is not None)
+        if current[0] != current[1]:
+            raise ValueError("beam_current [pA] and dwell_time [µs] are given together or not at all")
+        if current[0] and self.dose is not None:
+            raise ValueError("give either dose [e/Å²] or beam_current and dwell_time, not both")
+        if self.bits is not None and not 1 <= self.bits <= 32:
+            raise ValueError(f"bits must be 1 to 32 or null, got {self.bits}")
+        return self
+
+    def electrons_per_pixel(self, sampling: float) -> float:
+        """Incident electrons a pixel of side ``sampling`` [Å]; the settings must be drawn."""
+        if self.dose is not None:
+            return self.dose * sampling**2
+        if self.beam_current is not None and self.dwell_time is not None:
+            return self.beam_current * 1e-12 * self.dwell_time * 1e-6 / _e
+        raise InputError("degradation: give dose [e/Å²], or beam_current [pA] and dwell_time [µs]")
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A degraded image, and where the scan put what it shows.
+
+    Parameters
+    ----------
+    image
+        Detector units, shape (channels, height, width), float32.
+    displacement
+        How far each line's content lies from its true place, (dx, dy) [pixel], shape (height, 2).
+    """
+
+    image: NDArray[np.float32]
+    displacement: NDArray[np.float64]
+
+    def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where points (x, y) [pixel] of the undistorted specimen appear in the image."""
+        if not len(points) or not self.displacement.any():
+            return points
+        rows = np.arange(len(self.displacement))
+        # Line r shows specimen height r − dy(r): find the line that shows the point's height.
+        shown = np.maximum.accumulate(rows - self.displacement[:, 1])
+        line = np.interp(points[:, 1], shown, rows)
+        dx = np.interp(line, rows, self.displacement[:, 0])
+        return np.column_stack([points[:, 0] + dx, line])
+
+
+def degrade(
+    signal: NDArray[np.float32], degradation: Degradation, sampling: float, rng: np.random.Generator
+) -> Degraded:
+    """Turn a noise-free signal into a recorded image.
+
+    Parameters
+    ----------
+    signal
+        Fraction of incident electrons, shape (channels, height, width).
+    degradation
+        What to do; fields that are distributions are drawn from ``rng`` first.
+    sampling
+        Pixel size [Å].
+    rng
+        Source of every random number.
+
+    Returns
+    -------
+    Degraded
+        Image in detector units, and the displacement of each scan line.
+    """
+    settings = degradation.draw(rng)
+    electrons = settings.electrons_per_pixel(sampling)
+    values = np.asarray(signal, dtype=np.float32)
+    if values.ndim != 3:
+        raise InputError(f"degrade: signal must have shape (channels, height, width), not {values.shape}")
+    height, width = values.shape[1:]
+
+    if settings.source_size:
+        sigma = settings.source_size / FWHM / sampling
+        values = ndimage.gaussian_filter(values, (0, sigma, sigma), mode="nearest")
+    displacement = _displacement(settings, height, sampling, rng)
+    if displacement.any():
+        values = _distort(values, displacement)
+    if settings.flicker:
+        values = values * _flicker(settings, height, width, rng)
+    counts = np.clip(values, 0, None) * np.float32(electrons)
+    if settings.counting:
+        counts = rng.poisson(counts).astype(np.float32)
+    image = counts * np.float32(settings.gain) + np.float32(settings.offset)
+    if settings.read_noise:
+        image = image + rng.normal(0, settings.read_noise, image.shape).astype(np.float32)
+    if settings.bits is not None:
+        image = np.clip(np.rint(image), 0, 2**settings.bits - 1)
+    return Degraded(image.astype(np.float32), displacement)
+
+
+def _displacement(
+    settings: Degradation, height: int, sampling: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Displacement (dx, dy) [pixel] of each scan line's content."""
+    time = np.linspace(-0.5, 0.5, height)  # labels are right for the middle of the frame
+    drift, angle, tear = settings.drift, settings.drift_angle, settings.tear
+    jitter = rng.normal(0, settings.line_jitter, height) if settings.line_jitter else np.zeros(height)
+    torn = np.where(time + 0.5 > settings.tear_position, tear, 0.0)
+    dx = drift * np.cos(angle) * time + jitter + torn
+    dy = drift * np.sin(angle) * time
+    return np.column_stack([dx, dy]) / sampling
+
+
+def _distort(values: NDArray[np.float32], displacement: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Sample each line where the scan really was."""
+    height, width = values.shape[1:]
+    rows = np.arange(height)[:, None] - displacement[:, 1:]
+    columns = np.arange(width)[None, :] - displacement[:, :1]
+    where = np.stack(np.broadcast_arrays(rows, columns))
+    # Cubic splines: linear interpolation would blur by an amount that changes from line to line.
+    return np.stack([ndimage.map_coordinates(channel, where, order=3, mode="nearest") for channel in values])
+
+
+def _flicker(settings: Degradation, height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Emission current over the scan: an Ornstein-Uhlenbeck process in time, mean 1."""
+    memory = np.exp(-1 / (settings.flicker_time * width))
+    kicks = rng.normal(size=height * width)
+    kicks[1:] *= np.sqrt(1 - memory**2)
+    current = sps.lfilter([1], [1, -memory], kicks)
+    return (1 + settings.flicker * current).reshape(height, width).astype(np.float32)

@@ -1,0 +1,225 @@
+"""From a recipe to a corpus: samples made independently, one shard a task."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from stemforge.corpus import Corpus, CorpusWriter, Sample, Structure
+from stemforge.errors import CorpusError, InputError
+from stemforge.progress import progress
+from stemforge.simulate.abtem_engine import abtem_signal
+from stemforge.simulate.kernels import kernel_signal
+from stemforge.simulate.labels import label_atoms
+from stemforge.simulate.recipe import SimulationRecipe, Stage
+
+
+def simulate_sample(recipe: SimulationRecipe, index: int) -> Sample:
+    """Make one sample of a recipe: structure, noise-free signal, labels.
+
+    Parameters
+    ----------
+    recipe
+        The recipe; its distributions are drawn for this sample.
+    index
+        Number of the sample. The same recipe and number give the same sample, whatever else was made.
+
+    Returns
+    -------
+    Sample
+        With signal of shape (detectors, height, width) as fraction of incident electrons.
+
+    Examples
+    --------
+    >>> recipe = SimulationRecipe.load("fe-c3n4", {"scan.shape": [32, 32]})
+    >>> simulate_sample(recipe, 0).signal.shape
+    (1, 32, 32)
+    """
+    drawn, atoms = recipe.build(index)
+    z = atoms.positions[:, 2] if len(atoms) else np.zeros(1)
+    focus = float(z.min() + drawn.focus * np.ptp(z) + drawn.microscope.defocus)
+    signal = image_structure(drawn, atoms, focus, recipe.rng(index, Stage.SIMULATION))
+    labels = label_atoms(
+        atoms,
+        signal,
+        drawn.microscope,
+        drawn.scan,
+        focus,
+        reference_dose=drawn.reference_dose,
+        source_size=drawn.degradation.source_size,
+        thermal_sigma=drawn.engine.thermal_sigma,
+    )
+    return Sample(
+        index=index,
+        signal=signal,
+        sampling=drawn.scan.sampling,
+        channels=tuple(drawn.microscope.detectors),
+        labels=labels,
+        metadata={
+            "name": f"{recipe.name}-{index:06d}",
+            "focus_angstrom": focus,
+            "thickness_angstrom": float(np.ptp(z)),
+            "num_atoms": len(atoms),
+            "drawn": drawn.model_dump(mode="json", include={"support", "single_atoms", "microscope", "focus"}),
+        },
+        structure=_structure(atoms) if recipe.store_structures else None,
+    )
+
+
+def image_structure(
+    drawn: SimulationRecipe, atoms: Atoms, focus: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Image a structure with the recipe's engine; shape (detectors, height, width)."""
+    engine = drawn.engine
+    if engine.name == "kernels":
+        return kernel_signal(
+            atoms,
+            drawn.microscope,
+            drawn.scan,
+            focus,
+            thermal_sigma=engine.thermal_sigma,
+            depth_step=engine.depth_step,
+            broadening=engine.broadening,
+        )
+    return abtem_signal(
+        atoms,
+        drawn.microscope,
+        drawn.scan,
+        focus,
+        algorithm=engine.name,
+        interpolation=engine.interpolation,
+        sampling=engine.sampling,
+        slice_thickness=engine.slice_thickness,
+        frozen_phonons=engine.frozen_phonons,
+        thermal_sigma=engine.thermal_sigma,
+        rng=rng,
+    )
+
+
+def _structure(atoms: Atoms) -> Structure:
+    return Structure(
+        atoms.numbers.astype(np.uint8),
+        atoms.positions.astype(np.float32),
+        atoms.get_tags().astype(np.uint8),
+        np.asarray(atoms.cell),
+    )
+
+
+def write_shard(recipe: SimulationRecipe, folder: Path, shard: int) -> int:
+    """Make and write one shard; return its number. This is the task that dask runs."""
+    writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
+    first = shard * recipe.shard_size
+    samples = [simulate_sample(recipe, i) for i in range(first, min(first + recipe.shard_size, recipe.num_samples))]
+    writer.write(shard, samples)
+    return shard
+
+
+def check_recipe(recipe: SimulationRecipe) -> None:
+    """Refuse, before any work, a recipe that the engine could not carry out.
+
+    Raises
+    ------
+    InputError
+        Detector beyond the antialias limit, or too few shards to make sense of.
+    """
+    sampling = recipe.engine.sampling or 0.97 * recipe.microscope.potential_sampling()
+    limit = recipe.microscope.wavelength / (3 * sampling) * 1e3
+    recipe.microscope.check_antialias(limit, sampling)
+    recipe.degradation.draw(np.random.default_rng(0)).electrons_per_pixel(recipe.scan.sampling)
+
+
+def simulate_corpus(
+    recipe: SimulationRecipe, folder: str | Path, *, workers: int | None = None, quiet: bool = False
+) -> Corpus:
+    """Make the corpus of a recipe, or what of it is still missing.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    folder
+        Where the corpus goes. Finished shards of the same recipe are kept; another recipe's corpus is refused.
+    workers
+        Processes; by default one for each core. With 1 the work is done in this process.
+    quiet
+        Draw no progress bar.
+
+    Returns
+    -------
+    Corpus
+        The finished corpus.
+
+    Raises
+    ------
+    CorpusError, InputError
+        The folder is another corpus's, or the recipe cannot be carried out. Nothing has been written then.
+    """
+    check_recipe(recipe)
+    folder = Path(folder)
+    writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
+    shards = range(-(-recipe.num_samples // recipe.shard_size))
+    missing = [shard for shard in shards if not writer.complete(shard)]
+    if writer.complete(shards[-1]):
+        _remake_short(writer, recipe, shards[-1], missing)
+    _check_disk(recipe, folder, len(missing))
+    workers = _cores() if workers is None else workers
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, not {workers}")
+    with progress(f"simulate {recipe.name}", len(missing) * recipe.shard_size, "images", quiet) as advance:
+        _run(recipe, folder, missing, min(workers, max(len(missing), 1)), lambda: advance(recipe.shard_size))
+    return Corpus(folder)
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _remake_short(writer: CorpusWriter, recipe: SimulationRecipe, last: int, missing: list[int]) -> None:
+    """A corpus that is extended may end in a shard that is not full: make that one again."""
+    expected = recipe.num_samples - last * recipe.shard_size
+    import h5py
+
+    with h5py.File(writer.path(last), "r") as h5:
+        if len(h5["index"]) < expected:
+            missing.append(last)
+
+
+def _check_disk(recipe: SimulationRecipe, folder: Path, shards: int) -> None:
+    height, width = recipe.scan.shape
+    image = 4 * height * width * len(recipe.microscope.detectors)
+    free = shutil.disk_usage(folder).free
+    needed = shards * recipe.shard_size * image
+    if needed > free:
+        raise CorpusError(
+            f"{folder}: the images alone need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; make room or "
+            "lower num_samples"
+        )
+
+
+def _run(
+    recipe: SimulationRecipe, folder: Path, shards: Iterable[int], workers: int, advance: Callable[[], None]
+) -> None:
+    shards = list(shards)
+    if workers == 1:
+        for shard in shards:
+            write_shard(recipe, folder, shard)
+            advance()
+        return
+    import dask
+    from dask.distributed import Client, LocalCluster, as_completed
+
+    # Plain numbers travel in the graph, never arrays. One thread a process: FFTs and HDF5 keep it busy.
+    with (
+        dask.config.set({"distributed.admin.tick.limit": "60s", "distributed.comm.timeouts.connect": "60s"}),
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        Client(cluster) as client,
+    ):
+        tasks = [client.submit(write_shard, recipe, folder, shard, pure=False) for shard in shards]
+        for task in as_completed(tasks):
+            task.result()
+            advance()
