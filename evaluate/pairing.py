@@ -1,6 +1,5 @@
 """Pairing: which table of predictions belongs to which table of labelled atoms."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from stemforge.annotations import Annotations
 from stemforge.corpus import Corpus
 from stemforge.errors import CorpusError, InputError
+from stemforge.pairing import pair_names
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,7 @@ def read_points(folder: str | Path, what: str) -> dict[str, Table]:
 def pair_images(predicted: Iterable[str], truth: Iterable[str], unlabelled: bool = False) -> dict[str, str]:
     """Find the truth of each predicted image by name.
 
-    Two names belong together when they are equal, or when their leading tokens (up to the first ``_``) are
-    equal, hold a digit, and occur once among the predictions and once among the truths:
-    ``021_HAADF_15nm_Sample`` and ``021_Results``.
+    Which names belong together is :func:`stemforge.pairing.pair_names`'s to say.
 
     Parameters
     ----------
@@ -100,13 +98,7 @@ def pair_images(predicted: Iterable[str], truth: Iterable[str], unlabelled: bool
     {'021_HAADF_15nm': '021_Results', 'b': 'b'}
     """
     found, known = sorted(predicted), sorted(truth)
-    pairs = {name: name for name in found if name in set(known)}
-    tokens = [{name: name.split("_")[0] for name in names} for names in (found, known)]
-    for name, token in tokens[0].items():
-        alike = [[n for n, t in side.items() if t == token] for side in tokens]
-        # A word such as HAADF names a kind of image, not an image; a number does.
-        if name not in pairs and [len(side) for side in alike] == [1, 1] and re.search(r"\d", token):
-            pairs[name] = alike[1][0]
+    pairs = pair_names(found, known)
     lonely = [] if unlabelled else [name for name in found if name not in pairs]
     missing = [name for name in known if name not in pairs.values()]
     problems = []
@@ -121,7 +113,7 @@ def pair_images(predicted: Iterable[str], truth: Iterable[str], unlabelled: bool
             "on each side; run the detector on every labelled image (no atoms make an empty table) and give "
             "folders that hold the same images"
         )
-    return dict(sorted(pairs.items()))
+    return pairs
 
 
 def short_names(names: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@ from .abtem_engine import abtem_signal
 from .degrade import Degradation, Degraded, degrade
 from .generate import simulate_corpus, simulate_sample
 from .kernels import atom_image, cross_section, kernel_signal, object_function
-from .labels import label_atoms
+from .labels import label_atoms, visibility
 from .microscope import PRESETS, Microscope
 from .recipe import SimulationRecipe, shipped_recipes
 from .scan import Scan
@@ -25,4 +25,5 @@ __all__ = [
     "shipped_recipes",
     "simulate_corpus",
     "simulate_sample",
+    "visibility",
 ]

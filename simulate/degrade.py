@@ -106,10 +106,13 @@ class Degraded:
         Detector units, shape (channels, height, width), float32.
     displacement
         How far each line's content lies from its true place, (dx, dy) [pixel], shape (height, 2).
+    settings
+        The degradation as it was drawn.
     """
 
     image: NDArray[np.float32]
     displacement: NDArray[np.float64]
+    settings: Degradation
 
     def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return where points (x, y) [pixel] of the undistorted specimen appear in the image."""
@@ -167,7 +170,7 @@ def degrade(
         image = image + rng.normal(0, settings.read_noise, image.shape).astype(np.float32)
     if settings.bits is not None:
         image = np.clip(np.rint(image), 0, 2**settings.bits - 1)
-    return Degraded(image.astype(np.float32), displacement)
+    return Degraded(image.astype(np.float32), displacement, settings)
 
 
 def _displacement(

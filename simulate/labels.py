@@ -15,6 +15,8 @@ from stemforge.structures import Tag
 
 # Atoms nearer in defocus than this share one image [Å].
 _DEFOCUS_STEP = 5.0
+# Width of the smoothing that estimates the background [Å].
+_BACKGROUND_SIGMA = 3.0
 
 
 def label_atoms(
@@ -30,10 +32,6 @@ def label_atoms(
 ) -> Annotations:
     """Describe the scattered atoms in the field of view.
 
-    An atom's image k is known, and so is the background B it stands on. At the reference dose a pixel counts
-    N = dose × pixel area × B electrons; the ideal observer of a known signal on a known background then finds
-    the atom with contrast-to-noise √(Σ (N k/B)² / N), the matched filter's. Contrast is k's peak over B.
-
     Parameters
     ----------
     atoms
@@ -42,10 +40,9 @@ def label_atoms(
         Noise-free image, shape (detectors, height, width); the first detector is looked at.
     microscope, scan, focus
         As given to the engine.
-    reference_dose
-        Dose at which ``cnr`` is quoted [e/Å²]; it grows with the square root of the dose.
-    source_size
-        Full width at half maximum of the source that blurs the atom's image [Å].
+    reference_dose, source_size
+        Dose [e/Å²] and source [FWHM Å] at which ``contrast`` and ``cnr`` are quoted; :func:`visibility` gives
+        them at others.
     thermal_sigma
         Root mean square thermal displacement along one direction [Å].
 
@@ -53,36 +50,74 @@ def label_atoms(
     -------
     Annotations
         Points (x, y) [pixel] and columns ``element`` (atomic number), ``tag``, ``z_angstrom``,
-        ``defocus_angstrom`` (depth below the focal plane), ``contrast`` and ``cnr``.
+        ``defocus_angstrom`` (depth below the focal plane), ``scattering`` (sum of the atom's image [Å²]),
+        ``width_angstrom`` (standard deviation of the Gaussian with the image's sum and peak, without source),
+        ``background`` (fraction of electrons beside the atom), ``contrast`` and ``cnr``.
     """
     chosen = np.isin(atoms.get_tags(), (Tag.SINGLE_ATOM, Tag.CLUSTER_ATOM))
     origin = np.array(scan.origin((atoms.cell[0, 0], atoms.cell[1, 1])))
     points = (atoms.positions[chosen, :2] - origin) / scan.sampling
-    z = atoms.positions[chosen, 2]
-    numbers = atoms.numbers[chosen]
+    within = Annotations(points).inside(signal.shape[1:])
+    points = points[within]
+    z = atoms.positions[chosen, 2][within]
+    numbers = atoms.numbers[chosen][within]
     defocus = z - focus
-    columns = {"element": numbers.astype(np.uint8), "tag": atoms.get_tags()[chosen].astype(np.uint8)}
-    columns |= {"z_angstrom": z, "defocus_angstrom": defocus}
 
     detector = next(iter(microscope.detectors))
-    blur = np.hypot(source_size / FWHM, thermal_sigma)
-    # The support's own texture is background too: smoothed over more than an atom's width.
-    background = ndimage.gaussian_filter(signal[0], 3.0 / scan.sampling, mode="nearest")
-    rows, cols = (np.clip(np.rint(points[:, i]).astype(int), 0, signal.shape[2 - i] - 1) for i in (1, 0))
-    peak = np.zeros(len(points))
-    power = np.zeros(len(points))
+    scattering = np.zeros(len(points))
+    width = np.ones(len(points))
     steps = np.rint(defocus / _DEFOCUS_STEP).astype(int)
-    for number, step in {*zip(numbers.tolist(), steps.tolist(), strict=True)}:
+    for number, step in sorted({*zip(numbers.tolist(), steps.tolist(), strict=True)}):
         which = (numbers == number) & (steps == step)
-        image = atom_image(
-            chemical_symbols[number], microscope, detector, step * _DEFOCUS_STEP, scan.sampling, float(blur)
-        )
-        peak[which] = image.max()
-        power[which] = float(np.sum(image.astype(float) ** 2))
-    # In vacuum there is no background to count: half the atom's own peak stands in.
-    level = np.maximum(background[rows, cols] if len(points) else np.zeros(0), peak / 2)
-    level = np.maximum(level, 1e-12)
-    columns["contrast"] = peak / level
-    columns["cnr"] = np.sqrt(reference_dose * scan.sampling**2 * power / level)
-    labels = Annotations(points, columns=columns)
-    return labels.where(labels.inside(signal.shape[1:]))
+        depth = step * _DEFOCUS_STEP
+        image = atom_image(chemical_symbols[number], microscope, detector, depth, scan.sampling, thermal_sigma)
+        scattering[which] = image.sum() * scan.sampling**2
+        width[which] = np.sqrt(image.sum() * scan.sampling**2 / (2 * np.pi * image.max()))
+    # The support's own texture is background too: smoothed over more than an atom's width.
+    smooth = ndimage.gaussian_filter(signal[0], _BACKGROUND_SIGMA / scan.sampling, mode="nearest")
+    columns, rows = np.rint(points).astype(int).T
+    background = smooth[np.clip(rows, 0, signal.shape[1] - 1), np.clip(columns, 0, signal.shape[2] - 1)]
+    labels = Annotations(
+        points,
+        columns={
+            "element": numbers.astype(np.uint8),
+            "tag": atoms.get_tags()[chosen][within].astype(np.uint8),
+            "z_angstrom": z,
+            "defocus_angstrom": defocus,
+            "scattering": scattering,
+            "width_angstrom": width,
+            "background": background.astype(float),
+        },
+    )
+    contrast, cnr = visibility(labels, reference_dose, source_size)
+    return Annotations(points, columns={**labels.columns, "contrast": contrast, "cnr": cnr})
+
+
+def visibility(
+    labels: Annotations, dose: float, source_size: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Say how visible labelled atoms are at a dose and source size.
+
+    An atom's image, of sum S and standard deviation σ after blurring by the source, stands on a background B.
+    Its contrast is its peak over the background, S/(2πσ²B). An ideal observer who knows the image and the
+    background finds it with the contrast-to-noise of the matched filter, √(D Σk²/B) = S √(D/(4πσ²B)) at dose D.
+
+    Parameters
+    ----------
+    labels
+        From :func:`label_atoms`.
+    dose
+        Incident electrons per area [e/Å²].
+    source_size
+        Full width at half maximum of the source [Å].
+
+    Returns
+    -------
+    contrast, cnr
+        One value an atom.
+    """
+    variance = labels["width_angstrom"] ** 2 + (source_size / FWHM) ** 2
+    peak = labels["scattering"] / (2 * np.pi * variance)
+    # In vacuum there is next to no background to count: half the atom's own peak stands in.
+    background = np.maximum(labels["background"], np.maximum(peak / 2, 1e-12))
+    return peak / background, labels["scattering"] * np.sqrt(dose / (4 * np.pi * variance * background))

@@ -11,7 +11,7 @@ from ase.data import atomic_numbers
 from pydantic import Field, model_validator
 
 from stemforge.errors import RecipeError
-from stemforge.recipe import Fraction, NonNegative, Positive, Random, Settings
+from stemforge.recipe import Fraction, NonNegative, Positive, Random, Settings, within
 from stemforge.simulate.degrade import Degradation
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
@@ -52,12 +52,12 @@ class CarbonParticle(Settings):
     """Part of a particle; fields as in :func:`stemforge.structures.carbon_particle`."""
 
     kind: Literal["carbon_particle"]
-    mean_thickness: Annotated[Random, Field(description="[Å]")] = 300.0
+    mean_thickness: Annotated[Random, within(20, 600)] = 300.0
     density: Positive = 2.0
     nitrogen_fraction: Fraction = 0.0
     vacuum_fraction: Fraction = 0.2
     roughness: NonNegative = 0.08
-    correlation_length: Positive = 80.0
+    correlation_length: Annotated[Random, within(30)] = 80.0
     ridge_height: NonNegative = 0.05
     porosity: Fraction = 0.15
     pore_radius: Positive = 6.0

@@ -1,0 +1,60 @@
+"""Overlays: what was found, drawn on the micrograph."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from stemforge.infer.atoms import Detection
+from stemforge.micrograph import Micrograph
+
+
+def draw_micrograph(axes: Axes, micrograph: Micrograph) -> None:
+    """Draw a micrograph in grey with a scale bar (in nm where calibrated, in pixels where not)."""
+    low, high = np.percentile(micrograph.image, [0.5, 99.8])
+    axes.imshow(micrograph.image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
+    axes.set_axis_off()
+    height, width = micrograph.shape
+    unit = 1.0 if micrograph.sampling is None else 10 / micrograph.sampling
+    target = width / 5 / unit
+    step = 10 ** np.floor(np.log10(target))
+    length = max(s * step for s in (1, 2, 5) if s * step <= target)
+    x, y, thick = 0.05 * width, 0.95 * height, 0.012 * height
+    axes.add_patch(Rectangle((x, y - thick), length * unit, thick, color="white"))
+    label = f"{length:g} {'px' if micrograph.sampling is None else 'nm'}"
+    axes.text(x, y - 1.8 * thick, label, color="white", ha="left", va="bottom", fontsize=9)
+
+
+def draw_detection(detection: Detection, path: str | Path | None = None) -> Figure:
+    """Draw the atoms found on their micrograph, coloured by score.
+
+    Parameters
+    ----------
+    detection
+        From :func:`stemforge.infer.detect_atoms`.
+    path
+        Where to save the picture; None saves nothing.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
+    height, width = detection.micrograph.shape
+    figure = Figure(figsize=(7.6, 6.4 * height / width + 0.4), layout="constrained")
+    axes = figure.subplots()
+    draw_micrograph(axes, detection.micrograph)
+    x, y = detection.atoms.points.T
+    circles = axes.scatter(
+        x, y, s=70, c=detection.atoms["score"], cmap="autumn", vmin=detection.threshold, vmax=1,
+        marker="o", linewidths=1.2,
+    )  # fmt: skip
+    circles.set_facecolor("none")
+    circles.set_edgecolor(circles.get_cmap()(circles.norm(detection.atoms["score"])))
+    figure.colorbar(circles, ax=axes, label="likelihood", shrink=0.6, pad=0.01)
+    axes.set_title(f"{detection.micrograph.name}: {len(detection.atoms)} atoms at {detection.threshold:.2f}", fontsize=10)
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure

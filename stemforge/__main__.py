@@ -1,0 +1,69 @@
+"""The front door: one command line that mounts each folder's commands lazily."""
+
+import sys
+
+from cyclopts import App, CycloptsError
+
+from stemforge.errors import InputError
+from stemforge.progress import console
+
+# Commands are named by import string: `stemforge --help` imports none of them, and nothing on the ground floor
+# imports upward.
+app = App(
+    name="stemforge",
+    help="Labelled STEM images from physics, and detectors of single atoms trained on them.",
+    help_format="markdown",
+)
+app.command(
+    "stemforge.evaluate.quickstart:quickstart",
+    name="quickstart",
+    help="Simulate, train, detect and score on a small scale, with a report.",
+)
+app.command(
+    "stemforge.simulate.command:simulate", name="simulate", help="Make a labelled corpus from a recipe."
+)
+app.command("stemforge.ingest:command", name="ingest", help="Make a corpus of real labelled images.")
+app.command(
+    "stemforge.evaluate.inspect:inspect", name="inspect", help="Show what is in a corpus or a micrograph."
+)
+train = App(name="train", help="Train a network on corpora.")
+train.command("stemforge.train.command:sac_cnn", name="sac-cnn", help="Train SAC-CNN, the detector of single atoms.")
+infer = App(name="infer", help="Find things in real micrographs.")
+infer.command("stemforge.infer.command:atoms", name="atoms", help="Find single atoms.")
+evaluate = App(name="evaluate", help="Score what was found.")
+evaluate.command("stemforge.evaluate.command:atoms", name="atoms", help="Score detected atoms against labels.")
+evaluate.command(
+    "stemforge.evaluate.command:threshold",
+    name="threshold",
+    help="Choose a detector's threshold on images that it was not trained on.",
+)
+for group in (train, infer, evaluate):
+    app.command(group)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code.
+
+    0: done. 1: a batch went on past images that failed. 2: bad input, said in one message before work started.
+    """
+    try:
+        code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return 2  # cyclopts has said what is wrong
+    except InputError as error:
+        console.print(f"[bold red]stemforge:[/] {_escaped(str(error))}", soft_wrap=True, highlight=False)
+        return 2
+    except KeyboardInterrupt:
+        console.print("stemforge: stopped; what was finished is kept", highlight=False)
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,255 @@
+"""Crops of 21 × 21 pixels, drawn from corpora of simulated and of measured images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from stemforge.annotations import Annotations
+from stemforge.corpus import Corpus, Sample
+from stemforge.errors import CorpusError, MicrographError
+from stemforge.simulate import Degradation, degrade, visibility
+from stemforge.train.models.sac_cnn import CROP
+from stemforge.train.preprocess import prepare_image
+from stemforge.train.recipe import Crops
+
+# No negative is centred nearer to an atom than this [pixel]: half the published match box.
+_CLEAR = 5.0
+# Places beside an atom, taken as hard negatives, lie this far from it [pixel].
+_BESIDE = (6.0, 9.0)
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """A prepared image, the atoms an expert would mark on it, and those that are better left alone."""
+
+    image: NDArray[np.float32]
+    atoms: NDArray[np.float64]
+    doubtful: NDArray[np.float64]
+
+
+def labelled_image(
+    sample: Sample,
+    crops: Crops,
+    degradation: Degradation | None,
+    rng: np.random.Generator,
+) -> LabelledImage:
+    """Make what the network is trained on from one sample of a corpus.
+
+    Parameters
+    ----------
+    sample
+        Simulated or measured.
+    crops
+        What counts as an atom.
+    degradation
+        Applied to simulated signals; None for measured images.
+    rng
+        Source of the degradation's random numbers.
+
+    Returns
+    -------
+    LabelledImage
+        Image of shape (height, width) between 0 and 1, points (x, y) [pixel].
+    """
+    if degradation is None:
+        return LabelledImage(prepare_image(sample.signal[0]), sample.labels.points, np.empty((0, 2)))
+    if sample.sampling is None:
+        raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
+    degraded = degrade(sample.signal[:1], degradation, sample.sampling, rng)
+    points = degraded.move(sample.labels.points)
+    dose = degraded.settings.electrons_per_pixel(sample.sampling) / sample.sampling**2
+    visible, doubtful = visible_atoms(sample.labels, crops, dose, degraded.settings.source_size)
+    return LabelledImage(prepare_image(degraded.image[0]), points[visible], points[doubtful])
+
+
+def visible_atoms(
+    labels: Annotations, crops: Crops, dose: float, source_size: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell visible atoms from doubtful ones at a dose [e/Å²] and source size [FWHM Å]."""
+    contrast, cnr = visibility(labels, dose, source_size)
+    visible = (cnr >= crops.min_cnr) & (contrast >= crops.min_contrast)
+    return visible, ~visible & (cnr >= crops.ignore_cnr)
+
+
+def choose_centres(
+    labelled: LabelledImage, crops: Crops, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose crop centres on one image.
+
+    Returns
+    -------
+    centres, classes
+        (x, y) [pixel], shape (n, 2), and 1 for an atom or 0 for background, shape (n,).
+    """
+    height, width = labelled.image.shape
+    wanted = round(crops.per_image * crops.positive)
+    atoms = labelled.atoms
+    if len(atoms):
+        chosen = atoms[rng.integers(len(atoms), size=wanted)]
+        positives = np.rint(chosen).astype(int) + rng.integers(-crops.jitter, crops.jitter + 1, (wanted, 2))
+    else:
+        positives = np.empty((0, 2), dtype=int)
+
+    number = crops.per_image - wanted
+    hard = round(number * crops.hard)
+    avoid = np.concatenate([atoms, labelled.doubtful])
+    candidates = [_bright_spots(labelled.image, rng, hard // 2), _beside(atoms, rng, hard - hard // 2)]
+    # Enough for those that lie on an atom or off the image to be dropped.
+    candidates.append(rng.uniform(0, [width - 1, height - 1], (3 * number, 2)))
+    negatives = np.rint(np.concatenate(candidates)).astype(int)
+    on_image = np.all((negatives >= 0) & (negatives < [width, height]), axis=1)
+    negatives = negatives[on_image]
+    if len(avoid):
+        negatives = negatives[cKDTree(avoid).query(negatives)[0] >= _CLEAR]
+    negatives = negatives[:number]
+    centres = np.clip(np.concatenate([positives, negatives]), 0, [width - 1, height - 1])
+    return centres, np.repeat([1, 0], [len(positives), len(negatives)])
+
+
+def _bright_spots(image: NDArray[np.float32], rng: np.random.Generator, number: int) -> NDArray[np.float64]:
+    """Return the places where the smoothed image peaks; the brighter, the likelier."""
+    smooth = ndimage.gaussian_filter(image, 1.5)
+    rows, columns = np.nonzero(smooth == ndimage.maximum_filter(smooth, 7))
+    if not len(rows) or not number:
+        return np.empty((0, 2))
+    weights = smooth[rows, columns].astype(float) + 1e-9
+    # Oversampled, because the atoms among them are dropped later.
+    count = min(3 * number, len(rows))
+    chosen = rng.choice(len(rows), count, replace=False, p=weights / weights.sum())[: 2 * number]
+    return np.column_stack([columns[chosen], rows[chosen]]).astype(float)
+
+
+def _beside(atoms: NDArray[np.float64], rng: np.random.Generator, number: int) -> NDArray[np.float64]:
+    if not len(atoms) or not number:
+        return np.empty((0, 2))
+    angle = rng.uniform(0, 2 * np.pi, number)
+    radius = rng.uniform(*_BESIDE, number)
+    return atoms[rng.integers(len(atoms), size=number)] + np.column_stack([np.cos(angle), np.sin(angle)]) * radius[:, None]
+
+
+def cut_crops(image: NDArray[np.float32], centres: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Cut 21 × 21 crops around (x, y) centres, zero beyond the border; shape (n, 1, 21, 21)."""
+    half = CROP // 2
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(image, half), (CROP, CROP))
+    return windows[centres[:, 1], centres[:, 0]][:, None]
+
+
+class AtomCrops(IterableDataset):
+    """Batches of crops over corpora; every epoch degrades every image anew.
+
+    Parameters
+    ----------
+    corpora
+        Simulated ones are degraded as their recipe says, measured ones taken as they are.
+    crops
+        Which crops.
+    part
+        ``"train"`` or ``"validation"``: the first or the last samples of each corpus.
+    validation
+        Share of the samples in the validation part; at least one sample stays in each part.
+    images_per_batch
+        Images whose crops share a batch.
+    seed
+        Root of the randomness; an epoch's crops depend on (seed, epoch, sample) alone.
+
+    Yields
+    ------
+    crops, classes
+        Tensors of shape (n, 1, 21, 21) and (n,).
+    """
+
+    def __init__(
+        self,
+        corpora: Sequence[Corpus],
+        crops: Crops,
+        *,
+        part: str = "train",
+        validation: float = 0.15,
+        images_per_batch: int = 2,
+        seed: int = 0,
+    ) -> None:
+        self.corpora = list(corpora)
+        self.crops = crops
+        self.part = part
+        self.images_per_batch = images_per_batch
+        self.seed = seed
+        self.epoch = 0
+        self.items: list[tuple[int, int]] = []
+        for number, corpus in enumerate(self.corpora):
+            if len(corpus) < 2:
+                raise CorpusError(f"{corpus.folder}: needs at least two samples, one of them for validation")
+            split = min(max(1, round(len(corpus) * (1 - validation))), len(corpus) - 1)
+            chosen = range(split) if part == "train" else range(split, len(corpus))
+            self.items += [(number, i) for i in chosen]
+        self.degradations = [corpus_degradation(corpus) for corpus in self.corpora]
+
+    def __len__(self) -> int:
+        return -(-len(self.items) // self.images_per_batch)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        validating = self.part == "validation"
+        # Validation sees the same degraded crops in every epoch, so that its loss can be compared.
+        epoch = 0 if validating else self.epoch
+        order = np.arange(len(self.items))
+        if not validating:
+            np.random.default_rng([self.seed, epoch]).shuffle(order)
+        batches = [order[i : i + self.images_per_batch] for i in range(0, len(order), self.images_per_batch)]
+        for batch in batches[_share(len(batches))]:
+            parts = [self._crops(int(item), epoch) for item in batch]
+            images, classes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+            if len(classes):
+                yield torch.from_numpy(images), torch.from_numpy(classes)
+
+    def _crops(self, item: int, epoch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        number, index = self.items[item]
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(number, index, epoch, self.part == "validation"))
+        rng = np.random.default_rng(sequence)
+        sample = self.corpora[number][index]
+        try:
+            labelled = labelled_image(sample, self.crops, self.degradations[number], rng)
+        except MicrographError:
+            # An image of vacuum at a low dose may show nothing at all; there is nothing to learn from it.
+            return np.empty((0, 1, CROP, CROP), np.float32), np.empty(0, np.int64)
+        centres, classes = choose_centres(labelled, self.crops, rng)
+        cut = cut_crops(labelled.image, centres)
+        if self.part == "train":
+            cut = _turn(cut, rng)
+        return np.ascontiguousarray(cut), classes.astype(np.int64)
+
+
+def corpus_degradation(corpus: Corpus) -> Degradation | None:
+    """Return the degradation that a simulated corpus' recipe asks for; None for measured images."""
+    if corpus.kind == "measured":
+        return None
+    return Degradation.from_mapping(corpus.recipe.get("degradation", {}), source=str(corpus.folder / "recipe.yaml"))
+
+
+def _turn(crops: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Turn and mirror each crop into one of its eight orientations."""
+    turned = np.empty_like(crops)
+    orientation = rng.integers(8, size=len(crops))
+    for k in range(8):
+        chosen = orientation == k
+        rotated = np.rot90(crops[chosen], k % 4, axes=(2, 3))
+        turned[chosen] = rotated[..., ::-1] if k >= 4 else rotated
+    return turned
+
+
+def _share(batches: int) -> slice:
+    """Return the batches of this process: every n-th, over data-loader workers and distributed ranks."""
+    worker = get_worker_info()
+    rank, ranks = 0, 1
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    workers = worker.num_workers if worker else 1
+    first = rank * workers + (worker.id if worker else 0)
+    # Every rank gets the same number of batches: a rank without work would leave the others waiting.
+    usable = batches - batches % ranks if ranks > 1 and batches >= ranks else batches
+    return slice(first, usable, workers * ranks)

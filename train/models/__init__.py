@@ -1,0 +1,1 @@
+"""Networks, each in a module of its own."""
