@@ -1,7 +1,9 @@
 """The commands of this folder, mounted by the front door: ``stemforge evaluate …``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from stemforge.errors import InputError
 
@@ -136,3 +138,36 @@ def _table(evaluation: "AtomEvaluation") -> "Table":
 
 def _cell(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def threshold(
+    *,
+    weights: Path,
+    data: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
+    validation: float | None = None,
+    quiet: bool = False,
+) -> None:
+    """Choose a detector's threshold on images that it was not trained on, and store it with the weights.
+
+    Parameters
+    ----------
+    weights
+        File that `stemforge train` wrote.
+    data
+        The corpora it was trained on; their validation part is used.
+    validation
+        Share of each corpus to use; by default the share that training kept for validation.
+    quiet
+        Show no progress.
+    """
+    from stemforge.evaluate.calibrate import calibrate_threshold
+    from stemforge.progress import console
+
+    found = calibrate_threshold(weights, data, validation=validation, quiet=quiet)
+    best = found.thresholds.index(found.best)
+    console.print(
+        f"{weights}: threshold {found.best:g}, F1 {found.f1_mean[best]:.3f} ± {found.f1_sd[best]:.3f} on "
+        f"{found.images} held-out images",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -160,6 +160,7 @@ def simulate_corpus(
     check_recipe(recipe)
     folder = Path(folder)
     writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
+    writer.remove_partials()
     shards = range(-(-recipe.num_samples // recipe.shard_size))
     missing = [shard for shard in shards if not writer.complete(shard)]
     if writer.complete(shards[-1]):

@@ -146,8 +146,11 @@ class CorpusWriter:
         else:
             content = {"hash": self.recipe_hash, "kind": self.kind, "recipe": self.recipe}
             _replace(header, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
+
+    def remove_partials(self) -> None:
+        """Remove what a killed run left half-written; only while no other process writes to the folder."""
         for partial in self.folder.glob(f"*{_PARTIAL}"):
-            partial.unlink()  # left by a run that was killed; the shard is made again
+            partial.unlink(missing_ok=True)
 
     def path(self, shard: int) -> Path:
         """Return the file of a shard."""

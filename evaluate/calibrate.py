@@ -1,0 +1,126 @@
+"""The detection threshold, chosen on images that the network was not trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemforge.annotations import Annotations
+from stemforge.corpus import Corpus
+from stemforge.errors import InputError, MicrographError, WeightsError
+from stemforge.evaluate.matching import match_boxes
+from stemforge.evaluate.scores import AtomScore, summarise
+from stemforge.infer import find_atoms, likelihood_map
+from stemforge.progress import progress
+from stemforge.train import SACCNN, Crops, load_weights, save_weights
+from stemforge.train.data import AtomCrops, LabelledImage, labelled_image
+
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.89, 0.92, 0.94, 0.96, 0.97, 0.98, 0.99, 0.995)
+"""Likelihoods that are tried."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """F1 over the threshold on held-out images.
+
+    ``thresholds`` and ``f1_mean``, ``f1_sd`` have one entry a threshold; ``best`` is the threshold of the
+    highest mean F1.
+    """
+
+    thresholds: tuple[float, ...]
+    f1_mean: tuple[float, ...]
+    f1_sd: tuple[float, ...]
+    images: int
+
+    @property
+    def best(self) -> float:
+        """Threshold with the highest mean F1."""
+        return self.thresholds[int(np.argmax(self.f1_mean))]
+
+
+def held_out_images(
+    corpora: Sequence[Corpus], crops: Crops, validation: float, seed: int = 0, repeats: int = 1
+) -> list[LabelledImage]:
+    """Degrade and prepare the validation part of corpora; images that show nothing are left out."""
+    held_out = AtomCrops(corpora, crops, part="validation", validation=validation)
+    images = []
+    for repeat in range(repeats):
+        for number, index in held_out.items:
+            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(7, number, index, repeat)))
+            try:
+                sample = held_out.corpora[number][index]
+                images.append(labelled_image(sample, crops, held_out.degradations[number], rng))
+            except MicrographError:
+                continue
+    return images
+
+
+def score_labelled(found: Annotations, labelled: LabelledImage) -> AtomScore:
+    """Score detections against visible atoms; one that sits on a doubtful atom counts neither way."""
+    match = match_boxes(found.points, labelled.atoms)
+    false = np.setdiff1d(np.arange(len(found)), match.pairs[:, 0])
+    excused = match_boxes(found.points[false], labelled.doubtful).true_positives
+    return AtomScore(match.true_positives, len(false) - excused, match.false_negatives)
+
+
+def calibrate_threshold(
+    weights: str | Path,
+    data: Sequence[str | Path],
+    *,
+    thresholds: Sequence[float] = THRESHOLDS,
+    validation: float | None = None,
+    quiet: bool = False,
+) -> Calibration:
+    """Choose the threshold of a trained SAC-CNN on held-out images, and store it with the weights.
+
+    Parameters
+    ----------
+    weights
+        A safetensors file; its card is rewritten with the threshold and the F1 measured.
+    data
+        Corpora; their validation part, the same as in training, is used.
+    thresholds
+        Likelihoods to try.
+    validation
+        Share of each corpus to use, from its end; by default that of the training run.
+    quiet
+        Show no progress.
+
+    Returns
+    -------
+    Calibration
+        The curve; ``best`` is what was stored.
+    """
+    path = Path(weights)
+    if path.suffix != ".safetensors":
+        raise WeightsError(f"{path}: only a stemforge weights file (.safetensors) can carry a threshold")
+    model, card = load_weights(path)
+    if not isinstance(model, SACCNN):
+        raise WeightsError(f"{path}: are weights of a {card.architecture}, not of a sac-cnn")
+    crops = Crops.from_mapping(card.recipe.get("crops", {}), source=str(path))
+    share = validation if validation is not None else card.recipe.get("validation", 0.15)
+    if not 0 < share < 1:
+        raise InputError(f"validation must lie between 0 and 1, not {share}")
+    images = held_out_images([Corpus(folder) for folder in data], crops, share)
+    if not images:
+        raise InputError("the corpora's validation part holds no image with signal; use larger corpora")
+    with progress("choose threshold", len(images), "images", quiet) as advance:
+        table = []
+        for labelled in images:
+            table.append(_scores(model, labelled, thresholds))
+            advance(1)
+    f1 = np.array([[score.f1 for score in row] for row in table])
+    sd = f1.std(0, ddof=1) if len(images) > 1 else np.zeros(f1.shape[1])
+    calibration = Calibration(tuple(thresholds), tuple(f1.mean(0).tolist()), tuple(sd.tolist()), len(images))
+    chosen = thresholds.index(calibration.best)
+    summary = summarise([row[chosen] for row in table]).mean
+    metrics = {f"held_out_{name}": summary[name] for name in ("precision", "recall", "f1")}
+    save_weights(path, model, replace(card, threshold=calibration.best, metrics={**card.metrics, **metrics}))
+    return calibration
+
+
+def _scores(model: SACCNN, labelled: LabelledImage, thresholds: Sequence[float]) -> list[AtomScore]:
+    likelihood: NDArray[np.float32] = likelihood_map(model, labelled.image)
+    return [score_labelled(find_atoms(likelihood, threshold), labelled) for threshold in thresholds]

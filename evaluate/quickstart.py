@@ -1,0 +1,221 @@
+"""Quickstart: the whole chain on a small scale, and a report of it."""
+
+import base64
+import io
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from matplotlib.figure import Figure
+
+import stemforge
+from stemforge.annotations import Annotations
+from stemforge.corpus import Corpus
+from stemforge.errors import InputError
+from stemforge.evaluate.atoms import evaluate_atoms
+from stemforge.evaluate.calibrate import Calibration, calibrate_threshold
+from stemforge.evaluate.inspect import as_recorded, contact_sheet, describe_corpus
+from stemforge.infer import Detection, detect_atoms, draw_detection, draw_micrograph
+from stemforge.micrograph import Micrograph
+from stemforge.progress import console, progress
+from stemforge.readers import read_micrograph
+from stemforge.simulate import SimulationRecipe, degrade, simulate_corpus, simulate_sample
+from stemforge.simulate.recipe import Stage
+from stemforge.structures import draw_structure
+from stemforge.train import Crops, SACCNNRecipe, fit_sac_cnn, load_weights
+from stemforge.train.data import visible_atoms
+
+# Images that are simulated for the test alone.
+_TEST_IMAGES = 4
+
+
+def quickstart(*, out: Path = Path("stemforge-quickstart"), workers: int | None = None, quiet: bool = False) -> None:
+    """Simulate, train, detect and score on a small scale, and write report.html.
+
+    A few minutes on two cores. Atoms are detected on simulated images that the network has not seen, and on the
+    real ones where the environment variable STEMFORGE_DATA_DIR names a folder that holds the reference data.
+
+    Parameters
+    ----------
+    out
+        Folder for everything that is made. Run again, it goes on where it stopped.
+    workers
+        Processes that simulate; by default one for each core.
+    quiet
+        Show no progress.
+    """
+    report = Report()
+    recipe = SimulationRecipe.shipped("quickstart")
+    _refuse_strangers(out)
+    out.mkdir(parents=True, exist_ok=True)
+    training = SACCNNRecipe.from_file(
+        SACCNNRecipe.shipped_path(),
+        {"epochs": 14, "learning_rate": 1e-3, "images_per_batch": 1, "crops.per_image": 128, "validation": 0.2},
+    )
+
+    with report.stage("structure"):
+        _, atoms = recipe.build(0)
+        report.add("One specimen", draw_structure(atoms), f"{len(atoms):,} atoms; scattered Pt highlighted.")
+    with report.stage("simulate"):
+        corpus = simulate_corpus(recipe, out / "corpus", workers=workers, quiet=quiet)
+        text = "; ".join(f"{k} {v}" for k, v in describe_corpus(corpus).items() if k not in {"corpus", "recipe hash"})
+        report.add("Simulated corpus", contact_sheet(corpus, 8), f"{text}. Circles: atoms that can be seen.")
+        report.add("From signal to image", _dose_series(corpus), "One image at rising dose; left, noise-free.")
+    with report.stage("train"):
+        run = out / "run"
+        weights = run / "sac-cnn.safetensors"
+        if not weights.exists():
+            resume = (run / "checkpoints" / "last.ckpt").exists()
+            if not resume and run.exists():
+                (run / "recipe.yaml").unlink(missing_ok=True)
+            fit_sac_cnn([out / "corpus"], run, training, resume=resume, num_workers=0, quiet=quiet)
+        calibration = calibrate_threshold(weights, [out / "corpus"], quiet=quiet)
+        report.add("Training", _training_figure(run, calibration), "Loss an epoch; F1 over threshold, held-out images.")
+    model, card = load_weights(weights)
+    with report.stage("detect"):
+        unseen = recipe.model_copy(update={"seed": recipe.seed + 1, "num_samples": _TEST_IMAGES})
+        detections = []
+        with progress("detect on unseen", _TEST_IMAGES, "images", quiet) as advance:
+            for index in range(_TEST_IMAGES):
+                detections.append(_detect_unseen(unseen, index, model, card, training.crops, out / "unseen"))
+                advance(1)
+        report.add("Unseen simulated image", draw_detection(detections[0]), "Atoms found, coloured by likelihood.")
+    with report.stage("score"):
+        evaluation = evaluate_atoms(out / "unseen" / "found", out / "unseen" / "truth")
+        evaluation.to_json(out / "unseen" / "scores.json")
+        report.score("simulated, unseen", evaluation)
+        report.add("Scores on unseen simulated images", evaluation.figure(), "Published match criterion.")
+    _real_images(model, card, out, report, quiet)
+    path = out / "report.html"
+    report.write(path)
+    for line in report.scores:
+        console.print(line, highlight=False)
+    console.print(f"wrote {path}: open it in a browser", highlight=False, soft_wrap=True)
+
+
+def _refuse_strangers(out: Path) -> None:
+    """Refuse a folder that holds something else, before any work."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: is a file, expected a folder")
+    ours = {"corpus", "run", "unseen", "real", "report.html"}
+    if out.exists() and (strangers := {p.name for p in out.iterdir()} - ours):
+        raise InputError(f"--out {out}: holds {', '.join(sorted(strangers)[:4])}; choose an empty or new folder")
+
+
+def _detect_unseen(
+    recipe: SimulationRecipe, index: int, model: object, card: object, crops: Crops, folder: Path
+) -> Detection:
+    """Simulate an image from another seed, detect on it, and write truth and result as CSV."""
+    sample = simulate_sample(recipe, index)
+    rng = recipe.rng(index, Stage.DEGRADATION)
+    degraded = degrade(sample.signal[:1], recipe.degradation, recipe.scan.sampling, rng)
+    dose = degraded.settings.electrons_per_pixel(recipe.scan.sampling) / recipe.scan.sampling**2
+    visible, _ = visible_atoms(sample.labels, crops, dose, degraded.settings.source_size)
+    name = f"unseen-{index:03d}"
+    micrograph = Micrograph(degraded.image[0], recipe.scan.sampling, "HAADF", name)
+    detection = detect_atoms(micrograph, model, card)  # type: ignore[arg-type]
+    for part in ("found", "truth"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    detection.atoms.to_csv(folder / "found" / f"{name}.csv", micrograph.sampling)
+    Annotations(degraded.move(sample.labels.points)[visible]).to_csv(folder / "truth" / f"{name}.csv", micrograph.sampling)
+    return detection
+
+
+def _real_images(model: object, card: object, out: Path, report: "Report", quiet: bool) -> None:
+    """Detect and score on the reference data, where it is."""
+    folder = os.environ.get("STEMFORGE_DATA_DIR")
+    images = sorted(Path(folder, "pt-nc", "images").glob("*.tif")) if folder else []
+    if not images:
+        report.note("Real images: skipped, STEMFORGE_DATA_DIR names no folder with the reference data.")
+        return
+    with report.stage("real images"), progress("detect on real", len(images), "images", quiet) as advance:
+        found = out / "real"
+        found.mkdir(exist_ok=True)
+        for path in images:
+            detection = detect_atoms(read_micrograph(path), model, card)  # type: ignore[arg-type]
+            detection.atoms.to_csv(found / f"{path.stem}.csv", detection.micrograph.sampling)
+            if path == images[0]:
+                report.add("Real micrograph", draw_detection(detection), "Pt on N-doped carbon, Mitchell et al. 2022.")
+            advance(1)
+        evaluation = evaluate_atoms(found, Path(str(folder)) / "pt-nc" / "labels")
+        report.score("real, Pt on N-doped carbon", evaluation)
+        report.add("Scores on real images", evaluation.figure(), "Against expert labels; trained on simulation alone.")
+
+
+def _dose_series(corpus: Corpus) -> Figure:
+    """One image, noise-free and at three doses."""
+    sample = corpus[0]
+    figure = Figure(figsize=(12, 3.3), layout="constrained")
+    clean, *noisy = figure.subplots(1, 4)
+    draw_micrograph(clean, Micrograph(sample.signal[0], sample.sampling))
+    clean.set_title("noise-free", fontsize=9)
+    recipe = SimulationRecipe.from_mapping(corpus.recipe)
+    for axes, dose in zip(noisy, (1e3, 1e4, 1e5), strict=True):
+        settings = recipe.degradation.model_copy(update={"dose": dose, "drift": 0.0, "tear": 0.0})
+        image = degrade(sample.signal[:1], settings, recipe.scan.sampling, np.random.default_rng(0)).image[0]
+        draw_micrograph(axes, Micrograph(image, sample.sampling))
+        axes.set_title(f"{dose:,.0f} e/Å²", fontsize=9)
+    return figure
+
+
+def _training_figure(run: Path, calibration: Calibration) -> Figure:
+    """Loss over epochs from the CSV log, and F1 over the threshold."""
+    table = np.genfromtxt(run / "logs" / "csv" / "metrics.csv", delimiter=",", names=True)
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for part, colour in (("train", "#4477aa"), ("validation", "#ee6677")):
+        values = np.atleast_1d(table[f"{part}_loss"])
+        there = np.isfinite(values)
+        left.plot(np.atleast_1d(table["epoch"])[there], values[there], "o-", color=colour, label=part, markersize=3)
+    left.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
+    left.legend(frameon=False)
+    right.errorbar(calibration.thresholds, calibration.f1_mean, calibration.f1_sd, fmt="o-", color="#228833", markersize=3)
+    right.axvline(calibration.best, color="0.6", linestyle="--")
+    right.set(xlabel="threshold", ylabel="F1 (mean ± sd)", ylim=(0, 1), title=f"best at {calibration.best:g}")
+    return figure
+
+
+class Report:
+    """A self-contained HTML page: pictures, captions, times and scores in the order they were made."""
+
+    def __init__(self) -> None:
+        self.figures: list[dict[str, str]] = []
+        self.seconds: dict[str, float] = {}
+        self.scores: list[str] = []
+        self.notes: list[str] = []
+
+    @contextmanager
+    def stage(self, name: str):  # type: ignore[no-untyped-def]
+        """Measure how long a stage takes."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+    def add(self, title: str, figure: Figure, caption: str) -> None:
+        """Add a picture."""
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=90)
+        picture = base64.b64encode(stream.getvalue()).decode()
+        self.figures.append({"title": title, "caption": caption, "png": picture})
+
+    def score(self, what: str, evaluation: object) -> None:
+        """Add the mean scores of an evaluation."""
+        summary = evaluation.summary["box21_iou0.5"]  # type: ignore[attr-defined]
+        mean, sd = summary.mean, summary.sd
+        self.scores.append(
+            f"{what}: F1 {mean['f1']:.3f} ± {sd['f1'] or 0:.3f}, precision {mean['precision']:.3f}, recall "
+            f"{mean['recall']:.3f} ({summary.images} images)"
+        )
+
+    def note(self, text: str) -> None:
+        """Add a remark."""
+        self.notes.append(text)
+
+    def write(self, path: Path) -> None:
+        """Write the page."""
+        environment = jinja2.Environment(loader=jinja2.PackageLoader("stemforge.evaluate"), autoescape=True)
+        page = environment.get_template("report.html").render(report=self, version=stemforge.__version__)
+        path.write_text(page, encoding="utf-8")
