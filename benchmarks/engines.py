@@ -41,7 +41,9 @@ def compare(side: float, probes: int, phonons: int) -> dict:
     common = {"frozen_phonons": phonons, "slice_thickness": 2.0}
     kernel_signal(atoms, microscope, raster, focus)  # object functions are cached from here on
     fast, fast_s = timed(kernel_signal, atoms, microscope, raster, focus)
-    slow, slow_s = timed(abtem_signal, atoms, microscope, raster, focus, rng=np.random.default_rng(3), **common)
+    slow, slow_s = timed(
+        abtem_signal, atoms, microscope, raster, focus, rng=np.random.default_rng(3), **common
+    )
     prism, prism_s = timed(
         abtem_signal, atoms, microscope, raster, focus, rng=np.random.default_rng(3), algorithm="prism",
         interpolation=2, **common,
@@ -78,7 +80,9 @@ def peaks(atoms, element: str, microscope: Microscope, focus: float, image, comm
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--side", type=float, default=40.0)
     parser.add_argument("--probes", type=int, default=36)
     parser.add_argument("--phonons", type=int, default=8)

@@ -64,9 +64,9 @@ def describe_corpus(corpus: Corpus) -> dict[str, str]:
         if values:
             lines[name] = _range(values, unit)
     for name, column, unit in (("contrast", "contrast", ""), ("CNR", "cnr", f"at {_dose(corpus)} e/Å²")):
-        values = np.concatenate([s.labels.columns.get(column, np.empty(0)) for s in samples])
-        if len(values):
-            lines[name] = f"{_range(values, unit)} (10th to 90th percentile, median)"
+        every = np.concatenate([s.labels.columns.get(column, np.empty(0)) for s in samples])
+        if len(every):
+            lines[name] = f"{_range(every, unit)} (10th to 90th percentile, median)"
     return lines
 
 

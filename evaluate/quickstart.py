@@ -17,7 +17,7 @@ from stemforge.corpus import Corpus
 from stemforge.errors import InputError
 from stemforge.evaluate.atoms import evaluate_atoms
 from stemforge.evaluate.calibrate import Calibration, calibrate_threshold
-from stemforge.evaluate.inspect import as_recorded, contact_sheet, describe_corpus
+from stemforge.evaluate.inspect import contact_sheet, describe_corpus
 from stemforge.infer import Detection, detect_atoms, draw_detection, draw_micrograph
 from stemforge.micrograph import Micrograph
 from stemforge.progress import console, progress
@@ -32,7 +32,9 @@ from stemforge.train.data import visible_atoms
 _TEST_IMAGES = 4
 
 
-def quickstart(*, out: Path = Path("stemforge-quickstart"), workers: int | None = None, quiet: bool = False) -> None:
+def quickstart(
+    *, out: Path = Path("stemforge-quickstart"), workers: int | None = None, quiet: bool = False
+) -> None:
     """Simulate, train, detect and score on a small scale, and write report.html.
 
     A few minutes on two cores. Atoms are detected on simulated images that the network has not seen, and on the
@@ -53,7 +55,13 @@ def quickstart(*, out: Path = Path("stemforge-quickstart"), workers: int | None 
     out.mkdir(parents=True, exist_ok=True)
     training = SACCNNRecipe.from_file(
         SACCNNRecipe.shipped_path(),
-        {"epochs": 14, "learning_rate": 1e-3, "images_per_batch": 1, "crops.per_image": 128, "validation": 0.2},
+        {
+            "epochs": 14,
+            "learning_rate": 1e-3,
+            "images_per_batch": 1,
+            "crops.per_image": 128,
+            "validation": 0.2,
+        },
     )
 
     with report.stage("structure"):
@@ -61,9 +69,13 @@ def quickstart(*, out: Path = Path("stemforge-quickstart"), workers: int | None 
         report.add("One specimen", draw_structure(atoms), f"{len(atoms):,} atoms; scattered Pt highlighted.")
     with report.stage("simulate"):
         corpus = simulate_corpus(recipe, out / "corpus", workers=workers, quiet=quiet)
-        text = "; ".join(f"{k} {v}" for k, v in describe_corpus(corpus).items() if k not in {"corpus", "recipe hash"})
+        text = "; ".join(
+            f"{k} {v}" for k, v in describe_corpus(corpus).items() if k not in {"corpus", "recipe hash"}
+        )
         report.add("Simulated corpus", contact_sheet(corpus, 8), f"{text}. Circles: atoms that can be seen.")
-        report.add("From signal to image", _dose_series(corpus), "One image at rising dose; left, noise-free.")
+        report.add(
+            "From signal to image", _dose_series(corpus), "One image at rising dose; left, noise-free."
+        )
     with report.stage("train"):
         run = out / "run"
         weights = run / "sac-cnn.safetensors"
@@ -73,7 +85,11 @@ def quickstart(*, out: Path = Path("stemforge-quickstart"), workers: int | None 
                 (run / "recipe.yaml").unlink(missing_ok=True)
             fit_sac_cnn([out / "corpus"], run, training, resume=resume, num_workers=0, quiet=quiet)
         calibration = calibrate_threshold(weights, [out / "corpus"], quiet=quiet)
-        report.add("Training", _training_figure(run, calibration), "Loss an epoch; F1 over threshold, held-out images.")
+        report.add(
+            "Training",
+            _training_figure(run, calibration),
+            "Loss an epoch; F1 over threshold, held-out images.",
+        )
     model, card = load_weights(weights)
     with report.stage("detect"):
         unseen = recipe.model_copy(update={"seed": recipe.seed + 1, "num_samples": _TEST_IMAGES})
@@ -82,7 +98,9 @@ def quickstart(*, out: Path = Path("stemforge-quickstart"), workers: int | None 
             for index in range(_TEST_IMAGES):
                 detections.append(_detect_unseen(unseen, index, model, card, training.crops, out / "unseen"))
                 advance(1)
-        report.add("Unseen simulated image", draw_detection(detections[0]), "Atoms found, coloured by likelihood.")
+        report.add(
+            "Unseen simulated image", draw_detection(detections[0]), "Atoms found, coloured by likelihood."
+        )
     with report.stage("score"):
         evaluation = evaluate_atoms(out / "unseen" / "found", out / "unseen" / "truth")
         evaluation.to_json(out / "unseen" / "scores.json")
@@ -102,7 +120,9 @@ def _refuse_strangers(out: Path) -> None:
         raise InputError(f"--out {out}: is a file, expected a folder")
     ours = {"corpus", "run", "unseen", "real", "report.html"}
     if out.exists() and (strangers := {p.name for p in out.iterdir()} - ours):
-        raise InputError(f"--out {out}: holds {', '.join(sorted(strangers)[:4])}; choose an empty or new folder")
+        raise InputError(
+            f"--out {out}: holds {', '.join(sorted(strangers)[:4])}; choose an empty or new folder"
+        )
 
 
 def _detect_unseen(
@@ -120,7 +140,9 @@ def _detect_unseen(
     for part in ("found", "truth"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     detection.atoms.to_csv(folder / "found" / f"{name}.csv", micrograph.sampling)
-    Annotations(degraded.move(sample.labels.points)[visible]).to_csv(folder / "truth" / f"{name}.csv", micrograph.sampling)
+    Annotations(degraded.move(sample.labels.points)[visible]).to_csv(
+        folder / "truth" / f"{name}.csv", micrograph.sampling
+    )
     return detection
 
 
@@ -138,11 +160,19 @@ def _real_images(model: object, card: object, out: Path, report: "Report", quiet
             detection = detect_atoms(read_micrograph(path), model, card)  # type: ignore[arg-type]
             detection.atoms.to_csv(found / f"{path.stem}.csv", detection.micrograph.sampling)
             if path == images[0]:
-                report.add("Real micrograph", draw_detection(detection), "Pt on N-doped carbon, Mitchell et al. 2022.")
+                report.add(
+                    "Real micrograph",
+                    draw_detection(detection),
+                    "Pt on N-doped carbon, Mitchell et al. 2022.",
+                )
             advance(1)
         evaluation = evaluate_atoms(found, Path(str(folder)) / "pt-nc" / "labels")
         report.score("real, Pt on N-doped carbon", evaluation)
-        report.add("Scores on real images", evaluation.figure(), "Against expert labels; trained on simulation alone.")
+        report.add(
+            "Scores on real images",
+            evaluation.figure(),
+            "Against expert labels; trained on simulation alone.",
+        )
 
 
 def _dose_series(corpus: Corpus) -> Figure:
@@ -169,10 +199,19 @@ def _training_figure(run: Path, calibration: Calibration) -> Figure:
     for part, colour in (("train", "#4477aa"), ("validation", "#ee6677")):
         values = np.atleast_1d(table[f"{part}_loss"])
         there = np.isfinite(values)
-        left.plot(np.atleast_1d(table["epoch"])[there], values[there], "o-", color=colour, label=part, markersize=3)
+        left.plot(
+            np.atleast_1d(table["epoch"])[there], values[there], "o-", color=colour, label=part, markersize=3
+        )
     left.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
     left.legend(frameon=False)
-    right.errorbar(calibration.thresholds, calibration.f1_mean, calibration.f1_sd, fmt="o-", color="#228833", markersize=3)
+    right.errorbar(
+        calibration.thresholds,
+        calibration.f1_mean,
+        calibration.f1_sd,
+        fmt="o-",
+        color="#228833",
+        markersize=3,
+    )
     right.axvline(calibration.best, color="0.6", linestyle="--")
     right.set(xlabel="threshold", ylabel="F1 (mean ± sd)", ylim=(0, 1), title=f"best at {calibration.best:g}")
     return figure

@@ -158,7 +158,11 @@ def detect_atoms(
         raise WeightsError(f"detecting atoms needs a sac-cnn, these weights are of a {card.architecture}")
     image, sampling = micrograph.image, micrograph.sampling
     zoom = 1.0
-    if sampling is not None and card.sampling is not None and abs(sampling / card.sampling - 1) > _SAME_SAMPLING:
+    if (
+        sampling is not None
+        and card.sampling is not None
+        and abs(sampling / card.sampling - 1) > _SAME_SAMPLING
+    ):
         zoom = sampling / card.sampling
         shape = tuple(max(1, round(n * zoom)) for n in image.shape)
         # Antialiased: detail finer than the network's pixels would fold into them.

@@ -79,13 +79,21 @@ def atoms(
                     found += _detect(micrograph, model, card, out, threshold, tile, device, likelihood)
             except InputError as error:
                 failed.append(str(error))
-                console.print(f"[bold red]left out:[/] {str(error).replace('[', chr(92) + '[')}", soft_wrap=True)
+                console.print(
+                    f"[bold red]left out:[/] {str(error).replace('[', chr(92) + '[')}", soft_wrap=True
+                )
             advance(1)
-    run = {"weights": str(weights), "threshold": threshold or card.threshold, "images": [str(p) for p in images]}
+    run = {
+        "weights": str(weights),
+        "threshold": threshold or card.threshold,
+        "images": [str(p) for p in images],
+    }
     run["failed"] = failed
     (out / "run.json").write_text(json.dumps(run, indent=2), encoding="utf-8")
     console.print(
-        f"{out}: {found} atoms on {len(images) - len(failed)} of {len(images)} images", highlight=False, soft_wrap=True
+        f"{out}: {found} atoms on {len(images) - len(failed)} of {len(images)} images",
+        highlight=False,
+        soft_wrap=True,
     )
     if len(images) == len(failed) == 1:
         return 2  # nothing but bad input
@@ -118,11 +126,15 @@ def _detect(micrograph, model, card, out, threshold, tile, device, likelihood) -
     if likelihood:
         import tifffile
 
-        resolution = {} if detection.sampling is None else {
-            "resolution": (10 / detection.sampling,) * 2,
-            "metadata": {"unit": "nm"},
-        }  # fmt: skip
-        tifffile.imwrite(out / f"{micrograph.name}_likelihood.tif", detection.likelihood, imagej=True, **resolution)
+        # ImageJ keeps pixels per unit; without a unit the file says nothing about size.
+        path = out / f"{micrograph.name}_likelihood.tif"
+        if detection.sampling is None:
+            tifffile.imwrite(path, detection.likelihood, imagej=True)
+        else:
+            per_nm = 10 / detection.sampling
+            tifffile.imwrite(
+                path, detection.likelihood, imagej=True, resolution=(per_nm, per_nm), metadata={"unit": "nm"}
+            )
     return len(detection.atoms)
 
 
@@ -146,7 +158,11 @@ def _check_out(out: Path, images: list[Path], overwrite: bool) -> None:
         raise InputError(f"--out {out}: is a file, expected a folder")
     there = [f"{stem}.csv" for stem in stems if (out / f"{stem}.csv").exists()]
     if there and not overwrite:
-        raise InputError(f"--out {out}: already holds {', '.join(there[:5])}; choose another folder or say --overwrite")
+        raise InputError(
+            f"--out {out}: already holds {', '.join(there[:5])}; choose another folder or say --overwrite"
+        )
     if any(path.resolve().parent == out.resolve() for path in images if path.suffix.lower() == ".png"):
-        raise InputError(f"--out {out}: holds the PNG images themselves, which overlays would replace; choose another")
+        raise InputError(
+            f"--out {out}: holds the PNG images themselves, which overlays would replace; choose another"
+        )
     out.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,12 @@
 """Overlays: what was found, drawn on the micrograph."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -47,14 +50,13 @@ def draw_detection(detection: Detection, path: str | Path | None = None) -> Figu
     axes = figure.subplots()
     draw_micrograph(axes, detection.micrograph)
     x, y = detection.atoms.points.T
-    circles = axes.scatter(
-        x, y, s=70, c=detection.atoms["score"], cmap="autumn", vmin=detection.threshold, vmax=1,
-        marker="o", linewidths=1.2,
-    )  # fmt: skip
-    circles.set_facecolor("none")
-    circles.set_edgecolor(circles.get_cmap()(circles.norm(detection.atoms["score"])))
-    figure.colorbar(circles, ax=axes, label="likelihood", shrink=0.6, pad=0.01)
-    axes.set_title(f"{detection.micrograph.name}: {len(detection.atoms)} atoms at {detection.threshold:.2f}", fontsize=10)
+    colours = ScalarMappable(Normalize(detection.threshold, 1), "autumn")
+    edges: Any = colours.to_rgba(detection.atoms["score"])
+    axes.scatter(x, y, s=70, facecolors="none", edgecolors=edges, linewidths=1.2)
+    figure.colorbar(colours, ax=axes, label="likelihood", shrink=0.6, pad=0.01)
+    axes.set_title(
+        f"{detection.micrograph.name}: {len(detection.atoms)} atoms at {detection.threshold:.2f}", fontsize=10
+    )
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure

@@ -91,8 +91,10 @@ def abtem_signal(
     places = abtem.GridScan((x0, y0), (x0 + width, y0 + height), gpts=scan.shape[::-1], endpoint=False)
     with reproducible():
         step = sampling or 0.97 * microscope.potential_sampling()
-        gpts = tuple(fft.next_fast_len(int(np.ceil(side / step)), real=True) for side in np.diag(atoms.cell)[:2])
-        potential = abtem.Potential(
+        gpts = tuple(
+            fft.next_fast_len(int(np.ceil(side / step)), real=True) for side in np.diag(atoms.cell)[:2]
+        )
+        potential: Any = abtem.Potential(
             _configurations(atoms, gpts, frozen_phonons, thermal_sigma, rng),
             gpts=gpts,
             slice_thickness=slice_thickness,
@@ -158,7 +160,7 @@ def _configurations(
 
 
 def _scan_in_batches(
-    probe: abtem.Probe, potential: Any, scan: abtem.GridScan, detectors: list[abtem.AnnularDetector]
+    probe: abtem.Probe, potential: Any, scan: abtem.GridScan, detectors: list[Any]
 ) -> NDArray[np.float64]:
     """Multislice at every probe position; abTEM would hold all positions' waves at once."""
     places = scan.get_positions().reshape(-1, 2)
@@ -169,10 +171,11 @@ def _scan_in_batches(
         measured = probe.scan(potential, scan=where, detectors=detectors, lazy=False)
         measured = measured if isinstance(measured, list | tuple) else [measured]
         parts.append(np.stack([np.asarray(m.array) for m in measured]))
-    return np.concatenate(parts, axis=1).reshape(len(detectors), *scan.gpts)
+    gpts = tuple(scan.gpts or ())
+    return np.concatenate(parts, axis=1).reshape(len(detectors), *gpts)
 
 
-def _detectors(microscope: Microscope, potential: Any) -> list[abtem.AnnularDetector]:
+def _detectors(microscope: Microscope, potential: Any) -> list[Any]:
     plain = abtem.Probe(energy=microscope.energy, semiangle_cutoff=microscope.semiangle_cutoff)
     plain.grid.match(potential)
     microscope.check_antialias(min(plain.cutoff_angles), max(potential.sampling))

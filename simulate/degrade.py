@@ -11,7 +11,8 @@ import numpy as np
 from ase.units import _e
 from numpy.typing import NDArray
 from pydantic import model_validator
-from scipy import ndimage, signal as sps
+from scipy import ndimage
+from scipy import signal as sps
 
 from stemforge.errors import InputError
 from stemforge.recipe import Fraction, NonNegative, Positive, Random, Settings
@@ -122,6 +123,8 @@ class Degraded:
         # Line r shows specimen height r − dy(r): find the line that shows the point's height.
         shown = np.maximum.accumulate(rows - self.displacement[:, 1])
         line = np.interp(points[:, 1], shown, rows)
+        # Beyond the first and last line a point keeps its distance: what drifts out of the frame is outside.
+        line += points[:, 1] - np.clip(points[:, 1], shown[0], shown[-1])
         dx = np.interp(line, rows, self.displacement[:, 0])
         return np.column_stack([points[:, 0] + dx, line])
 

@@ -14,7 +14,7 @@ from stemforge.progress import progress
 from stemforge.simulate.abtem_engine import abtem_signal
 from stemforge.simulate.kernels import kernel_signal
 from stemforge.simulate.labels import label_atoms
-from stemforge.simulate.recipe import SimulationRecipe, Stage
+from stemforge.simulate.recipe import SimulationRecipe, Stage, StructureFile
 
 
 def simulate_sample(recipe: SimulationRecipe, index: int) -> Sample:
@@ -63,7 +63,9 @@ def simulate_sample(recipe: SimulationRecipe, index: int) -> Sample:
             "focus_angstrom": focus,
             "thickness_angstrom": float(np.ptp(z)),
             "num_atoms": len(atoms),
-            "drawn": drawn.model_dump(mode="json", include={"support", "single_atoms", "microscope", "focus"}),
+            "drawn": drawn.model_dump(
+                mode="json", include={"support", "single_atoms", "microscope", "focus"}
+            ),
         },
         structure=_structure(atoms) if recipe.store_structures else None,
     )
@@ -108,13 +110,17 @@ def _structure(atoms: Atoms) -> Structure:
     )
 
 
-def write_shard(recipe: SimulationRecipe, folder: Path, shard: int) -> int:
-    """Make and write one shard; return its number. This is the task that dask runs."""
-    writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
+def write_shard(recipe: SimulationRecipe, writer: CorpusWriter, shard: int) -> int:
+    """Make and write one shard; return its number. This is the task that dask runs.
+
+    The writer comes ready made: a new one would remove what other processes are writing.
+    """
     first = shard * recipe.shard_size
-    samples = [simulate_sample(recipe, i) for i in range(first, min(first + recipe.shard_size, recipe.num_samples))]
+    samples = [
+        simulate_sample(recipe, i) for i in range(first, min(first + recipe.shard_size, recipe.num_samples))
+    ]
     writer.write(shard, samples)
-    return shard
+    return len(samples)
 
 
 def check_recipe(recipe: SimulationRecipe) -> None:
@@ -123,12 +129,16 @@ def check_recipe(recipe: SimulationRecipe) -> None:
     Raises
     ------
     InputError
-        Detector beyond the antialias limit, or too few shards to make sense of.
+        Detector beyond the antialias limit, no dose, or a structure file that cannot be read or is smaller
+        than the field of view.
     """
     sampling = recipe.engine.sampling or 0.97 * recipe.microscope.potential_sampling()
     limit = recipe.microscope.wavelength / (3 * sampling) * 1e3
     recipe.microscope.check_antialias(limit, sampling)
     recipe.degradation.draw(np.random.default_rng(0)).electrons_per_pixel(recipe.scan.sampling)
+    if isinstance(recipe.support, StructureFile):
+        cell = recipe.support.build(recipe.scan.cell, np.random.default_rng(0)).cell
+        recipe.scan.origin((cell[0, 0], cell[1, 1]))
 
 
 def simulate_corpus(
@@ -157,20 +167,23 @@ def simulate_corpus(
     CorpusError, InputError
         The folder is another corpus's, or the recipe cannot be carried out. Nothing has been written then.
     """
+    workers = _cores() if workers is None else workers
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, not {workers}")
     check_recipe(recipe)
     folder = Path(folder)
     writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
     writer.remove_partials()
-    shards = range(-(-recipe.num_samples // recipe.shard_size))
-    missing = [shard for shard in shards if not writer.complete(shard)]
-    if writer.complete(shards[-1]):
-        _remake_short(writer, recipe, shards[-1], missing)
+    # A shard that is not full ended a corpus that is now extended: it is made again.
+    sizes = [
+        min(recipe.shard_size, recipe.num_samples - first)
+        for first in range(0, recipe.num_samples, recipe.shard_size)
+    ]
+    missing = [shard for shard, size in enumerate(sizes) if writer.count(shard) < size]
     _check_disk(recipe, folder, len(missing))
-    workers = _cores() if workers is None else workers
-    if workers < 1:
-        raise InputError(f"workers must be at least 1, not {workers}")
-    with progress(f"simulate {recipe.name}", len(missing) * recipe.shard_size, "images", quiet) as advance:
-        _run(recipe, folder, missing, min(workers, max(len(missing), 1)), lambda: advance(recipe.shard_size))
+    total = sum(sizes[shard] for shard in missing)
+    with progress(f"simulate {recipe.name}", total, "images", quiet) as advance:
+        _run(recipe, writer, missing, min(workers, max(len(missing), 1)), advance)
     return Corpus(folder)
 
 
@@ -178,16 +191,6 @@ def _cores() -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _remake_short(writer: CorpusWriter, recipe: SimulationRecipe, last: int, missing: list[int]) -> None:
-    """A corpus that is extended may end in a shard that is not full: make that one again."""
-    expected = recipe.num_samples - last * recipe.shard_size
-    import h5py
-
-    with h5py.File(writer.path(last), "r") as h5:
-        if len(h5["index"]) < expected:
-            missing.append(last)
 
 
 def _check_disk(recipe: SimulationRecipe, folder: Path, shards: int) -> None:
@@ -203,13 +206,16 @@ def _check_disk(recipe: SimulationRecipe, folder: Path, shards: int) -> None:
 
 
 def _run(
-    recipe: SimulationRecipe, folder: Path, shards: Iterable[int], workers: int, advance: Callable[[], None]
+    recipe: SimulationRecipe,
+    writer: CorpusWriter,
+    shards: Iterable[int],
+    workers: int,
+    advance: Callable[[int], None],
 ) -> None:
     shards = list(shards)
     if workers == 1:
         for shard in shards:
-            write_shard(recipe, folder, shard)
-            advance()
+            advance(write_shard(recipe, writer, shard))
         return
     import dask
     from dask.distributed import Client, LocalCluster, as_completed
@@ -217,10 +223,11 @@ def _run(
     # Plain numbers travel in the graph, never arrays. One thread a process: FFTs and HDF5 keep it busy.
     with (
         dask.config.set({"distributed.admin.tick.limit": "60s", "distributed.comm.timeouts.connect": "60s"}),
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as cluster,
         Client(cluster) as client,
     ):
-        tasks = [client.submit(write_shard, recipe, folder, shard, pure=False) for shard in shards]
+        tasks = [client.submit(write_shard, recipe, writer, shard, pure=False) for shard in shards]
         for task in as_completed(tasks):
-            task.result()
-            advance()
+            advance(task.result())

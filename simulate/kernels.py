@@ -20,6 +20,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pooch
+from abtem import CustomScan
 from abtem.distributions import from_values
 from ase import Atoms
 from ase.data import chemical_symbols
@@ -88,7 +89,10 @@ def kernel_signal(
     numbers = atoms.numbers
     elements = [int(z) for z in np.unique(numbers)]
     objects = {
-        z: [_at(object_function(chemical_symbols[z], microscope, d), grid) for d in microscope.detectors.values()]
+        z: [
+            _at(object_function(chemical_symbols[z], microscope, d), grid)
+            for d in microscope.detectors.values()
+        ]
         for z in elements
     }
     edges = _layers(positions[:, 2], focus, depth_step)
@@ -110,7 +114,9 @@ def kernel_signal(
             density = grid.density(positions[group])
             for channel, amplitude in enumerate(objects[int(numbers[group[0]])]):
                 scattered[channel] += density * amplitude
-        spectrum += scattered * grid.probe(depth - focus) * grid.spread(depth - entrance, mean_free_path, angle)
+        spectrum += (
+            scattered * grid.probe(depth - focus) * grid.spread(depth - entrance, mean_free_path, angle)
+        )
     spectrum *= np.exp(-2 * np.pi**2 * thermal_sigma**2 * grid.q2)
     return grid.image(spectrum)
 
@@ -173,7 +179,9 @@ def _measure_object_function(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     microscope = Microscope(energy=energy, semiangle_cutoff=semiangle, detectors={"detector": detector})
     image, probe = scan_single_atom(symbol, microscope, _ATOM_CELL, _ATOM_SCAN, sampling)
-    ratio = (np.fft.fft2(image) / np.conj(np.fft.fft2(probe / probe.sum()))).real * (_ATOM_CELL / _ATOM_SCAN) ** 2
+    ratio = (np.fft.fft2(image) / np.conj(np.fft.fft2(probe / probe.sum()))).real * (
+        _ATOM_CELL / _ATOM_SCAN
+    ) ** 2
     steps = np.fft.fftfreq(_ATOM_SCAN, 1 / _ATOM_SCAN)
     ring = np.rint(np.hypot(*np.meshgrid(steps, steps, indexing="ij"))).astype(int)
     # Towards the probe's own limit, 2α/λ, both transforms vanish and their quotient is noise.
@@ -275,7 +283,9 @@ class _Grid:
         radius += 8 + 3 * (self.microscope.A1 + self.microscope.B2) * self.microscope.semiangle_cutoff * 1e-3
         size = [min(n, fft.next_fast_len(int(np.ceil(2 * radius / self.step)))) for n in self.shape]
         probe = self.microscope.probe(from_values(-defoci), gpts=(size[1], size[0]), sampling=self.step)
-        waves = probe.build(lazy=False).array.reshape(-1, size[1], size[0])
+        # On a grid point: abTEM's own middle lies between two of them where the size is odd.
+        middle = CustomScan([(size[1] // 2 * self.step, size[0] // 2 * self.step)])
+        waves = probe.build(scan=middle, lazy=False).array.reshape(-1, size[1], size[0])
         intensity = np.tensordot(weights, np.abs(waves) ** 2, 1).T  # abTEM is [x, y]
         intensity = (intensity / intensity.sum()).astype(np.float32)
         full = np.zeros(self.shape, dtype=np.float32)
@@ -284,7 +294,7 @@ class _Grid:
         return np.conj(fft.rfft2(full))
 
     def spread(self, depth: float, mean_free_path: float, angle: float) -> NDArray[np.float32] | float:
-        """What elastic scattering above ``depth`` [Å] leaves of the probe, as a factor on its transform."""
+        """Return what elastic scattering above ``depth`` [Å] leaves of the probe's transform, as a factor."""
         if not np.isfinite(mean_free_path):
             return 1.0
         sharp = np.exp(-depth / mean_free_path)
@@ -358,4 +368,3 @@ def atom_image(
     scan = Scan.model_construct(shape=(size, size), sampling=sampling, margin=0.0)
     only = microscope.model_copy(update={"detectors": {detector: microscope.detectors[detector]}})
     return kernel_signal(atom, only, scan, focus=-defocus, thermal_sigma=blur, broadening=False)[0]
-

@@ -70,7 +70,9 @@ def label_atoms(
     for number, step in sorted({*zip(numbers.tolist(), steps.tolist(), strict=True)}):
         which = (numbers == number) & (steps == step)
         depth = step * _DEFOCUS_STEP
-        image = atom_image(chemical_symbols[number], microscope, detector, depth, scan.sampling, thermal_sigma)
+        image = atom_image(
+            chemical_symbols[number], microscope, detector, depth, scan.sampling, thermal_sigma
+        )
         scattering[which] = image.sum() * scan.sampling**2
         width[which] = np.sqrt(image.sum() * scan.sampling**2 / (2 * np.pi * image.max()))
     # The support's own texture is background too: smoothed over more than an atom's width.

@@ -5,7 +5,7 @@ from typing import Any
 
 import abtem
 from ase.units import _c, _e, _hplanck, _me
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from stemforge.errors import InputError
 from stemforge.recipe import NonNegative, Positive, Random, Settings
@@ -55,7 +55,7 @@ class Microscope(Settings):
     preset: str | None = None
     energy: float = 60e3
     semiangle_cutoff: Positive = 32.0
-    detectors: dict[str, tuple[float, float]] = {"HAADF": (90.0, 185.0)}
+    detectors: dict[str, tuple[float, float]] = Field(default={"HAADF": (90.0, 185.0)})
     defocus: Random = 0.0
     A1: NonNegative = 0.0
     A1_angle: Random = 0.0
@@ -83,7 +83,9 @@ class Microscope(Settings):
             raise ValueError("detectors needs at least one entry, such as HAADF: [90, 185]")
         for name, (inner, outer) in self.detectors.items():
             if not 0 <= inner < outer:
-                raise ValueError(f"detectors.{name} must have 0 <= inner < outer [mrad], got {[inner, outer]}")
+                raise ValueError(
+                    f"detectors.{name} must have 0 <= inner < outer [mrad], got {[inner, outer]}"
+                )
         return self
 
     @property

@@ -1,4 +1,4 @@
-# ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
+# ruff: noqa: TID252 - lazy_loader reads this stub and wants relative imports
 __version__: str
 
 from .annotations import Annotations

@@ -27,11 +27,15 @@ app.command(
     "stemforge.evaluate.inspect:inspect", name="inspect", help="Show what is in a corpus or a micrograph."
 )
 train = App(name="train", help="Train a network on corpora.")
-train.command("stemforge.train.command:sac_cnn", name="sac-cnn", help="Train SAC-CNN, the detector of single atoms.")
+train.command(
+    "stemforge.train.command:sac_cnn", name="sac-cnn", help="Train SAC-CNN, the detector of single atoms."
+)
 infer = App(name="infer", help="Find things in real micrographs.")
 infer.command("stemforge.infer.command:atoms", name="atoms", help="Find single atoms.")
 evaluate = App(name="evaluate", help="Score what was found.")
-evaluate.command("stemforge.evaluate.command:atoms", name="atoms", help="Score detected atoms against labels.")
+evaluate.command(
+    "stemforge.evaluate.command:atoms", name="atoms", help="Score detected atoms against labels."
+)
 evaluate.command(
     "stemforge.evaluate.command:threshold",
     name="threshold",

@@ -45,7 +45,10 @@ class Annotations:
     columns: Mapping[str, NDArray] = field(default_factory=dict)
 
     def __init__(
-        self, points: ArrayLike, boxes: ArrayLike | None = None, columns: Mapping[str, ArrayLike] | None = None
+        self,
+        points: ArrayLike,
+        boxes: ArrayLike | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         object.__setattr__(self, "points", _table(points, 2, "points (x, y)"))
         if boxes is not None:
@@ -56,7 +59,9 @@ class Annotations:
         object.__setattr__(self, "columns", {k: np.asarray(v) for k, v in (columns or {}).items()})
         for name, values in self.columns.items():
             if values.shape[:1] != (len(self),):
-                raise AnnotationsError(f"column '{name}' must have {len(self)} rows, not shape {values.shape}")
+                raise AnnotationsError(
+                    f"column '{name}' must have {len(self)} rows, not shape {values.shape}"
+                )
         if self.boxes is not None and len(self.boxes) != len(self):
             raise AnnotationsError(f"boxes must have {len(self)} rows, not {len(self.boxes)}")
 
@@ -104,6 +109,9 @@ class Annotations:
             raise AnnotationsError(f"{path}: cannot be read as CSV ({error})") from error
         rows = list(csv.reader(text.splitlines()))
         header = [name.strip() for name in rows[0]] if rows else []
+        named = [name for name in header if name]
+        if len(set(named)) < len(named):
+            raise AnnotationsError(f"{path}: two columns have the same name in {','.join(header)}")
         pair = next((pair for pair in _POINT_COLUMNS if set(pair) <= set(header)), None)
         has_boxes = set(_BOX_COLUMNS) <= set(header)
         if pair is None and not has_boxes:
@@ -116,7 +124,9 @@ class Annotations:
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(header):
-                raise AnnotationsError(f"{path}: line {number} has {len(row)} cells, the header {len(header)}")
+                raise AnnotationsError(
+                    f"{path}: line {number} has {len(row)} cells, the header {len(header)}"
+                )
             for name, cell in zip(header, row, strict=True):
                 if name in numeric:
                     try:

@@ -134,7 +134,7 @@ class CorpusWriter:
         if header.exists():
             try:
                 found = yaml.safe_load(header.read_text())["hash"]
-            except (yaml.YAMLError, TypeError, KeyError) as error:
+            except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
                 raise CorpusError(f"{header}: is not a corpus header; choose another --out") from error
             if found != self.recipe_hash:
                 raise CorpusError(
@@ -159,6 +159,13 @@ class CorpusWriter:
     def complete(self, shard: int) -> bool:
         """Say whether a shard is finished."""
         return self.path(shard).exists()
+
+    def count(self, shard: int) -> int:
+        """Return the number of samples in a shard; 0 where it is not finished."""
+        if not self.complete(shard):
+            return 0
+        with _open(self.path(shard)) as h5:
+            return len(h5["index"])
 
     def write(self, shard: int, samples: Sequence[Sample]) -> Path:
         """Write one shard; it appears under its final name only when all of it is on disk.
@@ -269,7 +276,7 @@ class Corpus(Sequence[Sample]):
             self.recipe: dict[str, Any] = content["recipe"]
             self.recipe_hash: str = content["hash"]
             self.kind: Kind = content["kind"]
-        except (yaml.YAMLError, TypeError, KeyError) as error:
+        except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
             raise CorpusError(f"{header}: is not a corpus header ({error})") from error
         self._where: list[tuple[Path, int]] = []
         for path in sorted(self.folder.glob("shard-*.h5")):
@@ -337,7 +344,9 @@ class _open:  # noqa: N801 - used like the function open()
             ) from error
         if schema > SCHEMA:
             self.file.close()
-            raise CorpusError(f"{self.path}: has schema {schema}, this stemforge reads up to {SCHEMA}; upgrade it")
+            raise CorpusError(
+                f"{self.path}: has schema {schema}, this stemforge reads up to {SCHEMA}; upgrade it"
+            )
         return self.file
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
@@ -359,7 +368,9 @@ def _or_nan(labels: Annotations, name: str) -> NDArray:
 def _column(group: h5py.Group, name: str, values: NDArray) -> None:
     """Write a column; HDF5 cannot compress an empty one."""
     if len(values):
-        group.create_dataset(name, data=values, compression="gzip", compression_opts=1, shuffle=True, fletcher32=True)
+        group.create_dataset(
+            name, data=values, compression="gzip", compression_opts=1, shuffle=True, fletcher32=True
+        )
     else:
         group.create_dataset(name, data=values)
 

@@ -74,13 +74,13 @@ def ingest(
         loaded.append((micrograph, Annotations.from_csv(tables[table], micrograph.shape)))
     recipe = IngestRecipe(images=tuple(pairs), labels=tuple(pairs.values()), sampling=sampling)
     writer = CorpusWriter(out, recipe.model_dump(mode="json"), recipe.hash, kind="measured")
-    for index, (micrograph, table) in enumerate(loaded):
+    for index, (micrograph, objects) in enumerate(loaded):
         sample = Sample(
             index=index,
             signal=micrograph.image[None],
             sampling=micrograph.sampling,
             channels=(modality,),
-            labels=Annotations(table.points, table.boxes),
+            labels=Annotations(objects.points, objects.boxes),
             metadata={"name": micrograph.name, "file": str(micrograph.metadata.get("file", ""))},
         )
         writer.write(index, [sample])
@@ -91,7 +91,9 @@ def _files(paths: Sequence[str | Path], endings: tuple[str, ...], what: str) -> 
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.suffix.lower() in endings and not p.name.startswith("."))
+            found += sorted(
+                p for p in path.iterdir() if p.suffix.lower() in endings and not p.name.startswith(".")
+            )
         else:
             found.append(path)
     if not found:
@@ -99,7 +101,9 @@ def _files(paths: Sequence[str | Path], endings: tuple[str, ...], what: str) -> 
     stems = [path.stem for path in found]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
-        raise InputError(f"{what}: two files are named {', '.join(twice)}; their labels could not be told apart")
+        raise InputError(
+            f"{what}: two files are named {', '.join(twice)}; their labels could not be told apart"
+        )
     return found
 
 

@@ -62,7 +62,7 @@ class Micrograph:
             )
         # Large integers lose their last digits in float32; what counts, differences of a few parts in a
         # million of the range, survives.
-        image = np.ascontiguousarray(image, dtype=np.float32)
+        image = np.array(image, dtype=np.float32, order="C")  # a copy: the caller's array stays the caller's
         bad = int(image.size - np.count_nonzero(np.isfinite(image)))
         if bad:
             raise MicrographError(

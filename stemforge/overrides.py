@@ -39,7 +39,9 @@ def parse_overrides(tokens: Sequence[str]) -> dict[str, Any]:
         name, equals, text = word[2:].partition("=")
         if not equals:
             if not words or words[0].startswith("--"):
-                raise RecipeError(f"'{word}': needs a value; recipe fields are set as --microscope.energy 80e3")
+                raise RecipeError(
+                    f"'{word}': needs a value; recipe fields are set as --microscope.energy 80e3"
+                )
             text = words.pop(0)
         try:
             value = yaml.safe_load(text)

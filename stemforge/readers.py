@@ -123,7 +123,9 @@ def _read(path: Path, sampling: float | None, modality: str | None) -> list[_Fra
     if sampling is not None and not (np.isfinite(sampling) and sampling > 0):
         raise MicrographError(f"sampling must be a positive length [Å per pixel], not {sampling}")
     try:
-        signals = _read_picture(path) if suffix in _PICTURES else _read_rosetta(path, _ROSETTA[suffix])
+        signals = (
+            _read_picture(path) if suffix in _PICTURES else _read_rosetta(path, _ROSETTA[suffix], sampling)
+        )
     except MicrographError:
         raise
     except Exception as error:  # readers raise whatever their format's parser trips over
@@ -147,12 +149,15 @@ def _read_picture(path: Path) -> list[tuple[NDArray[Any], float | None, dict[str
 
     with Image.open(path) as picture:
         picture.load()
-        array = np.asarray(picture)
+        # The numbers of a palette's entries are no intensities.
+        array = np.asarray(picture.convert("RGB") if picture.mode in {"P", "PA", "CMYK"} else picture)
     # PNG and JPEG say dots per inch for print, which is no calibration of the specimen.
     return [(_grey(array, path), None, {})]
 
 
-def _read_rosetta(path: Path, reader: str) -> list[tuple[NDArray[Any], float | None, dict[str, Any]]]:
+def _read_rosetta(
+    path: Path, reader: str, sampling: float | None
+) -> list[tuple[NDArray[Any], float | None, dict[str, Any]]]:
     import importlib
 
     if reader == "tiff":
@@ -170,7 +175,9 @@ def _read_rosetta(path: Path, reader: str) -> list[tuple[NDArray[Any], float | N
             image_axes = axes[-2:]
         if array.ndim < 2 or len(image_axes) != 2:
             continue  # spectra and scalars that travel beside the image
-        found.append((array, _square_sampling(image_axes, path), _flat(signal.get("metadata", {}))))
+        # A calibration that the user overrides may be as wrong as it likes.
+        own = _square_sampling(image_axes, path) if sampling is None else sampling
+        found.append((array, own, _flat(signal.get("metadata", {}))))
     if not found:
         raise MicrographError(f"{path}: holds no two-dimensional image")
     return found
@@ -182,9 +189,12 @@ def _check_tiff(path: Path) -> None:
 
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
-        if page.samplesperpixel > 1:
+        if page.samplesperpixel > 1 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
             raise MicrographError(_colour_message(path, page.shape))
-        end = max(o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
+        # ImageJ's large stacks have one page that says where the first frame begins; the others' have one each.
+        end = max(
+            o + n for page in tiff.pages for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)
+        )
         if end > path.stat().st_size:
             raise MicrographError(
                 f"{path}: truncated, ends {end - path.stat().st_size} bytes before the image does; copy it again"

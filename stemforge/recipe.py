@@ -63,7 +63,7 @@ class Settings(BaseModel):
         cls, values: Mapping[str, Any], overrides: Mapping[str, Any] | None = None, source: str = "settings"
     ) -> Self:
         """Check a mapping against these settings; parameters and errors as in :meth:`from_file`."""
-        merged: dict[str, Any] = json.loads(json.dumps(dict(values)))
+        merged: dict[str, Any] = json.loads(json.dumps(dict(values), default=str))
         for dotted, value in (overrides or {}).items():
             *parents, last = dotted.split(".")
             node: Any = merged
@@ -289,6 +289,7 @@ def _siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
 
 def _field_names(model: type[BaseModel], parents: list[int | str]) -> list[str]:
     """Fields of the settings that ``parents`` lead to, through nested and tagged models."""
+
     def models(annotation: Any) -> list[type[BaseModel]]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             return [annotation]

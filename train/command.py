@@ -63,6 +63,15 @@ def sac_cnn(
         "precision": precision,
     }
     path = fit_sac_cnn(
-        data, out, settings, resume=resume, init=init, num_workers=num_workers, quiet=quiet, trainer_options=options
+        data,
+        out,
+        settings,
+        resume=resume,
+        init=init,
+        num_workers=num_workers,
+        quiet=quiet,
+        trainer_options=options,
     )
-    console.print(f"wrote {path}; use it with: stemforge infer atoms IMAGE --weights {path} --out DIR", soft_wrap=True)
+    console.print(
+        f"wrote {path}; use it with: stemforge infer atoms IMAGE --weights {path} --out DIR", soft_wrap=True
+    )

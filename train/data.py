@@ -131,7 +131,10 @@ def _beside(atoms: NDArray[np.float64], rng: np.random.Generator, number: int) -
         return np.empty((0, 2))
     angle = rng.uniform(0, 2 * np.pi, number)
     radius = rng.uniform(*_BESIDE, number)
-    return atoms[rng.integers(len(atoms), size=number)] + np.column_stack([np.cos(angle), np.sin(angle)]) * radius[:, None]
+    return (
+        atoms[rng.integers(len(atoms), size=number)]
+        + np.column_stack([np.cos(angle), np.sin(angle)]) * radius[:, None]
+    )
 
 
 def cut_crops(image: NDArray[np.float32], centres: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -209,7 +212,9 @@ class AtomCrops(IterableDataset):
 
     def _crops(self, item: int, epoch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         number, index = self.items[item]
-        sequence = np.random.SeedSequence(self.seed, spawn_key=(number, index, epoch, self.part == "validation"))
+        sequence = np.random.SeedSequence(
+            self.seed, spawn_key=(number, index, epoch, self.part == "validation")
+        )
         rng = np.random.default_rng(sequence)
         sample = self.corpora[number][index]
         try:
@@ -228,7 +233,9 @@ def corpus_degradation(corpus: Corpus) -> Degradation | None:
     """Return the degradation that a simulated corpus' recipe asks for; None for measured images."""
     if corpus.kind == "measured":
         return None
-    return Degradation.from_mapping(corpus.recipe.get("degradation", {}), source=str(corpus.folder / "recipe.yaml"))
+    return Degradation.from_mapping(
+        corpus.recipe.get("degradation", {}), source=str(corpus.folder / "recipe.yaml")
+    )
 
 
 def _turn(crops: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -89,8 +89,12 @@ def fit_sac_cnn(
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
-    best = ModelCheckpoint(out / "checkpoints", "best", monitor="validation_loss", enable_version_counter=False)
-    newest = ModelCheckpoint(out / "checkpoints", "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    best = ModelCheckpoint(
+        out / "checkpoints", "best", monitor="validation_loss", enable_version_counter=False
+    )
+    newest = ModelCheckpoint(
+        out / "checkpoints", "last", save_on_train_epoch_end=True, enable_version_counter=False
+    )
     callbacks: list[Callback] = [best, newest, _CountEpochs()]
     callbacks.append(EarlyStopping("validation_loss", patience=recipe.patience))
     if not quiet:
@@ -98,7 +102,10 @@ def fit_sac_cnn(
     trainer = lightning.Trainer(
         max_epochs=recipe.epochs,
         callbacks=callbacks,
-        logger=[CSVLogger(out / "logs", "csv", version=""), TensorBoardLogger(out / "logs", "tensorboard", version="")],
+        logger=[
+            CSVLogger(out / "logs", "csv", version=""),
+            TensorBoardLogger(out / "logs", "tensorboard", version=""),
+        ],
         enable_progress_bar=not quiet,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -106,11 +113,12 @@ def fit_sac_cnn(
         use_distributed_sampler=False,  # the data set shares its batches among ranks itself
         **(trainer_options or {}),
     )
-    loaders = [
-        DataLoader(part, batch_size=None, num_workers=num_workers, multiprocessing_context="spawn" if num_workers else None)
+    context = "spawn" if num_workers else None
+    first, second = (
+        DataLoader(part, batch_size=None, num_workers=num_workers, multiprocessing_context=context)
         for part in (training, held_out)
-    ]
-    trainer.fit(task, *loaders, ckpt_path=last, weights_only=True)
+    )
+    trainer.fit(task, first, second, ckpt_path=last, weights_only=True)
     return _finish(task, best, out, recipe, corpora, sampling)
 
 
@@ -129,8 +137,12 @@ def _finish(
         architecture="sac-cnn",
         sampling=sampling,
         recipe=recipe.model_dump(mode="json"),
-        data=tuple(f"{c.recipe.get('name', c.folder.name)} {c.recipe_hash[:12]} ({len(c)} {c.kind})" for c in corpora),
-        metrics={"validation_loss": float(best.best_model_score)} if best.best_model_score is not None else {},
+        data=tuple(
+            f"{c.recipe.get('name', c.folder.name)} {c.recipe_hash[:12]} ({len(c)} {c.kind})" for c in corpora
+        ),
+        metrics={"validation_loss": float(best.best_model_score)}
+        if best.best_model_score is not None
+        else {},
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         date=datetime.date.today().isoformat(),
     )
@@ -145,11 +157,15 @@ def _claim(out: Path, recipe: SACCNNRecipe, resume: bool) -> str | None:
     last = out / "checkpoints" / "last.ckpt"
     if resume:
         if not last.is_file():
-            raise InputError(f"{out}: there is no checkpoints/last.ckpt to resume from; start without --resume")
+            raise InputError(
+                f"{out}: there is no checkpoints/last.ckpt to resume from; start without --resume"
+            )
         before = SACCNNRecipe.from_file(settings)
         # Only the length of the run may change when it goes on.
         if before.model_copy(update={"epochs": recipe.epochs}) != recipe:
-            raise InputError(f"{settings}: the run was started with other settings; resume with those, or start anew")
+            raise InputError(
+                f"{settings}: the run was started with other settings; resume with those, or start anew"
+            )
         return str(last)
     if settings.exists() or (out.exists() and any(out.iterdir())):
         raise InputError(f"{out}: is not empty; choose another --out, or go on with --resume")

@@ -68,7 +68,9 @@ def median_filter(image: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """
     values, ranks = np.unique(image, return_inverse=True)
     before = size // 2
-    padded = np.pad(ranks.reshape(image.shape).astype(np.int32), (before, size - 1 - before), mode="symmetric")
+    padded = np.pad(
+        ranks.reshape(image.shape).astype(np.int32), (before, size - 1 - before), mode="symmetric"
+    )
     # Two tiers, each about the square root of the number of ranks.
     shift = max(int(np.ceil(np.log2(len(values)) / 2)), 1) if len(values) > 1 else 1
     return values[_median_ranks(padded, size, shift, len(values))].astype(np.float32, copy=False)

@@ -53,10 +53,14 @@ class SACCNNTask(lightning.LightningModule):
         logits = self.model(crops)
         loss = functional.cross_entropy(logits, classes)
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"{part} loss is {loss.item()}; lower the learning rate or check the data")
+            raise FloatingPointError(
+                f"{part} loss is {loss.item()}; lower the learning rate or check the data"
+            )
         said = logits.argmax(1)
         true_positives = ((said == 1) & (classes == 1)).sum()
         f1 = 2 * true_positives / ((said == 1).sum() + (classes == 1).sum()).clamp(min=1)
         values = {f"{part}_loss": loss, f"{part}_f1": f1.float()}
-        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(crops), sync_dist=True)
+        self.log_dict(
+            values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(crops), sync_dist=True
+        )
         return loss

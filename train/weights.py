@@ -92,16 +92,22 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
         raise WeightsError(f"{path}: no such weights file")
     tensors, card = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
     if card.architecture not in ARCHITECTURES:
-        raise WeightsError(f"{path}: unknown architecture '{card.architecture}'; known are {', '.join(ARCHITECTURES)}")
+        raise WeightsError(
+            f"{path}: unknown architecture '{card.architecture}'; known are {', '.join(ARCHITECTURES)}"
+        )
     model = ARCHITECTURES[card.architecture]()
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
-        raise WeightsError(f"{path}: are weights of another network than {card.architecture} ({reason})") from error
+        raise WeightsError(
+            f"{path}: are weights of another network than {card.architecture} ({reason})"
+        ) from error
     bad = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if bad:
-        raise WeightsError(f"{path}: holds values that are not finite in {', '.join(bad)}; the training diverged")
+        raise WeightsError(
+            f"{path}: holds values that are not finite in {', '.join(bad)}; the training diverged"
+        )
     return model.eval(), card
 
 
@@ -117,7 +123,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Card]:
         values["data"] = tuple(values["data"])
         card = Card(**values)
     except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: carries no stemforge card; was it written by another program?") from error
+        raise WeightsError(
+            f"{path}: carries no stemforge card; was it written by another program?"
+        ) from error
     return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, card
 
 
@@ -131,8 +139,14 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Card]:
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise WeightsError(f"{path}: is no readable checkpoint ({error})") from error
     tensors = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(tensors, dict) or not tensors or not all(isinstance(t, Tensor) for t in tensors.values()):
+    if (
+        not isinstance(tensors, dict)
+        or not tensors
+        or not all(isinstance(t, Tensor) for t in tensors.values())
+    ):
         raise WeightsError(f"{path}: holds no state_dict of tensors")
     # Lightning prefixes the names with the attribute that holds the network.
     tensors = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
-    return tensors, Card("sac-cnn", PUBLISHED_SAMPLING, PUBLISHED_THRESHOLD, data=(f"imported from {path.name}",))
+    return tensors, Card(
+        "sac-cnn", PUBLISHED_SAMPLING, PUBLISHED_THRESHOLD, data=(f"imported from {path.name}",)
+    )

@@ -1,6 +1,5 @@
-"""SAC-CNN: is there a single atom at the centre of this 21 × 21 crop?"""
+"""SAC-CNN, which says whether a single atom stands at the centre of a 21 × 21 crop."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -41,14 +40,16 @@ class SACCNN(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return the logits (background, atom), shape (n, 2), of crops, shape (n, 1, 21, 21)."""
         x = self.pool(self.features(crops)).flatten(1)
-        first, relu1, second, relu2 = self.fc_layers
-        x = self.dropout(relu1(first(x)))
-        x = self.dropout(relu2(second(x)))
+        for layer in self.fc_layers:
+            x = layer(x)
+            if isinstance(layer, nn.ReLU):
+                x = self.dropout(x)
         return self.fc3(x)
 
     def dense(self, images: Tensor) -> Tensor:
@@ -68,7 +69,7 @@ class SACCNN(nn.Module):
         Tensor
             Shape (n, 2, height, width).
         """
-        first, _, second, _ = self.fc_layers
+        first, second = (layer for layer in self.fc_layers if isinstance(layer, nn.Linear))
         x = functional.avg_pool2d(self.features(images), 5, stride=1)
         x = functional.conv2d(x, first.weight.reshape(128, 128, 3, 3), first.bias, dilation=5).relu_()
         x = functional.conv2d(x, second.weight[:, :, None, None], second.bias).relu_()
