@@ -19,6 +19,7 @@ def draw_micrograph(axes: Axes, micrograph: Micrograph) -> None:
     low, high = np.percentile(micrograph.image, [0.5, 99.8])
     axes.imshow(micrograph.image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
     axes.set_axis_off()
+    axes.autoscale(False)  # a circle at the border must not shrink the image
     height, width = micrograph.shape
     unit = 1.0 if micrograph.sampling is None else 10 / micrograph.sampling
     target = width / 5 / unit

@@ -12,7 +12,7 @@ from stemforge.micrograph import Micrograph
 
 # Ångström per unit, as RosettaSciIO and ImageJ spell them.
 _ANGSTROM = {"pm": 0.01, "Å": 1.0, "A": 1.0, "angstrom": 1.0, "nm": 10.0, "µm": 1e4, "μm": 1e4, "um": 1e4}
-_ANGSTROM |= {"micron": 1e4, "mm": 1e7, "cm": 1e8, "m": 1e10}
+_ANGSTROM |= {"micron": 1e4, "\\u00B5m": 1e4, "mm": 1e7, "cm": 1e8, "m": 1e10}
 
 # Which RosettaSciIO reader takes which ending. Zarr and pickle-like formats are left out on purpose.
 _ROSETTA = {
@@ -160,8 +160,7 @@ def _read_rosetta(
 ) -> list[tuple[NDArray[Any], float | None, dict[str, Any]]]:
     import importlib
 
-    if reader == "tiff":
-        _check_tiff(path)
+    imagej_unit = _check_tiff(path) if reader == "tiff" else None
     module = importlib.import_module(f"rsciio.{reader}")
     found = []
     for signal in module.file_reader(str(path), lazy=False):
@@ -175,6 +174,8 @@ def _read_rosetta(
             image_axes = axes[-2:]
         if array.ndim < 2 or len(image_axes) != 2:
             continue  # spectra and scalars that travel beside the image
+        # RosettaSciIO takes ImageJ's scale, but of its units knows the micron only.
+        image_axes = [{**axis, "units": axis.get("units") or imagej_unit} for axis in image_axes]
         # A calibration that the user overrides may be as wrong as it likes.
         own = _square_sampling(image_axes, path) if sampling is None else sampling
         found.append((array, own, _flat(signal.get("metadata", {}))))
@@ -183,8 +184,8 @@ def _read_rosetta(
     return found
 
 
-def _check_tiff(path: Path) -> None:
-    """Refuse colour and cut-off TIFFs, which readers turn into odd shapes or zeros."""
+def _check_tiff(path: Path) -> str | None:
+    """Refuse colour and cut-off TIFFs, which readers turn into odd shapes or zeros; return ImageJ's unit."""
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
@@ -199,6 +200,8 @@ def _check_tiff(path: Path) -> None:
             raise MicrographError(
                 f"{path}: truncated, ends {end - path.stat().st_size} bytes before the image does; copy it again"
             )
+        unit = (tiff.imagej_metadata or {}).get("unit")
+        return None if unit is None else str(unit)
 
 
 def _grey(array: NDArray[Any], path: Path) -> NDArray[Any]:

@@ -16,7 +16,8 @@ class Crops(Settings):
     ----------
     min_cnr, min_contrast
         A simulated atom counts as visible, and its crops as positive, from this contrast-to-noise and contrast
-        on, at the dose and source size of the degraded image. Measured labels all count.
+        on, at the dose and source size of the degraded image: Rose's criterion, and the 10th percentile of the
+        contrast of atoms that experts marked on Pt/NC. Measured labels all count.
     ignore_cnr
         Atoms fainter than visible but above this contrast-to-noise are neither positive nor negative.
     per_image
@@ -29,9 +30,9 @@ class Crops(Settings):
         How far a positive's centre may lie from its atom [pixel].
     """
 
-    min_cnr: Annotated[float, Field(ge=0)] = 4.0
-    min_contrast: Annotated[float, Field(ge=0)] = 0.05
-    ignore_cnr: Annotated[float, Field(ge=0)] = 2.0
+    min_cnr: Annotated[float, Field(ge=0)] = 5.0
+    min_contrast: Annotated[float, Field(ge=0)] = 0.07
+    ignore_cnr: Annotated[float, Field(ge=0)] = 3.0
     per_image: Annotated[int, Field(ge=2)] = 96
     positive: Annotated[float, Field(gt=0, lt=1)] = 0.5
     hard: Annotated[float, Field(ge=0, le=1)] = 0.5

@@ -98,7 +98,9 @@ def test_bad_arrays(arguments, says):
 def test_csv_round_trip_in_nanometres(tmp_path):
     path = tmp_path / "t.csv"
     boxes = [[0, 1, 2, 3], [3, 4, 4, 4.5]]
-    Annotations(POINTS, boxes, {"score": [0.25, 0.75], "element": np.array([78, 26])}).to_csv(path, sampling=0.4)
+    Annotations(POINTS, boxes, {"score": [0.25, 0.75], "element": np.array([78, 26])}).to_csv(
+        path, sampling=0.4
+    )
     lines = path.read_text().splitlines()
     assert lines[0] == "x0_px,y0_px,x1_px,y1_px,x_px,y_px,x_nm,y_nm,score,element"
     assert lines[2] == "3.00,4.00,4.00,4.50,3.500,4.250,0.14000,0.17000,0.75,26"

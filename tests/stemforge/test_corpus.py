@@ -64,7 +64,11 @@ def test_round_trip_with_ragged_labels(tmp_path, counts):
     target.write(1, samples[2:])
     corpus = Corpus(tmp_path)
     assert len(corpus) == 3
-    assert (corpus.kind, corpus.recipe, corpus.recipe_hash) == ("simulated", {"name": "demo", "value": 1.5}, HASH)
+    assert (corpus.kind, corpus.recipe, corpus.recipe_hash) == (
+        "simulated",
+        {"name": "demo", "value": 1.5},
+        HASH,
+    )
     for read, made in zip(corpus, samples, strict=True):
         same(read, made)
 
@@ -107,6 +111,7 @@ def test_the_corpus_and_its_writer_travel_to_other_processes(tmp_path):
     # Another process's half-written shard must survive the arrival of a writer.
     (tmp_path / "shard-000007.partial").write_bytes(b"being written")
     pickle.loads(pickle.dumps(target)).write(1, [sample(1)])
+    writer(tmp_path)
     assert (tmp_path / "shard-000007.partial").exists()
     assert len(Corpus(tmp_path)) == 2
 
@@ -121,6 +126,7 @@ def test_stale_partial_is_removed_and_the_rest_is_kept(tmp_path):
     first.write(0, [sample(0)])
     (tmp_path / "shard-000001.partial").write_bytes(b"cut off")
     again = writer(tmp_path)
+    again.remove_partials()
     assert not list(tmp_path.glob("*.partial"))
     assert again.complete(0)
     assert not again.complete(1)
@@ -220,7 +226,10 @@ def test_bad_shard_files_are_named(tmp_path, damage, says):
         (lambda f: None, "no recipe.yaml"),
         (lambda f: writer(f), "no finished shard"),
         (lambda f: (f / "recipe.yaml").write_text("kind: simulated"), "not a corpus header"),
-        (lambda f: (f / "recipe.yaml").write_text("!!python/object/apply:os.getcwd []"), "not a corpus header"),
+        (
+            lambda f: (f / "recipe.yaml").write_text("!!python/object/apply:os.getcwd []"),
+            "not a corpus header",
+        ),
         (lambda f: (f / "recipe.yaml").write_bytes(b"\xff\x80"), "not a corpus header"),
     ],
 )

@@ -63,7 +63,7 @@ def test_sampling_override_and_repetition(data):
     shards = {p: p.stat().st_mtime_ns for p in (data / "corpus").glob("*.h5")}
     assert {s.sampling for s in Corpus(data / "corpus")} == {0.25}
     run(data, sampling=0.25)
-    assert {p for p in (data / "corpus").glob("*.h5")} == set(shards)
+    assert set((data / "corpus").glob("*.h5")) == set(shards)
     with pytest.raises(InputError, match="another recipe"):
         run(data, sampling=0.3)
 

@@ -70,6 +70,11 @@ def test_image_cannot_be_changed_and_the_given_array_still_can():
 def test_with_image_keeps_the_rest():
     micrograph = Micrograph(RAMP, 0.25, "HAADF", "field", {"a": 1})
     other = micrograph.with_image(RAMP * 2)
-    assert (other.sampling, other.modality, other.name, dict(other.metadata)) == (0.25, "HAADF", "field", {"a": 1})
+    assert (other.sampling, other.modality, other.name, dict(other.metadata)) == (
+        0.25,
+        "HAADF",
+        "field",
+        {"a": 1},
+    )
     assert other.image.max() == 22
     assert micrograph.with_image(RAMP, 0.5).sampling == 0.5

@@ -60,7 +60,9 @@ def mrc(path, image, angstrom_per_pixel):
     header = bytearray(1024)
     struct.pack_into("<4i", header, 0, width, height, 1, 2)
     struct.pack_into("<3i", header, 28, width, height, 1)
-    struct.pack_into("<6f", header, 40, width * angstrom_per_pixel, height * angstrom_per_pixel, 1, 90, 90, 90)
+    struct.pack_into(
+        "<6f", header, 40, width * angstrom_per_pixel, height * angstrom_per_pixel, 1, 90, 90, 90
+    )
     struct.pack_into("<3i", header, 64, 1, 2, 3)
     header[208:212] = b"MAP "
     header[212:216] = b"\x44\x44\x00\x00"
@@ -76,6 +78,8 @@ def mrc(path, image, angstrom_per_pixel):
         (lambda folder: tiff(folder / "A.TIF", GREY.astype(np.uint16)), None),
         (lambda folder: imagej(folder / "a.tif", "nm", (0.0293, 0.0293)), 0.293),
         (lambda folder: imagej(folder / "a.tif", "um", (2e-5, 2e-5)), 0.2),
+        (lambda folder: imagej(folder / "a.tif", "micron", (2e-5, 2e-5)), 0.2),
+        (lambda folder: imagej(folder / "a.tif", "\\u00B5m", (2e-5, 2e-5)), 0.2),
         (lambda folder: imagej(folder / "a.tif", "pixel", (1, 1)), None),
         (lambda folder: tiff(folder / "a.tif", np.stack([GREY] * 3, -1), photometric="rgb"), None),
         (lambda folder: hspy(folder / "a.hspy", GREY, 0.02, "nm"), 0.2),
@@ -91,6 +95,8 @@ def mrc(path, image, angstrom_per_pixel):
         "upper case",
         "imagej nm",
         "imagej um",
+        "imagej micron",
+        "imagej µm as ImageJ writes it",
         "imagej pixel",
         "grey saved as RGB",
         "hspy nm",
@@ -177,13 +183,19 @@ NAN = np.where(GREY == 0, np.nan, GREY).astype(np.float32)
         (lambda f: palette(f / "a.png"), {}, "colour picture"),
         (lambda f: tiff(f / "a.tif", COLOUR, photometric="rgb"), {}, "colour picture"),
         (
-            lambda f: tiff(f / "a.tif", np.moveaxis(COLOUR, -1, 0), photometric="rgb", planarconfig="separate"),
+            lambda f: tiff(
+                f / "a.tif", np.moveaxis(COLOUR, -1, 0), photometric="rgb", planarconfig="separate"
+            ),
             {},
             "colour picture",
         ),
         (lambda f: cut(tiff(f / "a.tif"), 300), {}, "truncated"),
         (lambda f: cut(tiff(f / "a.tif"), 4), {}, "damaged, truncated"),
-        (lambda f: cut(tiff(f / "a.tif", np.stack([GREY] * 5), photometric="minisblack"), -100), {"frame": 4}, "truncated"),
+        (
+            lambda f: cut(tiff(f / "a.tif", np.stack([GREY] * 5), photometric="minisblack"), -100),
+            {"frame": 4},
+            "truncated",
+        ),
         (lambda f: cut(save(f / "a.png", GREY), 90), {}, "damaged, truncated"),
         (lambda f: cut(hspy(f / "a.hspy", GREY, 1.0, "nm"), 1000), {}, "damaged, truncated"),
         (lambda f: cut(mrc(f / "a.mrc", GREY, 0.2), 1100), {}, "damaged, truncated"),
@@ -194,8 +206,16 @@ NAN = np.where(GREY == 0, np.nan, GREY).astype(np.float32)
         (lambda f: f, {}, "folder"),
         (lambda f: tiff(f / "a.tif", NAN), {}, "NaN"),
         (lambda f: tiff(f / "a.tif", np.full((8, 8), 3, np.uint8)), {}, "same value"),
-        (lambda f: tiff(f / "a.tif", np.stack([GREY] * 3), photometric="minisblack"), {}, r"stack of 3 frames.*frame=0 to 2"),
-        (lambda f: tiff(f / "a.tif", np.stack([GREY] * 3), photometric="minisblack"), {"frame": 3}, "0 to 2, not 3"),
+        (
+            lambda f: tiff(f / "a.tif", np.stack([GREY] * 3), photometric="minisblack"),
+            {},
+            r"stack of 3 frames.*frame=0 to 2",
+        ),
+        (
+            lambda f: tiff(f / "a.tif", np.stack([GREY] * 3), photometric="minisblack"),
+            {"frame": 3},
+            "0 to 2, not 3",
+        ),
         (lambda f: tiff(f / "a.tif"), {"frame": -1}, "0 to 0, not -1"),
         (lambda f: tiff(f / "a.tif"), {"sampling": 0}, "sampling must be a positive"),
         (lambda f: tiff(f / "a.tif"), {"sampling": -1.0}, "sampling must be a positive"),

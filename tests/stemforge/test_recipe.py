@@ -161,7 +161,9 @@ def test_draw_depends_on_the_generator_alone():
 
 
 def test_yaml_round_trip(tmp_path):
-    recipe = Demo.from_mapping({**RANDOM.model_dump(mode="json"), "name": "µ: {#'\"", "optics": {"tilt": 1e-7}})
+    recipe = Demo.from_mapping(
+        {**RANDOM.model_dump(mode="json"), "name": "µ: {#'\"", "optics": {"tilt": 1e-7}}
+    )
     path = tmp_path / "r.yaml"
     path.write_text(recipe.to_yaml(), encoding="utf-8")
     assert Demo.from_file(path) == recipe
