@@ -15,7 +15,25 @@ from stemforge.progress import progress
 from stemforge.train import SACCNN, Crops, load_weights, save_weights
 from stemforge.train.data import AtomCrops, LabelledImage, labelled_image
 
-THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)
+THRESHOLDS = (
+    0.3,
+    0.5,
+    0.7,
+    0.8,
+    0.85,
+    0.9,
+    0.93,
+    0.95,
+    0.97,
+    0.98,
+    0.985,
+    0.99,
+    0.993,
+    0.995,
+    0.997,
+    0.998,
+    0.999,
+)
 """Likelihoods that are tried."""
 
 

@@ -15,6 +15,8 @@ from stemforge.simulate.recipe import Stage
 from stemforge.train import Crops
 from stemforge.train.data import corpus_degradation, visible_atoms
 
+_FIGURES = (".png", ".pdf", ".svg", ".jpg")
+
 
 def inspect(path: Path, /, *, out: Path | None = None, frame: int | None = None) -> None:
     """Show what is in a corpus or a micrograph.
@@ -32,6 +34,10 @@ def inspect(path: Path, /, *, out: Path | None = None, frame: int | None = None)
 
     if out is not None and not out.absolute().parent.is_dir():
         raise InputError(f"--out {out}: the folder {out.parent} does not exist; make it first")
+    if out is not None and (out.suffix.lower() not in _FIGURES or out.is_dir()):
+        raise InputError(f"--out {out}: expected the name of a picture that ends in {', '.join(_FIGURES)}")
+    if out is not None and out.resolve() == path.resolve():
+        raise InputError(f"--out {out}: is the micrograph itself; choose another file")
     if path.is_dir():
         corpus = Corpus(path)
         lines, figure = describe_corpus(corpus), contact_sheet(corpus) if out else None

@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import shutil
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +83,7 @@ def quickstart(
         if not weights.exists():
             resume = (run / "checkpoints" / "last.ckpt").exists()
             if not resume and run.exists():
-                (run / "recipe.yaml").unlink(missing_ok=True)
+                shutil.rmtree(run)  # stopped before the first epoch had ended
             fit_sac_cnn([out / "corpus"], run, training, resume=resume, num_workers=0, quiet=quiet)
         calibration = calibrate_threshold(weights, [out / "corpus"], quiet=quiet)
         report.add(

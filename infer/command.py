@@ -1,6 +1,7 @@
 """The commands of this folder: ``stemforge infer …``."""
 
 import json
+from glob import escape
 from pathlib import Path
 from typing import Annotated
 
@@ -69,7 +70,7 @@ def atoms(
         raise InputError(f"--tile must be at least 1 pixel, not {tile}")
     _check_device(device)
     model, card = load_weights(weights)
-    _check_out(out, images, overwrite)
+    _check_out(out, images, overwrite, likelihood, frames=stack or frame is not None)
     failed: list[str] = []
     found = 0
     with progress("infer atoms", len(images), "images", quiet) as advance:
@@ -89,7 +90,8 @@ def atoms(
         "images": [str(p) for p in images],
     }
     run["failed"] = failed
-    (out / "run.json").write_text(json.dumps(run, indent=2), encoding="utf-8")
+    if out.is_dir():  # it is made with the first result
+        (out / "run.json").write_text(json.dumps(run, indent=2), encoding="utf-8")
     console.print(
         f"{out}: {found} atoms on {len(images) - len(failed)} of {len(images)} images",
         highlight=False,
@@ -117,10 +119,11 @@ def _detect(micrograph, model, card, out, threshold, tile, device, likelihood) -
     if micrograph.sampling is None:
         console.print(
             f"{micrograph.name}: no calibration in the file; taken at the network's pixel size "
-            f"({card.sampling or float('nan'):.3f} Å) as it is; --sampling sets it",
+            f"{f'({card.sampling:.3f} Å) ' if card.sampling else ''}as it is; --sampling sets it",
             highlight=False,
             soft_wrap=True,
         )
+    out.mkdir(parents=True, exist_ok=True)
     detection.atoms.to_csv(out / f"{micrograph.name}.csv", micrograph.sampling)
     draw_detection(detection, out / f"{micrograph.name}.png")
     if likelihood:
@@ -148,7 +151,7 @@ def _check_device(device: str) -> None:
         raise InputError(f"--device {device}: cannot be used here ({reason}); cpu always works") from error
 
 
-def _check_out(out: Path, images: list[Path], overwrite: bool) -> None:
+def _check_out(out: Path, images: list[Path], overwrite: bool, likelihood: bool, frames: bool) -> None:
     """Refuse to replace results silently, or to mix two images of the same name."""
     stems = [path.stem for path in images]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
@@ -156,7 +159,15 @@ def _check_out(out: Path, images: list[Path], overwrite: bool) -> None:
         raise InputError(f"two images are named {', '.join(twice)}; their results would overwrite each other")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is a file, expected a folder")
-    there = [f"{stem}.csv" for stem in stems if (out / f"{stem}.csv").exists()]
+    # The frames of a stack are named after their number: image_000.csv.
+    endings = (".csv", ".png", *(("_likelihood.tif",) if likelihood else ()))
+    names = [
+        f"{escape(stem)}{'_[0-9][0-9][0-9]' * n}{e}"
+        for stem in stems
+        for n in range(1 + frames)
+        for e in endings
+    ]
+    there = sorted({path.name for name in names for path in out.glob(name)})
     if there and not overwrite:
         raise InputError(
             f"--out {out}: already holds {', '.join(there[:5])}; choose another folder or say --overwrite"
@@ -165,4 +176,3 @@ def _check_out(out: Path, images: list[Path], overwrite: bool) -> None:
         raise InputError(
             f"--out {out}: holds the PNG images themselves, which overlays would replace; choose another"
         )
-    out.mkdir(parents=True, exist_ok=True)

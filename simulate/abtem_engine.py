@@ -211,6 +211,7 @@ def scan_single_atom(
     still = {"slice_thickness": 1.0, "frozen_phonons": 0, "sampling": sampling}
     image = abtem_signal(atom, microscope, scan, 0.0, **still)[0]  # type: ignore[arg-type]
     # The intensity reaches twice the wave's frequencies: built on a finer grid, then every other point.
-    wave = microscope.probe(0.0, extent=cell, gpts=2 * gpts).build(lazy=False).array
+    with reproducible():
+        wave = microscope.probe(0.0, extent=cell, gpts=2 * gpts).build(lazy=False).array
     intensity = np.fft.ifftshift(np.abs(wave.T) ** 2)[::2, ::2]
     return image.astype(float), intensity.astype(float)

@@ -38,7 +38,10 @@ def simulate_sample(recipe: SimulationRecipe, index: int) -> Sample:
     >>> simulate_sample(recipe, 0).signal.shape
     (1, 32, 32)
     """
-    drawn, atoms = recipe.build(index)
+    try:
+        drawn, atoms = recipe.build(index)
+    except (OSError, TypeError, ValueError) as error:  # a builder's own word on its parameters
+        raise InputError(f"recipe '{recipe.name}', structure of sample {index}: {error}") from error
     z = atoms.positions[:, 2] if len(atoms) else np.zeros(1)
     focus = float(z.min() + drawn.focus * np.ptp(z) + drawn.microscope.defocus)
     signal = image_structure(drawn, atoms, focus, recipe.rng(index, Stage.SIMULATION))
@@ -137,7 +140,10 @@ def check_recipe(recipe: SimulationRecipe) -> None:
     recipe.microscope.check_antialias(limit, sampling)
     recipe.degradation.draw(np.random.default_rng(0)).electrons_per_pixel(recipe.scan.sampling)
     if isinstance(recipe.support, StructureFile):
-        cell = recipe.support.build(recipe.scan.cell, np.random.default_rng(0)).cell
+        try:
+            cell = recipe.support.build(recipe.scan.cell, np.random.default_rng(0)).cell
+        except (OSError, TypeError, ValueError) as error:
+            raise InputError(f"support: {error}") from error
         recipe.scan.origin((cell[0, 0], cell[1, 1]))
 
 

@@ -27,7 +27,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from scipy import fft
 
-from stemforge.simulate.abtem_engine import scan_single_atom
+from stemforge.simulate.abtem_engine import reproducible, scan_single_atom
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
 
@@ -82,7 +82,7 @@ def kernel_signal(
     >>> atoms = Atoms("Pt", positions=[[8, 8, 2]], cell=[16, 16, 4])
     >>> image = kernel_signal(atoms, Microscope(), Scan(shape=(48, 48), sampling=0.25, margin=2), focus=2.0)
     >>> np.unravel_index(image[0].argmax(), image[0].shape) == (24, 24)
-    np.True_
+    True
     """
     grid = _Grid(atoms, microscope, scan)
     positions = atoms.positions
@@ -285,7 +285,8 @@ class _Grid:
         probe = self.microscope.probe(from_values(-defoci), gpts=(size[1], size[0]), sampling=self.step)
         # On a grid point: abTEM's own middle lies between two of them where the size is odd.
         middle = CustomScan([(size[1] // 2 * self.step, size[0] // 2 * self.step)])
-        waves = probe.build(scan=middle, lazy=False).array.reshape(-1, size[1], size[0])
+        with reproducible():
+            waves = probe.build(scan=middle, lazy=False).array.reshape(-1, size[1], size[0])
         intensity = np.tensordot(weights, np.abs(waves) ** 2, 1).T  # abTEM is [x, y]
         intensity = (intensity / intensity.sum()).astype(np.float32)
         full = np.zeros(self.shape, dtype=np.float32)

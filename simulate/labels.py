@@ -13,8 +13,9 @@ from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
 from stemforge.structures import Tag
 
-# Atoms nearer in defocus than this share one image [Å].
+# Atoms of about the same defocus share one image: within 5 Å near focus, within a tenth of it far away.
 _DEFOCUS_STEP = 5.0
+_DEFOCUS_SHARE = 0.1
 # Width of the smoothing that estimates the background [Å].
 _BACKGROUND_SIGMA = 3.0
 
@@ -51,8 +52,9 @@ def label_atoms(
     Annotations
         Points (x, y) [pixel] and columns ``element`` (atomic number), ``tag``, ``z_angstrom``,
         ``defocus_angstrom`` (depth below the focal plane), ``scattering`` (sum of the atom's image [Å²]),
-        ``width_angstrom`` (standard deviation of the Gaussian with the image's sum and peak, without source),
-        ``background`` (fraction of electrons beside the atom), ``contrast`` and ``cnr``.
+        ``background`` (fraction of electrons beside the atom), ``contrast`` and ``cnr``, and
+        ``peak_width_angstrom``, ``noise_width_angstrom``, the standard deviations of the Gaussians with the
+        image's sum and its peak, or its sum of squares; the source's is taken out of both.
     """
     chosen = np.isin(atoms.get_tags(), (Tag.SINGLE_ATOM, Tag.CLUSTER_ATOM))
     origin = np.array(scan.origin((atoms.cell[0, 0], atoms.cell[1, 1])))
@@ -64,17 +66,22 @@ def label_atoms(
     defocus = z - focus
 
     detector = next(iter(microscope.detectors))
-    scattering = np.zeros(len(points))
-    width = np.ones(len(points))
-    steps = np.rint(defocus / _DEFOCUS_STEP).astype(int)
+    source = source_size / FWHM
+    blur = float(np.hypot(source, thermal_sigma))
+    area = scan.sampling**2
+    scattering, peak_width, noise_width = np.zeros(len(points)), np.ones(len(points)), np.ones(len(points))
+    scale = _DEFOCUS_STEP / _DEFOCUS_SHARE
+    steps = np.rint(np.arcsinh(defocus / scale) / _DEFOCUS_SHARE).astype(int)
     for number, step in sorted({*zip(numbers.tolist(), steps.tolist(), strict=True)}):
         which = (numbers == number) & (steps == step)
-        depth = step * _DEFOCUS_STEP
-        image = atom_image(
-            chemical_symbols[number], microscope, detector, depth, scan.sampling, thermal_sigma
-        )
-        scattering[which] = image.sum() * scan.sampling**2
-        width[which] = np.sqrt(image.sum() * scan.sampling**2 / (2 * np.pi * image.max()))
+        depth = float(scale * np.sinh(step * _DEFOCUS_SHARE))
+        # Blurred by the source already: a defocused probe is no Gaussian, and only the step from this source
+        # size to another takes it for one.
+        image = atom_image(chemical_symbols[number], microscope, detector, depth, scan.sampling, blur)
+        image = image.astype(float)
+        scattering[which] = total = image.sum() * area
+        peak_width[which] = _without(total / (2 * np.pi * image.max()), source)
+        noise_width[which] = _without(total**2 / (4 * np.pi * np.sum(image**2) * area), source)
     # The support's own texture is background too: smoothed over more than an atom's width.
     smooth = ndimage.gaussian_filter(signal[0], _BACKGROUND_SIGMA / scan.sampling, mode="nearest")
     columns, rows = np.rint(points).astype(int).T
@@ -87,7 +94,8 @@ def label_atoms(
             "z_angstrom": z,
             "defocus_angstrom": defocus,
             "scattering": scattering,
-            "width_angstrom": width,
+            "peak_width_angstrom": peak_width,
+            "noise_width_angstrom": noise_width,
             "background": background.astype(float),
         },
     )
@@ -100,9 +108,10 @@ def visibility(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Say how visible labelled atoms are at a dose and source size.
 
-    An atom's image, of sum S and standard deviation σ after blurring by the source, stands on a background B.
-    Its contrast is its peak over the background, S/(2πσ²B). An ideal observer who knows the image and the
-    background finds it with the contrast-to-noise of the matched filter, √(D Σk²/B) = S √(D/(4πσ²B)) at dose D.
+    An atom's image, of sum S, stands on a background B. Its contrast is its peak over the background,
+    S/(2πσ²B). An ideal observer who knows the image k and the background finds it with the contrast-to-noise of
+    the matched filter, √(D ∫k²/B) = S √(D/(4πσ²B)) at dose D. The widths σ, one for the peak and one for the sum
+    of squares, grow with the source in quadrature: exact at the source size for which the labels were made.
 
     Parameters
     ----------
@@ -118,8 +127,14 @@ def visibility(
     contrast, cnr
         One value an atom.
     """
-    variance = labels["width_angstrom"] ** 2 + (source_size / FWHM) ** 2
-    peak = labels["scattering"] / (2 * np.pi * variance)
+    source = (source_size / FWHM) ** 2
+    peak = labels["scattering"] / (2 * np.pi * (labels["peak_width_angstrom"] ** 2 + source))
     # In vacuum there is next to no background to count: half the atom's own peak stands in.
     background = np.maximum(labels["background"], np.maximum(peak / 2, 1e-12))
+    variance = labels["noise_width_angstrom"] ** 2 + source
     return peak / background, labels["scattering"] * np.sqrt(dose / (4 * np.pi * variance * background))
+
+
+def _without(variance: float, source: float) -> float:
+    """Width that is left of a variance without the source's, kept above nothing."""
+    return float(np.sqrt(max(variance - source**2, 1e-4)))

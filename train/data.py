@@ -66,7 +66,11 @@ def labelled_image(
     points = degraded.move(sample.labels.points)
     dose = degraded.settings.electrons_per_pixel(sample.sampling) / sample.sampling**2
     visible, doubtful = visible_atoms(sample.labels, crops, dose, degraded.settings.source_size)
-    return LabelledImage(prepare_image(degraded.image[0]), points[visible], points[doubtful])
+    # What drifted out of the frame is not on the image.
+    inside = Annotations(points).inside(sample.signal.shape[1:])
+    return LabelledImage(
+        prepare_image(degraded.image[0]), points[visible & inside], points[doubtful & inside]
+    )
 
 
 def visible_atoms(
@@ -194,7 +198,8 @@ class AtomCrops(IterableDataset):
         self.degradations = [corpus_degradation(corpus) for corpus in self.corpora]
 
     def __len__(self) -> int:
-        return -(-len(self.items) // self.images_per_batch)
+        batches = -(-len(self.items) // self.images_per_batch)
+        return batches // ranks if (ranks := _ranks()[1]) <= batches else batches
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         validating = self.part == "validation"
@@ -207,8 +212,7 @@ class AtomCrops(IterableDataset):
         for batch in batches[_share(len(batches))]:
             parts = [self._crops(int(item), epoch) for item in batch]
             images, classes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-            if len(classes):
-                yield torch.from_numpy(images), torch.from_numpy(classes)
+            yield torch.from_numpy(images), torch.from_numpy(classes)
 
     def _crops(self, item: int, epoch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         number, index = self.items[item]
@@ -220,8 +224,9 @@ class AtomCrops(IterableDataset):
         try:
             labelled = labelled_image(sample, self.crops, self.degradations[number], rng)
         except MicrographError:
-            # An image of vacuum at a low dose may show nothing at all; there is nothing to learn from it.
-            return np.empty((0, 1, CROP, CROP), np.float32), np.empty(0, np.int64)
+            # An image of vacuum at a low dose may show nothing at all. One blank crop keeps the number of
+            # batches: Lightning validates after the last of them, and distributed ranks wait for each other.
+            return np.zeros((1, 1, CROP, CROP), np.float32), np.zeros(1, np.int64)
         centres, classes = choose_centres(labelled, self.crops, rng)
         cut = cut_crops(labelled.image, centres)
         if self.part == "train":
@@ -252,11 +257,17 @@ def _turn(crops: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.fl
 def _share(batches: int) -> slice:
     """Return the batches of this process: every n-th, over data-loader workers and distributed ranks."""
     worker = get_worker_info()
-    rank, ranks = 0, 1
+    rank, ranks = _ranks()
+    # First among ranks, then among a rank's workers. Every rank gets the same number of batches: a rank without
+    # work would leave the others waiting.
+    usable = batches - batches % ranks if batches >= ranks else batches
+    return slice(
+        rank + ranks * (worker.id if worker else 0), usable, ranks * (worker.num_workers if worker else 1)
+    )
+
+
+def _ranks() -> tuple[int, int]:
+    """Return the number of this distributed process, and how many there are."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    workers = worker.num_workers if worker else 1
-    first = rank * workers + (worker.id if worker else 0)
-    # Every rank gets the same number of batches: a rank without work would leave the others waiting.
-    usable = batches - batches % ranks if ranks > 1 and batches >= ranks else batches
-    return slice(first, usable, workers * ranks)
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1

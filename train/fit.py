@@ -2,6 +2,7 @@
 
 import datetime
 import logging
+import pickle
 import shlex
 import sys
 import warnings
@@ -77,6 +78,10 @@ def fit_sac_cnn(
     out = Path(out)
     corpora = [Corpus(folder) for folder in data]
     sampling = _common_sampling(corpora)
+    if not any(len(sample.labels) for corpus in corpora for sample in corpus):
+        raise CorpusError(
+            f"{', '.join(str(c.folder) for c in corpora)}: no labelled atom on any image; there is nothing to learn"
+        )
     options: dict[str, Any] = {"validation": recipe.validation, "images_per_batch": recipe.images_per_batch}
     options["seed"] = recipe.seed
     training = AtomCrops(corpora, recipe.crops, part="train", **options)
@@ -131,7 +136,9 @@ def _finish(
     sampling: float | None,
 ) -> Path:
     """Write the best epoch's weights with their card."""
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    # By its name, not by the path in a resumed checkpoint: the folder may have been moved since.
+    file = out / "checkpoints" / "best.ckpt"
+    state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
     task.load_state_dict(state)
     card = Card(
         architecture="sac-cnn",
@@ -158,8 +165,14 @@ def _claim(out: Path, recipe: SACCNNRecipe, resume: bool) -> str | None:
     if resume:
         if not last.is_file():
             raise InputError(
-                f"{out}: there is no checkpoints/last.ckpt to resume from; start without --resume"
+                f"{out}: there is no checkpoints/last.ckpt to resume from; start without --resume in a new folder"
             )
+        try:
+            torch.load(last, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            raise InputError(
+                f"{last}: is no readable checkpoint ({error}); start anew in a new folder"
+            ) from error
         before = SACCNNRecipe.from_file(settings)
         # Only the length of the run may change when it goes on.
         if before.model_copy(update={"epochs": recipe.epochs}) != recipe:

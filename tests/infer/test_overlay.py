@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from stemforge import Annotations, Micrograph
+from stemforge.infer import Detection, draw_detection
+
+
+def _detection(image, points, sampling=0.293):
+    micrograph = Micrograph(image, sampling, name="field")
+    atoms = Annotations(points, columns={"score": np.linspace(1, 0.6, len(points))})
+    return Detection(micrograph, atoms, np.zeros_like(micrograph.image), sampling, 0.5)
+
+
+def _ramp(height, width):
+    return np.add.outer(np.arange(height), np.arange(width)).astype(float)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (30, 200), (300, 90), (3, 3)])
+@pytest.mark.parametrize("points", [[], [[1, 1], [2, 2]]])
+def test_it_draws_and_saves(tmp_path, shape, points):
+    figure = draw_detection(_detection(_ramp(*shape), points), tmp_path / "over.png")
+    with Image.open(tmp_path / "over.png") as picture:
+        picture.load()
+        assert min(picture.size) > 50
+    assert f"field: {len(points)} atoms at 0.50" in figure.axes[0].get_title()
+
+
+def test_one_circle_an_atom_at_its_place():
+    points = [[10, 40], [30.5, 20.25], [0, 0]]
+    figure = draw_detection(_detection(_ramp(64, 64), points))
+    (circles,) = [c for c in figure.axes[0].collections if len(c.get_offsets()) == 3]
+    np.testing.assert_allclose(np.asarray(circles.get_offsets()), points)
+    assert len(np.unique(circles.get_edgecolors(), axis=0)) == 3  # coloured by score
+    assert figure.axes[0].get_xlim() == (-0.5, 63.5)
+    assert figure.axes[0].get_ylim() == (63.5, -0.5)
+
+
+@pytest.mark.parametrize(("sampling", "label"), [(0.293, "0.5 nm"), (None, "20 px"), (2.93, "5 nm")])
+def test_scale_bar_is_true(sampling, label):
+    axes = draw_detection(_detection(_ramp(128, 128), [], sampling)).axes[0]
+    (text,) = axes.texts
+    assert text.get_text() == label
+    (bar,) = axes.patches
+    length, unit = label.split()
+    pixels = float(length) * (1 if unit == "px" else 10 / sampling)
+    assert bar.get_width() == pytest.approx(pixels)
+    assert pixels <= 128 / 5
