@@ -1,6 +1,6 @@
 """Compare the engines on a 4 nm cube of nitrogen-doped carbon with Pt and Fe.
 
-    python benchmarks/engines.py [--side 40] [--probes 36] [--phonons 8] [--out engines.json]
+    python benchmarks/engines.py [--side 40] [--probes 36] [--phonons 8] [--slice-thickness 2] [--out engines.json]
 
 `kernels` and `prism` (interpolation 2) against `multislice`: correlation, mean, peak heights, time. The
 raster is sparse (the same probe positions for every engine); the scattered atoms' peaks are scanned apart.
@@ -32,13 +32,13 @@ def timed(function, *args, **kwargs):
     return function(*args, **kwargs), time.perf_counter() - start
 
 
-def compare(side: float, probes: int, phonons: int) -> dict:
+def compare(side: float, probes: int, phonons: int, thickness: float) -> dict:
     """Run the engines and return the figures."""
     atoms = cube(side)
     microscope = Microscope(preset="nion-ultrastem-100")
     focus = float(atoms.positions[:, 2].max()) - 2
     raster = Scan.model_construct(shape=(probes, probes), sampling=side / probes, margin=0.0)
-    common = {"frozen_phonons": phonons, "slice_thickness": 2.0}
+    common = {"frozen_phonons": phonons, "slice_thickness": thickness}
     kernel_signal(atoms, microscope, raster, focus)  # object functions are cached from here on
     fast, fast_s = timed(kernel_signal, atoms, microscope, raster, focus)
     slow, slow_s = timed(
@@ -86,9 +86,10 @@ if __name__ == "__main__":
     parser.add_argument("--side", type=float, default=40.0)
     parser.add_argument("--probes", type=int, default=36)
     parser.add_argument("--phonons", type=int, default=8)
+    parser.add_argument("--slice-thickness", type=float, default=2.0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    figures = compare(options.side, options.probes, options.phonons)
+    figures = compare(options.side, options.probes, options.phonons, options.slice_thickness)
     print(json.dumps(figures, indent=2))
     if options.out:
         options.out.write_text(json.dumps(figures, indent=2))

@@ -17,9 +17,7 @@ import hashlib
 import os
 from pathlib import Path
 
-import numba
 import numpy as np
-import pooch
 from abtem import CustomScan
 from abtem.distributions import from_values
 from ase import Atoms
@@ -27,6 +25,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from scipy import fft
 
+from stemforge.cache import cache_folder, compiled
 from stemforge.simulate.abtem_engine import reproducible, scan_single_atom
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
@@ -127,7 +126,7 @@ def _cached_object_function(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     key = f"{_CACHE_VERSION} {symbol} {energy:.6g} {semiangle:.6g} {detector} {sampling:.4f}"
     name = hashlib.sha256(f"{key} {_ATOM_CELL} {_ATOM_SCAN}".encode()).hexdigest()[:16]
-    path = Path(os.environ.get("STEMFORGE_CACHE_DIR") or pooch.os_cache("stemforge")) / f"object-{name}.npy"
+    path = cache_folder() / f"object-{name}.npy"
     try:
         table = np.load(path, allow_pickle=False)
     except (OSError, ValueError):
@@ -311,7 +310,7 @@ class _Grid:
         return np.ascontiguousarray(np.clip(pixels, 0, None), dtype=np.float32)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _spread_splines(grid: NDArray[np.float32], points: NDArray[np.float64]) -> None:
     """Add points (x, y) [grid step] to a periodic grid as cubic B-splines."""
     height, width = grid.shape
@@ -328,7 +327,7 @@ def _spread_splines(grid: NDArray[np.float32], points: NDArray[np.float64]) -> N
                 grid[row, int(fx + b - 1) % width] += wy[a] * wx[b]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _spline(t: float, weights: NDArray[np.float64]) -> None:
     """Weights of the four nearest grid points at fraction t between the middle two."""
     weights[0] = (1 - t) ** 3 / 6

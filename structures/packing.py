@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from stemforge.cache import compiled
 
 Points = NDArray[np.float64]
 
 
-@numba.njit(cache=True)
+@compiled
 def _is_free(
     x: float, y: float, z: float, cell: tuple, points: Points, lists: tuple, box: Points, d: float
 ) -> bool:
@@ -31,7 +32,7 @@ def _is_free(
     return True
 
 
-@numba.njit(cache=True)
+@compiled
 def _insert(candidates: Points, points: Points, count: int, lists: tuple, box: Points, d: float) -> int:
     """Add to `points` each candidate that keeps its distance; return the new count.
 
@@ -98,7 +99,7 @@ def random_packing(
     Examples
     --------
     >>> import numpy as np
-    >>> from stemforge.structures.packing import random_packing
+    >>>     from stemforge.structures.packing import random_packing
     >>> rng = np.random.default_rng(0)
     >>> points = random_packing(lambda n: 10 * rng.random((n, 3)), 50, box=(10, 10, 10), min_distance=1.5)
     >>> points.shape

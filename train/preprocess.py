@@ -1,9 +1,9 @@
 """Preprocessing of whole images for SAC-CNN, the same in training and in inference."""
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stemforge.cache import compiled
 from stemforge.errors import MicrographError
 
 WINDOW = 40
@@ -76,7 +76,7 @@ def median_filter(image: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     return values[_median_ranks(padded, size, shift, len(values))].astype(np.float32, copy=False)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _median_ranks(padded: NDArray[np.int32], size: int, shift: int, count: int) -> NDArray[np.int32]:
     height = padded.shape[0] - size + 1
     width = padded.shape[1] - size + 1

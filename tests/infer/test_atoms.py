@@ -188,7 +188,7 @@ def test_another_network_is_refused(blobs):
 def test_a_large_image_in_small_tiles(matched_filter, blobs):
     image = np.tile(blobs(SPOTS, (120, 130)), (2, 2))
     found = detect_atoms(Micrograph(image), matched_filter, CARD, tile=100).atoms
-    truth = np.concatenate([SPOTS + [130 * i, 120 * j] for i in range(2) for j in range(2)])
+    truth = np.concatenate([SPOTS + np.array([130 * i, 120 * j]) for i in range(2) for j in range(2)])
     _same(found.points, truth, 0.4)
 
 

@@ -238,6 +238,7 @@ def test_one_sample_stays_in_each_part(tmp_path, write_blobs, share):
     assert _made(corpora, part="validation", validation=share).items
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_batches(tiny_corpus):
     data = AtomCrops([Corpus(tiny_corpus)], Crops(per_image=8), images_per_batch=1, validation=0.25)
     alone = _batches(DataLoader(data, batch_size=None))

@@ -1,0 +1,365 @@
+"""What the commands leave behind; plain mistakes stand in test_bad_input."""
+
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+from stemforge import Annotations, Corpus, read_micrograph
+from stemforge.train import load_weights
+
+SPOTS = np.array([[20.0, 30.0], [44.5, 12.25], [50.0, 52.0]])  # as in conftest
+
+COMMANDS = {
+    "quickstart": "stemforge.evaluate.quickstart:quickstart",
+    "simulate": "stemforge.simulate.command:simulate",
+    "ingest": "stemforge.ingest:command",
+    "inspect": "stemforge.evaluate.inspect:inspect",
+    "train sac-cnn": "stemforge.train.command:sac_cnn",
+    "infer atoms": "stemforge.infer.command:atoms",
+    "evaluate atoms": "stemforge.evaluate.command:atoms",
+    "evaluate threshold": "stemforge.evaluate.command:threshold",
+}
+
+
+@pytest.fixture
+def infer(cli, spot_weights, tmp_path):
+    def run(*words, out="out"):
+        return cli("infer", "atoms", *words, "--weights", spot_weights, "--out", tmp_path / out, "--quiet")
+
+    return run
+
+
+def _rows(path):
+    header, *rows = path.read_text().splitlines()
+    assert header == "x_px,y_px,x_nm,y_nm,score"
+    return [row.split(",") for row in rows]
+
+
+def _names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_atoms_of_a_calibrated_tiff(infer, write_image, tmp_path):
+    code, _ = infer(write_image(), "--likelihood")
+    assert code == 0
+    assert _names(tmp_path / "out") == ["run.json", "spots.csv", "spots.png", "spots_likelihood.tif"]
+    rows = np.array(_rows(tmp_path / "out" / "spots.csv"), dtype=float)
+    points = rows[np.argsort(rows[:, 1])][:, :2]
+    np.testing.assert_allclose(points, SPOTS[np.argsort(SPOTS[:, 1])], atol=0.4)
+    np.testing.assert_allclose(rows[:, 2:4], rows[:, :2] * 0.0293, atol=1e-4)
+    assert np.all(np.diff(rows[:, 4]) <= 0)
+    likelihood = read_micrograph(tmp_path / "out" / "spots_likelihood.tif")
+    assert likelihood.sampling == pytest.approx(0.293, rel=1e-4)
+    assert likelihood.shape == (64, 64)
+    assert likelihood.image.max() == pytest.approx(rows[0, 4], abs=1e-5)
+
+
+def test_likelihood_of_a_resampled_image_carries_the_networks_pixel_size(infer, write_image, tmp_path, blobs):
+    image = blobs((SPOTS + 0.5) * 2 - 0.5, (128, 128), sigma=4.0)
+    assert infer(write_image("fine.tif", image, sampling=0.1465), "--likelihood")[0] == 0
+    likelihood = read_micrograph(tmp_path / "out" / "fine_likelihood.tif")
+    assert likelihood.sampling == pytest.approx(0.293, rel=1e-4)
+    assert likelihood.shape == (64, 64)
+    rows = np.array(_rows(tmp_path / "out" / "fine.csv"), dtype=float)
+    assert rows[:, 0].max() > 64  # in the image's own pixels
+    np.testing.assert_allclose(rows[:, 2], rows[:, 0] * 0.01465, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["bare.tif", "bare.png"])
+def test_without_calibration_nm_stay_empty_and_it_is_said(infer, write_image, spots_image, tmp_path, name):
+    image = np.clip(spots_image, 0, 255).astype(np.uint8) if name.endswith("png") else spots_image
+    code, said = infer(write_image(name, image, sampling=None))
+    assert code == 0
+    assert "bare: no calibration" in said
+    assert "--sampling" in said
+    rows = _rows(tmp_path / "out" / "bare.csv")
+    assert len(rows) == 3
+    assert all(row[2:4] == ["", ""] for row in rows)
+
+
+def test_sampling_given_on_the_command_line(infer, write_image, tmp_path):
+    code, said = infer(write_image("bare.tif", sampling=None), "--sampling", "0.293")
+    assert code == 0
+    assert "no calibration" not in said
+    assert all(
+        float(row[2]) == pytest.approx(float(row[0]) * 0.0293, abs=1e-4)
+        for row in _rows(tmp_path / "out" / "bare.csv")
+    )
+
+
+def test_a_batch_goes_on_past_bad_images(infer, write_image, spots_image, tmp_path):
+    spoilt = spots_image.copy()
+    spoilt[0, 0] = np.inf
+    images = [
+        write_image("a.tif"),
+        write_image("bad.tif", spoilt),
+        tmp_path / "gone.tif",
+        write_image("z.tif"),
+    ]
+    code, said = infer(*images)
+    assert code == 1
+    assert "bad.tif" in said
+    assert "gone.tif" in said
+    assert "2 of 4 images" in said
+    assert _names(tmp_path / "out") == ["a.csv", "a.png", "run.json", "z.csv", "z.png"]
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert len(run["failed"]) == 2
+    assert run["threshold"] == 0.5
+
+
+def test_a_batch_of_bad_images_alone(infer, tmp_path):
+    code, said = infer(tmp_path / "one.tif", tmp_path / "two.tif")
+    assert code == 1
+    assert "one.tif" in said
+    assert "two.tif" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_markup_in_a_file_name_is_said_as_it_is(infer, write_image, spots_image, tmp_path):
+    code, said = infer(write_image("good.tif"), tmp_path / "a[bold]b.tif")
+    assert code == 1
+    assert "a[bold]b.tif" in said
+
+
+def test_no_atoms_give_an_empty_table(infer, write_image, tmp_path):
+    noise = np.random.default_rng(0).normal(100, 1, (64, 64))
+    code, said = infer(write_image("noise.tif", noise))
+    assert code == 0
+    assert "0 atoms" in said
+    assert _rows(tmp_path / "out" / "noise.csv") == []
+    assert (tmp_path / "out" / "noise.png").exists()
+
+
+def test_results_are_not_replaced_unasked(infer, write_image, tmp_path):
+    image = write_image()
+    assert infer(image)[0] == 0
+    table = tmp_path / "out" / "spots.csv"
+    table.write_text("mine")
+    code, said = infer(image)
+    assert code == 2
+    assert "spots.csv" in said
+    assert "--overwrite" in said
+    assert table.read_text() == "mine"
+    assert infer(image, "--overwrite")[0] == 0
+    assert len(_rows(table)) == 3
+
+
+@pytest.mark.parametrize(
+    ("option", "first"), [(["--stack"], "movie_000.csv"), (["--frame", "1"], "movie_001.csv")]
+)
+def test_frames_are_not_replaced_unasked_either(infer, spots_image, tmp_path, option, first):
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, np.stack([spots_image, spots_image[::-1]]), imagej=True)
+    assert infer(path)[0] == 2  # a stack needs a word
+    assert infer(path, *option)[0] == 0
+    expected = 2 if option == ["--stack"] else 1
+    assert len(list((tmp_path / "out").glob("movie_*.csv"))) == expected
+    (tmp_path / "out" / first).write_text("mine")
+    code, said = infer(path, *option)
+    assert code == 2
+    assert first in said
+    assert (tmp_path / "out" / first).read_text() == "mine"
+
+
+def test_a_picture_of_ones_own_is_not_replaced(infer, write_image, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "spots.png").write_text("mine")
+    code, said = infer(write_image())
+    assert code == 2
+    assert "spots.png" in said
+    assert (tmp_path / "out" / "spots.png").read_text() == "mine"
+
+
+def test_two_images_of_one_name_are_refused(infer, write_image):
+    code, said = infer(write_image("a/spots.tif"), write_image("b/spots.tif"))
+    assert code == 2
+    assert "two images are named spots" in said
+
+
+def test_png_images_are_not_replaced_by_their_overlays(infer, write_image, spots_image, tmp_path):
+    path = write_image("here/spots.png", spots_image.astype(np.uint8))
+    before = path.read_bytes()
+    assert infer(path, out="here")[0] == 2
+    assert infer(path, "--overwrite", out="here")[0] == 2
+    assert path.read_bytes() == before
+
+
+def test_ingest_train_and_score(cli, infer, write_image, blobs, tmp_path):
+    for index in range(3):
+        write_image(f"images/{index:03d}_HAADF.tif", blobs(SPOTS, (64, 64), seed=index))
+        (tmp_path / "labels").mkdir(exist_ok=True)
+        rows = "".join(f"{i},{x},{y}\n" for i, (x, y) in enumerate(SPOTS))
+        (tmp_path / "labels" / f"{index:03d}_Results.csv").write_text(f" ,X,Y\n{rows}")
+    corpus = tmp_path / "corpus"
+    assert cli("ingest", tmp_path / "images", "--labels", tmp_path / "labels", "--out", corpus)[0] == 0
+    assert Corpus(corpus).kind == "measured"
+    assert Corpus(corpus)[0].sampling == pytest.approx(0.293, rel=1e-4)
+    words = [
+        "--epochs",
+        "1",
+        "--crops.per_image",
+        "8",
+        "--num-workers",
+        "0",
+        "--quiet",
+        "--accelerator",
+        "cpu",
+    ]
+    code, said = cli("train", "sac-cnn", "--data", corpus, "--out", tmp_path / "run", *words)
+    assert code == 0
+    assert "sac-cnn.safetensors" in said
+    card = load_weights(tmp_path / "run" / "sac-cnn.safetensors")[1]
+    assert (card.recipe["epochs"], card.recipe["crops"]["per_image"]) == (1, 8)
+
+    assert infer(*sorted((tmp_path / "images").iterdir()))[0] == 0
+    scores = tmp_path / "scores.json"
+    code, said = cli(
+        "evaluate", "atoms", "--pred", tmp_path / "out", "--truth", tmp_path / "labels", "--json", scores
+    )
+    assert code == 0
+    assert json.loads(scores.read_text())["summary"]["box21_iou0.5"]["mean"]["f1"] == 1
+    assert "1.000" in said
+
+
+def test_training_can_go_on(cli, tiny_corpus, tmp_path):
+    words = ["train", "sac-cnn", "--data", tiny_corpus, "--out", tmp_path / "run", "--crops.per_image", "8"]
+    words += ["--num_workers", "0", "--quiet", "--accelerator", "cpu"]
+    assert cli(*words, "--epochs", "1")[0] == 0
+    code, said = cli(*words, "--epochs", "2")
+    assert code == 2
+    assert "--resume" in said
+    assert cli(*words, "--epochs", "2", "--resume")[0] == 0
+    assert load_weights(tmp_path / "run" / "sac-cnn.safetensors")[1].recipe["epochs"] == 2
+
+
+def test_dotted_options_reach_the_recipe_and_a_corpus_can_grow(cli, tiny_overrides, tmp_path):
+    out = tmp_path / "corpus"
+    words = ["simulate", "quickstart", "--out", out, "--workers", "1", "--quiet"]
+    for name, value in (
+        tiny_overrides | {"shard_size": 1, "scan.shape": [32, 48], "reference_dose": 123.0}
+    ).items():
+        if name != "num_samples":
+            words += [f"--{name}", json.dumps(value)]
+    assert cli(*words, "--num", "1")[0] == 0
+    corpus = Corpus(out)
+    assert corpus.recipe["reference_dose"] == 123
+    assert corpus.recipe["single_atoms"][0]["areal_density"] == 1.0
+    assert corpus[0].signal.shape == (1, 32, 48)
+    before = (out / "shard-000000.h5").stat().st_mtime_ns
+    code, said = cli(*words, "--num", "2")
+    assert code == 0
+    assert "2 images" in said
+    assert (out / "shard-000000.h5").stat().st_mtime_ns == before
+
+
+def test_a_corpus_without_atoms(cli, refuse, tiny_overrides, tmp_path):
+    out = tmp_path / "corpus"
+    words = ["simulate", "quickstart", "--out", out, "--workers", "1", "--quiet", "--num", "2"]
+    for name, value in (tiny_overrides | {"single_atoms": [], "scan.shape": [32, 32]}).items():
+        if name != "num_samples":
+            words += [f"--{name}={json.dumps(value)}"]
+    code, said = cli(*words)
+    assert code == 0
+    assert "0 labelled atoms" in said
+    assert [len(sample.labels) for sample in Corpus(out)] == [0, 0]
+    code, said = cli("inspect", out, "--out", tmp_path / "sheet.png")
+    assert code == 0
+    assert "0, 0 to 0 an image" in said
+    refuse(["train", "sac-cnn", "--data", out, "--out", tmp_path / "run"], "no labelled atom")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_threshold_is_stored_with_the_weights(cli, write_blobs, spot_weights, tmp_path):
+    corpus = write_blobs(tmp_path / "corpus", 3)
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(spot_weights.read_bytes())
+    words = ["evaluate", "threshold", "--weights", weights, "--data", corpus, "--quiet"]
+    code, said = cli(*words, "--validation", "0.6")
+    assert code == 0
+    card = load_weights(weights)[1]
+    assert f"threshold {card.threshold:g}" in said
+    assert "2 held-out images" in said
+    assert card.metrics["held_out_f1"] == 1
+
+
+def test_inspect_says_and_draws(cli, tiny_corpus, write_image, tmp_path):
+    code, said = cli("inspect", tiny_corpus, "--out", tmp_path / "sheet.png")
+    assert code == 0
+    labels = sum(len(sample.labels) for sample in Corpus(tiny_corpus))
+    assert "4 of 64 × 64 pixels (0.293 Å a pixel), HAADF" in said
+    assert f"{labels}, " in said
+    code, said = cli("inspect", write_image(), "--out", tmp_path / "image.png")
+    assert code == 0
+    assert "0.293 Å (1.88 × 1.88 nm)" in said
+    for name in ("sheet.png", "image.png"):
+        assert read_picture(tmp_path / name) > 100
+
+
+def read_picture(path):
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        picture.load()
+        return min(picture.size)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_lists_every_option(cli, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    module, name = COMMANDS[command].split(":")
+    function = getattr(importlib.import_module(module), name)
+    code, said = cli(*command.split(), "--help")
+    assert code == 0
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            option = f"--{parameter.name.replace('_', '-')}"
+            line = next(
+                (line for line in said.splitlines() if f"{option} " in line and "Usage" not in line), ""
+            )
+            words = line.split(option, 1)[-1].replace("│", "").split()
+            assert len(words) > 2, f"{command} {option} is not explained"
+
+
+def test_every_command_is_known_here(cli):
+    _, said = cli("--help")
+    assert all(command.split()[0] in said for command in COMMANDS)
+
+
+def _python(*words, **options):
+    command = [sys.executable, "-m", "stemforge", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def test_exit_code_of_the_process(tmp_path):
+    done = _python(
+        "ingest", tmp_path / "none.tif", "--labels", tmp_path / "none.csv", "--out", tmp_path / "out"
+    )
+    assert done.returncode == 2
+    assert "none.tif: no such file" in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_help_imports_nothing_heavy(tmp_path):
+    code = (
+        "import sys\nfrom stemforge.__main__ import main\ncode = main(['--help'])\n"
+        "heavy = {'torch', 'abtem', 'matplotlib', 'scipy', 'lightning'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "simulate" in done.stdout
+
+
+def test_tables_of_atoms_can_be_read_back(infer, write_image, tmp_path):
+    assert infer(write_image())[0] == 0
+    table = Annotations.from_csv(tmp_path / "out" / "spots.csv", (64, 64))
+    assert len(table) == 3
+    assert set(table.columns) == {"x_nm", "y_nm", "score"}

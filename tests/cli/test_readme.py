@@ -1,0 +1,129 @@
+"""Every command that the documents show fits the real commands, and the README's walk can be walked."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from cyclopts import CycloptsError
+
+from stemforge.__main__ import app
+from stemforge.overrides import parse_overrides
+from stemforge.simulate import SimulationRecipe
+from stemforge.train import SACCNNRecipe
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")) if path.is_file())
+
+
+def _commands(path):
+    blocks = re.findall(
+        r"^ *```(?:bash|sh|console)\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.M | re.S
+    )
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    parts = [part.strip().removeprefix("$ ") for line in lines for part in re.split("&&|;|#", line)]
+    return [part for part in parts if part.startswith("stemforge ")]
+
+
+COMMANDS = [(path.name, command) for path in DOCUMENTS for command in _commands(path)]
+
+
+def _bind(command):
+    function, bound, _ = app.parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
+    return function, bound.arguments
+
+
+def test_the_readme_walks_from_corpus_to_scores():
+    shown = " ".join(command for name, command in COMMANDS if name == "README.md")
+    for word in (
+        "quickstart",
+        "simulate",
+        "inspect",
+        "train sac-cnn",
+        "infer atoms",
+        "evaluate atoms",
+        "ingest",
+    ):
+        assert f"stemforge {word}" in shown
+
+
+@pytest.mark.parametrize(("document", "command"), COMMANDS, ids=[command for _, command in COMMANDS])
+def test_commands_fit_the_command_line_and_their_recipes(document, command):
+    function, values = _bind(command)
+    overrides = parse_overrides(values.get("overrides", ()))
+    if function.__name__ == "simulate":
+        SimulationRecipe.load(values["recipe"], overrides)
+    elif function.__name__ == "sac_cnn":
+        SACCNNRecipe.from_file(SACCNNRecipe.shipped_path(), overrides)
+    else:
+        assert not overrides
+
+
+def test_a_wrong_command_would_be_noticed():
+    for command in ("stemforge infer atoms a.tif --wieghts w --out o", "stemforge infer atomes a"):
+        with pytest.raises(CycloptsError):
+            _bind(command)
+
+
+@pytest.mark.slow
+def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
+    """Each command in turn, as shown but for the sizes; then the lines of Python."""
+    monkeypatch.chdir(tmp_path)
+    for index in range(3):
+        points = np.random.default_rng(index).uniform(8, 56, (4, 2))
+        image = blobs(points, (64, 64), seed=index)
+        for folder in ("images", "labels"):
+            Path(folder).mkdir(exist_ok=True)
+        scale = {"imagej": True, "resolution": (34.13, 34.13), "metadata": {"unit": "nm"}}
+        tifffile.imwrite(f"images/{index:03d}_image.tif", image, **scale)
+        rows = "".join(f"{i},{x},{y}\n" for i, (x, y) in enumerate(points))
+        Path(f"labels/{index:03d}_Results.csv").write_text(f" ,X,Y\n{rows}")
+    shutil.copy("images/000_image.tif", "my-image.tif")
+    small = {
+        "simulate": [
+            "--num",
+            "4",
+            "--workers",
+            "1",
+            "--scan.shape",
+            "[64,64]",
+            "--support.mean_thickness",
+            "100",
+        ],
+        "train": ["--epochs", "1", "--crops.per_image", "8", "--num_workers", "0"],
+        "evaluate atoms": ["--unlabelled"],
+    }
+    for name, command in COMMANDS:
+        words = shlex.split(command)[1:]
+        if name != "README.md" or words[0] == "quickstart":
+            continue
+        if "--num" in words:
+            del words[words.index("--num") : words.index("--num") + 2]
+        if "--pred" in words:  # the README labels its own images
+            cli(
+                "infer",
+                "atoms",
+                *Path("images").iterdir(),
+                "--weights",
+                "runs/pt-nc/sac-cnn.safetensors",
+                "--out",
+                "found",
+            )
+            assert len(list(Path("found").glob("*.csv"))) == 4
+        extra = next((more for start, more in small.items() if " ".join(words).startswith(start)), [])
+        code, said = cli(*words, *extra)
+        assert code == 0, f"{command}: {said}"
+    for name in (
+        "corpus.png",
+        "found/my-image.csv",
+        "scores.json",
+        "scores.png",
+        "runs/mixed/sac-cnn.safetensors",
+    ):
+        assert Path(name).stat().st_size > 10, name
+    (python,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    exec(compile(python, "README.md", "exec"), {})
+    assert Path("overlay.png").exists()

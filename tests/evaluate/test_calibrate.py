@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from stemforge.corpus import Corpus, CorpusWriter, Sample
+from stemforge.errors import InputError, WeightsError
+from stemforge.evaluate import calibrate
+from stemforge.evaluate.calibrate import Calibration, calibrate_threshold, held_out_images
+from stemforge.train import Card, Crops, load_weights, save_weights
+from stemforge.train.data import LabelledImage
+
+
+@pytest.fixture
+def weights(spot_weights, tmp_path):
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(spot_weights.read_bytes())
+    return path
+
+
+def test_the_best_threshold_is_stored_and_the_rest_kept(tmp_path, matched_filter, write_blobs):
+    path = tmp_path / "w.safetensors"
+    card = Card(
+        "sac-cnn", 0.293, 0.123, {"validation": 0.5}, ("here",), {"validation_loss": 0.25}, "command", "today"
+    )
+    save_weights(path, matched_filter, card)
+    corpus = write_blobs(tmp_path / "corpus", 4)
+    found = calibrate_threshold(path, [corpus], thresholds=(1e-7, 0.6, 0.999999), quiet=True)
+    # Everything and nothing is found at the ends.
+    assert found.f1_mean == pytest.approx((0, 1, 0), abs=0.3)
+    assert found.best == 0.6
+    assert found.images == 2  # half of four, as the card says
+    model, stored = load_weights(path)
+    assert stored.threshold == 0.6
+    assert stored.metrics["validation_loss"] == 0.25
+    assert stored.metrics["held_out_f1"] == pytest.approx(found.f1_mean[1])
+    assert (stored.recipe, stored.data, stored.command, stored.date) == (
+        *({"validation": 0.5}, ("here",)),
+        *("command", "today"),
+    )
+    for name, tensor in matched_filter.state_dict().items():
+        assert (model.state_dict()[name] == tensor).all()
+
+
+def test_f1_by_hand(weights, tmp_path, write_blobs):
+    """Labels moved away from two of four spots: two hits, two ghosts, two misses."""
+    spots = np.array([[12.0, 12], [60, 12], [12, 60], [60, 60]])
+    corpus = Corpus(write_blobs(tmp_path / "a", 2, points=spots))
+    writer = CorpusWriter(tmp_path / "b", {"name": "b"}, "1" * 64, kind="measured")
+    wrong = spots + np.array([[0, 0], [0, 0], [20, 0], [-20, -20]])
+    for i, sample in enumerate(corpus):
+        labels = type(sample.labels)(wrong)
+        writer.write(i, [Sample(i, sample.signal, 0.293, ("HAADF",), labels, {"name": str(i)})])
+    found = calibrate_threshold(weights, [tmp_path / "b"], thresholds=(0.5,), quiet=True)
+    assert found.f1_mean == (0.5,)
+    assert found.f1_sd == (0.0,)
+    card = load_weights(weights)[1]
+    assert (card.metrics["held_out_precision"], card.metrics["held_out_recall"]) == (0.5, 0.5)
+
+
+def test_doubtful_atoms_count_as_background(matched_filter, blobs):
+    from stemforge.train import prepare_image
+
+    spots = np.array([[20.0, 20], [50, 50]])
+    image = prepare_image(blobs(spots, (72, 72)))
+    (score,) = calibrate._scores(matched_filter, LabelledImage(image, spots[:1], spots[1:]), (0.5,))
+    assert (score.true_positives, score.false_positives, score.false_negatives) == (1, 1, 0)
+
+
+def test_held_out_images_are_those_that_training_left(tiny_corpus, tmp_path, write_blobs):
+    from stemforge.train import prepare_image
+
+    corpus = Corpus(write_blobs(tmp_path / "m", 5))
+    images = held_out_images([corpus], Crops(), 0.4)
+    assert len(images) == 2
+    for labelled, sample in zip(images, corpus[3:], strict=True):
+        np.testing.assert_array_equal(labelled.image, prepare_image(sample.signal[0]))
+    simulated = [Corpus(tiny_corpus)]
+    first, again, other = (held_out_images(simulated, Crops(), 0.25, seed=s) for s in (0, 0, 1))
+    np.testing.assert_array_equal(first[0].image, again[0].image)
+    assert not np.array_equal(first[0].image, other[0].image)
+    assert len(held_out_images(simulated, Crops(), 0.25, repeats=3)) == 3
+
+
+def test_an_image_that_shows_nothing_is_left_out(weights, tmp_path, write_blobs):
+    folder = write_blobs(tmp_path / "a", 3)
+    corpus = Corpus(folder)
+    writer = CorpusWriter(folder, corpus.recipe, corpus.recipe_hash, kind="measured")
+    blank = Sample(
+        2, np.full((1, 72, 72), 3, np.float32), 0.293, ("HAADF",), corpus[2].labels, {"name": "blank"}
+    )
+    writer.write(2, [blank])
+    assert calibrate_threshold(weights, [folder], validation=0.6, quiet=True).images == 1
+    before = weights.read_bytes()
+    with pytest.raises(InputError, match="no image with signal"):
+        calibrate_threshold(weights, [folder], validation=0.3, quiet=True)
+    assert weights.read_bytes() == before
+
+
+def test_a_checkpoint_cannot_carry_a_threshold(tmp_path, tiny_corpus):
+    with pytest.raises(WeightsError, match="only a stemforge weights file"):
+        calibrate_threshold(tmp_path / "w.ckpt", [tiny_corpus])
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5])
+def test_share_out_of_range(weights, tiny_corpus, share):
+    with pytest.raises(InputError, match="validation must lie between 0 and 1"):
+        calibrate_threshold(weights, [tiny_corpus], validation=share)
+
+
+def test_best_is_the_highest_mean():
+    assert Calibration((0.1, 0.5, 0.9), (0.2, 0.7, 0.6), (0, 0, 0), 1).best == 0.5

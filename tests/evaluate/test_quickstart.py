@@ -1,0 +1,69 @@
+"""The whole chain, as a newcomer runs it: minutes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from stemforge.__main__ import main
+
+pytestmark = pytest.mark.slow
+
+
+def _run(out, environment):
+    """Run in a process of its own; without the reference data, to be the same everywhere."""
+    command = [sys.executable, "-m", "stemforge", "quickstart", "--out", str(out), "--quiet"]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quickstart")
+    environment = {key: value for key, value in os.environ.items() if key != "STEMFORGE_DATA_DIR"}
+    # As a run leaves it that was stopped in its first epoch.
+    (folder / "out" / "run" / "logs" / "csv").mkdir(parents=True)
+    (folder / "out" / "run" / "recipe.yaml").write_text("seed: 5\n")
+    done = _run(folder / "out", environment)
+    assert done.returncode == 0, done.stderr
+    return folder / "out", environment, done
+
+
+def test_the_report_is_one_file_with_pictures_of_every_stage(finished):
+    out, _, done = finished
+    assert "report.html" in done.stderr
+    page = (out / "report.html").read_text(encoding="utf-8")
+    sources = re.findall(r'\b(?:src|href)\s*=\s*["\']([^"\']*)', page)
+    assert len(sources) >= 6
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert min(map(len, sources)) > 10_000
+    assert "http" not in re.sub(r"base64,[^\"']*", "", page)
+    for word in ("specimen", "corpus", "Training", "Unseen", "Scores", "Real images: skipped"):
+        assert word in page
+
+
+def test_it_finds_atoms_that_it_has_not_seen(finished):
+    out, _, _ = finished
+    scores = json.loads((out / "unseen" / "scores.json").read_text())
+    assert len(scores["images"]) == 4
+    assert scores["summary"]["box21_iou0.5"]["mean"]["f1"] > 0.5
+
+
+def test_run_again_it_does_not_start_over(finished):
+    out, environment, _ = finished
+    kept = [*(out / "corpus").iterdir(), *(out / "run" / "checkpoints").iterdir()]
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    scores = json.loads((out / "unseen" / "scores.json").read_text())
+    (out / "report.html").unlink()
+    done = _run(out, environment)
+    assert done.returncode == 0, done.stderr
+    assert (out / "report.html").exists()
+    assert {path: path.stat().st_mtime_ns for path in kept} == before
+    assert json.loads((out / "unseen" / "scores.json").read_text())["summary"] == scores["summary"]
+
+
+def test_its_folder_can_be_inspected(finished, tmp_path):
+    out, _, _ = finished
+    assert main(["inspect", str(out / "corpus"), "--out", str(tmp_path / "sheet.png")]) == 0
