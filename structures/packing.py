@@ -99,7 +99,7 @@ def random_packing(
     Examples
     --------
     >>> import numpy as np
-    >>>     from stemforge.structures.packing import random_packing
+    >>> from stemforge.structures.packing import random_packing
     >>> rng = np.random.default_rng(0)
     >>> points = random_packing(lambda n: 10 * rng.random((n, 3)), 50, box=(10, 10, 10), min_distance=1.5)
     >>> points.shape
