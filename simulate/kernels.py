@@ -66,8 +66,8 @@ def kernel_signal(
     thermal_sigma
         Root mean square thermal displacement of an atom along one direction [Å].
     depth_step
-        Thickness of the layers near focus whose atoms share one probe [Å]; it grows away from focus, where
-        the probe changes slowly.
+        Distance of the planes near focus on which the probe is computed [Å], between which it is interpolated;
+        it grows away from focus, where the probe changes slowly.
     broadening
         Spread and attenuate the probe by elastic scattering on its way down (see :func:`elastic_scattering`).
 
@@ -94,28 +94,31 @@ def kernel_signal(
         ]
         for z in elements
     }
-    edges = _layers(positions[:, 2], focus, depth_step)
-    layer = np.digitize(positions[:, 2], edges)
-    order = np.lexsort((numbers, layer))
-    bounds = np.searchsorted(layer[order], np.arange(len(edges) + 2))
+    planes = _planes(positions[:, 2], focus, depth_step)
+    # Between two planes the probe is interpolated: every atom counts on both, by its nearness.
+    fraction = np.interp(positions[:, 2], planes, np.arange(len(planes)))
+    above = np.floor(fraction).astype(int)
+    order = np.lexsort((numbers, above))
+    bounds = np.searchsorted(above[order], np.arange(len(planes) + 1))
     mean_free_path, angle = elastic_scattering(atoms, microscope) if broadening else (np.inf, 0.0)
     entrance = positions[:, 2].min() if len(atoms) else 0.0
 
     spectrum = np.zeros((len(microscope.detectors), *grid.spectrum_shape), dtype=np.complex64)
-    for number in range(len(edges) + 1):
-        members = order[bounds[number] : bounds[number + 1]]
-        if not len(members):
-            continue
-        depth = float(positions[members, 2].mean())
+    for number, depth in enumerate(planes):
+        members = order[bounds[max(number - 1, 0)] : bounds[number + 1]]
+        weights = (1 - np.abs(fraction[members] - number)).astype(np.float32)
         scattered = np.zeros_like(spectrum)
-        splits = np.flatnonzero(np.diff(numbers[members])) + 1
-        for group in np.split(members, splits):
-            density = grid.density(positions[group])
-            for channel, amplitude in enumerate(objects[int(numbers[group[0]])]):
+        for z in elements:
+            group = numbers[members] == z
+            if not group.any():
+                continue
+            density = grid.density(positions[members[group]], weights[group])
+            for channel, amplitude in enumerate(objects[z]):
                 scattered[channel] += density * amplitude
-        spectrum += (
-            scattered * grid.probe(depth - focus) * grid.spread(depth - entrance, mean_free_path, angle)
-        )
+        if scattered.any():
+            scattered *= grid.probe(depth - focus)
+            scattered *= grid.spread(depth - entrance, mean_free_path, angle)
+            spectrum += scattered
     spectrum *= np.exp(-2 * np.pi**2 * thermal_sigma**2 * grid.q2)
     return grid.image(spectrum)
 
@@ -224,16 +227,18 @@ def elastic_scattering(atoms: Atoms, microscope: Microscope) -> tuple[float, flo
     return float(area * thickness / sigma.sum()), microscope.wavelength / (2 * np.pi * radius)
 
 
-def _layers(z: NDArray[np.float64], focus: float, step: float) -> NDArray[np.float64]:
-    """Edges between layers: ``step`` apart at focus, further apart in proportion to the distance from it."""
+def _planes(z: NDArray[np.float64], focus: float, step: float) -> NDArray[np.float64]:
+    """Depths at which the probe is computed: ``step`` apart at focus, further apart away from it."""
     if not len(z):
-        return np.empty(0)
-    reach = max(abs(z.min() - focus), abs(z.max() - focus))
-    steps = [step / 2]
-    while steps[-1] < reach:
-        steps.append(steps[-1] + max(step, 0.12 * steps[-1]))
-    edges = focus + np.concatenate([-np.array(steps[::-1]), steps])
-    return edges[(edges > z.min()) & (edges < z.max())]
+        return np.array([focus])
+    first, last = z.min() - focus, z.max() - focus
+    offsets = [0.0]
+    while offsets[-1] < max(-first, last):
+        offsets.append(offsets[-1] + max(step, 0.12 * offsets[-1]))
+    both = np.concatenate([-np.array(offsets[:0:-1]), offsets])
+    # The first and last planes lie at the outermost atoms.
+    inner = both[(both > first + 0.1 * step) & (both < last - 0.1 * step)]
+    return focus + np.unique(np.concatenate([[first], inner, [last]]))
 
 
 class _Grid:
@@ -264,12 +269,11 @@ class _Grid:
         # Undo the smoothing by the splines with which atoms are put on the grid.
         window = np.sinc(qy * self.step)[:, None] ** 4 * np.sinc(qx * self.step)[None, :] ** 4
         self._unspline = (1 / window).astype(np.float32)
-        self._probes: dict[float, Complex] = {}
 
-    def density(self, positions: NDArray[np.float64]) -> Complex:
-        """Fourier transform of points at the given places."""
+    def density(self, positions: NDArray[np.float64], weights: NDArray[np.float32]) -> Complex:
+        """Fourier transform of weighted points."""
         grid = np.zeros(self.shape, dtype=np.float32)
-        _spread_splines(grid, (positions[:, :2] - self.origin) / self.step)
+        _spread_splines(grid, (positions[:, :2] - self.origin) / self.step, weights)
         return fft.rfft2(grid) * self._unspline
 
     def probe(self, defocus: float) -> Complex:
@@ -311,8 +315,10 @@ class _Grid:
 
 
 @compiled
-def _spread_splines(grid: NDArray[np.float32], points: NDArray[np.float64]) -> None:
-    """Add points (x, y) [grid step] to a periodic grid as cubic B-splines."""
+def _spread_splines(
+    grid: NDArray[np.float32], points: NDArray[np.float64], weights: NDArray[np.float32]
+) -> None:
+    """Add weighted points (x, y) [grid step] to a periodic grid as cubic B-splines."""
     height, width = grid.shape
     wx = np.empty(4)
     wy = np.empty(4)
@@ -324,7 +330,7 @@ def _spread_splines(grid: NDArray[np.float32], points: NDArray[np.float64]) -> N
         for a in range(4):
             row = int(fy + a - 1) % height
             for b in range(4):
-                grid[row, int(fx + b - 1) % width] += wy[a] * wx[b]
+                grid[row, int(fx + b - 1) % width] += weights[i] * wy[a] * wx[b]
 
 
 @compiled
