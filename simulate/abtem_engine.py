@@ -124,10 +124,7 @@ def abtem_signal(
                     semiangle_cutoff=microscope.semiangle_cutoff,
                     energy=microscope.energy,
                 )
-                measured = matrix.scan(scan=places, ctf=ctf, detectors=detectors, lazy=False)
-                # abTEM gives a list where several detectors are asked for.
-                measured = measured if isinstance(measured, list | tuple) else [measured]
-                images = np.stack([np.asarray(m.array) for m in measured])
+                images = _channels(matrix.scan(scan=places, ctf=ctf, detectors=detectors, lazy=False))
             total = total + weight * images
     # abTEM is [x, y] and averages over the phonons itself.
     return np.ascontiguousarray(np.swapaxes(total, 1, 2), dtype=np.float32)
@@ -168,17 +165,32 @@ def _scan_in_batches(
     parts = []
     for first in range(0, len(places), batch):
         where = abtem.CustomScan(places[first : first + batch])
-        measured = probe.scan(potential, scan=where, detectors=detectors, lazy=False)
-        measured = measured if isinstance(measured, list | tuple) else [measured]
-        parts.append(np.stack([np.asarray(m.array) for m in measured]))
+        parts.append(_channels(probe.scan(potential, scan=where, detectors=detectors, lazy=False)))
     gpts = tuple(scan.gpts or ())
-    return np.concatenate(parts, axis=1).reshape(len(detectors), *gpts)
+    return np.concatenate(parts, axis=1).reshape(-1, *gpts)
+
+
+def _channels(measured: Any) -> NDArray[np.float64]:
+    """One array for each channel, shape (channels, *scan)."""
+    # abTEM gives a list where several detectors are asked for.
+    measured = measured if isinstance(measured, list | tuple) else [measured]
+    arrays = []
+    for one in measured:
+        array = np.asarray(one.array)
+        # A segmented detector's two last axes are the ring, here one, and the azimuth.
+        polar = isinstance(one, abtem.measurements.PolarMeasurements)
+        arrays += list(np.moveaxis(array[..., 0, :], -1, 0)) if polar else [array]
+    return np.stack(arrays)
 
 
 def _detectors(microscope: Microscope, potential: Any) -> list[Any]:
     plain = abtem.Probe(energy=microscope.energy, semiangle_cutoff=microscope.semiangle_cutoff)
     plain.grid.match(potential)
     microscope.check_antialias(min(plain.cutoff_angles), max(potential.sampling))
+    if microscope.segments is not None:
+        inner, outer = microscope.segments
+        # Radians; turned so that segment 0 is centred on the x axis.
+        return [abtem.SegmentedDetector(1, 4, inner=inner, outer=outer, rotation=-np.pi / 4)]
     return [abtem.AnnularDetector(inner, outer) for inner, outer in microscope.detectors.values()]
 
 

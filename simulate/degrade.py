@@ -1,7 +1,7 @@
 """From noise-free signal to the image that a detector would have written.
 
-One pure function, used alike by training, dose sweeps and export. In order: finite source, scan distortion,
-emission flicker, electron counting, detector, quantisation.
+One pure function, used alike by training, dose sweeps and export. In order: contamination, finite source, scan
+distortion, emission flicker, electron counting, detector, quantisation.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from scipy import signal as sps
 
 from stemforge.errors import InputError
 from stemforge.recipe import Fraction, NonNegative, Positive, Random, Settings
+from stemforge.simulate.microscope import SEGMENTS
 
 FWHM = 2 * np.sqrt(2 * np.log(2))
 """Full width at half maximum of a Gaussian of standard deviation 1."""
@@ -48,6 +49,11 @@ class Degradation(Settings):
         happens.
     gain, offset, read_noise
         Detector units an electron, at no electron, and their standard deviation at no electron.
+    gain_spread
+        Relative standard deviation between the channels' gains, such as a detector's segments have.
+    contamination, contamination_length
+        Root mean square of a smooth film's share in the signal, relative to the signal's mean, and its
+        correlation length [Å]. It scatters to annular detectors; on four segments its phase gradient deflects.
     bits
         Digitised to whole units and clipped to 0 … 2^bits − 1; None keeps real numbers.
 
@@ -75,6 +81,9 @@ class Degradation(Settings):
     gain: Positive = 1.0
     offset: Random = 0.0
     read_noise: NonNegative = 0.0
+    gain_spread: NonNegative = 0.0
+    contamination: NonNegative = 0.0
+    contamination_length: Positive = 30.0
     bits: int | None = None
 
     @model_validator(mode="after")
@@ -117,16 +126,21 @@ class Degraded:
 
     def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return where points (x, y) [pixel] of the undistorted specimen appear in the image."""
-        if not len(points) or not self.displacement.any():
-            return points
-        rows = np.arange(len(self.displacement))
-        # Line r shows specimen height r − dy(r): find the line that shows the point's height.
-        shown = np.maximum.accumulate(rows - self.displacement[:, 1])
-        line = np.interp(points[:, 1], shown, rows)
-        # Beyond the first and last line a point keeps its distance: what drifts out of the frame is outside.
-        line += points[:, 1] - np.clip(points[:, 1], shown[0], shown[-1])
-        dx = np.interp(line, rows, self.displacement[:, 0])
-        return np.column_stack([points[:, 0] + dx, line])
+        return displaced(points, self.displacement)
+
+
+def displaced(points: NDArray[np.float64], displacement: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where points (x, y) [pixel] appear when each line's content is displaced, shape (height, 2) [pixel]."""
+    if not len(points) or not displacement.any():
+        return points
+    rows = np.arange(len(displacement))
+    # Line r shows specimen height r − dy(r): find the line that shows the point's height.
+    shown = np.maximum.accumulate(rows - displacement[:, 1])
+    line = np.interp(points[:, 1], shown, rows)
+    # Beyond the first and last line a point keeps its distance: what drifts out of the frame is outside.
+    line += points[:, 1] - np.clip(points[:, 1], shown[0], shown[-1])
+    dx = np.interp(line, rows, displacement[:, 0])
+    return np.column_stack([points[:, 0] + dx, line])
 
 
 def degrade(
@@ -157,6 +171,8 @@ def degrade(
         raise InputError(f"degrade: signal must have shape (channels, height, width), not {values.shape}")
     height, width = values.shape[1:]
 
+    if settings.contamination:
+        values = _contaminate(values, settings, sampling, rng)
     if settings.source_size:
         sigma = settings.source_size / FWHM / sampling
         values = ndimage.gaussian_filter(values, (0, sigma, sigma), mode="nearest")
@@ -168,12 +184,32 @@ def degrade(
     counts = np.clip(values, 0, None) * np.float32(electrons)
     if settings.counting:
         counts = rng.poisson(counts).astype(np.float32)
-    image = counts * np.float32(settings.gain) + np.float32(settings.offset)
+    gain = np.full(len(values), settings.gain)
+    if settings.gain_spread:
+        gain *= rng.normal(1, settings.gain_spread, len(values))
+    image = counts * gain[:, None, None].astype(np.float32) + np.float32(settings.offset)
     if settings.read_noise:
         image = image + rng.normal(0, settings.read_noise, image.shape).astype(np.float32)
     if settings.bits is not None:
         image = np.clip(np.rint(image), 0, 2**settings.bits - 1)
     return Degraded(image.astype(np.float32), displacement, settings)
+
+
+def _contaminate(
+    values: NDArray[np.float32], settings: Degradation, sampling: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Add what a smooth film of carbon on the specimen scatters or, on segments, deflects."""
+    film = rng.normal(size=values.shape[1:])
+    film = ndimage.gaussian_filter(film, settings.contamination_length / sampling, mode="wrap")
+    if len(values) == len(SEGMENTS):
+        down, right = np.gradient(film)
+        field = np.stack([right, down, -right, -down])
+    else:
+        field = np.broadcast_to(film - film.min(), values.shape)
+    level = float(np.sqrt((field**2).mean()))
+    return values + np.float32(settings.contamination * values.mean() / max(level, 1e-30)) * field.astype(
+        np.float32
+    )
 
 
 def _displacement(

@@ -1,8 +1,10 @@
 """From a recipe to a corpus: samples made independently, one shard a task."""
 
+import functools
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -14,7 +16,11 @@ from stemforge.progress import progress
 from stemforge.simulate.abtem_engine import abtem_signal
 from stemforge.simulate.kernels import kernel_signal
 from stemforge.simulate.labels import label_atoms
-from stemforge.simulate.recipe import SimulationRecipe, Stage, StructureFile
+from stemforge.simulate.molecules import label_molecules
+from stemforge.simulate.plan import plan_segmented
+from stemforge.simulate.recipe import Engine, SimulationRecipe, Stage, StructureFile, Zeolite
+from stemforge.simulate.scan import Scan
+from stemforge.simulate.segmented import segmented_signal
 
 
 def simulate_sample(recipe: SimulationRecipe, index: int) -> Sample:
@@ -44,30 +50,40 @@ def simulate_sample(recipe: SimulationRecipe, index: int) -> Sample:
         raise InputError(f"recipe '{recipe.name}', structure of sample {index}: {error}") from error
     z = atoms.positions[:, 2] if len(atoms) else np.zeros(1)
     focus = float(z.min() + drawn.focus * np.ptp(z) + drawn.microscope.defocus)
+    if drawn.engine.max_error is not None:
+        drawn = drawn.model_copy(update={"engine": planned_engine(recipe)})
     signal = image_structure(drawn, atoms, focus, recipe.rng(index, Stage.SIMULATION))
-    labels = label_atoms(
-        atoms,
-        signal,
-        drawn.microscope,
-        drawn.scan,
-        focus,
-        reference_dose=drawn.reference_dose,
-        source_size=drawn.degradation.source_size,
-        thermal_sigma=drawn.engine.thermal_sigma,
-    )
+    described: dict[str, Any] = {}
+    if drawn.microscope.segments is None:
+        labels = label_atoms(
+            atoms,
+            signal,
+            drawn.microscope,
+            drawn.scan,
+            focus,
+            reference_dose=drawn.reference_dose,
+            source_size=drawn.degradation.source_size,
+            thermal_sigma=drawn.engine.thermal_sigma,
+        )
+    else:
+        labels, described["molecules"] = label_molecules(atoms, drawn.scan)
+        described["frame"] = {"rotation": drawn.scan.rotation, "shift": list(drawn.scan.shift)}
+        if "lattice" in atoms.info:
+            described["lattice"] = _lattice_on_image(atoms, drawn.scan)
     return Sample(
         index=index,
         signal=signal,
         sampling=drawn.scan.sampling,
-        channels=tuple(drawn.microscope.detectors),
+        channels=drawn.microscope.channels,
         labels=labels,
         metadata={
             "name": f"{recipe.name}-{index:06d}",
             "focus_angstrom": focus,
             "thickness_angstrom": float(np.ptp(z)),
             "num_atoms": len(atoms),
+            **described,
             "drawn": drawn.model_dump(
-                mode="json", include={"support", "single_atoms", "microscope", "focus"}
+                mode="json", include={"support", "single_atoms", "microscope", "engine", "focus"}
             ),
         },
         structure=_structure(atoms) if recipe.store_structures else None,
@@ -79,6 +95,11 @@ def image_structure(
 ) -> NDArray[np.float32]:
     """Image a structure with the recipe's engine; shape (detectors, height, width)."""
     engine = drawn.engine
+    if drawn.microscope.segments is not None and engine.name == "prism":
+        options = {"slice_thickness": engine.slice_thickness}
+        if engine.sampling is not None:
+            options["sampling"] = engine.sampling
+        return segmented_signal(atoms, drawn.microscope, drawn.scan, focus, **options)
     if engine.name == "kernels":
         return kernel_signal(
             atoms,
@@ -102,6 +123,41 @@ def image_structure(
         thermal_sigma=engine.thermal_sigma,
         rng=rng,
     )
+
+
+def planned_engine(recipe: SimulationRecipe) -> Engine:
+    """Return the recipe's engine with the settings that ``max_error`` asks for, found on the first sample.
+
+    They depend on the recipe alone, so that every process plans the same.
+    """
+    return _planned(recipe.model_dump_json())
+
+
+@functools.lru_cache(maxsize=4)
+def _planned(text: str) -> Engine:
+    recipe = SimulationRecipe.model_validate_json(text)
+    engine = recipe.engine
+    if engine.max_error is None:
+        return engine
+    drawn, atoms = recipe.build(0)
+    z = atoms.positions[:, 2]
+    focus = float(z.min() + drawn.focus * np.ptp(z) + drawn.microscope.defocus)
+    plan = plan_segmented(atoms, drawn.microscope, focus, engine.max_error)
+    found = {"sampling": round(plan.sampling, 6), "slice_thickness": plan.slice_thickness}
+    return engine.model_copy(update=found)
+
+
+def _lattice_on_image(atoms: Atoms, scan: Scan) -> dict[str, list[float]]:
+    """Origin and lattice vectors (x, y) of the framework on the image [pixel]."""
+    lattice = atoms.info["lattice"]
+    origin = np.asarray(lattice["origin"], dtype=float)[:2]
+    ends = np.stack([origin, *(origin + np.asarray(lattice[name], dtype=float)[:2] for name in ("a", "b"))])
+    places = scan.pixels(ends, (float(atoms.cell[0, 0]), float(atoms.cell[1, 1])))
+    return {
+        "origin_px": places[0].tolist(),
+        "a_px": (places[1] - places[0]).tolist(),
+        "b_px": (places[2] - places[0]).tolist(),
+    }
 
 
 def _structure(atoms: Atoms) -> Structure:
@@ -135,10 +191,30 @@ def check_recipe(recipe: SimulationRecipe) -> None:
         Detector beyond the antialias limit, no dose, or a structure file that cannot be read or is smaller
         than the field of view.
     """
+    segmented = recipe.microscope.segments is not None
+    if segmented and recipe.engine.name == "kernels":
+        raise InputError(
+            "engine.name: kernels adds intensities, a segmented detector needs prism or multislice"
+        )
+    if recipe.engine.max_error is not None and not (segmented and recipe.engine.name == "prism"):
+        raise InputError(
+            "engine.max_error: is planned for prism with a segmented detector (microscope.segments)"
+        )
+    turned = (recipe.scan.rotation, *recipe.scan.shift) != (0.0, 0.0, 0.0)
+    if turned and not (segmented and recipe.engine.name == "prism"):
+        raise InputError(
+            "scan.rotation, scan.shift: are for prism with a segmented detector; leave them at 0"
+        )
     sampling = recipe.engine.sampling or 0.97 * recipe.microscope.potential_sampling()
     limit = recipe.microscope.wavelength / (3 * sampling) * 1e3
     recipe.microscope.check_antialias(limit, sampling)
     recipe.degradation.draw(np.random.default_rng(0)).electrons_per_pixel(recipe.scan.sampling)
+    if isinstance(recipe.support, Zeolite):
+        rng = np.random.default_rng(0)
+        try:
+            recipe.support.draw(rng).build((1.0, 1.0), rng)
+        except (OSError, TypeError, ValueError) as error:
+            raise InputError(f"support: {error}") from error
     if isinstance(recipe.support, StructureFile):
         try:
             cell = recipe.support.build(recipe.scan.cell, np.random.default_rng(0)).cell
@@ -201,7 +277,7 @@ def _cores() -> int:
 
 def _check_disk(recipe: SimulationRecipe, folder: Path, shards: int) -> None:
     height, width = recipe.scan.shape
-    image = 4 * height * width * len(recipe.microscope.detectors)
+    image = 4 * height * width * len(recipe.microscope.channels)
     free = shutil.disk_usage(folder).free
     needed = shards * recipe.shard_size * image
     if needed > free:

@@ -19,8 +19,12 @@ from stemforge.structures import (
     amorphous_carbon,
     carbon_nitride,
     carbon_particle,
+    mfi,
+    place_guest,
     scatter_single_atoms,
     structure_from_file,
+    substitute_aluminium,
+    zeolite,
 )
 
 
@@ -102,8 +106,66 @@ class StructureFile(Settings):
         return structure_from_file(self.path, single_atoms=self.single_atoms).repeat((*self.repeat, 1))
 
 
+class Zeolite(Settings):
+    """A zeolite film with molecules in its channels.
+
+    Parameters
+    ----------
+    framework
+        ``mfi``, built in, or a CIF file.
+    zone_axis, thickness, mistilt, mistilt_angle
+        Beam direction, thickness in unit cells (rounded), and a small tilt [mrad] towards an azimuth [rad]: see
+        :func:`stemforge.structures.zeolite`.
+    aluminium, anchored
+        Share of the T atoms that are Al, each with a proton, and whether guests bind to the protons: see
+        :func:`stemforge.structures.substitute_aluminium`.
+    guests, occupancy
+        Names of molecules with their weights, and the share of channels that hold one: see
+        :func:`stemforge.structures.place_guest`.
+    variants
+        Different tiles in a field; each is imaged once. null draws every tile on its own.
+    """
+
+    kind: Literal["zeolite"]
+    framework: Literal["mfi"] | Path = "mfi"
+    zone_axis: tuple[int, int, int] = (0, 1, 0)
+    thickness: Positive = 2.0
+    mistilt: NonNegative = 0.0
+    mistilt_angle: Random = 0.0
+    aluminium: Fraction = 0.0
+    anchored: bool = False
+    guests: dict[str, float] = Field(default={})
+    occupancy: Fraction = 1.0
+    variants: Annotated[int, Field(ge=1)] | None = 4
+
+    def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
+        """Build as many tiles as cover a field of ``size`` (x, y) [Å]."""
+        film = {
+            "zone_axis": self.zone_axis,
+            "thickness": max(1, round(self.thickness)),
+            "mistilt": (
+                float(self.mistilt * np.cos(self.mistilt_angle)),
+                float(self.mistilt * np.sin(self.mistilt_angle)),
+            ),
+        }
+        tile = self._framework(**film).info["tile_size"]
+        repeat = (int(np.ceil(size[0] / tile[0])), int(np.ceil(size[1] / tile[1])))
+        atoms = self._framework(**film, repeat=repeat)
+        if self.aluminium:
+            atoms = substitute_aluminium(atoms, fraction=self.aluminium, variants=self.variants, rng=rng)
+        if self.guests and self.occupancy:
+            # The tiles with aluminium are variants already.
+            variants = None if self.aluminium else self.variants
+            options = {"occupancy": self.occupancy, "anchored": self.anchored, "variants": variants}
+            atoms = place_guest(atoms, self.guests, **options, rng=rng)
+        return atoms
+
+    def _framework(self, **film: Any) -> Atoms:
+        return mfi(**film) if self.framework == "mfi" else zeolite(self.framework, **film)
+
+
 Support = Annotated[
-    AmorphousCarbon | CarbonParticle | CarbonNitride | StructureFile, Field(discriminator="kind")
+    AmorphousCarbon | CarbonParticle | CarbonNitride | StructureFile | Zeolite, Field(discriminator="kind")
 ]
 
 
@@ -138,7 +200,12 @@ class Engine(Settings):
     depth_step, broadening
         Of ``kernels``: see :func:`stemforge.simulate.kernel_signal`.
     frozen_phonons, slice_thickness, sampling, interpolation
-        Of ``multislice`` and ``prism``: see :func:`stemforge.simulate.abtem_signal`.
+        Of ``multislice`` and ``prism``: see :func:`stemforge.simulate.abtem_signal`. With a segmented detector
+        ``prism`` images crystals tile by tile (:func:`stemforge.simulate.segmented_signal`), and atoms move as
+        their Debye-Waller factors say.
+    max_error
+        With a segmented detector: the error [root mean square, relative to the image's standard deviation] for
+        which ``sampling`` and ``slice_thickness`` are to be planned, see :func:`stemforge.simulate.plan_segmented`.
     """
 
     name: Literal["kernels", "prism", "multislice"] = "kernels"
@@ -149,6 +216,7 @@ class Engine(Settings):
     slice_thickness: Annotated[float, Field(gt=0)] = 2.0
     sampling: Annotated[float, Field(gt=0)] | None = None
     interpolation: Annotated[int, Field(ge=1)] = 1
+    max_error: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @model_validator(mode="after")
     def _interpolation_needs_prism(self) -> Self:

@@ -2,10 +2,12 @@
 
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import model_validator
 
 from stemforge.errors import InputError
-from stemforge.recipe import Settings
+from stemforge.recipe import Random, Settings
 
 
 class Scan(Settings):
@@ -20,6 +22,11 @@ class Scan(Settings):
     margin
         Width of structure that is built around the field of view [Å], so that atoms just outside it add their
         share and nothing wraps around.
+    rotation
+        Azimuth of the scan's x axis in the structure [rad]. Engines for crystals turn the raster and their
+        segmented detector with it; the others take 0 only.
+    shift
+        Displacement (x, y) of the field from the structure's middle [Å]; for crystals, as above.
 
     Examples
     --------
@@ -31,6 +38,8 @@ class Scan(Settings):
     shape: tuple[int, int] = (512, 512)
     sampling: float = 0.293
     margin: float = 6.0
+    rotation: Random = 0.0
+    shift: tuple[Random, Random] = (0.0, 0.0)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -51,7 +60,29 @@ class Scan(Settings):
     def cell(self) -> tuple[float, float]:
         """Width and height (x, y) of the structure to build [Å]."""
         width, height = self.field_of_view
-        return width + 2 * self.margin, height + 2 * self.margin
+        cos, sin = abs(np.cos(self.rotation)), abs(np.sin(self.rotation))
+        across, down = width * cos + height * sin, width * sin + height * cos
+        return float(across + 2 * self.margin), float(down + 2 * self.margin)
+
+    def positions(self, cell: tuple[float, float]) -> NDArray[np.float64]:
+        """Return the probe positions (x, y) [Å] in a structure of this width and height; shape (height, width, 2)."""
+        rows, columns = np.indices(self.shape)
+        pixels = np.stack([columns, rows], axis=-1) - np.array(self.shape[::-1]) / 2
+        return self._middle(cell) + self.sampling * pixels @ self._axes
+
+    def pixels(self, places: NDArray[np.float64], cell: tuple[float, float]) -> NDArray[np.float64]:
+        """Return where places (x, y) [Å] of such a structure lie on the image (x, y) [pixel]; shape (n, 2)."""
+        turned = (places - self._middle(cell)) @ self._axes.T
+        return turned / self.sampling + np.array(self.shape[::-1]) / 2
+
+    def _middle(self, cell: tuple[float, float]) -> NDArray[np.float64]:
+        return np.array(cell) / 2 + np.array(self.shift, dtype=float)
+
+    @property
+    def _axes(self) -> NDArray[np.float64]:
+        """The scan's unit vectors, x and y, as rows."""
+        cos, sin = np.cos(self.rotation), np.sin(self.rotation)
+        return np.array([[cos, sin], [-sin, cos]])
 
     def origin(self, cell: tuple[float, float]) -> tuple[float, float]:
         """Return (x, y) [Å] of pixel (0, 0) in a structure of this width and height: the field is centred.

@@ -12,7 +12,8 @@ from stemforge.errors import AnnotationsError
 
 # Column names under which other programs and stemforge's own tables keep a point.
 _POINT_COLUMNS = (("x_px", "y_px"), ("X", "Y"), ("x", "y"))
-_BOX_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px")
+BOX_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px")
+"""Names under which tables and corpora keep a box."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Annotations:
         if len(set(named)) < len(named):
             raise AnnotationsError(f"{path}: two columns have the same name in {','.join(header)}")
         pair = next((pair for pair in _POINT_COLUMNS if set(pair) <= set(header)), None)
-        has_boxes = set(_BOX_COLUMNS) <= set(header)
+        has_boxes = set(BOX_COLUMNS) <= set(header)
         if pair is None and not has_boxes:
             raise AnnotationsError(
                 f"{path}: expected columns x_px,y_px or X,Y (pixels), found {','.join(header) or 'none'}"
@@ -132,19 +133,19 @@ class Annotations:
                     try:
                         table[name].append(float(cell) if cell.strip() else np.nan)
                     except ValueError as error:
-                        if name in (pair or ()) or (has_boxes and name in _BOX_COLUMNS):
+                        if name in (pair or ()) or (has_boxes and name in BOX_COLUMNS):
                             raise AnnotationsError(
                                 f"{path}: line {number}, column {name}: '{cell}' is no number"
                             ) from error
                         numeric.discard(name)
         try:
-            boxes = np.column_stack([table[name] for name in _BOX_COLUMNS]) if has_boxes else None
+            boxes = np.column_stack([table[name] for name in BOX_COLUMNS]) if has_boxes else None
             if pair:
                 points = np.column_stack([table[name] for name in pair])
             else:
                 assert boxes is not None  # noqa: S101 - one of the two was found above; for the type checker
                 points = (boxes[:, :2] + boxes[:, 2:]) / 2
-            known = {*(pair or ()), *(_BOX_COLUMNS if has_boxes else ())}
+            known = {*(pair or ()), *(BOX_COLUMNS if has_boxes else ())}
             annotations = cls(points, boxes, {k: v for k, v in table.items() if k in numeric - known})
         except AnnotationsError as error:
             raise AnnotationsError(f"{path}: {error}") from error
@@ -162,7 +163,7 @@ class Annotations:
 
         Points come as ``x_px,y_px,x_nm,y_nm``, boxes before them as ``x0_px,y0_px,x1_px,y1_px``.
         """
-        header = [*(_BOX_COLUMNS if self.boxes is not None else ()), "x_px", "y_px", "x_nm", "y_nm"]
+        header = [*(BOX_COLUMNS if self.boxes is not None else ()), "x_px", "y_px", "x_nm", "y_nm"]
         with Path(path).open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow([*header, *self.columns])

@@ -9,7 +9,7 @@ Layout of ``CORPUS/``::
       signal     (n, c, H, W)  float32, one sample a chunk, compressed
       metadata   (n,)        one JSON object a sample
       labels/offsets (n+1,)  rows offsets[i]:offsets[i+1] of every column belong to sample i
-      labels/<column> (m,)   x_px, y_px and whatever else is known of each object
+      labels/<column> (m,)   x_px, y_px, for boxes x0_px, y0_px, x1_px, y1_px, and whatever else is known
       structure/offsets, numbers, tags, positions, cells   the atoms, where they are kept
 
 A shard is written under a temporary name, flushed, fsynced and renamed. No file grows with the corpus.
@@ -28,7 +28,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from stemforge.annotations import Annotations
+from stemforge.annotations import BOX_COLUMNS, Annotations
 from stemforge.errors import CorpusError
 
 SCHEMA = 1
@@ -108,7 +108,7 @@ class CorpusWriter:
     Examples
     --------
     >>> import numpy as np, tempfile
-    >>> from stemforge.annotations import Annotations
+    >>> from stemforge.annotations import BOX_COLUMNS, Annotations
     >>> writer = CorpusWriter(tempfile.mkdtemp(), {"name": "demo"}, "0" * 64)
     >>> sample = Sample(0, np.ones((1, 8, 8), "float32"), 0.3, ("HAADF",), Annotations([[2, 3]]))
     >>> _ = writer.write(0, [sample])
@@ -234,6 +234,10 @@ class CorpusWriter:
         names = sorted({name for s in samples for name in s.labels.columns})
         _column(labels, "x_px", np.concatenate([s.labels.points[:, 0] for s in samples]))
         _column(labels, "y_px", np.concatenate([s.labels.points[:, 1] for s in samples]))
+        boxes = [s.labels.boxes for s in samples if s.labels.boxes is not None]
+        if len(boxes) == len(samples):
+            for name, values in zip(BOX_COLUMNS, np.concatenate(boxes).T, strict=True):
+                _column(labels, name, values)
         for name in names:
             _column(labels, name, np.concatenate([_or_nan(s.labels, name) for s in samples]))
 
@@ -310,6 +314,9 @@ def _read(h5: h5py.File, row: int) -> Sample:
     rows = slice(*h5["labels/offsets"][row : row + 2])
     columns = {name: h5["labels"][name][rows] for name in h5["labels"] if name != "offsets"}
     points = np.column_stack([columns.pop("x_px"), columns.pop("y_px")])
+    boxes = None
+    if set(BOX_COLUMNS) <= set(columns):
+        boxes = np.column_stack([columns.pop(name) for name in BOX_COLUMNS])
     structure = None
     if "structure" in h5:
         group = h5["structure"]
@@ -322,7 +329,7 @@ def _read(h5: h5py.File, row: int) -> Sample:
         signal=h5["signal"][row],
         sampling=None if np.isnan(sampling) else sampling,
         channels=tuple(json.loads(h5.attrs["channels"])),
-        labels=Annotations(points, columns=columns),
+        labels=Annotations(points, boxes, columns),
         metadata=json.loads(h5["metadata"].asstr()[row]),
         structure=structure,
     )

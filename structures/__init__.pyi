@@ -1,14 +1,19 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
+from .aluminium import substitute_aluminium
 from .carbon import amorphous_carbon
 from .carbon_nitride import carbon_nitride
+from .channels import find_channels
 from .from_file import structure_from_file
+from .guests import guests_from_cell, place_guest
 from .particle import carbon_particle
 from .single_atoms import scatter_single_atoms
-from .tags import CLUSTER_ATOM, LIGAND, SINGLE_ATOM, SUPPORT, Tag
+from .tags import CLUSTER_ATOM, GUEST, LIGAND, SINGLE_ATOM, SUPPORT, Tag
 from .view import draw_structure
+from .zeolites import mfi, zeolite
 
 __all__ = [
     "CLUSTER_ATOM",
+    "GUEST",
     "LIGAND",
     "SINGLE_ATOM",
     "SUPPORT",
@@ -17,6 +22,12 @@ __all__ = [
     "carbon_nitride",
     "carbon_particle",
     "draw_structure",
+    "find_channels",
+    "guests_from_cell",
+    "mfi",
+    "place_guest",
     "scatter_single_atoms",
     "structure_from_file",
+    "substitute_aluminium",
+    "zeolite",
 ]

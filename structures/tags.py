@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-__all__ = ["CLUSTER_ATOM", "LIGAND", "SINGLE_ATOM", "SUPPORT", "Tag"]
+__all__ = ["CLUSTER_ATOM", "GUEST", "LIGAND", "SINGLE_ATOM", "SUPPORT", "Tag"]
 
 
 class Tag(IntEnum):
@@ -28,9 +28,12 @@ class Tag(IntEnum):
     """Atom of the scattered element that belongs to a dimer or small cluster."""
     LIGAND = 3
     """Atom bonded to a scattered atom, such as Cl, or O and H of a hydroxyl."""
+    GUEST = 4
+    """Atom of a guest molecule in the pore of a framework."""
 
 
 SUPPORT = Tag.SUPPORT
 SINGLE_ATOM = Tag.SINGLE_ATOM
 CLUSTER_ATOM = Tag.CLUSTER_ATOM
 LIGAND = Tag.LIGAND
+GUEST = Tag.GUEST

@@ -16,8 +16,18 @@ from stemforge.structures.tags import Tag
 __all__ = ["draw_structure"]
 
 _MOST_CIRCLES = 5000  # more atoms than these overlap into a blot: show how many lie in a column instead
-_EDGES = {Tag.SINGLE_ATOM: "crimson", Tag.CLUSTER_ATOM: "darkorange", Tag.LIGAND: "seagreen"}
-_NAMES = {Tag.SINGLE_ATOM: "single atom", Tag.CLUSTER_ATOM: "cluster atom", Tag.LIGAND: "ligand"}
+_EDGES = {
+    Tag.SINGLE_ATOM: "crimson",
+    Tag.CLUSTER_ATOM: "darkorange",
+    Tag.LIGAND: "seagreen",
+    Tag.GUEST: "royalblue",
+}
+_NAMES = {
+    Tag.SINGLE_ATOM: "single atom",
+    Tag.CLUSTER_ATOM: "cluster atom",
+    Tag.LIGAND: "ligand",
+    Tag.GUEST: "guest",
+}
 
 
 def _draw_projection(ax: Axes, atoms: Atoms, axes: tuple[int, int], depth: int) -> None:
@@ -69,7 +79,7 @@ def draw_structure(atoms: Atoms, path: str | PathLike[str] | None = None) -> Fig
     atoms : ase.Atoms
         Structure in an orthogonal cell. Up to 5,000 atoms are drawn as circles in the colours of their
         elements; of larger supports the number of atoms in each column of 1 Å is shown in grey. Scattered
-        atoms and ligands have a coloured outline, by tag.
+        atoms, ligands and guests have a coloured outline, by tag.
     path : str or path-like, optional
         Where to save it; the suffix tells the format.
 

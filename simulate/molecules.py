@@ -1,0 +1,61 @@
+"""Labels of molecules: a box around each, its species and how it lies."""
+
+import numpy as np
+from ase import Atoms
+
+from stemforge.annotations import Annotations
+from stemforge.simulate.scan import Scan
+
+BOX_MARGIN = 1.2
+"""Room between a molecule's outermost atoms' centres and its box [Å]: a resolved atom's blurred radius."""
+
+
+def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
+    """Describe the molecules whose centre lies in the field of view.
+
+    Parameters
+    ----------
+    atoms
+        Structure with the array ``molecule`` and ``info["molecules"]``, as :func:`stemforge.structures.place_guest`
+        gives; without them there is nothing to label.
+    scan
+        Raster.
+
+    Returns
+    -------
+    labels, species
+        Points (the mean of a molecule's atoms) and boxes [pixel], boxes cut at the frame; columns ``species``
+        (index into the list of names), ``angle_degrees`` (direction from ring centre to heteroatom on the image,
+        from x towards y), ``tilt_degrees`` (of the molecule's normal to the beam) and ``z_angstrom``.
+    """
+    listed = atoms.info.get("molecules", [])
+    names = sorted({entry["name"] for entry in listed})
+    cell = (float(atoms.cell[0, 0]), float(atoms.cell[1, 1]))
+    height, width = scan.shape
+    owner = atoms.arrays.get("molecule", np.full(len(atoms), -1))
+    turned = float(np.degrees(scan.rotation))
+    rows, boxes, points = [], [], []
+    for number, entry in enumerate(listed):
+        places = scan.pixels(atoms.positions[owner == number, :2], cell)
+        centre = places.mean(0)
+        if not Annotations([centre]).inside(scan.shape)[0]:
+            continue
+        room = BOX_MARGIN / scan.sampling
+        low, high = places.min(0) - room, places.max(0) + room
+        edges = [width - 0.5, height - 0.5]
+        boxes.append([*np.clip(low, -0.5, edges), *np.clip(high, -0.5, edges)])
+        points.append(centre)
+        angle = (entry["angle_degrees"] - turned + 180) % 360 - 180
+        rows.append((names.index(entry["name"]), angle, entry["tilt_degrees"], entry["centre"][2]))
+    table = np.array(rows, dtype=float).reshape(-1, 4)
+    labels = Annotations(
+        points,
+        boxes,
+        {
+            "species": table[:, 0].astype(np.uint8),
+            "angle_degrees": table[:, 1],
+            "tilt_degrees": table[:, 2],
+            "z_angstrom": table[:, 3],
+        },
+    )
+    return labels, names

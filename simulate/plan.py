@@ -1,0 +1,112 @@
+"""The cheapest simulation that keeps an asked-for error."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from stemforge.errors import InputError
+from stemforge.simulate.idpc import idpc_image
+from stemforge.simulate.microscope import Microscope
+from stemforge.simulate.scan import Scan
+from stemforge.simulate.segmented import segmented_signal
+
+# Potential sampling, as a share of the coarsest that carries the detector's outer angle, and slice thickness [Å]:
+# from the cheapest to the best, which stands for the truth.
+_LADDER = ((0.95, 8.0), (0.95, 4.0), (0.8, 4.0), (0.65, 4.0), (0.65, 2.0), (0.5, 2.0), (0.5, 1.0))
+_REFERENCE = (0.33, 0.5)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Numerical settings and the error found with them.
+
+    Parameters
+    ----------
+    sampling, slice_thickness
+        Of the potential [Å].
+    error
+        Root mean square deviation of the iDPC image from the reference's, as a share of its standard deviation.
+    reference
+        Sampling and slice thickness of the reference [Å].
+    tried
+        (sampling, slice_thickness, error) of every setting looked at, the cheapest first.
+    """
+
+    sampling: float
+    slice_thickness: float
+    error: float
+    reference: tuple[float, float]
+    tried: tuple[tuple[float, float, float], ...]
+
+
+def plan_segmented(atoms: Atoms, microscope: Microscope, focus: float, max_error: float) -> Plan:
+    """Find the cheapest settings of :func:`segmented_signal` whose error is within a bound.
+
+    What is not left to choice costs no accuracy: PRISM without interpolation on a periodic cell, probe positions
+    at the Nyquist distance λ/4α and the Fourier series between them, equal tiles imaged once. What is left is how
+    finely the potential is sampled, in the plane and along the beam. The first tile is imaged with ever finer
+    settings, beginning with the coarsest that carry the detector's outer angle, until its iDPC image agrees with
+    that of a reference finer than all of them.
+
+    Parameters
+    ----------
+    atoms, microscope, focus
+        As for :func:`segmented_signal`.
+    max_error
+        Largest root mean square deviation, as a share of the image's standard deviation.
+
+    Returns
+    -------
+    Plan
+        Settings, their error and what was tried.
+
+    Raises
+    ------
+    InputError
+        No setting tried reaches the bound.
+
+    Examples
+    --------
+    >>> atoms = Atoms("Si", positions=[[3, 3, 1]], cell=[6, 6, 2])
+    >>> plan = plan_segmented(atoms, Microscope(preset="low-dose-idpc"), 1.0, max_error=0.01)
+    >>> plan.error <= 0.01
+    True
+    """
+    if "tiles" in atoms.info:
+        first = atoms[atoms.arrays["tile"] == 0]
+        first.info = {}
+        first.cell = [*atoms.info["tile_size"], atoms.cell[2, 2]]
+        first.wrap(pbc=(True, True, False))
+        atoms = first
+    largest = microscope.potential_sampling()
+
+    def image(share: float, thickness: float) -> NDArray[np.float32]:
+        return _unit_image(atoms, microscope, focus, share * largest, thickness)
+
+    truth = image(*_REFERENCE)
+    tried: list[tuple[float, float, float]] = []
+    for share, thickness in _LADDER:
+        error = float(np.sqrt(((image(share, thickness) - truth) ** 2).mean()) / truth.std())
+        tried.append((share * largest, thickness, error))
+        if error <= max_error:
+            reference = (_REFERENCE[0] * largest, _REFERENCE[1])
+            return Plan(share * largest, thickness, error, reference, tuple(tried))
+    raise InputError(
+        f"engine.max_error: {max_error:g} is out of reach, the finest setting gives {tried[-1][2]:.2g}; give a "
+        "larger max_error, or set sampling and slice_thickness"
+    )
+
+
+def _unit_image(
+    atoms: Atoms, microscope: Microscope, focus: float, sampling: float, thickness: float
+) -> NDArray[np.float32]:
+    """Image one periodic cell, on square pixels that divide it only nearly: equal for all settings."""
+    width, height = float(atoms.cell[0, 0]), float(atoms.cell[1, 1])
+    step = microscope.wavelength / (4e-3 * microscope.semiangle_cutoff)
+    shape = (int(height // step), int(width // step))
+    scan = Scan.model_construct(shape=shape, sampling=step, margin=0.0, rotation=0.0, shift=(0.0, 0.0))
+    return idpc_image(
+        segmented_signal(atoms, microscope, scan, focus, sampling=sampling, slice_thickness=thickness), step
+    )
