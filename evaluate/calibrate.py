@@ -13,7 +13,7 @@ from stemforge.evaluate.scores import AtomScore, score_atoms, summarise
 from stemforge.infer import find_atoms, likelihood_map
 from stemforge.progress import progress
 from stemforge.train import SACCNN, Crops, load_weights, save_weights
-from stemforge.train.data import AtomCrops, LabelledImage, labelled_image
+from stemforge.train.atom_crops import AtomCrops, LabelledImage, labelled_image
 
 THRESHOLDS = (
     0.3,

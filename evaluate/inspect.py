@@ -13,7 +13,7 @@ from stemforge.readers import read_micrograph
 from stemforge.simulate import degrade
 from stemforge.simulate.recipe import Stage
 from stemforge.train import Crops
-from stemforge.train.data import corpus_degradation, visible_atoms
+from stemforge.train.atom_crops import corpus_degradation, visible_atoms
 
 _FIGURES = (".png", ".pdf", ".svg", ".jpg")
 

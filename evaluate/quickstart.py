@@ -27,7 +27,7 @@ from stemforge.simulate import SimulationRecipe, degrade, simulate_corpus, simul
 from stemforge.simulate.recipe import Stage
 from stemforge.structures import draw_structure
 from stemforge.train import Crops, SACCNNRecipe, fit_sac_cnn, load_weights
-from stemforge.train.data import visible_atoms
+from stemforge.train.atom_crops import visible_atoms
 
 # Images that are simulated for the test alone.
 _TEST_IMAGES = 4

@@ -1,16 +1,82 @@
-"""The training recipe of SAC-CNN."""
+"""The training recipes: everything that decides a run."""
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from stemforge.errors import RecipeError
 from stemforge.recipe import Settings
+from stemforge.train.augment import Augmentation
+from stemforge.train.models.divaesr import DIVAESRSettings
+from stemforge.train.models.faster_rcnn import FasterRCNNSettings
+
+
+class TrainingRecipe(Settings):
+    """What every network's recipe has.
+
+    Parameters
+    ----------
+    seed
+        Root of all randomness.
+    epochs
+        Passes over the data; every pass degrades every image anew.
+    images_per_batch
+        Images whose crops share a batch.
+    learning_rate
+        Of the optimiser, at the start.
+    weight_decay
+        Of the optimiser.
+    validation
+        Share of the samples, the last of each corpus, kept for validation.
+    patience
+        Epochs without a better validation after which training stops.
+    """
+
+    SHIPPED: ClassVar[tuple[str, ...]] = ()
+    """Recipes for this network that come with stemforge; the first is the published one."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    epochs: Annotated[int, Field(ge=1)] = 30
+    images_per_batch: Annotated[int, Field(ge=1)] = 2
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    patience: Annotated[int, Field(ge=1)] = 8
+
+    @classmethod
+    def load(cls, recipe: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Self:
+        """Read a recipe: a YAML file, or the name of one that ships with stemforge; the published one for None.
+
+        Raises
+        ------
+        RecipeError
+            Neither a file nor such a name, or a recipe that cannot be used.
+        """
+        name = str(recipe or cls.SHIPPED[0])
+        path = Path(name)
+        if name in cls.SHIPPED and not path.is_file():
+            path = cls.shipped_path(name)
+        elif not path.exists() and not path.suffix:
+            raise RecipeError(
+                f"{name}: cannot be read, there is no such file; recipes that ship are {', '.join(cls.SHIPPED)}"
+            )
+        return cls.from_file(path, overrides)
+
+    @classmethod
+    def shipped(cls, name: str | None = None) -> Self:
+        """Return a recipe that ships with stemforge; the published one by default."""
+        return cls.from_file(cls.shipped_path(name))
+
+    @classmethod
+    def shipped_path(cls, name: str | None = None) -> Path:
+        """Return the file of a recipe that ships with stemforge."""
+        return Path(str(files("stemforge.train"))) / "recipes" / f"{name or cls.SHIPPED[0]}.yaml"
 
 
 class Crops(Settings):
-    """Which crops a network is shown.
+    """Which crops SAC-CNN is shown.
 
     Parameters
     ----------
@@ -39,23 +105,13 @@ class Crops(Settings):
     jitter: Annotated[int, Field(ge=0, le=5)] = 1
 
 
-class SACCNNRecipe(Settings):
+class SACCNNRecipe(TrainingRecipe):
     """Everything that decides a SAC-CNN training run.
 
     Parameters
     ----------
-    seed
-        Root of all randomness.
-    epochs
-        Passes over the corpora; every pass degrades every image anew.
-    images_per_batch
-        Images whose crops share a batch.
-    learning_rate, weight_decay, dropout
-        Of Adam (AMSGrad) and the network.
-    validation
-        Share of the samples, the last of each corpus, kept for validation.
-    patience
-        Epochs without a better validation loss after which training stops.
+    dropout
+        Of the network.
     crops
         Which crops are shown.
 
@@ -65,22 +121,97 @@ class SACCNNRecipe(Settings):
     0.0001
     """
 
-    seed: Annotated[int, Field(ge=0)] = 0
-    epochs: Annotated[int, Field(ge=1)] = 30
-    images_per_batch: Annotated[int, Field(ge=1)] = 2
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    SHIPPED: ClassVar[tuple[str, ...]] = ("sac-cnn",)
+
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    patience: Annotated[int, Field(ge=1)] = 8
     crops: Crops = Crops()
 
-    @classmethod
-    def shipped(cls) -> Self:
-        """Return the published settings."""
-        return cls.from_file(cls.shipped_path())
 
-    @staticmethod
-    def shipped_path() -> Path:
-        """Return the file of the published settings."""
-        return Path(str(files("stemforge.train"))) / "recipes" / "sac-cnn.yaml"
+class DosedRecipe(TrainingRecipe):
+    """What the recipes of both networks for low-dose iDPC images share.
+
+    Parameters
+    ----------
+    schedule
+        ``constant`` learning rate, or ``cosine``: down to a hundredth of it at the last of ``epochs``.
+    doses
+        Each image is shown at a dose drawn log-uniformly between these [e/Å²].
+    clean_share
+        Share of the images shown without counting noise instead.
+    high_pass
+        Spatial frequency below which iDPC images are damped before they are scaled [1/Å]; 0 keeps all. Published
+        pairs are taken as they are.
+    augmentation
+        How much training images are varied.
+    """
+
+    schedule: Literal["constant", "cosine"] = "constant"
+    doses: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (300.0, 1e4)
+    clean_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    high_pass: Annotated[float, Field(ge=0)] = 0.02
+    augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.doses[0] > self.doses[1]:
+            raise ValueError(f"doses must be ordered, got {list(self.doses)}")
+        return self
+
+
+class DIVAESRRecipe(DosedRecipe):
+    """Everything that decides a DIVAESR training run.
+
+    Parameters
+    ----------
+    kl_weight, lambda_l1
+        Loss = MSE(noise) + ``kl_weight`` · KL + ``lambda_l1`` · L1(output, target).
+    per_image
+        Patches of 64 × 64 pixels cut from each image; published pairs share batches in such groups too.
+    target
+        What is to be drawn: the projected ``atoms``, or the ``clean`` iDPC image. Published pairs have atoms.
+    split
+        How published pairs are split: as ``published``, where views of one image are in both parts, or by
+        ``structure``.
+    network
+        Sizes and mode.
+    """
+
+    SHIPPED: ClassVar[tuple[str, ...]] = ("divaesr", "divaesr-small", "vae", "sr", "vae-sr")
+
+    images_per_batch: Annotated[int, Field(ge=1)] = 1
+    kl_weight: Annotated[float, Field(ge=0)] = 2.5e-4
+    lambda_l1: Annotated[float, Field(gt=0)] = 0.5
+    per_image: Annotated[int, Field(ge=1)] = 16
+    target: Literal["atoms", "clean"] = "atoms"
+    split: Literal["published", "structure"] = "published"
+    network: DIVAESRSettings = DIVAESRSettings()
+
+
+class FasterRCNNRecipe(DosedRecipe):
+    """Everything that decides a Faster R-CNN training run.
+
+    Parameters
+    ----------
+    crop
+        Side of the square crops shown [pixel of the corpus].
+    per_image
+        Crops taken from each image.
+    visible
+        A molecule that the crop cuts counts from this share of its box on.
+    one_class
+        Call everything a molecule, as published; otherwise the classes are the corpora's molecules.
+    zoom
+        Pixels shown along a pixel of the corpus: with 2 the detector sees the restored image as it is, with 1
+        it is resampled to the corpus' pixels, four times cheaper.
+    network
+        Sizes; its ``classes`` are set from the corpora.
+    """
+
+    SHIPPED: ClassVar[tuple[str, ...]] = ("faster-rcnn", "faster-rcnn-small")
+
+    crop: Annotated[int, Field(ge=32, le=4096)] = 256
+    per_image: Annotated[int, Field(ge=1)] = 2
+    visible: Annotated[float, Field(gt=0, le=1)] = 0.5
+    one_class: bool = False
+    zoom: Literal[1, 2] = 1
+    network: FasterRCNNSettings = FasterRCNNSettings()

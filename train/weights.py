@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,24 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from stemforge.errors import WeightsError
+from stemforge.errors import RecipeError, WeightsError
+from stemforge.train.models.divaesr import DIVAESR, DIVAESRSettings
+from stemforge.train.models.faster_rcnn import FasterRCNN, FasterRCNNSettings
 from stemforge.train.models.sac_cnn import SACCNN
 
-ARCHITECTURES = {"sac-cnn": SACCNN}
-"""Networks by the name under which their weights are stored."""
+ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], torch.nn.Module]] = {
+    "sac-cnn": lambda settings: SACCNN(),
+    "divaesr": lambda settings: DIVAESR(DIVAESRSettings.from_mapping(settings)),
+    "faster-rcnn": lambda settings: FasterRCNN(FasterRCNNSettings.from_mapping(settings)),
+}
+"""How a network is built from its card's settings, by the name under which its weights are stored."""
 
 PUBLISHED_SAMPLING = 0.29296875
 """Pixel size of the images on which the published SAC-CNN was trained [Å]."""
 PUBLISHED_THRESHOLD = 0.89
+
+CARD_KEY = "stemforge"
+"""Where a safetensors file and a checkpoint of a run keep their card."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,12 @@ class Card:
         Figures measured on held-out data.
     command, date
         How and when it was made.
+    settings
+        What the network is built from: sizes, modes, names of classes.
+    inputs
+        What the network wants to see, beyond the pixel size: for Faster R-CNN ``zoom``, the pixels shown along
+        a pixel of ``sampling``, and ``restorer``, the file name and SHA-256 of the weights that restored the
+        training images.
     """
 
     architecture: str
@@ -53,18 +68,51 @@ class Card:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     date: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the card as JSON."""
         return json.dumps(asdict(self), indent=2, sort_keys=True)
 
+    @classmethod
+    def from_json(cls, text: str) -> "Card":
+        """Read a card, also one that an older stemforge wrote.
 
-def save_weights(path: str | Path, model: torch.nn.Module, card: Card) -> None:
-    """Write a network's weights and its card to one safetensors file."""
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            The text is no card.
+        """
+        values = json.loads(text)
+        values["data"] = tuple(values["data"])
+        return cls(**values)
+
+
+def save_weights(path: str | Path, model: torch.nn.Module, card: Card, *, half: bool = False) -> None:
+    """Write a network's weights and its card to one safetensors file.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    model
+        The network.
+    card
+        What it is for.
+    half
+        Store matrices and kernels as 16-bit floats, in half the space. Vectors stay as they are: they are
+        small, and a variance may exceed the range.
+    """
     path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if half:
+        tensors = {
+            name: tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
+            for name, tensor in tensors.items()
+        }
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"stemforge": card.to_json()})
+    save_file(tensors, partial, metadata={CARD_KEY: card.to_json()})
     partial.replace(path)
 
 
@@ -74,13 +122,14 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
     Parameters
     ----------
     path
-        A safetensors file written by stemforge, or a PyTorch checkpoint ``{"state_dict": …}`` such as the
-        published SAC-CNN's. Checkpoints are read with ``weights_only=True``: no code in them is run.
+        A safetensors file written by stemforge, a checkpoint of one of its runs, or a PyTorch checkpoint
+        ``{"state_dict": …}`` such as the published SAC-CNN's. Checkpoints are read with ``weights_only=True``:
+        no code in them is run.
 
     Returns
     -------
     model, card
-        The network in evaluation mode, and what it is for.
+        The network in evaluation mode with 32-bit weights, and what it is for.
 
     Raises
     ------
@@ -95,7 +144,10 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
         raise WeightsError(
             f"{path}: unknown architecture '{card.architecture}'; known are {', '.join(ARCHITECTURES)}"
         )
-    model = ARCHITECTURES[card.architecture]()
+    try:
+        model = ARCHITECTURES[card.architecture](card.settings)
+    except (RecipeError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: its card describes no {card.architecture} ({error})") from error
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -119,14 +171,12 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Card]:
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: is no readable safetensors file ({error})") from error
     try:
-        values = json.loads(metadata["stemforge"])
-        values["data"] = tuple(values["data"])
-        card = Card(**values)
+        card = Card.from_json(metadata[CARD_KEY])
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{path}: carries no stemforge card; was it written by another program?"
         ) from error
-    return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, card
+    return _single(tensors), card
 
 
 def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Card]:
@@ -147,6 +197,23 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Card]:
         raise WeightsError(f"{path}: holds no state_dict of tensors")
     # Lightning prefixes the names with the attribute that holds the network.
     tensors = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
-    return tensors, Card(
-        "sac-cnn", PUBLISHED_SAMPLING, PUBLISHED_THRESHOLD, data=(f"imported from {path.name}",)
-    )
+    return _single(tensors), _checkpoint_card(path, content)
+
+
+def _checkpoint_card(path: Path, content: Mapping[str, Any]) -> Card:
+    """Tell checkpoints of our own runs, which carry their card, from the published SAC-CNN's."""
+    if CARD_KEY in content:
+        try:
+            return Card.from_json(content[CARD_KEY])
+        except (KeyError, TypeError, ValueError) as error:
+            raise WeightsError(f"{path}: its stemforge card is damaged ({error})") from error
+    imported = (f"imported from {path.name}",)
+    recipe = (content.get("hyper_parameters") or {}).get("recipe")
+    if isinstance(recipe, dict):
+        # Runs did not always keep a card in their checkpoints; then they were all of SAC-CNN.
+        return Card("sac-cnn", recipe=recipe, data=imported)
+    return Card("sac-cnn", PUBLISHED_SAMPLING, PUBLISHED_THRESHOLD, data=imported)
+
+
+def _single(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}

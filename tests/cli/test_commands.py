@@ -1,10 +1,12 @@
 """What the commands leave behind; plain mistakes stand in test_bad_input."""
 
+import dataclasses
 import importlib
 import inspect
 import json
 import subprocess
 import sys
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -21,6 +23,8 @@ COMMANDS = {
     "ingest": "stemforge.ingest:command",
     "inspect": "stemforge.evaluate.inspect:inspect",
     "train sac-cnn": "stemforge.train.command:sac_cnn",
+    "train divaesr": "stemforge.train.command:divaesr",
+    "train faster-rcnn": "stemforge.train.command:faster_rcnn",
     "infer atoms": "stemforge.infer.command:atoms",
     "evaluate atoms": "stemforge.evaluate.command:atoms",
     "evaluate threshold": "stemforge.evaluate.command:threshold",
@@ -316,14 +320,20 @@ def test_help_lists_every_option(cli, command, monkeypatch):
     function = getattr(importlib.import_module(module), name)
     code, said = cli(*command.split(), "--help")
     assert code == 0
+    for name in option_names(function):
+        option = f"--{name.replace('_', '-')}"
+        line = next((line for line in said.splitlines() if f"{option} " in line and "Usage" not in line), "")
+        words = line.split(option, 1)[-1].replace("│", "").split()
+        assert len(words) > 2, f"{command} {option} is not explained"
+
+
+def option_names(function):
+    """Names of a command's options; those that several commands share stand in a dataclass."""
+    hints = get_type_hints(function)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
-            option = f"--{parameter.name.replace('_', '-')}"
-            line = next(
-                (line for line in said.splitlines() if f"{option} " in line and "Usage" not in line), ""
-            )
-            words = line.split(option, 1)[-1].replace("│", "").split()
-            assert len(words) > 2, f"{command} {option} is not explained"
+            shared = [kind for kind in get_args(hints[parameter.name]) if dataclasses.is_dataclass(kind)]
+            yield from (f.name for f in dataclasses.fields(shared[0])) if shared else (parameter.name,)
 
 
 def test_every_command_is_known_here(cli):

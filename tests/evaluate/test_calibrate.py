@@ -6,7 +6,7 @@ from stemforge.errors import InputError, WeightsError
 from stemforge.evaluate import calibrate
 from stemforge.evaluate.calibrate import Calibration, calibrate_threshold, held_out_images
 from stemforge.train import Card, Crops, load_weights, save_weights
-from stemforge.train.data import LabelledImage
+from stemforge.train.atom_crops import LabelledImage
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import yaml
 from stemforge.corpus import Corpus, CorpusWriter, Sample
 from stemforge.errors import CorpusError, InputError, WeightsError
 from stemforge.train import Crops, SACCNNRecipe, fit_sac_cnn, load_weights
-from stemforge.train.data import AtomCrops
+from stemforge.train.atom_crops import AtomCrops
 
 QUICK = {"accelerator": "cpu", "devices": 1}
 
@@ -202,7 +202,7 @@ def test_corpora_without_a_single_label_are_refused(tmp_path, write_blobs):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, tiny_corpus):
-    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+    with pytest.raises(InputError, match="diverged; lower the learning rate"):
         _fit([tiny_corpus], tmp_path / "run", recipe=_recipe(learning_rate=1e30))
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from stemforge.train import SACCNN
-from stemforge.train.data import cut_crops
+from stemforge.train.atom_crops import cut_crops
 
 LAYERS = {
     **{

@@ -125,8 +125,8 @@ def test_another_architecture_by_shape(tmp_path):
 
 
 def test_another_architecture_by_its_card(tmp_path):
-    save_weights(tmp_path / "w.safetensors", SACCNN(), Card("divaesr"))
-    with pytest.raises(WeightsError, match="unknown architecture 'divaesr'; known are sac-cnn"):
+    save_weights(tmp_path / "w.safetensors", SACCNN(), Card("unet"))
+    with pytest.raises(WeightsError, match="unknown architecture 'unet'; known are sac-cnn"):
         load_weights(tmp_path / "w.safetensors")
 
 

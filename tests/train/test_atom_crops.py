@@ -11,9 +11,8 @@ from stemforge.corpus import Corpus, CorpusWriter, Sample
 from stemforge.errors import CorpusError
 from stemforge.simulate import Degradation
 from stemforge.train import AtomCrops, Crops, prepare_image
-from stemforge.train.data import (
+from stemforge.train.atom_crops import (
     LabelledImage,
-    _share,
     _turn,
     choose_centres,
     corpus_degradation,
@@ -21,6 +20,7 @@ from stemforge.train.data import (
     labelled_image,
     visible_atoms,
 )
+from stemforge.train.batches import _share
 
 CROPS = Crops(per_image=40, jitter=2)
 NONE = np.empty((0, 2))
@@ -264,7 +264,7 @@ def test_ranks_share_evenly_whatever_the_workers(monkeypatch, batches, ranks, wo
         share = []
         for number in range(max(workers, 1)):
             worker = _Worker(number, workers) if workers else None
-            monkeypatch.setattr("stemforge.train.data.get_worker_info", lambda worker=worker: worker)
+            monkeypatch.setattr("stemforge.train.batches.get_worker_info", lambda worker=worker: worker)
             share += range(batches)[_share(batches)]
         shares.append(share)
     assert {len(share) for share in shares} == {batches // ranks}

@@ -1,6 +1,6 @@
 """Crops of 21 × 21 pixels, drawn from corpora of simulated and of measured images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
 
 from stemforge.annotations import Annotations
 from stemforge.corpus import Corpus, Sample
 from stemforge.errors import CorpusError, MicrographError
 from stemforge.simulate import Degradation, degrade, visibility
+from stemforge.train.batches import EpochBatches, split_corpora
 from stemforge.train.models.sac_cnn import CROP
 from stemforge.train.preprocess import prepare_image
 from stemforge.train.recipe import Crops
@@ -148,7 +148,7 @@ def cut_crops(image: NDArray[np.float32], centres: NDArray[np.int64]) -> NDArray
     return windows[centres[:, 1], centres[:, 0]][:, None]
 
 
-class AtomCrops(IterableDataset):
+class AtomCrops(EpochBatches):
     """Batches of crops over corpora; every epoch degrades every image anew.
 
     Parameters
@@ -184,42 +184,19 @@ class AtomCrops(IterableDataset):
     ) -> None:
         self.corpora = list(corpora)
         self.crops = crops
-        self.part = part
-        self.images_per_batch = images_per_batch
-        self.seed = seed
-        self.epoch = 0
-        self.items: list[tuple[int, int]] = []
-        for number, corpus in enumerate(self.corpora):
-            if len(corpus) < 2:
-                raise CorpusError(f"{corpus.folder}: needs at least two samples, one of them for validation")
-            split = min(max(1, round(len(corpus) * (1 - validation))), len(corpus) - 1)
-            chosen = range(split) if part == "train" else range(split, len(corpus))
-            self.items += [(number, i) for i in chosen]
+        items = split_corpora(self.corpora, part, validation)
+        super().__init__(items, part=part, per_batch=images_per_batch, seed=seed)
         self.degradations = [corpus_degradation(corpus) for corpus in self.corpora]
 
-    def __len__(self) -> int:
-        batches = -(-len(self.items) // self.images_per_batch)
-        return batches // ranks if (ranks := _ranks()[1]) <= batches else batches
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        validating = self.part == "validation"
-        # Validation sees the same degraded crops in every epoch, so that its loss can be compared.
-        epoch = 0 if validating else self.epoch
-        order = np.arange(len(self.items))
-        if not validating:
-            np.random.default_rng([self.seed, epoch]).shuffle(order)
-        batches = [order[i : i + self.images_per_batch] for i in range(0, len(order), self.images_per_batch)]
-        for batch in batches[_share(len(batches))]:
-            parts = [self._crops(int(item), epoch) for item in batch]
-            images, classes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-            yield torch.from_numpy(images), torch.from_numpy(classes)
+    def batch(self, items: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
+        """Return the crops of some images and their classes."""
+        parts = [self._crops(int(item), epoch) for item in items]
+        images, classes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return torch.from_numpy(images), torch.from_numpy(classes)
 
     def _crops(self, item: int, epoch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         number, index = self.items[item]
-        sequence = np.random.SeedSequence(
-            self.seed, spawn_key=(number, index, epoch, self.part == "validation")
-        )
-        rng = np.random.default_rng(sequence)
+        rng = self.rng((number, index), epoch)
         sample = self.corpora[number][index]
         try:
             labelled = labelled_image(sample, self.crops, self.degradations[number], rng)
@@ -252,22 +229,3 @@ def _turn(crops: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.fl
         rotated = np.rot90(crops[chosen], k % 4, axes=(2, 3))
         turned[chosen] = rotated[..., ::-1] if k >= 4 else rotated
     return turned
-
-
-def _share(batches: int) -> slice:
-    """Return the batches of this process: every n-th, over data-loader workers and distributed ranks."""
-    worker = get_worker_info()
-    rank, ranks = _ranks()
-    # First among ranks, then among a rank's workers. Every rank gets the same number of batches: a rank without
-    # work would leave the others waiting.
-    usable = batches - batches % ranks if batches >= ranks else batches
-    return slice(
-        rank + ranks * (worker.id if worker else 0), usable, ranks * (worker.num_workers if worker else 1)
-    )
-
-
-def _ranks() -> tuple[int, int]:
-    """Return the number of this distributed process, and how many there are."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1

@@ -1,0 +1,75 @@
+"""The commands, as typed."""
+
+import pytest
+
+from stemforge.__main__ import main
+from stemforge.train import load_weights
+
+TINY = ["--num-workers", "0", "--quiet", "--accelerator", "cpu", "--epochs", "1"]
+TINY_DIVAESR = [
+    "--per_image",
+    "2",
+    "--network.blocks",
+    "1",
+    "--network.features",
+    "4",
+    "--network.channels",
+    "[4, 8]",
+]
+TINY_RCNN = ["--crop", "64", "--per_image", "1", "--network.pyramid", "8", "--network.head", "16"]
+
+
+def _run(capsys, *words):
+    code = main([str(word) for word in words])
+    return code, "".join(capsys.readouterr())
+
+
+def test_divaesr_and_then_faster_rcnn_on_what_it_restores(tmp_path, capsys, corpus_by_name):
+    words = ["--recipe", "sr", "--lambda_l1", "0.1", "--half", *TINY, *TINY_DIVAESR]
+    code, said = _run(capsys, "train", "divaesr", "--data", "x", "--out", tmp_path / "a", *words)
+    assert code == 0
+    path = tmp_path / "a" / "divaesr.safetensors"
+    assert f"stemforge infer restore IMAGE --weights {path}" in said
+    card = load_weights(path)[1]
+    assert (card.recipe["lambda_l1"], card.settings["mode"]) == (0.1, "sr")
+
+    words = ["--recipe", "faster-rcnn-small", "--restorer", path, "--one_class", "true", *TINY, *TINY_RCNN]
+    code, said = _run(capsys, "train", "faster-rcnn", "--data", "x", "--out", tmp_path / "b", *words)
+    assert code == 0
+    assert "stemforge infer molecules IMAGE" in said
+    card = load_weights(tmp_path / "b" / "faster-rcnn.safetensors")[1]
+    assert card.settings["classes"] == ["molecule"]
+    assert card.inputs["restorer"]["file"] == "divaesr.safetensors"
+
+
+@pytest.mark.parametrize("network", ["sac-cnn", "divaesr", "faster-rcnn"])
+def test_every_network_has_the_same_flags(network, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, said = _run(capsys, "train", network, "--help")
+    assert code == 0
+    lines = [line.strip(" │*") for line in said.splitlines()]
+    for flag in (
+        *("--data", "--out", "--recipe", "--init", "--resume", "--half", "--accelerator", "--devices"),
+        *("--num-nodes", "--strategy", "--precision", "--num-workers", "--quiet"),
+    ):
+        (line,) = (line for line in lines if line.startswith(f"{flag} "))
+        assert len(line.split()) > 4, line
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["divaesr", "--data", "none.zip"], "none.zip: no such file"),
+        (["divaesr", "--data", "nowhere"], "nowhere: is no corpus"),
+        (["faster-rcnn", "--data", "nowhere"], "nowhere: is no corpus"),
+        (["divaesr", "--data", "none.zip", "--recipe", "faster-rcnn"], "divaesr-small"),
+        (["divaesr", "--data", "none.zip", "--network.mode", "magic"], "network.mode"),
+        (["divaesr", "--data", "none.zip", "--doses", "[1000, 10]"], "doses must be ordered"),
+        (["faster-rcnn", "--data", "nowhere", "--network.anchors", "[[8]]"], "anchors must list 5 levels"),
+    ],
+)
+def test_bad_input(words, said, tmp_path, capsys):
+    code, text = _run(capsys, "train", *words, "--out", tmp_path / "run")
+    assert code == 2
+    assert said in " ".join(text.split())
+    assert not (tmp_path / "run").exists()

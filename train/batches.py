@@ -1,0 +1,101 @@
+"""Batches that every epoch makes anew: what the data sets of all networks share."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import IterableDataset, get_worker_info
+
+from stemforge.corpus import Corpus
+from stemforge.errors import CorpusError
+
+
+class EpochBatches(IterableDataset):
+    """Batches over numbered items, shuffled by epoch and shared among processes.
+
+    A subclass says in :meth:`batch` what items look like as tensors. Its randomness comes from :meth:`rng`
+    alone, so that an item's content depends on (seed, epoch, item) and not on who makes it.
+
+    Parameters
+    ----------
+    items
+        What there is, as (source, number in it).
+    part
+        ``"train"`` or ``"validation"``.
+    per_batch
+        Items that share a batch.
+    seed
+        Root of the randomness.
+    """
+
+    def __init__(self, items: Sequence[tuple[int, int]], *, part: str, per_batch: int, seed: int) -> None:
+        self.items = list(items)
+        self.part = part
+        self.per_batch = per_batch
+        self.seed = seed
+        self.epoch = 0
+
+    def batch(self, items: NDArray[np.int64], epoch: int) -> Any:
+        """Return the tensors of some items, given by their places in ``self.items``."""
+        raise NotImplementedError
+
+    def rng(self, key: tuple[int, ...], epoch: int) -> np.random.Generator:
+        """Return the stream of random numbers of one item in one epoch."""
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(*key, epoch, self.part == "validation"))
+        return np.random.default_rng(sequence)
+
+    def __len__(self) -> int:
+        batches = -(-len(self.items) // self.per_batch)
+        return batches // ranks if (ranks := _ranks()[1]) <= batches else batches
+
+    def __iter__(self) -> Iterator[Any]:
+        validating = self.part == "validation"
+        # Validation sees the same batches in every epoch, so that its loss can be compared.
+        epoch = 0 if validating else self.epoch
+        order = np.arange(len(self.items))
+        if not validating:
+            np.random.default_rng([self.seed, epoch]).shuffle(order)
+        batches = [order[i : i + self.per_batch] for i in range(0, len(order), self.per_batch)]
+        for items in batches[_share(len(batches))]:
+            yield self.batch(items, epoch)
+
+
+def split_corpora(corpora: Sequence[Corpus], part: str, validation: float) -> list[tuple[int, int]]:
+    """Return the samples of one part as (corpus, sample): the last of each corpus validate.
+
+    A sample is one structure: no structure is in both parts. At least one sample stays in each.
+
+    Raises
+    ------
+    CorpusError
+        A corpus of fewer than two samples.
+    """
+    items: list[tuple[int, int]] = []
+    for number, corpus in enumerate(corpora):
+        if len(corpus) < 2:
+            raise CorpusError(f"{corpus.folder}: needs at least two samples, one of them for validation")
+        split = min(max(1, round(len(corpus) * (1 - validation))), len(corpus) - 1)
+        chosen = range(split) if part == "train" else range(split, len(corpus))
+        items += [(number, i) for i in chosen]
+    return items
+
+
+def _share(batches: int) -> slice:
+    """Return the batches of this process: every n-th, over data-loader workers and distributed ranks."""
+    worker = get_worker_info()
+    rank, ranks = _ranks()
+    # First among ranks, then among a rank's workers. Every rank gets the same number of batches: a rank without
+    # work would leave the others waiting.
+    usable = batches - batches % ranks if batches >= ranks else batches
+    return slice(
+        rank + ranks * (worker.id if worker else 0), usable, ranks * (worker.num_workers if worker else 1)
+    )
+
+
+def _ranks() -> tuple[int, int]:
+    """Return the number of this distributed process, and how many there are."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1

@@ -1,0 +1,204 @@
+"""A training run of any network: folder, checkpoints, logs, and the weights that come out."""
+
+import dataclasses
+import datetime
+import logging
+import pickle
+import shlex
+import sys
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from stemforge.errors import InputError, WeightsError
+from stemforge.train.batches import EpochBatches
+from stemforge.train.recipe import TrainingRecipe
+from stemforge.train.tasks import Task
+from stemforge.train.weights import Card, load_weights, save_weights
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run goes about its work; nothing here changes what is learnt.
+
+    Parameters
+    ----------
+    resume
+        Go on with the last checkpoint of an interrupted run with the same settings.
+    init
+        Weights to start from instead of random ones.
+    num_workers
+        Processes that degrade and crop images.
+    quiet
+        Show no progress.
+    half
+        Store the weights as 16-bit floats.
+    trainer_options
+        Passed on to :class:`lightning.Trainer`: ``devices``, ``strategy``, ``accelerator`` and so on.
+    """
+
+    resume: bool = False
+    init: str | Path | None = None
+    num_workers: int = 1
+    quiet: bool = False
+    half: bool = False
+    trainer_options: dict[str, Any] = field(default_factory=dict)
+
+
+class _CountEpochs(Callback):
+    """Tell data set and network which epoch it is: every epoch draws anew, and the same after a resume."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        trainer.train_dataloader.dataset.epoch = trainer.current_epoch  # type: ignore[union-attr]
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # At every batch, because data loaders draw from the same stream at places that a resume moves.
+        key = (trainer.current_epoch, batch_idx, trainer.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0]))
+
+
+def run_training(
+    task: Task,
+    training: EpochBatches,
+    held_out: EpochBatches,
+    card: Card,
+    out: str | Path,
+    options: RunOptions,
+) -> Path:
+    """Train a task's network and write its best epoch's weights.
+
+    Parameters
+    ----------
+    task
+        Network, loss and recipe.
+    training, held_out
+        Batches to learn from and to validate on.
+    card
+        What the weights are for; recipe, metrics, command and date are filled in here.
+    out
+        Folder of the run: ``recipe.yaml``, ``checkpoints/``, ``logs/`` (CSV and TensorBoard) and, in the end,
+        ``<architecture>.safetensors``.
+    options
+        Resume, progress, devices.
+
+    Returns
+    -------
+    Path
+        The weights file.
+
+    Raises
+    ------
+    InputError
+        A run folder that is already used, or a loss that is no longer finite.
+    WeightsError
+        Initial weights of another network.
+    """
+    out = Path(out)
+    recipe = task.recipe
+    if options.init is not None:
+        _start_from(task, card.architecture, options.init)
+    last = _claim(out, recipe, options.resume)
+    task.card = card = dataclasses.replace(
+        card,
+        recipe=recipe.model_dump(mode="json"),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        date=datetime.date.today().isoformat(),
+    )
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    checkpoints = out / "checkpoints"
+    best = ModelCheckpoint(checkpoints, "best", monitor=task.monitor, enable_version_counter=False)
+    newest = ModelCheckpoint(checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks: list[Callback] = [best, newest, _CountEpochs(recipe.seed)]
+    callbacks.append(EarlyStopping(task.monitor, patience=recipe.patience))
+    if not options.quiet:
+        callbacks.append(RichProgressBar())
+    trainer = lightning.Trainer(
+        max_epochs=recipe.epochs,
+        callbacks=callbacks,
+        logger=[
+            CSVLogger(out / "logs", "csv", version=""),
+            TensorBoardLogger(out / "logs", "tensorboard", version=""),
+        ],
+        enable_progress_bar=not options.quiet,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,  # the data set shares its batches among ranks itself
+        **options.trainer_options,
+    )
+    workers = options.num_workers
+    first, second = (
+        DataLoader(
+            part,
+            batch_size=None,
+            num_workers=workers,
+            multiprocessing_context="spawn" if workers else None,
+        )
+        for part in (training, held_out)
+    )
+    trainer.fit(task, first, second, ckpt_path=last, weights_only=True)
+
+    # By its name, not by the path in a resumed checkpoint: the folder may have been moved since.
+    state = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    task.load_state_dict(state)
+    score = best.best_model_score
+    card = dataclasses.replace(card, metrics={} if score is None else {task.monitor: float(score)})
+    path = out / f"{card.architecture}.safetensors"
+    save_weights(path, task.model, card, half=options.half)
+    return path
+
+
+def _start_from(task: Task, architecture: str, init: str | Path) -> None:
+    """Copy another run's weights into the task's network."""
+    model, card = load_weights(init)
+    if card.architecture != architecture:
+        raise WeightsError(f"{init}: are weights of {card.architecture}, not of {architecture}")
+    try:
+        task.model.load_state_dict(model.state_dict())
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(f"{init}: the network has other sizes than the recipe's ({reason})") from error
+
+
+def _claim(out: Path, recipe: TrainingRecipe, resume: bool) -> str | None:
+    """Make ``out`` this run's folder; return the checkpoint to go on with."""
+    settings = out / "recipe.yaml"
+    last = out / "checkpoints" / "last.ckpt"
+    if resume:
+        if not last.is_file():
+            raise InputError(
+                f"{out}: there is no checkpoints/last.ckpt to resume from; start without --resume in a new folder"
+            )
+        try:
+            torch.load(last, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            raise InputError(
+                f"{last}: is no readable checkpoint ({error}); start anew in a new folder"
+            ) from error
+        before = type(recipe).from_file(settings)
+        # Only the length of the run may change when it goes on.
+        if before.model_copy(update={"epochs": recipe.epochs}) != recipe:
+            raise InputError(
+                f"{settings}: the run was started with other settings; resume with those, or start anew"
+            )
+        return str(last)
+    if settings.exists() or (out.exists() and any(out.iterdir())):
+        raise InputError(f"{out}: is not empty; choose another --out, or go on with --resume")
+    out.mkdir(parents=True, exist_ok=True)
+    settings.write_text(recipe.to_yaml(), encoding="utf-8")
+    return None
