@@ -1,24 +1,47 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .atoms import evaluate_atoms
 from .atoms_result import AtomEvaluation, ImageEvaluation
+from .baselines import Baseline, tune_baselines
+from .bm3d import denoise_bm3d
+from .framework import FrameworkScore, compare_framework, draw_framework, score_framework
+from .images import ImageQuality, image_quality
 from .matching import Match, match_boxes, match_distance
+from .molecules import BoxScore, MoleculeEvaluation, evaluate_molecules, score_boxes
 from .pairing import pair_images
 from .scores import AtomScore, Summary, score_atoms, summarise
+from .sweep import Sweep, sweep_doses
+from .sweep_command import draw_sweep
 from .thresholds import ThresholdCurve, best_threshold, threshold_curve
 
 __all__ = [
     "AtomEvaluation",
     "AtomScore",
+    "Baseline",
+    "BoxScore",
+    "FrameworkScore",
     "ImageEvaluation",
+    "ImageQuality",
     "Match",
+    "MoleculeEvaluation",
     "Summary",
+    "Sweep",
     "ThresholdCurve",
     "best_threshold",
+    "compare_framework",
+    "denoise_bm3d",
+    "draw_framework",
+    "draw_sweep",
     "evaluate_atoms",
+    "evaluate_molecules",
+    "image_quality",
     "match_boxes",
     "match_distance",
     "pair_images",
     "score_atoms",
+    "score_boxes",
+    "score_framework",
     "summarise",
+    "sweep_doses",
     "threshold_curve",
+    "tune_baselines",
 ]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from stemforge.evaluate.atoms_result import AtomEvaluation
+    from stemforge.evaluate.molecules import MoleculeEvaluation
 
 _FIGURES = (".png", ".pdf", ".svg", ".jpg")
 # What `stemforge infer atoms` and a corpus keep beside their tables.
@@ -138,6 +139,127 @@ def _table(evaluation: "AtomEvaluation") -> "Table":
 
 def _cell(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def molecules(
+    *,
+    pred: Path,
+    truth: Path,
+    json: Path | None = None,
+    one_class: bool = False,
+    small: float = 16.0,
+    threshold: float | None = None,
+    unlabelled: bool = False,
+) -> None:
+    """Score detected molecules against labels.
+
+    COCO's average precision and recall over all images, for each class, and by size of the boxes; every detection
+    counts, not the best hundred alone.
+
+    Parameters
+    ----------
+    pred
+        Folder that `stemforge infer molecules` wrote, one CSV an image.
+    truth
+        Folder of labels (CSV with columns x0_px,y0_px,x1_px,y1_px,label), or a corpus. Images pair by name.
+    json
+        Write everything to this file.
+    one_class
+        Leave the classes aside.
+    small
+        Side below which a box counts as small [pixel]; from three times as much on it counts as large.
+    threshold
+        Count only predictions with at least this score. By default all in the tables.
+    unlabelled
+        Leave predictions without labels out instead of refusing them.
+    """
+    from rich.console import Console
+
+    from stemforge.evaluate.molecules import evaluate_molecules
+
+    _check_outputs([json, None, None], [pred, truth])
+    evaluation = evaluate_molecules(
+        pred, truth, one_class=one_class, small=small, threshold=threshold, unlabelled=unlabelled
+    )
+    console = Console()
+    console.print(_molecule_table(evaluation))
+    if json is not None:
+        verb = "replaced" if json.exists() else "wrote"
+        evaluation.to_json(json)
+        console.print(f"{verb} {json}", soft_wrap=True, highlight=False)
+
+
+def _molecule_table(evaluation: "MoleculeEvaluation") -> "Table":
+    """Lay out all molecules, each class and each size."""
+    from rich import box
+    from rich.table import Table
+
+    score = evaluation.score
+    title = f"{score.predicted} boxes against {score.truth} labelled ones on {score.images} images"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("", "AP@[.5:.95]", "AP50", "AP75", "AR"):
+        table.add_column(name, justify="right" if name else "left")
+    figures = [_cell(value) for value in (score.ap, score.ap50, score.ap75, score.ar)]
+    table.add_row("all", *figures, end_section=True)
+    names = sorted(score.classes)
+    for name in names:
+        values = score.classes[name]
+        end = name == names[-1]
+        table.add_row(name, _cell(values["ap"]), "", "", _cell(values["ar"]), end_section=end)
+    side = evaluation.small
+    for name, text in (
+        ("small", f"below {side:g} px"),
+        ("medium", f"{side:g} to {3 * side:g} px"),
+        ("large", f"from {3 * side:g} px"),
+    ):
+        ap, ar = getattr(score, f"ap_{name}"), getattr(score, f"ar_{name}")
+        table.add_row(text, _cell(ap), "", "", _cell(ar))
+    return table
+
+
+def framework(
+    images: Annotated[list[Path], Parameter(negative=())],
+    /,
+    *,
+    out: Path,
+    weights: Path | None = None,
+    tolerance: float = 0.6,
+    merge: float = 1.0,
+    bend: bool = True,
+    device: str = "cpu",
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Score raw and restored images of a crystal, without labels: by the atom columns of its framework.
+
+    The lattice is found (see `stemforge infer lattice`), which says where the framework's columns are; local maxima
+    of the raw and of the restored image are scored against them. For each image NAME_framework.json and
+    NAME_framework.png.
+
+    Parameters
+    ----------
+    images
+        Image files of MFI (ZSM-5, silicalite-1) along b.
+    out
+        Folder for the results.
+    weights
+        Of the divaesr that restores; by default the weights that come with stemforge.
+    tolerance
+        Largest distance between a maximum and its column [Å].
+    merge
+        Columns closer than this count as one [Å].
+    bend
+        Follow the scan's distortion, a smooth bend of the lattice, measured on the raw image.
+    device
+        Where the network runs: cpu, cuda, cuda:1, …
+    overwrite
+        Replace results that are already in the folder.
+    quiet
+        Show no progress.
+    """
+    from stemforge.evaluate.framework_command import score_images
+
+    return score_images(images, out, weights, tolerance, merge, bend, device, overwrite, quiet)
 
 
 def threshold(

@@ -3,18 +3,22 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from stemforge.corpus import Corpus, Sample
 from stemforge.errors import InputError
 from stemforge.infer.overlay import draw_micrograph
 from stemforge.micrograph import Micrograph
 from stemforge.readers import read_micrograph
-from stemforge.simulate import degrade
+from stemforge.simulate import SEGMENTS, degrade, idpc_image
 from stemforge.simulate.recipe import Stage
 from stemforge.train import Crops
 from stemforge.train.atom_crops import corpus_degradation, visible_atoms
 
+# Of the species, in their order (Okabe & Ito's colours).
+_BOXES = ("#ffb000", "#56b4e9", "#cc79a7", "#009e73")
 _FIGURES = (".png", ".pdf", ".svg", ".jpg")
 
 
@@ -69,6 +73,10 @@ def describe_corpus(corpus: Corpus) -> dict[str, str]:
         values = [s.metadata[key] * scale for s in samples if key in s.metadata]
         if values:
             lines[name] = _range(values, unit)
+    if samples[0].channels == SEGMENTS:
+        species = [name for s in samples for name in np.array(s.metadata["molecules"])[s.labels["species"]]]
+        found, number = np.unique(species, return_counts=True)
+        lines["molecules"] = ", ".join(f"{n} {name}" for name, n in zip(found, number, strict=True)) or "none"
     for name, column, unit in (("contrast", "contrast", ""), ("CNR", "cnr", f"at {_dose(corpus)} e/Å²")):
         every = np.concatenate([s.labels.columns.get(column, np.empty(0)) for s in samples])
         if len(every):
@@ -91,7 +99,7 @@ def describe_micrograph(micrograph: Micrograph) -> dict[str, str]:
 
 
 def contact_sheet(corpus: Corpus, most: int = 12) -> Figure:
-    """Draw up to ``most`` samples, degraded as the recipe says, with the visible atoms circled."""
+    """Draw up to ``most`` samples, degraded as the recipe says, with visible atoms circled or molecules boxed."""
     chosen = np.unique(np.linspace(0, len(corpus) - 1, min(most, len(corpus))).astype(int))
     columns = min(4, len(chosen))
     rows = -(-len(chosen) // columns)
@@ -101,11 +109,36 @@ def contact_sheet(corpus: Corpus, most: int = 12) -> Figure:
         axes.set_axis_off()
     for axes, index in zip(grid, chosen, strict=False):
         sample = corpus[int(index)]
+        if sample.channels == SEGMENTS:
+            _draw_molecules(axes, corpus, sample)
+            continue
         micrograph, visible, faint = as_recorded(corpus, sample)
         draw_micrograph(axes, micrograph)
         axes.scatter(*visible.T, s=36, facecolors="none", edgecolors="#ffb000", linewidths=0.9)
         axes.set_title(f"{micrograph.name}: {len(visible)} visible, {len(faint)} faint", fontsize=8)
     return figure
+
+
+def _draw_molecules(axes: Axes, corpus: Corpus, sample: Sample) -> None:
+    """Draw a segmented sample as the iDPC image of its dose, with a box for each molecule."""
+    sampling, degradation = sample.sampling, corpus_degradation(corpus)
+    if sampling is None or degradation is None:
+        raise InputError(f"{corpus.folder}: segments need a pixel size and a simulated corpus")
+    degraded = degrade(sample.signal, degradation, sampling, _degradation_rng(corpus, sample))
+    name = str(sample.metadata.get("name", sample.index))
+    draw_micrograph(axes, Micrograph(idpc_image(degraded.image, sampling), sampling, "iDPC", name))
+    names = sample.metadata.get("molecules", [])
+    boxes = np.empty((0, 4)) if sample.labels.boxes is None else sample.labels.boxes
+    for (x0, y0, x1, y1), species in zip(boxes, sample.labels.columns.get("species", ()), strict=True):
+        colour = _BOXES[int(species) % len(_BOXES)]
+        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=0.9))
+    counts = [f"{int((sample.labels['species'] == i).sum())} {name}" for i, name in enumerate(names)]
+    axes.set_title(f"{name}: {', '.join(counts) or 'no molecule'}", fontsize=8)
+
+
+def _degradation_rng(corpus: Corpus, sample: Sample) -> np.random.Generator:
+    seed = np.random.SeedSequence(corpus.recipe["seed"], spawn_key=(sample.index, int(Stage.DEGRADATION)))
+    return np.random.default_rng(seed)
 
 
 def as_recorded(corpus: Corpus, sample: Sample) -> tuple[Micrograph, np.ndarray, np.ndarray]:
@@ -115,8 +148,7 @@ def as_recorded(corpus: Corpus, sample: Sample) -> tuple[Micrograph, np.ndarray,
     points = sample.labels.points
     if degradation is None or sample.sampling is None:
         return Micrograph(sample.signal[0], sample.sampling, sample.channels[0], name), points, points[:0]
-    seed = np.random.SeedSequence(corpus.recipe["seed"], spawn_key=(sample.index, int(Stage.DEGRADATION)))
-    degraded = degrade(sample.signal[:1], degradation, sample.sampling, np.random.default_rng(seed))
+    degraded = degrade(sample.signal[:1], degradation, sample.sampling, _degradation_rng(corpus, sample))
     dose = degraded.settings.electrons_per_pixel(sample.sampling) / sample.sampling**2
     visible, _ = visible_atoms(sample.labels, Crops(), dose, degraded.settings.source_size)
     points = degraded.move(points)

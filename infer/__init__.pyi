@@ -1,14 +1,32 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .atoms import Detection, detect_atoms, find_atoms, likelihood_map
+from .figures import draw_lattice, draw_molecules, draw_restoration
+from .framework import Columns, Framework
+from .lattice import Lattice, find_lattice
+from .molecules import MoleculeDetection, detect_boxes, detect_molecules, read_molecules
 from .overlay import draw_detection, draw_micrograph
+from .restore import Restoration, restore_micrograph
 from .tiles import tiles
 
 __all__ = [
+    "Columns",
     "Detection",
+    "Framework",
+    "Lattice",
+    "MoleculeDetection",
+    "Restoration",
     "detect_atoms",
+    "detect_boxes",
+    "detect_molecules",
     "draw_detection",
+    "draw_lattice",
     "draw_micrograph",
+    "draw_molecules",
+    "draw_restoration",
     "find_atoms",
+    "find_lattice",
     "likelihood_map",
+    "read_molecules",
+    "restore_micrograph",
     "tiles",
 ]

@@ -1,17 +1,21 @@
 """The commands of this folder: ``stemforge infer …``."""
 
-import json
-from glob import escape
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from stemforge.errors import InputError
 
+if TYPE_CHECKING:
+    from stemforge.infer.lattice import Lattice
+    from stemforge.micrograph import Micrograph
+
+Images = Annotated[list[Path], Parameter(negative=())]
+
 
 def atoms(
-    images: Annotated[list[Path], Parameter(negative=())],
+    images: Images,
     /,
     *,
     weights: Path,
@@ -59,89 +63,358 @@ def atoms(
     quiet
         Show no progress.
     """
-    from stemforge.progress import console, progress
+    from stemforge.infer.batch import Batch, write_tiff
     from stemforge.train.weights import load_weights
 
-    if stack and frame is not None:
-        raise InputError("give either --frame or --stack")
-    if threshold is not None and not 0 < threshold < 1:
-        raise InputError(f"--threshold must lie between 0 and 1, not {threshold}")
+    endings = (".csv", ".png", *(("_likelihood.tif",) if likelihood else ()))
+    batch = Batch(images, out, endings, sampling, frame, stack, overwrite, quiet)
+    batch.check_options()
+    _check_threshold(threshold)
     if tile < 1:
         raise InputError(f"--tile must be at least 1 pixel, not {tile}")
-    _check_device(device)
+    check_device(device)
     model, card = load_weights(weights)
-    _check_out(out, images, overwrite, likelihood, frames=stack or frame is not None)
-    failed: list[str] = []
-    found = 0
-    with progress("infer atoms", len(images), "images", quiet) as advance:
-        for path in images:
-            try:
-                for micrograph in _read(path, sampling, frame, stack):
-                    found += _detect(micrograph, model, card, out, threshold, tile, device, likelihood)
-            except InputError as error:
-                failed.append(str(error))
-                console.print(
-                    f"[bold red]left out:[/] {str(error).replace('[', chr(92) + '[')}", soft_wrap=True
-                )
-            advance(1)
-    run = {
-        "weights": str(weights),
-        "threshold": threshold or card.threshold,
-        "images": [str(p) for p in images],
-    }
-    run["failed"] = failed
-    if out.is_dir():  # it is made with the first result
-        (out / "run.json").write_text(json.dumps(run, indent=2), encoding="utf-8")
-    console.print(
-        f"{out}: {found} atoms on {len(images) - len(failed)} of {len(images)} images",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if len(images) == len(failed) == 1:
-        return 2  # nothing but bad input
-    return 1 if failed else 0
+    batch.check_out()
+
+    def work(micrograph: "Micrograph") -> int:
+        from stemforge.infer.atoms import detect_atoms
+        from stemforge.infer.overlay import draw_detection
+
+        detection = detect_atoms(micrograph, model, card, threshold=threshold, tile=tile, device=device)  # type: ignore[arg-type]
+        _warn_uncalibrated(micrograph, card.sampling, "--sampling sets it")
+        detection.atoms.to_csv(batch.path(micrograph, ".csv"), micrograph.sampling)
+        draw_detection(detection, batch.path(micrograph, ".png"))
+        if likelihood:
+            write_tiff(batch.path(micrograph, "_likelihood.tif"), detection.likelihood, detection.sampling)
+        return len(detection.atoms)
+
+    record = {"weights": str(weights), "threshold": threshold or card.threshold}
+    return batch.run("infer atoms", work, "atoms", record)
 
 
-def _read(path: Path, sampling: float | None, frame: int | None, stack: bool) -> list:
-    from stemforge.readers import read_micrograph, read_stack
+def restore(
+    images: Images,
+    /,
+    *,
+    out: Path,
+    weights: Path | None = None,
+    sampling: float | None = None,
+    lattice: bool = False,
+    frame: int | None = None,
+    stack: bool = False,
+    overlap: int = 16,
+    device: str = "cpu",
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Restore noisy micrographs with DIVAESR, at twice as many pixels along each side.
 
-    if stack:
-        return read_stack(path, sampling=sampling)
-    return [read_micrograph(path, sampling=sampling, frame=frame)]
+    For each image: NAME_restored.tif (32 bit, 0 to 1, with its pixel size), NAME_restored.png (8 bit), and
+    NAME_compared.png, raw beside restored.
 
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), at least 64 × 64 pixels at the network's
+        pixel size.
+    out
+        Folder for the results.
+    weights
+        A stemforge weights file of a divaesr; by default the weights that come with stemforge.
+    sampling
+        Pixel size of the images [Å], where the files carry none or a wrong one.
+    lattice
+        Find the pixel size of images without calibration from their MFI lattice; an image without one is left
+        out.
+    frame
+        Which frame of a stack to look at, counted from 0.
+    stack
+        Look at every frame of a stack.
+    overlap
+        By how much neighbouring patches overlap at least [pixel].
+    device
+        Where the network runs: cpu, cuda, cuda:1, …
+    overwrite
+        Replace results that are already in the folder.
+    quiet
+        Show no progress.
+    """
+    from stemforge.infer.batch import Batch, write_tiff
+    from stemforge.train.models.divaesr import PATCH
 
-def _detect(micrograph, model, card, out, threshold, tile, device, likelihood) -> int:  # type: ignore[no-untyped-def]
-    from stemforge.infer.atoms import detect_atoms
-    from stemforge.infer.overlay import draw_detection
-    from stemforge.progress import console
+    endings = ("_restored.tif", "_restored.png", "_compared.png")
+    batch = Batch(images, out, endings, sampling, frame, stack, overwrite, quiet)
+    batch.check_options()
+    if not 0 <= overlap < PATCH:
+        raise InputError(f"--overlap must lie between 0 and {PATCH - 1} pixels, not {overlap}")
+    check_device(device)
+    path = weights or shipped("divaesr", "--weights")
+    model, card = load_model(path, "divaesr", "--weights")
+    batch.check_out()
 
-    detection = detect_atoms(micrograph, model, card, threshold=threshold, tile=tile, device=device)
-    if micrograph.sampling is None:
-        console.print(
-            f"{micrograph.name}: no calibration in the file; taken at the network's pixel size "
-            f"{f'({card.sampling:.3f} Å) ' if card.sampling else ''}as it is; --sampling sets it",
-            highlight=False,
-            soft_wrap=True,
+    def work(micrograph: "Micrograph") -> int:
+        from PIL import Image
+
+        from stemforge.infer.figures import draw_restoration
+        from stemforge.infer.restore import restore_micrograph
+
+        found = _lattice(micrograph, lattice)
+        restoration = restore_micrograph(
+            micrograph, model, card, lattice=found, overlap=overlap, device=device
         )
-    out.mkdir(parents=True, exist_ok=True)
-    detection.atoms.to_csv(out / f"{micrograph.name}.csv", micrograph.sampling)
-    draw_detection(detection, out / f"{micrograph.name}.png")
-    if likelihood:
-        import tifffile
+        if found is None:
+            _warn_uncalibrated(micrograph, card.sampling, "--sampling or --lattice sets it")
+        write_tiff(batch.path(micrograph, "_restored.tif"), restoration.image, restoration.sampling)
+        grey = (restoration.image.clip(0, 1) * 255).round().astype("uint8")
+        Image.fromarray(grey).save(batch.path(micrograph, "_restored.png"))
+        draw_restoration(restoration, batch.path(micrograph, "_compared.png"))
+        return 1
 
-        # ImageJ keeps pixels per unit; without a unit the file says nothing about size.
-        path = out / f"{micrograph.name}_likelihood.tif"
-        if detection.sampling is None:
-            tifffile.imwrite(path, detection.likelihood, imagej=True)
-        else:
-            per_nm = 10 / detection.sampling
-            tifffile.imwrite(
-                path, detection.likelihood, imagej=True, resolution=(per_nm, per_nm), metadata={"unit": "nm"}
-            )
-    return len(detection.atoms)
+    return batch.run("infer restore", work, "restored", {"weights": str(path), "overlap": overlap})
 
 
-def _check_device(device: str) -> None:
+def molecules(
+    images: Images,
+    /,
+    *,
+    out: Path,
+    weights: Path | None = None,
+    restorer: Path | None = None,
+    threshold: float | None = None,
+    sampling: float | None = None,
+    lattice: bool = False,
+    frame: int | None = None,
+    stack: bool = False,
+    tile: int = 512,
+    tile_overlap: int = 64,
+    iou: float = 0.5,
+    device: str = "cpu",
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Find molecules in micrographs with Faster R-CNN, restored first where the detector wants that.
+
+    For each image: a CSV with columns x0_px,y0_px,x1_px,y1_px,label,score and the corners in nm (empty where
+    the pixel size is not known), and an overlay PNG.
+
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG).
+    out
+        Folder for the results.
+    weights
+        A stemforge weights file of a faster-rcnn; by default the weights that come with stemforge.
+    restorer
+        Weights of the divaesr that restores the images first; by default the one that the detector was trained
+        with, where it lies beside the detector's weights or comes with stemforge.
+    threshold
+        Score from which a detection counts; by default the one stored with the weights.
+    sampling
+        Pixel size of the images [Å], where the files carry none or a wrong one.
+    lattice
+        Find the pixel size of images without calibration from their MFI lattice; an image without one is left
+        out.
+    frame
+        Which frame of a stack to look at, counted from 0.
+    stack
+        Look at every frame of a stack.
+    tile, tile_overlap
+        Side of the tiles that the detector sees at once, and by how much they overlap [pixel].
+    iou
+        Overlap (intersection over union) from which two boxes of one class are the same molecule.
+    device
+        Where the networks run: cpu, cuda, cuda:1, …
+    overwrite
+        Replace results that are already in the folder.
+    quiet
+        Show no progress.
+    """
+    from stemforge.infer.batch import Batch
+    from stemforge.infer.molecules import check_options
+
+    batch = Batch(images, out, (".csv", ".png"), sampling, frame, stack, overwrite, quiet)
+    batch.check_options()
+    _check_threshold(threshold)
+    check_options(0.5 if threshold is None else threshold, tile, tile_overlap, iou)
+    check_device(device)
+    path = weights or shipped("faster-rcnn", "--weights")
+    detector, card = load_model(path, "faster-rcnn", "--weights")
+    restorer = restorer or _restorer_of(card, path)
+    pair = None if restorer is None else load_model(restorer, "divaesr", "--restorer")
+    if restorer is not None and card.inputs.get("restorer"):
+        _warn_other_restorer(restorer, card.inputs["restorer"])
+    batch.check_out()
+
+    def work(micrograph: "Micrograph") -> int:
+        from stemforge.infer.figures import draw_molecules
+        from stemforge.infer.molecules import detect_molecules
+
+        found = _lattice(micrograph, lattice)
+        options: dict[str, Any] = {"tile": tile, "tile_overlap": tile_overlap, "iou": iou, "device": device}
+        detection = detect_molecules(
+            micrograph, detector, card, restorer=pair, lattice=found, threshold=threshold, **options
+        )
+        if found is None:
+            _warn_uncalibrated(micrograph, card.sampling, "--sampling or --lattice sets it")
+        detection.to_csv(batch.path(micrograph, ".csv"))
+        draw_molecules(detection, batch.path(micrograph, ".png"))
+        return len(detection.molecules)
+
+    record = {"weights": str(path), "restorer": None if restorer is None else str(restorer)}
+    used = card.threshold if threshold is None else threshold
+    return batch.run("infer molecules", work, "molecules", {**record, "threshold": used})
+
+
+def lattice(
+    images: Images,
+    /,
+    *,
+    out: Path,
+    framework: str = "mfi",
+    threshold: float | None = None,
+    frame: int | None = None,
+    stack: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Find a framework's lattice in images of a crystal: pixel size, rotation and origin.
+
+    For each image NAME_lattice.json and NAME_lattice.png, the lattice drawn on the image. The images' own
+    calibration is not used. An image without a lattice is named and left out, and the exit code is then 1.
+
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG); bright atoms on dark.
+    out
+        Folder for the results.
+    framework
+        Which framework: mfi (ZSM-5, silicalite-1), seen along b.
+    threshold
+        Least correlation of the image's average cell with the framework, 0 to 1.
+    frame
+        Which frame of a stack to look at, counted from 0.
+    stack
+        Look at every frame of a stack.
+    overwrite
+        Replace results that are already in the folder.
+    quiet
+        Show no progress.
+    """
+    import json
+
+    from stemforge.infer.batch import Batch, say
+    from stemforge.infer.framework import Framework
+    from stemforge.infer.lattice import THRESHOLD, find_lattice
+
+    endings = ("_lattice.json", "_lattice.png")
+    batch = Batch(images, out, endings, None, frame, stack, overwrite, quiet)
+    batch.check_options()
+    _check_threshold(threshold)
+    seen = Framework.named(framework)
+    batch.check_out()
+
+    def work(micrograph: "Micrograph") -> int:
+        from stemforge.infer.figures import draw_lattice
+
+        found = find_lattice(
+            micrograph, framework=seen, threshold=THRESHOLD if threshold is None else threshold
+        )
+        content = {"image": micrograph.name, **found.to_dict(), "sampling_in_file": micrograph.sampling}
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        batch.path(micrograph, "_lattice.json").write_text(text, encoding="utf-8")
+        draw_lattice(micrograph, found, batch.path(micrograph, "_lattice.png"), framework=seen)
+        say(
+            f"{micrograph.name}: {found.sampling:.4f} Å per pixel, turned by {found.rotation:.2f}°, correlation "
+            f"{found.score:.2f}"
+        )
+        return 1
+
+    return batch.run("infer lattice", work, "lattices", {"framework": framework})
+
+
+def _lattice(micrograph: "Micrograph", wanted: bool) -> "Lattice | None":
+    """Find the lattice of an image without calibration, where that is asked for."""
+    if not wanted or micrograph.sampling is not None:
+        return None
+    from stemforge.infer.batch import say
+    from stemforge.infer.lattice import find_lattice
+
+    found = find_lattice(micrograph)
+    say(f"{micrograph.name}: {found.sampling:.4f} Å per pixel, from its {found.framework} lattice")
+    return found
+
+
+def load_model(path: Path, architecture: str, option: str) -> tuple[Any, Any]:
+    """Read a network of the wanted architecture and its card; ``option`` is named where it is another."""
+    from stemforge.train.weights import load_weights
+
+    model, card = load_weights(path)
+    if card.architecture != architecture:
+        raise InputError(
+            f"{option} {path}: are weights of a {card.architecture}, needed are a {architecture}'s"
+        )
+    return model, card
+
+
+def shipped(architecture: str, option: str) -> Path:
+    """Return the weights that come with stemforge."""
+    from stemforge.train import weights
+
+    find = getattr(weights, "shipped_weights", None)
+    try:
+        path = None if find is None else find(architecture)
+    except (InputError, OSError) as error:
+        raise InputError(f"no weights of a {architecture} come with stemforge; give {option} FILE") from error
+    if path is None:
+        raise InputError(f"no weights of a {architecture} come with stemforge; give {option} FILE")
+    return Path(path)
+
+
+def _restorer_of(card: Any, weights: Path) -> Path | None:
+    """Find the restorer that a detector was trained with; None where it saw images as they are."""
+    wanted = card.inputs.get("restorer")
+    if not wanted:
+        return None
+    beside = weights.parent / str(wanted["file"])
+    if beside.is_file():
+        return beside
+    try:
+        return shipped("divaesr", "--restorer")
+    except InputError as error:
+        raise InputError(
+            f"{weights}: was trained on images restored by {wanted['file']}, which does not lie beside it; give "
+            "--restorer FILE"
+        ) from error
+
+
+def _warn_other_restorer(path: Path, wanted: Any) -> None:
+    import hashlib
+
+    from stemforge.infer.batch import say
+
+    if hashlib.sha256(path.read_bytes()).hexdigest() != wanted.get("sha256"):
+        say(f"{path}: is another restorer than the detector was trained with ({wanted['file']})")
+
+
+def _warn_uncalibrated(micrograph: "Micrograph", sampling: float | None, mend: str) -> None:
+    from stemforge.infer.batch import say
+
+    if micrograph.sampling is None:
+        say(
+            f"{micrograph.name}: no calibration in the file; taken at the network's pixel size "
+            f"{f'({sampling:.3f} Å) ' if sampling else ''}as it is; {mend}"
+        )
+
+
+def _check_threshold(threshold: float | None) -> None:
+    if threshold is not None and not 0 < threshold < 1:
+        raise InputError(f"--threshold must lie between 0 and 1, not {threshold}")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that cannot be used here."""
     import torch
 
     try:
@@ -149,30 +422,3 @@ def _check_device(device: str) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"--device {device}: cannot be used here ({reason}); cpu always works") from error
-
-
-def _check_out(out: Path, images: list[Path], overwrite: bool, likelihood: bool, frames: bool) -> None:
-    """Refuse to replace results silently, or to mix two images of the same name."""
-    stems = [path.stem for path in images]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
-    if twice:
-        raise InputError(f"two images are named {', '.join(twice)}; their results would overwrite each other")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out}: is a file, expected a folder")
-    # The frames of a stack are named after their number: image_000.csv.
-    endings = (".csv", ".png", *(("_likelihood.tif",) if likelihood else ()))
-    names = [
-        f"{escape(stem)}{'_[0-9][0-9][0-9]' * n}{e}"
-        for stem in stems
-        for n in range(1 + frames)
-        for e in endings
-    ]
-    there = sorted({path.name for name in names for path in out.glob(name)})
-    if there and not overwrite:
-        raise InputError(
-            f"--out {out}: already holds {', '.join(there[:5])}; choose another folder or say --overwrite"
-        )
-    if any(path.resolve().parent == out.resolve() for path in images if path.suffix.lower() == ".png"):
-        raise InputError(
-            f"--out {out}: holds the PNG images themselves, which overlays would replace; choose another"
-        )

@@ -21,7 +21,8 @@ def simulate(
     Parameters
     ----------
     recipe
-        A YAML file, or the name of a recipe that ships with stemforge: pt-nc, fe-c3n4, quickstart.
+        A YAML file, or the name of a recipe that ships with stemforge: pt-nc, fe-c3n4, zsm5-idpc,
+        quickstart.
     overrides
         Fields of the recipe by dotted name.
     out
@@ -41,9 +42,10 @@ def simulate(
     if num is not None:
         values["num_samples"] = num
     corpus = simulate_corpus(SimulationRecipe.load(recipe, values), out, workers=workers, quiet=quiet)
-    atoms = sum(len(sample.labels) for sample in corpus)
+    labels = sum(len(sample.labels) for sample in corpus)
+    kind = "molecules" if corpus[0].labels.boxes is not None else "atoms"
     console.print(
-        f"{out}: {len(corpus)} images, {atoms} labelled atoms; look at them with: stemforge inspect {out}",
+        f"{out}: {len(corpus)} images, {labels} labelled {kind}; look at them with: stemforge inspect {out}",
         highlight=False,
         soft_wrap=True,
     )

@@ -30,8 +30,27 @@ train = App(name="train", help="Train a network on corpora.")
 train.command(
     "stemforge.train.command:sac_cnn", name="sac-cnn", help="Train SAC-CNN, the detector of single atoms."
 )
+train.command(
+    "stemforge.train.command:divaesr",
+    name="divaesr",
+    help="Train DIVAESR, which restores low-dose iDPC images.",
+)
+train.command(
+    "stemforge.train.command:faster_rcnn",
+    name="faster-rcnn",
+    help="Train Faster R-CNN, the detector of molecules.",
+)
 infer = App(name="infer", help="Find things in real micrographs.")
 infer.command("stemforge.infer.command:atoms", name="atoms", help="Find single atoms.")
+infer.command(
+    "stemforge.infer.command:restore", name="restore", help="Take the noise off low-dose images with DIVAESR."
+)
+infer.command("stemforge.infer.command:molecules", name="molecules", help="Find molecules.")
+infer.command(
+    "stemforge.infer.command:lattice",
+    name="lattice",
+    help="Find pixel size, rotation and origin of a crystal from its lattice.",
+)
 evaluate = App(name="evaluate", help="Score what was found.")
 evaluate.command(
     "stemforge.evaluate.command:atoms", name="atoms", help="Score detected atoms against labels."
@@ -40,6 +59,19 @@ evaluate.command(
     "stemforge.evaluate.command:threshold",
     name="threshold",
     help="Choose a detector's threshold on images that it was not trained on.",
+)
+evaluate.command(
+    "stemforge.evaluate.command:molecules", name="molecules", help="Score detected molecules against labels."
+)
+evaluate.command(
+    "stemforge.evaluate.command:framework",
+    name="framework",
+    help="Score raw and restored crystal images by the framework's own atom columns.",
+)
+app.command(
+    "stemforge.evaluate.sweep_command:sweep",
+    name="sweep",
+    help="Score a trained model over the electron dose.",
 )
 for group in (train, infer, evaluate):
     app.command(group)

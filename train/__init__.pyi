@@ -13,7 +13,7 @@ from .restoration import RestorationPairs
 from .restorer import restore_image
 from .run import RunOptions
 from .tasks import DIVAESRTask, FasterRCNNTask, SACCNNTask
-from .weights import Card, load_weights, save_weights
+from .weights import Card, load_weights, save_weights, shipped_weights
 
 __all__ = [
     "DIVAESR",
@@ -49,4 +49,5 @@ __all__ = [
     "restore_image",
     "save_weights",
     "shade",
+    "shipped_weights",
 ]

@@ -4,6 +4,7 @@ import json
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,32 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
             f"{path}: holds values that are not finite in {', '.join(bad)}; the training diverged"
         )
     return model.eval(), card
+
+
+def shipped_weights(architecture: str) -> Path:
+    """Return the weights of an architecture that come with stemforge.
+
+    Parameters
+    ----------
+    architecture
+        Name in :data:`ARCHITECTURES`.
+
+    Raises
+    ------
+    WeightsError
+        None of that architecture ship; those that do are named.
+
+    Examples
+    --------
+    >>> load_weights(shipped_weights("divaesr"))[1].architecture
+    'divaesr'
+    """
+    folder = Path(str(files("stemforge.train"))) / "pretrained"
+    path = folder / f"{architecture}.safetensors"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.safetensors"))) or "none"
+        raise WeightsError(f"no weights of a {architecture} come with stemforge; those that do: {known}")
+    return path
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Card]:

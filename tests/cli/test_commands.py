@@ -26,6 +26,12 @@ COMMANDS = {
     "train divaesr": "stemforge.train.command:divaesr",
     "train faster-rcnn": "stemforge.train.command:faster_rcnn",
     "infer atoms": "stemforge.infer.command:atoms",
+    "infer restore": "stemforge.infer.command:restore",
+    "infer molecules": "stemforge.infer.command:molecules",
+    "infer lattice": "stemforge.infer.command:lattice",
+    "sweep": "stemforge.evaluate.sweep_command:sweep",
+    "evaluate molecules": "stemforge.evaluate.command:molecules",
+    "evaluate framework": "stemforge.evaluate.framework_command:framework",
     "evaluate atoms": "stemforge.evaluate.command:atoms",
     "evaluate threshold": "stemforge.evaluate.command:threshold",
 }

@@ -1,0 +1,160 @@
+"""A command over many images: what was read is worked on, what fails is left out and named, the rest goes on."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+from stemforge.errors import InputError
+from stemforge.micrograph import Micrograph
+from stemforge.progress import console, progress
+from stemforge.readers import read_micrograph, read_stack
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The images of one command and where their results go.
+
+    Parameters
+    ----------
+    images
+        Image files.
+    out
+        Folder for the results; made with the first one.
+    endings
+        What each image's results are called after its name, such as ``.csv`` and ``.png``.
+    sampling
+        Pixel size [Å] that overrides the files' own.
+    frame, stack
+        Which frame of a stack to look at, or all of them.
+    overwrite
+        Replace results that are already there.
+    quiet
+        Show no progress.
+    """
+
+    images: Sequence[Path]
+    out: Path
+    endings: Sequence[str]
+    sampling: float | None = None
+    frame: int | None = None
+    stack: bool = False
+    overwrite: bool = False
+    quiet: bool = False
+
+    def check_options(self) -> None:
+        """Refuse options that contradict each other."""
+        if self.stack and self.frame is not None:
+            raise InputError("give either --frame or --stack")
+
+    def check_out(self) -> None:
+        """Refuse to replace results silently, or to mix two images of the same name."""
+        out = self.out
+        stems = [path.stem for path in self.images]
+        twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+        if twice:
+            raise InputError(
+                f"two images are named {', '.join(twice)}; their results would overwrite each other"
+            )
+        if out.exists() and not out.is_dir():
+            raise InputError(f"--out {out}: is a file, expected a folder")
+        # The frames of a stack are named after their number: image_000.csv.
+        frames = self.stack or self.frame is not None
+        names = [
+            f"{escape(stem)}{'_[0-9][0-9][0-9]' * n}{ending}"
+            for stem in stems
+            for n in range(1 + frames)
+            for ending in self.endings
+        ]
+        there = sorted({path.name for name in names for path in out.glob(name)})
+        if there and not self.overwrite:
+            raise InputError(
+                f"--out {out}: already holds {', '.join(there[:5])}; choose another folder or say --overwrite"
+            )
+        written = {f"{stem}{ending}" for stem in stems for ending in self.endings}
+        for path in self.images:
+            if path.resolve().parent != out.resolve():
+                continue
+            if path.suffix.lower() == ".png":
+                raise InputError(
+                    f"--out {out}: holds the PNG images themselves, which overlays would replace; choose another"
+                )
+            if path.name in written:
+                raise InputError(f"--out {out}: a result would replace the image {path.name}; choose another")
+
+    def run(self, title: str, work: Callable[[Micrograph], int], noun: str, record: Mapping[str, Any]) -> int:
+        """Work on every image; return the command's exit code.
+
+        Parameters
+        ----------
+        title
+            Name of the command.
+        work
+            Makes the results of one micrograph; returns how many things it found. Raises InputError where the
+            image cannot be used.
+        noun
+            What is counted.
+        record
+            What ``run.json`` in the folder says of the run, beside images and failures.
+
+        Returns
+        -------
+        int
+            0; 1 where some images were left out; 2 where the only one was.
+        """
+        failed: list[str] = []
+        found = 0
+        with progress(title, len(self.images), "images", self.quiet) as advance:
+            for path in self.images:
+                try:
+                    for micrograph in self._read(path):
+                        found += work(micrograph)
+                except InputError as error:
+                    failed.append(str(error))
+                    console.print(
+                        f"[bold red]left out:[/] {str(error).replace('[', chr(92) + '[')}", soft_wrap=True
+                    )
+                advance(1)
+        content = {**record, "images": [str(path) for path in self.images], "failed": failed}
+        if self.out.is_dir():  # it is made with the first result
+            (self.out / "run.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+        done = len(self.images) - len(failed)
+        say(f"{self.out}: {found} {noun} on {done} of {len(self.images)} images")
+        if len(self.images) == len(failed) == 1:
+            return 2  # nothing but bad input
+        return 1 if failed else 0
+
+    def _read(self, path: Path) -> list[Micrograph]:
+        if self.stack:
+            return read_stack(path, sampling=self.sampling)
+        return [read_micrograph(path, sampling=self.sampling, frame=self.frame)]
+
+    def path(self, micrograph: Micrograph, ending: str) -> Path:
+        """Return the file of one result; makes the folder."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        return self.out / f"{micrograph.name}{ending}"
+
+
+def say(text: str) -> None:
+    """Print a remark."""
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def write_tiff(path: Path, image: Any, sampling: float | None) -> None:
+    """Write a 32-bit TIFF that ImageJ, and stemforge, read with its pixel size [Å]."""
+    import tifffile
+
+    # ImageJ keeps pixels per unit; without a unit the file says nothing about size.
+    if sampling is None:
+        tifffile.imwrite(path, image.astype("float32"), imagej=True)
+    else:
+        per_nm = 10 / sampling
+        tifffile.imwrite(
+            path,
+            image.astype("float32"),
+            imagej=True,
+            resolution=(per_nm, per_nm),
+            metadata={"unit": "nm"},
+        )

@@ -1,0 +1,163 @@
+"""A crystal framework seen along the beam: its projected cell, its reflections, its atom columns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from stemforge.errors import InputError
+
+FRAMEWORKS = ("mfi",)
+"""Frameworks known by name."""
+
+# Thermal vibration and the resolution of the microscope together fade the reflections: the standard deviation
+# of a column's blur [Å]. Only the relative weight of fine and coarse reflections depends on it.
+_BLUR = 0.45
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The atom columns of one projected cell.
+
+    Parameters
+    ----------
+    fractional
+        Positions along the two in-plane axes, 0 ≤ value < 1, shape (n, 2).
+    weight
+        Sum of the atomic numbers in each column, shape (n,).
+    """
+
+    fractional: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Framework:
+    """One unit cell projected along the beam.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    cell
+        Lengths of the two in-plane axes, which are at right angles [Å].
+    fractional
+        Positions of the atoms in the projected cell, shape (n, 2).
+    numbers
+        Their atomic numbers, shape (n,).
+
+    Examples
+    --------
+    >>> square = Framework("square", (4.0, 4.0), np.array([[0.0, 0.0], [0.5, 0.5]]), np.array([14, 14]))
+    >>> hk, factors = square.reflections(1.9)
+    >>> sorted({tuple(map(int, abs(index))) for index in hk})
+    [(0, 2), (1, 1), (2, 0)]
+    """
+
+    name: str
+    cell: tuple[float, float]
+    fractional: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+
+    @classmethod
+    def from_atoms(cls, atoms: Atoms, name: str = "framework") -> "Framework":
+        """Project one unit cell along z; its x and y axes must be at right angles."""
+        cell = np.asarray(atoms.cell)
+        a, b = cell[0, :2], cell[1, :2]
+        lengths = float(np.hypot(*a)), float(np.hypot(*b))
+        if not len(atoms) or min(lengths) == 0 or abs(a @ b) > 1e-3 * lengths[0] * lengths[1]:
+            raise InputError(
+                f"framework '{name}': needs atoms in a cell whose x and y axes are at right angles, with the "
+                f"beam along z; the in-plane axes are {a.round(3).tolist()} and {b.round(3).tolist()}"
+            )
+        fractional = atoms.positions[:, :2] @ np.linalg.inv(np.array([a, b]))
+        return cls(name, lengths, fractional % 1, np.asarray(atoms.numbers))
+
+    @classmethod
+    def named(cls, name: str) -> "Framework":
+        """Return a framework that stemforge knows: ``mfi``, seen along b with a as x and c as y."""
+        if name not in FRAMEWORKS:
+            raise InputError(f"framework '{name}' is not known; there is {', '.join(FRAMEWORKS)}")
+        from stemforge.structures import mfi
+
+        return cls.from_atoms(mfi(), name)
+
+    def reflections(self, resolution: float) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+        """Return the reflections of the projected potential down to a spacing, one of each Friedel pair.
+
+        Parameters
+        ----------
+        resolution
+            Smallest lattice-plane spacing [Å].
+
+        Returns
+        -------
+        hk, factors
+            Indices, shape (n, 2), and structure factors ∑ Z exp(2πi(hx + ky)) faded by a Gaussian blur of
+            0.45 Å, shape (n,); strongest first. Those below 1 % of the strongest are left out.
+        """
+        most = [int(np.ceil(length / resolution)) for length in self.cell]
+        h, k = np.meshgrid(np.arange(-most[0], most[0] + 1), np.arange(-most[1], most[1] + 1), indexing="ij")
+        hk = np.column_stack([h.ravel(), k.ravel()])
+        g = np.hypot(hk[:, 0] / self.cell[0], hk[:, 1] / self.cell[1])
+        half = (hk[:, 0] > 0) | ((hk[:, 0] == 0) & (hk[:, 1] > 0))
+        hk, g = hk[half & (g <= 1 / resolution)], g[half & (g <= 1 / resolution)]
+        factors = np.exp(2j * np.pi * (hk @ self.fractional.T)) @ self.numbers
+        factors = factors * np.exp(-2 * (np.pi * _BLUR * g) ** 2)
+        strong = np.abs(factors) > 0.01 * np.abs(factors).max(initial=1e-12)
+        order = np.argsort(-np.abs(factors[strong]), kind="stable")
+        return hk[strong][order], factors[strong][order]
+
+    def columns(self, merge: float = 1.0) -> Columns:
+        """Return the atom columns: atoms closer than ``merge`` [Å] in projection are one.
+
+        Parameters
+        ----------
+        merge
+            Average linkage: two groups merge while the mean distance between their atoms is below this [Å].
+
+        Returns
+        -------
+        Columns
+            Each at the mean of its atoms weighted by atomic number.
+        """
+        if not merge > 0:
+            raise InputError(f"merge must be a positive length [Å], not {merge}")
+        # Across the border of the cell an atom's nearest neighbour is an image of another.
+        delta = self.fractional[:, None] - self.fractional[None]
+        delta -= np.rint(delta)
+        cell = np.array(self.cell)
+        distance = np.hypot(*(delta * cell).transpose(2, 0, 1))
+        upper = distance[np.triu_indices(len(distance), 1)]
+        group = fcluster(linkage(upper, "average"), merge, "distance") if len(upper) else np.ones(1, int)
+        places, weights = [], []
+        for label in np.unique(group):
+            members = np.flatnonzero(group == label)
+            weight = self.numbers[members].astype(float)
+            offset = delta[members, members[0]]
+            places.append((self.fractional[members[0]] + weight @ offset / weight.sum()) % 1)
+            weights.append(weight.sum())
+        return Columns(np.array(places), np.array(weights))
+
+    def image(self, shape: tuple[int, int], resolution: float = 1.2) -> NDArray[np.float64]:
+        """Return the projected cell as an image: rows along the second axis, columns along the first.
+
+        Parameters
+        ----------
+        shape
+            Number of rows and columns; the centre of pixel (0, 0) is the cell's origin.
+        resolution
+            Smallest spacing in it [Å].
+
+        Returns
+        -------
+        ndarray
+            Shape ``shape``, mean 0.
+        """
+        hk, factors = self.reflections(resolution)
+        y, x = (np.arange(n) / n for n in shape)
+        waves = np.exp(-2j * np.pi * np.outer(hk[:, 1], y))[:, :, None]
+        waves = waves * np.exp(-2j * np.pi * np.outer(hk[:, 0], x))[:, None, :]
+        return 2 * np.einsum("n,nij->ij", factors, waves).real
