@@ -82,7 +82,7 @@ class Microscope(Settings):
             return values
         if preset is not None and preset not in PRESETS:
             raise ValueError(f"unknown preset '{preset}'; known are {', '.join(PRESETS)}")
-        values = {**PRESETS.get(preset, {}), **values}
+        values = {**PRESETS.get(str(preset), {}), **values}
         # A segmented detector stands alone: without this, the default annular one would stand beside it.
         return values if values.get("segments") is None else {"detectors": {}, **values}
 

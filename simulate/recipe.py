@@ -155,9 +155,14 @@ class Zeolite(Settings):
             atoms = substitute_aluminium(atoms, fraction=self.aluminium, variants=self.variants, rng=rng)
         if self.guests and self.occupancy:
             # The tiles with aluminium are variants already.
-            variants = None if self.aluminium else self.variants
-            options = {"occupancy": self.occupancy, "anchored": self.anchored, "variants": variants}
-            atoms = place_guest(atoms, self.guests, **options, rng=rng)
+            atoms = place_guest(
+                atoms,
+                self.guests,
+                occupancy=self.occupancy,
+                anchored=self.anchored,
+                variants=None if self.aluminium else self.variants,
+                rng=rng,
+            )
         return atoms
 
     def _framework(self, **film: Any) -> Atoms:

@@ -149,7 +149,10 @@ def _potential(atoms: Atoms, sampling: float, slice_thickness: float) -> abtem.P
     total: Any = 0
     for step in np.unique(steps):
         built = abtem.Potential(
-            atoms[steps == step], gpts=fine, slice_thickness=slice_thickness, projection="infinite"
+            atoms[steps == step],
+            gpts=(fine[0], fine[1]),
+            slice_thickness=slice_thickness,
+            projection="infinite",
         ).build(lazy=False)
         damping = np.exp(-2 * np.pi**2 * (step * _SIGMA_STEP) ** 2 * q2)
         total = total + (fft.fft2(built.array) * damping)[:, *keep]
@@ -175,7 +178,7 @@ def _fourier_series(
         potential = _potential(atoms, sampling, slice_thickness)
         plain = abtem.Probe(energy=microscope.energy, semiangle_cutoff=microscope.semiangle_cutoff)
         plain.grid.match(potential)
-        microscope.check_antialias(min(plain.cutoff_angles), max(potential.sampling))
+        microscope.check_antialias(min(plain.cutoff_angles), float(max(lengths / potential.gpts)))
         matrix = abtem.SMatrix(
             potential=potential,
             energy=microscope.energy,
