@@ -56,8 +56,9 @@ def atom_map(
     >>> from stemforge.corpus import Structure
     >>> silicon = Structure(np.array([14]), np.array([[4.0, 4.0, 0.0]]), np.array([0]), np.eye(3) * 8)
     >>> sample = Sample(0, np.zeros((4, 32, 32)), 0.25, ("a", "b", "c", "d"), Annotations([]), {}, silicon)
-    >>> atom_map(sample).argmax() == 16 * 32 + 16
-    np.True_
+    >>> drawn = atom_map(sample)
+    >>> float(drawn[16, 16]), float(drawn[16, 22])
+    (1.0, 0.0)
     """
     if sample.structure is None or sample.sampling is None:
         raise CorpusError(

@@ -31,7 +31,7 @@ COMMANDS = {
     "infer lattice": "stemforge.infer.command:lattice",
     "sweep": "stemforge.evaluate.sweep_command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",
-    "evaluate framework": "stemforge.evaluate.framework_command:framework",
+    "evaluate framework": "stemforge.evaluate.command:framework",
     "evaluate atoms": "stemforge.evaluate.command:atoms",
     "evaluate threshold": "stemforge.evaluate.command:threshold",
 }

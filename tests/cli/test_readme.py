@@ -13,7 +13,7 @@ from cyclopts import CycloptsError
 from stemforge.__main__ import app
 from stemforge.overrides import parse_overrides
 from stemforge.simulate import SimulationRecipe
-from stemforge.train import SACCNNRecipe
+from stemforge.train import DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")) if path.is_file())
@@ -58,6 +58,9 @@ def test_commands_fit_the_command_line_and_their_recipes(document, command):
         SimulationRecipe.load(values["recipe"], overrides)
     elif function.__name__ == "sac_cnn":
         SACCNNRecipe.from_file(SACCNNRecipe.shipped_path(), overrides)
+    elif "recipe" in values and function.__module__.startswith("stemforge.train"):
+        kind = {"divaesr": DIVAESRRecipe, "faster_rcnn": FasterRCNNRecipe}[function.__name__]
+        kind.from_file(kind.shipped_path(str(values["recipe"])), overrides)
     else:
         assert not overrides
 
@@ -82,6 +85,11 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         rows = "".join(f"{i},{x},{y}\n" for i, (x, y) in enumerate(points))
         Path(f"labels/{index:03d}_Results.csv").write_text(f" ,X,Y\n{rows}")
     shutil.copy("images/000_image.tif", "my-image.tif")
+    scale = {"imagej": True, "resolution": (40.0, 40.0), "metadata": {"unit": "nm"}}
+    lattice = np.add.outer(*[np.sin(np.arange(96.0) / 4)] * 2) + np.random.default_rng(9).normal(
+        size=(96, 96)
+    )
+    tifffile.imwrite("my-idpc.tif", lattice.astype("float32"), **scale)
     small = {
         "simulate": [
             "--num",
@@ -121,6 +129,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         "found/my-image.csv",
         "scores.json",
         "scores.png",
+        "restored/my-idpc_restored.tif",
         "runs/mixed/sac-cnn.safetensors",
     ):
         assert Path(name).stat().st_size > 10, name

@@ -239,7 +239,7 @@ def test_shipped_recipes_simulate(name, tmp_path):
     recipe = SimulationRecipe.load(name, {"num_samples": 1, "scan.shape": [64, 64]})
     corpus = simulate_corpus(recipe, tmp_path, workers=1, quiet=True)
     assert len(corpus) == 1
-    assert corpus[0].signal.shape == (len(recipe.microscope.detectors), 64, 64)
+    assert corpus[0].signal.shape == (len(recipe.microscope.channels), 64, 64)
     assert np.isfinite(corpus[0].signal).all()
     assert corpus[0].signal.max() > 0
 

@@ -20,7 +20,7 @@ def test_presets(preset, energy, semiangle):
     assert (microscope.energy, microscope.semiangle_cutoff) == (energy, semiangle)
     assert microscope.detectors == {"HAADF": (90, 185), "MAADF": (55, 85)}
     assert Microscope(preset=preset, energy=80e3).energy == 80e3
-    assert set(PRESETS) == {"nion-ultrastem-100", "nion-hermes", "jeol-arm300cf"}
+    assert set(PRESETS) == {"nion-ultrastem-100", "nion-hermes", "jeol-arm300cf", "low-dose-idpc"}
 
 
 @pytest.mark.parametrize(

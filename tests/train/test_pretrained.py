@@ -1,0 +1,37 @@
+"""The weights that ship."""
+
+import pytest
+
+from stemforge.errors import WeightsError
+from stemforge.train import load_weights, shipped_weights
+
+SHIPPED = ("divaesr", "faster-rcnn")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_weights_are_small_and_say_where_they_come_from(name):
+    path = shipped_weights(name)
+    assert path.stat().st_size < 25e6
+    model, card = load_weights(path)
+    assert card.architecture == name
+    assert card.sampling == pytest.approx(0.25)
+    assert card.command.startswith("stemforge train")
+    assert card.date >= "2026-11"
+    assert card.recipe
+    assert card.data
+    assert card.metrics
+    assert not model.training
+    assert path.name in (path.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_detectors_restorer_ships_with_it():
+    wanted = load_weights(shipped_weights("faster-rcnn"))[1].inputs.get("restorer")
+    if wanted:
+        assert (shipped_weights("faster-rcnn").parent / wanted["file"]).is_file()
+
+
+def test_an_architecture_that_does_not_ship():
+    with pytest.raises(
+        WeightsError, match=r"no weights of a resnet come with stemforge; those that do: divaesr"
+    ):
+        shipped_weights("resnet")
