@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
-from skimage.transform import resize
 
 from stemforge.annotations import Annotations
 from stemforge.errors import InputError, WeightsError
+from stemforge.infer.resampling import resampled
 from stemforge.infer.tiles import tiles
 from stemforge.micrograph import Micrograph
 from stemforge.train.models.sac_cnn import CROP, SACCNN
@@ -18,9 +18,6 @@ from stemforge.train.weights import Card
 
 TILE = 512
 """Side of a tile [pixel]; the largest intermediate result takes about 0.5 kB a pixel."""
-
-# Pixel sizes closer than this are taken as equal: resampling costs more than the difference.
-_SAME_SAMPLING = 0.02
 
 
 @dataclass(frozen=True)
@@ -156,18 +153,7 @@ def detect_atoms(
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
     if not isinstance(model, SACCNN):
         raise WeightsError(f"detecting atoms needs a sac-cnn, these weights are of a {card.architecture}")
-    image, sampling = micrograph.image, micrograph.sampling
-    zoom = 1.0
-    if (
-        sampling is not None
-        and card.sampling is not None
-        and abs(sampling / card.sampling - 1) > _SAME_SAMPLING
-    ):
-        zoom = sampling / card.sampling
-        shape = tuple(max(1, round(n * zoom)) for n in image.shape)
-        # Antialiased: detail finer than the network's pixels would fold into them.
-        image = resize(image, shape, order=3, mode="reflect", anti_aliasing=zoom < 1, preserve_range=True)
-        sampling = card.sampling
+    image, sampling = resampled(micrograph.image, micrograph.sampling, card.sampling)
     try:
         prepared = prepare_image(image)
     except InputError as error:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from skimage.transform import resize
 
 from stemforge.errors import InputError, WeightsError
 from stemforge.infer.lattice import Lattice
+from stemforge.infer.resampling import resampled
 from stemforge.micrograph import Micrograph
 from stemforge.train.models.divaesr import DIVAESR, PATCH, SCALE
 from stemforge.train.preprocess import prepare_idpc
@@ -17,9 +17,6 @@ from stemforge.train.weights import Card
 
 OVERLAP = 16
 """By how much neighbouring patches overlap at least [pixel]."""
-
-# Pixel sizes closer than this are taken as equal: resampling costs more than the difference.
-_SAME_SAMPLING = 0.02
 
 
 @dataclass(frozen=True)
@@ -154,31 +151,3 @@ def require_patch(shape: tuple[int, ...]) -> None:
             f"the image has {shape[1]} × {shape[0]} pixels at the network's pixel size; restoring needs at least "
             f"{PATCH} × {PATCH}, one patch"
         )
-
-
-def resampled(
-    image: NDArray[np.float32], sampling: float | None, wanted: float | None
-) -> tuple[NDArray[np.float32], float | None]:
-    """Bring an image to the pixel size that a network wants.
-
-    Parameters
-    ----------
-    image
-        Shape (height, width).
-    sampling, wanted
-        Its pixel size and the wanted one [Å]; where either is None, or they differ by less than 2 %, the image
-        stays as it is.
-
-    Returns
-    -------
-    image, sampling
-        The image and its pixel size. The field of view stays: pixel i lies at ((i + ½) / zoom − ½) of the
-        original.
-    """
-    if sampling is None or wanted is None or abs(sampling / wanted - 1) <= _SAME_SAMPLING:
-        return image, sampling
-    zoom = sampling / wanted
-    shape = tuple(max(1, round(n * zoom)) for n in image.shape)
-    # Antialiased: detail finer than the wanted pixels would fold into them.
-    out = resize(image, shape, order=3, mode="reflect", anti_aliasing=zoom < 1, preserve_range=True)
-    return out.astype(np.float32), wanted
