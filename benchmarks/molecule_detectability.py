@@ -28,9 +28,7 @@ def detectability(molecule: str, source_size: float, seed: int) -> dict[int, flo
     film = place_guest(mfi(), molecule, rng=np.random.default_rng(seed))
     number = film.arrays["molecule"]
     shape = tuple(int(side / SAMPLING) for side in film.cell.lengths()[1::-1])
-    scan = Scan.model_construct(
-        shape=shape, sampling=SAMPLING, margin=0.0, rotation=0.0, shift=(0.0, 0.0)
-    )
+    scan = Scan.model_construct(shape=shape, sampling=SAMPLING, margin=0.0, rotation=0.0, shift=(0.0, 0.0))
     microscope = Microscope(preset="low-dose-idpc")
     middle = float(film.positions[:, 2].mean())
     sigma = source_size / (2 * np.sqrt(2 * np.log(2))) / SAMPLING
