@@ -52,7 +52,15 @@ def test_the_wheel_holds_what_git_tracks(tmp_path):
         for path in files
         if path.parts[0] in FOLDERS
     }
-    assert {Path(name).suffix for name in tracked} <= {".py", ".pyi", ".yaml", ".html", ".typed"}
+    assert {Path(name).suffix for name in tracked} <= {
+        ".py",
+        ".pyi",
+        ".yaml",
+        ".html",
+        ".typed",
+        ".safetensors",
+        ".md",
+    }
     packaged = {name for name in names if name.startswith("stemforge/")}
     assert packaged - tracked == set()
     assert tracked - packaged == set()
