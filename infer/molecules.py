@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torchvision.ops import batched_nms
+from torchvision.ops import batched_nms, nms
 
 from stemforge.annotations import Annotations
 from stemforge.errors import AnnotationsError, InputError, WeightsError
@@ -131,7 +131,7 @@ def detect_molecules(
     tile, tile_overlap
         Side of the detector's tiles and by how much they overlap [pixel of the image it sees].
     iou
-        Overlap (intersection over union) from which two boxes of one class are the same molecule.
+        Overlap (intersection over union) from which two boxes are the same molecule.
     device
         Where the networks run.
 
@@ -159,7 +159,14 @@ def detect_molecules(
     image, _ = prepared(micrograph, card, lattice, patch=network is not None)
     shown = detector_input(image, None if network is None else network.to(device), zoom)
     boxes, labels, scores = detect_boxes(
-        detector, shown, threshold=threshold, tile=tile, overlap=tile_overlap, iou=iou, device=device
+        detector,
+        shown,
+        threshold=threshold,
+        tile=tile,
+        overlap=tile_overlap,
+        iou=iou,
+        exclusive=True,  # a detector in doubt gives one molecule both names
+        device=device,
     )
     height, width = micrograph.shape
     # The detector counts from the outer edge of the first pixel, we from its centre.
@@ -212,12 +219,13 @@ def detect_boxes(
     tile: int = TILE,
     overlap: int = TILE_OVERLAP,
     iou: float = 0.5,
+    exclusive: bool = False,
     device: str | torch.device = "cpu",
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """Detect objects in overlapping tiles of an image and merge them.
 
     A detection that touches a tile's border inside the image is dropped where the overlap lets the neighbour see
-    it whole. What is left is merged by non-maximum suppression for each class.
+    it whole. What is left is merged by non-maximum suppression.
 
     Parameters
     ----------
@@ -227,6 +235,9 @@ def detect_boxes(
         As the detector wants it, shape (height, width).
     threshold, tile, overlap, iou, device
         As for :func:`detect_molecules`.
+    exclusive
+        One place holds one object: of boxes of different classes that overlap only the best is kept. Without, each
+        class is merged by itself, as average precision wants it.
 
     Returns
     -------
@@ -251,7 +262,7 @@ def detect_boxes(
             labels.append(found["labels"][keep].long())
             scores.append(found["scores"][keep].float())
     box, label, score = torch.cat(boxes), torch.cat(labels), torch.cat(scores)
-    kept = batched_nms(box, score, label, iou)
+    kept = nms(box, score, iou) if exclusive else batched_nms(box, score, label, iou)
     return box[kept].numpy().astype(float), label[kept].numpy(), score[kept].numpy().astype(float)
 
 

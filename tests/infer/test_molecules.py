@@ -80,6 +80,26 @@ def test_threshold_and_empty_table(tmp_path):
     assert draw_molecules(detection).axes
 
 
+def test_one_place_holds_one_molecule():
+    """A detector in doubt gives one object both names; average precision wants both, a reader the better."""
+
+    class Doubtful(Squares):
+        def forward(self, images, targets=None):
+            for one in (found := super().forward(images)):
+                one["boxes"] = one["boxes"].repeat(2, 1)
+                one["labels"] = torch.cat([one["labels"], 3 - one["labels"]])
+                one["scores"] = torch.cat([one["scores"], one["scores"] - 0.2])
+            return found
+
+    image = np.zeros((80, 100), dtype="float32")
+    image[20:40, 30:50] = 1
+    assert len(detect_boxes(Doubtful(), image)[0]) == 2
+    boxes, labels, scores = detect_boxes(Doubtful(), image, exclusive=True)
+    assert boxes.tolist() == [[30, 20, 50, 40]]
+    assert labels.tolist() == [1]
+    assert scores[0] > 0.8
+
+
 def test_csv_and_back(tmp_path):
     micrograph = Micrograph(_field((100, 120), [(20, 30), (60, 60)]), 0.25, name="field")
     detection = detect_molecules(micrograph, Squares(), CARD)
