@@ -336,10 +336,8 @@ def draw_framework(
             int((height - side) / 2) : int((height + side) / 2),
             int((width - side) / 2) : int((width + side) / 2),
         ]
-        draw_micrograph(axes, image)
+        draw_micrograph(axes, image, scale_bar=False)
         axes.images[0].set_clim(*np.percentile(middle, [0.5, 99.8]))
-        axes.texts[0].set_visible(False)
-        axes.patches[0].set_visible(False)
         axes.scatter(*result.columns.T, s=60, facecolors="none", edgecolors="#56B4E9", linewidths=1)
         axes.scatter(*result.points.T, s=10, color="#D55E00")
         axes.set_xlim((width - side) / 2, (width + side) / 2)

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from stemforge.corpus import Corpus, Sample
 from stemforge.errors import InputError
-from stemforge.infer.overlay import draw_micrograph
+from stemforge.infer.overlay import COLOURS, draw_micrograph
 from stemforge.micrograph import Micrograph
 from stemforge.readers import read_micrograph
 from stemforge.simulate import SEGMENTS, degrade, idpc_image
@@ -17,8 +17,6 @@ from stemforge.simulate.recipe import Stage
 from stemforge.train import Crops
 from stemforge.train.atom_crops import corpus_degradation, visible_atoms
 
-# Of the species, in their order (Okabe & Ito's colours).
-_BOXES = ("#ffb000", "#56b4e9", "#cc79a7", "#009e73")
 _FIGURES = (".png", ".pdf", ".svg", ".jpg")
 
 
@@ -128,9 +126,9 @@ def _draw_molecules(axes: Axes, corpus: Corpus, sample: Sample) -> None:
     name = str(sample.metadata.get("name", sample.index))
     draw_micrograph(axes, Micrograph(idpc_image(degraded.image, sampling), sampling, "iDPC", name))
     names = sample.metadata.get("molecules", [])
-    boxes = np.empty((0, 4)) if sample.labels.boxes is None else sample.labels.boxes
+    boxes = np.empty((0, 4)) if sample.labels.boxes is None else degraded.move_boxes(sample.labels.boxes)
     for (x0, y0, x1, y1), species in zip(boxes, sample.labels.columns.get("species", ()), strict=True):
-        colour = _BOXES[int(species) % len(_BOXES)]
+        colour = COLOURS[int(species) % len(COLOURS)]
         axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=0.9))
     counts = [f"{int((sample.labels['species'] == i).sum())} {name}" for i, name in enumerate(names)]
     axes.set_title(f"{name}: {', '.join(counts) or 'no molecule'}", fontsize=8)

@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from stemforge import Micrograph
 from stemforge.infer import detect_molecules, draw_molecules, restore_micrograph
@@ -47,8 +48,6 @@ found.to_csv(options.out / "molecules.csv")
 draw_molecules(found, options.out / "3-molecules.png")
 
 # 4. All of it side by side.
-from matplotlib.figure import Figure  # noqa: E402
-
 figure = Figure(figsize=(13, 3.6), layout="constrained")
 panels = {
     "noise-free iDPC": clean,

@@ -222,7 +222,7 @@ def molecules(
     tile, tile_overlap
         Side of the tiles that the detector sees at once, and by how much they overlap [pixel].
     iou
-        Overlap (intersection over union) from which two boxes of one class are the same molecule.
+        Overlap (intersection over union) from which two boxes are the same molecule.
     device
         Where the networks run: cpu, cuda, cuda:1, …
     overwrite
@@ -360,16 +360,12 @@ def load_model(path: Path, architecture: str, option: str) -> tuple[Any, Any]:
 
 def shipped(architecture: str, option: str) -> Path:
     """Return the weights that come with stemforge."""
-    from stemforge.train import weights
+    from stemforge.train.weights import shipped_weights
 
-    find = getattr(weights, "shipped_weights", None)
     try:
-        path = None if find is None else find(architecture)
-    except (InputError, OSError) as error:
-        raise InputError(f"no weights of a {architecture} come with stemforge; give {option} FILE") from error
-    if path is None:
-        raise InputError(f"no weights of a {architecture} come with stemforge; give {option} FILE")
-    return Path(path)
+        return shipped_weights(architecture)
+    except InputError as error:
+        raise InputError(f"{error}; give {option} FILE") from error
 
 
 def _restorer_of(card: Any, weights: Path) -> Path | None:

@@ -10,12 +10,9 @@ from matplotlib.patches import Rectangle
 from stemforge.infer.framework import FRAMEWORKS, Framework
 from stemforge.infer.lattice import Lattice
 from stemforge.infer.molecules import MoleculeDetection
-from stemforge.infer.overlay import draw_micrograph
+from stemforge.infer.overlay import COLOURS, draw_micrograph
 from stemforge.infer.restore import Restoration
 from stemforge.micrograph import Micrograph
-
-# Okabe and Ito's colours, told apart by every reader; they show on grey.
-COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
 
 
 def draw_lattice(
@@ -50,7 +47,7 @@ def draw_lattice(
     whole, part = figure.subplots(1, 2)
     calibrated = Micrograph(micrograph.image, lattice.sampling, name=micrograph.name)
     for axes in (whole, part):
-        draw_micrograph(axes, calibrated)
+        draw_micrograph(axes, calibrated, scale_bar=axes is whole)
         axes.add_collection(LineCollection(_grid(lattice, (height, width)), colors="#56B4E9", lw=0.6))
     origin = np.array(lattice.origin_px)
     for vector, name, colour in ((lattice.a_px, "1", "#E69F00"), (lattice.b_px, "2", "#F0E442")):
@@ -64,10 +61,6 @@ def draw_lattice(
         part.scatter(x, y, s=16, facecolors="none", edgecolors="#D55E00", linewidths=0.9)
     part.set_xlim(origin[0] - half, origin[0] + half)
     part.set_ylim(origin[1] + half * height / width, origin[1] - half * height / width)
-    for text in part.texts[:1]:
-        text.set_visible(False)  # the scale bar belongs to the whole image
-    for bar in [p for p in part.patches if isinstance(p, Rectangle)]:
-        bar.set_visible(False)
     whole.set_title(
         f"{micrograph.name}: {lattice.framework}, {lattice.sampling:.4f} Å per pixel, turned by "
         f"{lattice.rotation:.2f}°",
@@ -115,12 +108,10 @@ def draw_restoration(restoration: Restoration, path: str | Path | None = None) -
         side = min(h, w) / 4
         for row in (0, 1):
             axes = panels[row, column]
-            draw_micrograph(axes, image)
+            draw_micrograph(axes, image, scale_bar=row == 0)
             axes.set_title(f"{raw.name}, {title}" if row == 0 else f"{title}, enlarged", fontsize=10)
         axes.set_xlim((w - side) / 2, (w + side) / 2)
         axes.set_ylim((h + side) / 2, (h - side) / 2)
-        axes.texts[0].set_visible(False)
-        axes.patches[0].set_visible(False)
     if path is not None:
         figure.savefig(path, dpi=110)
     return figure

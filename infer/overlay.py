@@ -13,13 +13,18 @@ from matplotlib.patches import Rectangle
 from stemforge.infer.atoms import Detection
 from stemforge.micrograph import Micrograph
 
+# Told apart by every reader (Okabe & Ito); for kinds of things drawn on a micrograph, in their order.
+COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
 
-def draw_micrograph(axes: Axes, micrograph: Micrograph) -> None:
-    """Draw a micrograph in grey with a scale bar (in nm where calibrated, in pixels where not)."""
+
+def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = True) -> None:
+    """Draw a micrograph in grey, by default with a scale bar (nm where calibrated, pixels where not)."""
     low, high = np.percentile(micrograph.image, [0.5, 99.8])
     axes.imshow(micrograph.image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
     axes.set_axis_off()
     axes.autoscale(False)  # a circle at the border must not shrink the image
+    if not scale_bar:
+        return
     height, width = micrograph.shape
     unit = 1.0 if micrograph.sampling is None else 10 / micrograph.sampling
     target = width / 5 / unit

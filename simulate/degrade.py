@@ -128,6 +128,12 @@ class Degraded:
         """Return where points (x, y) [pixel] of the undistorted specimen appear in the image."""
         return displaced(points, self.displacement)
 
+    def move_boxes(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where boxes (x0, y0, x1, y1) [pixel] appear; they follow their middles and keep their size."""
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+        shift = self.move(middles) - middles
+        return boxes + np.hstack([shift, shift])
+
 
 def displaced(points: NDArray[np.float64], displacement: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where points (x, y) [pixel] appear when each line's content is displaced, shape (height, 2) [pixel]."""

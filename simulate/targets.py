@@ -1,6 +1,7 @@
 """Targets for restoration: what a perfect image of a structure would show."""
 
 import numpy as np
+from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from stemforge.cache import compiled
@@ -19,7 +20,6 @@ _DISCS = {
     "N": (0.35, 0.8),
     "S": (0.5, 0.9),
 }
-_BY_NUMBER = {14: "Si", 13: "Al", 8: "O", 6: "C", 7: "N", 16: "S"}
 _OTHER = (0.7, 1.0)
 # Width of a disc's edge [Å].
 _EDGE = 0.15
@@ -79,7 +79,7 @@ def atom_map(
     points = scan.pixels(structure.positions[drawn, :2].astype(float), cell)
     if displacement is not None:
         points = displaced(points, displacement)
-    discs = {z: _DISCS.get(_BY_NUMBER.get(int(z), ""), _OTHER) for z in np.unique(structure.numbers)}
+    discs = {z: _DISCS.get(chemical_symbols[z], _OTHER) for z in np.unique(structure.numbers)}
     radius, grey = np.array([discs[z] for z in structure.numbers[drawn]]).reshape(-1, 2).T
     image = np.zeros((height * zoom, width * zoom), dtype=np.float32)
     scale = zoom / sample.sampling

@@ -57,8 +57,6 @@ def sample_boxes(sample: Sample, exposure: Exposure, classes: Sequence[str]) -> 
     boxes = sample.labels.boxes
     if boxes is None:
         raise CorpusError(f"sample {sample.index}: has no molecule boxes")
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    shift = exposure.degraded.move(centres) - centres
     names = sample.metadata["molecules"]
     if len(classes) == 1:
         numbers = np.ones(len(boxes), np.int64)
@@ -70,7 +68,7 @@ def sample_boxes(sample: Sample, exposure: Exposure, classes: Sequence[str]) -> 
             raise CorpusError(
                 f"sample {sample.index}: has a molecule that is none of {', '.join(classes)} ({error})"
             ) from error
-    return Boxes(boxes + np.hstack([shift, shift]), numbers)
+    return Boxes(exposure.degraded.move_boxes(boxes), numbers)
 
 
 def boxes_on(view: View, there: Boxes, visible: float) -> Boxes:
