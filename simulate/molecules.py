@@ -26,7 +26,8 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
     labels, species
         Points (the mean of a molecule's atoms) and boxes [pixel], boxes cut at the frame; columns ``species``
         (index into the list of names), ``angle_degrees`` (direction from ring centre to heteroatom on the image,
-        from x towards y), ``tilt_degrees`` (of the molecule's normal to the beam) and ``z_angstrom``.
+        from x towards y), ``tilt_degrees`` (of the molecule's normal to the beam), ``z_angstrom`` and ``count``
+        (molecules one behind the other).
     """
     listed = atoms.info.get("molecules", [])
     names = sorted({entry["name"] for entry in listed})
@@ -46,8 +47,8 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
         boxes.append([*np.clip(low, -0.5, edges), *np.clip(high, -0.5, edges)])
         points.append(centre)
         angle = (entry["angle_degrees"] - turned + 180) % 360 - 180
-        rows.append((names.index(entry["name"]), angle, entry["tilt_degrees"], entry["centre"][2]))
-    table = np.array(rows, dtype=float).reshape(-1, 4)
+        rows.append((names.index(entry["name"]), angle, entry["tilt_degrees"], entry["centre"][2], entry["count"]))
+    table = np.array(rows, dtype=float).reshape(-1, 5)
     labels = Annotations(
         points,
         boxes,
@@ -56,6 +57,7 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
             "angle_degrees": table[:, 1],
             "tilt_degrees": table[:, 2],
             "z_angstrom": table[:, 3],
+            "count": table[:, 4].astype(np.uint8),
         },
     )
     return labels, names

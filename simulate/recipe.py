@@ -122,6 +122,8 @@ class Zeolite(Settings):
     guests, occupancy
         Names of molecules with their weights, and the share of channels that hold one: see
         :func:`stemforge.structures.place_guest`.
+    columns
+        Each channel that is not empty holds a molecule in every unit cell along the beam, all in one pose.
     variants
         Different tiles in a field; each is imaged once. null draws every tile on its own.
     """
@@ -136,6 +138,7 @@ class Zeolite(Settings):
     anchored: bool = False
     guests: dict[str, float] = Field(default={})
     occupancy: Fraction = 1.0
+    columns: bool = False
     variants: Annotated[int, Field(ge=1)] | None = 4
 
     def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
@@ -160,6 +163,7 @@ class Zeolite(Settings):
                 self.guests,
                 occupancy=self.occupancy,
                 anchored=self.anchored,
+                columns=self.columns,
                 variants=None if self.aluminium else self.variants,
                 rng=rng,
             )

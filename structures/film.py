@@ -146,7 +146,7 @@ def crystal_film(
         0 for other atoms), ``tile`` (``iy · nx + ix`` of the lattice cell that the atom belongs to) and
         ``molecule`` (−1). ``info``: ``tiles`` (nx, ny); ``tile_size`` (ax, ay) [Å]; ``lattice``, with the
         projected corner ``origin`` and edges ``a`` and ``b`` of the first tile [Å]; ``mistilt`` [mrad];
-        ``vacuum`` [Å]; ``zone_axis``; ``tile_edges``, in units of the lattice vectors; ``molecules`` (empty).
+        ``vacuum`` [Å]; ``thickness``, in cells; ``zone_axis``; ``tile_edges``, in units of the lattice vectors; ``molecules`` (empty).
 
     Raises
     ------
@@ -201,6 +201,7 @@ def crystal_film(
         "lattice": {"origin": (0.0, 0.0), "a": (float(size[0]), 0.0), "b": (0.0, float(size[1]))},
         "mistilt": (float(mistilt[0]), float(mistilt[1])),
         "vacuum": float(vacuum),
+        "thickness": int(thickness),
         "zone_axis": tuple(int(n) for n in edges[2]),
         "tile_edges": edges.tolist(),
         "molecules": [],

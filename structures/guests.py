@@ -46,6 +46,7 @@ def place_guest(
     orientation: float | None = None,
     tilt: float | None = None,
     anchored: bool = False,
+    columns: bool = False,
     variants: int | None = None,
     tolerance: float = 0.8,
     thermal_sigma: float = 0.15,
@@ -80,6 +81,9 @@ def place_guest(
         ``substitute_aluminium(site=3, oxygen=1)``, 27° in the relaxed structures, whose framework gives way.
         Otherwise the centre lies off the axis by 0.45 Å (standard deviation along x and y), at any height at
         which the molecule is inside the film.
+    columns : bool, default False
+        Put the molecule into every unit cell along the beam, always in the same pose, instead of into one of
+        them: an ordered column of guests, seen from its end. It counts as one molecule.
     variants : int, optional
         How many distinct tiles to draw and spread over the film, so that imaging costs only these; tiles of
         the same variant are exact translates. By default each tile is drawn on its own, or with the variants
@@ -102,12 +106,14 @@ def place_guest(
         other atoms), ``tile`` of their channel's cell, ``site`` 0 and ``thermal_sigma``. Molecules stay whole
         and may stand out over the edges of the periodic cell. ``info["molecules"]`` lists, in the order of
         the numbers, ``name``, ``angle_degrees``, ``tilt_degrees`` and ``centre`` (x, y, z) [Å], see
-        `stemforge.structures.molecules.Pose`; ``info["variants"]`` the variant of each tile.
+        `stemforge.structures.molecules.Pose`, and ``count``, how many lie one behind the other (then ``centre`` is
+        the column's); ``info["variants"]`` the variant of each tile.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, the framework has no channel along the beam, `anchored` finds no
+        If a parameter is out of range, the framework has no channel along the beam, `columns` are asked for
+        with `anchored` (each cell has protons of its own), `anchored` finds no
         proton or no heteroatom, or a molecule fits nowhere after `max_tries` poses.
     TypeError
         If `rng` is not a ``numpy.random.Generator``.
@@ -135,6 +141,8 @@ def place_guest(
     require_range("thermal_sigma", thermal_sigma, 0.0)
     require_count("max_tries", max_tries)
     require_generator(rng)
+    require(not (columns and anchored), "columns", "False when anchored", columns)
+    cells = int(atoms.info["thickness"]) if columns else 1
     channels = find_channels(atoms)
     mend = "Choose a zone_axis along which the framework has channels."
     require(len(channels) > 0, "the number of channels along the beam", "1 or more", 0, mend)
@@ -156,7 +164,7 @@ def place_guest(
             one = species[rng.choice(len(species), p=weights)]
             if not chosen or (anchored and not placer.acid_sites(channel, tiles)):
                 continue
-            positions = placer.place(one, channel, tiles, (orientation, tilt), anchored, max_tries)
+            positions = placer.place(one, channel, tiles, (orientation, tilt), anchored, max_tries, cells)
             if positions is None and anchored:
                 continue
             if positions is None:
@@ -176,12 +184,15 @@ def place_guest(
     film.info["molecules"] = list(atoms.info["molecules"])
     film.info["variants"] = variant.tolist()
     for tile, _, one, positions in found:
-        guest = Atoms(numbers=one.numbers, positions=positions, tags=[Tag.GUEST] * len(one.numbers))
+        numbers = np.tile(one.numbers, cells)
+        guest = Atoms(numbers=numbers, positions=positions, tags=[Tag.GUEST] * len(numbers))
         for name, value in (("tile", tile), ("site", 0), ("molecule", len(film.info["molecules"]))):
             guest.set_array(name, np.full(len(guest), value))
         guest.set_array("thermal_sigma", np.full(len(guest), float(thermal_sigma)))
         film += guest
-        film.info["molecules"].append(asdict(measure_pose(one.numbers, positions, one.name)))
+        pose = measure_pose(one.numbers, positions[: len(one.numbers)], one.name)
+        middle = tuple((positions[numbers > 1].mean(0) if (numbers > 1).any() else positions[0]).tolist())
+        film.info["molecules"].append({**asdict(pose), "centre": middle, "count": cells})
     return film
 
 
@@ -255,7 +266,7 @@ def guests_from_cell(atoms: Atoms, *, bond_factor: float = 1.15) -> Atoms:
         ahead = np.array([*pose.centre[:2]]) - shear_at(film, np.array(pose.centre[2]))
         ix, iy = np.mod(np.floor(ahead / film.info["tile_size"]).astype(int), film.info["tiles"])
         film.arrays["tile"][members] = iy * film.info["tiles"][0] + ix
-        film.info["molecules"].append(asdict(pose))
+        film.info["molecules"].append({**asdict(pose), "count": 1})
     film.set_array("molecule", number)
     film.set_tags(tags)
     return film

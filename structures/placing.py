@@ -105,13 +105,16 @@ class Placer:
         drawn = np.minimum(rng.rayleigh(_TILT_SCALE, count), 90.0) if tilt is None else np.full(count, tilt)
         return np.column_stack([angle, drawn, rng.uniform(0, 360, count), rng.integers(2, size=count)])
 
-    def free(self, channel: Array, turned: Array) -> Array:
-        """Positions [Å] of a turned molecule at a random height near the channel's axis."""
+    def free(self, channel: Array, turned: Array, cells: int = 1) -> Array:
+        """Positions [Å] of a turned molecule at a random height near the channel's axis, or of a column of them."""
         vacuum = self.atoms.info["vacuum"]
-        low, high = vacuum - turned[:, 2].min(), self.edges[2] - vacuum - turned[:, 2].max()
-        z = self.rng.uniform(low, high) if high > low else self.edges[2] / 2
-        xy = channel[:2] + self.rng.normal(0.0, _OFF_AXIS, 2) + shear_at(self.atoms, np.array(z))
-        return turned + np.array([*xy, z])
+        period = (self.edges[2] - 2 * vacuum) / cells
+        low, high = vacuum - turned[:, 2].min(), vacuum + period - turned[:, 2].max()
+        z = self.rng.uniform(low, high) if high > low else vacuum + period / 2
+        beside = channel[:2] + self.rng.normal(0.0, _OFF_AXIS, 2)
+        heights = z + period * np.arange(cells)
+        shifts = np.column_stack([beside + shear_at(self.atoms, heights), heights])
+        return (turned + shifts[:, None]).reshape(-1, 3)
 
     def bound(
         self, molecule: Molecule, channel: Array, tiles: NDArray[np.int_], poses: Array
@@ -146,13 +149,15 @@ class Placer:
             if inside and np.linalg.norm(away) <= _FARTHEST:
                 yield int(sites[k]), placed
 
-    def fits(self, molecule: Molecule, positions: Array, tiles: NDArray[np.int_], bound: bool) -> bool:
-        """Whether a molecule, placed relative to a tile's corner, clashes in none of the tiles."""
-        bonded = np.array([molecule.head]) if bound else None
+    def fits(
+        self, numbers: NDArray[np.int_], positions: Array, tiles: NDArray[np.int_], bonded: int | None
+    ) -> bool:
+        """Whether atoms, placed relative to a tile's corner, clash in none of the tiles."""
+        allowed = None if bonded is None else np.array([bonded])
         for tile in tiles:
-            if self.surroundings.clash(molecule.numbers, positions + self.offsets[tile], bonded):
+            if self.surroundings.clash(numbers, positions + self.offsets[tile], allowed):
                 return False
-        return not self.surroundings.copies_clash(molecule.numbers, positions, self.offsets[tiles])
+        return not self.surroundings.copies_clash(numbers, positions, self.offsets[tiles])
 
     def place(
         self,
@@ -162,8 +167,9 @@ class Placer:
         pose: tuple[float | None, float | None],
         anchored: bool,
         max_tries: int,
+        cells: int = 1,
     ) -> Array | None:
-        """Find a pose in which a molecule fits into one channel of several tiles.
+        """Find a pose in which a molecule, or a column of them, fits into one channel of several tiles.
 
         Parameters
         ----------
@@ -179,11 +185,14 @@ class Placer:
             Whether its heteroatom goes to an acid proton; the channel must have one.
         max_tries : int
             Poses to try.
+        cells : int, default 1
+            The film's unit cells along the beam, each of which gets a copy of the molecule.
 
         Returns
         -------
         numpy.ndarray or None
-            Positions [Å] relative to the corner of its tile, shape ``(n, 3)``; None if nothing fitted.
+            Positions [Å] relative to the corner of its tile, shape ``(cells · n, 3)``, copy by copy along the
+            beam; None if nothing fitted.
         """
         poses = self._poses(max_tries * (_OVERDRAWN if anchored else 1), *pose)
         trials: Iterator[tuple[int, Array]]
@@ -191,11 +200,13 @@ class Placer:
             trials = islice(self.bound(molecule, channel, tiles, poses), max_tries)
         else:
             turns = (_matrix(row) for row in poses)
-            trials = ((_NO_SITE, self.free(channel, molecule.positions @ turn.T)) for turn in turns)
+            free = (self.free(channel, molecule.positions @ turn.T, cells) for turn in turns)
+            trials = ((_NO_SITE, positions) for positions in free)
+        numbers = np.tile(molecule.numbers, cells)
         for site, positions in trials:
-            if self.fits(molecule, positions, tiles, anchored):
+            if self.fits(numbers, positions, tiles, molecule.head if anchored else None):
                 self.used.add(site)
                 for tile in tiles:
-                    self.surroundings.add(molecule.numbers, positions + self.offsets[tile])
+                    self.surroundings.add(numbers, positions + self.offsets[tile])
                 return positions
         return None

@@ -258,3 +258,19 @@ def test_the_published_structures_hold_one_nearly_flat_guest(data_dir, kind, hea
     away -= edges * np.round(away / edges)
     assert np.linalg.norm(away, axis=1).min() < 2.2
     assert film.arrays["thermal_sigma"] == pytest.approx(0.1125, abs=1e-3)
+
+
+def test_a_column_is_one_molecule_in_every_cell_along_the_beam():
+    tilted = mfi(thickness=3, mistilt=(8.0, -5.0))
+    film = place_guest(tilted, "pyridine", columns=True, rng=rng(3))
+    period = film.cell.lengths()[2] / 3 - 2 * film.info["vacuum"] / 3
+    assert [entry["count"] for entry in film.info["molecules"]] == [3, 3]
+    for number, entry in enumerate(film.info["molecules"]):
+        copies = film.positions[film.arrays["molecule"] == number].reshape(3, 11, 3)
+        assert np.allclose(np.diff(copies[..., 2], axis=0), period)
+        assert np.allclose(np.diff(copies[..., :2], axis=0), period * np.tan([8e-3, -5e-3]))
+        heavy = film.numbers[film.arrays["molecule"] == number].reshape(3, 11)[0] > 1
+        assert np.allclose(copies[:, heavy].mean(axis=(0, 1)), entry["centre"])
+        assert closest_contact(film, number) >= 0.8
+    with pytest.raises(ValueError, match="columns must be False when anchored"):
+        place_guest(tilted, "pyridine", columns=True, anchored=True, rng=rng())
