@@ -18,12 +18,20 @@ _BATCH_BYTES = 64 * 2**20
 
 
 @contextmanager
-def reproducible() -> Iterator[None]:
-    """Run abTEM so that the same input gives the same bytes.
+def reproducible(device: str = "cpu") -> Iterator[None]:
+    """Run abTEM so that the same input gives the same bytes, on the CPU.
 
     FFTW's MEASURE planning may pick another algorithm from run to run and change the last bits.
+
+    Raises
+    ------
+    InputError
+        On ``"gpu"`` without CuPy or without a GPU.
     """
+    if device == "gpu":
+        require_cupy()
     settings = {
+        "device": device,
         "fftw.planning_effort": "FFTW_ESTIMATE",
         "fftw.threads": 1,
         "diagnostics.progress_bar": False,
@@ -31,6 +39,18 @@ def reproducible() -> Iterator[None]:
     }
     with abtem.config.set(settings):
         yield
+
+
+def require_cupy() -> None:
+    """Refuse to compute on a GPU where abTEM could not."""
+    try:
+        import cupy
+
+        cupy.zeros(1)
+    except Exception as error:  # CuPy fails in many ways where there is no driver
+        raise InputError(
+            f"engine.device: abTEM needs CuPy and a GPU for gpu ({error}); install cupy-cuda12x, or take cpu"
+        ) from error
 
 
 def abtem_signal(
@@ -45,6 +65,7 @@ def abtem_signal(
     slice_thickness: float = 1.0,
     frozen_phonons: int = 8,
     thermal_sigma: float = 0.08,
+    device: str = "cpu",
     rng: np.random.Generator | None = None,
 ) -> NDArray[np.float32]:
     """Image a structure with abTEM.
@@ -71,6 +92,8 @@ def abtem_signal(
         Number of frozen-phonon configurations to average; 0 keeps the atoms still.
     thermal_sigma
         Root mean square thermal displacement of an atom along one direction [Å].
+    device
+        ``"cpu"``, or ``"gpu"`` through CuPy.
     rng
         Source of the thermal displacements; needed with frozen phonons.
 
@@ -89,7 +112,7 @@ def abtem_signal(
     x0, y0 = scan.origin((atoms.cell[0, 0], atoms.cell[1, 1]))
     width, height = scan.field_of_view
     places = abtem.GridScan((x0, y0), (x0 + width, y0 + height), gpts=scan.shape[::-1], endpoint=False)
-    with reproducible():
+    with reproducible(device):
         step = sampling or 0.97 * microscope.potential_sampling()
         gpts = tuple(
             fft.next_fast_len(int(np.ceil(side / step)), real=True) for side in np.diag(atoms.cell)[:2]
@@ -176,7 +199,7 @@ def _channels(measured: Any) -> NDArray[np.float64]:
     measured = measured if isinstance(measured, list | tuple) else [measured]
     arrays = []
     for one in measured:
-        array = np.asarray(one.array)
+        array = np.asarray(one.to_cpu().array)
         # A segmented detector's two last axes are the ring, here one, and the azimuth.
         polar = isinstance(one, abtem.measurements.PolarMeasurements)
         arrays += list(np.moveaxis(array[..., 0, :], -1, 0)) if polar else [array]

@@ -150,7 +150,12 @@ def displaced(points: NDArray[np.float64], displacement: NDArray[np.float64]) ->
 
 
 def degrade(
-    signal: NDArray[np.float32], degradation: Degradation, sampling: float, rng: np.random.Generator
+    signal: NDArray[np.float32],
+    degradation: Degradation,
+    sampling: float,
+    rng: np.random.Generator,
+    *,
+    device: str = "cpu",
 ) -> Degraded:
     """Turn a noise-free signal into a recorded image.
 
@@ -164,6 +169,9 @@ def degrade(
         Pixel size [Å].
     rng
         Source of every random number.
+    device
+        Where blur, distortion and counting are done: ``"cpu"`` or a torch device such as ``"cuda"``. Another device
+        draws other counting noise; the expected image is the same.
 
     Returns
     -------
@@ -179,17 +187,16 @@ def degrade(
 
     if settings.contamination:
         values = _contaminate(values, settings, sampling, rng)
-    if settings.source_size:
-        sigma = settings.source_size / FWHM / sampling
-        values = ndimage.gaussian_filter(values, (0, sigma, sigma), mode="nearest")
+    sigma = settings.source_size / FWHM / sampling
     displacement = _displacement(settings, height, sampling, rng)
-    if displacement.any():
-        values = _distort(values, displacement)
-    if settings.flicker:
-        values = values * _flicker(settings, height, width, rng)
-    counts = np.clip(values, 0, None) * np.float32(electrons)
-    if settings.counting:
-        counts = rng.poisson(counts).astype(np.float32)
+    flicker = _flicker(settings, height, width, rng) if settings.flicker else None
+    if device == "cpu":
+        counts = _image(values, sigma, displacement, flicker, electrons, rng if settings.counting else None)
+    else:
+        from stemforge.simulate.degrade_torch import image_on_device
+
+        noise = rng if settings.counting else None
+        counts = image_on_device(values, sigma, displacement, flicker, electrons, noise, device)
     gain = np.full(len(values), settings.gain)
     if settings.gain_spread:
         gain *= rng.normal(1, settings.gain_spread, len(values))
@@ -199,6 +206,25 @@ def degrade(
     if settings.bits is not None:
         image = np.clip(np.rint(image), 0, 2**settings.bits - 1)
     return Degraded(image.astype(np.float32), displacement, settings)
+
+
+def _image(
+    values: NDArray[np.float32],
+    sigma: float,
+    displacement: NDArray[np.float64],
+    flicker: NDArray[np.float32] | None,
+    electrons: float,
+    rng: np.random.Generator | None,
+) -> NDArray[np.float32]:
+    """Blur by the source, distort, let the emission flicker and count; without ``rng`` counts are as expected."""
+    if sigma:
+        values = ndimage.gaussian_filter(values, (0, sigma, sigma), mode="nearest")
+    if displacement.any():
+        values = _distort(values, displacement)
+    if flicker is not None:
+        values = values * flicker
+    counts = np.clip(values, 0, None) * np.float32(electrons)
+    return counts if rng is None else rng.poisson(counts).astype(np.float32)
 
 
 def _contaminate(

@@ -1,6 +1,8 @@
 """The cheapest simulation that keeps an asked-for error."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase import Atoms
@@ -32,6 +34,10 @@ class Plan:
         Sampling and slice thickness of the reference [Å].
     tried
         (sampling, slice_thickness, error) of every setting looked at, the cheapest first.
+    seconds
+        What the image took with these settings and with the reference's [s].
+    positions
+        Pixels of that image.
     """
 
     sampling: float
@@ -39,6 +45,8 @@ class Plan:
     error: float
     reference: tuple[float, float]
     tried: tuple[tuple[float, float, float], ...]
+    seconds: tuple[float, float]
+    positions: int
 
 
 def plan_segmented(atoms: Atoms, microscope: Microscope, focus: float, max_error: float) -> Plan:
@@ -74,29 +82,62 @@ def plan_segmented(atoms: Atoms, microscope: Microscope, focus: float, max_error
     >>> plan.error <= 0.01
     True
     """
+    largest = microscope.potential_sampling()
+    error_of = _against_reference(atoms, microscope, focus)
+    tried: list[tuple[float, float, float]] = []
+    for share, thickness in _LADDER:
+        found = error_of(share * largest, thickness)
+        tried.append((share * largest, thickness, found.error))
+        if found.error <= max_error:
+            return replace(found, tried=tuple(tried))
+    raise InputError(
+        f"engine.max_error: {max_error:g} is out of reach, the finest setting gives {tried[-1][2]:.2g}; give a "
+        "larger max_error, or set sampling and slice_thickness"
+    )
+
+
+def segmented_error(
+    atoms: Atoms, microscope: Microscope, focus: float, *, sampling: float = 0.2, slice_thickness: float = 2.0
+) -> Plan:
+    """Measure the error of given settings of :func:`segmented_signal` on the first tile.
+
+    Parameters
+    ----------
+    atoms, microscope, focus, sampling, slice_thickness
+        As for :func:`segmented_signal`.
+
+    Returns
+    -------
+    Plan
+        The settings with their error.
+    """
+    found = _against_reference(atoms, microscope, focus)(sampling, slice_thickness)
+    return replace(found, tried=((sampling, slice_thickness, found.error),))
+
+
+def _against_reference(atoms: Atoms, microscope: Microscope, focus: float) -> Callable[[float, float], Plan]:
+    """Image the first tile finely; return what measures other settings against that."""
     if "tiles" in atoms.info:
         first = atoms[atoms.arrays["tile"] == 0]
         first.info = {}
         first.cell = [*atoms.info["tile_size"], atoms.cell[2, 2]]
         first.wrap(pbc=(True, True, False))
         atoms = first
-    largest = microscope.potential_sampling()
 
-    def image(share: float, thickness: float) -> NDArray[np.float32]:
-        return _unit_image(atoms, microscope, focus, share * largest, thickness)
+    def image(sampling: float, thickness: float) -> tuple[NDArray[np.float32], float]:
+        start = time.perf_counter()
+        unit = _unit_image(atoms, microscope, focus, sampling, thickness)
+        return unit, time.perf_counter() - start
 
-    truth = image(*_REFERENCE)
-    tried: list[tuple[float, float, float]] = []
-    for share, thickness in _LADDER:
-        error = float(np.sqrt(((image(share, thickness) - truth) ** 2).mean()) / truth.std())
-        tried.append((share * largest, thickness, error))
-        if error <= max_error:
-            reference = (_REFERENCE[0] * largest, _REFERENCE[1])
-            return Plan(share * largest, thickness, error, reference, tuple(tried))
-    raise InputError(
-        f"engine.max_error: {max_error:g} is out of reach, the finest setting gives {tried[-1][2]:.2g}; give a "
-        "larger max_error, or set sampling and slice_thickness"
-    )
+    reference = (_REFERENCE[0] * microscope.potential_sampling(), _REFERENCE[1])
+    truth, reference_seconds = image(*reference)
+
+    def measure(sampling: float, thickness: float) -> Plan:
+        found, seconds = image(sampling, thickness)
+        error = float(np.sqrt(((found - truth) ** 2).mean()) / truth.std())
+        return Plan(sampling, thickness, error, reference, (), (seconds, reference_seconds), found.size)
+
+    return measure
 
 
 def _unit_image(

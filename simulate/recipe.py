@@ -203,7 +203,8 @@ class Engine(Settings):
     Parameters
     ----------
     name
-        ``kernels`` for thick light supports, ``prism`` or ``multislice`` (the reference).
+        ``kernels`` for thick light supports, ``prism`` or ``multislice`` (the reference); ``auto`` takes the
+        cheapest of them whose error is within ``max_error``.
     thermal_sigma
         Root mean square thermal displacement along one direction [Å].
     depth_step, broadening
@@ -212,12 +213,16 @@ class Engine(Settings):
         Of ``multislice`` and ``prism``: see :func:`stemforge.simulate.abtem_signal`. With a segmented detector
         ``prism`` images crystals tile by tile (:func:`stemforge.simulate.segmented_signal`), and atoms move as
         their Debye-Waller factors say.
+    device
+        ``cpu``, or ``gpu``: ``kernels`` then sums through torch, and abTEM runs through CuPy. The images are the
+        same to 1e-3, not to the bit.
     max_error
-        With a segmented detector: the error [root mean square, relative to the image's standard deviation] for
-        which ``sampling`` and ``slice_thickness`` are to be planned, see :func:`stemforge.simulate.plan_segmented`.
+        Error that is allowed [root mean square, relative to the image's standard deviation]. With annular detectors
+        it decides what ``auto`` is, see :func:`stemforge.simulate.choose_engine`; with a segmented detector
+        ``sampling`` and ``slice_thickness`` are planned for it, see :func:`stemforge.simulate.plan_segmented`.
     """
 
-    name: Literal["kernels", "prism", "multislice"] = "kernels"
+    name: Literal["auto", "kernels", "prism", "multislice"] = "kernels"
     thermal_sigma: Annotated[float, Field(ge=0)] = 0.08
     depth_step: Annotated[float, Field(gt=0)] = 10.0
     broadening: bool = True
@@ -225,7 +230,14 @@ class Engine(Settings):
     slice_thickness: Annotated[float, Field(gt=0)] = 2.0
     sampling: Annotated[float, Field(gt=0)] | None = None
     interpolation: Annotated[int, Field(ge=1)] = 1
+    device: Literal["cpu", "gpu"] = "cpu"
     max_error: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _auto_needs_a_bound(self) -> Self:
+        if self.name == "auto" and self.max_error is None:
+            raise ValueError("name: auto needs max_error, the error that is allowed, such as 0.2")
+        return self
 
     @model_validator(mode="after")
     def _interpolation_needs_prism(self) -> Self:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from stemforge.errors import InputError
-from stemforge.simulate.abtem_engine import reproducible
+from stemforge.simulate.abtem_engine import reproducible, require_cupy
 from stemforge.simulate.microscope import SEGMENTS, Microscope
 from stemforge.simulate.scan import Scan
 
@@ -36,6 +36,7 @@ def segmented_signal(
     *,
     sampling: float = 0.2,
     slice_thickness: float = 2.0,
+    device: str = "cpu",
 ) -> NDArray[np.float32]:
     """Image a crystal with a detector of four quadrants.
 
@@ -55,6 +56,8 @@ def segmented_signal(
         Depth of the focal plane [Å] below z = 0.
     sampling, slice_thickness
         Of the potential [Å]; :func:`stemforge.simulate.plan_segmented` finds what a wanted error needs.
+    device
+        ``"cpu"``, or ``"gpu"``: the scattering matrix is then made through CuPy.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def segmented_signal(
         key = _fingerprint(content)
         if key not in series:
             series[key] = _fourier_series(
-                content, microscope, focus, scan.rotation, sampling, slice_thickness
+                content, microscope, focus, scan.rotation, sampling, slice_thickness, device
             )
         chosen = window == number
         signal[:, chosen] = _evaluate(series[key], places[chosen], (size[0], size[1]))
@@ -170,10 +173,13 @@ def _fourier_series(
     rotation: float,
     sampling: float,
     slice_thickness: float,
+    device: str,
 ) -> NDArray[np.complex128]:
     """Fourier coefficients of the four signals over a periodic cell, shape (4, kx, ky), in FFT order."""
     assert microscope.segments is not None  # noqa: S101 - checked by the caller; for the type checker
     lengths = np.diag(atoms.cell)[:2]
+    if device == "gpu":
+        require_cupy()
     with reproducible():
         potential = _potential(atoms, sampling, slice_thickness)
         plain = abtem.Probe(energy=microscope.energy, semiangle_cutoff=microscope.semiangle_cutoff)
@@ -184,7 +190,9 @@ def _fourier_series(
             energy=microscope.energy,
             semiangle_cutoff=microscope.semiangle_cutoff,
             interpolation=1,
+            device=device,
         ).build(lazy=False)
+        matrix = matrix.to_cpu()
         spread = microscope.focal_spread
         nodes, weights = np.polynomial.hermite_e.hermegauss(5) if spread else (np.zeros(1), np.ones(1))
         probes = [

@@ -231,3 +231,49 @@ def test_bad_calls():
         degrade(flat(shape=(1, 16, 16)), Degradation(), SAMPLING, np.random.default_rng(0))
     with pytest.raises(InputError, match="channels, height, width"):
         run(flat(shape=(16, 16)))
+
+
+DISTORTED = {
+    "source_size": 1.3,
+    "dose": 2e4,
+    "counting": False,
+    "flicker": 0.01,
+    "line_jitter": 0.4,
+    "drift": 8.0,
+    "drift_angle": 0.7,
+    "tear": 2.0,
+    "contamination": 0.05,
+}
+
+
+def scene(shape=(2, 60, 72)):
+    return np.random.default_rng(0).random(shape).astype("float32") * 0.02
+
+
+def torch_and_numpy(device, **changes):
+    settings = Degradation(**{**DISTORTED, **changes})
+    return [
+        degrade(scene(), settings, 0.3, np.random.default_rng(5), device=d).image for d in (device, "cpu")
+    ]
+
+
+def test_a_torch_device_gives_the_same_expected_image():
+    on_device, expected = torch_and_numpy("cpu:0")  # torch's name for the CPU; "cpu" is NumPy
+    assert np.abs(on_device - expected).max() < 1e-4 * expected.mean()
+
+
+def test_counting_on_a_torch_device_is_poisson_and_repeats():
+    flat = np.full((1, 200, 200), 0.02, "float32")
+    one, again = (
+        degrade(flat, Degradation(dose=2e4), 0.3, np.random.default_rng(1), device="cpu:0").image
+        for _ in range(2)
+    )
+    assert np.array_equal(one, again)
+    assert one.mean() == pytest.approx(36, rel=0.01)
+    assert one.var() == pytest.approx(36, rel=0.03)
+
+
+@pytest.mark.gpu
+def test_the_gpu_gives_the_cpu_s_expected_image():
+    on_device, expected = torch_and_numpy("cuda")
+    assert np.abs(on_device - expected).max() < 1e-3 * expected.mean()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from stemforge import InputError
 from stemforge.simulate import (
     Microscope,
     Scan,
@@ -13,7 +14,7 @@ from stemforge.simulate import (
     kernels,
     object_function,
 )
-from stemforge.simulate.kernels import _Grid
+from stemforge.simulate.kernel_grid import Grid, TorchGrid
 
 HAADF = (90.0, 185.0)
 MICROSCOPE = Microscope()
@@ -122,7 +123,7 @@ def test_coarse_pixels_are_samples_of_the_fine_image():
 def test_splines_give_the_points_own_transform():
     """Cubic splines divided by their window against the sum of phases, up to the probe's limit 2α/λ."""
     atoms = few_atoms()
-    grid = _Grid(atoms, MICROSCOPE, raster((80, 96), 0.2))
+    grid = Grid(atoms, MICROSCOPE, raster((80, 96), 0.2))
     assert grid.shape == (80, 96)
     qy = np.fft.fftfreq(grid.shape[0], grid.step)[:, None, None]
     qx = np.fft.rfftfreq(grid.shape[1], grid.step)[None, :, None]
@@ -235,3 +236,33 @@ def test_every_probe_is_planned_so_that_its_bytes_repeat(monkeypatch):
     scan_single_atom("C", MICROSCOPE, 6.0, 12, 0.08)
     assert 0 < kernel_count < len(plans)
     assert set(plans) == {("FFTW_ESTIMATE", 1)}
+
+
+def crowd(seed=3):
+    """Carbon with a few Pt atoms, through 60 Å."""
+    rng = np.random.default_rng(seed)
+    positions = rng.uniform(0, (18, 15, 60), (400, 3))
+    numbers = np.where(rng.random(400) < 0.02, 78, 6)
+    return Atoms(numbers, positions=positions, cell=[18, 15, 60])
+
+
+def test_the_sum_on_a_torch_device_is_the_same_image():
+    settings = {"thermal_sigma": 0.08, "depth_step": 10.0, "broadening": True}
+    two = Microscope(detectors={"HAADF": HAADF, "MAADF": (55.0, 85.0)}, focal_spread=20.0)
+    scan = Scan(shape=(48, 40), sampling=0.3, margin=0)
+    expected = kernel_signal(crowd(), two, scan, 25.0)
+    grid = TorchGrid(crowd(), two, scan, "cpu")
+    found = kernels._sum_over_atoms(grid, crowd(), two, 25.0, **settings)
+    assert np.abs(found - expected).max() < 1e-5 * expected.mean()
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="take cpu"):
+        kernel_signal(crowd(), MICROSCOPE, raster((16, 16), 0.3), 25.0, device="no-such-device")
+
+
+@pytest.mark.gpu
+def test_the_gpu_gives_the_cpu_s_image():
+    scan = Scan(shape=(48, 40), sampling=0.3, margin=0)
+    one, other = (kernel_signal(crowd(), MICROSCOPE, scan, 25.0, device=name) for name in ("cpu", "cuda"))
+    assert np.abs(one - other).max() < 1e-3 * one.mean()

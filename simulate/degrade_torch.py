@@ -1,0 +1,117 @@
+"""The costly steps of :func:`stemforge.simulate.degrade` on a torch device: blur, distortion, counting.
+
+The random numbers of the distortions are drawn on the CPU and shared, so that but for counting noise both give the
+same image. Blur and splines follow :mod:`scipy.ndimage`: Gaussian cut at four standard deviations, edges repeated,
+interpolating cubic splines.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+# How far scipy.ndimage repeats the edges before it fits splines [pixel].
+_PAD = 12
+
+
+def blur(values: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Blur by a Gaussian of standard deviation ``sigma`` [pixel]; shape (channels, height, width)."""
+    radius = int(4 * sigma + 0.5)
+    steps = torch.arange(-radius, radius + 1, device=values.device, dtype=torch.float64)
+    kernel = torch.exp(-(steps**2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).to(values.dtype)
+    padded = functional.pad(values[:, None], [radius] * 4, mode="replicate")
+    rows = functional.conv2d(padded, kernel[None, None, :, None])
+    return functional.conv2d(rows, kernel[None, None, None, :])[:, 0]
+
+
+def distort(values: torch.Tensor, displacement: NDArray[np.float64]) -> torch.Tensor:
+    """Sample each line where the scan was; shapes (channels, height, width) and (height, 2) [pixel]."""
+    height, width = values.shape[1:]
+    padded = functional.pad(values[:, None], [_PAD] * 4, mode="replicate")[:, 0]
+    coefficients = _spline_coefficients(_spline_coefficients(padded, 1), 2)
+    moved = torch.as_tensor(displacement, device=values.device, dtype=torch.float64)
+    rows, columns = (torch.arange(n, device=values.device, dtype=torch.float64) for n in (height, width))
+    # Within the repeated edges, where the outermost taps still are.
+    y = (rows - moved[:, 1] + _PAD).clamp(1, height + 2 * _PAD - 3)
+    x = (columns - moved[:, :1] + _PAD).clamp(1, width + 2 * _PAD - 3)
+    rows_there, weights = _taps(y)
+    lines = (coefficients[:, rows_there] * weights[..., None].to(values.dtype)).sum(2)
+    columns_there, weights = _taps(x)
+    index = columns_there.reshape(1, height, -1).expand(len(values), -1, -1)
+    gathered = lines.gather(2, index).reshape(len(values), height, width, 4)
+    return (gathered * weights.to(values.dtype)).sum(-1)
+
+
+def count(expected: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Draw electron counts; the device's generator is seeded from ``rng``."""
+    generator = torch.Generator(device=expected.device).manual_seed(int(rng.integers(2**62)))
+    return torch.poisson(expected, generator=generator)
+
+
+def image_on_device(
+    values: NDArray[np.float32],
+    sigma: float,
+    displacement: NDArray[np.float64],
+    flicker: NDArray[np.float32] | None,
+    electrons: float,
+    rng: np.random.Generator | None,
+    device: str,
+) -> NDArray[np.float32]:
+    """Blur, distort, let the emission flicker and count.
+
+    Parameters
+    ----------
+    values
+        Fraction of incident electrons, shape (channels, height, width).
+    sigma
+        Standard deviation of the source [pixel].
+    displacement
+        Of each line's content [pixel], shape (height, 2).
+    flicker
+        Factor on every pixel's current, shape (height, width), or None.
+    electrons
+        Incident a pixel.
+    rng
+        Source of the counting noise; None gives expected counts.
+    device
+        Of torch.
+
+    Returns
+    -------
+    ndarray
+        Counts, shape (channels, height, width).
+    """
+    image: Any = torch.as_tensor(values, device=device)
+    if sigma:
+        image = blur(image, sigma)
+    if displacement.any():
+        image = distort(image, displacement)
+    if flicker is not None:
+        image = image * torch.as_tensor(flicker, device=device)
+    expected = image.clamp(min=0) * electrons
+    counted = expected if rng is None else count(expected, rng)
+    return np.asarray(counted.cpu().numpy(), dtype=np.float32)
+
+
+def _spline_coefficients(values: torch.Tensor, axis: int) -> torch.Tensor:
+    """Coefficients of the cubic spline through values along an axis, mirrored at its ends."""
+    n = values.shape[axis]
+    # Whole-sample symmetric: d c b | a b c d | c b a. The filter is then a division in Fourier space.
+    mirrored = torch.cat([values, values.narrow(axis, 1, n - 2).flip(axis)], axis)
+    frequency = 2 * torch.pi * torch.fft.rfftfreq(2 * n - 2, device=values.device)
+    shape = [1, 1, 1]
+    shape[axis] = -1
+    spectrum = torch.fft.rfft(mirrored, dim=axis) * (3 / (2 + torch.cos(frequency))).reshape(shape)
+    return torch.fft.irfft(spectrum, 2 * n - 2, dim=axis).narrow(axis, 0, n)
+
+
+def _taps(places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the four nearest points and their spline weights, with a last axis of 4."""
+    first = places.floor()
+    t = places - first
+    weights = [(1 - t) ** 3 / 6, 2 / 3 - t**2 + t**3 / 2, 2 / 3 - (1 - t) ** 2 + (1 - t) ** 3 / 2, t**3 / 6]
+    points = first.long()[..., None] + torch.arange(-1, 3, device=places.device)
+    return points, torch.stack(weights, -1)
