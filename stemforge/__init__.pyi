@@ -2,11 +2,21 @@
 __version__: str
 
 from .annotations import Annotations
-from .corpus import Corpus, CorpusWriter, Sample, Structure
-from .errors import AnnotationsError, CorpusError, InputError, MicrographError, RecipeError, WeightsError
+from .corpus import Corpus, CorpusWriter
+from .errors import (
+    AnnotationsError,
+    CorpusError,
+    InputError,
+    MicrographError,
+    RecipeError,
+    UnfinishedError,
+    WeightsError,
+)
 from .micrograph import Micrograph
 from .readers import read_micrograph, read_stack
 from .recipe import Settings
+from .sample import Sample, Structure
+from .verify import Fault, verify_corpus
 
 __all__ = [
     "Annotations",
@@ -14,6 +24,7 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "CorpusWriter",
+    "Fault",
     "InputError",
     "Micrograph",
     "MicrographError",
@@ -21,8 +32,10 @@ __all__ = [
     "Sample",
     "Settings",
     "Structure",
+    "UnfinishedError",
     "WeightsError",
     "__version__",
     "read_micrograph",
     "read_stack",
+    "verify_corpus",
 ]

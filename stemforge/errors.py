@@ -1,5 +1,7 @@
 """The errors a user can mend: the command line prints them as one message and exits with code 2."""
 
+from collections.abc import Sequence
+
 
 class InputError(ValueError):
     """Something the user gave is not usable: a file, a recipe field, an option.
@@ -27,3 +29,17 @@ class CorpusError(InputError):
 
 class WeightsError(InputError):
     """A weights file that is damaged, unsafe or of another architecture."""
+
+
+class UnfinishedError(RuntimeError):
+    """A run that could not make all shards; what it made is kept, and the same call goes on from there.
+
+    Attributes
+    ----------
+    failures : list
+        What failed, the first hundred; empty where a full disk or a lost scheduler ended the run.
+    """
+
+    def __init__(self, message: str, failures: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.failures = list(failures)

@@ -1,5 +1,6 @@
 """Real labelled images, made into a corpus like any other."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,6 @@ from cyclopts import Parameter
 from stemforge.annotations import Annotations
 from stemforge.corpus import Corpus, CorpusWriter, Sample
 from stemforge.errors import InputError
-from stemforge.micrograph import Micrograph
 from stemforge.pairing import pair_names
 from stemforge.progress import console
 from stemforge.readers import FORMATS, read_micrograph
@@ -17,11 +17,13 @@ from stemforge.recipe import Settings
 
 
 class IngestRecipe(Settings):
-    """What an ingested corpus was made of: names and sizes, so that it is recognised again."""
+    """What an ingested corpus was made of, so that it is recognised again: the files' content stands for them."""
 
     name: str = "measured"
-    images: tuple[str, ...]
-    labels: tuple[str, ...]
+    num_samples: int
+    shard_size: int = 1
+    content: str
+    modality: str
     sampling: float | None = None
 
 
@@ -67,14 +69,22 @@ def ingest(
             f"images and labels do not pair: {', '.join(lonely[:10])} {'has' if len(lonely) == 1 else 'have'} no "
             "partner; give each image a CSV of the same name, or with the same number before the first '_'"
         )
-    # Everything is read and checked before anything is written.
-    loaded: list[tuple[Micrograph, Annotations]] = []
+    # Everything is read and checked before anything is written, one image at a time: all may not fit into memory.
+    digest = hashlib.sha256()
     for picture, table in pairs.items():
         micrograph = read_micrograph(pictures[picture], sampling=sampling, modality=modality)
-        loaded.append((micrograph, Annotations.from_csv(tables[table], micrograph.shape)))
-    recipe = IngestRecipe(images=tuple(pairs), labels=tuple(pairs.values()), sampling=sampling)
+        Annotations.from_csv(tables[table], micrograph.shape)
+        digest.update(f"{picture} {table}".encode())
+        for path in (pictures[picture], tables[table]):
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    recipe = IngestRecipe(
+        num_samples=len(pairs), content=digest.hexdigest(), modality=modality, sampling=sampling
+    )
     writer = CorpusWriter(out, recipe.model_dump(mode="json"), recipe.hash, kind="measured")
-    for index, (micrograph, objects) in enumerate(loaded):
+    for index, (picture, table) in enumerate(pairs.items()):
+        micrograph = read_micrograph(pictures[picture], sampling=sampling, modality=modality)
+        objects = Annotations.from_csv(tables[table], micrograph.shape)
         sample = Sample(
             index=index,
             signal=micrograph.image[None],
@@ -133,7 +143,8 @@ def command(
         Imaging mode.
     """
     corpus = ingest(images, labels, out, sampling=sampling, modality=modality)
-    objects = sum(len(sample.labels) for sample in corpus)
+    samples = list(corpus.labels_only())
+    objects = sum(len(sample.labels) for sample in samples)
     console.print(f"{out}: {len(corpus)} images, {objects} labels", highlight=False)
-    if any(sample.sampling is None for sample in corpus):
+    if any(sample.sampling is None for sample in samples):
         console.print("some images carry no calibration; say --sampling to give their pixel size in Å")
