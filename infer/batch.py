@@ -140,21 +140,3 @@ class Batch:
 def say(text: str) -> None:
     """Print a remark."""
     console.print(text, highlight=False, soft_wrap=True, markup=False)
-
-
-def write_tiff(path: Path, image: Any, sampling: float | None) -> None:
-    """Write a 32-bit TIFF that ImageJ, and stemforge, read with its pixel size [Å]."""
-    import tifffile
-
-    # ImageJ keeps pixels per unit; without a unit the file says nothing about size.
-    if sampling is None:
-        tifffile.imwrite(path, image.astype("float32"), imagej=True)
-    else:
-        per_nm = 10 / sampling
-        tifffile.imwrite(
-            path,
-            image.astype("float32"),
-            imagej=True,
-            resolution=(per_nm, per_nm),
-            metadata={"unit": "nm"},
-        )

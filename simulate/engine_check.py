@@ -6,7 +6,8 @@ probe's Nyquist distance. Both engines get the same piece; multislice and PRISM 
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -57,6 +58,11 @@ class EngineError:
     positions: int
     piece_area: float
     piece_depth: float
+
+    def plain(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        engines = {name: getattr(self, name).model_dump(mode="json") for name in ("engine", "reference")}
+        return asdict(self) | engines
 
 
 def candidates(engine: Engine) -> list[Engine]:
@@ -166,13 +172,14 @@ def _planned_prism(recipe: SimulationRecipe, bound: float) -> tuple[Engine, list
 def _segmented(engine: Engine, plan: Plan, atoms: Atoms, index: int) -> EngineError:
     """Describe what was found out about a segmented detector's PRISM as a check."""
     plain = engine.model_copy(update={"name": "prism", "interpolation": 1, "max_error": None})
-    settings = [
+    used, reference = (
         plain.model_copy(update={"sampling": round(sampling, 6), "slice_thickness": thickness})
         for sampling, thickness in ((plan.sampling, plan.slice_thickness), plan.reference)
-    ]
+    )
     area = float(np.prod(atoms.info.get("tile_size", np.diag(atoms.cell)[:2])))
     depth = float(np.ptp(atoms.positions[:, 2]))
-    return EngineError(*settings, index, plan.error, 1.0, *plan.seconds, plan.positions, area, depth)
+    seconds = plan.seconds
+    return EngineError(used, reference, index, plan.error, 1.0, *seconds, plan.positions, area, depth)
 
 
 class _Piece:

@@ -1,230 +1,43 @@
-"""From a recipe to a corpus: samples made independently, one shard a task."""
+"""From a recipe to a corpus: what is missing is made, by one process or many, and survives whatever ends a run."""
 
-import functools
+import contextlib
+import fcntl
+import json
+import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Generator, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from ase import Atoms
-from numpy.typing import NDArray
+from stemforge.corpus import Corpus, CorpusWriter
+from stemforge.errors import CorpusError, InputError, UnfinishedError
+from stemforge.files import write_whole
+from stemforge.progress import console, progress
+from stemforge.simulate.engine_check import choose_engine
+from stemforge.simulate.recipe import Engine, SimulationRecipe
+from stemforge.simulate.sample import check_recipe
+from stemforge.simulate.shards import Failure, Job, Outcome, shards_here
+from stemforge.simulate.stopping import StopSignals
 
-from stemforge.corpus import Corpus, CorpusWriter, Sample, Structure
-from stemforge.errors import CorpusError, InputError
-from stemforge.progress import progress
-from stemforge.simulate.abtem_engine import abtem_signal
-from stemforge.simulate.kernels import kernel_signal
-from stemforge.simulate.labels import label_atoms
-from stemforge.simulate.molecules import label_molecules
-from stemforge.simulate.plan import plan_segmented
-from stemforge.simulate.recipe import Engine, SimulationRecipe, Stage, StructureFile, Zeolite
-from stemforge.simulate.scan import Scan
-from stemforge.simulate.segmented import segmented_signal
+FAILED = "failed.json"
+"""File beside the shards that tells, with tracebacks, which shards the last run could not make."""
+PLAN = "plan.json"
+"""File beside the shards that tells which engine ``max_error`` led to, and the check it rests on."""
 
-
-def simulate_sample(recipe: SimulationRecipe, index: int) -> Sample:
-    """Make one sample of a recipe: structure, noise-free signal, labels.
-
-    Parameters
-    ----------
-    recipe
-        The recipe; its distributions are drawn for this sample.
-    index
-        Number of the sample. The same recipe and number give the same sample, whatever else was made.
-
-    Returns
-    -------
-    Sample
-        With signal of shape (detectors, height, width) as fraction of incident electrons.
-
-    Examples
-    --------
-    >>> recipe = SimulationRecipe.load("fe-c3n4", {"scan.shape": [32, 32]})
-    >>> simulate_sample(recipe, 0).signal.shape
-    (1, 32, 32)
-    """
-    try:
-        drawn, atoms = recipe.build(index)
-    except (OSError, TypeError, ValueError) as error:  # a builder's own word on its parameters
-        raise InputError(f"recipe '{recipe.name}', structure of sample {index}: {error}") from error
-    z = atoms.positions[:, 2] if len(atoms) else np.zeros(1)
-    focus = float(z.min() + drawn.focus * np.ptp(z) + drawn.microscope.defocus)
-    if drawn.engine.max_error is not None:
-        drawn = drawn.model_copy(update={"engine": planned_engine(recipe)})
-    signal = image_structure(drawn, atoms, focus, recipe.rng(index, Stage.SIMULATION))
-    described: dict[str, Any] = {}
-    if drawn.microscope.segments is None:
-        labels = label_atoms(
-            atoms,
-            signal,
-            drawn.microscope,
-            drawn.scan,
-            focus,
-            reference_dose=drawn.reference_dose,
-            source_size=drawn.degradation.source_size,
-            thermal_sigma=drawn.engine.thermal_sigma,
-        )
-    else:
-        labels, described["molecules"] = label_molecules(atoms, drawn.scan)
-        described["frame"] = {"rotation": drawn.scan.rotation, "shift": list(drawn.scan.shift)}
-        if "lattice" in atoms.info:
-            described["lattice"] = _lattice_on_image(atoms, drawn.scan)
-    return Sample(
-        index=index,
-        signal=signal,
-        sampling=drawn.scan.sampling,
-        channels=drawn.microscope.channels,
-        labels=labels,
-        metadata={
-            "name": f"{recipe.name}-{index:06d}",
-            "focus_angstrom": focus,
-            "thickness_angstrom": float(np.ptp(z)),
-            "num_atoms": len(atoms),
-            **described,
-            "drawn": drawn.model_dump(
-                mode="json", include={"support", "single_atoms", "microscope", "engine", "focus"}
-            ),
-        },
-        structure=_structure(atoms) if recipe.store_structures else None,
-    )
-
-
-def image_structure(
-    drawn: SimulationRecipe, atoms: Atoms, focus: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Image a structure with the recipe's engine; shape (detectors, height, width)."""
-    engine = drawn.engine
-    if drawn.microscope.segments is not None and engine.name == "prism":
-        options = {"slice_thickness": engine.slice_thickness}
-        if engine.sampling is not None:
-            options["sampling"] = engine.sampling
-        return segmented_signal(atoms, drawn.microscope, drawn.scan, focus, **options)
-    if engine.name == "kernels":
-        return kernel_signal(
-            atoms,
-            drawn.microscope,
-            drawn.scan,
-            focus,
-            thermal_sigma=engine.thermal_sigma,
-            depth_step=engine.depth_step,
-            broadening=engine.broadening,
-        )
-    return abtem_signal(
-        atoms,
-        drawn.microscope,
-        drawn.scan,
-        focus,
-        algorithm=engine.name,
-        interpolation=engine.interpolation,
-        sampling=engine.sampling,
-        slice_thickness=engine.slice_thickness,
-        frozen_phonons=engine.frozen_phonons,
-        thermal_sigma=engine.thermal_sigma,
-        rng=rng,
-    )
-
-
-def planned_engine(recipe: SimulationRecipe) -> Engine:
-    """Return the recipe's engine with the settings that ``max_error`` asks for, found on the first sample.
-
-    They depend on the recipe alone, so that every process plans the same.
-    """
-    return _planned(recipe.model_dump_json())
-
-
-@functools.lru_cache(maxsize=4)
-def _planned(text: str) -> Engine:
-    recipe = SimulationRecipe.model_validate_json(text)
-    engine = recipe.engine
-    if engine.max_error is None:
-        return engine
-    drawn, atoms = recipe.build(0)
-    z = atoms.positions[:, 2]
-    focus = float(z.min() + drawn.focus * np.ptp(z) + drawn.microscope.defocus)
-    plan = plan_segmented(atoms, drawn.microscope, focus, engine.max_error)
-    found = {"sampling": round(plan.sampling, 6), "slice_thickness": plan.slice_thickness}
-    return engine.model_copy(update=found)
-
-
-def _lattice_on_image(atoms: Atoms, scan: Scan) -> dict[str, list[float]]:
-    """Origin and lattice vectors (x, y) of the framework on the image [pixel]."""
-    lattice = atoms.info["lattice"]
-    origin = np.asarray(lattice["origin"], dtype=float)[:2]
-    ends = np.stack([origin, *(origin + np.asarray(lattice[name], dtype=float)[:2] for name in ("a", "b"))])
-    places = scan.pixels(ends, (float(atoms.cell[0, 0]), float(atoms.cell[1, 1])))
-    return {
-        "origin_px": places[0].tolist(),
-        "a_px": (places[1] - places[0]).tolist(),
-        "b_px": (places[2] - places[0]).tolist(),
-    }
-
-
-def _structure(atoms: Atoms) -> Structure:
-    return Structure(
-        atoms.numbers.astype(np.uint8),
-        atoms.positions.astype(np.float32),
-        atoms.get_tags().astype(np.uint8),
-        np.asarray(atoms.cell),
-    )
-
-
-def write_shard(recipe: SimulationRecipe, writer: CorpusWriter, shard: int) -> int:
-    """Make and write one shard; return its number. This is the task that dask runs.
-
-    The writer comes ready made: a new one would remove what other processes are writing.
-    """
-    first = shard * recipe.shard_size
-    samples = [
-        simulate_sample(recipe, i) for i in range(first, min(first + recipe.shard_size, recipe.num_samples))
-    ]
-    writer.write(shard, samples)
-    return len(samples)
-
-
-def check_recipe(recipe: SimulationRecipe) -> None:
-    """Refuse, before any work, a recipe that the engine could not carry out.
-
-    Raises
-    ------
-    InputError
-        Detector beyond the antialias limit, no dose, or a structure file that cannot be read or is smaller
-        than the field of view.
-    """
-    segmented = recipe.microscope.segments is not None
-    if segmented and recipe.engine.name == "kernels":
-        raise InputError(
-            "engine.name: kernels adds intensities, a segmented detector needs prism or multislice"
-        )
-    if recipe.engine.max_error is not None and not (segmented and recipe.engine.name == "prism"):
-        raise InputError(
-            "engine.max_error: is planned for prism with a segmented detector (microscope.segments)"
-        )
-    turned = (recipe.scan.rotation, *recipe.scan.shift) != (0.0, 0.0, 0.0)
-    if turned and not (segmented and recipe.engine.name == "prism"):
-        raise InputError(
-            "scan.rotation, scan.shift: are for prism with a segmented detector; leave them at 0"
-        )
-    sampling = recipe.engine.sampling or 0.97 * recipe.microscope.potential_sampling()
-    limit = recipe.microscope.wavelength / (3 * sampling) * 1e3
-    recipe.microscope.check_antialias(limit, sampling)
-    recipe.degradation.draw(np.random.default_rng(0)).electrons_per_pixel(recipe.scan.sampling)
-    if isinstance(recipe.support, Zeolite):
-        rng = np.random.default_rng(0)
-        try:
-            recipe.support.draw(rng).build((1.0, 1.0), rng)
-        except (OSError, TypeError, ValueError) as error:
-            raise InputError(f"support: {error}") from error
-    if isinstance(recipe.support, StructureFile):
-        try:
-            cell = recipe.support.build(recipe.scan.cell, np.random.default_rng(0)).cell
-        except (OSError, TypeError, ValueError) as error:
-            raise InputError(f"support: {error}") from error
-        recipe.scan.origin((cell[0, 0], cell[1, 1]))
+# When nothing has succeeded and so many shards have failed, the settings are wrong, and a night would be wasted.
+_HOPELESS = 5
+# Failures that are told in full; a message and a file must not grow with the corpus.
+_TOLD = 100
 
 
 def simulate_corpus(
-    recipe: SimulationRecipe, folder: str | Path, *, workers: int | None = None, quiet: bool = False
+    recipe: SimulationRecipe,
+    folder: str | Path,
+    *,
+    workers: int | None = None,
+    scheduler: str | Path | None = None,
+    retries: int = 2,
+    quiet: bool = False,
 ) -> Corpus:
     """Make the corpus of a recipe, or what of it is still missing.
 
@@ -235,7 +48,13 @@ def simulate_corpus(
     folder
         Where the corpus goes. Finished shards of the same recipe are kept; another recipe's corpus is refused.
     workers
-        Processes; by default one for each core. With 1 the work is done in this process.
+        Processes on this machine; by default one for each core. With 1 the work is done in this process.
+    scheduler
+        Address (``tcp://HOST:PORT``) or scheduler file of a running dask cluster that does the work instead. Its
+        workers must see ``folder`` under the same path.
+    retries
+        How often a sample that fails is tried again, and a worker that dies is replaced, before the sample's shard
+        is left out.
     quiet
         Draw no progress bar.
 
@@ -247,31 +66,158 @@ def simulate_corpus(
     Raises
     ------
     CorpusError, InputError
-        The folder is another corpus's, or the recipe cannot be carried out. Nothing has been written then.
+        The folder is another corpus's or in use by another run, the recipe cannot be carried out, or the cluster
+        cannot be used.
+    UnfinishedError
+        Shards failed, the disk is full, or the scheduler was lost.
+    KeyboardInterrupt
+        On SIGINT (Ctrl-C) and SIGTERM, after tidying up.
+
+    Notes
+    -----
+    Whatever ends a run, finished shards are kept, and the same call makes the rest. The bytes depend neither on how
+    often it was ended nor on the number of workers.
     """
-    workers = _cores() if workers is None else workers
+    if workers is not None and scheduler is not None:
+        raise InputError(
+            "workers: counts processes on this machine; with a scheduler its own workers do the work"
+        )
+    workers = usable_cores() if workers is None else workers
     if workers < 1:
         raise InputError(f"workers must be at least 1, not {workers}")
+    if retries < 0:
+        raise InputError(f"retries must be at least 0, not {retries}")
     check_recipe(recipe)
-    folder = Path(folder)
-    writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
-    writer.remove_partials()
-    # A shard that is not full ended a corpus that is now extended: it is made again.
-    sizes = [
-        min(recipe.shard_size, recipe.num_samples - first)
-        for first in range(0, recipe.num_samples, recipe.shard_size)
-    ]
-    missing = [shard for shard, size in enumerate(sizes) if writer.count(shard) < size]
-    _check_disk(recipe, folder, len(missing))
-    total = sum(sizes[shard] for shard in missing)
-    with progress(f"simulate {recipe.name}", total, "images", quiet) as advance:
-        _run(recipe, writer, missing, min(workers, max(len(missing), 1)), advance)
+    folder = Path(folder).absolute()
+    with StopSignals() as signals, contextlib.ExitStack() as stack:
+        client = None
+        if scheduler is not None:
+            from stemforge.simulate.cluster import check_workers, cluster_client
+
+            client = stack.enter_context(cluster_client(str(scheduler)))
+        writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
+        stack.enter_context(_alone(folder))
+        writer.remove_partials()
+        # Processes that were killed in the middle of a write leave half a file. One that was only given up for dead,
+        # and still writes, finds its file gone when it comes to rename it.
+        stack.callback(writer.remove_partials)
+        job = Job(recipe, writer, retries=retries)
+        shards = range(-(-recipe.num_samples // recipe.shard_size))
+        # A shard that is not full ended a corpus that is now extended: it is made again.
+        missing = [shard for shard in shards if writer.count(shard) < job.size(shard)]
+        if missing:
+            _check_disk(recipe, folder, len(missing))
+            if client is not None:
+                check_workers(client, recipe, folder)
+            job = Job(recipe, writer, _engine(recipe, folder), retries)
+            if client is None and workers > 1:
+                from stemforge.simulate.cluster import local_client
+
+                client = stack.enter_context(local_client(min(workers, len(missing)), retries, signals))
+            if client is None:
+                outcomes = shards_here(job, missing)
+            else:
+                from stemforge.simulate.cluster import shards_on
+
+                outcomes = shards_on(client, job, missing)
+            with contextlib.closing(outcomes):
+                _follow(job, outcomes, missing, quiet)
+    (folder / FAILED).unlink(missing_ok=True)
     return Corpus(folder)
 
 
-def _cores() -> int:
-    import os
+def _follow(job: Job, outcomes: Generator[Outcome, None, None], missing: list[int], quiet: bool) -> None:
+    """Count what comes back; raise where a run has to stop, and at its end where shards are missing."""
+    folder, total = job.writer.folder, sum(job.size(shard) for shard in missing)
+    begun = len(missing) < -(-job.recipe.num_samples // job.recipe.shard_size)
+    failures: list[Failure] = []
+    made = failed = 0
+    with progress(f"simulate {job.recipe.name}", total, "images", quiet) as advance:
+        for outcome in outcomes:
+            if outcome.stop is not None:
+                kept = f"{made} of the {total} images that were missing are made and kept"
+                raise UnfinishedError(
+                    f"{folder}: stopped, {outcome.stop}; {kept}. Run the same command again to go on",
+                    failures,
+                )
+            made += outcome.samples
+            advance(outcome.samples)
+            if outcome.failure is None:
+                continue
+            failed += 1
+            if len(failures) < _TOLD:
+                failures.append(outcome.failure)
+                _write_failures(folder, failures)
+                if not quiet:
+                    console.print(f"{failed} failed: {outcome.failure}", highlight=False, markup=False)
+            if not made and not begun and failed == min(_HOPELESS, len(missing)):
+                if all(failure.recipe_is_to_blame for failure in failures):
+                    raise InputError(failures[0].error)
+                raise UnfinishedError(
+                    _summary(folder, failures, failed, "stopped, as nothing else"), failures
+                )
+    if failures:
+        raise UnfinishedError(_summary(folder, failures, failed, f"{made} of {total} images"), failures)
 
+
+def _summary(folder: Path, failures: list[Failure], failed: int, made: str) -> str:
+    lines = [f"  {failure}" for failure in failures[:20]]
+    if failed > len(lines):
+        lines.append(f"  and {failed - len(lines)} more")
+    return "\n".join(
+        [
+            f"{folder}: {made} could be made; {failed} shards are missing:",
+            *lines,
+            f"Tracebacks are in {folder / FAILED}; run the same command again to try these shards again",
+        ]
+    )
+
+
+def _engine(recipe: SimulationRecipe, folder: Path) -> Engine:
+    """Return the engine to use; what ``max_error`` led to is kept with the corpus, and found there again."""
+    if recipe.engine.max_error is None:
+        return recipe.engine
+    path = folder / PLAN
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(path.read_text())
+        if found["recipe_hash"] == recipe.content_hash:
+            return Engine.model_validate(found["engine"])
+    engine, checks = choose_engine(recipe)
+    content = {
+        "recipe_hash": recipe.content_hash,
+        "engine": engine.model_dump(mode="json"),
+        "checks": [check.plain() for check in checks],
+    }
+    write_whole(path, json.dumps(content, indent=1).encode())
+    return engine
+
+
+def _write_failures(folder: Path, failures: list[Failure]) -> None:
+    text = json.dumps([asdict(failure) for failure in failures], indent=1)
+    with contextlib.suppress(CorpusError):  # a full disk: the shards will say so
+        write_whole(folder / FAILED, text.encode())
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second run out of a folder. The lock is the process's: nothing is left of it after ``kill -9``."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CorpusError(
+                f"{folder}: another run is writing this corpus; wait for it or stop it"
+            ) from error
+        except OSError:  # some network file systems lock no folders; files are whole all the same
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -285,31 +231,3 @@ def _check_disk(recipe: SimulationRecipe, folder: Path, shards: int) -> None:
             f"{folder}: the images alone need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; make room or "
             "lower num_samples"
         )
-
-
-def _run(
-    recipe: SimulationRecipe,
-    writer: CorpusWriter,
-    shards: Iterable[int],
-    workers: int,
-    advance: Callable[[int], None],
-) -> None:
-    shards = list(shards)
-    if workers == 1:
-        for shard in shards:
-            advance(write_shard(recipe, writer, shard))
-        return
-    import dask
-    from dask.distributed import Client, LocalCluster, as_completed
-
-    # Plain numbers travel in the graph, never arrays. One thread a process: FFTs and HDF5 keep it busy.
-    with (
-        dask.config.set({"distributed.admin.tick.limit": "60s", "distributed.comm.timeouts.connect": "60s"}),
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        tasks = [client.submit(write_shard, recipe, writer, shard, pure=False) for shard in shards]
-        for task in as_completed(tasks):
-            advance(task.result())

@@ -150,7 +150,7 @@ class TorchGrid(Grid):
         return torch.fft.rfft2(grid.float().reshape(self.shape)) * self._unspline_there
 
     def _back(self, spectrum: Any) -> NDArray[np.float32]:
-        return self.torch.fft.irfft2(spectrum, s=self.shape).cpu().numpy()  # type: ignore[no-any-return]
+        return self.torch.fft.irfft2(spectrum, s=self.shape).cpu().numpy()
 
 
 def make_grid(atoms: Atoms, microscope: Microscope, scan: Scan, device: str = "cpu") -> Grid:

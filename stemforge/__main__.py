@@ -4,7 +4,7 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from stemforge.errors import InputError
+from stemforge.errors import InputError, UnfinishedError
 from stemforge.progress import console
 
 # Commands are named by import string: `stemforge --help` imports none of them, and nothing on the ground floor
@@ -22,13 +22,39 @@ app.command(
 app.command(
     "stemforge.simulate.command:simulate", name="simulate", help="Make a labelled corpus from a recipe."
 )
+app.command(
+    "stemforge.simulate.plan_command:plan",
+    name="plan",
+    help="Say what a corpus will take before it is made: engine, error, time, memory, disk.",
+)
+app.command(
+    "stemforge.evaluate.priors_command:calibrate",
+    name="calibrate",
+    help="Set a recipe's priors from unlabelled micrographs.",
+)
+app.command(
+    "stemforge.evaluate.priors_command:compare",
+    name="compare",
+    help="Measure how far real micrographs and a simulated corpus are apart.",
+)
 app.command("stemforge.ingest:command", name="ingest", help="Make a corpus of real labelled images.")
+app.command(
+    "stemforge.verify:command", name="verify", help="Check every byte of a corpus, and what it lacks."
+)
+app.command(
+    "stemforge.simulate.export_command:export",
+    name="export",
+    help="Write a corpus for other programs: COCO, TIFF, extended XYZ, HyperSpy.",
+)
 app.command(
     "stemforge.evaluate.inspect:inspect", name="inspect", help="Show what is in a corpus or a micrograph."
 )
 train = App(name="train", help="Train a network on corpora.")
 train.command(
     "stemforge.train.command:sac_cnn", name="sac-cnn", help="Train SAC-CNN, the detector of single atoms."
+)
+train.command(
+    "stemforge.train.command:atom_net", name="atom-net", help="Train AtomNet, the map of single atoms."
 )
 train.command(
     "stemforge.train.command:divaesr",
@@ -89,6 +115,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         console.print(f"[bold red]stemforge:[/] {_escaped(str(error))}", soft_wrap=True, highlight=False)
         return 2
+    except UnfinishedError as error:
+        console.print(f"stemforge: {error}", soft_wrap=True, highlight=False, markup=False)
+        return 1
     except KeyboardInterrupt:
         console.print("stemforge: stopped; what was finished is kept", highlight=False)
         return 130

@@ -5,7 +5,8 @@ import pytest
 import tifffile
 
 from stemforge import InputError, read_micrograph
-from stemforge.infer.batch import Batch, write_tiff
+from stemforge.infer.batch import Batch
+from stemforge.writers import write_tiff
 
 
 @pytest.fixture

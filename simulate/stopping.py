@@ -1,0 +1,69 @@
+"""Ctrl-C and SIGTERM: one KeyboardInterrupt, at a moment when there is something to clean up after."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from types import FrameType
+from typing import Any, Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignals:
+    """Turn the first SIGINT or SIGTERM into :class:`KeyboardInterrupt`, and ignore those that follow.
+
+    A second Ctrl-C would break off the tidying up that the first one began. Only the main thread can be
+    interrupted; elsewhere this does nothing. Signals for which a program has its own handler stay its own.
+
+    Examples
+    --------
+    >>> with StopSignals() as signals:
+    ...     with signals.held():
+    ...         pass  # a signal that comes here is acted on afterwards
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Callable[[int, FrameType | None], Any] | int | None] = {}
+        self._hold = False
+        self._came = False
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                    self._before[number] = signal.signal(number, self._arrived)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def _arrived(self, number: int, frame: FrameType | None) -> None:
+        came, self._came = self._came, True
+        if not came and not self._hold:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Put off signals while processes are started.
+
+        The processes inherit that SIGINT is blocked: Ctrl-C in a terminal reaches them too, and it is for the
+        first process to end them.
+        """
+        blocked = bool(self._before) and signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self._hold = True
+        if blocked:
+            # multiprocessing starts its tracker with the first process, and unblocks SIGINT then.
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        try:
+            yield
+        finally:
+            self._hold = False
+            if blocked:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+        if self._came:
+            raise KeyboardInterrupt
