@@ -1,6 +1,7 @@
 """Inspection: what is in a corpus or a micrograph, in words and as a picture."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,18 +10,19 @@ from matplotlib.patches import Rectangle
 
 from stemforge.corpus import Corpus, Sample
 from stemforge.errors import InputError
+from stemforge.evaluate.corpus_statistics import CorpusStatistics, draw_histograms
 from stemforge.infer.overlay import COLOURS, draw_micrograph
 from stemforge.micrograph import Micrograph
 from stemforge.readers import read_micrograph
-from stemforge.simulate import SEGMENTS, degrade, idpc_image
-from stemforge.simulate.recipe import Stage
+from stemforge.simulate.recording import corpus_degradation, record, recording_rng
 from stemforge.train import Crops
-from stemforge.train.atom_crops import corpus_degradation, visible_atoms
 
 _FIGURES = (".png", ".pdf", ".svg", ".jpg")
 
 
-def inspect(path: Path, /, *, out: Path | None = None, frame: int | None = None) -> None:
+def inspect(
+    path: Path, /, *, out: Path | None = None, frame: int | None = None, overwrite: bool = False
+) -> None:
     """Show what is in a corpus or a micrograph.
 
     Parameters
@@ -28,21 +30,21 @@ def inspect(path: Path, /, *, out: Path | None = None, frame: int | None = None)
     path
         Folder of a corpus, or an image file.
     out
-        Draw a contact sheet of the corpus, or the micrograph with its histogram, into this PNG.
+        Draw a contact sheet of the corpus with histograms, or the micrograph with its own, into this picture.
     frame
         Which frame of a stack to look at.
+    overwrite
+        Replace a picture that is already there.
     """
     from rich.console import Console
 
-    if out is not None and not out.absolute().parent.is_dir():
-        raise InputError(f"--out {out}: the folder {out.parent} does not exist; make it first")
-    if out is not None and (out.suffix.lower() not in _FIGURES or out.is_dir()):
-        raise InputError(f"--out {out}: expected the name of a picture that ends in {', '.join(_FIGURES)}")
-    if out is not None and out.resolve() == path.resolve():
-        raise InputError(f"--out {out}: is the micrograph itself; choose another file")
+    if out is not None:
+        _check_out(out, path, overwrite)
     if path.is_dir():
         corpus = Corpus(path)
-        lines, figure = describe_corpus(corpus), contact_sheet(corpus) if out else None
+        statistics = CorpusStatistics.of(corpus)
+        lines = describe_corpus(corpus, statistics)
+        figure = draw_corpus(corpus, statistics) if out else None
     else:
         micrograph = read_micrograph(path, frame=frame)
         lines, figure = describe_micrograph(micrograph), draw_histogram(micrograph) if out else None
@@ -54,32 +56,26 @@ def inspect(path: Path, /, *, out: Path | None = None, frame: int | None = None)
         console.print(f"{'picture':<14} {out}", highlight=False, soft_wrap=True)
 
 
-def describe_corpus(corpus: Corpus) -> dict[str, str]:
-    """Return what is in a corpus, as text by heading."""
-    samples = list(corpus)
-    counts = [len(s.labels) for s in samples]
-    lines = {"corpus": f"{corpus.folder} ({corpus.recipe.get('name', '?')}, {corpus.kind})"}
-    lines["recipe hash"] = corpus.recipe_hash[:16]
-    lines["images"] = f"{len(samples)} of {' and '.join(sorted({_size(s) for s in samples}))}, " + ", ".join(
-        samples[0].channels
-    )
-    lines["labels"] = f"{sum(counts)}, {min(counts)} to {max(counts)} an image"
-    for name, key, unit, scale in (
-        ("thickness", "thickness_angstrom", "nm", 0.1),
-        ("focus depth", "focus_angstrom", "nm", 0.1),
-    ):
-        values = [s.metadata[key] * scale for s in samples if key in s.metadata]
-        if values:
-            lines[name] = _range(values, unit)
-    if samples[0].channels == SEGMENTS:
-        species = [name for s in samples for name in np.array(s.metadata["molecules"])[s.labels["species"]]]
-        found, number = np.unique(species, return_counts=True)
-        lines["molecules"] = ", ".join(f"{n} {name}" for name, n in zip(found, number, strict=True)) or "none"
-    for name, column, unit in (("contrast", "contrast", ""), ("CNR", "cnr", f"at {_dose(corpus)} e/Å²")):
-        every = np.concatenate([s.labels.columns.get(column, np.empty(0)) for s in samples])
-        if len(every):
-            lines[name] = f"{_range(every, unit)} (10th to 90th percentile, median)"
-    return lines
+def _check_out(out: Path, path: Path, overwrite: bool) -> None:
+    """Refuse, before any work, a picture that cannot be written or would replace something."""
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"--out {out}: the folder {out.parent} does not exist; make it first")
+    if out.suffix.lower() not in _FIGURES or out.is_dir():
+        raise InputError(f"--out {out}: expected the name of a picture that ends in {', '.join(_FIGURES)}")
+    if out.resolve() == path.resolve():
+        raise InputError(f"--out {out}: is the micrograph itself; choose another file")
+    if out.exists() and not overwrite:
+        raise InputError(f"--out {out}: is already there; choose another file or say --overwrite")
+
+
+def describe_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None) -> dict[str, str]:
+    """Return what is in a corpus, as text by heading; the statistics are collected where they are not given."""
+    statistics = statistics or CorpusStatistics.of(corpus)
+    return {
+        "corpus": f"{corpus.folder} ({corpus.recipe.get('name', '?')}, {corpus.kind})",
+        "recipe hash": corpus.recipe_hash[:16],
+        **statistics.words(corpus.recipe.get("reference_dose")),
+    }
 
 
 def describe_micrograph(micrograph: Micrograph) -> dict[str, str]:
@@ -96,61 +92,77 @@ def describe_micrograph(micrograph: Micrograph) -> dict[str, str]:
     return lines
 
 
+def draw_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None, most: int = 12) -> Figure:
+    """Draw a contact sheet of a corpus above histograms of its statistics."""
+    statistics = statistics or CorpusStatistics.of(corpus)
+    columns, rows = _grid(len(corpus), most)
+    width, height = max(3.2 * columns, 9.6), 3.4 * rows
+    figure = Figure(figsize=(width, height + 2.4), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=[height, 2.4])
+    upper, lower = parts
+    _draw_sheet(upper, corpus, most)
+    number = len(statistics.histograms)
+    draw_histograms(np.atleast_1d(lower.subplots(1, number)).ravel().tolist(), statistics)
+    return figure
+
+
 def contact_sheet(corpus: Corpus, most: int = 12) -> Figure:
     """Draw up to ``most`` samples, degraded as the recipe says, with visible atoms circled or molecules boxed."""
-    chosen = np.unique(np.linspace(0, len(corpus) - 1, min(most, len(corpus))).astype(int))
-    columns = min(4, len(chosen))
-    rows = -(-len(chosen) // columns)
+    columns, rows = _grid(len(corpus), most)
     figure = Figure(figsize=(3.2 * columns, 3.4 * rows), layout="constrained")
+    _draw_sheet(figure, corpus, most)
+    return figure
+
+
+def _grid(samples: int, most: int) -> tuple[int, int]:
+    columns = min(4, samples, most)
+    return columns, -(-min(samples, most) // columns)
+
+
+def _draw_sheet(figure: Any, corpus: Corpus, most: int) -> None:
+    """Draw the contact sheet into a figure, or a part of one."""
+    columns, rows = _grid(len(corpus), most)
+    chosen = np.unique(np.linspace(0, len(corpus) - 1, min(most, len(corpus))).astype(int))
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axes in grid[len(chosen) :]:
         axes.set_axis_off()
     for axes, index in zip(grid, chosen, strict=False):
         sample = corpus[int(index)]
-        if sample.channels == SEGMENTS:
+        if sample.labels.boxes is not None:
             _draw_molecules(axes, corpus, sample)
             continue
         micrograph, visible, faint = as_recorded(corpus, sample)
         draw_micrograph(axes, micrograph)
         axes.scatter(*visible.T, s=36, facecolors="none", edgecolors="#ffb000", linewidths=0.9)
         axes.set_title(f"{micrograph.name}: {len(visible)} visible, {len(faint)} faint", fontsize=8)
-    return figure
 
 
 def _draw_molecules(axes: Axes, corpus: Corpus, sample: Sample) -> None:
-    """Draw a segmented sample as the iDPC image of its dose, with a box for each molecule."""
-    sampling, degradation = sample.sampling, corpus_degradation(corpus)
-    if sampling is None or degradation is None:
-        raise InputError(f"{corpus.folder}: segments need a pixel size and a simulated corpus")
-    degraded = degrade(sample.signal, degradation, sampling, _degradation_rng(corpus, sample))
-    name = str(sample.metadata.get("name", sample.index))
-    draw_micrograph(axes, Micrograph(idpc_image(degraded.image, sampling), sampling, "iDPC", name))
+    """Draw a sample as it would be recorded, iDPC where it holds segments, with a box for each molecule."""
+    recording = record(sample, corpus_degradation(corpus), recording_rng(corpus.recipe, sample.index))
+    name, labels = str(sample.metadata.get("name", sample.index)), recording.labels
+    draw_micrograph(axes, Micrograph(recording.image[0], sample.sampling, recording.channels[0], name))
     names = sample.metadata.get("molecules", [])
-    boxes = np.empty((0, 4)) if sample.labels.boxes is None else degraded.move_boxes(sample.labels.boxes)
-    for (x0, y0, x1, y1), species in zip(boxes, sample.labels.columns.get("species", ()), strict=True):
+    boxes = np.empty((0, 4)) if labels.boxes is None else labels.boxes
+    for (x0, y0, x1, y1), species in zip(boxes, labels.columns.get("species", ()), strict=True):
         colour = COLOURS[int(species) % len(COLOURS)]
         axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=0.9))
-    counts = [f"{int((sample.labels['species'] == i).sum())} {name}" for i, name in enumerate(names)]
+    counts = [f"{int((labels['species'] == i).sum())} {species}" for i, species in enumerate(names)]
     axes.set_title(f"{name}: {', '.join(counts) or 'no molecule'}", fontsize=8)
-
-
-def _degradation_rng(corpus: Corpus, sample: Sample) -> np.random.Generator:
-    seed = np.random.SeedSequence(corpus.recipe["seed"], spawn_key=(sample.index, int(Stage.DEGRADATION)))
-    return np.random.default_rng(seed)
 
 
 def as_recorded(corpus: Corpus, sample: Sample) -> tuple[Micrograph, np.ndarray, np.ndarray]:
     """Return a sample as a detector would have recorded it, and its visible and faint atoms (x, y)."""
-    degradation = corpus_degradation(corpus)
+    recording = record(sample, corpus_degradation(corpus), recording_rng(corpus.recipe, sample.index))
     name = str(sample.metadata.get("name", sample.index))
-    points = sample.labels.points
-    if degradation is None or sample.sampling is None:
-        return Micrograph(sample.signal[0], sample.sampling, sample.channels[0], name), points, points[:0]
-    degraded = degrade(sample.signal[:1], degradation, sample.sampling, _degradation_rng(corpus, sample))
-    dose = degraded.settings.electrons_per_pixel(sample.sampling) / sample.sampling**2
-    visible, _ = visible_atoms(sample.labels, Crops(), dose, degraded.settings.source_size)
-    points = degraded.move(points)
-    micrograph = Micrograph(degraded.image[0], sample.sampling, sample.channels[0], name)
+    micrograph = Micrograph(recording.image[0], sample.sampling, recording.channels[0], name)
+    points = recording.labels.points
+    if recording.settings is None or "cnr" not in recording.labels.columns:
+        return micrograph, points, points[:0]
+    limits = Crops()
+    visible = (recording.labels["cnr"] >= limits.min_cnr) & (
+        recording.labels["contrast"] >= limits.min_contrast
+    )
     return micrograph, points[visible], points[~visible]
 
 
@@ -163,18 +175,3 @@ def draw_histogram(micrograph: Micrograph) -> Figure:
     right.hist(micrograph.image.ravel(), bins=200, color="#4477aa")
     right.set(xlabel="intensity", ylabel="pixels")
     return figure
-
-
-def _size(sample: Sample) -> str:
-    height, width = sample.signal.shape[1:]
-    pixel = "uncalibrated" if sample.sampling is None else f"{sample.sampling:.4g} Å a pixel"
-    return f"{width} × {height} pixels ({pixel})"
-
-
-def _range(values: object, unit: str) -> str:
-    low, middle, high = np.percentile(np.asarray(values, dtype=float), [10, 50, 90])
-    return f"{low:.3g} to {high:.3g}, median {middle:.3g} {unit}".rstrip()
-
-
-def _dose(corpus: Corpus) -> str:
-    return f"{corpus.recipe.get('reference_dose', float('nan')):g}"

@@ -1,6 +1,6 @@
 """Crops of 21 × 21 pixels, drawn from corpora of simulated and of measured images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from stemforge.annotations import Annotations
 from stemforge.corpus import Corpus, Sample
 from stemforge.errors import CorpusError, MicrographError
 from stemforge.simulate import Degradation, degrade, visibility
+from stemforge.simulate.recording import corpus_degradation
 from stemforge.train.batches import EpochBatches, split_corpora
 from stemforge.train.models.sac_cnn import CROP
 from stemforge.train.preprocess import prepare_image
@@ -34,11 +35,25 @@ class LabelledImage:
     doubtful: NDArray[np.float64]
 
 
+def as_recorded(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an image as it is; an image that shows nothing is refused.
+
+    Raises
+    ------
+    MicrographError
+        A uniform image.
+    """
+    if float(np.ptp(image)) == 0:
+        raise MicrographError("the image is uniform; it holds no signal")
+    return image
+
+
 def labelled_image(
     sample: Sample,
     crops: Crops,
     degradation: Degradation | None,
     rng: np.random.Generator,
+    prepare: Callable[[NDArray[np.float32]], NDArray[np.float32]] = prepare_image,
 ) -> LabelledImage:
     """Make what the network is trained on from one sample of a corpus.
 
@@ -52,14 +67,16 @@ def labelled_image(
         Applied to simulated signals; None for measured images.
     rng
         Source of the degradation's random numbers.
+    prepare
+        Brings an image to what the network wants to see.
 
     Returns
     -------
     LabelledImage
-        Image of shape (height, width) between 0 and 1, points (x, y) [pixel].
+        Image of shape (height, width) and points (x, y) [pixel].
     """
     if degradation is None:
-        return LabelledImage(prepare_image(sample.signal[0]), sample.labels.points, np.empty((0, 2)))
+        return LabelledImage(prepare(sample.signal[0]), sample.labels.points, np.empty((0, 2)))
     if sample.sampling is None:
         raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
     degraded = degrade(sample.signal[:1], degradation, sample.sampling, rng)
@@ -68,9 +85,7 @@ def labelled_image(
     visible, doubtful = visible_atoms(sample.labels, crops, dose, degraded.settings.source_size)
     # What drifted out of the frame is not on the image.
     inside = Annotations(points).inside(sample.signal.shape[1:])
-    return LabelledImage(
-        prepare_image(degraded.image[0]), points[visible & inside], points[doubtful & inside]
-    )
+    return LabelledImage(prepare(degraded.image[0]), points[visible & inside], points[doubtful & inside])
 
 
 def visible_atoms(
@@ -148,6 +163,39 @@ def cut_crops(image: NDArray[np.float32], centres: NDArray[np.int64]) -> NDArray
     return windows[centres[:, 1], centres[:, 0]][:, None]
 
 
+@dataclass(frozen=True)
+class CutAtoms:
+    """Makes the crops and classes that SAC-CNN learns from one sample; a transform of any data set.
+
+    Parameters
+    ----------
+    crops
+        Which crops.
+    degradation
+        Applied to simulated signals; None for measured images.
+    turn
+        Turn and mirror each crop at random.
+    """
+
+    crops: Crops
+    degradation: Degradation | None
+    turn: bool = True
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return crops of shape (n, 1, 21, 21) and classes of shape (n,)."""
+        try:
+            labelled = labelled_image(sample, self.crops, self.degradation, rng)
+        except MicrographError:
+            # An image of vacuum at a low dose may show nothing at all. One blank crop keeps the number of
+            # batches: Lightning validates after the last of them, and distributed ranks wait for each other.
+            return torch.zeros(1, 1, CROP, CROP), torch.zeros(1, dtype=torch.int64)
+        centres, classes = choose_centres(labelled, self.crops, rng)
+        cut = cut_crops(labelled.image, centres)
+        if self.turn:
+            cut = _turn(cut, rng)
+        return torch.from_numpy(np.ascontiguousarray(cut)), torch.from_numpy(classes.astype(np.int64))
+
+
 class AtomCrops(EpochBatches):
     """Batches of crops over corpora; every epoch degrades every image anew.
 
@@ -183,41 +231,19 @@ class AtomCrops(EpochBatches):
         seed: int = 0,
     ) -> None:
         self.corpora = list(corpora)
-        self.crops = crops
         items = split_corpora(self.corpora, part, validation)
         super().__init__(items, part=part, per_batch=images_per_batch, seed=seed)
         self.degradations = [corpus_degradation(corpus) for corpus in self.corpora]
+        self.cuts = [CutAtoms(crops, each, turn=part == "train") for each in self.degradations]
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
         """Return the crops of some images and their classes."""
-        parts = [self._crops(int(item), epoch) for item in items]
-        images, classes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        return torch.from_numpy(images), torch.from_numpy(classes)
+        parts = [self._crops(*self.items[int(item)], epoch) for item in items]
+        images, classes = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        return images, classes
 
-    def _crops(self, item: int, epoch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        number, index = self.items[item]
-        rng = self.rng((number, index), epoch)
-        sample = self.corpora[number][index]
-        try:
-            labelled = labelled_image(sample, self.crops, self.degradations[number], rng)
-        except MicrographError:
-            # An image of vacuum at a low dose may show nothing at all. One blank crop keeps the number of
-            # batches: Lightning validates after the last of them, and distributed ranks wait for each other.
-            return np.zeros((1, 1, CROP, CROP), np.float32), np.zeros(1, np.int64)
-        centres, classes = choose_centres(labelled, self.crops, rng)
-        cut = cut_crops(labelled.image, centres)
-        if self.part == "train":
-            cut = _turn(cut, rng)
-        return np.ascontiguousarray(cut), classes.astype(np.int64)
-
-
-def corpus_degradation(corpus: Corpus) -> Degradation | None:
-    """Return the degradation that a simulated corpus' recipe asks for; None for measured images."""
-    if corpus.kind == "measured":
-        return None
-    return Degradation.from_mapping(
-        corpus.recipe.get("degradation", {}), source=str(corpus.folder / "recipe.yaml")
-    )
+    def _crops(self, number: int, index: int, epoch: int) -> tuple[Tensor, Tensor]:
+        return self.cuts[number](self.corpora[number][index], self.rng((number, index), epoch))
 
 
 def _turn(crops: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

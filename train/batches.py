@@ -1,7 +1,7 @@
-"""Batches that every epoch makes anew: what the data sets of all networks share."""
+"""What all data sets share: randomness by (seed, epoch, item), and work divided among processes."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,35 @@ from stemforge.corpus import Corpus
 from stemforge.errors import CorpusError
 
 
-class EpochBatches(IterableDataset):
+class Epochs:
+    """Randomness that depends on (seed, epoch, item) and not on who makes the item.
+
+    Parameters
+    ----------
+    seed
+        Root of the randomness.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        # In shared memory: worker processes that outlive an epoch (persistent_workers) must hear of the next one.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    @property
+    def epoch(self) -> int:
+        """Number of the pass over the data; set it before each pass."""
+        return int(self._epoch)
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self._epoch.fill_(epoch)
+
+    def rng(self, key: tuple[int, ...], epoch: int) -> np.random.Generator:
+        """Return the stream of random numbers of one item in one epoch."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(*key, epoch)))
+
+
+class EpochBatches(Epochs, IterableDataset):
     """Batches over numbered items, shuffled by epoch and shared among processes.
 
     A subclass says in :meth:`batch` what items look like as tensors. Its randomness comes from :meth:`rng`
@@ -31,18 +59,17 @@ class EpochBatches(IterableDataset):
     """
 
     def __init__(self, items: Sequence[tuple[int, int]], *, part: str, per_batch: int, seed: int) -> None:
+        super().__init__(seed)
         self.items = list(items)
         self.part = part
         self.per_batch = per_batch
-        self.seed = seed
-        self.epoch = 0
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> Any:
         """Return the tensors of some items, given by their places in ``self.items``."""
         raise NotImplementedError
 
     def rng(self, key: tuple[int, ...], epoch: int) -> np.random.Generator:
-        """Return the stream of random numbers of one item in one epoch."""
+        """Return the stream of random numbers of one item in one epoch of this part."""
         sequence = np.random.SeedSequence(self.seed, spawn_key=(*key, epoch, self.part == "validation"))
         return np.random.default_rng(sequence)
 
@@ -60,6 +87,21 @@ class EpochBatches(IterableDataset):
         batches = [order[i : i + self.per_batch] for i in range(0, len(order), self.per_batch)]
         for items in batches[_share(len(batches))]:
             yield self.batch(items, epoch)
+
+
+class Place(NamedTuple):
+    """Which process this is: rank among distributed ranks, worker among its rank's data-loader workers."""
+
+    rank: int
+    ranks: int
+    worker: int
+    workers: int
+
+    @classmethod
+    def here(cls) -> "Place":
+        """Return this process' place."""
+        worker = get_worker_info()
+        return cls(*_ranks(), worker.id if worker else 0, worker.num_workers if worker else 1)
 
 
 def split_corpora(corpora: Sequence[Corpus], part: str, validation: float) -> list[tuple[int, int]]:
@@ -84,14 +126,11 @@ def split_corpora(corpora: Sequence[Corpus], part: str, validation: float) -> li
 
 def _share(batches: int) -> slice:
     """Return the batches of this process: every n-th, over data-loader workers and distributed ranks."""
-    worker = get_worker_info()
-    rank, ranks = _ranks()
+    here = Place.here()
     # First among ranks, then among a rank's workers. Every rank gets the same number of batches: a rank without
     # work would leave the others waiting.
-    usable = batches - batches % ranks if batches >= ranks else batches
-    return slice(
-        rank + ranks * (worker.id if worker else 0), usable, ranks * (worker.num_workers if worker else 1)
-    )
+    usable = batches - batches % here.ranks if batches >= here.ranks else batches
+    return slice(here.rank + here.ranks * here.worker, usable, here.ranks * here.workers)
 
 
 def _ranks() -> tuple[int, int]:

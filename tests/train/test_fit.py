@@ -80,10 +80,10 @@ def test_resume_goes_on_counting(run, tiny_corpus):
     shown = []
     original = AtomCrops._crops
 
-    def spy(self, item, epoch):
+    def spy(self, number, index, epoch):
         if self.part == "train":
             shown.append(epoch)
-        return original(self, item, epoch)
+        return original(self, number, index, epoch)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AtomCrops, "_crops", spy)
