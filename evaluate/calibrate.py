@@ -5,19 +5,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from stemforge.corpus import Corpus
 from stemforge.errors import InputError, MicrographError, WeightsError
 from stemforge.evaluate.scores import AtomScore, score_atoms, summarise
-from stemforge.infer import find_atoms, likelihood_map
+from stemforge.infer import atom_finder
 from stemforge.progress import progress
-from stemforge.train import SACCNN, Crops, load_weights, save_weights
-from stemforge.train.atom_crops import AtomCrops, LabelledImage, labelled_image
+from stemforge.train import SACCNN, AtomNet, Crops, load_weights, save_weights
+from stemforge.train.atom_crops import AtomCrops, LabelledImage, as_recorded, labelled_image
 
 THRESHOLDS = (
+    0.05,
+    0.1,
+    0.15,
+    0.2,
+    0.25,
     0.3,
+    0.35,
+    0.4,
     0.5,
+    0.6,
     0.7,
     0.8,
     0.85,
@@ -59,7 +67,7 @@ class Calibration:
 def held_out_images(
     corpora: Sequence[Corpus], crops: Crops, validation: float, seed: int = 0, repeats: int = 1
 ) -> list[LabelledImage]:
-    """Degrade and prepare the validation part of corpora; images that show nothing are left out."""
+    """Degrade the validation part of corpora; images that show nothing are left out."""
     held_out = AtomCrops(corpora, crops, part="validation", validation=validation)
     images = []
     for repeat in range(repeats):
@@ -67,7 +75,7 @@ def held_out_images(
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(7, number, index, repeat)))
             try:
                 sample = held_out.corpora[number][index]
-                images.append(labelled_image(sample, crops, held_out.degradations[number], rng))
+                images.append(labelled_image(sample, crops, held_out.degradations[number], rng, as_recorded))
             except MicrographError:
                 continue
     return images
@@ -81,7 +89,7 @@ def calibrate_threshold(
     validation: float | None = None,
     quiet: bool = False,
 ) -> Calibration:
-    """Choose the threshold of a trained SAC-CNN on held-out images, and store it with the weights.
+    """Choose the threshold of a trained AtomNet or SAC-CNN on held-out images, and store it with the weights.
 
     Parameters
     ----------
@@ -105,8 +113,8 @@ def calibrate_threshold(
     if path.suffix != ".safetensors":
         raise WeightsError(f"{path}: only a stemforge weights file (.safetensors) can carry a threshold")
     model, card = load_weights(path)
-    if not isinstance(model, SACCNN):
-        raise WeightsError(f"{path}: are weights of a {card.architecture}, not of a sac-cnn")
+    if not isinstance(model, AtomNet | SACCNN):
+        raise WeightsError(f"{path}: are weights of a {card.architecture}, not of an atom-net or a sac-cnn")
     crops = Crops.from_mapping(card.recipe.get("crops", {}), source=str(path))
     share = validation if validation is not None else card.recipe.get("validation", 0.15)
     if not 0 < share < 1:
@@ -129,8 +137,8 @@ def calibrate_threshold(
     return calibration
 
 
-def _scores(model: SACCNN, labelled: LabelledImage, thresholds: Sequence[float]) -> list[AtomScore]:
-    likelihood: NDArray[np.float32] = likelihood_map(model, labelled.image)
+def _scores(model: torch.nn.Module, labelled: LabelledImage, thresholds: Sequence[float]) -> list[AtomScore]:
+    _, find = atom_finder(model, labelled.image)
     # Doubtful atoms count as background: excused, they would pull the threshold down to where most of what is
     # found is too faint for an expert to mark.
-    return [score_atoms(find_atoms(likelihood, value).points, labelled.atoms) for value in thresholds]
+    return [score_atoms(find(value).points, labelled.atoms) for value in thresholds]

@@ -17,12 +17,13 @@ from stemforge.evaluate.baselines import BASELINES, Baseline, tune_baselines
 from stemforge.evaluate.images import Scaling, image_quality
 from stemforge.evaluate.molecules import SMALL, score_boxes
 from stemforge.evaluate.scores import score_atoms
-from stemforge.infer import detect_boxes, find_atoms, likelihood_map
+from stemforge.infer import atom_finder, detect_boxes
 from stemforge.progress import progress
 from stemforge.simulate import Degradation
-from stemforge.train import DIVAESR, SACCNN, Card, Crops, FasterRCNN, detector_input, load_weights
+from stemforge.simulate.recording import corpus_degradation
+from stemforge.train import DIVAESR, SACCNN, AtomNet, Card, Crops, FasterRCNN, detector_input, load_weights
 from stemforge.train import restore_image as restore
-from stemforge.train.atom_crops import corpus_degradation, labelled_image
+from stemforge.train.atom_crops import as_recorded, labelled_image
 from stemforge.train.batches import split_corpora
 from stemforge.train.exposures import Exposure, drawn_atoms, enlarge, expose, require_segments
 from stemforge.train.models.divaesr import PATCH, SCALE
@@ -123,8 +124,8 @@ def sweep_doses(
 ) -> Sweep:
     """Score a trained model on held-out images of a corpus over the dose.
 
-    SAC-CNN is scored by F1 against the atoms that are visible at the dose. DIVAESR by MSE, PSNR, SSIM and VIF
-    against the target that it was trained for, beside the raw image and classical baselines that are tuned, at
+    AtomNet and SAC-CNN are scored by F1 against the atoms that are visible at the dose. DIVAESR by MSE, PSNR, SSIM
+    and VIF against the target that it was trained for, beside the raw image and classical baselines that are tuned, at
     each dose, on the corpus' training part. Faster R-CNN by AP, AP50 and AR.
 
     Parameters
@@ -187,7 +188,7 @@ def sweep_doses(
     elif isinstance(model, FasterRCNN):
         scorer = _detecting(job, model, restorer, small)
         settings |= {"restorer": None if restorer is None else str(restorer), "small": small}
-    elif isinstance(model, SACCNN):
+    elif isinstance(model, AtomNet | SACCNN):
         scorer = _finding(job, model)
         settings |= {"threshold": card.threshold}
     else:
@@ -237,7 +238,8 @@ def _name(sample: Sample) -> str:
     return str(sample.metadata.get("name") or f"{sample.index:06d}")
 
 
-def _finding(job: _Job, model: SACCNN) -> _Scorer:
+def _finding(job: _Job, model: torch.nn.Module) -> _Scorer:
+    method = job.card.architecture
     crops = Crops.from_mapping(job.card.recipe.get("crops", {}))
 
     def score(dose: float, indices: Sequence[int]) -> Iterator[Row]:
@@ -246,12 +248,12 @@ def _finding(job: _Job, model: SACCNN) -> _Scorer:
         for index in indices:
             sample = job.corpus[index]
             try:
-                labelled = labelled_image(sample, crops, degradation, job.rng(index, dose))
+                labelled = labelled_image(sample, crops, degradation, job.rng(index, dose), as_recorded)
+                _, find = atom_finder(model, labelled.image, device=job.device)
             except MicrographError:
-                yield Row(dose, "sac-cnn", _name(sample), {"f1": None, "precision": None, "recall": None})
+                yield Row(dose, method, _name(sample), {"f1": None, "precision": None, "recall": None})
                 continue
-            likelihood = likelihood_map(model, labelled.image, device=job.device)
-            found = score_atoms(find_atoms(likelihood, job.card.threshold).points, labelled.atoms)
+            found = score_atoms(find(job.card.threshold).points, labelled.atoms)
             figures: dict[str, float | None] = {
                 "f1": found.f1,
                 "precision": found.precision,
@@ -260,7 +262,7 @@ def _finding(job: _Job, model: SACCNN) -> _Scorer:
             # Without an atom that anybody could see there is no F1.
             if not len(labelled.atoms):
                 figures = dict.fromkeys(figures)
-            yield Row(dose, "sac-cnn", _name(sample), {**figures, "visible": float(len(labelled.atoms))})
+            yield Row(dose, method, _name(sample), {**figures, "visible": float(len(labelled.atoms))})
 
     return score
 

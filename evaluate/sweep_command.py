@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, told apart by every reader.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#999933")
 _SHOWN = {
+    "atom-net": ("f1", "precision", "recall"),
     "sac-cnn": ("f1", "precision", "recall"),
     "divaesr": ("ssim", "psnr", "vif", "mse"),
     "faster-rcnn": ("ap", "ap50", "ar"),
@@ -53,8 +54,8 @@ def sweep(
 ) -> None:
     """Score a trained model over the electron dose: degrade, run the model, score.
 
-    SAC-CNN by F1; DIVAESR by SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster R-CNN
-    by AP, AP50 and AR. Writes sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images.
+    AtomNet and SAC-CNN by F1; DIVAESR by SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster
+    R-CNN by AP, AP50 and AR. Writes sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images.
 
     Parameters
     ----------
@@ -179,7 +180,7 @@ def _table(result: "Sweep") -> list[str]:
 
 
 def _methods(rows: Sequence[dict]) -> list[str]:
-    order = ["divaesr", "faster-rcnn", "sac-cnn", *_NAMES]
+    order = ["atom-net", "divaesr", "faster-rcnn", "sac-cnn", *_NAMES]
     return sorted({row["method"] for row in rows}, key=lambda name: order.index(name))
 
 

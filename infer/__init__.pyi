@@ -1,5 +1,5 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .atoms import Detection, detect_atoms, find_atoms, likelihood_map
+from .atoms import Detection, atom_finder, detect_atoms, find_atoms, find_peaks, likelihood_map, map_atoms
 from .figures import draw_lattice, draw_molecules, draw_restoration
 from .framework import Columns, Framework
 from .lattice import Lattice, find_lattice
@@ -15,6 +15,7 @@ __all__ = [
     "Lattice",
     "MoleculeDetection",
     "Restoration",
+    "atom_finder",
     "detect_atoms",
     "detect_boxes",
     "detect_molecules",
@@ -25,7 +26,9 @@ __all__ = [
     "draw_restoration",
     "find_atoms",
     "find_lattice",
+    "find_peaks",
     "likelihood_map",
+    "map_atoms",
     "read_molecules",
     "restore_micrograph",
     "tiles",

@@ -1,6 +1,8 @@
 """Single atoms in micrographs: the likelihood at every pixel, and the atoms in it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,12 +14,16 @@ from stemforge.errors import InputError, WeightsError
 from stemforge.infer.resampling import resampled
 from stemforge.infer.tiles import tiles
 from stemforge.micrograph import Micrograph
+from stemforge.train.models.atom_net import AtomNet
 from stemforge.train.models.sac_cnn import CROP, SACCNN
-from stemforge.train.preprocess import prepare_image
+from stemforge.train.preprocess import prepare_image, standardise_image
 from stemforge.train.weights import Card
 
 TILE = 512
 """Side of a tile [pixel]; the largest intermediate result takes about 0.5 kB a pixel."""
+
+_CONTEXT = 96  # pixels; AtomNet's four levels see some 70 to each side
+_DISC = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5.5
 
 
 @dataclass(frozen=True)
@@ -113,16 +119,137 @@ def find_atoms(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     return Annotations(centres[order, ::-1], columns={"score": score[order]})
 
 
+def map_atoms(
+    model: AtomNet, standardised: ArrayLike, *, tile: int = TILE, device: str | torch.device = "cpu"
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Run AtomNet over a standardised image.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode.
+    standardised
+        From :func:`stemforge.train.standardise_image`, shape (height, width).
+    tile
+        Side of the tiles in which large images are worked through [pixel]; each is seen with a margin around it.
+    device
+        Where the network runs.
+
+    Returns
+    -------
+    likelihood, offset, sigma
+        Probability of an atom near every pixel, shape (height, width); the way (x, y) to its centre [pixel], shape
+        (2, height, width); the standard deviation of each of its coordinates [pixel], shape (height, width).
+
+    Examples
+    --------
+    >>> likelihood, offset, sigma = map_atoms(AtomNet().eval(), np.zeros((30, 40)))
+    >>> likelihood.shape, offset.shape, sigma.shape
+    ((30, 40), (2, 30, 40), (30, 40))
+    """
+    values = np.asarray(standardised, dtype=np.float32)
+    height, width = values.shape
+    out = np.empty((4, height, width), dtype=np.float32)
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # More than the network sees around a pixel, in whole strides, so that tiles do not show.
+    margin = model.stride * -(-_CONTEXT // model.stride)
+    with torch.inference_mode():
+        for rows, columns in tiles(values.shape, tile):
+            top, left = max(0, rows.start - margin), max(0, columns.start - margin)
+            part = values[top : rows.stop + margin, left : columns.stop + margin]
+            maps = model(torch.from_numpy(np.ascontiguousarray(part))[None, None].to(device))
+            stacked = torch.cat(
+                [maps.logit[:, None].sigmoid(), maps.offset, maps.log_sigma[:, None].exp()], 1
+            )
+            inner = stacked[0, :, rows.start - top :, columns.start - left :].cpu().numpy()
+            out[:, rows, columns] = inner[:, : rows.stop - rows.start, : columns.stop - columns.start]
+    return out[0], out[1:3], out[3]
+
+
+def find_peaks(
+    likelihood: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    threshold: float,
+) -> Annotations:
+    """Find atoms in AtomNet's maps: peaks of the likelihood, moved by the offset there.
+
+    Parameters
+    ----------
+    likelihood, offset, sigma
+        From :func:`map_atoms`.
+    threshold
+        Peaks from this likelihood on are atoms.
+
+    Returns
+    -------
+    Annotations
+        Points (x, y) [pixel] with columns ``score``, the likelihood at the peak, and ``sigma_px``, the standard
+        deviation of each coordinate by the network's own word [pixel]. Highest score first.
+    """
+    # An atom's spot is one peak; two atoms nearer than this cannot be told apart.
+    highest = ndimage.maximum_filter(likelihood, footprint=_DISC)
+    rows, columns = np.nonzero((likelihood == highest) & (likelihood >= threshold))
+    order = np.argsort(-likelihood[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    points = np.column_stack([columns, rows]) + offset[:, rows, columns].T
+    return Annotations(points, columns={"score": likelihood[rows, columns], "sigma_px": sigma[rows, columns]})
+
+
+def atom_finder(
+    model: torch.nn.Module, image: ArrayLike, *, tile: int = TILE, device: str | torch.device = "cpu"
+) -> tuple[NDArray[np.float32], Callable[[float], Annotations]]:
+    """Run a network that detects atoms over an image, once for all thresholds.
+
+    Parameters
+    ----------
+    model
+        AtomNet or SAC-CNN, in evaluation mode.
+    image
+        As recorded, at the network's pixel size, shape (height, width).
+    tile, device
+        As for :func:`detect_atoms`.
+
+    Returns
+    -------
+    likelihood, find
+        Likelihood of an atom at every pixel, and what returns the atoms for a threshold: points (x, y) [pixel] with
+        column ``score``, highest first.
+
+    Raises
+    ------
+    InputError
+        An image without signal.
+    WeightsError
+        A network that detects no atoms.
+
+    Examples
+    --------
+    >>> likelihood, find = atom_finder(AtomNet().eval(), np.random.default_rng(0).random((32, 32)))
+    >>> len(find(0.99))
+    0
+    """
+    if isinstance(model, AtomNet):
+        maps = map_atoms(model, standardise_image(image), tile=tile, device=device)
+        return maps[0], partial(find_peaks, *maps)
+    if isinstance(model, SACCNN):
+        likelihood = likelihood_map(model, prepare_image(image), tile=tile, device=device)
+        return likelihood, partial(find_atoms, likelihood)
+    raise WeightsError(
+        f"detecting atoms needs an atom-net or a sac-cnn, these weights are of a {type(model).__name__}"
+    )
+
+
 def detect_atoms(
     micrograph: Micrograph,
-    model: SACCNN,
+    model: torch.nn.Module,
     card: Card,
     *,
     threshold: float | None = None,
     tile: int = TILE,
     device: str | torch.device = "cpu",
 ) -> Detection:
-    """Find single atoms on a micrograph with a trained SAC-CNN.
+    """Find single atoms on a micrograph with a trained AtomNet or SAC-CNN.
 
     A calibrated image is resampled to the pixel size that the network was trained at, and the atoms found are
     given in the image's own pixels; an uncalibrated one is taken as it is.
@@ -151,15 +278,12 @@ def detect_atoms(
     threshold = card.threshold if threshold is None else threshold
     if not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
-    if not isinstance(model, SACCNN):
-        raise WeightsError(f"detecting atoms needs a sac-cnn, these weights are of a {card.architecture}")
     image, sampling = resampled(micrograph.image, micrograph.sampling, card.sampling)
     try:
-        prepared = prepare_image(image)
+        likelihood, find = atom_finder(model, image, tile=tile, device=device)
     except InputError as error:
         raise InputError(f"{micrograph.name}: {error}") from error
-    likelihood = likelihood_map(model, prepared, tile=tile, device=device)
-    atoms = find_atoms(likelihood, threshold)
+    atoms = find(threshold)
     # A resampled pixel's centre lies at ((i + ½) / zoom − ½) of the original.
     scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
     atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=atoms.columns)

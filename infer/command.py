@@ -63,8 +63,9 @@ def atoms(
     quiet
         Show no progress.
     """
-    from stemforge.infer.batch import Batch, write_tiff
+    from stemforge.infer.batch import Batch
     from stemforge.train.weights import load_weights
+    from stemforge.writers import write_tiff
 
     endings = (".csv", ".png", *(("_likelihood.tif",) if likelihood else ()))
     batch = Batch(images, out, endings, sampling, frame, stack, overwrite, quiet)
@@ -80,7 +81,7 @@ def atoms(
         from stemforge.infer.atoms import detect_atoms
         from stemforge.infer.overlay import draw_detection
 
-        detection = detect_atoms(micrograph, model, card, threshold=threshold, tile=tile, device=device)  # type: ignore[arg-type]
+        detection = detect_atoms(micrograph, model, card, threshold=threshold, tile=tile, device=device)
         _warn_uncalibrated(micrograph, card.sampling, "--sampling sets it")
         detection.atoms.to_csv(batch.path(micrograph, ".csv"), micrograph.sampling)
         draw_detection(detection, batch.path(micrograph, ".png"))
@@ -139,8 +140,9 @@ def restore(
     quiet
         Show no progress.
     """
-    from stemforge.infer.batch import Batch, write_tiff
+    from stemforge.infer.batch import Batch
     from stemforge.train.models.divaesr import PATCH
+    from stemforge.writers import write_tiff
 
     endings = ("_restored.tif", "_restored.png", "_compared.png")
     batch = Batch(images, out, endings, sampling, frame, stack, overwrite, quiet)

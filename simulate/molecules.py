@@ -47,7 +47,9 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
         boxes.append([*np.clip(low, -0.5, edges), *np.clip(high, -0.5, edges)])
         points.append(centre)
         angle = (entry["angle_degrees"] - turned + 180) % 360 - 180
-        rows.append((names.index(entry["name"]), angle, entry["tilt_degrees"], entry["centre"][2], entry["count"]))
+        rows.append(
+            (names.index(entry["name"]), angle, entry["tilt_degrees"], entry["centre"][2], entry["count"])
+        )
     table = np.array(rows, dtype=float).reshape(-1, 5)
     labels = Annotations(
         points,

@@ -146,7 +146,8 @@ def crystal_film(
         0 for other atoms), ``tile`` (``iy · nx + ix`` of the lattice cell that the atom belongs to) and
         ``molecule`` (−1). ``info``: ``tiles`` (nx, ny); ``tile_size`` (ax, ay) [Å]; ``lattice``, with the
         projected corner ``origin`` and edges ``a`` and ``b`` of the first tile [Å]; ``mistilt`` [mrad];
-        ``vacuum`` [Å]; ``thickness``, in cells; ``zone_axis``; ``tile_edges``, in units of the lattice vectors; ``molecules`` (empty).
+        ``vacuum`` [Å]; ``thickness``, in cells; ``zone_axis``;
+        ``tile_edges``, in units of the lattice vectors; ``molecules`` (empty).
 
     Raises
     ------

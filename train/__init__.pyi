@@ -1,27 +1,38 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .atom_crops import AtomCrops
+from .atom_crops import AtomCrops, CutAtoms
 from .augment import Augmentation, View, draw_view, shade
-from .fit import fit_divaesr, fit_faster_rcnn, fit_sac_cnn
+from .datasets import CorpusDataset, CorpusStream, RecordedImages, SimulationStream, collate
+from .fit import fit_atom_net, fit_divaesr, fit_faster_rcnn, fit_sac_cnn
+from .heat_maps import AtomHeatMaps
+from .models.atom_net import AtomNet, AtomNetSettings
 from .models.divaesr import DIVAESR, DIVAESRSettings
 from .models.faster_rcnn import FasterRCNN, FasterRCNNSettings
 from .models.sac_cnn import SACCNN
 from .molecules import MoleculeImages, detector_input
-from .preprocess import median_filter, normalise_image, prepare_idpc, prepare_image
+from .preprocess import median_filter, normalise_image, prepare_idpc, prepare_image, standardise_image
 from .published_pairs import read_published_pairs
-from .recipe import Crops, DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
+from .recipe import AtomNetRecipe, Crops, DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
 from .restoration import RestorationPairs
 from .restorer import restore_image
 from .run import RunOptions
-from .tasks import DIVAESRTask, FasterRCNNTask, SACCNNTask
+from .tasks import AtomNetTask, DIVAESRTask, FasterRCNNTask, SACCNNTask
 from .weights import Card, load_weights, save_weights, shipped_weights
 
 __all__ = [
     "DIVAESR",
     "SACCNN",
     "AtomCrops",
+    "AtomHeatMaps",
+    "AtomNet",
+    "AtomNetRecipe",
+    "AtomNetSettings",
+    "AtomNetTask",
     "Augmentation",
     "Card",
+    "CorpusDataset",
+    "CorpusStream",
     "Crops",
+    "CutAtoms",
     "DIVAESRRecipe",
     "DIVAESRSettings",
     "DIVAESRTask",
@@ -30,13 +41,17 @@ __all__ = [
     "FasterRCNNSettings",
     "FasterRCNNTask",
     "MoleculeImages",
+    "RecordedImages",
     "RestorationPairs",
     "RunOptions",
     "SACCNNRecipe",
     "SACCNNTask",
+    "SimulationStream",
     "View",
+    "collate",
     "detector_input",
     "draw_view",
+    "fit_atom_net",
     "fit_divaesr",
     "fit_faster_rcnn",
     "fit_sac_cnn",
@@ -50,4 +65,5 @@ __all__ = [
     "save_weights",
     "shade",
     "shipped_weights",
+    "standardise_image",
 ]

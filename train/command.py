@@ -95,6 +95,37 @@ def sac_cnn(
     _tell(path, f"stemforge infer atoms IMAGE --weights {path} --out DIR")
 
 
+def atom_net(
+    *overrides: Overrides,
+    data: Data,
+    out: Path,
+    recipe: str | None = None,
+    flags: RunFlags | None = None,
+) -> None:
+    """Train AtomNet, which maps single atoms with sub-pixel places and their uncertainty.
+
+    Any field of the recipe can be set: `--epochs 10 --crops.min_cnr 5`. On several GPUs or machines Lightning's
+    own flags apply: `--accelerator gpu --devices 4 --strategy ddp`.
+
+    Parameters
+    ----------
+    overrides
+        Fields of the recipe by dotted name.
+    data
+        Corpora of simulated or measured images.
+    out
+        Folder of the run; must be new, unless the run is resumed.
+    recipe
+        YAML file with the settings; those that ship by default.
+    """
+    from stemforge.train.fit import fit_atom_net
+    from stemforge.train.recipe import AtomNetRecipe
+
+    settings = AtomNetRecipe.load(recipe, parse_overrides(overrides))
+    path = fit_atom_net(data, out, settings, **(flags or RunFlags()).options())
+    _tell(path, f"stemforge infer atoms IMAGE --weights {path} --out DIR")
+
+
 def divaesr(
     *overrides: Overrides,
     data: Data,

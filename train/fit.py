@@ -11,12 +11,13 @@ from stemforge.corpus import Corpus
 from stemforge.errors import CorpusError, WeightsError
 from stemforge.train.atom_crops import AtomCrops
 from stemforge.train.exposures import require_segments
+from stemforge.train.heat_maps import AtomHeatMaps
 from stemforge.train.models.divaesr import DIVAESR
 from stemforge.train.molecules import MoleculeImages, molecule_names
-from stemforge.train.recipe import DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
+from stemforge.train.recipe import AtomNetRecipe, DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
 from stemforge.train.restoration import RestorationPairs, open_sources
 from stemforge.train.run import RunOptions, run_training
-from stemforge.train.tasks import DIVAESRTask, FasterRCNNTask, SACCNNTask
+from stemforge.train.tasks import AtomNetTask, DIVAESRTask, FasterRCNNTask, SACCNNTask
 from stemforge.train.weights import Card, load_weights
 
 
@@ -51,12 +52,8 @@ def fit_sac_cnn(
         Corpora that do not fit together, a run folder that is already used, or a training that diverged.
     """
     recipe = recipe or SACCNNRecipe.shipped()
-    corpora = [Corpus(folder) for folder in data]
+    corpora = _labelled(data)
     sampling = common_sampling(corpora)
-    if not any(len(sample.labels) for corpus in corpora for sample in corpus):
-        raise CorpusError(
-            f"{', '.join(str(c.folder) for c in corpora)}: no labelled atom on any image; there is nothing to learn"
-        )
     training, held_out = (
         AtomCrops(
             corpora,
@@ -72,6 +69,55 @@ def fit_sac_cnn(
     task = SACCNNTask(recipe.model_dump(mode="json"))
     card = Card("sac-cnn", sampling, data=describe(corpora))
     return run_training(task, training, held_out, card, out, RunOptions(**options))
+
+
+def fit_atom_net(
+    data: Sequence[str | Path],
+    out: str | Path,
+    recipe: AtomNetRecipe | None = None,
+    **options: Any,
+) -> Path:
+    """Train AtomNet on corpora of labelled annular images.
+
+    Parameters
+    ----------
+    data
+        Folders of corpora, simulated or measured.
+    out
+        Folder of the run; in the end with ``atom-net.safetensors``.
+    recipe
+        Settings; those that ship by default.
+    options
+        Fields of :class:`stemforge.train.RunOptions`: ``resume``, ``init``, ``quiet``, ``trainer_options`` and so on.
+
+    Returns
+    -------
+    Path
+        The weights file.
+
+    Raises
+    ------
+    InputError, CorpusError, WeightsError
+        Corpora that do not fit together, a run folder that is already used, or a training that diverged.
+    """
+    recipe = recipe or AtomNetRecipe.shipped()
+    corpora = _labelled(data)
+    sampling = common_sampling(corpora)
+    training, held_out = (AtomHeatMaps(corpora, part, recipe) for part in ("train", "validation"))
+    torch.manual_seed(recipe.seed)
+    task = AtomNetTask(recipe.model_dump(mode="json"))
+    card = Card("atom-net", sampling, data=describe(corpora), settings=recipe.network.model_dump(mode="json"))
+    return run_training(task, training, held_out, card, out, RunOptions(**options))
+
+
+def _labelled(data: Sequence[str | Path]) -> list[Corpus]:
+    """Open corpora of atoms; refuse them where not one is labelled."""
+    corpora = [Corpus(folder) for folder in data]
+    if not any(len(sample.labels) for corpus in corpora for sample in corpus.labels_only()):
+        raise CorpusError(
+            f"{', '.join(str(c.folder) for c in corpora)}: no labelled atom on any image; there is nothing to learn"
+        )
+    return corpora
 
 
 def fit_divaesr(

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from stemforge.errors import RecipeError
 from stemforge.recipe import Settings
 from stemforge.train.augment import Augmentation
+from stemforge.train.models.atom_net import AtomNetSettings
 from stemforge.train.models.divaesr import DIVAESRSettings
 from stemforge.train.models.faster_rcnn import FasterRCNNSettings
 
@@ -32,6 +33,8 @@ class TrainingRecipe(Settings):
         Share of the samples, the last of each corpus, kept for validation.
     patience
         Epochs without a better validation after which training stops.
+    schedule
+        ``constant`` learning rate, or ``cosine``: down to a hundredth of it at the last of ``epochs``.
     """
 
     SHIPPED: ClassVar[tuple[str, ...]] = ()
@@ -44,6 +47,7 @@ class TrainingRecipe(Settings):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     patience: Annotated[int, Field(ge=1)] = 8
+    schedule: Literal["constant", "cosine"] = "constant"
 
     @classmethod
     def load(cls, recipe: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Self:
@@ -127,13 +131,45 @@ class SACCNNRecipe(TrainingRecipe):
     crops: Crops = Crops()
 
 
+class AtomNetRecipe(TrainingRecipe):
+    """Everything that decides an AtomNet training run.
+
+    Parameters
+    ----------
+    crops
+        What counts as an atom: ``min_cnr``, ``min_contrast`` and ``ignore_cnr``; its other fields are SAC-CNN's.
+    crop
+        Side of the square crops shown [pixel].
+    per_image
+        Crops cut from each image an epoch.
+    offset_weight
+        Loss = cross-entropy of the heat map + ``offset_weight`` · negative log-likelihood of the offsets.
+    augmentation
+        How much training images are varied; brightness and contrast do not apply, as images are standardised.
+    network
+        Sizes.
+
+    Examples
+    --------
+    >>> AtomNetRecipe.shipped().crops.min_cnr
+    3.5
+    """
+
+    SHIPPED: ClassVar[tuple[str, ...]] = ("atom-net",)
+
+    crops: Crops = Crops(min_cnr=3.5, min_contrast=0.045, ignore_cnr=3.0)
+    crop: Annotated[int, Field(ge=32, le=2048)] = 256
+    per_image: Annotated[int, Field(ge=1)] = 3
+    offset_weight: Annotated[float, Field(ge=0)] = 0.01
+    augmentation: Augmentation = Augmentation(rotation="quarter", zoom=(1, 1))
+    network: AtomNetSettings = AtomNetSettings()
+
+
 class DosedRecipe(TrainingRecipe):
     """What the recipes of both networks for low-dose iDPC images share.
 
     Parameters
     ----------
-    schedule
-        ``constant`` learning rate, or ``cosine``: down to a hundredth of it at the last of ``epochs``.
     doses
         Each image is shown at a dose drawn log-uniformly between these [e/Å²].
     clean_share
@@ -145,7 +181,6 @@ class DosedRecipe(TrainingRecipe):
         How much training images are varied.
     """
 
-    schedule: Literal["constant", "cosine"] = "constant"
     doses: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (300.0, 1e4)
     clean_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     high_pass: Annotated[float, Field(ge=0)] = 0.02

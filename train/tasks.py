@@ -9,10 +9,18 @@ from torch.nn import functional
 from torchvision.ops import box_iou
 
 from stemforge.errors import InputError
+from stemforge.train.heat_maps import HEAT_SIGMA, HeatMaps
+from stemforge.train.models.atom_net import AtomNet
 from stemforge.train.models.divaesr import DIVAESR
 from stemforge.train.models.faster_rcnn import FasterRCNN
 from stemforge.train.models.sac_cnn import SACCNN
-from stemforge.train.recipe import DIVAESRRecipe, DosedRecipe, FasterRCNNRecipe, SACCNNRecipe, TrainingRecipe
+from stemforge.train.recipe import (
+    AtomNetRecipe,
+    DIVAESRRecipe,
+    FasterRCNNRecipe,
+    SACCNNRecipe,
+    TrainingRecipe,
+)
 from stemforge.train.weights import CARD_KEY, Card
 
 GREY = 255.0
@@ -65,7 +73,7 @@ class Task(lightning.LightningModule):
 
     def scheduled(self, optimiser: torch.optim.Optimizer) -> Any:
         """Add the recipe's schedule to an optimiser."""
-        if not isinstance(self.recipe, DosedRecipe) or self.recipe.schedule == "constant":
+        if self.recipe.schedule == "constant":
             return optimiser
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             optimiser, self.recipe.epochs, self.recipe.learning_rate / 100
@@ -109,6 +117,47 @@ class SACCNNTask(Task):
         true_positives = ((said == 1) & (classes == 1)).sum()
         f1 = 2 * true_positives / ((said == 1).sum() + (classes == 1).sum()).clamp(min=1)
         return self.report(part, len(crops), loss, f1=f1.float())
+
+
+class AtomNetTask(Task):
+    """Train AtomNet by the cross-entropy of its heat map and the likelihood of its offsets, with AdamW.
+
+    Parameters
+    ----------
+    recipe
+        Settings of the run, as plain values.
+    """
+
+    recipe: AtomNetRecipe
+    model: AtomNet
+
+    def __init__(self, recipe: dict[str, Any]) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.recipe = AtomNetRecipe.from_mapping(recipe)
+        self.model = AtomNet(self.recipe.network).to(memory_format=torch.channels_last)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW with the recipe's schedule."""
+        recipe = self.recipe
+        return self.scheduled(
+            torch.optim.AdamW(self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+        )
+
+    def loss(self, batch: HeatMaps, part: str) -> Tensor:
+        """Cross-entropy of the heat map and negative log-likelihood of the offsets; logs both."""
+        maps = self.model(batch.image.to(memory_format=torch.channels_last))
+        entropy = functional.binary_cross_entropy_with_logits(
+            maps.logit, batch.heat, weight=batch.weight, reduction="sum"
+        )
+        # Per atom, so that images with many and with few weigh alike: an atom's spot covers 2πσ² pixels.
+        atoms = (batch.heat.sum() / (2 * torch.pi * HEAT_SIGMA**2)).clamp(min=1.0)
+        heat = entropy / (atoms + len(batch.image))
+        apart = ((maps.offset - batch.offset) ** 2).sum(1)
+        likelihood = apart / (2 * torch.exp(2 * maps.log_sigma)) + 2 * maps.log_sigma
+        offset = (likelihood * batch.near).sum() / batch.near.sum().clamp(min=1)
+        loss = heat + self.recipe.offset_weight * offset
+        return self.report(part, len(batch.image), loss, heat=heat.detach(), offset=offset.detach())
 
 
 class DIVAESRTask(Task):

@@ -14,12 +14,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stemforge.errors import RecipeError, WeightsError
+from stemforge.train.models.atom_net import AtomNet, AtomNetSettings
 from stemforge.train.models.divaesr import DIVAESR, DIVAESRSettings
 from stemforge.train.models.faster_rcnn import FasterRCNN, FasterRCNNSettings
 from stemforge.train.models.sac_cnn import SACCNN
 
 ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], torch.nn.Module]] = {
     "sac-cnn": lambda settings: SACCNN(),
+    "atom-net": lambda settings: AtomNet(AtomNetSettings.from_mapping(settings)),
     "divaesr": lambda settings: DIVAESR(DIVAESRSettings.from_mapping(settings)),
     "faster-rcnn": lambda settings: FasterRCNN(FasterRCNNSettings.from_mapping(settings)),
 }

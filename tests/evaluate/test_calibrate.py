@@ -57,22 +57,18 @@ def test_f1_by_hand(weights, tmp_path, write_blobs):
 
 
 def test_doubtful_atoms_count_as_background(matched_filter, blobs):
-    from stemforge.train import prepare_image
-
     spots = np.array([[20.0, 20], [50, 50]])
-    image = prepare_image(blobs(spots, (72, 72)))
+    image = blobs(spots, (72, 72))
     (score,) = calibrate._scores(matched_filter, LabelledImage(image, spots[:1], spots[1:]), (0.5,))
     assert (score.true_positives, score.false_positives, score.false_negatives) == (1, 1, 0)
 
 
 def test_held_out_images_are_those_that_training_left(tiny_corpus, tmp_path, write_blobs):
-    from stemforge.train import prepare_image
-
     corpus = Corpus(write_blobs(tmp_path / "m", 5))
     images = held_out_images([corpus], Crops(), 0.4)
     assert len(images) == 2
     for labelled, sample in zip(images, corpus[3:], strict=True):
-        np.testing.assert_array_equal(labelled.image, prepare_image(sample.signal[0]))
+        np.testing.assert_array_equal(labelled.image, sample.signal[0])
     simulated = [Corpus(tiny_corpus)]
     first, again, other = (held_out_images(simulated, Crops(), 0.25, seed=s) for s in (0, 0, 1))
     np.testing.assert_array_equal(first[0].image, again[0].image)
