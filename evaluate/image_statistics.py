@@ -21,6 +21,8 @@ _BLOCK = 16  # side of the blocks in which noise is held against the mean [pixel
 # An atom's spot as a Gaussian [Å], and how many standard deviations of noise make a blob.
 _SPOT = 1.1
 _BLOB_SNR = 5.0
+# An offset whose error is more than this share of the signal over it is not believed.
+_OFFSET_ERROR = 0.1
 _FIRST_LAG = 16  # pixels; nearer, the specimen's own texture looks like flicker
 
 
@@ -154,8 +156,8 @@ def detector_response(image: NDArray[np.float64]) -> tuple[float, float]:
     Returns
     -------
     gain, offset
-        Detector units an electron, and at no electron. Without enough range in the means to tell the offset, it is
-        taken to be the smallest that leaves a twentieth of the image no darker than nothing.
+        Detector units an electron, and at no electron. Where the image is too even to tell the offset, it is taken
+        to be 0.
 
     Raises
     ------
@@ -189,6 +191,11 @@ def detector_response(image: NDArray[np.float64]) -> tuple[float, float]:
         residual, start, bounds=([-np.inf, lowest], [np.inf, float(means.min())]), loss="soft_l1"
     )
     gain, offset = float(np.exp(found.x[0])), float(found.x[1])
+    # How well the fit knows the offset, from the curvature at its end.
+    curvature = np.linalg.pinv(found.jac.T @ found.jac)[1, 1]
+    error = np.sqrt(curvature * 2 * found.cost / max(len(means) - 2, 1))
+    if error > _OFFSET_ERROR * abs(level - offset) or level <= offset:
+        return float(np.median(variances) / level), 0.0
     return gain, offset
 
 
@@ -224,7 +231,8 @@ def _flicker(relative: NDArray[np.float64], specimen: NDArray[np.bool_]) -> tupl
     scale = float(np.nanmax(np.abs(shared_array)))
     start = [0.5 * np.log(max(float(np.nanmean(shared_array)), 1e-8)), np.log(0.5)]
     fitted = optimize.least_squares(
-        lambda p: (model(p) - shared_array[usable]) / scale,
+        # Weakly held to half a line: amplitude and memory can make up for one another.
+        lambda p: np.append((model(p) - shared_array[usable]) / scale, 0.2 * (p[1] - start[1])),
         start,
         bounds=([-9, np.log(0.03)], [-1.5, np.log(3)]),
     )
@@ -250,10 +258,12 @@ def _texture(counts: NDArray[np.float64], specimen: NDArray[np.bool_], sampling:
     usable = np.abs(kx) > 2.5 / (side * sampling)  # lines' flicker lies on the axis kx = 0
     high = usable & (k > 0.84 * 0.5 / sampling)
     noise = np.median(power[high]) / np.log(2)  # power of noise is exponentially distributed
-    return tuple(
-        float((power[usable & (k >= 1 / low) & (k < 1 / up)] - noise).sum())
-        for low, up in itertools.pairwise(BANDS)
-    )
+    found = []
+    for low, up in itertools.pairwise(BANDS):
+        band = (k >= 1 / low) & (k < 1 / up)
+        # What lies on the axis is taken to be as strong as what does not.
+        found.append(float((power[usable & band] - noise).mean() * band.sum()))
+    return tuple(found)
 
 
 def _blobs(
