@@ -26,7 +26,7 @@ def simulate(
     ----------
     recipe
         A YAML file, or the name of a recipe that ships with stemforge: pt-nc, fe-c3n4, zsm5-idpc,
-        quickstart.
+        zsm5-columns, quickstart.
     overrides
         Fields of the recipe by dotted name.
     out

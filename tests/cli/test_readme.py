@@ -24,7 +24,7 @@ def _commands(path):
         r"^ *```(?:bash|sh|console)\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.M | re.S
     )
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    parts = [part.strip().removeprefix("$ ") for line in lines for part in re.split("&&|;|#", line)]
+    parts = [part.strip().removeprefix("$ ") for line in lines for part in re.split("&&?|;|#", line)]
     return [part for part in parts if part.startswith("stemforge ")]
 
 
