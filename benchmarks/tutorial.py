@@ -3,9 +3,9 @@
     python benchmarks/tutorial.py [--waves 2] [--slices 6] [--out tutorial.json]
 
 abTEM: PRISM with interpolation 2 and a scan at the probe's Nyquist distance, one frozen-phonon configuration. Its
-scattering matrix of this field would take hundreds of gigabytes, so a few of its plane waves are run through a few slices
-of the very structure, and their time is multiplied by the number of waves and slices. What the matrix is then used for, a
-sum over all its waves at every probe position, is left out: the ratio is a lower bound.
+scattering matrix of this field would take hundreds of gigabytes, so a few of its plane waves are run through a few
+slices of the very structure, and their time is multiplied by the number of waves and slices. What the matrix is then
+used for, a sum over all its waves at every probe position, is left out: the ratio is a lower bound.
 """
 
 import os
