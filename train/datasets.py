@@ -34,8 +34,6 @@ Transform = Callable[[Sample, np.random.Generator], Any]
 ImageTarget = tuple[Tensor, dict[str, Tensor]]
 """Image of shape (channels, height, width) and what is on it, by name."""
 
-# Samples that are read together where a recipe knows no shards.
-
 
 @dataclass(frozen=True)
 class RecordedImages:
