@@ -68,7 +68,10 @@ def best(find: Callable[[Micrograph], Annotations], labelled: Labelled, grid: np
         return float(np.mean(rows))
 
     values = [mean(threshold) for threshold in grid]
-    return {"best_threshold": round(float(grid[int(np.argmax(values))]), 3), "f1": round(max(values), 3)}
+    return {
+        "best_threshold": round(float(grid[int(np.argmax(values))]), 3),
+        "best_f1": round(max(values), 3),
+    }
 
 
 if __name__ == "__main__":

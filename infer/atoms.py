@@ -278,6 +278,10 @@ def detect_atoms(
     threshold = card.threshold if threshold is None else threshold
     if not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
+    if not isinstance(model, AtomNet | SACCNN):
+        raise WeightsError(
+            f"detecting atoms needs an atom-net or a sac-cnn, these weights are of a {card.architecture}"
+        )
     image, sampling = resampled(micrograph.image, micrograph.sampling, card.sampling)
     try:
         likelihood, find = atom_finder(model, image, tile=tile, device=device)

@@ -270,7 +270,7 @@ def _fill(h5: h5py.File, samples: Sequence[Sample]) -> None:
         compression_opts=4,
         shuffle=True,
         fletcher32=True,
-    )
+    ).flush()
     texts = [json.dumps(dict(s.metadata), sort_keys=True) for s in samples]
     h5.create_dataset("metadata", data=texts, dtype=h5py.string_dtype())
 
@@ -308,9 +308,11 @@ def _or_nan(labels: Annotations, name: str) -> NDArray:
 def _column(group: h5py.Group, name: str, values: NDArray) -> None:
     """Write a column; HDF5 cannot compress an empty one."""
     if len(values):
+        # Flushed at once: otherwise a chunk gets its place in the file when Python happens to drop the table, and
+        # the same samples would not always give the same bytes.
         group.create_dataset(
             name, data=values, compression="gzip", compression_opts=1, shuffle=True, fletcher32=True
-        )
+        ).flush()
     else:
         group.create_dataset(name, data=values)
 

@@ -181,7 +181,7 @@ def test_an_image_without_signal_is_refused_by_name(matched_filter):
 
 
 def test_another_network_is_refused(blobs):
-    with pytest.raises(WeightsError, match="needs a sac-cnn"):
+    with pytest.raises(WeightsError, match="needs an atom-net or a sac-cnn, these weights are of a divaesr"):
         detect_atoms(Micrograph(blobs(SPOTS, (120, 130))), torch.nn.Identity(), Card("divaesr"))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from stemforge import Corpus, CorpusError, verify_corpus
-from stemforge.shard import SCHEMA, check_shard, read_header
+from stemforge.shard import SCHEMA, check_shard, encode_shard, read_header
 
 LONG = {"long": "x" * 40}
 
@@ -256,3 +256,19 @@ def test_to_open_a_corpus_only_headers_are_read(tmp_path, writer, sample, monkey
     assert corpus[0].index == 0
     with pytest.raises(CorpusError, match=r"shard-001999\.h5.*not those that were written"):
         corpus[-1]
+
+
+def test_bytes_do_not_depend_on_when_python_drops_tables(sample, monkeypatch):
+    """Tables that are kept open get their chunks' places in the file when they are dropped, in any order."""
+    samples = [sample(0), sample(1)]
+    settings = {"kind": "simulated", "recipe": {"name": "x"}, "recipe_hash": "0" * 64}
+    expected = encode_shard(samples, **settings)
+    kept = []
+    create = h5py.Group.create_dataset
+
+    def keeping(group, *args, **kwargs):
+        kept.append(create(group, *args, **kwargs))
+        return kept[-1]
+
+    monkeypatch.setattr(h5py.Group, "create_dataset", keeping)
+    assert encode_shard(samples, **settings) == expected
