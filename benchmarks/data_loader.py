@@ -92,7 +92,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        corpus = Corpus(options.corpus) if options.corpus else made_corpus(Path(folder) / "c", 32)
+        corpus = Corpus(options.corpus) if options.corpus else made_corpus(Path(folder) / "c", 192)
         ours, naive = (
             crops_a_second(corpus, options.size, n, options.workers, options.seconds)
             for n in (options.per_sample, 1)

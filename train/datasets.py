@@ -31,8 +31,9 @@ from stemforge.train.batches import Epochs, Place
 Transform = Callable[[Sample, np.random.Generator], Any]
 """Makes an item, or a list of items, of a sample; all randomness comes from the generator."""
 
-ImageTarget = tuple[Tensor, dict[str, Tensor]]
-"""Image of shape (channels, height, width) and what is on it, by name."""
+ImageTarget = tuple[Tensor, dict[str, NDArray[Any]]]
+"""Image of shape (channels, height, width) and what is on it, by name: arrays, as a worker process can send many small
+ones at a fraction of what as many tensors would cost."""
 
 
 @dataclass(frozen=True)
@@ -110,23 +111,21 @@ def _seen(view: View, labels: Annotations) -> Annotations:
     return moved.where(moved.inside((view.size, view.size)))
 
 
-def _target(sample: Sample, labels: Annotations) -> dict[str, Tensor]:
-    target = {"index": torch.tensor(sample.index), "points": torch.from_numpy(labels.points).float()}
+def _target(sample: Sample, labels: Annotations) -> dict[str, NDArray[Any]]:
+    target = {"index": np.array(sample.index), "points": labels.points.astype(np.float32)}
     if labels.boxes is not None:
-        target["boxes"] = torch.from_numpy(labels.boxes).float()
-    for name, values in labels.columns.items():
-        if values.dtype.kind in "biuf":
-            target[name] = torch.from_numpy(np.ascontiguousarray(values))
-    return target
+        target["boxes"] = labels.boxes.astype(np.float32)
+    numbers = {name: values for name, values in labels.columns.items() if values.dtype.kind in "biuf"}
+    return target | numbers
 
 
-def collate(items: Sequence[ImageTarget | list[ImageTarget]]) -> tuple[Tensor, list[dict[str, Tensor]]]:
+def collate(items: Sequence[ImageTarget | list[ImageTarget]]) -> tuple[Tensor, list[dict[str, NDArray[Any]]]]:
     """Collate items of :class:`RecordedImages`: images are stacked, targets, whose lengths differ, listed.
 
     Examples
     --------
     >>> image = torch.zeros(1, 8, 8)
-    >>> one, two = ({"points": torch.zeros(n, 2)} for n in (1, 2))
+    >>> one, two = ({"points": np.zeros((n, 2))} for n in (1, 2))
     >>> images, targets = collate([(image, one), [(image, two), (image, two)]])
     >>> images.shape, [len(t["points"]) for t in targets]
     (torch.Size([3, 1, 8, 8]), [1, 2, 2])
