@@ -60,6 +60,8 @@ def local_client(workers: int, retries: int, signals: StopSignals) -> Iterator[C
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,
         "distributed.worker.memory.terminate": 0.95,
+        # Samples of the stack a hundred times a second, which nobody looks at.
+        "distributed.worker.profile.enabled": False,
         # Without dask's MALLOC_TRIM_THRESHOLD_: under it every large array is mapped and unmapped anew, and a third of
         # the time goes into page faults.
         "distributed.nanny.pre-spawn-environ": dict.fromkeys(
