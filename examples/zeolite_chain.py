@@ -1,8 +1,8 @@
 """From a zeolite's structure to molecules found, with a picture of every step.
 
-    python examples/zeolite_chain.py [--out zeolite-chain] [--dose 20000]
+    python examples/zeolite_chain.py [--out zeolite-chain] [--dose 3000]
 
-Builds MFI with pyridine and thiophene in its channels, images it with four detector segments, counts the electrons
+Builds MFI with columns of pyridine and thiophene in its channels, images it with four detector segments, counts the electrons
 of a dose, integrates (iDPC), restores with DIVAESR and finds the molecules with Faster R-CNN. The weights that
 come with stemforge are used; the structure drawn here is not among those they were trained on.
 """
@@ -21,12 +21,12 @@ from stemforge.train import load_weights, shipped_weights
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--out", type=Path, default=Path("zeolite-chain"))
-parser.add_argument("--dose", type=float, default=20000.0, help="e/Å²")
+parser.add_argument("--dose", type=float, default=3000.0, help="e/Å²")
 options = parser.parse_args()
 options.out.mkdir(parents=True, exist_ok=True)
 
 # 1. Structure and noise-free signals of the four segments. Another seed, another crystal.
-recipe = SimulationRecipe.load("zsm5-idpc", {"seed": 7})
+recipe = SimulationRecipe.load("zsm5-columns", {"seed": 7})
 _, atoms = recipe.build(0)
 draw_structure(atoms).savefig(options.out / "1-structure.png", dpi=90, bbox_inches="tight")
 sample = simulate_sample(recipe, 0)
