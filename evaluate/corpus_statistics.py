@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from stemforge.corpus import Corpus, Sample
-from stemforge.simulate import SEGMENTS, visibility
+from stemforge.simulate import SEGMENTS, Texture, visibility
 from stemforge.simulate.recording import corpus_degradation, recording_rng
 from stemforge.train import Crops
 
@@ -41,9 +41,7 @@ class CorpusStatistics:
     contrast, cnr
         Of each atom at the reference dose.
     drawn_cnr
-        Of each atom at the dose and source drawn for its image.
-    visible
-        Of each atom: whether it counts as visible there (:class:`stemforge.train.Crops`).
+        Of each atom on up to 64 images at the dose and source drawn for its image, against counts and texture.
     molecules
         Number of each species.
     """
@@ -58,17 +56,16 @@ class CorpusStatistics:
     contrast: NDArray[np.float64]
     cnr: NDArray[np.float64]
     drawn_cnr: NDArray[np.float64]
-    visible: NDArray[np.bool_]
     molecules: Mapping[str, int]
 
     @classmethod
     def of(cls, corpus: Corpus) -> "CorpusStatistics":
         """Collect the statistics; of large corpora only labels and metadata are read in full."""
-        degradation, limits = corpus_degradation(corpus), Crops()
+        degradation = corpus_degradation(corpus)
         sizes: set[str] = set()
         molecules: Counter[str] = Counter()
         rows: dict[str, list[Any]] = {name: [] for name in ("labels", "thickness", "focus", "dose", "counts")}
-        atoms: dict[str, list[NDArray]] = {name: [] for name in ("contrast", "cnr", "drawn_cnr", "visible")}
+        atoms: dict[str, list[NDArray]] = {name: [] for name in ("contrast", "cnr", "drawn_cnr")}
         electrons: list[float] = []
         for sample in corpus.labels_only():
             labels = sample.labels
@@ -87,14 +84,17 @@ class CorpusStatistics:
                 continue
             drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
             electrons[-1] = drawn.electrons_per_pixel(sample.sampling)
-            dose = electrons[-1] / sample.sampling**2
-            rows["dose"].append(dose)
-            if set(labels.columns) >= _SEEN_BY:
-                contrast, cnr = visibility(labels, dose, drawn.source_size)
-                atoms["drawn_cnr"].append(cnr)
-                atoms["visible"].append((cnr >= limits.min_cnr) & (contrast >= limits.min_contrast))
+            rows["dose"].append(electrons[-1] / sample.sampling**2)
         chosen = np.unique(np.linspace(0, len(corpus) - 1, min(_SIGNALS, len(corpus))).astype(int))
-        rows["counts"] = [float(corpus[int(i)].signal.mean()) * electrons[i] for i in chosen]
+        for index in chosen:
+            sample = corpus[int(index)]
+            rows["counts"].append(float(sample.signal.mean()) * electrons[index])
+            if degradation is None or sample.sampling is None or not set(sample.labels.columns) >= _SEEN_BY:
+                continue
+            drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
+            dose = electrons[index] / sample.sampling**2
+            texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
+            atoms["drawn_cnr"].append(visibility(sample.labels, dose, drawn.source_size, texture)[1])
         values: dict[str, Any] = {
             name: np.array(listed, dtype=int if name == "labels" else float) for name, listed in rows.items()
         }
@@ -105,6 +105,11 @@ class CorpusStatistics:
             molecules=dict(sorted(molecules.items())),
             **values,
         )
+
+    @property
+    def visible(self) -> NDArray[np.bool_]:
+        """Which of the atoms of ``drawn_cnr`` count as visible (:class:`stemforge.train.Crops`)."""
+        return self.drawn_cnr >= Crops().min_cnr
 
     def words(self, reference_dose: float | None) -> dict[str, str]:
         """Return the statistics as text by heading."""

@@ -16,6 +16,7 @@ from stemforge.micrograph import Micrograph
 from stemforge.readers import read_micrograph
 from stemforge.simulate.recording import corpus_degradation, record, recording_rng
 from stemforge.train import Crops
+from stemforge.train.atom_crops import visible_atoms
 
 _FIGURES = (".png", ".pdf", ".svg", ".jpg")
 
@@ -159,10 +160,7 @@ def as_recorded(corpus: Corpus, sample: Sample) -> tuple[Micrograph, np.ndarray,
     points = recording.labels.points
     if recording.settings is None or "cnr" not in recording.labels.columns:
         return micrograph, points, points[:0]
-    limits = Crops()
-    visible = (recording.labels["cnr"] >= limits.min_cnr) & (
-        recording.labels["contrast"] >= limits.min_contrast
-    )
+    visible, _ = visible_atoms(recording.labels, Crops())
     return micrograph, points[visible], points[~visible]
 
 

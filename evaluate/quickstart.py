@@ -25,6 +25,7 @@ from stemforge.progress import console, progress
 from stemforge.readers import read_micrograph
 from stemforge.simulate import SimulationRecipe, degrade, simulate_corpus, simulate_sample
 from stemforge.simulate.recipe import Stage
+from stemforge.simulate.recording import record
 from stemforge.structures import draw_structure
 from stemforge.train import Crops, SACCNNRecipe, fit_sac_cnn, load_weights
 from stemforge.train.atom_crops import visible_atoms
@@ -131,17 +132,15 @@ def _detect_unseen(
 ) -> Detection:
     """Simulate an image from another seed, detect on it, and write truth and result as CSV."""
     sample = simulate_sample(recipe, index)
-    rng = recipe.rng(index, Stage.DEGRADATION)
-    degraded = degrade(sample.signal[:1], recipe.degradation, recipe.scan.sampling, rng)
-    dose = degraded.settings.electrons_per_pixel(recipe.scan.sampling) / recipe.scan.sampling**2
-    visible, _ = visible_atoms(sample.labels, crops, dose, degraded.settings.source_size)
+    recording = record(sample, recipe.degradation, recipe.rng(index, Stage.DEGRADATION))
+    visible, _ = visible_atoms(recording.labels, crops)
     name = f"unseen-{index:03d}"
-    micrograph = Micrograph(degraded.image[0], recipe.scan.sampling, "HAADF", name)
+    micrograph = Micrograph(recording.image[0], recipe.scan.sampling, "HAADF", name)
     detection = detect_atoms(micrograph, model, card)  # type: ignore[arg-type]
     for part in ("found", "truth"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     detection.atoms.to_csv(folder / "found" / f"{name}.csv", micrograph.sampling)
-    Annotations(degraded.move(sample.labels.points)[visible]).to_csv(
+    Annotations(recording.labels.points[visible]).to_csv(
         folder / "truth" / f"{name}.csv", micrograph.sampling
     )
     return detection

@@ -2,9 +2,9 @@
 
     python examples/zeolite_chain.py [--out zeolite-chain] [--dose 3000]
 
-Builds MFI with columns of pyridine and thiophene in its channels, images it with four detector segments, counts the electrons
-of a dose, integrates (iDPC), restores with DIVAESR and finds the molecules with Faster R-CNN. The weights that
-come with stemforge are used; the structure drawn here is not among those they were trained on.
+Builds MFI with columns of pyridine and thiophene in its channels, images it with four detector segments, counts
+the electrons of a dose, integrates (iDPC), restores with DIVAESR and finds the molecules with Faster R-CNN. The
+weights that come with stemforge are used; the structure drawn here is not among those they were trained on.
 """
 
 import argparse

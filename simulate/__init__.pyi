@@ -6,7 +6,7 @@ from .export import export_corpus
 from .generate import simulate_corpus
 from .idpc import idpc_image
 from .kernels import atom_image, cross_section, kernel_signal, object_function
-from .labels import label_atoms, visibility
+from .labels import label_atoms
 from .microscope import PRESETS, SEGMENTS, Microscope
 from .molecules import label_molecules
 from .plan import Plan, plan_segmented
@@ -16,6 +16,7 @@ from .sample import simulate_sample
 from .scan import Scan
 from .segmented import segmented_signal
 from .targets import atom_map
+from .visibility import Texture, visibility
 
 __all__ = [
     "PRESETS",
@@ -28,6 +29,7 @@ __all__ = [
     "Recording",
     "Scan",
     "SimulationRecipe",
+    "Texture",
     "abtem_signal",
     "atom_image",
     "atom_map",

@@ -11,6 +11,7 @@ from stemforge.simulate.degrade import FWHM
 from stemforge.simulate.kernels import atom_image
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
+from stemforge.simulate.visibility import visibility
 from stemforge.structures import Tag
 
 # Atoms of about the same defocus share one image: within 5 Å near focus, within a tenth of it far away.
@@ -42,8 +43,8 @@ def label_atoms(
     microscope, scan, focus
         As given to the engine.
     reference_dose, source_size
-        Dose [e/Å²] and source [FWHM Å] at which ``contrast`` and ``cnr`` are quoted; :func:`visibility` gives
-        them at others.
+        Dose [e/Å²] and source [FWHM Å] at which ``contrast`` and ``cnr`` are quoted, against counting noise alone;
+        :func:`stemforge.simulate.visibility` gives them at others, and against texture.
     thermal_sigma
         Root mean square thermal displacement along one direction [Å].
 
@@ -101,38 +102,6 @@ def label_atoms(
     )
     contrast, cnr = visibility(labels, reference_dose, source_size)
     return Annotations(points, columns={**labels.columns, "contrast": contrast, "cnr": cnr})
-
-
-def visibility(
-    labels: Annotations, dose: float, source_size: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Say how visible labelled atoms are at a dose and source size.
-
-    An atom's image, of sum S, stands on a background B. Its contrast is its peak over the background,
-    S/(2πσ²B). An ideal observer who knows the image k and the background finds it with the contrast-to-noise of
-    the matched filter, √(D ∫k²/B) = S √(D/(4πσ²B)) at dose D. The widths σ, one for the peak and one for the sum
-    of squares, grow with the source in quadrature: exact at the source size for which the labels were made.
-
-    Parameters
-    ----------
-    labels
-        From :func:`label_atoms`.
-    dose
-        Incident electrons per area [e/Å²].
-    source_size
-        Full width at half maximum of the source [Å].
-
-    Returns
-    -------
-    contrast, cnr
-        One value an atom.
-    """
-    source = (source_size / FWHM) ** 2
-    peak = labels["scattering"] / (2 * np.pi * (labels["peak_width_angstrom"] ** 2 + source))
-    # In vacuum there is next to no background to count: half the atom's own peak stands in.
-    background = np.maximum(labels["background"], np.maximum(peak / 2, 1e-12))
-    variance = labels["noise_width_angstrom"] ** 2 + source
-    return peak / background, labels["scattering"] * np.sqrt(dose / (4 * np.pi * variance * background))
 
 
 def _without(variance: float, source: float) -> float:

@@ -189,6 +189,7 @@ class SingleAtoms(Settings):
     cluster_size: tuple[int, int] = (2, 4)
     ligand: Literal["Cl", "OH"] | None = None
     ligand_fraction: Fraction = 1.0
+    impurity: bool = False
 
     @model_validator(mode="after")
     def _element_exists(self) -> Self:

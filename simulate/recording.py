@@ -12,9 +12,9 @@ from stemforge.corpus import Corpus, Sample
 from stemforge.errors import CorpusError, InputError
 from stemforge.simulate.degrade import Degradation, degrade
 from stemforge.simulate.idpc import idpc_image
-from stemforge.simulate.labels import visibility
 from stemforge.simulate.microscope import SEGMENTS
 from stemforge.simulate.recipe import Stage
+from stemforge.simulate.visibility import Texture, visibility
 
 IDPC = "iDPC"
 """Name of the channel that four segments are integrated to."""
@@ -33,7 +33,7 @@ class Recording:
         Name of each channel; ``("iDPC",)`` where the sample holds four segments.
     labels
         Moved with the scan's distortion, without those that drifted off the image. Columns ``contrast`` and
-        ``cnr`` hold for this recording's dose and source.
+        ``cnr`` hold for this recording's dose and source, ``cnr`` against the support's texture too.
     settings
         The degradation as it was drawn; None without.
     dose
@@ -85,7 +85,8 @@ def record(
     dose = degraded.settings.electrons_per_pixel(sample.sampling) / sample.sampling**2
     boxes, columns = sample.labels.boxes, dict(sample.labels.columns)
     if {"scattering", "background", "peak_width_angstrom", "noise_width_angstrom"} <= set(columns):
-        seen = visibility(sample.labels, dose, degraded.settings.source_size)
+        texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
+        seen = visibility(sample.labels, dose, degraded.settings.source_size, texture)
         columns["contrast"], columns["cnr"] = seen
     moved = Annotations(
         degraded.move(sample.labels.points), None if boxes is None else degraded.move_boxes(boxes), columns

@@ -7,13 +7,14 @@ from .from_file import structure_from_file
 from .guests import guests_from_cell, place_guest
 from .particle import carbon_particle
 from .single_atoms import scatter_single_atoms
-from .tags import CLUSTER_ATOM, GUEST, LIGAND, SINGLE_ATOM, SUPPORT, Tag
+from .tags import CLUSTER_ATOM, GUEST, IMPURITY, LIGAND, SINGLE_ATOM, SUPPORT, Tag
 from .view import draw_structure
 from .zeolites import mfi, zeolite
 
 __all__ = [
     "CLUSTER_ATOM",
     "GUEST",
+    "IMPURITY",
     "LIGAND",
     "SINGLE_ATOM",
     "SUPPORT",

@@ -69,6 +69,7 @@ def scatter_single_atoms(
     ligand: str | None = None,
     ligand_fraction: float = 1.0,
     contact_distance: float = 2.0,
+    impurity: bool = False,
     region: tuple[float, float, float, float] | None = None,
     rng: np.random.Generator,
 ) -> Atoms:
@@ -107,6 +108,8 @@ def scatter_single_atoms(
         Distance from a scattered atom to the nearest support atom [Å]: a surface atom comes down along z
         until it touches the first one at this distance. Over a hole wider than that, as in carbon nitride,
         it comes to rest in the outermost layer.
+    impurity : bool, default False
+        Whether these atoms are no targets: tagged `Tag.IMPURITY`, they are imaged and not labelled.
     region : (float, float, float, float), optional
         Rectangle ``(x0, y0, x1, y1)`` [Å] to which the sites keep; by default the whole cell.
     rng : numpy.random.Generator
@@ -225,6 +228,8 @@ def scatter_single_atoms(
     side, size, members = rows[:, 3], rows[:, 4].astype(int), rows[:, 5:].reshape(number, LARGEST_RAFT, 3)
     real = np.arange(LARGEST_RAFT) < size[:, None]
     tags = np.where(np.broadcast_to(size[:, None] > 1, real.shape), Tag.CLUSTER_ATOM, Tag.SINGLE_ATOM)[real]
+    if impurity:
+        tags[:] = Tag.IMPURITY
     metal = members[real]
     added = Atoms([element] * len(metal), positions=metal, tags=tags)
     if not on_surface:

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-__all__ = ["CLUSTER_ATOM", "GUEST", "LIGAND", "SINGLE_ATOM", "SUPPORT", "Tag"]
+__all__ = ["CLUSTER_ATOM", "GUEST", "IMPURITY", "LIGAND", "SINGLE_ATOM", "SUPPORT", "Tag"]
 
 
 class Tag(IntEnum):
@@ -30,6 +30,8 @@ class Tag(IntEnum):
     """Atom bonded to a scattered atom, such as Cl, or O and H of a hydroxyl."""
     GUEST = 4
     """Atom of a guest molecule in the pore of a framework."""
+    IMPURITY = 5
+    """Scattered atom that nobody looks for, such as zinc in a carbonised ZIF: on the image, not among the labels."""
 
 
 SUPPORT = Tag.SUPPORT
@@ -37,3 +39,4 @@ SINGLE_ATOM = Tag.SINGLE_ATOM
 CLUSTER_ATOM = Tag.CLUSTER_ATOM
 LIGAND = Tag.LIGAND
 GUEST = Tag.GUEST
+IMPURITY = Tag.IMPURITY

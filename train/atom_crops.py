@@ -1,7 +1,7 @@
 """Crops of 21 × 21 pixels, drawn from corpora of simulated and of measured images."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from torch import Tensor
 from stemforge.annotations import Annotations
 from stemforge.corpus import Corpus, Sample
 from stemforge.errors import CorpusError, MicrographError
-from stemforge.simulate import Degradation, degrade, visibility
-from stemforge.simulate.recording import corpus_degradation
+from stemforge.simulate import Degradation
+from stemforge.simulate.recording import corpus_degradation, record
 from stemforge.train.batches import EpochBatches, split_corpora
 from stemforge.train.models.sac_cnn import CROP
 from stemforge.train.preprocess import prepare_image
@@ -79,22 +79,18 @@ def labelled_image(
         return LabelledImage(prepare(sample.signal[0]), sample.labels.points, np.empty((0, 2)))
     if sample.sampling is None:
         raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
-    degraded = degrade(sample.signal[:1], degradation, sample.sampling, rng)
-    points = degraded.move(sample.labels.points)
-    dose = degraded.settings.electrons_per_pixel(sample.sampling) / sample.sampling**2
-    visible, doubtful = visible_atoms(sample.labels, crops, dose, degraded.settings.source_size)
-    # What drifted out of the frame is not on the image.
-    inside = Annotations(points).inside(sample.signal.shape[1:])
-    return LabelledImage(prepare(degraded.image[0]), points[visible & inside], points[doubtful & inside])
+    first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
+    recording = record(first, degradation, rng)
+    visible, doubtful = visible_atoms(recording.labels, crops)
+    return LabelledImage(
+        prepare(recording.image[0]), recording.labels.points[visible], recording.labels.points[doubtful]
+    )
 
 
-def visible_atoms(
-    labels: Annotations, crops: Crops, dose: float, source_size: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell visible atoms from doubtful ones at a dose [e/Å²] and source size [FWHM Å]."""
-    contrast, cnr = visibility(labels, dose, source_size)
-    visible = (cnr >= crops.min_cnr) & (contrast >= crops.min_contrast)
-    return visible, ~visible & (cnr >= crops.ignore_cnr)
+def visible_atoms(labels: Annotations, crops: Crops) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell visible atoms from doubtful ones by the contrast-to-noise of their recording, column ``cnr``."""
+    visible = labels["cnr"] >= crops.min_cnr
+    return visible, ~visible & (labels["cnr"] >= crops.ignore_cnr)
 
 
 def choose_centres(

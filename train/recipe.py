@@ -84,10 +84,10 @@ class Crops(Settings):
 
     Parameters
     ----------
-    min_cnr, min_contrast
-        A simulated atom counts as visible, and its crops as positive, from this contrast-to-noise and contrast
-        on, at the dose and source size of the degraded image: Rose's criterion, and the 10th percentile of the
-        contrast of atoms that experts marked on Pt/NC. Measured labels all count.
+    min_cnr
+        A simulated atom counts as visible, and its crops as positive, from this contrast-to-noise on, against the
+        counts of the degraded image and the texture of its support (:func:`stemforge.simulate.visibility`).
+        Measured labels all count.
     ignore_cnr
         Atoms fainter than visible but above this contrast-to-noise are neither positive nor negative.
     per_image
@@ -100,8 +100,7 @@ class Crops(Settings):
         How far a positive's centre may lie from its atom [pixel].
     """
 
-    min_cnr: Annotated[float, Field(ge=0)] = 5.0
-    min_contrast: Annotated[float, Field(ge=0)] = 0.07
+    min_cnr: Annotated[float, Field(ge=0)] = 4.0
     ignore_cnr: Annotated[float, Field(ge=0)] = 3.0
     per_image: Annotated[int, Field(ge=2)] = 96
     positive: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -137,7 +136,7 @@ class AtomNetRecipe(TrainingRecipe):
     Parameters
     ----------
     crops
-        What counts as an atom: ``min_cnr``, ``min_contrast`` and ``ignore_cnr``; its other fields are SAC-CNN's.
+        What counts as an atom: ``min_cnr`` and ``ignore_cnr``; its other fields are SAC-CNN's.
     crop
         Side of the square crops shown [pixel].
     per_image
@@ -152,12 +151,12 @@ class AtomNetRecipe(TrainingRecipe):
     Examples
     --------
     >>> AtomNetRecipe.shipped().crops.min_cnr
-    3.5
+    4.0
     """
 
     SHIPPED: ClassVar[tuple[str, ...]] = ("atom-net",)
 
-    crops: Crops = Crops(min_cnr=3.5, min_contrast=0.045, ignore_cnr=3.0)
+    crops: Crops = Crops()
     crop: Annotated[int, Field(ge=32, le=2048)] = 256
     per_image: Annotated[int, Field(ge=1)] = 3
     offset_weight: Annotated[float, Field(ge=0)] = 0.01

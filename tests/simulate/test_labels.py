@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from stemforge.simulate import Microscope, Scan, atom_image, label_atoms, visibility
+from stemforge.simulate import Microscope, Scan, Texture, atom_image, label_atoms, visibility
 from stemforge.simulate.degrade import FWHM
 from stemforge.structures import Tag
 
@@ -62,6 +62,44 @@ def test_visibility_scales_with_dose_and_falls_with_the_source():
     blurred = visibility(labels, 1e4, 3.0)
     assert blurred[0] < contrast
     assert blurred[1] < cnr
+
+
+def test_texture_that_is_white_counts_as_so_many_electrons_less():
+    labels = labels_of(one_atom())
+    # White texture of power 1/D₁ beside counts of 1/D₂: the noise of a dose of 1/(1/D₁ + 1/D₂).
+    white = Texture(np.array([0.0, 2.0]), np.full(2, 1 / 3e4))
+    seen = visibility(labels, 6e4, 0.0, white)[1]
+    assert seen == pytest.approx(visibility(labels, 2e4, 0.0)[1], rel=1e-3)
+    none = Texture(white.frequency, np.zeros(2))
+    assert visibility(labels, 6e4, 1.5, none)[1] == pytest.approx(visibility(labels, 6e4, 1.5)[1], rel=1e-3)
+
+
+def test_visibility_against_texture_is_that_of_a_linear_observer():
+    """The prewhitening filter, run on images with and without the atom, has the contrast-to-noise that is claimed."""
+    labels, dose, step = labels_of(one_atom()), 1e5, 0.25
+    width, source = float(labels["noise_width_angstrom"][0]), 1.2
+    rng = np.random.default_rng(1)
+    background, side = float(labels["background"][0]), 160
+    frequency = np.hypot(*np.meshgrid(*2 * [np.fft.fftfreq(side, step)]))
+    blur = np.exp(-2 * np.pi**2 * (source / FWHM) ** 2 * frequency**2)
+
+    def support(number):
+        """Grains of 2 Å, each a Poisson number of electrons: the clean support."""
+        grains = rng.poisson(40, (number, side, side)) / 40 * background
+        return np.fft.ifft2(np.fft.fft2(grains) * np.exp(-((np.pi * frequency) ** 2))).real
+
+    one = [Texture.of(image, step) for image in support(8)]
+    texture = Texture(one[0].frequency, np.mean([t.power for t in one], axis=0))
+    atom = np.exp(-2 * np.pi**2 * width**2 * frequency**2) * blur * float(labels["scattering"][0])
+    power = background * (1 / dose + np.interp(frequency, texture.frequency, texture.power) * blur**2)
+    images = np.fft.ifft2(np.fft.fft2(support(200)) * blur).real
+    images = rng.poisson(images * dose * step**2) / (dose * step**2)
+    cell = 1 / (side * step) ** 2
+    seen = (np.conj(np.fft.fft2(images) * step**2) * atom / power).real.copy()
+    seen[:, 0, 0] = 0  # the mean itself tells nothing
+    noise = (seen.sum((1, 2)) * cell).std()
+    signal = (atom**2 / power).sum() * cell
+    assert visibility(labels, dose, source, texture)[1][0] == pytest.approx(signal / noise, rel=0.15)
 
 
 def test_vacuum_gives_finite_numbers():

@@ -10,7 +10,7 @@ from stemforge.structures.carbon_nitride import carbon_nitride
 from stemforge.structures.particle import carbon_particle
 from stemforge.structures.single_atoms import scatter_single_atoms
 from stemforge.structures.surface import covered_pixels
-from stemforge.structures.tags import CLUSTER_ATOM, LIGAND, SINGLE_ATOM, SUPPORT
+from stemforge.structures.tags import CLUSTER_ATOM, IMPURITY, LIGAND, SINGLE_ATOM, SUPPORT
 
 EDGES = (70.0, 60.0)
 
@@ -110,6 +110,25 @@ def test_clusters(film):
     # Atoms of one raft are at most two bonds apart, those of two rafts at least min_distance.
     assert not np.any((distances > 2.6 + 1e-6) & (distances < 2.6 * np.sqrt(3) - 1e-6))
     assert nearest(cluster, of(atoms, SUPPORT)).min() >= 2.0 - 1e-9
+
+
+def test_impurities_are_there_and_no_targets(film):
+    pt = scatter(film, placement="volume")
+    rng = np.random.default_rng(2)
+    both = scatter_single_atoms(
+        pt,
+        "Zn",
+        placement="volume",
+        areal_density=1.0,
+        min_distance=3.0,
+        cluster_fraction=0.3,
+        impurity=True,
+        rng=rng,
+    )
+    assert of(both, SINGLE_ATOM) == pytest.approx(of(pt, SINGLE_ATOM))
+    assert set(both[both.symbols == "Zn"].get_tags()) == {IMPURITY}
+    assert len(of(both, IMPURITY)) > 42
+    assert nearest(of(both, IMPURITY), of(both, SINGLE_ATOM)).min() >= 3.0
 
 
 def test_default_bond_is_twice_the_covalent_radius(film):
