@@ -1,7 +1,7 @@
-"""The detection threshold, chosen on images that the network was not trained on."""
+"""Threshold and meaning of a detector's likelihoods, from images that the network was not trained on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,14 @@ import torch
 
 from stemforge.corpus import Corpus
 from stemforge.errors import InputError, MicrographError, WeightsError
+from stemforge.evaluate.matching import match_boxes
+from stemforge.evaluate.reliability import BINS, Counting, Reliability, calibrated, fit_platt
 from stemforge.evaluate.scores import AtomScore, score_atoms, summarise
-from stemforge.infer import atom_finder
+from stemforge.infer import CANDIDATE, atom_finder
 from stemforge.progress import progress
 from stemforge.train import SACCNN, AtomNet, Crops, load_weights, save_weights
 from stemforge.train.atom_crops import AtomCrops, LabelledImage, as_recorded, labelled_image
+from stemforge.train.weights import stored_in_half
 
 THRESHOLDS = (
     0.05,
@@ -24,7 +27,9 @@ THRESHOLDS = (
     0.3,
     0.35,
     0.4,
+    0.45,
     0.5,
+    0.55,
     0.6,
     0.7,
     0.8,
@@ -50,13 +55,16 @@ class Calibration:
     """F1 over the threshold on held-out images.
 
     ``thresholds`` and ``f1_mean``, ``f1_sd`` have one entry a threshold; ``best`` is the threshold of the
-    highest mean F1.
+    highest mean F1. ``before`` and ``after`` are AtomNet's reliability curves without and with calibration, either half
+    of the images judged by what the other half gave; None of others.
     """
 
     thresholds: tuple[float, ...]
     f1_mean: tuple[float, ...]
     f1_sd: tuple[float, ...]
     images: int
+    before: Reliability | None = None
+    after: Reliability | None = None
 
     @property
     def best(self) -> float:
@@ -91,6 +99,9 @@ def calibrate_threshold(
 ) -> Calibration:
     """Choose the threshold of a trained AtomNet or SAC-CNN on held-out images, and store it with the weights.
 
+    AtomNet's likelihoods are calibrated first, so that of the candidates with a likelihood of 0.7 seven in ten are
+    atoms that count as visible; and what the number of atoms on an image is then off by is stored, too.
+
     Parameters
     ----------
     weights
@@ -122,6 +133,13 @@ def calibrate_threshold(
     images = held_out_images([Corpus(folder) for folder in data], crops, share)
     if not images:
         raise InputError("the corpora's validation part holds no image with signal; use larger corpora")
+    before = after = None
+    metrics: dict[str, float] = {}
+    if isinstance(model, AtomNet):
+        before, after, counting = _calibrate(model, images, quiet)
+        card = replace(card, counting=asdict(counting))
+        if after is not None:
+            metrics["calibration_error"] = after.error
     with progress("choose threshold", len(images), "images", quiet) as advance:
         table = []
         for labelled in images:
@@ -129,12 +147,55 @@ def calibrate_threshold(
             advance(1)
     f1 = np.array([[score.f1 for score in row] for row in table])
     sd = f1.std(0, ddof=1) if len(images) > 1 else np.zeros(f1.shape[1])
-    calibration = Calibration(tuple(thresholds), tuple(f1.mean(0).tolist()), tuple(sd.tolist()), len(images))
+    means, deviations = tuple(f1.mean(0).tolist()), tuple(sd.tolist())
+    calibration = Calibration(tuple(thresholds), means, deviations, len(images), before, after)
     chosen = thresholds.index(calibration.best)
     summary = summarise([row[chosen] for row in table]).mean
-    metrics = {f"held_out_{name}": summary[name] for name in ("precision", "recall", "f1")}
-    save_weights(path, model, replace(card, threshold=calibration.best, metrics={**card.metrics, **metrics}))
+    metrics |= {f"held_out_{name}": summary[name] for name in ("precision", "recall", "f1")}
+    card = replace(card, threshold=calibration.best, metrics={**card.metrics, **metrics})
+    save_weights(path, model, card, half=stored_in_half(path))
     return calibration
+
+
+def _calibrate(
+    model: AtomNet, images: Sequence[LabelledImage], quiet: bool
+) -> tuple[Reliability | None, Reliability | None, Counting]:
+    """Set a network's calibration; return its reliability before and after, and how numbers follow from it."""
+    model.calibration.copy_(torch.tensor([1.0, 0.0]))
+    scores, hits = [], []
+    with progress("calibrate", len(images), "images", quiet) as advance:
+        for labelled in images:
+            _, find = atom_finder(model, labelled.image)
+            found = find(CANDIDATE)
+            hit = np.zeros(len(found), dtype=bool)
+            hit[match_boxes(found.points, labelled.atoms).pairs[:, 0]] = True
+            scores.append(np.asarray(found["score"], dtype=float))
+            hits.append(hit)
+            advance(1)
+    said, true = np.concatenate(scores), np.concatenate(hits)
+    if true.all() or not true.any():
+        return None, None, Counting(1.0, 0.0)
+    scale, shift = fit_platt(said, true)
+    model.calibration.copy_(torch.tensor([scale, shift]))
+    # Each half of the images is judged by the fit to the other.
+    halves = [
+        np.concatenate([np.full(len(s), i % 2) for i, s in enumerate(scores)]) == half for half in (0, 1)
+    ]
+    judged = np.empty(len(said))
+    for fit, test in (halves, halves[::-1]):
+        there = true[fit]
+        judged[test] = calibrated(
+            said[test], *(fit_platt(said[fit], there) if 0 < there.mean() < 1 else (scale, shift))
+        )
+    likelihood = [calibrated(s, scale, shift) for s in scores]
+    counting = Counting.fit(
+        [p.sum() for p in likelihood],
+        [(p * (1 - p)).sum() for p in likelihood],
+        [len(labelled.atoms) for labelled in images],
+    )
+    if len(said) < BINS:
+        return None, None, counting
+    return Reliability.of(said, true), Reliability.of(judged, true), counting
 
 
 def _scores(model: torch.nn.Module, labelled: LabelledImage, thresholds: Sequence[float]) -> list[AtomScore]:

@@ -267,9 +267,12 @@ def threshold(
     weights: Path,
     data: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
     validation: float | None = None,
+    figure: Path | None = None,
     quiet: bool = False,
 ) -> None:
     """Choose a detector's threshold on images that it was not trained on, and store it with the weights.
+
+    AtomNet's likelihoods are calibrated first, so that seven in ten of what has a likelihood of 0.7 are atoms.
 
     Parameters
     ----------
@@ -279,17 +282,25 @@ def threshold(
         The corpora it was trained on; their validation part is used.
     validation
         Share of each corpus to use; by default the share that training kept for validation.
+    figure
+        Where to draw AtomNet's reliability before and after.
     quiet
         Show no progress.
     """
     from stemforge.evaluate.calibrate import calibrate_threshold
+    from stemforge.evaluate.reliability import draw_reliability
     from stemforge.progress import console
 
     found = calibrate_threshold(weights, data, validation=validation, quiet=quiet)
     best = found.thresholds.index(found.best)
+    error = ""
+    if found.before is not None and found.after is not None:
+        error = f"; calibration error {found.before.error:.3f} before, {found.after.error:.3f} after"
+        if figure is not None:
+            draw_reliability([("as trained", found.before), ("calibrated", found.after)], figure)
     console.print(
         f"{weights}: threshold {found.best:g}, F1 {found.f1_mean[best]:.3f} ± {found.f1_sd[best]:.3f} on "
-        f"{found.images} held-out images",
+        f"{found.images} held-out images{error}",
         highlight=False,
         soft_wrap=True,
     )

@@ -1,5 +1,14 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .atoms import Detection, atom_finder, detect_atoms, find_atoms, find_peaks, likelihood_map, map_atoms
+from .atoms import (
+    CANDIDATE,
+    Detection,
+    atom_finder,
+    detect_atoms,
+    find_atoms,
+    find_peaks,
+    likelihood_map,
+    map_atoms,
+)
 from .figures import draw_lattice, draw_molecules, draw_restoration
 from .framework import Columns, Framework
 from .lattice import Lattice, find_lattice
@@ -9,6 +18,7 @@ from .restore import Restoration, restore_micrograph
 from .tiles import tiles
 
 __all__ = [
+    "CANDIDATE",
     "Columns",
     "Detection",
     "Framework",

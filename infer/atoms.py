@@ -22,6 +22,9 @@ from stemforge.train.weights import Card
 TILE = 512
 """Side of a tile [pixel]; the largest intermediate result takes about 0.5 kB a pixel."""
 
+CANDIDATE = 0.02
+"""Likelihood from which a peak of AtomNet may be an atom, and counts towards their number by its likelihood."""
+
 _CONTEXT = 96  # pixels; AtomNet's four levels see some 70 to each side
 _DISC = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5.5
 
@@ -42,6 +45,9 @@ class Detection:
         Pixel size of the likelihood [Å], or None.
     threshold
         Likelihood from which a pixel counted.
+    number
+        Atoms on the image and its standard error, from the likelihoods of all candidates, whatever the threshold; None
+        where these are not calibrated.
     """
 
     micrograph: Micrograph
@@ -49,6 +55,20 @@ class Detection:
     likelihood: NDArray[np.float32]
     sampling: float | None
     threshold: float
+    number: tuple[float, float] | None = None
+
+    @property
+    def density(self) -> tuple[float, float, float] | None:
+        """Atoms per area of the image [1/nm²]: expected, and the ends of an interval that holds 95 in 100.
+
+        None without pixel size, and for networks whose likelihoods are not calibrated.
+        """
+        if self.number is None or self.micrograph.sampling is None:
+            return None
+        expected, error = self.number
+        area = self.likelihood.size * ((self.sampling or self.micrograph.sampling) / 10) ** 2
+        ends = (expected, max(0.0, expected - 1.96 * error), expected + 1.96 * error)
+        return ends[0] / area, ends[1] / area, ends[2] / area
 
 
 def likelihood_map(
@@ -159,7 +179,7 @@ def map_atoms(
             part = values[top : rows.stop + margin, left : columns.stop + margin]
             maps = model(torch.from_numpy(np.ascontiguousarray(part))[None, None].to(device))
             stacked = torch.cat(
-                [maps.logit[:, None].sigmoid(), maps.offset, maps.log_sigma[:, None].exp()], 1
+                [model.likelihood(maps.logit)[:, None], maps.offset, maps.log_sigma[:, None].exp()], 1
             )
             inner = stacked[0, :, rows.start - top :, columns.start - left :].cpu().numpy()
             out[:, rows, columns] = inner[:, : rows.stop - rows.start, : columns.stop - columns.start]
@@ -291,4 +311,14 @@ def detect_atoms(
     # A resampled pixel's centre lies at ((i + ½) / zoom − ½) of the original.
     scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
     atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=atoms.columns)
-    return Detection(micrograph, atoms, likelihood, sampling, threshold)
+    return Detection(micrograph, atoms, likelihood, sampling, threshold, _number(find, card))
+
+
+def _number(find: Callable[[float], Annotations], card: Card) -> tuple[float, float] | None:
+    """Return the expected number of atoms and its standard error."""
+    if not card.counting:
+        return None
+    said = np.asarray(find(CANDIDATE)["score"], dtype=float)
+    scale, spread = card.counting["scale"], card.counting["spread"]
+    number = scale * said.sum()
+    return float(number), float(np.sqrt(scale**2 * (said * (1 - said)).sum() + (spread * number) ** 2))

@@ -60,9 +60,10 @@ def draw_detection(detection: Detection, path: str | Path | None = None) -> Figu
     edges: Any = colours.to_rgba(detection.atoms["score"])
     axes.scatter(x, y, s=70, facecolors="none", edgecolors=edges, linewidths=1.2)
     figure.colorbar(colours, ax=axes, label="likelihood", shrink=0.6, pad=0.01)
-    axes.set_title(
-        f"{detection.micrograph.name}: {len(detection.atoms)} atoms at {detection.threshold:.2f}", fontsize=10
-    )
+    title = f"{detection.micrograph.name}: {len(detection.atoms)} atoms at {detection.threshold:.2f}"
+    if detection.density is not None:
+        title += "; {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
+    axes.set_title(title, fontsize=10)
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure

@@ -61,6 +61,9 @@ class Card:
         What the network wants to see, beyond the pixel size: for Faster R-CNN ``zoom``, the pixels shown along
         a pixel of ``sampling``, and ``restorer``, the file name and SHA-256 of the weights that restored the
         training images.
+    counting
+        Of a detector of atoms with calibrated likelihoods: ``scale`` and ``spread``, by which their number on an
+        image follows from the likelihoods (:class:`stemforge.evaluate.reliability.Counting`).
     """
 
     architecture: str
@@ -73,6 +76,7 @@ class Card:
     date: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    counting: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the card as JSON."""
@@ -117,6 +121,12 @@ def save_weights(path: str | Path, model: torch.nn.Module, card: Card, *, half: 
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata={CARD_KEY: card.to_json()})
     partial.replace(path)
+
+
+def stored_in_half(path: str | Path) -> bool:
+    """Tell whether a safetensors file holds 16-bit floats."""
+    with safe_open(path, framework="pt") as file:
+        return any(file.get_slice(name).get_dtype() == "F16" for name in file.keys())  # noqa: SIM118
 
 
 def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:

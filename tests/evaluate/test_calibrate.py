@@ -1,12 +1,16 @@
 import numpy as np
 import pytest
+import torch
+from scipy.special import logit
 
+from stemforge.annotations import Annotations
 from stemforge.corpus import Corpus, CorpusWriter, Sample
 from stemforge.errors import InputError, WeightsError
 from stemforge.evaluate import calibrate
 from stemforge.evaluate.calibrate import Calibration, calibrate_threshold, held_out_images
-from stemforge.train import Card, Crops, load_weights, save_weights
+from stemforge.train import AtomNet, Card, Crops, load_weights, save_weights
 from stemforge.train.atom_crops import LabelledImage
+from stemforge.train.weights import stored_in_half
 
 
 @pytest.fixture
@@ -104,3 +108,37 @@ def test_share_out_of_range(weights, tiny_corpus, share):
 
 def test_best_is_the_highest_mean():
     assert Calibration((0.1, 0.5, 0.9), (0.2, 0.7, 0.6), (0, 0, 0), 1).best == 0.5
+
+
+def test_likelihoods_of_atom_net_are_calibrated_and_stored(tmp_path, monkeypatch, write_blobs):
+    """A detector that says 0.5 of everything and is right in one case of four."""
+    path = tmp_path / "w.safetensors"
+    save_weights(path, AtomNet(), Card("atom-net", 0.293, recipe={"validation": 0.5}), half=True)
+    spots = np.array([[x, y] for x in (15.0, 40, 65) for y in (15.0, 40, 65)])
+    corpus = write_blobs(tmp_path / "corpus", 8, points=spots[:3])
+    pale = np.array([[x, 90.0] for x in (10, 30, 50)])
+    found_there = np.concatenate([spots, pale])
+    raw = logit(np.where(np.arange(12) < 3, 0.6, 0.3)) + np.linspace(-0.4, 0.4, 12)
+
+    def finder(model, image):
+        with torch.no_grad():
+            score = model.likelihood(torch.tensor(raw)).numpy()
+        kept = lambda least: score >= least  # noqa: E731
+        return None, lambda least: Annotations(
+            found_there[kept(least)], columns={"score": score[kept(least)]}
+        )
+
+    monkeypatch.setattr(calibrate, "atom_finder", finder)
+    found = calibrate_threshold(path, [corpus], thresholds=(0.1, 0.5, 0.9), quiet=True)
+    model, card = load_weights(path)
+    scale, shift = model.calibration.tolist()
+    # Spots were told apart by a little: now they are surer.
+    assert scale > 1.5
+    assert found.after.error < found.before.error
+    assert card.metrics["calibration_error"] == pytest.approx(found.after.error)
+    likely = torch.sigmoid(scale * torch.tensor(raw) + shift)
+    assert card.counting["scale"] * likely.sum().item() == pytest.approx(3, rel=1e-3)
+    assert stored_in_half(path)
+    # Again: from the network's own likelihoods, not from calibrated ones.
+    calibrate_threshold(path, [corpus], thresholds=(0.1, 0.5, 0.9), quiet=True)
+    assert load_weights(path)[0].calibration.tolist() == pytest.approx([scale, shift], rel=1e-3)

@@ -1,0 +1,155 @@
+"""Whether a likelihood means what it says, and making it so (Platt scaling)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from stemforge.errors import InputError
+
+BINS = 10
+"""Bins of a reliability curve, of equally many candidates each."""
+
+
+def fit_platt(scores: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
+    """Fit scale a and shift b, so that σ(a·logit(score) + b) is the probability of a hit.
+
+    Parameters
+    ----------
+    scores
+        Likelihoods of candidates, shape (n,).
+    truth
+        Whether each is a hit, shape (n,).
+
+    Returns
+    -------
+    scale, shift
+        By maximum likelihood (Platt 1999, Advances in Large Margin Classifiers, with his prior on the targets).
+
+    Raises
+    ------
+    InputError
+        No hit among the candidates, or nothing else.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> score = rng.uniform(0.05, 0.95, 20000)
+    >>> truth = rng.random(20000) < expit(2 * logit(score) + 1)
+    >>> scale, shift = fit_platt(score, truth)
+    >>> bool(abs(scale - 2) < 0.1 and abs(shift - 1) < 0.1)
+    True
+    """
+    x, hit = _odds(scores), np.asarray(truth, dtype=bool)
+    hits, misses = int(hit.sum()), int((~hit).sum())
+    if not hits or not misses:
+        raise InputError(
+            "likelihoods can be calibrated only where some candidates are atoms and some are not"
+        )
+    target = np.where(hit, (hits + 1) / (hits + 2), 1 / (misses + 2))
+
+    def loss(values: NDArray[np.float64]) -> float:
+        z = values[0] * x + values[1]
+        return float(np.mean(np.logaddexp(0, z) - target * z))
+
+    found = minimize(loss, [1.0, 0.0], method="BFGS")
+    return float(found.x[0]), float(found.x[1])
+
+
+def calibrated(scores: ArrayLike, scale: float, shift: float) -> NDArray[np.float64]:
+    """Return σ(scale · logit(score) + shift)."""
+    return np.asarray(expit(scale * _odds(scores) + shift))
+
+
+def _odds(scores: ArrayLike) -> NDArray[np.float64]:
+    return np.asarray(logit(np.clip(np.asarray(scores, dtype=float), 1e-7, 1 - 1e-7)))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often candidates of a likelihood are hits.
+
+    Parameters
+    ----------
+    likelihood, share
+        Mean likelihood and share of hits of each bin, shape (bins,).
+    number
+        Candidates in each bin, shape (bins,).
+    """
+
+    likelihood: NDArray[np.float64]
+    share: NDArray[np.float64]
+    number: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, likelihood: ArrayLike, truth: ArrayLike, bins: int = BINS) -> "Reliability":
+        """Sort candidates into bins of equally many.
+
+        Examples
+        --------
+        >>> Reliability.of([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], bins=2).error
+        0.149...
+        """
+        said, hit = np.asarray(likelihood, dtype=float), np.asarray(truth, dtype=float)
+        if len(said) < bins:
+            raise InputError(f"a reliability curve of {bins} bins needs as many candidates, not {len(said)}")
+        parts = np.array_split(np.argsort(said, kind="stable"), bins)
+        return cls(
+            np.array([said[part].mean() for part in parts]),
+            np.array([hit[part].mean() for part in parts]),
+            np.array([len(part) for part in parts]),
+        )
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean of |likelihood − share of hits| over candidates (Guo et al. 2017)."""
+        return float(np.average(np.abs(self.likelihood - self.share), weights=self.number))
+
+
+def draw_reliability(curves: Sequence[tuple[str, Reliability]], path: str | Path | None = None) -> Figure:
+    """Draw reliability curves beside the diagonal; each with its name and expected calibration error."""
+    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.6", lw=1)
+    for (name, curve), colour in zip(curves, ("#999999", "#0072B2", "#D55E00"), strict=False):
+        label = f"{name}: ECE {curve.error:.3f}"
+        axes.plot(curve.likelihood, curve.share, "o-", color=colour, ms=4, label=label)
+    axes.set(xlabel="likelihood", ylabel="share that are atoms", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.legend(frameon=False, loc="upper left", fontsize=8)
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure
+
+
+@dataclass(frozen=True)
+class Counting:
+    """From likelihoods of candidates to the number of atoms, with its error.
+
+    The number on an image is ``scale`` · Σp; its variance Σp(1 − p), as if candidates were independent, and beside it a
+    relative error ``spread`` for what candidates of an image have in common.
+
+    Parameters
+    ----------
+    scale
+        Atoms for each expected one: above 1 where some atoms give no candidate.
+    spread
+        Relative standard deviation.
+    """
+
+    scale: float
+    spread: float
+
+    @classmethod
+    def fit(cls, expected: ArrayLike, variance: ArrayLike, atoms: ArrayLike) -> "Counting":
+        """Fit to images of known numbers: Σp, Σp(1 − p) and atoms of each, shape (images,)."""
+        mean, own, number = (np.asarray(v, dtype=float) for v in (expected, variance, atoms))
+        scale = float(number.sum() / max(mean.sum(), 1e-9))
+        excess = (number - scale * mean) ** 2 - scale**2 * own
+        # The mean excess over independent candidates, for an error that grows with the number.
+        spread = np.sqrt(max(0.0, excess.sum()) / max(float((scale * mean) @ (scale * mean)), 1e-9))
+        return cls(scale, float(spread))
