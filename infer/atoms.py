@@ -1,6 +1,6 @@
 """Single atoms in micrographs: the likelihood at every pixel, and the atoms in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -307,18 +307,23 @@ def detect_atoms(
         likelihood, find = atom_finder(model, image, tile=tile, device=device)
     except InputError as error:
         raise InputError(f"{micrograph.name}: {error}") from error
-    atoms = find(threshold)
+    number = None
+    if card.counting:
+        candidates = find(min(threshold, CANDIDATE))
+        number = _number(candidates["score"], card.counting)
+        atoms = candidates.where(candidates["score"] >= threshold)
+    else:
+        atoms = find(threshold)
     # A resampled pixel's centre lies at ((i + ½) / zoom − ½) of the original.
     scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
     atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=atoms.columns)
-    return Detection(micrograph, atoms, likelihood, sampling, threshold, _number(find, card))
+    return Detection(micrograph, atoms, likelihood, sampling, threshold, number)
 
 
-def _number(find: Callable[[float], Annotations], card: Card) -> tuple[float, float] | None:
-    """Return the expected number of atoms and its standard error."""
-    if not card.counting:
-        return None
-    said = np.asarray(find(CANDIDATE)["score"], dtype=float)
-    scale, spread = card.counting["scale"], card.counting["spread"]
-    number = scale * said.sum()
-    return float(number), float(np.sqrt(scale**2 * (said * (1 - said)).sum() + (spread * number) ** 2))
+def _number(scores: ArrayLike, counting: Mapping[str, float]) -> tuple[float, float]:
+    """Return the expected number of atoms and its standard error, from the likelihoods of all candidates."""
+    said = np.asarray(scores, dtype=float)
+    said = said[said >= CANDIDATE]
+    number = counting["scale"] * said.sum()
+    variance = counting["scale"] ** 2 * (said * (1 - said)).sum() + (counting["spread"] * number) ** 2
+    return float(number), float(np.sqrt(variance))

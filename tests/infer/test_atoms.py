@@ -4,10 +4,11 @@ import torch
 from scipy.ndimage import zoom
 from scipy.spatial.distance import cdist
 
-from stemforge import Micrograph
+from stemforge import Annotations, Micrograph
 from stemforge.errors import InputError, WeightsError
+from stemforge.infer import atoms as atoms_module
 from stemforge.infer import detect_atoms, find_atoms, likelihood_map
-from stemforge.train import SACCNN, Card, load_weights, prepare_image
+from stemforge.train import SACCNN, AtomNet, Card, load_weights, prepare_image
 
 CARD = Card("sac-cnn", 0.293, 0.5)
 SPOTS = np.array([[30.4, 25.7], [80.2, 40.9], [55.5, 90.1], [100.8, 104.3]])
@@ -198,3 +199,31 @@ def test_resampling_keeps_the_field_of_view(matched_filter):
     detection = detect_atoms(Micrograph(image, 0.1), matched_filter, CARD, threshold=0.01)
     assert detection.likelihood.shape == (round(119 * 0.1 / 0.293), round(123 * 0.1 / 0.293))
     assert np.all(detection.atoms.inside((119, 123)))
+
+
+def test_density_and_its_interval_do_not_depend_on_the_threshold(monkeypatch):
+    scores = np.array([0.9, 0.6, 0.3, 0.01])
+    points = np.array([[10.0, 10], [30, 10], [10, 30], [30, 30]])
+
+    def finder(model, image, **options):
+        def find(least):
+            kept = scores >= least
+            return Annotations(points[kept], columns={"score": scores[kept]})
+
+        return np.zeros(image.shape, np.float32), find
+
+    monkeypatch.setattr(atoms_module, "atom_finder", finder)
+    micrograph = Micrograph(np.random.default_rng(0).random((40, 50)).astype(np.float32), 0.5, name="m")
+    card = Card("atom-net", 0.5, counting={"scale": 1.5, "spread": 0.1})
+    both = [detect_atoms(micrograph, AtomNet().eval(), card, threshold=t) for t in (0.005, 0.5)]
+    assert [len(found.atoms) for found in both] == [4, 2]
+    number = 1.5 * 1.8
+    error = np.sqrt(1.5**2 * (0.09 + 0.24 + 0.21) + 0.27**2)
+    for found in both:
+        assert found.number == pytest.approx((number, error))
+        area = 2 * 2.5
+        assert found.density == pytest.approx(
+            (number / area, max(0, number - 1.96 * error) / area, (number + 1.96 * error) / area)
+        )
+    plain = detect_atoms(micrograph, AtomNet().eval(), Card("atom-net", 0.5), threshold=0.5)
+    assert plain.density is None
