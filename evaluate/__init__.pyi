@@ -5,12 +5,13 @@ from .baselines import Baseline, tune_baselines
 from .bm3d import denoise_bm3d
 from .framework import FrameworkScore, compare_framework, draw_framework, score_framework
 from .images import ImageQuality, image_quality
+from .limits import bandwidth, ideal_recall, localisation_bound
 from .matching import Match, match_boxes, match_distance
 from .molecules import BoxScore, MoleculeEvaluation, evaluate_molecules, score_boxes
 from .pairing import pair_images
 from .scores import AtomScore, Summary, score_atoms, summarise
 from .sweep import Sweep, sweep_doses
-from .sweep_command import draw_sweep
+from .sweep_command import draw_conditions, draw_sweep
 from .thresholds import ThresholdCurve, best_threshold, threshold_curve
 
 __all__ = [
@@ -26,14 +27,18 @@ __all__ = [
     "Summary",
     "Sweep",
     "ThresholdCurve",
+    "bandwidth",
     "best_threshold",
     "compare_framework",
     "denoise_bm3d",
+    "draw_conditions",
     "draw_framework",
     "draw_sweep",
     "evaluate_atoms",
     "evaluate_molecules",
+    "ideal_recall",
     "image_quality",
+    "localisation_bound",
     "match_boxes",
     "match_distance",
     "pair_images",

@@ -151,7 +151,7 @@ def calibrate_threshold(
     calibration = Calibration(tuple(thresholds), means, deviations, len(images), before, after)
     chosen = thresholds.index(calibration.best)
     summary = summarise([row[chosen] for row in table]).mean
-    metrics |= {f"held_out_{name}": summary[name] for name in ("precision", "recall", "f1")}
+    metrics |= {f"held_out_{name}": summary[name] or 0.0 for name in ("precision", "recall", "f1")}
     card = replace(card, threshold=calibration.best, metrics={**card.metrics, **metrics})
     save_weights(path, model, card, half=stored_in_half(path))
     return calibration

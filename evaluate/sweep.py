@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,17 @@ from stemforge.corpus import Corpus, Sample
 from stemforge.errors import CorpusError, InputError, MicrographError
 from stemforge.evaluate.baselines import BASELINES, Baseline, tune_baselines
 from stemforge.evaluate.images import Scaling, image_quality
+from stemforge.evaluate.limits import bandwidth, ideal_recall, localisation_bound
+from stemforge.evaluate.matching import match_boxes
 from stemforge.evaluate.molecules import SMALL, score_boxes
-from stemforge.evaluate.scores import score_atoms
+from stemforge.evaluate.scores import AtomScore
 from stemforge.infer import atom_finder, detect_boxes
 from stemforge.progress import progress
-from stemforge.simulate import Degradation
-from stemforge.simulate.recording import corpus_degradation
+from stemforge.simulate import Degradation, Texture
+from stemforge.simulate.recording import Recording, at_dose, corpus_degradation, record
 from stemforge.train import DIVAESR, SACCNN, AtomNet, Card, Crops, FasterRCNN, detector_input, load_weights
 from stemforge.train import restore_image as restore
-from stemforge.train.atom_crops import as_recorded, labelled_image
+from stemforge.train.atom_crops import as_recorded, visible_atoms
 from stemforge.train.batches import split_corpora
 from stemforge.train.exposures import Exposure, drawn_atoms, enlarge, expose, require_segments
 from stemforge.train.models.divaesr import PATCH, SCALE
@@ -124,9 +126,14 @@ def sweep_doses(
 ) -> Sweep:
     """Score a trained model on held-out images of a corpus over the dose.
 
-    AtomNet and SAC-CNN are scored by F1 against the atoms that are visible at the dose. DIVAESR by MSE, PSNR, SSIM
-    and VIF against the target that it was trained for, beside the raw image and classical baselines that are tuned, at
-    each dose, on the corpus' training part. Faster R-CNN by AP, AP50 and AR.
+    AtomNet and SAC-CNN are scored by F1 against the atoms that are visible at the dose, beside what is possible
+    (:mod:`stemforge.evaluate.limits`): ``ideal_recall`` at as many false positives, and for the localisation error
+    ``placement_px`` the Cramér-Rao bound ``bound_px``, root mean squares of one coordinate of the atoms found [pixel].
+    Each row also has the image's thickness [Å], and the number, density [1/nm²] and mean absolute defocus [Å] of its
+    visible atoms.
+
+    DIVAESR is scored by MSE, PSNR, SSIM and VIF against the target that it was trained for, beside the raw image and
+    classical baselines that are tuned, at each dose, on the corpus' training part. Faster R-CNN by AP, AP50 and AR.
 
     Parameters
     ----------
@@ -243,28 +250,65 @@ def _finding(job: _Job, model: torch.nn.Module) -> _Scorer:
     crops = Crops.from_mapping(job.card.recipe.get("crops", {}))
 
     def score(dose: float, indices: Sequence[int]) -> Iterator[Row]:
-        amount = {"dose": dose, "beam_current": None, "dwell_time": None}
-        degradation = job.degradation.model_copy(update=amount)
         for index in indices:
             sample = job.corpus[index]
+            first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
+            recording = record(first, at_dose(job.degradation, dose), job.rng(index, dose))
+            visible = recording.labels.where(visible_atoms(recording.labels, crops)[0])
+            figures: dict[str, float | None] = {"f1": None, "precision": None, "recall": None}
             try:
-                labelled = labelled_image(sample, crops, degradation, job.rng(index, dose), as_recorded)
-                _, find = atom_finder(model, labelled.image, device=job.device)
+                _, find = atom_finder(model, as_recorded(recording.image[0]), device=job.device)
             except MicrographError:
-                yield Row(dose, method, _name(sample), {"f1": None, "precision": None, "recall": None})
+                yield Row(dose, method, _name(sample), figures)
                 continue
-            found = score_atoms(find(job.card.threshold).points, labelled.atoms)
-            figures: dict[str, float | None] = {
-                "f1": found.f1,
-                "precision": found.precision,
-                "recall": found.recall,
-            }
+            figures |= _conditions(sample, visible)
             # Without an atom that anybody could see there is no F1.
-            if not len(labelled.atoms):
-                figures = dict.fromkeys(figures)
-            yield Row(dose, method, _name(sample), {**figures, "visible": float(len(labelled.atoms))})
+            if len(visible):
+                figures |= _atom_figures(sample, recording, visible, find(job.card.threshold))
+            yield Row(dose, method, _name(sample), figures)
 
     return score
+
+
+def _atom_figures(
+    sample: Sample, recording: Recording, visible: Annotations, found: Annotations
+) -> dict[str, float | None]:
+    """Score the atoms found on an image, beside what is possible there."""
+    sampling, dose, settings = sample.sampling, recording.dose, recording.settings
+    if sampling is None or dose is None or settings is None:
+        raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
+    match = match_boxes(found.points, visible.points)
+    score = AtomScore(match.true_positives, match.false_positives, match.false_negatives)
+    seen_at = (dose, settings.source_size, Texture.of(sample.signal[0], sampling, sample.labels))
+    # Where nothing was found falsely, the rate at which it happens is below one an image: half of one.
+    false, area = max(match.false_positives, 0.5), sample.signal[0].size * sampling**2
+    recall = ideal_recall(visible["cnr"], false, bandwidth(visible, *seen_at), area)
+    figures: dict[str, float | None] = {
+        "f1": score.f1,
+        "precision": score.precision,
+        "recall": score.recall,
+        "ideal_recall": float(recall.mean()),
+        "placement_px": None,
+        "bound_px": None,
+    }
+    if match.true_positives:
+        # The bound of the same atoms: those that were missed would have been harder to place.
+        bound = localisation_bound(visible.where(match.pairs[:, 1]), *seen_at) / sampling
+        figures["placement_px"] = float(np.sqrt(np.mean(match.distances**2) / 2))
+        figures["bound_px"] = float(np.sqrt(np.mean(bound**2)))
+    return figures
+
+
+def _conditions(sample: Sample, visible: Annotations) -> dict[str, float | None]:
+    """Say how hard an image is: its visible atoms, their density and defocus, its thickness."""
+    area = sample.signal[0].size * (sample.sampling or np.nan) ** 2 / 100
+    thickness = sample.metadata.get("thickness_angstrom")
+    return {
+        "visible": float(len(visible)),
+        "areal_density": len(visible) / area,
+        "defocus_angstrom": float(np.abs(visible["defocus_angstrom"]).mean()) if len(visible) else None,
+        "thickness_angstrom": None if thickness is None else float(thickness),
+    }
 
 
 def _restoring(

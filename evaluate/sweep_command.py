@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, told apart by every reader.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#999933")
 _SHOWN = {
-    "atom-net": ("f1", "precision", "recall"),
-    "sac-cnn": ("f1", "precision", "recall"),
+    "atom-net": ("f1", "precision", "recall", "placement_px"),
+    "sac-cnn": ("f1", "precision", "recall", "placement_px"),
     "divaesr": ("ssim", "psnr", "vif", "mse"),
     "faster-rcnn": ("ap", "ap50", "ar"),
 }
@@ -30,7 +31,16 @@ _LABELS = {
     "ap": "AP@[.5:.95]",
     "ap50": "AP50",
     "ar": "AR",
+    "placement_px": "localisation error [px]",
 }
+# What is physically possible, beside what was reached.
+_LIMITS = {"recall": ("ideal_recall", "ideal observer"), "placement_px": ("bound_px", "Cramér–Rao bound")}
+# What decides how hard an image of atoms is: key, words, unit.
+_CONDITIONS = (
+    ("thickness_angstrom", "thickness", "Å"),
+    ("areal_density", "visible atoms", "1/nm²"),
+    ("defocus_angstrom", "mean |defocus|", "Å"),
+)
 _NAMES = {"raw": "raw", "gaussian": "Gaussian", "wiener": "Wiener", "tv": "total variation", "bm3d": "BM3D"}
 
 
@@ -54,8 +64,10 @@ def sweep(
 ) -> None:
     """Score a trained model over the electron dose: degrade, run the model, score.
 
-    AtomNet and SAC-CNN by F1; DIVAESR by SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster
-    R-CNN by AP, AP50 and AR. Writes sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images.
+    AtomNet and SAC-CNN by F1, precision, recall and localisation error, beside what is physically possible; DIVAESR by
+    SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster R-CNN by AP, AP50 and AR. Writes
+    sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images; for atoms also
+    sweep-conditions.png, F1 over dose and thickness, density and defocus.
 
     Parameters
     ----------
@@ -132,9 +144,13 @@ def sweep(
     result.to_json(out / "sweep.json")
     result.to_csv(out / "sweep.csv")
     draw_sweep(result, out / "sweep.png")
+    written = ["sweep.json", "sweep.csv", "sweep.png"]
+    if "placement_px" in _SHOWN[result.architecture]:
+        draw_conditions(result, out / "sweep-conditions.png")
+        written.append("sweep-conditions.png")
     for line in _table(result):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
-    console.print(f"wrote {out}/sweep.json, sweep.csv, sweep.png", highlight=False, soft_wrap=True)
+    console.print(f"wrote {out}/{', '.join(written)}", highlight=False, soft_wrap=True)
 
 
 def parse_doses(text: str) -> list[float]:
@@ -159,7 +175,8 @@ def parse_doses(text: str) -> list[float]:
 def _check_out(out: Path, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is a file, expected a folder")
-    there = [name for name in ("sweep.json", "sweep.csv", "sweep.png") if (out / name).exists()]
+    results = ("sweep.json", "sweep.csv", "sweep.png", "sweep-conditions.png")
+    there = [name for name in results if (out / name).exists()]
     if there and not overwrite:
         raise InputError(
             f"--out {out}: already holds {', '.join(there)}; choose another folder or say --overwrite"
@@ -198,7 +215,7 @@ def draw_sweep(result: "Sweep", path: str | Path | None = None) -> Figure:
     -------
     Figure
         A panel for each figure of merit, as in Figures 3 and 4 of Yang et al., Adv. Sci. 2024,
-        doi:10.1002/advs.202408629.
+        doi:10.1002/advs.202408629; what is physically possible is dashed.
     """
     shown = _SHOWN[result.architecture]
     summary = result.summary()
@@ -215,10 +232,18 @@ def draw_sweep(result: "Sweep", path: str | Path | None = None) -> Figure:
             style = {"marker": "o", "ms": 3.5, "lw": 2.2 if i == 0 else 1.2, "color": _COLOURS[i]}
             axes.plot(dose, mean, label=_NAMES.get(method, method), **style)
             axes.fill_between(dose, mean - sd, mean + sd, color=_COLOURS[i], alpha=0.15, lw=0)
+        limit, name = _LIMITS.get(metric, ("", ""))
+        rows = [r for r in summary if r["metric"] == limit]
+        if rows:
+            dose, mean = (np.array([row[key] for row in rows], dtype=float) for key in ("dose", "mean"))
+            axes.plot(dose, mean, "k--", lw=1.2, label=name)
+            axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")
         axes.set_xscale("log")
         axes.set(xlabel="dose [e/Å²]", title=_LABELS.get(metric, metric))
         if metric == "mse":
             axes.set_yscale("log")
+        elif metric == "placement_px":
+            axes.set_ylim(bottom=0)
         elif metric not in ("psnr", "vif"):
             axes.set_ylim(0, 1.02)
         axes.spines[["top", "right"]].set_visible(False)
@@ -227,6 +252,56 @@ def draw_sweep(result: "Sweep", path: str | Path | None = None) -> Figure:
         panels[0].legend(fontsize=8, framealpha=0.8, edgecolor="none")
     count = max((row["images"] for row in summary), default=0)
     figure.suptitle(f"{result.architecture}: mean ± sd over {count} images", fontsize=10)
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure
+
+
+def draw_conditions(result: "Sweep", path: str | Path | None = None) -> Figure:
+    """Draw the F1 of an atom sweep over the dose and over what makes images hard.
+
+    Parameters
+    ----------
+    result
+        From :func:`stemforge.evaluate.sweep_doses`, of a network that finds atoms.
+    path
+        Where to save the picture; None saves nothing.
+
+    Returns
+    -------
+    Figure
+        A heat map each for the support's thickness and the density and defocus of visible atoms: mean F1 of the images
+        in each third of all images and doses. Where there are none it stays white.
+    """
+    rows = [{**row.metrics, "dose": row.dose} for row in result.rows if row.metrics.get("f1") is not None]
+    doses = sorted({row.dose for row in result.rows})
+    figure = Figure(figsize=(4.4 * len(_CONDITIONS) + 0.6, 3.2), layout="constrained")
+    panels = figure.subplots(1, len(_CONDITIONS))
+    drawn = None
+    for axes, (key, words, unit) in zip(panels, _CONDITIONS, strict=True):
+        axes.set(title=f"F1 by {words} [{unit}]", xlabel="dose [e/Å²]")
+        known = [row for row in rows if row.get(key) is not None]
+        if not known:
+            axes.set_axis_off()
+            continue
+        values = np.array([row[key] for row in known], dtype=float)
+        f1 = np.array([row["f1"] for row in known], dtype=float)
+        edges = np.quantile(values, [0, 1 / 3, 2 / 3, 1])
+        third = np.searchsorted(edges[1:3], values, side="left")
+        column = np.searchsorted(doses, np.array([row["dose"] for row in known], dtype=float))
+        total, count = np.zeros((2, 3, len(doses)))
+        np.add.at(total, (third, column), f1)
+        np.add.at(count, (third, column), 1)
+        mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+        drawn = axes.imshow(mean, vmin=0, vmax=1, origin="lower", aspect="auto", cmap="viridis")
+        for (i, j), value in np.ndenumerate(mean):
+            if np.isfinite(value):
+                colour = "w" if value < 0.6 else "k"
+                axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8)
+        axes.set_xticks(range(len(doses)), [f"{dose:g}" for dose in doses], rotation=45, fontsize=8)
+        axes.set_yticks(range(3), [f"{a:.3g}–{b:.3g}" for a, b in pairwise(edges)], fontsize=8)
+    if drawn is not None:
+        figure.colorbar(drawn, ax=panels, label="F1")
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure

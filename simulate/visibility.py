@@ -16,6 +16,8 @@ _WINDOW = 19.0
 _COMPACT = 3.0
 # Windows darker than this share of the bright ones are vacuum, or its edge.
 _VACUUM = 0.2
+FREQUENCIES = np.linspace(0, 0.8, 161)
+"""Spatial frequencies in units of 1/width; beyond the last a Gaussian's power is below 1e-10 of its peak."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,18 @@ def visibility(
     scale = labels["scattering"] / np.sqrt(background)
     if texture is None:
         return peak / background, scale * np.sqrt(dose / (4 * np.pi * variance))
-    # The source blurs the texture as it does atoms.
-    q = np.linspace(0, texture.frequency[-1], 256)
-    blur = np.exp(-4 * np.pi**2 * source * q**2)
-    noise = 1 / dose + np.interp(q, texture.frequency, texture.power) * blur
-    spectrum = np.exp(-4 * np.pi**2 * variance[:, None] * q**2)
-    return peak / background, scale * np.sqrt(np.trapezoid(2 * np.pi * q * spectrum / noise, q, axis=1))
+    q = FREQUENCIES / np.sqrt(variance)[:, None]
+    seen = 2 * np.pi * q * np.exp(-4 * np.pi**2 * FREQUENCIES**2) / noise_power(q, dose, source_size, texture)
+    return peak / background, scale * np.sqrt(np.trapezoid(seen, q, axis=1))
+
+
+def noise_power(
+    q: NDArray[np.float64], dose: float, source_size: float, texture: Texture | None = None
+) -> NDArray[np.float64]:
+    """Return the noise's power over its background, P(q)/B = 1/D + c(q) [Å²], at spatial frequencies q [1/Å]."""
+    noise = np.full(q.shape, 1 / dose)
+    if texture is not None:
+        # The source blurs the texture as it does atoms.
+        blur = np.exp(-4 * np.pi**2 * (source_size / FWHM) ** 2 * q**2)
+        noise += np.interp(q, texture.frequency, texture.power) * blur
+    return noise

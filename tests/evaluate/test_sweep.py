@@ -10,7 +10,7 @@ from stemforge.annotations import Annotations
 from stemforge.corpus import CorpusWriter, Sample, Structure
 from stemforge.evaluate import Sweep, draw_sweep, sweep_doses
 from stemforge.evaluate.sweep import Row
-from stemforge.evaluate.sweep_command import parse_doses
+from stemforge.evaluate.sweep_command import draw_conditions, parse_doses
 from stemforge.train import DIVAESR, Card, DIVAESRSettings, FasterRCNN, FasterRCNNSettings, save_weights
 
 RECIPE = {"name": "tiny", "degradation": {"dose": 1000, "source_size": 0.5}}
@@ -108,6 +108,72 @@ def test_atoms(tiny_corpus, spot_weights):
     assert _mean(result, 1e5, "sac-cnn", "f1")["mean"] > 0.5
     visible = [_mean(result, dose, "sac-cnn", "visible")["mean"] for dose in (1e3, 1e5)]
     assert visible[0] <= visible[1]
+    for row in result.rows:
+        corpus_row = next(s for s in Corpus(tiny_corpus) if s.metadata["name"] == row.sample)
+        assert row.metrics["thickness_angstrom"] == corpus_row.metadata["thickness_angstrom"]
+        area = (64 * 0.293 / 10) ** 2
+        assert row.metrics["areal_density"] == pytest.approx(row.metrics["visible"] / area)
+
+
+def test_atoms_beside_what_is_possible(tiny_corpus, spot_weights):
+    result = sweep_doses(Corpus(tiny_corpus), spot_weights, [3e4, 3e6], validation=0.5, quiet=True)
+    figures = {
+        dose: {
+            m: _mean(result, dose, "sac-cnn", m)["mean"] for m in ("placement_px", "bound_px", "ideal_recall")
+        }
+        for dose in (3e4, 3e6)
+    }
+    for dose, there in figures.items():
+        # These atoms outshine their thin support: part of the background beside them is their own, and the bound
+        # is higher than it should be.
+        assert 0 < there["bound_px"] < 1.8 * there["placement_px"]
+        assert _mean(result, dose, "sac-cnn", "recall")["mean"] <= there["ideal_recall"] + 0.05 <= 1.05
+    # Counting noise alone would go down tenfold; the support's texture stays.
+    fall = figures[3e4]["bound_px"] / figures[3e6]["bound_px"]
+    assert 1.2 < fall < 10
+
+
+def _atom_rows():
+    """Six images at two doses, thicker ones with a lower F1; nothing is visible on the last at the low dose."""
+    rows = []
+    for dose in (1e4, 1e5):
+        for i in range(6):
+            hard = {"thickness_angstrom": 100.0 + 50 * i, "areal_density": 0.1, "defocus_angstrom": 10.0 + i}
+            seen = {
+                "f1": 0.9 - 0.1 * i,
+                "recall": 0.8,
+                "ideal_recall": 0.95,
+                "placement_px": 1.0,
+                "bound_px": 0.7,
+            }
+            if (dose, i) == (1e4, 5):
+                seen = dict.fromkeys(seen) | {"defocus_angstrom": None}
+            rows.append(Row(dose, "atom-net", str(i), hard | seen))
+    return Sweep("atom-net", tuple(rows), {})
+
+
+def test_limits_are_dashed():
+    recall, error = draw_sweep(_atom_rows()).axes[2:]
+    for axes, level in ((recall, 0.95), (error, 0.7)):
+        (dashed,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+        np.testing.assert_allclose(dashed.get_ydata(), level)
+
+
+def test_f1_over_dose_and_conditions(tmp_path):
+    figure = draw_conditions(_atom_rows(), tmp_path / "c.png")
+    thickness = np.asarray(figure.axes[0].images[0].get_array())
+    # Two images in each third; at the low dose the thickest has no F1.
+    np.testing.assert_allclose(thickness[:, 1], [0.85, 0.65, 0.45])
+    np.testing.assert_allclose(thickness[:, 0], [0.85, 0.65, 0.5])
+    assert (tmp_path / "c.png").stat().st_size
+    draw_conditions(Sweep("atom-net", (), {}))
+
+
+def test_the_command_for_atoms(tiny_corpus, spot_weights, tmp_path):
+    out = tmp_path / "out"
+    words = ["sweep", str(tiny_corpus), "--weights", str(spot_weights), "--out", str(out), "--quiet"]
+    assert main([*words, "--doses", "1e5", "--validation", "0.5"]) == 0
+    assert (out / "sweep-conditions.png").is_file()
 
 
 def test_what_does_not_fit(segments, tiny_corpus, restorer, detector, write_blobs, tmp_path):

@@ -1,0 +1,178 @@
+"""How near AtomNet comes to the Cramér-Rao bound in placing single atoms: simulated, isolated, well visible.
+
+    python benchmarks/localisation.py WEIGHTS [--images 150] [--recipe pt-nc] [--microscope.B2 0 ...]
+
+Small fields of the recipe with few atoms apart from each other. Counted are atoms of a contrast-to-noise from --min-cnr
+on (at the image's dose, source and texture), none of whose neighbours of contrast-to-noise 1 is within 20 px, nor the
+border within 16 px. Root mean square errors are of one coordinate [px], over atoms found within 5 px of their place;
+the bound's root mean square is over the same atoms. Beside the network stands a prewhitened matched filter that knows
+each atom's width and where to look: what of the bound can be had where atoms are no Gaussians, texture is measured,
+and lines jitter.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from stemforge import Annotations
+from stemforge.corpus import Sample
+from stemforge.errors import InputError
+from stemforge.evaluate import match_distance
+from stemforge.evaluate.limits import localisation_bound
+from stemforge.infer import atom_finder
+from stemforge.overrides import parse_overrides
+from stemforge.progress import progress
+from stemforge.simulate import Recording, SimulationRecipe, Texture, record, simulate_sample
+from stemforge.simulate.degrade import FWHM
+from stemforge.simulate.recording import recording_rng
+from stemforge.train import AtomNet, load_weights
+
+RADIUS = 5.0
+ALONE = 20.0
+BORDER = 16.0
+BINS = (5.0, 6.5, 9.0, 13.0, np.inf)
+
+
+def alone(labels: Annotations, shape: tuple[int, int], min_cnr: float) -> Annotations:
+    """Return the well visible atoms that have no seen neighbour nearby."""
+    seen = labels.where(labels["cnr"] >= 1)
+    if not len(seen):
+        return seen
+    x, y = seen.points.T
+    inner = (np.minimum(x, y) >= BORDER) & (x < shape[1] - BORDER) & (y < shape[0] - BORDER)
+    nearest = cKDTree(seen.points).query(seen.points, k=2)[0][:, 1]
+    return seen.where((seen["cnr"] >= min_cnr) & inner & (nearest > ALONE))
+
+
+def matched_filter(recording: Recording, atoms: Annotations, texture: Texture, sampling: float) -> np.ndarray:
+    """Place atoms where the prewhitened matched filter of their own width peaks near them."""
+    image = recording.image[0] - ndimage.gaussian_filter(recording.image[0], 24.0, mode="reflect")
+    spectrum = np.fft.fft2(image)
+    q = np.hypot(*np.meshgrid(*(np.fft.fftfreq(n, sampling) for n in image.shape), indexing="ij"))
+    source = (recording.settings.source_size / FWHM) ** 2
+    blur = np.exp(-4 * np.pi**2 * source * q**2)
+    noise = 1 / recording.dose + np.interp(q, texture.frequency, texture.power) * blur
+    points = []
+    for (x, y), width in zip(atoms.points, atoms["noise_width_angstrom"], strict=True):
+        filtered = np.fft.ifft2(spectrum * np.exp(-2 * np.pi**2 * (width**2 + source) * q**2) / noise).real
+        rows, columns = np.indices(image.shape)
+        near = np.where(np.hypot(columns - x, rows - y) <= RADIUS, filtered, -np.inf)
+        row, column = np.unravel_index(near.argmax(), image.shape)
+        points.append([_top(filtered[row], column), _top(filtered[:, column], row)])
+    return np.array(points).reshape(-1, 2)
+
+
+def _top(values: np.ndarray, at: int) -> float:
+    """Place of the parabola's top through a maximum and its neighbours."""
+    left, middle, right = values[at - 1 : at + 2]
+    curvature = left - 2 * middle + right
+    return at + float(np.clip((left - right) / (2 * curvature), -1, 1)) if curvature < 0 else float(at)
+
+
+def ratio(error2: np.ndarray, bound2: np.ndarray) -> dict:
+    """Compare squared errors with squared bounds, each the mean of both coordinates' [px²]."""
+    if not len(error2):
+        return {"atoms": 0, "rmse_px": None, "bound_px": None, "ratio": None, "ratio_se": None}
+    rmse, bound = np.sqrt(error2.mean()), np.sqrt(bound2.mean())
+    spread = error2.std() / error2.mean() / (2 * np.sqrt(len(error2)))
+    figures = {"rmse_px": rmse, "bound_px": bound, "ratio": rmse / bound, "ratio_se": rmse / bound * spread}
+    return {"atoms": len(error2), **{name: round(float(value), 3) for name, value in figures.items()}}
+
+
+def measure(
+    sample: Sample, recipe: SimulationRecipe, model: AtomNet, threshold: float, min_cnr: float
+) -> dict:
+    """Return contrast-to-noise, bound² and squared errors of an image's atoms [px²], NaN where one was not found."""
+    first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
+    recording = record(first, recipe.degradation, recording_rng({}, sample.index, recipe.seed))
+    atoms = alone(recording.labels, sample.signal.shape[1:], min_cnr)
+    texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
+    bound = (
+        localisation_bound(atoms, recording.dose, recording.settings.source_size, texture) / sample.sampling
+    )
+    network, sigma = np.full((2, len(atoms)), np.nan)
+    if len(atoms):
+        found = atom_finder(model, recording.image[0])[1](threshold)
+        match = match_distance(found.points, atoms.points, RADIUS)
+        network[match.pairs[:, 1]] = match.distances**2 / 2
+        sigma[match.pairs[:, 1]] = found["sigma_px"][match.pairs[:, 0]]
+    fitted = ((matched_filter(recording, atoms, texture, sample.sampling) - atoms.points) ** 2).mean(1)
+    return {
+        "cnr": atoms["cnr"],
+        "bound2": bound**2,
+        "network": network,
+        "filter": fitted,
+        "sigma2": sigma**2,
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("weights")
+    parser.add_argument("--images", type=int, default=150)
+    parser.add_argument("--recipe", default="pt-nc")
+    parser.add_argument("--size", type=int, default=128, help="side of the fields [px]")
+    parser.add_argument("--density", type=float, default=0.5, help="atoms per nm², most of them out of focus")
+    parser.add_argument("--min-cnr", type=float, default=5.0)
+    parser.add_argument("--threshold", type=float, help="by default the weights' own")
+    parser.add_argument("--seed", type=int, default=5)
+    options, others = parser.parse_known_args()  # the others are fields of the recipe
+    model, card = load_weights(options.weights)
+    if not isinstance(model, AtomNet):
+        sys.exit(f"{options.weights}: a {card.architecture}; only an atom-net places atoms within a pixel")
+    element = {"element": "Pt", "areal_density": options.density, "placement": "volume", "min_distance": 10}
+    overrides = {
+        "scan.shape": [options.size] * 2,
+        "single_atoms": [element],
+        "support.vacuum_fraction": 0,
+        "store_structures": False,
+        "seed": options.seed,
+    }
+    if card.sampling:
+        overrides["scan.sampling"] = card.sampling
+    try:
+        recipe = SimulationRecipe.load(options.recipe, overrides | parse_overrides(others))
+    except InputError as error:
+        sys.exit(str(error))
+    threshold = card.threshold if options.threshold is None else options.threshold
+    rows = []
+    with progress("isolated atoms", options.images, "images") as advance:
+        for index in range(options.images):
+            rows.append(
+                measure(simulate_sample(recipe, index), recipe, model.eval(), threshold, options.min_cnr)
+            )
+            advance(1)
+    atoms = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    found = np.isfinite(atoms["network"])
+    bins = [*pairwise(BINS)]
+    inside = [(atoms["cnr"] >= low) & (atoms["cnr"] < high) for low, high in bins]
+    result = {
+        "weights": options.weights,
+        "threshold": threshold,
+        "images": options.images,
+        "atoms": len(found),
+        "found": round(float(found.mean()), 3) if len(found) else None,
+        "network": ratio(atoms["network"][found], atoms["bound2"][found]),
+        "network_own_sigma_px": round(float(np.sqrt(atoms["sigma2"][found].mean())), 3)
+        if found.any()
+        else None,
+        "matched_filter": ratio(atoms["filter"], atoms["bound2"]),
+        "by_cnr": [
+            {
+                "cnr": [low, high if np.isfinite(high) else None],
+                "found": round(float(found[here].mean()), 3) if here.any() else None,
+                "network": ratio(atoms["network"][here & found], atoms["bound2"][here & found]),
+                "matched_filter": ratio(atoms["filter"][here], atoms["bound2"][here]),
+            }
+            for (low, high), here in zip(bins, inside, strict=True)
+        ],
+    }
+    print(json.dumps(result, indent=2))
