@@ -133,6 +133,11 @@ def calibrate_threshold(
     images = held_out_images([Corpus(folder) for folder in data], crops, share)
     if not images:
         raise InputError("the corpora's validation part holds no image with signal; use larger corpora")
+    if not any(len(labelled.atoms) for labelled in images):
+        raise InputError(
+            "not one visible atom on the corpora's validation part, so no threshold can be chosen; "
+            "add a corpus with atoms"
+        )
     before = after = None
     metrics: dict[str, float] = {}
     if isinstance(model, AtomNet):
@@ -143,12 +148,14 @@ def calibrate_threshold(
     with progress("choose threshold", len(images), "images", quiet) as advance:
         table = []
         for labelled in images:
-            table.append(_scores(model, labelled, thresholds))
+            # Without atoms F1 is 1 or 0: one false atom would weigh as much as a whole image.
+            if len(labelled.atoms):
+                table.append(_scores(model, labelled, thresholds))
             advance(1)
     f1 = np.array([[score.f1 for score in row] for row in table])
-    sd = f1.std(0, ddof=1) if len(images) > 1 else np.zeros(f1.shape[1])
+    sd = f1.std(0, ddof=1) if len(table) > 1 else np.zeros(f1.shape[1])
     means, deviations = tuple(f1.mean(0).tolist()), tuple(sd.tolist())
-    calibration = Calibration(tuple(thresholds), means, deviations, len(images), before, after)
+    calibration = Calibration(tuple(thresholds), means, deviations, len(table), before, after)
     chosen = thresholds.index(calibration.best)
     summary = summarise([row[chosen] for row in table]).mean
     metrics |= {f"held_out_{name}": summary[name] or 0.0 for name in ("precision", "recall", "f1")}
@@ -185,7 +192,7 @@ def _calibrate(
     for fit, test in (halves, halves[::-1]):
         there = true[fit]
         judged[test] = calibrated(
-            said[test], *(fit_platt(said[fit], there) if 0 < there.mean() < 1 else (scale, shift))
+            said[test], *(fit_platt(said[fit], there) if there.any() and not there.all() else (scale, shift))
         )
     likelihood = [calibrated(s, scale, shift) for s in scores]
     counting = Counting.fit(

@@ -142,3 +142,13 @@ def test_likelihoods_of_atom_net_are_calibrated_and_stored(tmp_path, monkeypatch
     # Again: from the network's own likelihoods, not from calibrated ones.
     calibrate_threshold(path, [corpus], thresholds=(0.1, 0.5, 0.9), quiet=True)
     assert load_weights(path)[0].calibration.tolist() == pytest.approx([scale, shift], rel=1e-3)
+
+
+def test_images_without_atoms_neither_count_nor_suffice(weights, tmp_path, write_blobs):
+    with_atoms = write_blobs(tmp_path / "a", 2)
+    without = write_blobs(tmp_path / "b", 4, points=np.empty((0, 2)))
+    assert calibrate_threshold(weights, [with_atoms, without], validation=0.6, quiet=True).images == 1
+    before = weights.read_bytes()
+    with pytest.raises(InputError, match="not one visible atom"):
+        calibrate_threshold(weights, [without], quiet=True)
+    assert weights.read_bytes() == before
