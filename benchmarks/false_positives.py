@@ -1,10 +1,12 @@
 """What a detector finds where there is nothing, and what it misses: on images simulated here, from a seed of their own.
 
-    python benchmarks/false_positives.py WEIGHTS [WEIGHTS ...] [--num 12]
+    python benchmarks/false_positives.py WEIGHTS [WEIGHTS ...] [--num 24]
+    python benchmarks/false_positives.py WEIGHTS --recipe pt-nc --without Pt [--num 24]
     python benchmarks/false_positives.py WEIGHTS --recipe pt-nc fe-c3n4 [--num 12]
 
 Each network is run at the threshold stored with its weights. By default the images are of `metal-free`, and every atom
-found is a false one: false atoms a nm² of image and of support, with the 95 % interval of a Poisson count.
+found is a false one: false atoms a nm² of image and of support, with the 95 % interval of a Poisson count. `pt-nc`
+without Pt is a harder control: its zinc stays.
 
 Recipes with atoms give F1 of the atoms that count as visible for these weights (`crops` of their card), pooled. Faint
 atoms below that are background in `f1`, as where the threshold is chosen; in all other figures one that is found is
@@ -154,6 +156,8 @@ def main(options: argparse.Namespace) -> dict[str, Any]:
     with progress("simulate and detect", total, "images", options.quiet) as advance:
         for name in options.recipe:
             recipe = SimulationRecipe.load(name, overrides)
+            kept = tuple(s for s in recipe.single_atoms if s.element not in options.without)
+            recipe = recipe.model_copy(update={"single_atoms": kept})
             for index in range(options.num):
                 sample = simulate_sample(recipe, index)
                 rng = recording_rng({"seed": recipe.seed}, index)
@@ -194,6 +198,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("weights", nargs="+")
     parser.add_argument("--recipe", nargs="+", default=["metal-free"], help="shipped recipes, or YAML files")
+    parser.add_argument("--without", nargs="+", default=[], help="elements left out of single_atoms")
     parser.add_argument("--num", type=int, default=12, help="images of each recipe")
     parser.add_argument("--side", type=int, default=512, help="of an image [pixel]")
     parser.add_argument("--seed", type=int, default=90001, help="not the one the network was trained on")

@@ -124,6 +124,6 @@ def ideal_recall(
     d = np.asarray(cnr, dtype=float)
     rate = false_positives * (2 * np.pi) ** 1.5 / (area * np.asarray(bandwidth, dtype=float) ** 2)
     # z exp(−z²/2) = rate, on the branch where more peaks mean a lower threshold: it ends at z = 1.
-    z = np.sqrt(-lambertw(-np.minimum(rate**2, (1 - 1e-9) / np.e), -1).real)
+    z = np.sqrt(-lambertw(-np.minimum(rate**2, (1 - 1e-9) * np.exp(-1)), -1).real)
     # The peak's gain holds for atoms that stand out; below d' = 1 there is no peak to speak of.
     return ndtr(d + np.minimum(d, 1 / np.maximum(d, 1)) - z)

@@ -14,7 +14,6 @@ import stemforge.simulate
 from stemforge import Corpus, CorpusError, InputError, RecipeError
 from stemforge.simulate import SimulationRecipe, shards, shipped_recipes, simulate_corpus, simulate_sample
 from stemforge.simulate.recording import record
-from stemforge.structures import Tag
 
 TINY = {
     "name": "tiny",
@@ -258,21 +257,17 @@ def test_variants_of_pt_nc_differ_in_their_atoms_alone(name):
     variant, original = (SimulationRecipe.shipped(each) for each in (name, "pt-nc"))
     for field in ("support", "microscope", "scan", "focus", "engine", "degradation", "reference_dose"):
         assert getattr(variant, field) == getattr(original, field), field
-    impurities = [species for species in original.single_atoms if species.impurity]
-    targets = [species for species in original.single_atoms if not species.impurity]
-    assert [species for species in variant.single_atoms if species.impurity] == impurities
-    kept = [species for species in variant.single_atoms if not species.impurity]
     plain = {"cluster_fraction": 0.0, "cluster_size": (2, 4)}
-    assert [species.model_copy(update=plain) for species in kept] == (targets if kept else [])
+    kept = [species.model_copy(update=plain) for species in variant.single_atoms]
+    assert kept == ([] if name == "metal-free" else list(original.single_atoms))
     assert variant.seed != original.seed
 
 
-def test_metal_free_has_impurities_and_no_label(tmp_path):
+def test_metal_free_has_carbon_and_nitrogen_and_no_label(tmp_path):
     overrides = {"num_samples": 2, "scan.shape": [64, 64], "support.vacuum_fraction": 0}
     recipe = SimulationRecipe.load("metal-free", overrides)
     _, atoms = recipe.build(0)
-    assert (atoms.get_tags() == Tag.IMPURITY).sum() > 0
-    assert not np.isin(atoms.get_tags(), (Tag.SINGLE_ATOM, Tag.CLUSTER_ATOM)).any()
+    assert set(atoms.get_chemical_symbols()) == {"C", "N"}
     corpus = simulate_corpus(recipe, tmp_path / "corpus", workers=1, quiet=True)
     for sample in corpus:
         assert len(sample.labels) == 0
