@@ -1,0 +1,163 @@
+"""What each ingredient of realism is worth: AtomNet trained without it, scored on the 11 real Pt/NC images.
+
+    STEMFORGE_DATA_DIR=... python benchmarks/ablation.py --out result.json [--num 80] [--epochs 14]
+
+For each variant of the recipe `pt-nc` a corpus of small fields is simulated, AtomNet is trained on it from the same
+random weights, and its threshold is chosen on the corpus's own validation part. `f1` is at that threshold; `best_f1`
+at the best one on the real labels, which tells a detector that is worse from a threshold that is off. All variants get
+the same number of images and steps, far fewer than the weights that ship: differences count, not values. --seeds
+repeats the training.
+
+The file is rewritten after every training; the same command goes on where it stopped.
+"""
+
+import argparse
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from real_images import GRIDS, Labelled, best, images, summary
+
+from stemforge.evaluate.calibrate import calibrate_threshold
+from stemforge.files import write_whole
+from stemforge.infer import detect_atoms
+from stemforge.progress import console, progress
+from stemforge.simulate import SimulationRecipe, simulate_corpus
+from stemforge.train import AtomNetRecipe, fit_atom_net, load_weights
+
+Change = Callable[[SimulationRecipe], SimulationRecipe]
+RECORDING = {
+    "degradation.flicker": 0,
+    "degradation.read_noise": 0,
+    "degradation.line_jitter": 0,
+    "degradation.drift": 0,
+}
+
+
+def without_zinc(recipe: SimulationRecipe) -> SimulationRecipe:
+    """Leave out what is not a target."""
+    return recipe.model_copy(
+        update={"single_atoms": tuple(each for each in recipe.single_atoms if not each.impurity)}
+    )
+
+
+def on_surface(recipe: SimulationRecipe) -> SimulationRecipe:
+    """Put all atoms that are scattered on the surfaces."""
+    placed = tuple(each.model_copy(update={"placement": "surface"}) for each in recipe.single_atoms)
+    return recipe.model_copy(update={"single_atoms": placed})
+
+
+VARIANTS: dict[str, tuple[dict[str, Any], Change | None, dict[str, Any]]] = {
+    "everything": ({}, None, {}),
+    "no micropores": ({"support.porosity": 0}, None, {}),
+    "no zinc": ({}, without_zinc, {}),
+    "thin support": ({"support.mean_thickness": 40}, None, {}),
+    "no residual aberrations": (
+        {"microscope.A1": 0, "microscope.B2": 0, "microscope.C3": 0, "microscope.focal_spread": 0},
+        None,
+        {},
+    ),
+    "point source": ({"degradation.source_size": 0}, None, {}),
+    "counting noise alone": (RECORDING, None, {}),
+    "all atoms labelled": ({}, None, {"crops": {"min_cnr": 0.0, "ignore_cnr": 0.0}}),
+}
+"""Changes of the simulation's settings, further ones, and changes of the training's."""
+
+
+def run(
+    name: str, seed: int, corpus: Path, labelled: Labelled, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Train on a variant's corpus and score on the real images."""
+    settings = {
+        "epochs": options.epochs,
+        "patience": options.epochs,
+        "per_image": 1,
+        "seed": seed,
+        **VARIANTS[name][2],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        weights = fit_atom_net(
+            [corpus],
+            Path(folder) / "run",
+            AtomNetRecipe.load(None, settings),
+            num_workers=0,
+            quiet=True,
+            trainer_options={
+                "accelerator": options.accelerator,
+                "devices": 1,
+                "precision": options.precision,
+            },
+        )
+        calibrate_threshold(weights, [corpus], quiet=True)
+        model, card = load_weights(weights)
+    found = summary(lambda image: detect_atoms(image, model, card).atoms, labelled)
+    lowest = float(GRIDS["network"][0])
+    ideal = best(
+        lambda image: detect_atoms(image, model, card, threshold=lowest).atoms, labelled, GRIDS["network"]
+    )
+    return {"threshold": card.threshold, "f1": found["mean"]["f1"], **found["mean"], **ideal}
+
+
+def main(options: argparse.Namespace) -> None:
+    """Simulate, train and score what is missing."""
+    labelled = images(Path(os.environ["STEMFORGE_DATA_DIR"]) / "pt-nc")
+    settings = {
+        k: v for k, v in vars(options).items() if k not in ("out", "seeds", "variants", "accelerator")
+    }
+    result: dict[str, Any] = {"settings": settings, "summary": {}, "runs": {}}
+    if options.out.exists():
+        result = json.loads(options.out.read_text(encoding="utf-8"))
+        if result["settings"] != settings:
+            raise SystemExit(f"{options.out}: was made with other settings; choose another --out")
+    logging.getLogger("lightning").setLevel(logging.ERROR)
+    with progress("ablation", len(options.variants), "variants") as advance:
+        for name in options.variants:
+            overrides, change, _ = VARIANTS[name]
+            missing = [seed for seed in range(options.seeds) if f"{name}/{seed}" not in result["runs"]]
+            if missing:
+                recipe = SimulationRecipe.load(
+                    "pt-nc",
+                    {
+                        "seed": 77,
+                        "num_samples": options.num,
+                        "scan.shape": [options.side, options.side],
+                        **overrides,
+                    },
+                )
+                with tempfile.TemporaryDirectory() as folder:
+                    corpus = Path(folder) / "corpus"
+                    simulate_corpus(
+                        change(recipe) if change else recipe, corpus, workers=options.workers, quiet=True
+                    )
+                    for seed in missing:
+                        result["runs"][f"{name}/{seed}"] = run(name, seed, corpus, labelled, options)
+                        values = [v for k, v in result["runs"].items() if k.split("/")[0] == name]
+                        result["summary"][name] = {
+                            key: round(float(np.mean([value[key] for value in values])), 3)
+                            for key in ("f1", "best_f1", "precision", "recall")
+                        }
+                        write_whole(options.out, (json.dumps(result, indent=2) + "\n").encode())
+            advance(1)
+    console.print(f"wrote {options.out}", highlight=False)
+    print(json.dumps(result["summary"], indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="JSON file")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each variant")
+    parser.add_argument("--num", type=int, default=80, help="images of each corpus")
+    parser.add_argument("--side", type=int, default=320, help="of an image [pixel]")
+    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--workers", type=int, default=1, help="processes that simulate")
+    parser.add_argument("--precision", default="32-true", help="such as bf16-mixed")
+    parser.add_argument("--accelerator", default="cpu")
+    main(parser.parse_args())
