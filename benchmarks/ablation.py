@@ -6,7 +6,7 @@ For each variant of the recipe `pt-nc` a corpus of small fields is simulated, At
 random weights, and its threshold is chosen on the corpus's own validation part. `f1` is at that threshold; `best_f1`
 at the best one on the real labels, which tells a detector that is worse from a threshold that is off. All variants get
 the same number of images and steps, far fewer than the weights that ship: differences count, not values. --seeds
-repeats the training.
+repeats corpus and training with other random numbers.
 
 The file is rewritten after every training; the same command goes on where it stopped.
 """
@@ -16,7 +16,6 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,43 +29,40 @@ from stemforge.progress import console, progress
 from stemforge.simulate import SimulationRecipe, simulate_corpus
 from stemforge.train import AtomNetRecipe, fit_atom_net, load_weights
 
-Change = Callable[[SimulationRecipe], SimulationRecipe]
-RECORDING = {
-    "degradation.flicker": 0,
-    "degradation.read_noise": 0,
-    "degradation.line_jitter": 0,
-    "degradation.drift": 0,
-}
-
-
-def without_zinc(recipe: SimulationRecipe) -> SimulationRecipe:
-    """Leave out what is not a target."""
-    return recipe.model_copy(
-        update={"single_atoms": tuple(each for each in recipe.single_atoms if not each.impurity)}
-    )
-
-
-def on_surface(recipe: SimulationRecipe) -> SimulationRecipe:
-    """Put all atoms that are scattered on the surfaces."""
-    placed = tuple(each.model_copy(update={"placement": "surface"}) for each in recipe.single_atoms)
-    return recipe.model_copy(update={"single_atoms": placed})
-
-
-VARIANTS: dict[str, tuple[dict[str, Any], Change | None, dict[str, Any]]] = {
-    "everything": ({}, None, {}),
-    "no micropores": ({"support.porosity": 0}, None, {}),
-    "no zinc": ({}, without_zinc, {}),
-    "thin support": ({"support.mean_thickness": 40}, None, {}),
+# A distribution is replaced by a narrow one: a constant would not be drawn, and all draws after it would be others.
+NOTHING = {"uniform": [0, 1e-6]}
+VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "everything": ({}, {}),
+    "no micropores": ({"support.porosity": NOTHING}, {}),
+    "no zinc": ({"single_atoms": "without zinc"}, {}),
+    "thin support": ({"support.mean_thickness": {"uniform": [40, 40.001]}}, {}),
     "no residual aberrations": (
-        {"microscope.A1": 0, "microscope.B2": 0, "microscope.C3": 0, "microscope.focal_spread": 0},
-        None,
+        {f"microscope.{name}": NOTHING for name in ("A1", "B2", "C3")} | {"microscope.focal_spread": 0},
         {},
     ),
-    "point source": ({"degradation.source_size": 0}, None, {}),
-    "counting noise alone": (RECORDING, None, {}),
-    "all atoms labelled": ({}, None, {"crops": {"min_cnr": 0.0, "ignore_cnr": 0.0}}),
+    "point source": ({"degradation.source_size": NOTHING}, {}),
+    "counting noise alone": (
+        {f"degradation.{name}": NOTHING for name in ("flicker", "read_noise", "line_jitter", "drift")},
+        {},
+    ),
+    "all atoms labelled": ({}, {"crops": {"min_cnr": 0.0, "ignore_cnr": 0.0}}),
 }
-"""Changes of the simulation's settings, further ones, and changes of the training's."""
+"""Changes of the simulation's settings, and of the training's."""
+
+
+def recipe_of(name: str, seed: int, options: argparse.Namespace) -> SimulationRecipe:
+    """Return a variant of `pt-nc`; images of one seed and number differ in nothing else that is drawn for them."""
+    overrides = dict(VARIANTS[name][0])
+    sparse = overrides.pop("single_atoms", None)
+    size = {"num_samples": options.num, "scan.shape": [options.side, options.side], "seed": 77 + seed}
+    recipe = SimulationRecipe.load("pt-nc", size | overrides)
+    if sparse:
+        kept = [each.model_dump(mode="json") for each in recipe.single_atoms]
+        for each in kept:
+            if each["impurity"]:
+                each["areal_density"] = NOTHING
+        recipe = SimulationRecipe.load("pt-nc", size | overrides | {"single_atoms": kept})
+    return recipe
 
 
 def run(
@@ -78,7 +74,7 @@ def run(
         "patience": options.epochs,
         "per_image": 1,
         "seed": seed,
-        **VARIANTS[name][2],
+        **VARIANTS[name][1],
     }
     with tempfile.TemporaryDirectory() as folder:
         weights = fit_atom_net(
@@ -106,42 +102,31 @@ def run(
 def main(options: argparse.Namespace) -> None:
     """Simulate, train and score what is missing."""
     labelled = images(Path(os.environ["STEMFORGE_DATA_DIR"]) / "pt-nc")
-    settings = {
-        k: v for k, v in vars(options).items() if k not in ("out", "seeds", "variants", "accelerator")
-    }
+    apart = ("out", "seeds", "variants", "accelerator", "workers")
+    settings = {k: v for k, v in vars(options).items() if k not in apart}
     result: dict[str, Any] = {"settings": settings, "summary": {}, "runs": {}}
     if options.out.exists():
         result = json.loads(options.out.read_text(encoding="utf-8"))
         if result["settings"] != settings:
             raise SystemExit(f"{options.out}: was made with other settings; choose another --out")
     logging.getLogger("lightning").setLevel(logging.ERROR)
-    with progress("ablation", len(options.variants), "variants") as advance:
-        for name in options.variants:
-            overrides, change, _ = VARIANTS[name]
-            missing = [seed for seed in range(options.seeds) if f"{name}/{seed}" not in result["runs"]]
-            if missing:
-                recipe = SimulationRecipe.load(
-                    "pt-nc",
-                    {
-                        "seed": 77,
-                        "num_samples": options.num,
-                        "scan.shape": [options.side, options.side],
-                        **overrides,
-                    },
-                )
+    todo = [(seed, name) for seed in range(options.seeds) for name in options.variants]
+    with progress("ablation", len(todo), "trainings") as advance:
+        for seed, name in todo:
+            if f"{name}/{seed}" not in result["runs"]:
                 with tempfile.TemporaryDirectory() as folder:
                     corpus = Path(folder) / "corpus"
-                    simulate_corpus(
-                        change(recipe) if change else recipe, corpus, workers=options.workers, quiet=True
-                    )
-                    for seed in missing:
-                        result["runs"][f"{name}/{seed}"] = run(name, seed, corpus, labelled, options)
-                        values = [v for k, v in result["runs"].items() if k.split("/")[0] == name]
-                        result["summary"][name] = {
-                            key: round(float(np.mean([value[key] for value in values])), 3)
-                            for key in ("f1", "best_f1", "precision", "recall")
-                        }
-                        write_whole(options.out, (json.dumps(result, indent=2) + "\n").encode())
+                    recipe = recipe_of(name, seed, options)
+                    simulate_corpus(recipe, corpus, workers=options.workers, quiet=True)
+                    result["runs"][f"{name}/{seed}"] = run(name, seed, corpus, labelled, options)
+                values = [v for k, v in result["runs"].items() if k.split("/")[0] == name]
+                figures = {
+                    key: [value[key] for value in values] for key in ("f1", "best_f1", "precision", "recall")
+                }
+                result["summary"][name] = {k: round(float(np.mean(v)), 3) for k, v in figures.items()}
+                if len(values) > 1:
+                    result["summary"][name]["sd_f1"] = round(float(np.std(figures["f1"], ddof=1)), 3)
+                write_whole(options.out, (json.dumps(result, indent=2) + "\n").encode())
             advance(1)
     console.print(f"wrote {options.out}", highlight=False)
     print(json.dumps(result["summary"], indent=2))
@@ -153,7 +138,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--out", type=Path, required=True, help="JSON file")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
-    parser.add_argument("--seeds", type=int, default=1, help="trainings of each variant")
+    parser.add_argument("--seeds", type=int, default=1, help="corpora and trainings of each variant")
     parser.add_argument("--num", type=int, default=80, help="images of each corpus")
     parser.add_argument("--side", type=int, default=320, help="of an image [pixel]")
     parser.add_argument("--epochs", type=int, default=14)

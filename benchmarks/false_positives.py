@@ -8,12 +8,13 @@ Each network is run at the threshold stored with its weights. By default the ima
 found is a false one: false atoms a nm² of image and of support, with the 95 % interval of a Poisson count. `pt-nc`
 without Pt is a harder control: its zinc stays.
 
-Recipes with atoms give F1 of the atoms that count as visible for these weights (`crops` of their card), pooled. Faint
-atoms below that are background in `f1`, as where the threshold is chosen; in all other figures one that is found is
-neither right nor wrong. By contrast-to-noise recall is known, precision is not, since a false atom has none. So `f1`
-of a bin is what the detector would score were all atoms of that bin, at the first recipe's number of visible atoms a
-nm² and its own false ones: 2R / (R + 1 + false / visible). `f1_at_equal_cnr` is the same with the recalls weighted by
-the first recipe's shares of the bins, so that recipes can be compared.
+Recipes with atoms also say on how many images the 95 % interval of the density holds the true one. They give F1 of the
+atoms that count as visible for these weights (`crops` of their card), pooled. Faint atoms below that are background in
+`f1`, as where the threshold is chosen; in all other figures one that is found is neither right nor wrong. By
+contrast-to-noise recall is known, precision is not, since a false atom has none. So `f1` of a bin is what the detector
+would score were all atoms of that bin, at the first recipe's number of visible atoms a nm² and its own false ones:
+2R / (R + 1 + false / visible). `f1_at_equal_cnr` is the same with the recalls weighted by the first recipe's shares of
+the bins, so that recipes can be compared.
 """
 
 import argparse
@@ -50,6 +51,7 @@ class Count:
     support: float = 0.0
     false: list[int] = field(default_factory=list)
     excused: int = 0
+    intervals: list[bool] = field(default_factory=list)
     visible: NDArray[np.int64] = field(init=False)
     found: NDArray[np.int64] = field(init=False)
 
@@ -59,7 +61,7 @@ class Count:
     @property
     def wrong(self) -> int:
         """False atoms; faint ones that were found are not among them."""
-        return sum(self.false) - self.excused
+        return sum(self.false)
 
 
 def support_share(signal: NDArray[np.float32], sampling: float) -> float:
@@ -71,7 +73,8 @@ def support_share(signal: NDArray[np.float32], sampling: float) -> float:
 def add(count: Count, recording: Recording, sampling: float, share: float, model: Any, card: Card) -> None:
     """Run a network over one image and add what it found to the count."""
     image = recording.image[0]
-    found = detect_atoms(Micrograph(image, sampling), model, card).atoms.points
+    detection = detect_atoms(Micrograph(image, sampling), model, card)
+    found = detection.atoms.points
     crops = Crops.from_mapping(card.recipe.get("crops", {}))
     labels = recording.labels
     visible, doubtful = visible_atoms(labels, crops)
@@ -80,9 +83,13 @@ def add(count: Count, recording: Recording, sampling: float, share: float, model
     count.visible += np.histogram(cnr, count.edges)[0]
     count.found += np.histogram(cnr[match.pairs[:, 1]], count.edges)[0]
     left = np.delete(found, match.pairs[:, 0], axis=0)
-    count.excused += match_boxes(left, labels.points[doubtful]).true_positives
-    count.false.append(match.false_positives)
+    excused = match_boxes(left, labels.points[doubtful]).true_positives
+    count.excused += excused
+    count.false.append(match.false_positives - excused)
     area = image.size * sampling**2 / 100
+    if detection.density is not None:
+        _, low, high = detection.density
+        count.intervals.append(low <= visible.sum() / area <= high)
     count.area += area
     count.support += share * area
 
@@ -130,10 +137,11 @@ def scores(count: Count, first: Count, known: NDArray[np.bool_]) -> dict[str, An
     recall = float(np.sum(shares * count.found / np.maximum(count.visible, 1)))
     return {
         "visible_atoms": truth,
+        "density_intervals_that_hold_it": [sum(count.intervals), len(count.intervals)],
         "visible_per_nm2_of_support": round(truth / count.support, 4),
-        "precision": round(right / max(right + sum(count.false), 1), 3),
+        "precision": round(right / max(right + count.wrong, 1), 3),
         "recall": round(right / max(truth, 1), 3),
-        "f1": round(2 * right / max(truth + right + sum(count.false), 1), 3),
+        "f1": round(2 * right / max(truth + right + count.wrong + count.excused, 1), 3),
         "f1_faint_excused": round(2 * right / max(truth + right + count.wrong, 1), 3),
         "f1_at_equal_cnr": f1(recall) if known.any() else None,
         "share_of_atoms_in_bins_compared": round(

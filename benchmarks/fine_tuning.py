@@ -138,6 +138,9 @@ def run_fold(
             },
         )
         model, own = load_weights(weights)
+    if not options.scratch:
+        # The card's threshold is one of its calibrated likelihoods.
+        model.calibration.copy_(load_weights(options.init)[0].calibration)
     training, test = ([labelled[i] for i in sorted(chosen)] for chosen in (used, held_out))
     chosen = best_threshold(find_all(model, own, training), training)
     found = find_all(model, own, test)

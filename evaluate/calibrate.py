@@ -15,7 +15,7 @@ from stemforge.evaluate.scores import AtomScore, score_atoms, summarise
 from stemforge.infer import CANDIDATE, atom_finder
 from stemforge.progress import progress
 from stemforge.train import SACCNN, AtomNet, Crops, load_weights, save_weights
-from stemforge.train.atom_crops import AtomCrops, LabelledImage, as_recorded, labelled_image
+from stemforge.train.atom_crops import AtomCrops, LabelledImage, as_recorded, labelled_image, require_atoms
 from stemforge.train.weights import stored_in_half
 
 THRESHOLDS = (
@@ -130,7 +130,9 @@ def calibrate_threshold(
     share = validation if validation is not None else card.recipe.get("validation", 0.15)
     if not 0 < share < 1:
         raise InputError(f"validation must lie between 0 and 1, not {share}")
-    images = held_out_images([Corpus(folder) for folder in data], crops, share)
+    corpora = [Corpus(folder) for folder in data]
+    require_atoms(corpora, card.sampling)
+    images = held_out_images(corpora, crops, share)
     if not images:
         raise InputError("the corpora's validation part holds no image with signal; use larger corpora")
     if not any(len(labelled.atoms) for labelled in images):
@@ -142,7 +144,7 @@ def calibrate_threshold(
     metrics: dict[str, float] = {}
     if isinstance(model, AtomNet):
         before, after, counting = _calibrate(model, images, quiet)
-        card = replace(card, counting=asdict(counting))
+        card = replace(card, counting={} if counting is None else asdict(counting))
         if after is not None:
             metrics["calibration_error"] = after.error
     with progress("choose threshold", len(images), "images", quiet) as advance:
@@ -166,14 +168,18 @@ def calibrate_threshold(
 
 def _calibrate(
     model: AtomNet, images: Sequence[LabelledImage], quiet: bool
-) -> tuple[Reliability | None, Reliability | None, Counting]:
-    """Set a network's calibration; return its reliability before and after, and how numbers follow from it."""
+) -> tuple[Reliability | None, Reliability | None, Counting | None]:
+    """Set a network's calibration; return its reliability before and after, and how numbers follow from it.
+
+    None of what cannot be told: nothing where all candidates are atoms or none is.
+    """
     model.calibration.copy_(torch.tensor([1.0, 0.0]))
     scores, hits = [], []
     with progress("calibrate", len(images), "images", quiet) as advance:
         for labelled in images:
             _, find = atom_finder(model, labelled.image)
-            found = find(CANDIDATE)
+            # Likelihoods may rise: what will be a candidate may not be one yet.
+            found = find(CANDIDATE / 4)
             hit = np.zeros(len(found), dtype=bool)
             hit[match_boxes(found.points, labelled.atoms).pairs[:, 0]] = True
             scores.append(np.asarray(found["score"], dtype=float))
@@ -181,7 +187,7 @@ def _calibrate(
             advance(1)
     said, true = np.concatenate(scores), np.concatenate(hits)
     if true.all() or not true.any():
-        return None, None, Counting(1.0, 0.0)
+        return None, None, None
     scale, shift = fit_platt(said, true)
     model.calibration.copy_(torch.tensor([scale, shift]))
     # Each half of the images is judged by the fit to the other.
@@ -194,15 +200,18 @@ def _calibrate(
         judged[test] = calibrated(
             said[test], *(fit_platt(said[fit], there) if there.any() and not there.all() else (scale, shift))
         )
-    likelihood = [calibrated(s, scale, shift) for s in scores]
-    counting = Counting.fit(
-        [p.sum() for p in likelihood],
-        [(p * (1 - p)).sum() for p in likelihood],
-        [len(labelled.atoms) for labelled in images],
-    )
-    if len(said) < BINS:
+    likelihood = [p[p >= CANDIDATE] for p in (calibrated(s, scale, shift) for s in scores)]
+    counting = None
+    if len(images) > 1:
+        counting = Counting.fit(
+            [p.sum() for p in likelihood],
+            [(p * (1 - p)).sum() for p in likelihood],
+            [len(labelled.atoms) for labelled in images],
+        )
+    likely, sure = said >= CANDIDATE, judged >= CANDIDATE
+    if min(likely.sum(), sure.sum()) < BINS:
         return None, None, counting
-    return Reliability.of(said, true), Reliability.of(judged, true), counting
+    return Reliability.of(said[likely], true[likely]), Reliability.of(judged[sure], true[sure]), counting
 
 
 def _scores(model: torch.nn.Module, labelled: LabelledImage, thresholds: Sequence[float]) -> list[AtomScore]:

@@ -291,6 +291,7 @@ def threshold(
     from stemforge.evaluate.reliability import draw_reliability
     from stemforge.progress import console
 
+    _check_outputs([None, None, figure], [])
     found = calibrate_threshold(weights, data, validation=validation, quiet=quiet)
     best = found.thresholds.index(found.best)
     error = ""
@@ -298,6 +299,9 @@ def threshold(
         error = f"; calibration error {found.before.error:.3f} before, {found.after.error:.3f} after"
         if figure is not None:
             draw_reliability([("as trained", found.before), ("calibrated", found.after)], figure)
+            error += f"; wrote {figure}"
+    elif figure is not None:
+        error = f"; no {figure}, as only AtomNet's likelihoods are calibrated, on ten candidates or more"
     console.print(
         f"{weights}: threshold {found.best:g}, F1 {found.f1_mean[best]:.3f} ± {found.f1_sd[best]:.3f} on "
         f"{found.images} held-out images{error}",

@@ -130,15 +130,16 @@ def draw_reliability(curves: Sequence[tuple[str, Reliability]], path: str | Path
 class Counting:
     """From likelihoods of candidates to the number of atoms, with its error.
 
-    The number on an image is ``scale`` · Σp; its variance Σp(1 − p), as if candidates were independent, and beside it a
-    relative error ``spread`` for what candidates of an image have in common.
+    The number n on an image goes with Σp by a factor: log (n + ½)/(Σp + ½) has the mean log ``scale``, and the variance
+    ``spread``² for what candidates of an image have in common, beside Σp(1 − p)/(Σp + ½)² as if they were independent.
+    A factor, since detectors see too few on some images and too many on others, by as much as two.
 
     Parameters
     ----------
     scale
-        Atoms for each expected one: above 1 where some atoms give no candidate.
+        Atoms for each expected one, in the median: above 1 where some atoms give no candidate.
     spread
-        Relative standard deviation.
+        Standard deviation of the factor's logarithm.
     """
 
     scale: float
@@ -146,10 +147,10 @@ class Counting:
 
     @classmethod
     def fit(cls, expected: ArrayLike, variance: ArrayLike, atoms: ArrayLike) -> "Counting":
-        """Fit to images of known numbers: Σp, Σp(1 − p) and atoms of each, shape (images,)."""
+        """Fit to two or more images of known numbers: Σp, Σp(1 − p) and atoms of each, shape (images,)."""
         mean, own, number = (np.asarray(v, dtype=float) for v in (expected, variance, atoms))
-        scale = float(number.sum() / max(mean.sum(), 1e-9))
-        excess = (number - scale * mean) ** 2 - scale**2 * own
-        # The mean excess over independent candidates, for an error that grows with the number.
-        spread = np.sqrt(max(0.0, excess.sum()) / max(float((scale * mean) @ (scale * mean)), 1e-9))
-        return cls(scale, float(spread))
+        if len(mean) < 2:
+            raise InputError("the error of a number of atoms shows on two images or more")
+        ratio = np.log((number + 0.5) / (mean + 0.5))
+        excess = ratio.var(ddof=1) - np.mean(own / (mean + 0.5) ** 2)
+        return cls(float(np.exp(ratio.mean())), float(np.sqrt(max(0.0, excess))))

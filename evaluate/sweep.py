@@ -25,7 +25,7 @@ from stemforge.simulate import Degradation, Texture
 from stemforge.simulate.recording import Recording, at_dose, corpus_degradation, record
 from stemforge.train import DIVAESR, SACCNN, AtomNet, Card, Crops, FasterRCNN, detector_input, load_weights
 from stemforge.train import restore_image as restore
-from stemforge.train.atom_crops import as_recorded, visible_atoms
+from stemforge.train.atom_crops import as_recorded, require_atoms, visible_atoms
 from stemforge.train.batches import split_corpora
 from stemforge.train.exposures import Exposure, drawn_atoms, enlarge, expose, require_segments
 from stemforge.train.models.divaesr import PATCH, SCALE
@@ -196,6 +196,10 @@ def sweep_doses(
         scorer = _detecting(job, model, restorer, small)
         settings |= {"restorer": None if restorer is None else str(restorer), "small": small}
     elif isinstance(model, AtomNet | SACCNN):
+        if restorer is not None:
+            raise InputError(
+                "--restorer: is for weights that find molecules; atoms are found on images as they are"
+            )
         scorer = _finding(job, model)
         settings |= {"threshold": card.threshold}
     else:
@@ -246,6 +250,7 @@ def _name(sample: Sample) -> str:
 
 
 def _finding(job: _Job, model: torch.nn.Module) -> _Scorer:
+    require_atoms([job.corpus], job.card.sampling)
     method = job.card.architecture
     crops = Crops.from_mapping(job.card.recipe.get("crops", {}))
 

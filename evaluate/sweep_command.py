@@ -41,6 +41,7 @@ _CONDITIONS = (
     ("areal_density", "visible atoms", "1/nm²"),
     ("defocus_angstrom", "mean |defocus|", "Å"),
 )
+_UNSEEN = 1_000_003
 _NAMES = {"raw": "raw", "gaussian": "Gaussian", "wiener": "Wiener", "tv": "total variation", "bm3d": "BM3D"}
 
 
@@ -72,7 +73,8 @@ def sweep(
     Parameters
     ----------
     data
-        A corpus, or a recipe, of which a corpus is then simulated for this sweep alone.
+        A corpus, or a recipe, of which a corpus is then simulated for this sweep alone, with another seed than the
+        recipe's: its structures are none that a model was trained on.
     weights
         Of the model.
     out
@@ -84,8 +86,8 @@ def sweep(
     num
         Number of images, where a recipe is simulated.
     validation
-        Share of the corpus that is scored, from its end; by default what training kept for validation. Of a
-        corpus that the model has not seen, 0.9 leaves a tenth to tune the baselines on.
+        Share of the corpus that is scored, from its end; by default what training kept for validation, and of a
+        recipe 0.9: the rest is for tuning the baselines.
     baselines
         Which ones, with commas between them; none for none.
     scaling
@@ -138,6 +140,9 @@ def sweep(
             corpus = Corpus(data)
         else:
             recipe = SimulationRecipe.load(data, {} if num is None else {"num_samples": num})
+            # A sample follows from seed and number: with the recipe's own seed it would be one of the training's.
+            recipe = recipe.model_copy(update={"seed": recipe.seed + _UNSEEN})
+            options["validation"] = 0.9 if validation is None else validation
             corpus = simulate_corpus(recipe, Path(folder) / "corpus", quiet=quiet)
         result = sweep_doses(corpus, weights, amounts, **options)  # type: ignore[arg-type]
     out.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ TILE = 512
 CANDIDATE = 0.02
 """Likelihood from which a peak of AtomNet may be an atom, and counts towards their number by its likelihood."""
 
-_CONTEXT = 96  # pixels; AtomNet's four levels see some 70 to each side
+_CONTEXT = 6  # of its deepest level's pixels AtomNet sees to each side
 _DISC = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5.5
 
 
@@ -46,8 +46,9 @@ class Detection:
     threshold
         Likelihood from which a pixel counted.
     number
-        Atoms on the image and its standard error, from the likelihoods of all candidates, whatever the threshold; None
-        where these are not calibrated.
+        Visible atoms on the image, and the ends of an interval that holds 95 in 100, from the likelihoods of all
+        candidates, whatever the threshold; None where these are not calibrated. Visible is what counts as an atom in
+        training; further ones may be out of focus or too faint.
     """
 
     micrograph: Micrograph
@@ -55,20 +56,19 @@ class Detection:
     likelihood: NDArray[np.float32]
     sampling: float | None
     threshold: float
-    number: tuple[float, float] | None = None
+    number: tuple[float, float, float] | None = None
 
     @property
     def density(self) -> tuple[float, float, float] | None:
-        """Atoms per area of the image [1/nm²]: expected, and the ends of an interval that holds 95 in 100.
+        """Visible atoms per area of the image [1/nm²], and the ends of an interval that holds 95 in 100.
 
         None without pixel size, and for networks whose likelihoods are not calibrated.
         """
         if self.number is None or self.micrograph.sampling is None:
             return None
-        expected, error = self.number
+        expected, low, high = self.number
         area = self.likelihood.size * ((self.sampling or self.micrograph.sampling) / 10) ** 2
-        ends = (expected, max(0.0, expected - 1.96 * error), expected + 1.96 * error)
-        return ends[0] / area, ends[1] / area, ends[2] / area
+        return expected / area, low / area, high / area
 
 
 def likelihood_map(
@@ -171,8 +171,8 @@ def map_atoms(
     height, width = values.shape
     out = np.empty((4, height, width), dtype=np.float32)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    # More than the network sees around a pixel, in whole strides, so that tiles do not show.
-    margin = model.stride * -(-_CONTEXT // model.stride)
+    # More than the network sees around a pixel; tile and margin in whole strides, so that tiles do not show.
+    margin, tile = model.stride * _CONTEXT, model.stride * -(-tile // model.stride)
     with torch.inference_mode():
         for rows, columns in tiles(values.shape, tile):
             top, left = max(0, rows.start - margin), max(0, columns.start - margin)
@@ -316,14 +316,20 @@ def detect_atoms(
         atoms = find(threshold)
     # A resampled pixel's centre lies at ((i + ½) / zoom − ½) of the original.
     scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
-    atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=atoms.columns)
+    columns = dict(atoms.columns)
+    if "sigma_px" in columns:
+        columns["sigma_px"] = columns["sigma_px"] * np.sqrt(scale.prod())
+    atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=columns)
     return Detection(micrograph, atoms, likelihood, sampling, threshold, number)
 
 
-def _number(scores: ArrayLike, counting: Mapping[str, float]) -> tuple[float, float]:
-    """Return the expected number of atoms and its standard error, from the likelihoods of all candidates."""
+def _number(scores: ArrayLike, counting: Mapping[str, float]) -> tuple[float, float, float]:
+    """Return the number of atoms and the ends of its interval, as in :class:`stemforge.evaluate.Counting`."""
     said = np.asarray(scores, dtype=float)
     said = said[said >= CANDIDATE]
-    number = counting["scale"] * said.sum()
-    variance = counting["scale"] ** 2 * (said * (1 - said)).sum() + (counting["spread"] * number) ** 2
-    return float(number), float(np.sqrt(variance))
+    centre = said.sum() + 0.5
+    error = 1.96 * np.hypot(counting["spread"], np.sqrt((said * (1 - said)).sum()) / centre)
+    number, low, high = (
+        max(0.0, float(counting["scale"] * centre * np.exp(e) - 0.5)) for e in (0, -error, error)
+    )
+    return number, low, high

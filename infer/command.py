@@ -33,8 +33,9 @@ def atoms(
     """Find single atoms in micrographs.
 
     For each image: a CSV with columns x_px,y_px,x_nm,y_nm,score (nm empty where the image carries no
-    calibration), an overlay PNG, and on request the likelihood as TIFF. The atoms' areal density with an interval of
-    95 % stands in run.json. An image that cannot be read is named and left out, and the exit code is then 1.
+    calibration; of AtomNet also sigma_px, the standard deviation of a coordinate), an overlay PNG, and on request the
+    likelihood as TIFF. The areal density of visible atoms with an interval of 95 % stands in run.json. An image that
+    cannot be read is named and left out, and the exit code is then 1.
 
     Parameters
     ----------
@@ -96,7 +97,11 @@ def atoms(
             write_tiff(batch.path(micrograph, "_likelihood.tif"), detection.likelihood, detection.sampling)
         return len(detection.atoms)
 
-    record = {"weights": str(path), "threshold": threshold or card.threshold, "atoms_per_nm2": densities}
+    record = {
+        "weights": str(path),
+        "threshold": threshold or card.threshold,
+        "visible_atoms_per_nm2": densities,
+    }
     return batch.run("infer atoms", work, "atoms", record)
 
 

@@ -62,7 +62,7 @@ def draw_detection(detection: Detection, path: str | Path | None = None) -> Figu
     figure.colorbar(colours, ax=axes, label="likelihood", shrink=0.6, pad=0.01)
     title = f"{detection.micrograph.name}: {len(detection.atoms)} atoms at {detection.threshold:.2f}"
     if detection.density is not None:
-        title += "; {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
+        title += "; visible: {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
     axes.set_title(title, fontsize=10)
     if path is not None:
         figure.savefig(path, dpi=120)

@@ -64,14 +64,20 @@ class Texture:
         True
         """
         values = np.array(signal, dtype=np.float32)
-        if labels is not None:
-            _take_away(values, sampling, labels)
         side = min(*values.shape, max(8, round(_WINDOW / sampling)))
         step = max(1, side // 2)
-        windows = np.lib.stride_tricks.sliding_window_view(values, (side, side))[::step, ::step]
-        windows = windows.reshape(-1, side, side)
+
+        def cut() -> NDArray[np.float32]:
+            views = np.lib.stride_tricks.sliding_window_view(values, (side, side))[::step, ::step]
+            return views.reshape(-1, side, side)
+
+        before = cut().mean((1, 2))
+        if labels is not None:
+            _take_away(values, sampling, labels)
+        windows = cut()
         mean = windows.mean((1, 2))
-        chosen = mean > _VACUUM * np.percentile(mean, 95)
+        # Where atoms lie on vacuum, what their Gaussians leave of them is all there is, and no texture.
+        chosen = mean > np.maximum(_VACUUM * np.percentile(mean, 95), 0.1 * before)
         if not chosen.any():
             return cls(np.array([0.0, 1.0]), np.zeros(2))
         windows, mean = windows[chosen], mean[chosen]
@@ -136,6 +142,8 @@ def visibility(
     contrast, cnr
         One value an atom.
     """
+    if dose == 0:
+        return np.zeros(len(labels)), np.zeros(len(labels))
     source = (source_size / FWHM) ** 2
     peak = labels["scattering"] / (2 * np.pi * (labels["peak_width_angstrom"] ** 2 + source))
     # In vacuum there is next to no background to count: half the atom's own peak stands in.

@@ -129,13 +129,27 @@ def test_the_front_door_is_light(arguments):
     code = (
         "import sys\nfrom stemforge.__main__ import main\n"
         f"code = main({arguments!r})\n"
-        "heavy = {'torch', 'abtem', 'matplotlib', 'ase', 'dask', 'numba', 'lightning', 'skimage'}\n"
+        "heavy = {'torch', 'abtem', 'matplotlib', 'ase', 'dask', 'numba', 'lightning', 'scipy', 'skimage'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)), code)\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert result.stdout.splitlines()[-1] == "HEAVY [] 0"
+
+
+def test_finding_atoms_loads_nothing_it_does_not_use():
+    code = (
+        "import sys\nfrom stemforge.infer import detect_atoms\n"
+        "from stemforge.train import load_weights, shipped_weights\n"
+        "load_weights(shipped_weights('atom-net'))\n"
+        "unused = {'torchvision', 'torch._dynamo', 'abtem', 'ase', 'dask', 'lightning'}\n"
+        "print('UNUSED', sorted(unused & set(sys.modules)))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert result.stdout.splitlines()[-1] == "UNUSED []"
 
 
 def texts():

@@ -13,7 +13,7 @@ from torch import Tensor
 from stemforge.annotations import Annotations
 from stemforge.corpus import Corpus, Sample
 from stemforge.errors import CorpusError, MicrographError
-from stemforge.simulate import Degradation
+from stemforge.simulate import SEGMENTS, Degradation
 from stemforge.simulate.recording import corpus_degradation, record
 from stemforge.train.batches import EpochBatches, split_corpora
 from stemforge.train.models.sac_cnn import CROP
@@ -33,6 +33,34 @@ class LabelledImage:
     image: NDArray[np.float32]
     atoms: NDArray[np.float64]
     doubtful: NDArray[np.float64]
+
+
+def require_atoms(corpora: Sequence[Corpus], sampling: float | None = None) -> None:
+    """Refuse simulated corpora that are no images of single atoms, or whose pixels have another size.
+
+    Their first samples are looked at.
+
+    Raises
+    ------
+    CorpusError
+        Segment signals, labels from which no visibility follows, or pixels more than 2 % off ``sampling`` [Å].
+    """
+    for corpus in corpora:
+        sample = corpus[0]
+        if corpus.kind == "simulated":
+            if set(sample.channels) & set(SEGMENTS):
+                raise CorpusError(
+                    f"{corpus.folder}: holds the signals of detector segments ({', '.join(sample.channels)}); "
+                    "finding atoms takes images of an annular detector, as the recipe pt-nc makes"
+                )
+            if len(sample.labels) and "noise_width_angstrom" not in sample.labels.columns:
+                raise CorpusError(
+                    f"{corpus.folder}: its labels do not say how visible atoms are; simulate it anew"
+                )
+        if sampling and sample.sampling and abs(sample.sampling / sampling - 1) > 0.02:
+            raise CorpusError(
+                f"{corpus.folder}: has pixels of {sample.sampling:g} Å, the weights were trained at {sampling:g} Å"
+            )
 
 
 def as_recorded(image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -227,6 +255,7 @@ class AtomCrops(EpochBatches):
         seed: int = 0,
     ) -> None:
         self.corpora = list(corpora)
+        require_atoms(self.corpora)
         items = split_corpora(self.corpora, part, validation)
         super().__init__(items, part=part, per_batch=images_per_batch, seed=seed)
         self.degradations = [corpus_degradation(corpus) for corpus in self.corpora]

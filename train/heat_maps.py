@@ -11,7 +11,7 @@ from torch import Tensor
 from stemforge.corpus import Corpus
 from stemforge.errors import CorpusError, MicrographError
 from stemforge.simulate.recording import corpus_degradation
-from stemforge.train.atom_crops import labelled_image
+from stemforge.train.atom_crops import labelled_image, require_atoms
 from stemforge.train.augment import PLAIN, draw_view
 from stemforge.train.batches import EpochBatches, split_corpora
 from stemforge.train.preprocess import standardise_image
@@ -114,6 +114,7 @@ class AtomHeatMaps(EpochBatches):
     def __init__(self, corpora: Sequence[Corpus], part: str, recipe: AtomNetRecipe) -> None:
         self.corpora = list(corpora)
         self.recipe = recipe
+        require_atoms(self.corpora)
         self.degradations = [corpus_degradation(corpus) for corpus in self.corpora]
         for corpus in self.corpora:
             height, width = corpus[0].signal.shape[1:]

@@ -168,8 +168,12 @@ def _start_from(task: Task, architecture: str, init: str | Path) -> None:
     model, card = load_weights(init)
     if card.architecture != architecture:
         raise WeightsError(f"{init}: are weights of {card.architecture}, not of {architecture}")
+    state = model.state_dict()
+    if "calibration" in state:
+        # It was that of other likelihoods.
+        state["calibration"] = torch.tensor([1.0, 0.0])
     try:
-        task.model.load_state_dict(model.state_dict())
+        task.model.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(f"{init}: the network has other sizes than the recipe's ({reason})") from error

@@ -16,14 +16,21 @@ from torch import Tensor
 from stemforge.errors import RecipeError, WeightsError
 from stemforge.train.models.atom_net import AtomNet, AtomNetSettings
 from stemforge.train.models.divaesr import DIVAESR, DIVAESRSettings
-from stemforge.train.models.faster_rcnn import FasterRCNN, FasterRCNNSettings
 from stemforge.train.models.sac_cnn import SACCNN
+
+
+def _faster_rcnn(settings: Mapping[str, Any]) -> torch.nn.Module:
+    # Imported here: torchvision takes seconds to load, which finding atoms need not wait for.
+    from stemforge.train.models.faster_rcnn import FasterRCNN, FasterRCNNSettings
+
+    return FasterRCNN(FasterRCNNSettings.from_mapping(settings))
+
 
 ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], torch.nn.Module]] = {
     "sac-cnn": lambda settings: SACCNN(),
     "atom-net": lambda settings: AtomNet(AtomNetSettings.from_mapping(settings)),
     "divaesr": lambda settings: DIVAESR(DIVAESRSettings.from_mapping(settings)),
-    "faster-rcnn": lambda settings: FasterRCNN(FasterRCNNSettings.from_mapping(settings)),
+    "faster-rcnn": _faster_rcnn,
 }
 """How a network is built from its card's settings, by the name under which its weights are stored."""
 

@@ -369,17 +369,6 @@ def test_exit_code_of_the_process(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_help_imports_nothing_heavy(tmp_path):
-    code = (
-        "import sys\nfrom stemforge.__main__ import main\ncode = main(['--help'])\n"
-        "heavy = {'torch', 'abtem', 'matplotlib', 'scipy', 'lightning'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else code)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "simulate" in done.stdout
-
-
 def test_tables_of_atoms_can_be_read_back(infer, write_image, tmp_path):
     assert infer(write_image())[0] == 0
     table = Annotations.from_csv(tmp_path / "out" / "spots.csv", (64, 64))

@@ -13,9 +13,15 @@ from cyclopts import CycloptsError
 from stemforge.__main__ import app
 from stemforge.overrides import parse_overrides
 from stemforge.simulate import SimulationRecipe
-from stemforge.train import DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
+from stemforge.train import AtomNetRecipe, DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
 
 ROOT = Path(__file__).parents[2]
+TRAINED = {
+    "atom_net": AtomNetRecipe,
+    "divaesr": DIVAESRRecipe,
+    "faster_rcnn": FasterRCNNRecipe,
+    "sac_cnn": SACCNNRecipe,
+}
 DOCUMENTS = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")) if path.is_file())
 
 
@@ -42,7 +48,7 @@ def test_the_readme_walks_from_corpus_to_scores():
         "quickstart",
         "simulate",
         "inspect",
-        "train sac-cnn",
+        "train atom-net",
         "infer atoms",
         "evaluate atoms",
         "ingest",
@@ -56,11 +62,8 @@ def test_commands_fit_the_command_line_and_their_recipes(document, command):
     overrides = parse_overrides(values.get("overrides", ()))
     if function.__name__ == "simulate":
         SimulationRecipe.load(values["recipe"], overrides)
-    elif function.__name__ == "sac_cnn":
-        SACCNNRecipe.from_file(SACCNNRecipe.shipped_path(), overrides)
-    elif "recipe" in values and function.__module__.startswith("stemforge.train"):
-        kind = {"divaesr": DIVAESRRecipe, "faster_rcnn": FasterRCNNRecipe}[function.__name__]
-        kind.from_file(kind.shipped_path(str(values["recipe"])), overrides)
+    elif function.__module__.startswith("stemforge.train"):
+        TRAINED[function.__name__].load(values.get("recipe"), overrides)
     else:
         assert not overrides
 
@@ -101,7 +104,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
             "--support.mean_thickness",
             "100",
         ],
-        "train": ["--epochs", "1", "--crops.per_image", "8", "--num_workers", "0"],
+        "train": ["--epochs", "1", "--crop", "32", "--network.width", "4", "--num_workers", "0"],
         "evaluate atoms": ["--unlabelled"],
     }
     for name, command in COMMANDS:
@@ -116,7 +119,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
                 "atoms",
                 *Path("images").iterdir(),
                 "--weights",
-                "runs/pt-nc/sac-cnn.safetensors",
+                "runs/pt-nc/atom-net.safetensors",
                 "--out",
                 "found",
             )
@@ -130,7 +133,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         "scores.json",
         "scores.png",
         "restored/my-idpc_restored.tif",
-        "runs/mixed/sac-cnn.safetensors",
+        "runs/mixed/atom-net.safetensors",
     ):
         assert Path(name).stat().st_size > 10, name
     (python,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)

@@ -8,6 +8,7 @@ from stemforge.corpus import Corpus, CorpusWriter, Sample
 from stemforge.errors import InputError, WeightsError
 from stemforge.evaluate import calibrate
 from stemforge.evaluate.calibrate import Calibration, calibrate_threshold, held_out_images
+from stemforge.infer import CANDIDATE
 from stemforge.train import AtomNet, Card, Crops, load_weights, save_weights
 from stemforge.train.atom_crops import LabelledImage
 from stemforge.train.weights import stored_in_half
@@ -137,11 +138,17 @@ def test_likelihoods_of_atom_net_are_calibrated_and_stored(tmp_path, monkeypatch
     assert found.after.error < found.before.error
     assert card.metrics["calibration_error"] == pytest.approx(found.after.error)
     likely = torch.sigmoid(scale * torch.tensor(raw) + shift)
-    assert card.counting["scale"] * likely.sum().item() == pytest.approx(3, rel=1e-3)
+    likely = likely[likely >= CANDIDATE]
+    assert card.counting["scale"] * (likely.sum().item() + 0.5) == pytest.approx(3.5, rel=1e-3)
     assert stored_in_half(path)
     # Again: from the network's own likelihoods, not from calibrated ones.
     calibrate_threshold(path, [corpus], thresholds=(0.1, 0.5, 0.9), quiet=True)
     assert load_weights(path)[0].calibration.tolist() == pytest.approx([scale, shift], rel=1e-3)
+
+
+def test_pixels_of_another_size_are_refused(weights, tmp_path, write_blobs):
+    with pytest.raises(InputError, match=r"pixels of 0\.15 Å"):
+        calibrate_threshold(weights, [write_blobs(tmp_path / "a", 2, sampling=0.15)], quiet=True)
 
 
 def test_images_without_atoms_neither_count_nor_suffice(weights, tmp_path, write_blobs):

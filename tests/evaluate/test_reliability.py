@@ -51,15 +51,18 @@ def test_numbers_with_their_error():
             p = rng.uniform(0, 1, rng.integers(20, 200))
             found = (rng.random(len(p)) < p).sum()
             # A tenth gave no candidate; and all likelihoods of an image are off by a common factor.
-            rows.append((p.sum(), (p * (1 - p)).sum(), 1.1 * found * rng.normal(1, 0.15)))
+            rows.append((p.sum(), (p * (1 - p)).sum(), 1.1 * found * np.exp(rng.normal(0, 0.4))))
         return np.array(rows).T
 
     fitted = Counting.fit(*images(400))
-    assert fitted.scale == pytest.approx(1.1, abs=0.03)
-    assert fitted.spread == pytest.approx(0.15, abs=0.03)
+    assert fitted.scale == pytest.approx(1.1, abs=0.06)
+    assert fitted.spread == pytest.approx(0.4, abs=0.03)
     expected, variance, atoms = images(400)
-    error = np.sqrt(fitted.scale**2 * variance + (fitted.spread * fitted.scale * expected) ** 2)
-    assert 0.92 < (np.abs(atoms - fitted.scale * expected) < 1.96 * error).mean() < 0.98
+    error = np.hypot(fitted.spread, np.sqrt(variance) / (expected + 0.5))
+    off = np.log((atoms + 0.5) / (fitted.scale * (expected + 0.5)))
+    assert 0.92 < (np.abs(off) < 1.96 * error).mean() < 0.98
+    with pytest.raises(InputError, match="two images"):
+        Counting.fit([3.0], [1.0], [4])
 
 
 def test_picture(tmp_path):

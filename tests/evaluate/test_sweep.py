@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,17 @@ from stemforge.corpus import CorpusWriter, Sample, Structure
 from stemforge.evaluate import Sweep, draw_sweep, sweep_doses
 from stemforge.evaluate.sweep import Row
 from stemforge.evaluate.sweep_command import draw_conditions, parse_doses
-from stemforge.train import DIVAESR, Card, DIVAESRSettings, FasterRCNN, FasterRCNNSettings, save_weights
+from stemforge.simulate import SimulationRecipe
+from stemforge.train import (
+    DIVAESR,
+    Card,
+    DIVAESRSettings,
+    FasterRCNN,
+    FasterRCNNSettings,
+    fit_atom_net,
+    load_weights,
+    save_weights,
+)
 
 RECIPE = {"name": "tiny", "degradation": {"dose": 1000, "source_size": 0.5}}
 
@@ -176,7 +187,7 @@ def test_the_command_for_atoms(tiny_corpus, spot_weights, tmp_path):
     assert (out / "sweep-conditions.png").is_file()
 
 
-def test_what_does_not_fit(segments, tiny_corpus, restorer, detector, write_blobs, tmp_path):
+def test_what_does_not_fit(segments, tiny_corpus, restorer, detector, spot_weights, write_blobs, tmp_path):
     with pytest.raises(InputError, match="segment signals"):
         sweep_doses(Corpus(tiny_corpus), restorer, [100])
     with pytest.raises(InputError, match="measured"):
@@ -188,6 +199,34 @@ def test_what_does_not_fit(segments, tiny_corpus, restorer, detector, write_blob
         sweep_doses(Corpus(segments), restorer, [100], validation=1)
     with pytest.raises(InputError, match="--restorer"):
         sweep_doses(Corpus(segments), detector, [100], restorer=detector)
+    with pytest.raises(InputError, match="--restorer"):
+        sweep_doses(Corpus(tiny_corpus), spot_weights, [100], restorer=restorer)
+    with pytest.raises(InputError, match="annular detector"):
+        sweep_doses(Corpus(segments), spot_weights, [100])
+    with pytest.raises(InputError, match="annular detector"):
+        fit_atom_net([segments], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    model, card = load_weights(spot_weights)
+    save_weights(tmp_path / "fine.safetensors", model, replace(card, sampling=0.15))
+    with pytest.raises(InputError, match=r"trained at 0\.15 Å"):
+        sweep_doses(Corpus(tiny_corpus), tmp_path / "fine.safetensors", [100])
+
+
+def test_a_recipe_is_swept_on_structures_of_its_own(tiny_overrides, restorer, tmp_path, monkeypatch):
+    swept = []
+
+    def look(corpus, *args, **options):
+        swept.append((corpus.recipe["seed"], len(corpus), options["validation"]))
+        raise InputError("seen")
+
+    monkeypatch.setattr("stemforge.evaluate.sweep.sweep_doses", look)
+    recipe = SimulationRecipe.load("quickstart", tiny_overrides)
+    (tmp_path / "r.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+    words = ["sweep", str(tmp_path / "r.yaml"), "--num", "1", "--weights", str(restorer)]
+    assert main([*words, "--out", str(tmp_path / "out"), "--quiet"]) == 2
+    ((seed, number, share),) = swept
+    assert seed != recipe.seed
+    assert (number, share) == (1, 0.9)
 
 
 def _example():

@@ -8,7 +8,7 @@ from stemforge import Annotations, Micrograph
 from stemforge.errors import InputError, WeightsError
 from stemforge.infer import atoms as atoms_module
 from stemforge.infer import detect_atoms, find_atoms, likelihood_map
-from stemforge.train import SACCNN, AtomNet, Card, load_weights, prepare_image
+from stemforge.train import SACCNN, AtomNet, AtomNetSettings, Card, load_weights, prepare_image
 
 CARD = Card("sac-cnn", 0.293, 0.5)
 SPOTS = np.array([[30.4, 25.7], [80.2, 40.9], [55.5, 90.1], [100.8, 104.3]])
@@ -201,6 +201,17 @@ def test_resampling_keeps_the_field_of_view(matched_filter):
     assert np.all(detection.atoms.inside((119, 123)))
 
 
+def test_errors_of_places_are_in_pixels_of_the_micrograph():
+    torch.manual_seed(0)
+    model = AtomNet(AtomNetSettings(width=4, levels=2)).eval()
+    image = np.random.default_rng(0).random((40, 50)).astype(np.float32)
+    finer = np.kron(image, np.ones((2, 2), np.float32))
+    card = Card("atom-net", 0.5, threshold=0.001)
+    one, other = (detect_atoms(Micrograph(i, s), model, card).atoms for i, s in ((image, 0.5), (finer, 0.25)))
+    assert len(one) > 0
+    assert np.median(other["sigma_px"]) == pytest.approx(2 * np.median(one["sigma_px"]), rel=0.1)
+
+
 def test_density_and_its_interval_do_not_depend_on_the_threshold(monkeypatch):
     scores = np.array([0.9, 0.6, 0.3, 0.01])
     points = np.array([[10.0, 10], [30, 10], [10, 30], [30, 30]])
@@ -217,13 +228,11 @@ def test_density_and_its_interval_do_not_depend_on_the_threshold(monkeypatch):
     card = Card("atom-net", 0.5, counting={"scale": 1.5, "spread": 0.1})
     both = [detect_atoms(micrograph, AtomNet().eval(), card, threshold=t) for t in (0.005, 0.5)]
     assert [len(found.atoms) for found in both] == [4, 2]
-    number = 1.5 * 1.8
-    error = np.sqrt(1.5**2 * (0.09 + 0.24 + 0.21) + 0.27**2)
+    factor = np.exp(1.96 * np.sqrt(0.1**2 + (0.09 + 0.24 + 0.21) / 2.3**2))
     for found in both:
-        assert found.number == pytest.approx((number, error))
-        area = 2 * 2.5
-        assert found.density == pytest.approx(
-            (number / area, max(0, number - 1.96 * error) / area, (number + 1.96 * error) / area)
-        )
+        number = np.array([1.5 * 2.3 * each - 0.5 for each in (1, 1 / factor, factor)])
+        assert found.number == pytest.approx(number)
+        assert found.density == pytest.approx(number / (2 * 2.5))
+    assert found.number[1] > 0
     plain = detect_atoms(micrograph, AtomNet().eval(), Card("atom-net", 0.5), threshold=0.5)
     assert plain.density is None

@@ -102,6 +102,27 @@ def test_visibility_against_texture_is_that_of_a_linear_observer():
     assert visibility(labels, dose, source, texture)[1][0] == pytest.approx(signal / noise, rel=0.15)
 
 
+def test_without_an_electron_nothing_is_visible():
+    white = Texture(np.array([0.0, 2.0]), np.full(2, 1e-4))
+    contrast, cnr = visibility(labels_of(one_atom()), 0.0, 1.0, white)
+    assert (contrast.tolist(), cnr.tolist()) == ([0], [0])
+
+
+def test_what_is_left_of_atoms_on_vacuum_is_no_texture():
+    """An atom has tails that its Gaussian leaves; beside them there is nothing."""
+    labels = labels_of(one_atom(), background=0.0)
+    image = atom_image("Pt", MICROSCOPE, "HAADF", 0.0, SCAN.sampling, THERMAL)
+    signal = np.zeros(SCAN.shape, np.float32)
+    x, y = np.rint(labels.points[0]).astype(int)
+    half = min(image.shape[0] // 2, y, x)
+    middle = image.shape[0] // 2
+    cut = slice(middle - half, middle + half)
+    signal[y - half : y + half, x - half : x + half] = image[cut, cut]
+    texture = Texture.of(signal, SCAN.sampling, labels)
+    seen = visibility(labels, 1e4, 1.0, texture)[1]
+    assert seen == pytest.approx(visibility(labels, 1e4, 1.0)[1], rel=0.05)
+
+
 def test_vacuum_gives_finite_numbers():
     labels = labels_of(one_atom(), background=0.0)
     assert np.isfinite(labels["cnr"]).all()

@@ -7,7 +7,16 @@ import torch
 from stemforge import Corpus, CorpusError, MicrographError
 from stemforge.infer import find_peaks, map_atoms
 from stemforge.simulate import SimulationRecipe, simulate_corpus
-from stemforge.train import AtomHeatMaps, AtomNet, AtomNetRecipe, AtomNetTask, load_weights, standardise_image
+from stemforge.train import (
+    AtomHeatMaps,
+    AtomNet,
+    AtomNetRecipe,
+    AtomNetSettings,
+    AtomNetTask,
+    load_weights,
+    save_weights,
+    standardise_image,
+)
 from stemforge.train.fit import fit_atom_net
 from stemforge.train.heat_maps import HEAT_SIGMA, OFFSET_RADIUS, draw_heat
 
@@ -76,11 +85,12 @@ def test_maps_have_the_image_s_size_whatever_it_is(shape):
     assert maps.offset.shape == (2, 2, *shape)
 
 
-def test_tiles_do_not_show():
+@pytest.mark.parametrize(("levels", "tile"), [(4, 128), (4, 100), (6, 33)])
+def test_tiles_do_not_show(levels, tile):
     torch.manual_seed(0)
-    model = AtomNet().eval()
-    image = np.random.default_rng(0).normal(size=(300, 280)).astype("float32")
-    whole, tiled = (map_atoms(model, image, tile=tile) for tile in (512, 128))
+    model = AtomNet(AtomNetSettings(width=4, levels=levels)).eval()
+    image = np.random.default_rng(0).normal(size=(300, 460)).astype("float32")
+    whole, tiled = (map_atoms(model, image, tile=side) for side in (512, tile))
     for one, other in zip(whole, tiled, strict=True):
         assert np.abs(one - other).max() < 1e-4
 
@@ -148,3 +158,8 @@ def test_a_run_writes_weights_that_load(folder, tmp_path):
     assert model.settings.levels == 3
     assert card.architecture == "atom-net"
     assert card.sampling == pytest.approx(0.293)
+    # Calibrated, and trained on: the calibration was that of other likelihoods.
+    model.calibration.copy_(torch.tensor([0.5, 1.0]))
+    save_weights(path, model, card)
+    again = fit_atom_net([folder], tmp_path / "on", small(epochs=1), init=path, num_workers=0, quiet=True)
+    assert load_weights(again)[0].calibration.tolist() == [1, 0]

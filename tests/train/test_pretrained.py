@@ -5,7 +5,7 @@ import pytest
 from stemforge.errors import WeightsError
 from stemforge.train import load_weights, shipped_weights
 
-SHIPPED = ("divaesr", "faster-rcnn")
+SHIPPED = {"atom-net": 0.293, "divaesr": 0.25, "faster-rcnn": 0.25}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -14,7 +14,7 @@ def test_weights_are_small_and_say_where_they_come_from(name):
     assert path.stat().st_size < 25e6
     model, card = load_weights(path)
     assert card.architecture == name
-    assert card.sampling == pytest.approx(0.25)
+    assert card.sampling == pytest.approx(SHIPPED[name])
     assert card.command.startswith("stemforge train")
     assert card.date >= "2026-11"
     assert card.recipe
@@ -22,6 +22,13 @@ def test_weights_are_small_and_say_where_they_come_from(name):
     assert card.metrics
     assert not model.training
     assert path.name in (path.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_atom_nets_likelihoods_are_calibrated():
+    model, card = load_weights(shipped_weights("atom-net"))
+    assert card.metrics["calibration_error"] < 0.05
+    assert set(card.counting) == {"scale", "spread"}
+    assert model.calibration.tolist() != [1.0, 0.0]
 
 
 def test_the_detectors_restorer_ships_with_it():
@@ -32,6 +39,6 @@ def test_the_detectors_restorer_ships_with_it():
 
 def test_an_architecture_that_does_not_ship():
     with pytest.raises(
-        WeightsError, match=r"no weights of a resnet come with stemforge; those that do: divaesr"
+        WeightsError, match=r"no weights of a resnet come with stemforge; those that do: atom-net, divaesr"
     ):
         shipped_weights("resnet")
