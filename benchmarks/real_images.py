@@ -81,6 +81,7 @@ if __name__ == "__main__":
     parser.add_argument("weights", nargs="*")
     parser.add_argument("--classical", action="store_true")
     parser.add_argument("--curve", action="store_true")
+    parser.add_argument("--augment", action="store_true", help="average over eight orientations")
     options = parser.parse_args()
     data = Path(os.environ["STEMFORGE_DATA_DIR"]) / "pt-nc"
     labelled = images(data)
@@ -89,7 +90,10 @@ if __name__ == "__main__":
         model, card = load_weights(weights)
         result[weights] = {
             "threshold": card.threshold,
-            **summary(lambda image, m=model, c=card: detect_atoms(image, m, c).atoms, labelled),
+            **summary(
+                lambda image, m=model, c=card: detect_atoms(image, m, c, augment=options.augment).atoms,
+                labelled,
+            ),
         }
         if options.curve and card.architecture == "atom-net":  # SAC-CNN's regions change with the threshold
             result[weights] |= best(

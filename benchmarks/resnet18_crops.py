@@ -71,13 +71,13 @@ def train(corpus: Corpus, recipe: SACCNNRecipe, options: argparse.Namespace) -> 
         for part in ("train", "validation")
     )
     optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate, weight_decay=1e-4)
+    steps = min(options.steps or len(training), len(training))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, options.learning_rate, total_steps=options.epochs * len(training)
+        optimiser, options.learning_rate, total_steps=options.epochs * steps
     )
     # The optimiser's moments are not kept: after an interruption they are gathered anew.
-    for _ in range(len(history) * len(training)):
+    for _ in range(len(history) * steps):
         schedule.step()
-    steps = min(options.steps or len(training), len(training))
     for epoch in range(len(history), options.epochs):
         training.epoch = epoch
         losses = []

@@ -216,8 +216,36 @@ def find_peaks(
     return Annotations(points, columns={"score": likelihood[rows, columns], "sigma_px": sigma[rows, columns]})
 
 
+def _all_orientations(
+    run: Callable[[NDArray[np.float32]], NDArray[np.float32]], image: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Average a network's maps over the eight orientations of an image.
+
+    ``run`` gives maps of shape (1, …) or (4, height, width): likelihood, offset (x, y), standard deviation.
+    """
+    every = []
+    for turns in range(4):
+        for mirrored in (False, True):
+            seen = np.rot90(image, turns)
+            maps = run(np.ascontiguousarray(seen[:, ::-1] if mirrored else seen))
+            if mirrored:
+                maps = maps[..., ::-1].copy()
+                maps[1:2] *= -1
+            maps = np.rot90(maps, -turns, axes=(1, 2))
+            for _ in range(turns if len(maps) > 1 else 0):
+                maps = np.stack([maps[0], -maps[2], maps[1], maps[3]])
+            every.append(maps)
+    mean: NDArray[np.float32] = np.mean(every, axis=0)
+    return mean
+
+
 def atom_finder(
-    model: torch.nn.Module, image: ArrayLike, *, tile: int = TILE, device: str | torch.device = "cpu"
+    model: torch.nn.Module,
+    image: ArrayLike,
+    *,
+    tile: int = TILE,
+    device: str | torch.device = "cpu",
+    augment: bool = False,
 ) -> tuple[NDArray[np.float32], Callable[[float], Annotations]]:
     """Run a network that detects atoms over an image, once for all thresholds.
 
@@ -227,7 +255,7 @@ def atom_finder(
         AtomNet or SAC-CNN, in evaluation mode.
     image
         As recorded, at the network's pixel size, shape (height, width).
-    tile, device
+    tile, device, augment
         As for :func:`detect_atoms`.
 
     Returns
@@ -250,10 +278,21 @@ def atom_finder(
     0
     """
     if isinstance(model, AtomNet):
-        maps = map_atoms(model, standardise_image(image), tile=tile, device=device)
-        return maps[0], partial(find_peaks, *maps)
+
+        def run(values: NDArray[np.float32]) -> NDArray[np.float32]:
+            likelihood, offset, sigma = map_atoms(model, values, tile=tile, device=device)
+            return np.concatenate([likelihood[None], offset, sigma[None]])
+
+        shown = standardise_image(image)
+        maps = _all_orientations(run, shown) if augment else run(shown)
+        return maps[0], partial(find_peaks, maps[0], maps[1:3], maps[3])
     if isinstance(model, SACCNN):
-        likelihood = likelihood_map(model, prepare_image(image), tile=tile, device=device)
+
+        def run(values: NDArray[np.float32]) -> NDArray[np.float32]:
+            return likelihood_map(model, values, tile=tile, device=device)[None]
+
+        shown = prepare_image(image)
+        likelihood = (_all_orientations(run, shown) if augment else run(shown))[0]
         return likelihood, partial(find_atoms, likelihood)
     raise WeightsError(
         f"detecting atoms needs an atom-net or a sac-cnn, these weights are of a {type(model).__name__}"
@@ -268,6 +307,7 @@ def detect_atoms(
     threshold: float | None = None,
     tile: int = TILE,
     device: str | torch.device = "cpu",
+    augment: bool = False,
 ) -> Detection:
     """Find single atoms on a micrograph with a trained AtomNet or SAC-CNN.
 
@@ -284,6 +324,8 @@ def detect_atoms(
         Likelihood from which a pixel counts; by default the card's.
     tile, device
         As for :func:`likelihood_map`.
+    augment
+        Average over the image's eight orientations: eight times the work.
 
     Returns
     -------
@@ -304,7 +346,7 @@ def detect_atoms(
         )
     image, sampling = resampled(micrograph.image, micrograph.sampling, card.sampling)
     try:
-        likelihood, find = atom_finder(model, image, tile=tile, device=device)
+        likelihood, find = atom_finder(model, image, tile=tile, device=device, augment=augment)
     except InputError as error:
         raise InputError(f"{micrograph.name}: {error}") from error
     number = None

@@ -25,6 +25,7 @@ def atoms(
     frame: int | None = None,
     stack: bool = False,
     likelihood: bool = False,
+    augment: bool = False,
     tile: int = 512,
     device: str = "cpu",
     overwrite: bool = False,
@@ -56,6 +57,8 @@ def atoms(
         Look at every frame of a stack.
     likelihood
         Write the likelihood maps too.
+    augment
+        Average over the eight orientations of each image: a little better, for eight times the work.
     tile
         Side of the tiles in which large images are worked through [pixel].
     device
@@ -85,7 +88,9 @@ def atoms(
         from stemforge.infer.atoms import detect_atoms
         from stemforge.infer.overlay import draw_detection
 
-        detection = detect_atoms(micrograph, model, card, threshold=threshold, tile=tile, device=device)
+        detection = detect_atoms(
+            micrograph, model, card, threshold=threshold, tile=tile, device=device, augment=augment
+        )
         _warn_uncalibrated(micrograph, card.sampling, "--sampling sets it")
         detection.atoms.to_csv(batch.path(micrograph, ".csv"), micrograph.sampling)
         draw_detection(detection, batch.path(micrograph, ".png"))

@@ -201,6 +201,31 @@ def test_resampling_keeps_the_field_of_view(matched_filter):
     assert np.all(detection.atoms.inside((119, 123)))
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_augmented_what_is_found_turns_with_the_image(turns, mirrored):
+    torch.manual_seed(0)
+    model = AtomNet(AtomNetSettings(width=4, levels=2)).eval()
+    image = np.random.default_rng(0).random((40, 56)).astype(np.float32)
+    turned = np.rot90(image, turns)[:, ::-1] if mirrored else np.rot90(image, turns)
+    card = Card("atom-net", None, threshold=0.001)
+    (one, likelihood), (other, same) = (
+        (found.atoms, found.likelihood)
+        for found in (detect_atoms(Micrograph(i), model, card, augment=True) for i in (image, turned))
+    )
+    back = same[:, ::-1] if mirrored else same
+    np.testing.assert_allclose(np.rot90(back, -turns), likelihood, atol=1e-5)
+    x, y = other.points.T
+    if mirrored:
+        x = same.shape[1] - 1 - x
+    for left in range(turns, 0, -1):
+        # What a quarter turn put at (x, y) was at (width − 1 − y, x) of the image before.
+        width = image.shape[left % 2]
+        x, y = width - 1 - y, x
+    assert len(one) > 5
+    assert cdist(np.column_stack([x, y]), one.points).min(1).max() < 1e-3
+
+
 def test_errors_of_places_are_in_pixels_of_the_micrograph():
     torch.manual_seed(0)
     model = AtomNet(AtomNetSettings(width=4, levels=2)).eval()
