@@ -14,6 +14,7 @@ from stemforge.evaluate.reliability import BINS, Counting, Reliability, calibrat
 from stemforge.evaluate.scores import AtomScore, score_atoms, summarise
 from stemforge.infer import CANDIDATE, atom_finder
 from stemforge.progress import progress
+from stemforge.simulate.recording import corpus_degradation
 from stemforge.train import SACCNN, AtomNet, Crops, load_weights, save_weights
 from stemforge.train.atom_crops import AtomCrops, LabelledImage, as_recorded, labelled_image, require_atoms
 from stemforge.train.weights import stored_in_half
@@ -49,6 +50,9 @@ THRESHOLDS = (
 )
 """Likelihoods that are tried."""
 
+MAX_FALSE = 0.003
+"""Atoms a nm² that may be found where there are none: one on a field of 18 nm."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -56,7 +60,8 @@ class Calibration:
 
     ``thresholds`` and ``f1_mean``, ``f1_sd`` have one entry a threshold; ``best`` is the threshold of the
     highest mean F1. ``before`` and ``after`` are AtomNet's reliability curves without and with calibration, either half
-    of the images judged by what the other half gave; None of others.
+    of the images judged by what the other half gave; None of others. ``false`` are the atoms falsely found a nm² of
+    control images, and ``max_false`` how many may be.
     """
 
     thresholds: tuple[float, ...]
@@ -65,11 +70,28 @@ class Calibration:
     images: int
     before: Reliability | None = None
     after: Reliability | None = None
+    false: tuple[float, ...] | None = None
+    max_false: float = np.inf
 
     @property
     def best(self) -> float:
-        """Threshold with the highest mean F1."""
-        return self.thresholds[int(np.argmax(self.f1_mean))]
+        """Threshold with the highest mean F1, of those that find few enough atoms on the control images.
+
+        Raises
+        ------
+        InputError
+            There is none.
+        """
+        allowed = (
+            np.array(self.false if self.false is not None else np.zeros(len(self.thresholds)))
+            <= self.max_false
+        )
+        if not allowed.any():
+            raise InputError(
+                f"even at a threshold of {self.thresholds[-1]:g} more than {self.max_false:g} atoms per nm² are found "
+                "on the control; train with such images, or allow more"
+            )
+        return self.thresholds[int(np.argmax(np.where(allowed, self.f1_mean, -1.0)))]
 
 
 def held_out_images(
@@ -95,6 +117,8 @@ def calibrate_threshold(
     *,
     thresholds: Sequence[float] = THRESHOLDS,
     validation: float | None = None,
+    control: Sequence[str | Path] = (),
+    max_false: float = MAX_FALSE,
     quiet: bool = False,
 ) -> Calibration:
     """Choose the threshold of a trained AtomNet or SAC-CNN on held-out images, and store it with the weights.
@@ -112,6 +136,12 @@ def calibrate_threshold(
         Likelihoods to try.
     validation
         Share of each corpus to use, from its end; by default that of the training run.
+    control
+        Simulated corpora without an atom to be found, such as of the recipe ``metal-free`` with a seed of their own:
+        only thresholds are taken at which hardly anything is found there. All of their images are used, so training
+        must not have seen them.
+    max_false
+        Atoms a nm² of ``control`` that may be found.
     quiet
         Show no progress.
 
@@ -133,6 +163,13 @@ def calibrate_threshold(
     corpora = [Corpus(folder) for folder in data]
     require_atoms(corpora, card.sampling)
     images = held_out_images(corpora, crops, share)
+    nothing = [Corpus(folder) for folder in control]
+    require_atoms(nothing, card.sampling)
+    for corpus in nothing:
+        if corpus.kind != "simulated" or any(len(sample.labels) for sample in corpus.labels_only()):
+            raise InputError(
+                f"{corpus.folder}: a control must be simulated and hold no atom that has a label"
+            )
     if not images:
         raise InputError("the corpora's validation part holds no image with signal; use larger corpora")
     if not any(len(labelled.atoms) for labelled in images):
@@ -157,10 +194,22 @@ def calibrate_threshold(
     f1 = np.array([[score.f1 for score in row] for row in table])
     sd = f1.std(0, ddof=1) if len(table) > 1 else np.zeros(f1.shape[1])
     means, deviations = tuple(f1.mean(0).tolist()), tuple(sd.tolist())
-    calibration = Calibration(tuple(thresholds), means, deviations, len(table), before, after)
+    false = _false(model, nothing, crops, thresholds, quiet) if nothing else None
+    calibration = Calibration(
+        tuple(thresholds),
+        means,
+        deviations,
+        len(table),
+        before,
+        after,
+        false,
+        max_false if nothing else np.inf,
+    )
     chosen = thresholds.index(calibration.best)
     summary = summarise([row[chosen] for row in table]).mean
     metrics |= {f"held_out_{name}": summary[name] or 0.0 for name in ("precision", "recall", "f1")}
+    if false is not None:
+        metrics["false_per_nm2"] = false[chosen]
     card = replace(card, threshold=calibration.best, metrics={**card.metrics, **metrics})
     save_weights(path, model, card, half=stored_in_half(path))
     return calibration
@@ -212,6 +261,27 @@ def _calibrate(
     if min(likely.sum(), sure.sum()) < BINS:
         return None, None, counting
     return Reliability.of(said[likely], true[likely]), Reliability.of(judged[sure], true[sure]), counting
+
+
+def _false(
+    model: torch.nn.Module, corpora: Sequence[Corpus], crops: Crops, thresholds: Sequence[float], quiet: bool
+) -> tuple[float, ...]:
+    """Return the atoms found a nm² of images that have none, for each threshold."""
+    number, area = np.zeros(len(thresholds)), 0.0
+    with progress("control", sum(len(corpus) for corpus in corpora), "images", quiet) as advance:
+        for place, corpus in enumerate(corpora):
+            degradation = corpus_degradation(corpus)
+            for sample in corpus:
+                rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(8, place, sample.index)))
+                advance(1)
+                try:
+                    image = labelled_image(sample, crops, degradation, rng, as_recorded).image
+                except MicrographError:
+                    continue
+                _, find = atom_finder(model, image)
+                number += [len(find(value)) for value in thresholds]
+                area += image.size * ((sample.sampling or np.nan) / 10) ** 2
+    return tuple((number / area).tolist())
 
 
 def _scores(model: torch.nn.Module, labelled: LabelledImage, thresholds: Sequence[float]) -> list[AtomScore]:

@@ -267,6 +267,8 @@ def threshold(
     weights: Path,
     data: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
     validation: float | None = None,
+    control: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
+    max_false: float = 0.003,
     figure: Path | None = None,
     quiet: bool = False,
 ) -> None:
@@ -282,6 +284,11 @@ def threshold(
         The corpora it was trained on; their validation part is used.
     validation
         Share of each corpus to use; by default the share that training kept for validation.
+    control
+        Corpora without an atom to be found and not trained on, such as of the recipe metal-free with another seed: the
+        threshold is then one at which hardly anything is found there.
+    max_false
+        Atoms a nm² of the control that may be found.
     figure
         Where to draw AtomNet's reliability before and after.
     quiet
@@ -292,7 +299,11 @@ def threshold(
     from stemforge.progress import console
 
     _check_outputs([None, None, figure], [])
-    found = calibrate_threshold(weights, data, validation=validation, quiet=quiet)
+    if not max_false > 0:
+        raise InputError(f"--max-false must be positive, not {max_false}")
+    found = calibrate_threshold(
+        weights, data, validation=validation, control=control or (), max_false=max_false, quiet=quiet
+    )
     best = found.thresholds.index(found.best)
     error = ""
     if found.before is not None and found.after is not None:
@@ -302,6 +313,8 @@ def threshold(
             error += f"; wrote {figure}"
     elif figure is not None:
         error = f"; no {figure}, as only AtomNet's likelihoods are calibrated, on ten candidates or more"
+    if found.false is not None:
+        error = f"; {found.false[best]:.4f} false atoms per nm² of the control{error}"
     console.print(
         f"{weights}: threshold {found.best:g}, F1 {found.f1_mean[best]:.3f} ± {found.f1_sd[best]:.3f} on "
         f"{found.images} held-out images{error}",

@@ -9,6 +9,7 @@ from stemforge.errors import InputError, WeightsError
 from stemforge.evaluate import calibrate
 from stemforge.evaluate.calibrate import Calibration, calibrate_threshold, held_out_images
 from stemforge.infer import CANDIDATE
+from stemforge.simulate import SimulationRecipe, simulate_corpus
 from stemforge.train import AtomNet, Card, Crops, load_weights, save_weights
 from stemforge.train.atom_crops import LabelledImage
 from stemforge.train.weights import stored_in_half
@@ -144,6 +145,36 @@ def test_likelihoods_of_atom_net_are_calibrated_and_stored(tmp_path, monkeypatch
     # Again: from the network's own likelihoods, not from calibrated ones.
     calibrate_threshold(path, [corpus], thresholds=(0.1, 0.5, 0.9), quiet=True)
     assert load_weights(path)[0].calibration.tolist() == pytest.approx([scale, shift], rel=1e-3)
+
+
+def test_a_control_raises_the_threshold(weights, tmp_path, write_blobs, tiny_overrides, monkeypatch):
+    """Pale spots on images without an atom: only the higher threshold leaves them alone."""
+    settings = {**tiny_overrides, "single_atoms": []}
+    simulate_corpus(SimulationRecipe.load("quickstart", settings), tmp_path / "empty", workers=1, quiet=True)
+    corpus = write_blobs(tmp_path / "a", 2, points=[[12.0, 12], [60, 60]])
+
+    def finder(model, image):
+        there, score = np.array([[12.0, 12], [60, 60], [40, 40]]), np.array([0.9, 0.5, 0.2])
+        if image.shape == (64, 64):
+            there, score = there[:1], np.array([0.45])
+        return None, lambda least: Annotations(
+            there[score >= least], columns={"score": score[score >= least]}
+        )
+
+    monkeypatch.setattr(calibrate, "atom_finder", finder)
+    tried = {"thresholds": (0.1, 0.3, 0.6), "quiet": True}
+    assert calibrate_threshold(weights, [corpus], **tried).best == 0.3
+    found = calibrate_threshold(weights, [corpus], control=[tmp_path / "empty"], **tried)
+    assert found.best == 0.6
+    area = (64 * Corpus(tmp_path / "empty")[0].sampling / 10) ** 2
+    assert found.false == pytest.approx((1 / area, 1 / area, 0))
+    card = load_weights(weights)[1]
+    assert (card.threshold, card.metrics["false_per_nm2"]) == (0.6, 0)
+    tried["thresholds"] = (0.1, 0.3)
+    with pytest.raises(InputError, match=r"threshold of 0\.3 more than 0\.003"):
+        calibrate_threshold(weights, [corpus], control=[tmp_path / "empty"], **tried)
+    with pytest.raises(InputError, match="no atom"):
+        calibrate_threshold(weights, [corpus], control=[corpus], **tried)
 
 
 def test_pixels_of_another_size_are_refused(weights, tmp_path, write_blobs):
