@@ -12,7 +12,10 @@ No held-out image is looked at before it is scored. Every image of the training 
 chooses the best epoch is that of one of them, so in effect the last epoch is taken. F1 is given at two thresholds: the
 best one on the training images, `by_training`, and the initial card's, `by_card`; which of the two is the result must
 be said beforehand. `threshold_only` is what the initial weights gain from the first choice, without any training.
-`best` is at the best threshold on the held-out labels themselves: no result, but what a better choice could gain.
+A network knows the images it was trained on, so that they suit the choice badly: `by_other_folds` is at the threshold
+that is best for the images of the other folds, each as found by the network that was not trained on it. That network
+was trained on the fold's images, whose labels thereby touch one number. `best` is at the best threshold on the
+held-out labels themselves: no result, but what a better choice could gain.
 
 The file is rewritten after every fold; the same command goes on where it stopped.
 """
@@ -149,6 +152,7 @@ def run_fold(
         "threshold": chosen,
         "by_training": f1_at(found, test, chosen),
         "best": f1_at(found, test, best_threshold(found, test)),
+        "curves": {n: [f1_at(found, [each], t)[n] for t in GRID] for each in test for n in each[:1]},
     }
     if card is not None:
         fold["by_card"] = f1_at(found, test, card.threshold)
@@ -161,10 +165,21 @@ def run_fold(
     return fold
 
 
+def add_other_folds(folds: dict[str, dict[str, Any]]) -> None:
+    """Add to each fold F1 at the threshold that is best on the other folds of its seed, once all are there."""
+    for seed in {key.split("/")[0] for key in folds}:
+        same = {key: fold["curves"] for key, fold in folds.items() if key.split("/")[0] == seed}
+        for key, curves in same.items():
+            others = [curve for k, each in same.items() if k != key for curve in each.values()]
+            if others:
+                chosen = int(np.argmax(np.mean(others, axis=0)))
+                folds[key]["by_other_folds"] = {n: curve[chosen] for n, curve in curves.items()}
+
+
 def summary(folds: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return mean and deviations of F1, over images and over seeds, of what has been measured so far."""
     result: dict[str, Any] = {}
-    for name in ("by_training", "by_card", "threshold_only", "best"):
+    for name in ("by_training", "by_other_folds", "by_card", "threshold_only", "best"):
         values: dict[str, dict[str, float]] = {}
         for key, fold in folds.items():
             for image, f1 in fold.get(name, {}).items():
@@ -231,6 +246,7 @@ def main(options: argparse.Namespace) -> None:
         with progress("fine-tune", len(todo), "folds") as advance:
             for key, seed, held_out in todo:
                 result["folds"][key] = run_fold(real, labelled, initial, held_out, seed, options)
+                add_other_folds(result["folds"])
                 result["summary"] = summary(result["folds"])
                 write_whole(options.out, (json.dumps(result, indent=2) + "\n").encode())
                 advance(1)
