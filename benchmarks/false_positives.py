@@ -89,7 +89,7 @@ def add(count: Count, recording: Recording, sampling: float, share: float, model
     area = image.size * sampling**2 / 100
     if detection.density is not None:
         _, low, high = detection.density
-        count.intervals.append(low <= visible.sum() / area <= high)
+        count.intervals.append(bool(low <= visible.sum() / area <= high))
     count.area += area
     count.support += share * area
 
