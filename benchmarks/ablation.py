@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fine_tuning import train_quietly
 from real_images import GRIDS, Labelled, best, images, summary
 
 from stemforge.evaluate.calibrate import calibrate_threshold
@@ -27,7 +28,7 @@ from stemforge.files import write_whole
 from stemforge.infer import detect_atoms
 from stemforge.progress import console, progress
 from stemforge.simulate import SimulationRecipe, simulate_corpus
-from stemforge.train import AtomNetRecipe, fit_atom_net, load_weights
+from stemforge.train import AtomNetRecipe, load_weights
 
 # A distribution is replaced by a narrow one: a constant would not be drawn, and all draws after it would be others.
 NOTHING = {"uniform": [0, 1e-6]}
@@ -77,18 +78,7 @@ def run(
         **VARIANTS[name][1],
     }
     with tempfile.TemporaryDirectory() as folder:
-        weights = fit_atom_net(
-            [corpus],
-            Path(folder) / "run",
-            AtomNetRecipe.load(None, settings),
-            num_workers=0,
-            quiet=True,
-            trainer_options={
-                "accelerator": options.accelerator,
-                "devices": 1,
-                "precision": options.precision,
-            },
-        )
+        weights = train_quietly([corpus], folder, AtomNetRecipe.load(None, settings), options)
         calibrate_threshold(weights, [corpus], quiet=True)
         model, card = load_weights(weights)
     found = summary(lambda image: detect_atoms(image, model, card).atoms, labelled)

@@ -25,6 +25,7 @@ import json
 import logging
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,25 @@ def training_corpora(real: Corpus, places: NDArray[np.int64], options: argparse.
     return corpora
 
 
+def train_quietly(
+    corpora: Sequence[Corpus | Path],
+    folder: str | Path,
+    recipe: AtomNetRecipe,
+    options: argparse.Namespace,
+    init: str | Path | None = None,
+) -> Path:
+    """Train AtomNet on one device, with the accelerator and the precision that were asked for."""
+    return fit_atom_net(
+        corpora,
+        Path(folder) / "run",
+        recipe,
+        init=init,
+        num_workers=0,
+        quiet=True,
+        trainer_options={"accelerator": options.accelerator, "devices": 1, "precision": options.precision},
+    )
+
+
 def find_all(model: torch.nn.Module, card: Card, labelled: Labelled) -> Found:
     """Return all candidates on each image, with their likelihood."""
     return {n: detect_atoms(image, model, card, threshold=LOWEST).atoms for n, image, _ in labelled}
@@ -127,19 +147,9 @@ def run_fold(
     used = rng.permutation(others)[: options.images or len(others)]
     card = None if options.scratch else load_weights(options.init)[1]
     with tempfile.TemporaryDirectory() as folder:
-        weights = fit_atom_net(
-            training_corpora(real, used, options),
-            Path(folder) / "run",
-            training_recipe(options, card, seed),
-            init=None if options.scratch else options.init,
-            num_workers=0,
-            quiet=True,
-            trainer_options={
-                "accelerator": options.accelerator,
-                "devices": 1,
-                "precision": options.precision,
-            },
-        )
+        corpora, recipe = training_corpora(real, used, options), training_recipe(options, card, seed)
+        init = None if options.scratch else options.init
+        weights = train_quietly(corpora, folder, recipe, options, init)
         model, own = load_weights(weights)
     if not options.scratch:
         # The card's threshold is one of its calibrated likelihoods.

@@ -28,9 +28,10 @@ from stemforge.evaluate.limits import localisation_bound
 from stemforge.infer import atom_finder
 from stemforge.overrides import parse_overrides
 from stemforge.progress import progress
-from stemforge.simulate import Recording, SimulationRecipe, Texture, record, simulate_sample
+from stemforge.simulate import Recording, SimulationRecipe, record, simulate_sample
 from stemforge.simulate.degrade import FWHM
 from stemforge.simulate.recording import recording_rng
+from stemforge.simulate.visibility import noise_power
 from stemforge.train import AtomNet, load_weights
 
 RADIUS = 5.0
@@ -50,14 +51,13 @@ def alone(labels: Annotations, shape: tuple[int, int], min_cnr: float) -> Annota
     return seen.where((seen["cnr"] >= min_cnr) & inner & (nearest > ALONE))
 
 
-def matched_filter(recording: Recording, atoms: Annotations, texture: Texture, sampling: float) -> np.ndarray:
+def matched_filter(recording: Recording, atoms: Annotations, sampling: float) -> np.ndarray:
     """Place atoms where the prewhitened matched filter of their own width peaks near them."""
     image = recording.image[0] - ndimage.gaussian_filter(recording.image[0], 24.0, mode="reflect")
     spectrum = np.fft.fft2(image)
     q = np.hypot(*np.meshgrid(*(np.fft.fftfreq(n, sampling) for n in image.shape), indexing="ij"))
     source = (recording.settings.source_size / FWHM) ** 2
-    blur = np.exp(-4 * np.pi**2 * source * q**2)
-    noise = 1 / recording.dose + np.interp(q, texture.frequency, texture.power) * blur
+    noise = noise_power(q, recording.dose, recording.settings.source_size, recording.texture)
     points = []
     for (x, y), width in zip(atoms.points, atoms["noise_width_angstrom"], strict=True):
         filtered = np.fft.ifft2(spectrum * np.exp(-2 * np.pi**2 * (width**2 + source) * q**2) / noise).real
@@ -92,17 +92,15 @@ def measure(
     first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
     recording = record(first, recipe.degradation, recording_rng({}, sample.index, recipe.seed))
     atoms = alone(recording.labels, sample.signal.shape[1:], min_cnr)
-    texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
-    bound = (
-        localisation_bound(atoms, recording.dose, recording.settings.source_size, texture) / sample.sampling
-    )
+    seen_at = (recording.dose, recording.settings.source_size, recording.texture)
+    bound = localisation_bound(atoms, *seen_at) / sample.sampling
     network, sigma = np.full((2, len(atoms)), np.nan)
     if len(atoms):
         found = atom_finder(model, recording.image[0])[1](threshold)
         match = match_distance(found.points, atoms.points, RADIUS)
         network[match.pairs[:, 1]] = match.distances**2 / 2
         sigma[match.pairs[:, 1]] = found["sigma_px"][match.pairs[:, 0]]
-    fitted = ((matched_filter(recording, atoms, texture, sample.sampling) - atoms.points) ** 2).mean(1)
+    fitted = ((matched_filter(recording, atoms, sample.sampling) - atoms.points) ** 2).mean(1)
     return {
         "cnr": atoms["cnr"],
         "bound2": bound**2,

@@ -17,6 +17,7 @@ from stemforge.progress import progress
 from stemforge.simulate.recording import corpus_degradation
 from stemforge.train import SACCNN, AtomNet, Crops, load_weights, save_weights
 from stemforge.train.atom_crops import AtomCrops, LabelledImage, as_recorded, labelled_image, require_atoms
+from stemforge.train.batches import require_sampling
 from stemforge.train.weights import stored_in_half
 
 THRESHOLDS = (
@@ -82,10 +83,7 @@ class Calibration:
         InputError
             There is none.
         """
-        allowed = (
-            np.array(self.false if self.false is not None else np.zeros(len(self.thresholds)))
-            <= self.max_false
-        )
+        allowed = np.array(self.false or np.zeros(len(self.thresholds))) <= self.max_false
         if not allowed.any():
             raise InputError(
                 f"even at a threshold of {self.thresholds[-1]:g} more than {self.max_false:g} atoms per nm² are found "
@@ -160,16 +158,15 @@ def calibrate_threshold(
     share = validation if validation is not None else card.recipe.get("validation", 0.15)
     if not 0 < share < 1:
         raise InputError(f"validation must lie between 0 and 1, not {share}")
-    corpora = [Corpus(folder) for folder in data]
-    require_atoms(corpora, card.sampling)
-    images = held_out_images(corpora, crops, share)
-    nothing = [Corpus(folder) for folder in control]
-    require_atoms(nothing, card.sampling)
+    corpora, nothing = ([Corpus(folder) for folder in folders] for folders in (data, control))
+    require_atoms([*corpora, *nothing])
+    require_sampling([*corpora, *nothing], card.sampling)
     for corpus in nothing:
         if corpus.kind != "simulated" or any(len(sample.labels) for sample in corpus.labels_only()):
             raise InputError(
                 f"{corpus.folder}: a control must be simulated and hold no atom that has a label"
             )
+    images = held_out_images(corpora, crops, share)
     if not images:
         raise InputError("the corpora's validation part holds no image with signal; use larger corpora")
     if not any(len(labelled.atoms) for labelled in images):

@@ -268,7 +268,7 @@ def threshold(
     data: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
     validation: float | None = None,
     control: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
-    max_false: float = 0.003,
+    max_false: float | None = None,
     figure: Path | None = None,
     quiet: bool = False,
 ) -> None:
@@ -288,21 +288,22 @@ def threshold(
         Corpora without an atom to be found and not trained on, such as of the recipe metal-free with another seed: the
         threshold is then one at which hardly anything is found there.
     max_false
-        Atoms a nm² of the control that may be found.
+        Atoms a nm² of the control that may be found; by default 0.003.
     figure
         Where to draw AtomNet's reliability before and after.
     quiet
         Show no progress.
     """
-    from stemforge.evaluate.calibrate import calibrate_threshold
+    from stemforge.evaluate.calibrate import MAX_FALSE, calibrate_threshold
     from stemforge.evaluate.reliability import draw_reliability
     from stemforge.progress import console
 
     _check_outputs([None, None, figure], [])
-    if not max_false > 0:
-        raise InputError(f"--max-false must be positive, not {max_false}")
+    most = MAX_FALSE if max_false is None else max_false
+    if not most > 0:
+        raise InputError(f"--max-false must be positive, not {most}")
     found = calibrate_threshold(
-        weights, data, validation=validation, control=control or (), max_false=max_false, quiet=quiet
+        weights, data, validation=validation, control=control or (), max_false=most, quiet=quiet
     )
     best = found.thresholds.index(found.best)
     error = ""

@@ -12,8 +12,7 @@ from scipy.special import lambertw, ndtr
 from stemforge.annotations import Annotations
 from stemforge.errors import InputError
 from stemforge.simulate import Texture, visibility
-from stemforge.simulate.degrade import FWHM
-from stemforge.simulate.visibility import FREQUENCIES, noise_power
+from stemforge.simulate.visibility import detectability_spectrum
 
 
 def bandwidth(
@@ -24,26 +23,14 @@ def bandwidth(
     Atoms are Gaussians of their noise width, blurred by the source, on noise of power B (1/D + c(q)), as in
     :func:`stemforge.simulate.visibility`. Against counting noise alone β = 1/(√2 σ).
 
-    Parameters
-    ----------
-    labels
-        From :func:`stemforge.simulate.label_atoms`, or a recording's.
-    dose
-        Incident electrons per area [e/Å²].
-    source_size
-        Full width at half maximum of the source [Å].
-    texture
-        That of the image the atoms are on; without it, counting is all the noise there is.
+    Arguments as for :func:`stemforge.simulate.visibility`.
 
     Returns
     -------
     ndarray
         One value an atom.
     """
-    width = np.hypot(labels["noise_width_angstrom"], source_size / FWHM)
-    q = FREQUENCIES / width[:, None]
-    noise = noise_power(q, dose, source_size, texture)
-    seen = 2 * np.pi * q * np.exp(-4 * np.pi**2 * FREQUENCIES**2) / noise
+    q, seen = detectability_spectrum(labels, dose, source_size, texture)
     square = (2 * np.pi * q) ** 2 / 2  # of one of two axes
     return np.sqrt(np.trapezoid(square * seen, q, axis=1) / np.trapezoid(seen, q, axis=1))
 

@@ -21,12 +21,12 @@ from stemforge.evaluate.molecules import SMALL, score_boxes
 from stemforge.evaluate.scores import AtomScore
 from stemforge.infer import atom_finder, detect_boxes
 from stemforge.progress import progress
-from stemforge.simulate import Degradation, Texture
+from stemforge.simulate import Degradation
 from stemforge.simulate.recording import Recording, at_dose, corpus_degradation, record
 from stemforge.train import DIVAESR, SACCNN, AtomNet, Card, Crops, FasterRCNN, detector_input, load_weights
 from stemforge.train import restore_image as restore
 from stemforge.train.atom_crops import as_recorded, require_atoms, visible_atoms
-from stemforge.train.batches import split_corpora
+from stemforge.train.batches import require_sampling, split_corpora
 from stemforge.train.exposures import Exposure, drawn_atoms, enlarge, expose, require_segments
 from stemforge.train.models.divaesr import PATCH, SCALE
 from stemforge.train.models.faster_rcnn import class_names
@@ -204,6 +204,7 @@ def sweep_doses(
         settings |= {"threshold": card.threshold}
     else:
         raise InputError(f"{weights}: a {card.architecture} cannot be swept")
+    require_sampling([corpus], card.sampling)
     rows: list[Row] = []
     with progress(f"sweep {card.architecture}", len(doses) * len(held_out), "images", quiet) as advance:
         for dose in sorted(doses):
@@ -237,20 +238,13 @@ class _Job:
         high_pass = float(self.card.inputs.get("high_pass") or 0)
         return sample, expose(sample, self.degradation, dose, self.rng(index, dose), high_pass=high_pass)
 
-    def check_sampling(self) -> None:
-        wanted, there = self.card.sampling, self.corpus[0].sampling
-        if wanted and there and abs(wanted / there - 1) > 0.02:
-            raise InputError(
-                f"{self.corpus.folder}: has pixels of {there:g} Å, the weights were trained at {wanted:g} Å"
-            )
-
 
 def _name(sample: Sample) -> str:
     return str(sample.metadata.get("name") or f"{sample.index:06d}")
 
 
 def _finding(job: _Job, model: torch.nn.Module) -> _Scorer:
-    require_atoms([job.corpus], job.card.sampling)
+    require_atoms([job.corpus])
     method = job.card.architecture
     crops = Crops.from_mapping(job.card.recipe.get("crops", {}))
 
@@ -284,7 +278,7 @@ def _atom_figures(
         raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
     match = match_boxes(found.points, visible.points)
     score = AtomScore(match.true_positives, match.false_positives, match.false_negatives)
-    seen_at = (dose, settings.source_size, Texture.of(sample.signal[0], sampling, sample.labels))
+    seen_at = (dose, settings.source_size, recording.texture)
     # Where nothing was found falsely, the rate at which it happens is below one an image: half of one.
     false, area = max(match.false_positives, 0.5), sample.signal[0].size * sampling**2
     recall = ideal_recall(visible["cnr"], false, bandwidth(visible, *seen_at), area)
@@ -326,7 +320,6 @@ def _restoring(
 ) -> _Scorer:
     target_name = job.card.recipe.get("target", "atoms")
     require_segments([job.corpus], PATCH, structure=target_name == "atoms")
-    job.check_sampling()
     network = model.to(job.device).eval()
 
     def target(sample: Sample, exposure: Exposure) -> Any:
@@ -360,7 +353,6 @@ def _restoring(
 
 def _detecting(job: _Job, model: FasterRCNN, restorer: str | Path | None, small: float) -> _Scorer:
     require_segments([job.corpus], 1, boxes=True)
-    job.check_sampling()
     network: DIVAESR | None = None
     if restorer is not None:
         loaded, card = load_weights(restorer)

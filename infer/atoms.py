@@ -366,7 +366,7 @@ def detect_atoms(
 
 
 def _number(scores: ArrayLike, counting: Mapping[str, float]) -> tuple[float, float, float]:
-    """Return the number of atoms and the ends of its interval, as in :class:`stemforge.evaluate.Counting`."""
+    """Return the number of atoms and its interval's ends, as :class:`stemforge.evaluate.reliability.Counting` says."""
     said = np.asarray(scores, dtype=float)
     said = said[said >= CANDIDATE]
     centre = said.sum() + 0.5

@@ -58,7 +58,8 @@ def atoms(
     likelihood
         Write the likelihood maps too.
     augment
-        Average over the eight orientations of each image: a little better, for eight times the work.
+        Average over the eight orientations of each image: eight times the work. It turns with the image, but the
+        network that ships gains nothing by it on real images.
     tile
         Side of the tiles in which large images are worked through [pixel].
     device

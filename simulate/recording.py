@@ -38,6 +38,8 @@ class Recording:
         The degradation as it was drawn; None without.
     dose
         Incident electrons per area [e/Å²]; None without degradation.
+    texture
+        That of the noise-free image, by which ``cnr`` was found; None where labels do not say how atoms scatter.
     """
 
     image: NDArray[np.float32]
@@ -45,6 +47,7 @@ class Recording:
     labels: Annotations
     settings: Degradation | None = None
     dose: float | None = None
+    texture: Texture | None = None
 
 
 def record(
@@ -83,7 +86,7 @@ def record(
     rng = np.random.default_rng() if rng is None else rng
     degraded = degrade(sample.signal, degradation, sample.sampling, rng)
     dose = degraded.settings.electrons_per_pixel(sample.sampling) / sample.sampling**2
-    boxes, columns = sample.labels.boxes, dict(sample.labels.columns)
+    boxes, columns, texture = sample.labels.boxes, dict(sample.labels.columns), None
     if {"scattering", "background", "peak_width_angstrom", "noise_width_angstrom"} <= set(columns):
         texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
         seen = visibility(sample.labels, dose, degraded.settings.source_size, texture)
@@ -92,7 +95,7 @@ def record(
         degraded.move(sample.labels.points), None if boxes is None else degraded.move_boxes(boxes), columns
     )
     moved = moved.where(moved.inside(sample.signal.shape[1:]))
-    return Recording(_integrated(degraded.image, sample), channels, moved, degraded.settings, dose)
+    return Recording(_integrated(degraded.image, sample), channels, moved, degraded.settings, dose, texture)
 
 
 def _integrated(signal: NDArray[np.float32], sample: Sample) -> NDArray[np.float32]:

@@ -16,8 +16,8 @@ _WINDOW = 19.0
 _COMPACT = 3.0
 # Windows darker than this share of the bright ones are vacuum, or its edge.
 _VACUUM = 0.2
-FREQUENCIES = np.linspace(0, 0.8, 161)
-"""Spatial frequencies in units of 1/width; beyond the last a Gaussian's power is below 1e-10 of its peak."""
+# Spatial frequencies in units of 1/width; beyond the last a Gaussian's power is below 1e-10 of its peak.
+_FREQUENCIES = np.linspace(0, 0.8, 161)
 
 
 @dataclass(frozen=True)
@@ -148,13 +148,25 @@ def visibility(
     peak = labels["scattering"] / (2 * np.pi * (labels["peak_width_angstrom"] ** 2 + source))
     # In vacuum there is next to no background to count: half the atom's own peak stands in.
     background = np.maximum(labels["background"], np.maximum(peak / 2, 1e-12))
-    variance = labels["noise_width_angstrom"] ** 2 + source
     scale = labels["scattering"] / np.sqrt(background)
     if texture is None:
+        variance = labels["noise_width_angstrom"] ** 2 + source
         return peak / background, scale * np.sqrt(dose / (4 * np.pi * variance))
-    q = FREQUENCIES / np.sqrt(variance)[:, None]
-    seen = 2 * np.pi * q * np.exp(-4 * np.pi**2 * FREQUENCIES**2) / noise_power(q, dose, source_size, texture)
+    q, seen = detectability_spectrum(labels, dose, source_size, texture)
     return peak / background, scale * np.sqrt(np.trapezoid(seen, q, axis=1))
+
+
+def detectability_spectrum(
+    labels: Annotations, dose: float, source_size: float, texture: Texture | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where in frequency atoms are seen: q [1/Å] and 2πq |k(q)|²/P(q) for S²/B = 1, shape (atoms, n).
+
+    Arguments as for :func:`visibility`; the integral over q is the contrast-to-noise squared, over S²/B.
+    """
+    width = np.hypot(labels["noise_width_angstrom"], source_size / FWHM)
+    q = _FREQUENCIES / width[:, None]
+    noise = noise_power(q, dose, source_size, texture)
+    return q, 2 * np.pi * q * np.exp(-4 * np.pi**2 * _FREQUENCIES**2) / noise
 
 
 def noise_power(

@@ -35,31 +35,28 @@ class LabelledImage:
     doubtful: NDArray[np.float64]
 
 
-def require_atoms(corpora: Sequence[Corpus], sampling: float | None = None) -> None:
-    """Refuse simulated corpora that are no images of single atoms, or whose pixels have another size.
+def require_atoms(corpora: Sequence[Corpus]) -> None:
+    """Refuse simulated corpora that are no images of single atoms.
 
     Their first samples are looked at.
 
     Raises
     ------
     CorpusError
-        Segment signals, labels from which no visibility follows, or pixels more than 2 % off ``sampling`` [Å].
+        Segment signals, or labels from which no visibility follows.
     """
     for corpus in corpora:
+        if corpus.kind != "simulated":
+            continue
         sample = corpus[0]
-        if corpus.kind == "simulated":
-            if set(sample.channels) & set(SEGMENTS):
-                raise CorpusError(
-                    f"{corpus.folder}: holds the signals of detector segments ({', '.join(sample.channels)}); "
-                    "finding atoms takes images of an annular detector, as the recipe pt-nc makes"
-                )
-            if len(sample.labels) and "noise_width_angstrom" not in sample.labels.columns:
-                raise CorpusError(
-                    f"{corpus.folder}: its labels do not say how visible atoms are; simulate it anew"
-                )
-        if sampling and sample.sampling and abs(sample.sampling / sampling - 1) > 0.02:
+        if set(sample.channels) & set(SEGMENTS):
             raise CorpusError(
-                f"{corpus.folder}: has pixels of {sample.sampling:g} Å, the weights were trained at {sampling:g} Å"
+                f"{corpus.folder}: holds the signals of detector segments ({', '.join(sample.channels)}); "
+                "finding atoms takes images of an annular detector, as the recipe pt-nc makes"
+            )
+        if len(sample.labels) and "noise_width_angstrom" not in sample.labels.columns:
+            raise CorpusError(
+                f"{corpus.folder}: its labels do not say how visible atoms are; simulate it anew"
             )
 
 

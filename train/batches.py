@@ -104,6 +104,22 @@ class Place(NamedTuple):
         return cls(*_ranks(), worker.id if worker else 0, worker.num_workers if worker else 1)
 
 
+def require_sampling(corpora: Sequence[Corpus], sampling: float | None) -> None:
+    """Refuse corpora whose pixels are more than 2 % off those that weights were trained at [Å].
+
+    Raises
+    ------
+    CorpusError
+        Names the corpus and both sizes.
+    """
+    for corpus in corpora:
+        there = corpus[0].sampling
+        if sampling and there and abs(sampling / there - 1) > 0.02:
+            raise CorpusError(
+                f"{corpus.folder}: has pixels of {there:g} Å, the weights were trained at {sampling:g} Å"
+            )
+
+
 def split_corpora(corpora: Sequence[Corpus], part: str, validation: float) -> list[tuple[int, int]]:
     """Return the samples of one part as (corpus, sample): the last of each corpus validate.
 
