@@ -203,9 +203,12 @@ def _refuse_what_does_not_fit(plan: CorpusPlan, folder: Path) -> None:
             if fitting
             else "take a smaller scan, engine kernels, or PRISM with a larger interpolation"
         )
+        if plan.checks:
+            errors = ", ".join(f"{check.engine.title} {check.error:.1%}" for check in plan.checks)
+            mend += f", or allow a larger error: measured were {errors}"
         raise InputError(
-            f"{plan.workers} workers need {plan.memory_per_worker / 1e9:.1f} GB each, the machine has "
-            f"{memory / 1e9:.1f} GB; {mend}"
+            f"{plan.workers} workers of {plan.engine.title} need {plan.memory_per_worker / 1e9:.1f} GB each, the "
+            f"machine has {memory / 1e9:.1f} GB; {mend}"
         )
     free = shutil.disk_usage(folder).free
     if plan.disk > free:

@@ -57,7 +57,7 @@ def plan(
             table.add_column(heading, justify="left" if heading == "engine" else "right")
         for check in found.checks:
             times = (f"{check.seconds:.2g} s", f"{check.reference_seconds:.2g} s")
-            table.add_row(_named(check.engine), f"{check.error:.2%}", f"{check.level:.3f}", *times)
+            table.add_row(check.engine.title, f"{check.error:.2%}", f"{check.level:.3f}", *times)
         console.print(table)
     engine = found.engine.model_dump(exclude_none=True, exclude={"name"})
     how = "measured on a sample" if found.measured else "extrapolated from a piece, to a factor of two"
@@ -77,11 +77,6 @@ def plan(
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
     if json is not None:
         found.to_json(json)
-
-
-def _named(engine: object) -> str:
-    name, interpolation = getattr(engine, "name", ""), getattr(engine, "interpolation", 1)
-    return f"{name}, interpolation {interpolation}" if interpolation > 1 else str(name)
 
 
 def _duration(seconds: float) -> str:

@@ -234,6 +234,11 @@ class Engine(Settings):
     device: Literal["cpu", "gpu"] = "cpu"
     max_error: Annotated[float, Field(gt=0, lt=1)] | None = None
 
+    @property
+    def title(self) -> str:
+        """Name, and interpolation where there is any."""
+        return f"{self.name} (interpolation {self.interpolation})" if self.interpolation > 1 else self.name
+
     @model_validator(mode="after")
     def _auto_needs_a_bound(self) -> Self:
         if self.name == "auto" and self.max_error is None:

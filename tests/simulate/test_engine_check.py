@@ -10,7 +10,13 @@ from stemforge import InputError, RecipeError, verify_corpus
 from stemforge.simulate import cost, engine_check, generate, simulate_corpus, simulate_sample
 from stemforge.simulate.audit import audit_samples, audited_samples
 from stemforge.simulate.cost import CorpusPlan, extrapolate, plan_corpus
-from stemforge.simulate.engine_check import check_engine, choose_engine, cut_piece, reference_engine
+from stemforge.simulate.engine_check import (
+    EngineError,
+    check_engine,
+    choose_engine,
+    cut_piece,
+    reference_engine,
+)
 from stemforge.simulate.recipe import Engine, SimulationRecipe
 
 # Few and coarse slices, still atoms: quick, and errors of PRISM show all the same.
@@ -146,6 +152,10 @@ def test_what_cannot_fit_is_refused(tmp_path):
         cost._refuse_what_does_not_fit(a_plan(workers=10**6), tmp_path)
     with pytest.raises(InputError, match="PRISM with a larger interpolation"):
         cost._refuse_what_does_not_fit(a_plan(memory_per_worker=1e15), tmp_path)
+    tried = (Engine(), 0.093), (Engine(name="prism", interpolation=2), 0.034)
+    checks = tuple(EngineError(each, each, 0, error, 1.0, 1.0, 1.0, 9, 1.0, 1.0) for each, error in tried)
+    with pytest.raises(InputError, match=r"measured were kernels 9\.3%, prism \(interpolation 2\) 3\.4%"):
+        cost._refuse_what_does_not_fit(a_plan(memory_per_worker=1e15, checks=checks), tmp_path)
     with pytest.raises(InputError, match="make room"):
         cost._refuse_what_does_not_fit(a_plan(disk=1e18), Path(tmp_path))
 
