@@ -16,7 +16,7 @@ import torch
 
 from stemforge import Micrograph
 from stemforge.infer import detect_atoms
-from stemforge.train import load_weights, shipped_weights
+from stemforge.train import load_weights
 
 
 def best(work: Callable[[], object], repeats: int) -> tuple[float, float]:
@@ -36,7 +36,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    model, card = load_weights(shipped_weights("atom-net"))
+    model, card = load_weights("atom-net")
     counts = np.random.default_rng(0).poisson(60, (512, 512)).astype(np.float32)
     micrograph = Micrograph(counts, card.sampling, "HAADF", "noise")
     values = torch.from_numpy(counts)[None, None].contiguous(memory_format=torch.channels_last)

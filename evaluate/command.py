@@ -222,7 +222,7 @@ def framework(
     /,
     *,
     out: Path,
-    weights: Path | None = None,
+    weights: Path = Path("divaesr"),
     tolerance: float = 0.6,
     merge: float = 1.0,
     bend: bool = True,
@@ -243,7 +243,7 @@ def framework(
     out
         Folder for the results.
     weights
-        Of the divaesr that restores; by default the weights that come with stemforge.
+        Of the divaesr that restores; by default those that come with stemforge under this name.
     tolerance
         Largest distance between a maximum and its column [Å].
     merge

@@ -8,7 +8,7 @@ from stemforge.errors import InputError
 from stemforge.evaluate.framework import compare_framework, draw_framework
 from stemforge.infer import find_lattice, restore_micrograph
 from stemforge.infer.batch import Batch, say
-from stemforge.infer.command import check_device, load_model, shipped
+from stemforge.infer.command import check_device, load_model
 from stemforge.infer.framework import Framework
 from stemforge.micrograph import Micrograph
 
@@ -16,7 +16,7 @@ from stemforge.micrograph import Micrograph
 def score_images(
     images: Sequence[Path],
     out: Path,
-    weights: Path | None,
+    weights: Path,
     tolerance: float,
     merge: float,
     bend: bool,
@@ -31,8 +31,7 @@ def score_images(
         if not value > 0:
             raise InputError(f"--{name} must be a positive length [Å], not {value}")
     check_device(device)
-    path = weights or shipped("divaesr", "--weights")
-    model, card = load_model(path, "divaesr", "--weights")
+    model, card = load_model(weights, "divaesr", "--weights")
     framework = Framework.named("mfi")
     batch.check_out()
 
@@ -61,4 +60,4 @@ def score_images(
             say(f"{micrograph.name}, {name}: F1 {score.f1:.3f}, rms {rms}")
         return 1
 
-    return batch.run("evaluate framework", work, "scored", {"weights": str(path)})
+    return batch.run("evaluate framework", work, "scored", {"weights": str(weights)})

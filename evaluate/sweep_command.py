@@ -76,7 +76,7 @@ def sweep(
         A corpus, or a recipe, of which a corpus is then simulated for this sweep alone, with another seed than the
         recipe's: its structures are none that a model was trained on.
     weights
-        Of the model.
+        Of the model: a file, or the name of weights that come with stemforge, such as atom-net.
     out
         Folder for the results.
     doses
@@ -111,6 +111,7 @@ def sweep(
     from stemforge.evaluate.sweep import sweep_doses
     from stemforge.progress import console
     from stemforge.simulate import SimulationRecipe, simulate_corpus
+    from stemforge.train.weights import find_weights
 
     amounts = parse_doses(doses)
     names = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
@@ -120,8 +121,11 @@ def sweep(
     if scaling not in get_args(Scaling):
         raise InputError(f"--scaling must be one of {', '.join(get_args(Scaling))}, not '{scaling}'")
     for path, option in ((weights, "--weights"), (restorer, "--restorer")):
-        if path is not None and not path.is_file():
-            raise InputError(f"{option} {path}: no such weights file")
+        if path is not None:
+            try:
+                find_weights(path)
+            except InputError as error:
+                raise InputError(f"{option} {error}") from error
     _check_out(out, overwrite)
     options = {
         "restorer": restorer,

@@ -17,7 +17,7 @@ from stemforge import Micrograph
 from stemforge.infer import detect_molecules, draw_molecules, restore_micrograph
 from stemforge.simulate import SimulationRecipe, atom_map, degrade, idpc_image, simulate_sample
 from stemforge.structures import draw_structure
-from stemforge.train import load_weights, shipped_weights
+from stemforge.train import load_weights
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--out", type=Path, default=Path("zeolite-chain"))
@@ -38,8 +38,8 @@ clean, noisy = idpc_image(sample.signal, sample.sampling), idpc_image(degraded.i
 micrograph = Micrograph(noisy, sample.sampling, modality="iDPC", name="simulated")
 
 # 3. Restore, and find the molecules.
-restorer = load_weights(shipped_weights("divaesr"))
-detector, card = load_weights(shipped_weights("faster-rcnn"))
+restorer = load_weights("divaesr")
+detector, card = load_weights("faster-rcnn")
 restoration = restore_micrograph(micrograph, *restorer)
 found = detect_molecules(
     micrograph, detector, card, restorer=restorer if card.inputs.get("restorer") else None

@@ -19,7 +19,7 @@ def atoms(
     /,
     *,
     out: Path = Path("atoms"),
-    weights: Path | None = None,
+    weights: Path = Path("atom-net"),
     threshold: float | None = None,
     sampling: float | None = None,
     frame: int | None = None,
@@ -45,8 +45,8 @@ def atoms(
     out
         Folder for the results.
     weights
-        A stemforge weights file, or the published checkpoint; by default the AtomNet that comes with stemforge, trained
-        on simulated Pt on carbon.
+        A stemforge weights file, the published checkpoint, or the name of weights that come with stemforge: atom-net
+        or sac-cnn, both trained on simulated Pt on carbon.
     threshold
         Likelihood from which a pixel belongs to an atom; by default the one stored with the weights.
     sampling
@@ -80,8 +80,7 @@ def atoms(
     if tile < 1:
         raise InputError(f"--tile must be at least 1 pixel, not {tile}")
     check_device(device)
-    path = weights or shipped("atom-net", "--weights")
-    model, card = load_weights(path)
+    model, card = load_weights(weights)
     batch.check_out()
     densities: dict[str, dict[str, float]] = {}
 
@@ -104,7 +103,7 @@ def atoms(
         return len(detection.atoms)
 
     record = {
-        "weights": str(path),
+        "weights": str(weights),
         "threshold": threshold or card.threshold,
         "visible_atoms_per_nm2": densities,
     }
@@ -116,7 +115,7 @@ def restore(
     /,
     *,
     out: Path,
-    weights: Path | None = None,
+    weights: Path = Path("divaesr"),
     sampling: float | None = None,
     lattice: bool = False,
     frame: int | None = None,
@@ -139,7 +138,7 @@ def restore(
     out
         Folder for the results.
     weights
-        A stemforge weights file of a divaesr; by default the weights that come with stemforge.
+        A stemforge weights file of a divaesr; by default the weights that come with stemforge under this name.
     sampling
         Pixel size of the images [Å], where the files carry none or a wrong one.
     lattice
@@ -168,8 +167,7 @@ def restore(
     if not 0 <= overlap < PATCH:
         raise InputError(f"--overlap must lie between 0 and {PATCH - 1} pixels, not {overlap}")
     check_device(device)
-    path = weights or shipped("divaesr", "--weights")
-    model, card = load_model(path, "divaesr", "--weights")
+    model, card = load_model(weights, "divaesr", "--weights")
     batch.check_out()
 
     def work(micrograph: "Micrograph") -> int:
@@ -190,7 +188,7 @@ def restore(
         draw_restoration(restoration, batch.path(micrograph, "_compared.png"))
         return 1
 
-    return batch.run("infer restore", work, "restored", {"weights": str(path), "overlap": overlap})
+    return batch.run("infer restore", work, "restored", {"weights": str(weights), "overlap": overlap})
 
 
 def molecules(
@@ -198,7 +196,7 @@ def molecules(
     /,
     *,
     out: Path,
-    weights: Path | None = None,
+    weights: Path = Path("faster-rcnn"),
     restorer: Path | None = None,
     threshold: float | None = None,
     sampling: float | None = None,
@@ -224,7 +222,7 @@ def molecules(
     out
         Folder for the results.
     weights
-        A stemforge weights file of a faster-rcnn; by default the weights that come with stemforge.
+        A stemforge weights file of a faster-rcnn; by default the weights that come with stemforge under this name.
     restorer
         Weights of the divaesr that restores the images first; by default the one that the detector was trained
         with, where it lies beside the detector's weights or comes with stemforge.
@@ -258,9 +256,8 @@ def molecules(
     _check_threshold(threshold)
     check_options(0.5 if threshold is None else threshold, tile, tile_overlap, iou)
     check_device(device)
-    path = weights or shipped("faster-rcnn", "--weights")
-    detector, card = load_model(path, "faster-rcnn", "--weights")
-    restorer = restorer or _restorer_of(card, path)
+    detector, card = load_model(weights, "faster-rcnn", "--weights")
+    restorer = restorer or _restorer_of(card, weights)
     pair = None if restorer is None else load_model(restorer, "divaesr", "--restorer")
     if restorer is not None and card.inputs.get("restorer"):
         _warn_other_restorer(restorer, card.inputs["restorer"])
@@ -281,7 +278,7 @@ def molecules(
         draw_molecules(detection, batch.path(micrograph, ".png"))
         return len(detection.molecules)
 
-    record = {"weights": str(path), "restorer": None if restorer is None else str(restorer)}
+    record = {"weights": str(weights), "restorer": None if restorer is None else str(restorer)}
     used = card.threshold if threshold is None else threshold
     return batch.run("infer molecules", work, "molecules", {**record, "threshold": used})
 
@@ -378,39 +375,22 @@ def load_model(path: Path, architecture: str, option: str) -> tuple[Any, Any]:
     return model, card
 
 
-def shipped(architecture: str, option: str) -> Path:
-    """Return the weights that come with stemforge."""
-    from stemforge.train.weights import shipped_weights
-
-    try:
-        return shipped_weights(architecture)
-    except InputError as error:
-        raise InputError(f"{error}; give {option} FILE") from error
-
-
 def _restorer_of(card: Any, weights: Path) -> Path | None:
     """Find the restorer that a detector was trained with; None where it saw images as they are."""
     wanted = card.inputs.get("restorer")
     if not wanted:
         return None
     beside = weights.parent / str(wanted["file"])
-    if beside.is_file():
-        return beside
-    try:
-        return shipped("divaesr", "--restorer")
-    except InputError as error:
-        raise InputError(
-            f"{weights}: was trained on images restored by {wanted['file']}, which does not lie beside it; give "
-            "--restorer FILE"
-        ) from error
+    return beside if beside.is_file() else Path("divaesr")
 
 
 def _warn_other_restorer(path: Path, wanted: Any) -> None:
     import hashlib
 
     from stemforge.infer.batch import say
+    from stemforge.train.weights import find_weights
 
-    if hashlib.sha256(path.read_bytes()).hexdigest() != wanted.get("sha256"):
+    if hashlib.sha256(find_weights(path).read_bytes()).hexdigest() != wanted.get("sha256"):
         say(f"{path}: is another restorer than the detector was trained with ({wanted['file']})")
 
 

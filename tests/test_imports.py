@@ -141,8 +141,8 @@ def test_the_front_door_is_light(arguments):
 def test_finding_atoms_loads_nothing_it_does_not_use():
     code = (
         "import sys\nfrom stemforge.infer import detect_atoms\n"
-        "from stemforge.train import load_weights, shipped_weights\n"
-        "load_weights(shipped_weights('atom-net'))\n"
+        "from stemforge.train import load_weights\n"
+        "load_weights('atom-net')\n"
         "unused = {'torchvision', 'torch._dynamo', 'abtem', 'ase', 'dask', 'lightning'}\n"
         "print('UNUSED', sorted(unused & set(sys.modules)))\n"
     )

@@ -16,7 +16,7 @@ from .restoration import RestorationPairs
 from .restorer import restore_image
 from .run import RunOptions
 from .tasks import AtomNetTask, DIVAESRTask, FasterRCNNTask, SACCNNTask
-from .weights import Card, load_weights, save_weights, shipped_weights
+from .weights import Card, find_weights, load_weights, save_weights
 
 __all__ = [
     "DIVAESR",
@@ -51,6 +51,7 @@ __all__ = [
     "collate",
     "detector_input",
     "draw_view",
+    "find_weights",
     "fit_atom_net",
     "fit_divaesr",
     "fit_faster_rcnn",
@@ -64,6 +65,5 @@ __all__ = [
     "restore_image",
     "save_weights",
     "shade",
-    "shipped_weights",
     "standardise_image",
 ]

@@ -19,7 +19,7 @@ class RunFlags:
     Parameters
     ----------
     init
-        Weights to start from, to fine-tune them.
+        Weights to start from, to fine-tune them: a file, or the name of weights that come with stemforge.
     resume
         Go on with the last checkpoint in the folder.
     half

@@ -18,7 +18,7 @@ from stemforge.train.recipe import AtomNetRecipe, DIVAESRRecipe, FasterRCNNRecip
 from stemforge.train.restoration import RestorationPairs, open_sources
 from stemforge.train.run import RunOptions, run_training
 from stemforge.train.tasks import AtomNetTask, DIVAESRTask, FasterRCNNTask, SACCNNTask
-from stemforge.train.weights import Card, load_weights
+from stemforge.train.weights import Card, find_weights, load_weights
 
 
 def fit_sac_cnn(
@@ -210,12 +210,13 @@ def fit_faster_rcnn(
     inputs: dict[str, Any] = {"high_pass": recipe.high_pass, "zoom": recipe.zoom, "restorer": None}
     network: DIVAESR | None = None
     if restorer is not None:
+        restorer = find_weights(restorer)
         loaded, its_card = load_weights(restorer)
         if not isinstance(loaded, DIVAESR):
             raise WeightsError(f"{restorer}: are weights of {its_card.architecture}; a restorer is a divaesr")
         network = loaded
-        digest = hashlib.sha256(Path(restorer).read_bytes()).hexdigest()
-        inputs["restorer"] = {"file": Path(restorer).name, "sha256": digest}
+        digest = hashlib.sha256(restorer.read_bytes()).hexdigest()
+        inputs["restorer"] = {"file": restorer.name, "sha256": digest}
     training, held_out = (MoleculeImages(corpora, part, recipe, network) for part in ("train", "validation"))
     torch.manual_seed(recipe.seed)
     task = FasterRCNNTask(recipe.model_dump(mode="json"))

@@ -142,7 +142,8 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
     Parameters
     ----------
     path
-        A safetensors file written by stemforge, a checkpoint of one of its runs, or a PyTorch checkpoint
+        A safetensors file written by stemforge, or the name of one that comes with it, see :func:`find_weights`; a
+        checkpoint of one of its runs; or a PyTorch checkpoint
         ``{"state_dict": …}`` such as the published SAC-CNN's. Checkpoints are read with ``weights_only=True``:
         no code in them is run.
 
@@ -156,9 +157,7 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
     WeightsError
         File missing, damaged, unsafe, or weights of another architecture.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such weights file")
+    path = find_weights(path)
     tensors, card = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
     if card.architecture not in ARCHITECTURES:
         raise WeightsError(
@@ -183,30 +182,35 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
     return model.eval(), card
 
 
-def shipped_weights(architecture: str) -> Path:
-    """Return the weights of an architecture that come with stemforge.
+def find_weights(weights: str | Path) -> Path:
+    """Return the file of weights: itself, or the one that comes with stemforge under this name.
 
     Parameters
     ----------
-    architecture
-        Name in :data:`ARCHITECTURES`.
+    weights
+        A file, or the name of a network whose weights come with stemforge, such as ``atom-net``.
 
     Raises
     ------
     WeightsError
-        None of that architecture ship; those that do are named.
+        Neither a file nor such a name; those that there are are named.
 
     Examples
     --------
-    >>> load_weights(shipped_weights("divaesr"))[1].architecture
+    >>> load_weights(find_weights("divaesr"))[1].architecture
     'divaesr'
     """
+    path = Path(weights)
+    if path.is_file():
+        return path
     folder = Path(str(files("stemforge.train"))) / "pretrained"
-    path = folder / f"{architecture}.safetensors"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.safetensors"))) or "none"
-        raise WeightsError(f"no weights of a {architecture} come with stemforge; those that do: {known}")
-    return path
+    shipped = {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
+    if str(path) not in shipped:
+        names = ", ".join(shipped)
+        raise WeightsError(
+            f"{path}: no such weights file; those that come with stemforge have the names {names}"
+        )
+    return shipped[str(path)]
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Card]:

@@ -3,14 +3,14 @@
 import pytest
 
 from stemforge.errors import WeightsError
-from stemforge.train import load_weights, shipped_weights
+from stemforge.train import find_weights, load_weights
 
 SHIPPED = {"atom-net": 0.293, "divaesr": 0.25, "faster-rcnn": 0.25}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_weights_are_small_and_say_where_they_come_from(name):
-    path = shipped_weights(name)
+    path = find_weights(name)
     assert path.stat().st_size < 25e6
     model, card = load_weights(path)
     assert card.architecture == name
@@ -25,20 +25,21 @@ def test_weights_are_small_and_say_where_they_come_from(name):
 
 
 def test_atom_nets_likelihoods_are_calibrated():
-    model, card = load_weights(shipped_weights("atom-net"))
+    model, card = load_weights("atom-net")
     assert card.metrics["calibration_error"] < 0.05
     assert set(card.counting) == {"scale", "spread"}
     assert model.calibration.tolist() != [1.0, 0.0]
 
 
 def test_the_detectors_restorer_ships_with_it():
-    wanted = load_weights(shipped_weights("faster-rcnn"))[1].inputs.get("restorer")
+    wanted = load_weights("faster-rcnn")[1].inputs.get("restorer")
     if wanted:
-        assert (shipped_weights("faster-rcnn").parent / wanted["file"]).is_file()
+        assert (find_weights("faster-rcnn").parent / wanted["file"]).is_file()
 
 
 def test_an_architecture_that_does_not_ship():
     with pytest.raises(
-        WeightsError, match=r"no weights of a resnet come with stemforge; those that do: atom-net, divaesr"
+        WeightsError,
+        match=r"resnet: no such weights file; those that come with stemforge have the names atom-net, ",
     ):
-        shipped_weights("resnet")
+        find_weights("resnet")
