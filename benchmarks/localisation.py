@@ -32,7 +32,7 @@ from stemforge.simulate import Recording, SimulationRecipe, record, simulate_sam
 from stemforge.simulate.degrade import FWHM
 from stemforge.simulate.recording import recording_rng
 from stemforge.simulate.visibility import noise_power
-from stemforge.train import AtomNet, load_weights
+from stemforge.train import AtomNet, Card, load_weights
 
 RADIUS = 5.0
 ALONE = 20.0
@@ -85,9 +85,7 @@ def ratio(error2: np.ndarray, bound2: np.ndarray) -> dict:
     return {"atoms": len(error2), **{name: round(float(value), 3) for name, value in figures.items()}}
 
 
-def measure(
-    sample: Sample, recipe: SimulationRecipe, model: AtomNet, threshold: float, min_cnr: float
-) -> dict:
+def measure(sample: Sample, recipe: SimulationRecipe, model: AtomNet, card: Card, min_cnr: float) -> dict:
     """Return contrast-to-noise, bound² and squared errors of an image's atoms [px²], NaN where one was not found."""
     first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
     recording = record(first, recipe.degradation, recording_rng({}, sample.index, recipe.seed))
@@ -96,7 +94,7 @@ def measure(
     bound = localisation_bound(atoms, *seen_at) / sample.sampling
     network, sigma = np.full((2, len(atoms)), np.nan)
     if len(atoms):
-        found = atom_finder(model, recording.image[0])[1](threshold)
+        found = atom_finder(model, card, recording.image[0])[1](card.threshold)
         match = match_distance(found.points, atoms.points, RADIUS)
         network[match.pairs[:, 1]] = match.distances**2 / 2
         sigma[match.pairs[:, 1]] = found["sigma_px"][match.pairs[:, 0]]
@@ -140,13 +138,12 @@ if __name__ == "__main__":
         recipe = SimulationRecipe.load(options.recipe, overrides | parse_overrides(others))
     except InputError as error:
         sys.exit(str(error))
-    threshold = card.threshold if options.threshold is None else options.threshold
+    if options.threshold is not None:
+        card = replace(card, threshold=options.threshold)
     rows = []
     with progress("isolated atoms", options.images, "images") as advance:
         for index in range(options.images):
-            rows.append(
-                measure(simulate_sample(recipe, index), recipe, model.eval(), threshold, options.min_cnr)
-            )
+            rows.append(measure(simulate_sample(recipe, index), recipe, model.eval(), card, options.min_cnr))
             advance(1)
     atoms = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     found = np.isfinite(atoms["network"])
@@ -154,7 +151,7 @@ if __name__ == "__main__":
     inside = [(atoms["cnr"] >= low) & (atoms["cnr"] < high) for low, high in bins]
     result = {
         "weights": options.weights,
-        "threshold": threshold,
+        "threshold": card.threshold,
         "images": options.images,
         "atoms": len(found),
         "found": round(float(found.mean()), 3) if len(found) else None,

@@ -15,7 +15,7 @@ from stemforge.evaluate.scores import AtomScore, score_atoms, summarise
 from stemforge.infer import CANDIDATE, atom_finder
 from stemforge.progress import progress
 from stemforge.simulate.recording import corpus_degradation
-from stemforge.train import SACCNN, AtomNet, Crops, load_weights, save_weights
+from stemforge.train import SACCNN, AtomNet, Card, Crops, load_weights, save_weights
 from stemforge.train.atom_crops import AtomCrops, LabelledImage, as_recorded, labelled_image, require_atoms
 from stemforge.train.batches import require_sampling
 from stemforge.train.weights import stored_in_half
@@ -177,7 +177,7 @@ def calibrate_threshold(
     before = after = None
     metrics: dict[str, float] = {}
     if isinstance(model, AtomNet):
-        before, after, counting = _calibrate(model, images, quiet)
+        before, after, counting = _calibrate(model, card, images, quiet)
         card = replace(card, counting={} if counting is None else asdict(counting))
         if after is not None:
             metrics["calibration_error"] = after.error
@@ -186,12 +186,12 @@ def calibrate_threshold(
         for labelled in images:
             # Without atoms F1 is 1 or 0: one false atom would weigh as much as a whole image.
             if len(labelled.atoms):
-                table.append(_scores(model, labelled, thresholds))
+                table.append(_scores(model, card, labelled, thresholds))
             advance(1)
     f1 = np.array([[score.f1 for score in row] for row in table])
     sd = f1.std(0, ddof=1) if len(table) > 1 else np.zeros(f1.shape[1])
     means, deviations = tuple(f1.mean(0).tolist()), tuple(sd.tolist())
-    false = _false(model, nothing, crops, thresholds, quiet) if nothing else None
+    false = _false(model, card, nothing, crops, thresholds, quiet) if nothing else None
     calibration = Calibration(
         tuple(thresholds),
         means,
@@ -213,7 +213,7 @@ def calibrate_threshold(
 
 
 def _calibrate(
-    model: AtomNet, images: Sequence[LabelledImage], quiet: bool
+    model: AtomNet, card: Card, images: Sequence[LabelledImage], quiet: bool
 ) -> tuple[Reliability | None, Reliability | None, Counting | None]:
     """Set a network's calibration; return its reliability before and after, and how numbers follow from it.
 
@@ -223,7 +223,7 @@ def _calibrate(
     scores, hits = [], []
     with progress("calibrate", len(images), "images", quiet) as advance:
         for labelled in images:
-            _, find = atom_finder(model, labelled.image)
+            _, find = atom_finder(model, card, labelled.image)
             # Likelihoods may rise: what will be a candidate may not be one yet.
             found = find(CANDIDATE / 4)
             hit = np.zeros(len(found), dtype=bool)
@@ -261,7 +261,12 @@ def _calibrate(
 
 
 def _false(
-    model: torch.nn.Module, corpora: Sequence[Corpus], crops: Crops, thresholds: Sequence[float], quiet: bool
+    model: torch.nn.Module,
+    card: Card,
+    corpora: Sequence[Corpus],
+    crops: Crops,
+    thresholds: Sequence[float],
+    quiet: bool,
 ) -> tuple[float, ...]:
     """Return the atoms found a nm² of images that have none, for each threshold."""
     number, area = np.zeros(len(thresholds)), 0.0
@@ -275,14 +280,16 @@ def _false(
                     image = labelled_image(sample, crops, degradation, rng, as_recorded).image
                 except MicrographError:
                     continue
-                _, find = atom_finder(model, image)
+                _, find = atom_finder(model, card, image)
                 number += [len(find(value)) for value in thresholds]
                 area += image.size * ((sample.sampling or np.nan) / 10) ** 2
     return tuple((number / area).tolist())
 
 
-def _scores(model: torch.nn.Module, labelled: LabelledImage, thresholds: Sequence[float]) -> list[AtomScore]:
-    _, find = atom_finder(model, labelled.image)
+def _scores(
+    model: torch.nn.Module, card: Card, labelled: LabelledImage, thresholds: Sequence[float]
+) -> list[AtomScore]:
+    _, find = atom_finder(model, card, labelled.image)
     # Doubtful atoms count as background: excused, they would pull the threshold down to where most of what is
     # found is too faint for an expert to mark.
     return [score_atoms(find(value).points, labelled.atoms) for value in thresholds]

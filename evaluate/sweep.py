@@ -256,7 +256,7 @@ def _finding(job: _Job, model: torch.nn.Module) -> _Scorer:
             visible = recording.labels.where(visible_atoms(recording.labels, crops)[0])
             figures: dict[str, float | None] = {"f1": None, "precision": None, "recall": None}
             try:
-                _, find = atom_finder(model, as_recorded(recording.image[0]), device=job.device)
+                _, find = atom_finder(model, job.card, as_recorded(recording.image[0]), device=job.device)
             except MicrographError:
                 yield Row(dose, method, _name(sample), figures)
                 continue

@@ -6,6 +6,7 @@ from .atoms import (
     detect_atoms,
     find_atoms,
     find_peaks,
+    find_spots,
     likelihood_map,
     map_atoms,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "find_atoms",
     "find_lattice",
     "find_peaks",
+    "find_spots",
     "likelihood_map",
     "map_atoms",
     "read_molecules",

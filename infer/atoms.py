@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
+from scipy import ndimage, special
+from skimage.feature import peak_local_max
 
 from stemforge.annotations import Annotations
 from stemforge.errors import InputError, WeightsError
@@ -24,6 +25,9 @@ TILE = 512
 
 CANDIDATE = 0.02
 """Likelihood from which a peak of AtomNet may be an atom, and counts towards their number by its likelihood."""
+
+SPOT_SIGMA = 1.5
+"""Standard deviation of the smoothing of SAC-CNN's log odds, before their peaks are taken [pixel]."""
 
 _CONTEXT = 6  # of its deepest level's pixels AtomNet sees to each side
 _DISC = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5.5
@@ -113,7 +117,7 @@ def likelihood_map(
 
 
 def find_atoms(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
-    """Find atoms in a likelihood map: connected regions above a threshold, their centroids.
+    """Find atoms in a likelihood map, as published: connected regions above a threshold, their centroids.
 
     Parameters
     ----------
@@ -137,6 +141,51 @@ def find_atoms(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     score = ndimage.maximum(likelihood, regions, index)
     order = np.argsort(-score, kind="stable")
     return Annotations(centres[order, ::-1], columns={"score": score[order]})
+
+
+def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
+    """Find atoms in SAC-CNN's likelihood map: peaks of its smoothed log odds.
+
+    Unlike regions, peaks keep close atoms apart at a low threshold and hold together at a high one. The crops around
+    neighbouring pixels say nearly the same of an atom; smoothing over its spot takes what they differ in by chance.
+
+    Parameters
+    ----------
+    likelihood
+        Shape (height, width).
+    threshold
+        Peaks from this likelihood on are atoms.
+
+    Returns
+    -------
+    Annotations
+        Points (x, y) [pixel] with column ``score``, the smoothed likelihood there. Highest score first.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:30, :40]
+    >>> likelihood = np.exp(-((x - 20.3) ** 2 + (y - 10) ** 2) / 18)
+    >>> find_spots(likelihood, 0.5).points.round(1).tolist()
+    [[20.3, 10.0]]
+    """
+    # Beyond these, single precision says 0 or 1.
+    odds = special.logit(np.clip(np.asarray(likelihood, float), 1e-6, 1 - 1e-6))
+    smooth = ndimage.gaussian_filter(odds, SPOT_SIGMA, mode="nearest")
+    least = float(special.logit(threshold))
+    places = peak_local_max(
+        smooth, min_distance=5, threshold_abs=least, exclude_border=False, footprint=_DISC, p_norm=2
+    )
+    around = np.pad(smooth, 1, mode="edge")
+    rows, columns = places.T + 1
+    peak = around[rows, columns]
+    # The vertex of the parabola through a peak and its neighbours.
+    sides = [
+        (around[rows, columns - 1], around[rows, columns + 1]),
+        (around[rows - 1, columns], around[rows + 1, columns]),
+    ]
+    ways = [(after - before) / 2 / np.maximum(2 * peak - before - after, 1e-9) for before, after in sides]
+    points = places[:, ::-1] + np.clip(np.column_stack(ways), -0.5, 0.5)
+    return Annotations(points, columns={"score": special.expit(peak)})
 
 
 def map_atoms(
@@ -241,6 +290,7 @@ def _all_orientations(
 
 def atom_finder(
     model: torch.nn.Module,
+    card: Card,
     image: ArrayLike,
     *,
     tile: int = TILE,
@@ -251,8 +301,8 @@ def atom_finder(
 
     Parameters
     ----------
-    model
-        AtomNet or SAC-CNN, in evaluation mode.
+    model, card
+        Of an AtomNet or a SAC-CNN, in evaluation mode.
     image
         As recorded, at the network's pixel size, shape (height, width).
     tile, device, augment
@@ -273,7 +323,7 @@ def atom_finder(
 
     Examples
     --------
-    >>> likelihood, find = atom_finder(AtomNet().eval(), np.random.default_rng(0).random((32, 32)))
+    >>> likelihood, find = atom_finder(AtomNet().eval(), Card("atom-net"), np.random.default_rng(0).random((32, 32)))
     >>> len(find(0.99))
     0
     """
@@ -293,7 +343,9 @@ def atom_finder(
 
         shown = prepare_image(image)
         likelihood = (_all_orientations(run, shown) if augment else run(shown))[0]
-        return likelihood, partial(find_atoms, likelihood)
+        return likelihood, partial(
+            find_spots if card.inputs.get("spots") == "peaks" else find_atoms, likelihood
+        )
     raise WeightsError(
         f"detecting atoms needs an atom-net or a sac-cnn, these weights are of a {type(model).__name__}"
     )
@@ -346,7 +398,7 @@ def detect_atoms(
         )
     image, sampling = resampled(micrograph.image, micrograph.sampling, card.sampling)
     try:
-        likelihood, find = atom_finder(model, image, tile=tile, device=device, augment=augment)
+        likelihood, find = atom_finder(model, card, image, tile=tile, device=device, augment=augment)
     except InputError as error:
         raise InputError(f"{micrograph.name}: {error}") from error
     number = None

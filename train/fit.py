@@ -67,7 +67,7 @@ def fit_sac_cnn(
     )
     torch.manual_seed(recipe.seed)
     task = SACCNNTask(recipe.model_dump(mode="json"))
-    card = Card("sac-cnn", sampling, data=describe(corpora))
+    card = Card("sac-cnn", sampling, data=describe(corpora), inputs={"spots": "peaks"})
     return run_training(task, training, held_out, card, out, RunOptions(**options))
 
 

@@ -65,9 +65,10 @@ class Card:
     settings
         What the network is built from: sizes, modes, names of classes.
     inputs
-        What the network wants to see, beyond the pixel size: for Faster R-CNN ``zoom``, the pixels shown along
-        a pixel of ``sampling``, and ``restorer``, the file name and SHA-256 of the weights that restored the
-        training images.
+        What the network wants to see beyond the pixel size, and how it is read. For Faster R-CNN ``zoom``, the pixels
+        shown along a pixel of ``sampling``, and ``restorer``, the file name and SHA-256 of the weights that restored
+        the training images; for SAC-CNN ``spots``, which says whether atoms are the ``peaks`` of the likelihood, or
+        regions as published (where it is missing).
     counting
         Of a detector of atoms with calibrated likelihoods: ``scale`` and ``spread``, by which their number on an
         image follows from the likelihoods (:class:`stemforge.evaluate.reliability.Counting`).

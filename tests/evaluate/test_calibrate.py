@@ -65,7 +65,9 @@ def test_f1_by_hand(weights, tmp_path, write_blobs):
 def test_doubtful_atoms_count_as_background(matched_filter, blobs):
     spots = np.array([[20.0, 20], [50, 50]])
     image = blobs(spots, (72, 72))
-    (score,) = calibrate._scores(matched_filter, LabelledImage(image, spots[:1], spots[1:]), (0.5,))
+    (score,) = calibrate._scores(
+        matched_filter, Card("sac-cnn"), LabelledImage(image, spots[:1], spots[1:]), (0.5,)
+    )
     assert (score.true_positives, score.false_positives, score.false_negatives) == (1, 1, 0)
 
 
@@ -122,7 +124,7 @@ def test_likelihoods_of_atom_net_are_calibrated_and_stored(tmp_path, monkeypatch
     found_there = np.concatenate([spots, pale])
     raw = logit(np.where(np.arange(12) < 3, 0.6, 0.3)) + np.linspace(-0.4, 0.4, 12)
 
-    def finder(model, image):
+    def finder(model, card, image):
         with torch.no_grad():
             score = model.likelihood(torch.tensor(raw)).numpy()
         kept = lambda least: score >= least  # noqa: E731
@@ -153,7 +155,7 @@ def test_a_control_raises_the_threshold(weights, tmp_path, write_blobs, tiny_ove
     simulate_corpus(SimulationRecipe.load("quickstart", settings), tmp_path / "empty", workers=1, quiet=True)
     corpus = write_blobs(tmp_path / "a", 2, points=[[12.0, 12], [60, 60]])
 
-    def finder(model, image):
+    def finder(model, card, image):
         there, score = np.array([[12.0, 12], [60, 60], [40, 40]]), np.array([0.9, 0.5, 0.2])
         if image.shape == (64, 64):
             there, score = there[:1], np.array([0.45])

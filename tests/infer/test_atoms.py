@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 from stemforge import Annotations, Micrograph
 from stemforge.errors import InputError, WeightsError
 from stemforge.infer import atoms as atoms_module
-from stemforge.infer import detect_atoms, find_atoms, likelihood_map
+from stemforge.infer import detect_atoms, find_atoms, find_spots, likelihood_map
 from stemforge.train import SACCNN, AtomNet, AtomNetSettings, Card, load_weights, prepare_image
 
 CARD = Card("sac-cnn", 0.293, 0.5)
@@ -93,6 +93,35 @@ def test_the_threshold_itself_counts():
     found = find_atoms(likelihood, 0.5)
     assert found.points.tolist() == [[3, 2]]
     assert found["score"].tolist() == [0.5]
+
+
+def test_peaks_are_sub_pixel_and_sorted_by_score():
+    points, heights = [[20.3, 30.7], [60.8, 12.2], [40.0, 45.5]], [0.7, 0.95, 0.8]
+    found = find_spots(_gaussians(points, heights), 0.2)
+    np.testing.assert_allclose(found.points, np.asarray(points)[[1, 2, 0]], atol=0.2)
+    assert np.all(np.diff(found["score"]) < 0)
+    assert len(find_spots(_gaussians(points, heights), 0.9)) == 0
+
+
+def test_peaks_keep_close_atoms_apart_where_a_region_does_not():
+    likelihood = _gaussians([[20, 20], [28, 20]], [0.9, 0.7])
+    assert len(find_atoms(likelihood, 0.05)) == 1
+    np.testing.assert_allclose(find_spots(likelihood, 0.05).points, [[20, 20], [28, 20]], atol=0.6)
+
+
+def test_a_plateau_is_one_peak():
+    likelihood = np.zeros((60, 60), np.float32)
+    likelihood[20:45, 22:40] = 1
+    found = find_spots(likelihood, 0.5)
+    assert len(found) >= 1
+    assert len(found) <= 8
+    assert np.all((found.points >= 19) & (found.points <= 45))
+
+
+def test_no_peaks():
+    found = find_spots(np.zeros((5, 5), np.float32), 0.5)
+    assert found.points.shape == (0, 2)
+    assert found["score"].shape == (0,)
 
 
 def test_nothing_found():
@@ -241,7 +270,7 @@ def test_density_and_its_interval_do_not_depend_on_the_threshold(monkeypatch):
     scores = np.array([0.9, 0.6, 0.3, 0.01])
     points = np.array([[10.0, 10], [30, 10], [10, 30], [30, 30]])
 
-    def finder(model, image, **options):
+    def finder(model, card, image, **options):
         def find(least):
             kept = scores >= least
             return Annotations(points[kept], columns={"score": scores[kept]})
