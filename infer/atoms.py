@@ -171,9 +171,10 @@ def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     # Beyond these, single precision says 0 or 1.
     odds = special.logit(np.clip(np.asarray(likelihood, float), 1e-6, 1 - 1e-6))
     smooth = ndimage.gaussian_filter(odds, SPOT_SIGMA, mode="nearest")
-    least = float(special.logit(threshold))
+    # skimage wants peaks above its threshold; here those on it count too.
+    below = np.nextafter(special.logit(threshold), -np.inf)
     places = peak_local_max(
-        smooth, min_distance=5, threshold_abs=least, exclude_border=False, footprint=_DISC, p_norm=2
+        smooth, min_distance=5, threshold_abs=below, exclude_border=False, footprint=_DISC, p_norm=2
     )
     around = np.pad(smooth, 1, mode="edge")
     rows, columns = places.T + 1
