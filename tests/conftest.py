@@ -1,6 +1,7 @@
 """What several folders' tests need: a tiny simulated corpus, made corpora of bright blobs, and weights."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,11 @@ import torch
 from stemforge.annotations import Annotations
 from stemforge.corpus import CorpusWriter, Sample
 from stemforge.train import SACCNN, Card, save_weights
+
+# A shell starts what runs in its background with SIGINT ignored, and children inherit that. Tests of Ctrl-C must not
+# depend on how pytest was started.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SAMPLING = 0.293
 
