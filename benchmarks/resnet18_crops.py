@@ -31,7 +31,7 @@ from torchvision.models import resnet18
 from stemforge import Annotations, Corpus
 from stemforge.evaluate import score_atoms
 from stemforge.evaluate.calibrate import held_out_images
-from stemforge.infer.atoms import find_peaks
+from stemforge.infer import find_peaks
 from stemforge.progress import progress
 from stemforge.train import AtomCrops, SACCNNRecipe, prepare_image
 from stemforge.train.atom_crops import cut_crops

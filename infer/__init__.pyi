@@ -4,9 +4,6 @@ from .atoms import (
     Detection,
     atom_finder,
     detect_atoms,
-    find_atoms,
-    find_peaks,
-    find_spots,
     likelihood_map,
     map_atoms,
 )
@@ -15,6 +12,7 @@ from .framework import Columns, Framework
 from .lattice import Lattice, find_lattice
 from .molecules import MoleculeDetection, detect_boxes, detect_molecules, read_molecules
 from .overlay import draw_detection, draw_micrograph
+from .peaks import find_atoms, find_peaks, find_spots
 from .restore import Restoration, restore_micrograph
 from .tiles import tiles
 

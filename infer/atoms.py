@@ -1,4 +1,4 @@
-"""Single atoms in micrographs: the likelihood at every pixel, and the atoms in it."""
+"""Single atoms in micrographs: a network's maps, and the atoms in them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,11 +7,10 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage, special
-from skimage.feature import peak_local_max
 
 from stemforge.annotations import Annotations
 from stemforge.errors import InputError, WeightsError
+from stemforge.infer.peaks import find_atoms, find_peaks, find_spots
 from stemforge.infer.resampling import resampled
 from stemforge.infer.tiles import tiles
 from stemforge.micrograph import Micrograph
@@ -26,11 +25,7 @@ TILE = 512
 CANDIDATE = 0.02
 """Likelihood from which a peak of AtomNet may be an atom, and counts towards their number by its likelihood."""
 
-SPOT_SIGMA = 1.5
-"""Standard deviation of the smoothing of SAC-CNN's log odds, before their peaks are taken [pixel]."""
-
 _CONTEXT = 6  # of its deepest level's pixels AtomNet sees to each side
-_DISC = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5.5
 
 
 @dataclass(frozen=True)
@@ -116,79 +111,6 @@ def likelihood_map(
     return out
 
 
-def find_atoms(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
-    """Find atoms in a likelihood map, as published: connected regions above a threshold, their centroids.
-
-    Parameters
-    ----------
-    likelihood
-        Shape (height, width).
-    threshold
-        Pixels from this likelihood on belong to an atom.
-
-    Returns
-    -------
-    Annotations
-        Centroids weighted by likelihood, (x, y) [pixel], with column ``score``: the region's maximum. Highest
-        score first.
-    """
-    regions, count = ndimage.label(likelihood >= threshold)
-    if not count:
-        return Annotations([], columns={"score": np.empty(0)})
-    index = np.arange(1, count + 1)
-    # Weights above the threshold's complement: a saturated plateau has its middle as centroid.
-    centres = np.array(ndimage.center_of_mass(likelihood, regions, index))
-    score = ndimage.maximum(likelihood, regions, index)
-    order = np.argsort(-score, kind="stable")
-    return Annotations(centres[order, ::-1], columns={"score": score[order]})
-
-
-def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
-    """Find atoms in SAC-CNN's likelihood map: peaks of its smoothed log odds.
-
-    Unlike regions, peaks keep close atoms apart at a low threshold and hold together at a high one. The crops around
-    neighbouring pixels say nearly the same of an atom; smoothing over its spot takes what they differ in by chance.
-
-    Parameters
-    ----------
-    likelihood
-        Shape (height, width).
-    threshold
-        Peaks from this likelihood on are atoms.
-
-    Returns
-    -------
-    Annotations
-        Points (x, y) [pixel] with column ``score``, the smoothed likelihood there. Highest score first.
-
-    Examples
-    --------
-    >>> y, x = np.mgrid[:30, :40]
-    >>> likelihood = np.exp(-((x - 20.3) ** 2 + (y - 10) ** 2) / 18)
-    >>> find_spots(likelihood, 0.5).points.round(1).tolist()
-    [[20.3, 10.0]]
-    """
-    # Beyond these, single precision says 0 or 1.
-    odds = special.logit(np.clip(np.asarray(likelihood, float), 1e-6, 1 - 1e-6))
-    smooth = ndimage.gaussian_filter(odds, SPOT_SIGMA, mode="nearest")
-    # skimage wants peaks above its threshold; here those on it count too.
-    below = np.nextafter(special.logit(threshold), -np.inf)
-    places = peak_local_max(
-        smooth, min_distance=5, threshold_abs=below, exclude_border=False, footprint=_DISC, p_norm=2
-    )
-    around = np.pad(smooth, 1, mode="edge")
-    rows, columns = places.T + 1
-    peak = around[rows, columns]
-    # The vertex of the parabola through a peak and its neighbours.
-    sides = [
-        (around[rows, columns - 1], around[rows, columns + 1]),
-        (around[rows - 1, columns], around[rows + 1, columns]),
-    ]
-    ways = [(after - before) / 2 / np.maximum(2 * peak - before - after, 1e-9) for before, after in sides]
-    points = places[:, ::-1] + np.clip(np.column_stack(ways), -0.5, 0.5)
-    return Annotations(points, columns={"score": special.expit(peak)})
-
-
 def map_atoms(
     model: AtomNet, standardised: ArrayLike, *, tile: int = TILE, device: str | torch.device = "cpu"
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
@@ -234,36 +156,6 @@ def map_atoms(
             inner = stacked[0, :, rows.start - top :, columns.start - left :].cpu().numpy()
             out[:, rows, columns] = inner[:, : rows.stop - rows.start, : columns.stop - columns.start]
     return out[0], out[1:3], out[3]
-
-
-def find_peaks(
-    likelihood: NDArray[np.float32],
-    offset: NDArray[np.float32],
-    sigma: NDArray[np.float32],
-    threshold: float,
-) -> Annotations:
-    """Find atoms in AtomNet's maps: peaks of the likelihood, moved by the offset there.
-
-    Parameters
-    ----------
-    likelihood, offset, sigma
-        From :func:`map_atoms`.
-    threshold
-        Peaks from this likelihood on are atoms.
-
-    Returns
-    -------
-    Annotations
-        Points (x, y) [pixel] with columns ``score``, the likelihood at the peak, and ``sigma_px``, the standard
-        deviation of each coordinate by the network's own word [pixel]. Highest score first.
-    """
-    # An atom's spot is one peak; two atoms nearer than this cannot be told apart.
-    highest = ndimage.maximum_filter(likelihood, footprint=_DISC)
-    rows, columns = np.nonzero((likelihood == highest) & (likelihood >= threshold))
-    order = np.argsort(-likelihood[rows, columns], kind="stable")
-    rows, columns = rows[order], columns[order]
-    points = np.column_stack([columns, rows]) + offset[:, rows, columns].T
-    return Annotations(points, columns={"score": likelihood[rows, columns], "sigma_px": sigma[rows, columns]})
 
 
 def _all_orientations(
