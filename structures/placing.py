@@ -32,6 +32,7 @@ _FARTHEST = 2.2  # Å, of an anchored molecule's centre from the axis; 0.4–2.1
 _BEND = 15.0  # degrees; largest angle between O–H and H…heteroatom
 _NO_SITE = -1
 _OVERDRAWN = 20  # poses drawn for each to be tried, as most face away from the proton
+_TRIES_PER_TILT = 200  # a steep molecule fits sooner; with a new tilt at every try most would end up steep
 _NEAR_WALL = 0.7  # Å; a proton this far beyond the channel's radius still points into it
 
 Array = NDArray[np.float64]
@@ -98,11 +99,17 @@ class Placer:
                 near[k] = there.any()
         return [int(k) for k in np.flatnonzero(near) if k not in self.used]
 
-    def _poses(self, count: int, orientation: float | None, tilt: float | None) -> Array:
-        """Draw arguments of `rotation`: rows of angle, tilt, tilt axis [degrees] and flip, shape ``(n, 4)``."""
+    def _poses(self, count: int, orientation: float | None, tilt: float | None, each: int) -> Array:
+        """Draw arguments of `rotation`: rows of angle, tilt, tilt axis [degrees] and flip, shape ``(n, 4)``.
+
+        A tilt that is drawn stays for `each` rows.
+        """
         rng = self.rng
         angle = rng.uniform(-180, 180, count) if orientation is None else np.full(count, orientation)
-        drawn = np.minimum(rng.rayleigh(_TILT_SCALE, count), 90.0) if tilt is None else np.full(count, tilt)
+        if tilt is None:
+            drawn = np.repeat(np.minimum(rng.rayleigh(_TILT_SCALE, -(-count // each)), 90.0), each)[:count]
+        else:
+            drawn = np.full(count, tilt)
         return np.column_stack([angle, drawn, rng.uniform(0, 360, count), rng.integers(2, size=count)])
 
     def free(self, channel: Array, turned: Array, cells: int = 1) -> Array:
@@ -194,7 +201,12 @@ class Placer:
             Positions [Å] relative to the corner of its tile, shape ``(cells · n, 3)``, copy by copy along the
             beam; None if nothing fitted.
         """
-        poses = self._poses(max_tries * (_OVERDRAWN if anchored else 1), *pose)
+        # The proton decides how an anchored molecule can tilt.
+        poses = (
+            self._poses(max_tries * _OVERDRAWN, *pose, 1)
+            if anchored
+            else self._poses(max_tries, *pose, _TRIES_PER_TILT)
+        )
         trials: Iterator[tuple[int, Array]]
         if anchored:
             trials = islice(self.bound(molecule, channel, tiles, poses), max_tries)

@@ -84,10 +84,11 @@ def test_orientation_and_tilt_are_kept(orientation, tilt):
 
 
 def test_guests_lie_nearly_flat_at_any_azimuth():
+    """Their tilt's root mean square is 31° in the published structures, and 31° in a Rayleigh distribution of 22°."""
     film = place_guest(mfi(repeat=(6, 5)), "thiophene", rng=rng(3))
     tilt = np.array([guest["tilt_degrees"] for guest in film.info["molecules"]])
     angle = np.radians([guest["angle_degrees"] for guest in film.info["molecules"]])
-    assert 20 < np.median(tilt) < 40
+    assert 26 < np.sqrt(np.mean(tilt**2)) < 36  # two and a half standard deviations
     assert np.abs(np.exp(1j * angle).mean()) < 0.35
 
 
