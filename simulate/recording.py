@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stemforge.annotations import Annotations
 from stemforge.corpus import Corpus, Sample
 from stemforge.errors import CorpusError, InputError
+from stemforge.recipe import LogUniform
 from stemforge.simulate.degrade import Degradation, degrade
 from stemforge.simulate.idpc import idpc_image
 from stemforge.simulate.microscope import SEGMENTS
@@ -124,6 +125,12 @@ def at_dose(degradation: Degradation, dose: float) -> Degradation:
     if not (np.isfinite(dose) and dose > 0):
         raise InputError(f"dose must be a positive number of e/Å², not {dose:g}")
     return degradation.model_copy(update={"dose": float(dose), "beam_current": None, "dwell_time": None})
+
+
+def at_doses(degradation: Degradation, doses: tuple[float, float]) -> Degradation:
+    """Return a degradation whose dose [e/Å²] is drawn log-uniformly between two values."""
+    update = {"dose": LogUniform(loguniform=doses), "beam_current": None, "dwell_time": None}
+    return degradation.model_copy(update=update)
 
 
 def recording_rng(recipe: Mapping[str, Any], index: int, seed: int | None = None) -> np.random.Generator:

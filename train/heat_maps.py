@@ -10,7 +10,8 @@ from torch import Tensor
 
 from stemforge.corpus import Corpus
 from stemforge.errors import CorpusError, MicrographError
-from stemforge.simulate.recording import corpus_degradation
+from stemforge.simulate import Degradation
+from stemforge.simulate.recording import at_doses, corpus_degradation
 from stemforge.train.atom_crops import labelled_image, require_atoms
 from stemforge.train.augment import PLAIN, draw_view
 from stemforge.train.batches import EpochBatches, split_corpora
@@ -115,7 +116,7 @@ class AtomHeatMaps(EpochBatches):
         self.corpora = list(corpora)
         self.recipe = recipe
         require_atoms(self.corpora)
-        self.degradations = [corpus_degradation(corpus) for corpus in self.corpora]
+        self.degradations = [self._degradation(corpus) for corpus in self.corpora]
         for corpus in self.corpora:
             height, width = corpus[0].signal.shape[1:]
             if min(height, width) < recipe.crop:
@@ -130,6 +131,10 @@ class AtomHeatMaps(EpochBatches):
         """Return the crops of some images and their maps."""
         made = [crop for item in items for crop in self._crops(*self.items[int(item)], epoch)]
         return HeatMaps(*(torch.from_numpy(np.stack(arrays)) for arrays in zip(*made, strict=True)))
+
+    def _degradation(self, corpus: Corpus) -> Degradation | None:
+        own = corpus_degradation(corpus)
+        return own if own is None or self.recipe.doses is None else at_doses(own, self.recipe.doses)
 
     def _crops(self, number: int, index: int, epoch: int) -> list[tuple[NDArray[np.float32], ...]]:
         recipe = self.recipe

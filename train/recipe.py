@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
 from stemforge.errors import RecipeError
 from stemforge.recipe import Settings
@@ -12,6 +12,17 @@ from stemforge.train.augment import Augmentation
 from stemforge.train.models.atom_net import AtomNetSettings
 from stemforge.train.models.divaesr import DIVAESRSettings
 from stemforge.train.models.faster_rcnn import FasterRCNNSettings
+
+
+def _ordered(doses: tuple[float, float]) -> tuple[float, float]:
+    if doses[0] > doses[1]:
+        raise ValueError(f"doses must be ordered, got {list(doses)}")
+    return doses
+
+
+Dose = Annotated[float, Field(gt=0)]
+Doses = Annotated[tuple[Dose, Dose], AfterValidator(_ordered)]
+"""Smallest and largest dose [e/Å²]."""
 
 
 class TrainingRecipe(Settings):
@@ -35,6 +46,9 @@ class TrainingRecipe(Settings):
         Epochs without a better validation after which training stops.
     schedule
         ``constant`` learning rate, or ``cosine``: down to a hundredth of it at the last of ``epochs``.
+    average
+        Decay of an exponential average of the weights over steps, such as 0.998; the average is what is validated and
+        kept. 0 keeps the last weights.
     """
 
     SHIPPED: ClassVar[tuple[str, ...]] = ()
@@ -48,6 +62,7 @@ class TrainingRecipe(Settings):
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     patience: Annotated[int, Field(ge=1)] = 8
     schedule: Literal["constant", "cosine"] = "constant"
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @classmethod
     def load(cls, recipe: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Self:
@@ -141,6 +156,9 @@ class AtomNetRecipe(TrainingRecipe):
         Side of the square crops shown [pixel].
     per_image
         Crops cut from each image an epoch.
+    doses
+        Simulated images are exposed to a dose drawn log-uniformly between these [e/Å²]; by default as their corpus'
+        recipe says. A network that has seen more doses is better at those, and no worse at the corpus' own.
     offset_weight
         Loss = cross-entropy of the heat map + ``offset_weight`` · negative log-likelihood of the offsets.
     augmentation
@@ -159,6 +177,7 @@ class AtomNetRecipe(TrainingRecipe):
     crops: Crops = Crops()
     crop: Annotated[int, Field(ge=32, le=2048)] = 256
     per_image: Annotated[int, Field(ge=1)] = 3
+    doses: Doses | None = None
     offset_weight: Annotated[float, Field(ge=0)] = 0.01
     augmentation: Augmentation = Augmentation(rotation="quarter", zoom=(1, 1))
     network: AtomNetSettings = AtomNetSettings()
@@ -180,16 +199,10 @@ class DosedRecipe(TrainingRecipe):
         How much training images are varied.
     """
 
-    doses: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (300.0, 1e4)
+    doses: Doses = (300.0, 1e4)
     clean_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     high_pass: Annotated[float, Field(ge=0)] = 0.02
     augmentation: Augmentation = Augmentation()
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.doses[0] > self.doses[1]:
-            raise ValueError(f"doses must be ordered, got {list(self.doses)}")
-        return self
 
 
 class DIVAESRRecipe(DosedRecipe):

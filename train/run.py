@@ -14,7 +14,13 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    RichProgressBar,
+)
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
@@ -125,6 +131,8 @@ def run_training(
     newest = ModelCheckpoint(checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks: list[Callback] = [best, newest, _CountEpochs(recipe.seed)]
     callbacks.append(EarlyStopping(task.monitor, patience=recipe.patience))
+    if recipe.average:
+        callbacks.append(EMAWeightAveraging(decay=recipe.average))
     if not options.quiet:
         callbacks.append(RichProgressBar())
     trainer = lightning.Trainer(
@@ -168,12 +176,8 @@ def _start_from(task: Task, architecture: str, init: str | Path) -> None:
     model, card = load_weights(init)
     if card.architecture != architecture:
         raise WeightsError(f"{init}: are weights of {card.architecture}, not of {architecture}")
-    state = model.state_dict()
-    if "calibration" in state:
-        # It was that of other likelihoods.
-        state["calibration"] = torch.tensor([1.0, 0.0])
     try:
-        task.model.load_state_dict(state)
+        task.model.load_state_dict(model.state_dict())
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(f"{init}: the network has other sizes than the recipe's ({reason})") from error

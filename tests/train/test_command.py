@@ -65,6 +65,7 @@ def test_every_network_has_the_same_flags(network, capsys, monkeypatch):
         (["divaesr", "--data", "none.zip", "--recipe", "faster-rcnn"], "divaesr-small"),
         (["divaesr", "--data", "none.zip", "--network.mode", "magic"], "network.mode"),
         (["divaesr", "--data", "none.zip", "--doses", "[1000, 10]"], "doses must be ordered"),
+        (["atom-net", "--data", "none", "--doses", "[1000, 10]"], "doses must be ordered"),
         (["faster-rcnn", "--data", "nowhere", "--network.anchors", "[[8]]"], "anchors must list 5 levels"),
     ],
 )

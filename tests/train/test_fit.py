@@ -108,6 +108,29 @@ def test_resume_is_the_same_as_not_having_stopped(run, tmp_path, tiny_corpus):
         torch.testing.assert_close(one[name], two[name], msg=name)
 
 
+def test_an_average_of_the_weights_is_kept(tmp_path, tiny_corpus):
+    """With a decay near one the average hardly leaves the first step's weights; and a stop does not change it."""
+    settings = {"average": 0.999999, "learning_rate": 1e-3}
+    plain = _fit([tiny_corpus], tmp_path / "plain", recipe=_recipe(epochs=2, learning_rate=1e-3))
+    kept = _fit([tiny_corpus], tmp_path / "kept", recipe=_recipe(epochs=2, **settings))
+    # The weights that are trained are the same; those that are kept lag behind.
+    last = torch.load(tmp_path / "kept" / "checkpoints" / "last.ckpt", weights_only=True)
+    other = torch.load(tmp_path / "plain" / "checkpoints" / "last.ckpt", weights_only=True)
+    name = "model.fc3.weight"
+    torch.testing.assert_close(last["current_model_state"][name], other["state_dict"][name])
+    assert not torch.equal(last["state_dict"][name], other["state_dict"][name])
+    assert load_weights(kept)[1].recipe["average"] == 0.999999
+    assert not torch.equal(load_weights(kept)[0].fc3.weight, load_weights(plain)[0].fc3.weight)
+    _fit([tiny_corpus], tmp_path / "kept", recipe=_recipe(epochs=3, **settings), resume=True)
+    _fit([tiny_corpus], tmp_path / "whole", recipe=_recipe(epochs=3, **settings))
+    one, two = (
+        torch.load(tmp_path / folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for folder in ("kept", "whole")
+    )
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], msg=name)
+
+
 def test_resume_of_a_finished_run_that_was_moved(tmp_path, tiny_corpus):
     recipe = _recipe(epochs=1)
     _fit([tiny_corpus], tmp_path / "here", recipe=recipe)
