@@ -26,7 +26,7 @@ from scipy.spatial.transform import Rotation
 from scipy.special import ndtr
 
 from stemforge.simulate import Microscope, Scan, segmented_signal
-from stemforge.simulate.molecules import BOX_MARGIN
+from stemforge.simulate.molecules import molecule_box
 from stemforge.structures import mfi, place_guest
 
 DOSES = (500, 1000, 1500, 3000, 6000, 10_000, 30_000, 100_000, 1_000_000)
@@ -48,6 +48,7 @@ class Column:
         self.empty, self.film = film[number < 0], film[number <= 0]
         self.guest = self.film.arrays["molecule"] == 0
         self.molecules = self.film.positions[self.guest].reshape(cells, -1, 3)
+        self.numbers = self.film.numbers[self.guest]
         self.sigma = source_size / (2 * np.sqrt(2 * np.log(2))) / SAMPLING
 
     def image(self, film: Atoms) -> NDArray[np.float64]:
@@ -74,8 +75,7 @@ class Column:
 
     def box(self, change: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the box that labels would have [Å]."""
-        places = self.moved(change)[:, :2]
-        return np.concatenate([places.min(0) - BOX_MARGIN, places.max(0) + BOX_MARGIN])
+        return molecule_box(self.numbers, self.moved(change)[:, :2])
 
     def with_guest(self, change: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the image with the guests moved."""

@@ -2,12 +2,38 @@
 
 import numpy as np
 from ase import Atoms
+from ase.data import vdw_radii
+from numpy.typing import NDArray
 
 from stemforge.annotations import Annotations
 from stemforge.simulate.scan import Scan
 
-BOX_MARGIN = 1.2
-"""Room between a molecule's outermost atoms' centres and its box [Å]: a resolved atom's blurred radius."""
+
+def molecule_box(
+    numbers: NDArray[np.int_], places: NDArray[np.float64], sampling: float = 1.0
+) -> NDArray[np.float64]:
+    """Return the box (x0, y0, x1, y1) around the van der Waals spheres of a molecule's heavy atoms.
+
+    Hydrogen hardly scatters: nobody sees on which sides of a ring it is, and a box that depended on it could not be
+    found. Radii of Bondi (1964), doi:10.1021/j100785a001; 1.7 Å where he has none.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n,). A molecule of nothing but hydrogen is taken as it is.
+    places
+        (x, y) of the atoms [pixel], shape (n, 2).
+    sampling
+        Å a pixel.
+
+    Examples
+    --------
+    >>> molecule_box(np.array([6, 1]), np.array([[0.0, 0.0], [1.09, 0.0]])).tolist()
+    [-1.7, -1.7, 1.7, 1.7]
+    """
+    kept = numbers > 1 if (numbers > 1).any() else numbers > 0
+    room = np.nan_to_num(vdw_radii[numbers[kept], None], nan=1.7) / sampling
+    return np.concatenate([(places[kept] - room).min(0), (places[kept] + room).max(0)])
 
 
 def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
@@ -24,9 +50,9 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
     Returns
     -------
     labels, species
-        Points (the mean of a molecule's atoms) and boxes [pixel], boxes cut at the frame; columns ``species``
-        (index into the list of names), ``angle_degrees`` (direction from ring centre to heteroatom on the image,
-        from x towards y), ``tilt_degrees`` (of the molecule's normal to the beam), ``z_angstrom`` and ``count``
+        Points (the mean of a molecule's atoms) and boxes [pixel], see :func:`molecule_box`, cut at the frame; columns
+        ``species`` (index into the list of names), ``angle_degrees`` (direction from ring centre to heteroatom on the
+        image, from x towards y), ``tilt_degrees`` (of the molecule's normal to the beam), ``z_angstrom`` and ``count``
         (molecules one behind the other).
     """
     listed = atoms.info.get("molecules", [])
@@ -41,10 +67,8 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
         centre = places.mean(0)
         if not Annotations([centre]).inside(scan.shape)[0]:
             continue
-        room = BOX_MARGIN / scan.sampling
-        low, high = places.min(0) - room, places.max(0) + room
-        edges = [width - 0.5, height - 0.5]
-        boxes.append([*np.clip(low, -0.5, edges), *np.clip(high, -0.5, edges)])
+        box = molecule_box(atoms.numbers[owner == number], places, scan.sampling)
+        boxes.append(np.clip(box, -0.5, [width - 0.5, height - 0.5] * 2))
         points.append(centre)
         angle = (entry["angle_degrees"] - turned + 180) % 360 - 180
         rows.append(

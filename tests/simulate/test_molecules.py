@@ -18,6 +18,7 @@ from stemforge.simulate import (
     simulate_sample,
 )
 from stemforge.simulate.generate import check_recipe
+from stemforge.simulate.molecules import molecule_box
 from stemforge.structures import mfi, place_guest
 
 SMALL = {
@@ -43,13 +44,23 @@ def test_labels_are_boxes_around_the_guests():
         assert (box[:2] < point).all()
         assert (box[2:] > point).all()
         assert ((box[2:] - box[:2]) * 0.25 < 9).all()
-    # Every guest atom in the field lies in a box.
+    # Every heavy guest atom in the field lies in a box.
     cell = tuple(np.diag(atoms.cell)[:2])
-    places = scan.pixels(atoms.positions[atoms.arrays["molecule"] >= 0, :2], cell)
+    heavy = (atoms.arrays["molecule"] >= 0) & (atoms.numbers > 1)
+    places = scan.pixels(atoms.positions[heavy, :2], cell)
     boxed = [((labels.boxes[:, :2] <= p) & (p <= labels.boxes[:, 2:])).all(1).any() for p in places]
     central = ((places > 25) & (places < 125)).all(1)
     assert central.sum() > 20
     assert np.all(np.array(boxed)[central])
+
+
+def test_a_box_goes_round_the_spheres_of_heavy_atoms():
+    places = np.array([[0.0, 0.0], [3.0, 1.0], [0.0, 40.0]])
+    assert molecule_box(np.array([6, 16, 1]), places).tolist() == [-1.7, -1.7, 4.8, 2.8]
+    assert molecule_box(np.array([6, 16, 1]), places / 0.25, 0.25) == pytest.approx([-6.8, -6.8, 19.2, 11.2])
+    assert molecule_box(np.array([1, 1]), places[:2]).tolist() == [-1.2, -1.2, 4.2, 2.2]
+    unknown = 26  # Bondi has no iron
+    assert molecule_box(np.array([unknown]), places[:1]).tolist() == [-1.7, -1.7, 1.7, 1.7]
 
 
 def test_the_angle_turns_with_the_scan():
