@@ -10,12 +10,13 @@ the network before and after on the last images of a simulated corpus, on which 
 
 No held-out image is looked at before it is scored. Every image of the training folds is learnt from; the loss that
 chooses the best epoch is that of one of them, so in effect the last epoch is taken. F1 is given at two thresholds: the
-best one on the training images, `by_training`, and the initial card's, `by_card`; which of the two is the result must
+best one on the training images, `by_training`, and the initial card's, `by_card`; which of them is the result must
 be said beforehand. `threshold_only` is what the initial weights gain from the first choice, without any training.
 A network knows the images it was trained on, so that they suit the choice badly: `by_other_folds` is at the threshold
 that is best for the images of the other folds, each as found by the network that was not trained on it. That network
-was trained on the fold's images, whose labels thereby touch one number. `best` is at the best threshold on the
-held-out labels themselves: no result, but what a better choice could gain.
+was trained on the fold's images, whose labels thereby touch one number. `by_image` is at the threshold that each
+image's likelihoods choose, calibrated as those of the initial weights, as in inference. `best` is at the best threshold
+on the held-out labels themselves: no result, but what a better choice could gain.
 
 The file is rewritten after every fold; the same command goes on where it stopped.
 """
@@ -26,6 +27,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,7 @@ from stemforge import Annotations, Corpus, Micrograph
 from stemforge.evaluate import score_atoms
 from stemforge.evaluate.calibrate import THRESHOLDS, held_out_images
 from stemforge.files import write_whole
-from stemforge.infer import detect_atoms
+from stemforge.infer import CANDIDATE, decide, detect_atoms
 from stemforge.ingest import ingest
 from stemforge.progress import console, progress
 from stemforge.train import AtomNetRecipe, Card, Crops, fit_atom_net, load_weights
@@ -110,6 +112,16 @@ def f1_at(found: Found, labelled: Labelled, threshold: float) -> dict[str, float
     }
 
 
+def f1_by_image(found: Found, labelled: Labelled, card: Card) -> dict[str, float]:
+    """Return F1 of each image at the threshold that its likelihoods choose."""
+    f1 = {}
+    for n, _, truth in labelled:
+        score = found[n]["score"]
+        chosen = decide(score[score >= CANDIDATE], card).threshold
+        f1[n] = score_atoms(found[n].points[score >= chosen], truth.points).f1
+    return f1
+
+
 def best_threshold(found: Found, labelled: Labelled) -> float:
     """Return the threshold with the highest mean F1; the middle one where several share it."""
     means = np.array([np.mean(list(f1_at(found, labelled, value).values())) for value in GRID])
@@ -151,9 +163,11 @@ def run_fold(
         init = None if options.scratch else options.init
         weights = train_quietly(corpora, folder, recipe, options, init)
         model, own = load_weights(weights)
-    if not options.scratch:
+    if card is not None:
         # The card's threshold is one of its calibrated likelihoods.
-        model.calibration.copy_(load_weights(options.init)[0].calibration)
+        own = replace(
+            own, calibration=card.calibration, min_expected_f1=card.min_expected_f1, threshold=card.threshold
+        )
     training, test = ([labelled[i] for i in sorted(chosen)] for chosen in (used, held_out))
     chosen = best_threshold(find_all(model, own, training), training)
     found = find_all(model, own, test)
@@ -166,6 +180,7 @@ def run_fold(
     }
     if card is not None:
         fold["by_card"] = f1_at(found, test, card.threshold)
+        fold["by_image"] = f1_by_image(found, test, own)
     if initial is not None:
         fold["threshold_only"] = f1_at(initial, test, best_threshold(initial, training))
     if options.forgetting:
@@ -189,7 +204,7 @@ def add_other_folds(folds: dict[str, dict[str, Any]]) -> None:
 def summary(folds: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return mean and deviations of F1, over images and over seeds, of what has been measured so far."""
     result: dict[str, Any] = {}
-    for name in ("by_training", "by_other_folds", "by_card", "threshold_only", "best"):
+    for name in ("by_training", "by_other_folds", "by_card", "by_image", "threshold_only", "best"):
         values: dict[str, dict[str, float]] = {}
         for key, fold in folds.items():
             for image, f1 in fold.get(name, {}).items():
@@ -205,7 +220,7 @@ def summary(folds: dict[str, dict[str, Any]]) -> dict[str, Any]:
             "sd_over_images": round(float(np.std(spread, ddof=1)), 4) if len(spread) > 1 else None,
             "by_seed": [round(f1, 4) for f1 in by_seed],
             "sd_over_seeds": round(float(np.std(by_seed, ddof=1)), 4) if len(by_seed) > 1 else None,
-            "by_image": {image: round(f1, 3) for image, f1 in by_image.items()},
+            "images": {image: round(f1, 3) for image, f1 in by_image.items()},
         }
     simulated = [fold["simulated_f1"] for fold in folds.values() if "simulated_f1" in fold]
     if simulated:
@@ -220,7 +235,8 @@ def before(options: argparse.Namespace, labelled: Labelled, initial: Found) -> d
     result: dict[str, Any] = {
         "threshold": card.threshold,
         "mean_f1": round(float(np.mean(list(scores.values()))), 4),
-        "by_image": {n: round(f1, 3) for n, f1 in scores.items()},
+        "by_image": {n: round(f1, 3) for n, f1 in f1_by_image(initial, labelled, card).items()},
+        "images": {n: round(f1, 3) for n, f1 in scores.items()},
     }
     if options.forgetting:
         result["simulated_f1"] = round(remembered(model, card, options.forgetting, card.threshold), 4)

@@ -25,7 +25,7 @@ from stemforge.corpus import Sample
 from stemforge.errors import InputError
 from stemforge.evaluate import match_distance
 from stemforge.evaluate.limits import localisation_bound
-from stemforge.infer import atom_finder
+from stemforge.infer import atom_finder, choose_atoms
 from stemforge.overrides import parse_overrides
 from stemforge.progress import progress
 from stemforge.simulate import Recording, SimulationRecipe, record, simulate_sample
@@ -94,7 +94,7 @@ def measure(sample: Sample, recipe: SimulationRecipe, model: AtomNet, card: Card
     bound = localisation_bound(atoms, *seen_at) / sample.sampling
     network, sigma = np.full((2, len(atoms)), np.nan)
     if len(atoms):
-        found = atom_finder(model, card, recording.image[0])[1](card.threshold)
+        found = choose_atoms(atom_finder(model, card, recording.image[0])[1], card).atoms
         match = match_distance(found.points, atoms.points, RADIUS)
         network[match.pairs[:, 1]] = match.distances**2 / 2
         sigma[match.pairs[:, 1]] = found["sigma_px"][match.pairs[:, 0]]
@@ -139,7 +139,7 @@ if __name__ == "__main__":
     except InputError as error:
         sys.exit(str(error))
     if options.threshold is not None:
-        card = replace(card, threshold=options.threshold)
+        card = replace(card, threshold=options.threshold, min_expected_f1=None)
     rows = []
     with progress("isolated atoms", options.images, "images") as advance:
         for index in range(options.images):

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from stemforge.corpus import Corpus
 from stemforge.errors import InputError, MicrographError, WeightsError
 from stemforge.evaluate.matching import match_boxes
-from stemforge.evaluate.reliability import BINS, Counting, Reliability, calibrated, fit_platt
+from stemforge.evaluate.reliability import BINS, Counting, Reliability, fit_platt
 from stemforge.evaluate.scores import AtomScore, score_atoms, summarise
-from stemforge.infer import CANDIDATE, atom_finder
+from stemforge.infer import CANDIDATE, atom_finder, best_expected_f1, calibrated, log_odds
 from stemforge.progress import progress
 from stemforge.simulate.recording import corpus_degradation
 from stemforge.train import SACCNN, AtomNet, Card, Crops, load_weights, save_weights
@@ -51,6 +52,12 @@ THRESHOLDS = (
 )
 """Likelihoods that are tried."""
 
+GATES = tuple(np.linspace(0, 0.8, 81).round(2).tolist())
+"""Values that are tried of the expected F1 from which an image gets a threshold of its own."""
+
+USUAL_GATE = 0.4
+"""The same without a control: the networks that ship promise up to 0.4 where there is no atom."""
+
 MAX_FALSE = 0.003
 """Atoms a nm² that may be found where there are none: one on a field of 18 nm."""
 
@@ -60,9 +67,11 @@ class Calibration:
     """F1 over the threshold on held-out images.
 
     ``thresholds`` and ``f1_mean``, ``f1_sd`` have one entry a threshold; ``best`` is the threshold of the
-    highest mean F1. ``before`` and ``after`` are AtomNet's reliability curves without and with calibration, either half
-    of the images judged by what the other half gave; None of others. ``false`` are the atoms falsely found a nm² of
-    control images, and ``max_false`` how many may be.
+    highest mean F1. ``before`` and ``after`` are reliability curves without and with calibration, either half
+    of the images judged by what the other half gave; None where likelihoods were not calibrated. ``false`` are the
+    atoms falsely found a nm² of control images, and ``max_false`` how many may be. ``min_expected_f1`` is from where on
+    images get thresholds of their own, None if none does; ``chosen_f1`` (mean and standard deviation) and
+    ``chosen_false`` are at the thresholds that images get in the end.
     """
 
     thresholds: tuple[float, ...]
@@ -73,6 +82,9 @@ class Calibration:
     after: Reliability | None = None
     false: tuple[float, ...] | None = None
     max_false: float = np.inf
+    min_expected_f1: float | None = None
+    chosen_f1: tuple[float, float] = (np.nan, np.nan)
+    chosen_false: float | None = None
 
     @property
     def best(self) -> float:
@@ -121,8 +133,11 @@ def calibrate_threshold(
 ) -> Calibration:
     """Choose the threshold of a trained AtomNet or SAC-CNN on held-out images, and store it with the weights.
 
-    AtomNet's likelihoods are calibrated first, so that of the candidates with a likelihood of 0.7 seven in ten are
-    atoms that count as visible; and what the number of atoms on an image is then off by is stored, too.
+    Where atoms are peaks, likelihoods are calibrated first, so that of the candidates with a likelihood of 0.7 seven in
+    ten are atoms that count as visible; and what the number of atoms on an image is then off by is stored, too. An
+    image can then have a threshold of its own, see :func:`stemforge.infer.decide`. It gets one where its likelihoods
+    promise an F1 from ``min_expected_f1`` on: the lowest value that leaves the control alone. Where the single
+    threshold is better on the held-out images, all get that.
 
     Parameters
     ----------
@@ -176,50 +191,125 @@ def calibrate_threshold(
         )
     before = after = None
     metrics: dict[str, float] = {}
-    if isinstance(model, AtomNet):
-        before, after, counting = _calibrate(model, card, images, quiet)
-        card = replace(card, counting={} if counting is None else asdict(counting))
+    if isinstance(model, AtomNet) or card.inputs.get("spots") == "peaks":
+        card, before, after = _calibrate(model, card, images, quiet)
         if after is not None:
             metrics["calibration_error"] = after.error
     with progress("choose threshold", len(images), "images", quiet) as advance:
-        table = []
+        table: list[list[AtomScore]] = []
+        trials: list[_Trial] = []
         for labelled in images:
             # Without atoms F1 is 1 or 0: one false atom would weigh as much as a whole image.
             if len(labelled.atoms):
-                table.append(_scores(model, card, labelled, thresholds))
+                trials.append(_Trial.of(model, card, labelled.image, thresholds))
+                table.append(_scores(trials[-1], labelled))
             advance(1)
     f1 = np.array([[score.f1 for score in row] for row in table])
     sd = f1.std(0, ddof=1) if len(table) > 1 else np.zeros(f1.shape[1])
-    means, deviations = tuple(f1.mean(0).tolist()), tuple(sd.tolist())
-    false = _false(model, card, nothing, crops, thresholds, quiet) if nothing else None
+    means, deviations = f1.mean(0).tolist()[:-1], sd.tolist()[:-1]
+    nothing_there = _control_trials(model, card, nothing, crops, thresholds, quiet)
+    area = sum(trial.area for trial in nothing_there)
+    false = np.array([[len(points) for points in trial.points] for trial in nothing_there])
     calibration = Calibration(
         tuple(thresholds),
-        means,
-        deviations,
+        tuple(means),
+        tuple(deviations),
         len(table),
         before,
         after,
-        false,
+        tuple((false.sum(0)[:-1] / area).tolist()) if nothing else None,
         max_false if nothing else np.inf,
     )
-    chosen = thresholds.index(calibration.best)
-    summary = summarise([row[chosen] for row in table]).mean
-    metrics |= {f"held_out_{name}": summary[name] or 0.0 for name in ("precision", "recall", "f1")}
-    if false is not None:
-        metrics["false_per_nm2"] = false[chosen]
-    card = replace(card, threshold=calibration.best, metrics={**card.metrics, **metrics})
+    fixed = thresholds.index(calibration.best)
+    gate = (
+        _choose_gate(trials, f1, nothing_there, false, fixed, calibration.max_false)
+        if card.calibration
+        else None
+    )
+    # The last column is at the image's own threshold.
+    chosen = [-1 if gate is not None and trial.expected_f1 >= gate else fixed for trial in trials]
+    scores = [row[column] for row, column in zip(table, chosen, strict=True)]
+    summary = summarise(scores)
+    metrics |= {f"held_out_{name}": summary.mean[name] or 0.0 for name in ("precision", "recall", "f1")}
+    left = _false_at(gate, nothing_there, false, fixed) / area if nothing else None
+    if left is not None:
+        metrics["false_per_nm2"] = left
+    card = replace(
+        card, threshold=calibration.best, min_expected_f1=gate, metrics={**card.metrics, **metrics}
+    )
     save_weights(path, model, card, half=stored_in_half(path))
-    return calibration
+    return replace(
+        calibration,
+        min_expected_f1=gate,
+        chosen_f1=(metrics["held_out_f1"], summary.sd["f1"] or 0.0),
+        chosen_false=left,
+    )
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What is found on an image at each threshold and, last, at its own; and what F1 that one promises."""
+
+    points: list[NDArray[np.float64]]
+    expected_f1: float
+    area: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        model: torch.nn.Module,
+        card: Card,
+        image: NDArray[np.float32],
+        thresholds: Sequence[float],
+        area: float = 0.0,
+    ) -> "_Trial":
+        _, find = atom_finder(model, card, image)
+        candidates = find(CANDIDATE)
+        own = best_expected_f1(candidates["score"])
+        values = [*thresholds, own.threshold]
+        return cls([find(value).points for value in values], own.expected_f1 or 0.0, area)
+
+
+def _choose_gate(
+    trials: Sequence[_Trial],
+    f1: NDArray[np.float64],
+    nothing: Sequence[_Trial],
+    false: NDArray[np.int64],
+    fixed: int,
+    max_false: float,
+) -> float | None:
+    """Return the expected F1 from which images get thresholds of their own; None if that is worse.
+
+    By theory an image's own threshold is the best, so that only the control speaks against it: the lowest value at
+    which few enough atoms are found there.
+    """
+    area = sum(trial.area for trial in nothing)
+    allowed = (
+        [gate for gate in GATES if _false_at(gate, nothing, false, fixed) <= max_false * area]
+        if nothing
+        else [USUAL_GATE]
+    )
+    if not allowed:
+        return None
+    own = np.array([trial.expected_f1 >= allowed[0] for trial in trials])
+    mean = np.where(own, f1[:, -1], f1[:, fixed]).mean()
+    return allowed[0] if own.any() and mean >= f1[:, fixed].mean() else None
+
+
+def _false_at(gate: float | None, nothing: Sequence[_Trial], false: NDArray[np.int64], fixed: int) -> int:
+    """Return the atoms found on control images at their own thresholds where they promise enough."""
+    own = [gate is not None and trial.expected_f1 >= gate for trial in nothing]
+    return int(np.where(own, false[:, -1], false[:, fixed]).sum())
 
 
 def _calibrate(
-    model: AtomNet, card: Card, images: Sequence[LabelledImage], quiet: bool
-) -> tuple[Reliability | None, Reliability | None, Counting | None]:
-    """Set a network's calibration; return its reliability before and after, and how numbers follow from it.
+    model: torch.nn.Module, card: Card, images: Sequence[LabelledImage], quiet: bool
+) -> tuple[Card, Reliability | None, Reliability | None]:
+    """Calibrate a network's likelihoods; return its card with that, and its reliability before and after.
 
     None of what cannot be told: nothing where all candidates are atoms or none is.
     """
-    model.calibration.copy_(torch.tensor([1.0, 0.0]))
+    card = replace(card, calibration={}, counting={})
     scores, hits = [], []
     with progress("calibrate", len(images), "images", quiet) as advance:
         for labelled in images:
@@ -233,9 +323,8 @@ def _calibrate(
             advance(1)
     said, true = np.concatenate(scores), np.concatenate(hits)
     if true.all() or not true.any():
-        return None, None, None
+        return card, None, None
     scale, shift = fit_platt(said, true)
-    model.calibration.copy_(torch.tensor([scale, shift]))
     # Each half of the images is judged by the fit to the other.
     halves = [
         np.concatenate([np.full(len(s), i % 2) for i, s in enumerate(scores)]) == half for half in (0, 1)
@@ -243,33 +332,35 @@ def _calibrate(
     judged = np.empty(len(said))
     for fit, test in (halves, halves[::-1]):
         there = true[fit]
-        judged[test] = calibrated(
-            said[test], *(fit_platt(said[fit], there) if there.any() and not there.all() else (scale, shift))
-        )
-    likelihood = [p[p >= CANDIDATE] for p in (calibrated(s, scale, shift) for s in scores)]
-    counting = None
+        own = fit_platt(said[fit], there) if there.any() and not there.all() else (scale, shift)
+        judged[test] = calibrated(log_odds(said[test]), {"scale": own[0], "shift": own[1]})
+    card = replace(card, calibration={"scale": scale, "shift": shift})
+    likelihood = [p[p >= CANDIDATE] for p in (calibrated(log_odds(s), card.calibration) for s in scores)]
     if len(images) > 1:
         counting = Counting.fit(
             [p.sum() for p in likelihood],
             [(p * (1 - p)).sum() for p in likelihood],
             [len(labelled.atoms) for labelled in images],
         )
+        card = replace(card, counting=asdict(counting))
     likely, sure = said >= CANDIDATE, judged >= CANDIDATE
     if min(likely.sum(), sure.sum()) < BINS:
-        return None, None, counting
-    return Reliability.of(said[likely], true[likely]), Reliability.of(judged[sure], true[sure]), counting
+        return card, None, None
+    return card, Reliability.of(said[likely], true[likely]), Reliability.of(judged[sure], true[sure])
 
 
-def _false(
+def _control_trials(
     model: torch.nn.Module,
     card: Card,
     corpora: Sequence[Corpus],
     crops: Crops,
     thresholds: Sequence[float],
     quiet: bool,
-) -> tuple[float, ...]:
-    """Return the atoms found a nm² of images that have none, for each threshold."""
-    number, area = np.zeros(len(thresholds)), 0.0
+) -> list[_Trial]:
+    """Return what is found on images that have no atom."""
+    trials: list[_Trial] = []
+    if not corpora:
+        return trials
     with progress("control", sum(len(corpus) for corpus in corpora), "images", quiet) as advance:
         for place, corpus in enumerate(corpora):
             degradation = corpus_degradation(corpus)
@@ -280,16 +371,12 @@ def _false(
                     image = labelled_image(sample, crops, degradation, rng, as_recorded).image
                 except MicrographError:
                     continue
-                _, find = atom_finder(model, card, image)
-                number += [len(find(value)) for value in thresholds]
-                area += image.size * ((sample.sampling or np.nan) / 10) ** 2
-    return tuple((number / area).tolist())
+                area = image.size * ((sample.sampling or np.nan) / 10) ** 2
+                trials.append(_Trial.of(model, card, image, thresholds, area))
+    return trials
 
 
-def _scores(
-    model: torch.nn.Module, card: Card, labelled: LabelledImage, thresholds: Sequence[float]
-) -> list[AtomScore]:
-    _, find = atom_finder(model, card, labelled.image)
+def _scores(trial: _Trial, labelled: LabelledImage) -> list[AtomScore]:
     # Doubtful atoms count as background: excused, they would pull the threshold down to where most of what is
     # found is too faint for an expert to mark.
-    return [score_atoms(find(value).points, labelled.atoms) for value in thresholds]
+    return [score_atoms(points, labelled.atoms) for points in trial.points]

@@ -274,7 +274,9 @@ def threshold(
 ) -> None:
     """Choose a detector's threshold on images that it was not trained on, and store it with the weights.
 
-    AtomNet's likelihoods are calibrated first, so that seven in ten of what has a likelihood of 0.7 are atoms.
+    Likelihoods are calibrated first, so that seven in ten of what has a likelihood of 0.7 are atoms. An image whose
+    likelihoods promise enough then gets a threshold of its own, with the highest F1 to be expected; the others get the
+    one that is chosen here.
 
     Parameters
     ----------
@@ -286,11 +288,11 @@ def threshold(
         Share of each corpus to use; by default the share that training kept for validation.
     control
         Corpora without an atom to be found and not trained on, such as of the recipe metal-free with another seed: the
-        threshold is then one at which hardly anything is found there.
+        thresholds are then such that hardly anything is found there.
     max_false
         Atoms a nm² of the control that may be found; by default 0.003.
     figure
-        Where to draw AtomNet's reliability before and after.
+        Where to draw the likelihoods' reliability before and after.
     quiet
         Show no progress.
     """
@@ -305,7 +307,6 @@ def threshold(
     found = calibrate_threshold(
         weights, data, validation=validation, control=control or (), max_false=most, quiet=quiet
     )
-    best = found.thresholds.index(found.best)
     error = ""
     if found.before is not None and found.after is not None:
         error = f"; calibration error {found.before.error:.3f} before, {found.after.error:.3f} after"
@@ -313,11 +314,14 @@ def threshold(
             draw_reliability([("as trained", found.before), ("calibrated", found.after)], figure)
             error += f"; wrote {figure}"
     elif figure is not None:
-        error = f"; no {figure}, as only AtomNet's likelihoods are calibrated, on ten candidates or more"
-    if found.false is not None:
-        error = f"; {found.false[best]:.4f} false atoms per nm² of the control{error}"
+        error = f"; no {figure}, as likelihoods are calibrated of peaks only, on ten candidates or more"
+    if found.chosen_false is not None:
+        error = f"; {found.chosen_false:.4f} false atoms per nm² of the control{error}"
+    own = ""
+    if found.min_expected_f1 is not None:
+        own = f", images that promise an F1 of {found.min_expected_f1:g} their own"
     console.print(
-        f"{weights}: threshold {found.best:g}, F1 {found.f1_mean[best]:.3f} ± {found.f1_sd[best]:.3f} on "
+        f"{weights}: threshold {found.best:g}{own}; F1 {found.chosen_f1[0]:.3f} ± {found.chosen_f1[1]:.3f} on "
         f"{found.images} held-out images{error}",
         highlight=False,
         soft_wrap=True,

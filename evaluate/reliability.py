@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, logit
 
 from stemforge.errors import InputError
+from stemforge.infer import log_odds
 
 BINS = 10
 """Bins of a reliability curve, of equally many candidates each."""
@@ -38,6 +38,7 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
 
     Examples
     --------
+    >>> from scipy.special import expit, logit
     >>> rng = np.random.default_rng(0)
     >>> score = rng.uniform(0.05, 0.95, 20000)
     >>> truth = rng.random(20000) < expit(2 * logit(score) + 1)
@@ -45,7 +46,7 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
     >>> bool(abs(scale - 2) < 0.1 and abs(shift - 1) < 0.1)
     True
     """
-    x, hit = _odds(scores), np.asarray(truth, dtype=bool)
+    x, hit = log_odds(scores), np.asarray(truth, dtype=bool)
     hits, misses = int(hit.sum()), int((~hit).sum())
     if not hits or not misses:
         raise InputError(
@@ -59,15 +60,6 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
 
     found = minimize(loss, [1.0, 0.0], method="BFGS")
     return float(found.x[0]), float(found.x[1])
-
-
-def calibrated(scores: ArrayLike, scale: float, shift: float) -> NDArray[np.float64]:
-    """Return σ(scale · logit(score) + shift)."""
-    return np.asarray(expit(scale * _odds(scores) + shift))
-
-
-def _odds(scores: ArrayLike) -> NDArray[np.float64]:
-    return np.asarray(logit(np.clip(np.asarray(scores, dtype=float), 1e-7, 1 - 1e-7)))
 
 
 @dataclass(frozen=True)

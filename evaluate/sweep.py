@@ -19,7 +19,7 @@ from stemforge.evaluate.limits import bandwidth, ideal_recall, localisation_boun
 from stemforge.evaluate.matching import match_boxes
 from stemforge.evaluate.molecules import SMALL, score_boxes
 from stemforge.evaluate.scores import AtomScore
-from stemforge.infer import atom_finder, detect_boxes
+from stemforge.infer import atom_finder, choose_atoms, detect_boxes
 from stemforge.progress import progress
 from stemforge.simulate import Degradation
 from stemforge.simulate.recording import Recording, at_dose, corpus_degradation, record
@@ -201,7 +201,7 @@ def sweep_doses(
                 "--restorer: is for weights that find molecules; atoms are found on images as they are"
             )
         scorer = _finding(job, model)
-        settings |= {"threshold": card.threshold}
+        settings |= {"threshold": card.threshold, "min_expected_f1": card.min_expected_f1}
     else:
         raise InputError(f"{weights}: a {card.architecture} cannot be swept")
     require_sampling([corpus], card.sampling)
@@ -263,7 +263,7 @@ def _finding(job: _Job, model: torch.nn.Module) -> _Scorer:
             figures |= _conditions(sample, visible)
             # Without an atom that anybody could see there is no F1.
             if len(visible):
-                figures |= _atom_figures(sample, recording, visible, find(job.card.threshold))
+                figures |= _atom_figures(sample, recording, visible, choose_atoms(find, job.card).atoms)
             yield Row(dose, method, _name(sample), figures)
 
     return score

@@ -1,12 +1,14 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .atoms import (
-    CANDIDATE,
+    Choice,
     Detection,
     atom_finder,
+    choose_atoms,
     detect_atoms,
     likelihood_map,
     map_atoms,
 )
+from .decision import CANDIDATE, Decision, best_expected_f1, calibrated, decide, log_odds
 from .figures import draw_lattice, draw_molecules, draw_restoration
 from .framework import Columns, Framework
 from .lattice import Lattice, find_lattice
@@ -18,13 +20,19 @@ from .tiles import tiles
 
 __all__ = [
     "CANDIDATE",
+    "Choice",
     "Columns",
+    "Decision",
     "Detection",
     "Framework",
     "Lattice",
     "MoleculeDetection",
     "Restoration",
     "atom_finder",
+    "best_expected_f1",
+    "calibrated",
+    "choose_atoms",
+    "decide",
     "detect_atoms",
     "detect_boxes",
     "detect_molecules",
@@ -38,6 +46,7 @@ __all__ = [
     "find_peaks",
     "find_spots",
     "likelihood_map",
+    "log_odds",
     "map_atoms",
     "read_molecules",
     "restore_micrograph",

@@ -1,15 +1,17 @@
 """Single atoms in micrographs: a network's maps, and the atoms in them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from stemforge.annotations import Annotations
 from stemforge.errors import InputError, WeightsError
+from stemforge.infer.decision import CANDIDATE, Decision, calibrated, decide, log_odds
 from stemforge.infer.peaks import find_atoms, find_peaks, find_spots
 from stemforge.infer.resampling import resampled
 from stemforge.infer.tiles import tiles
@@ -22,8 +24,13 @@ from stemforge.train.weights import Card
 TILE = 512
 """Side of a tile [pixel]; the largest intermediate result takes about 0.5 kB a pixel."""
 
-CANDIDATE = 0.02
-"""Likelihood from which a peak of AtomNet may be an atom, and counts towards their number by its likelihood."""
+ATOM_SIGMA, SPOT_SIGMA = 1.0, 2.0
+"""Standard deviations of the smoothing of AtomNet's and SAC-CNN's log odds, before their peaks are taken [pixel].
+
+What neighbouring pixels say of an atom is nearly the same; smoothing takes what they differ in by chance.
+"""
+
+Maps = NDArray[np.float32]
 
 _CONTEXT = 6  # of its deepest level's pixels AtomNet sees to each side
 
@@ -48,6 +55,8 @@ class Detection:
         Visible atoms on the image, and the ends of an interval that holds 95 in 100, from the likelihoods of all
         candidates, whatever the threshold; None where these are not calibrated. Visible is what counts as an atom in
         training; further ones may be out of focus or too faint.
+    expected_f1
+        F1 to be expected of the best threshold by the likelihoods alone; None where these are not calibrated.
     """
 
     micrograph: Micrograph
@@ -56,6 +65,7 @@ class Detection:
     sampling: float | None
     threshold: float
     number: tuple[float, float, float] | None = None
+    expected_f1: float | None = None
 
     @property
     def density(self) -> tuple[float, float, float] | None:
@@ -130,7 +140,8 @@ def map_atoms(
     Returns
     -------
     likelihood, offset, sigma
-        Probability of an atom near every pixel, shape (height, width); the way (x, y) to its centre [pixel], shape
+        Probability of an atom near every pixel, as the network says it, shape (height, width); the way (x, y) to its
+        centre [pixel], shape
         (2, height, width); the standard deviation of each of its coordinates [pixel], shape (height, width).
 
     Examples
@@ -151,7 +162,7 @@ def map_atoms(
             part = values[top : rows.stop + margin, left : columns.stop + margin]
             maps = model(torch.from_numpy(np.ascontiguousarray(part))[None, None].to(device))
             stacked = torch.cat(
-                [model.likelihood(maps.logit)[:, None], maps.offset, maps.log_sigma[:, None].exp()], 1
+                [maps.logit[:, None].sigmoid(), maps.offset, maps.log_sigma[:, None].exp()], 1
             )
             inner = stacked[0, :, rows.start - top :, columns.start - left :].cpu().numpy()
             out[:, rows, columns] = inner[:, : rows.stop - rows.start, : columns.stop - columns.start]
@@ -163,7 +174,7 @@ def _all_orientations(
 ) -> NDArray[np.float32]:
     """Average a network's maps over the eight orientations of an image.
 
-    ``run`` gives maps of shape (1, …) or (4, height, width): likelihood, offset (x, y), standard deviation.
+    ``run`` gives maps of shape (1, …) or (4, height, width): log odds, offset (x, y), standard deviation.
     """
     every = []
     for turns in range(4):
@@ -179,6 +190,37 @@ def _all_orientations(
             every.append(maps)
     mean: NDArray[np.float32] = np.mean(every, axis=0)
     return mean
+
+
+def _smoothed(odds: NDArray[np.float32], sigma: float, card: Card) -> NDArray[np.float32]:
+    """Smooth log odds and turn them into calibrated likelihoods."""
+    return calibrated(ndimage.gaussian_filter(odds, sigma, mode="nearest"), card.calibration).astype(
+        np.float32
+    )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Candidates on an image, and at which threshold they are atoms."""
+
+    candidates: Annotations
+    decision: Decision
+
+    @property
+    def atoms(self) -> Annotations:
+        """Candidates that are taken for atoms."""
+        return self.candidates.where(self.candidates["score"] >= self.decision.threshold)
+
+
+def choose_atoms(find: Callable[[float], Annotations], card: Card) -> Choice:
+    """Choose the threshold as :func:`stemforge.infer.decide` does; the card's where likelihoods are not calibrated.
+
+    ``find`` is what :func:`atom_finder` gives.
+    """
+    if not card.calibration:
+        return Choice(find(card.threshold), Decision(card.threshold))
+    candidates = find(CANDIDATE)
+    return Choice(candidates, decide(candidates["score"], card))
 
 
 def atom_finder(
@@ -220,25 +262,33 @@ def atom_finder(
     >>> len(find(0.99))
     0
     """
+
+    def all_maps(
+        run: Callable[[NDArray[np.float32]], NDArray[np.float32]], shown: NDArray[np.float32]
+    ) -> Maps:
+        return _all_orientations(run, shown) if augment else run(shown)
+
     if isinstance(model, AtomNet):
 
-        def run(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        def atom_maps(values: NDArray[np.float32]) -> NDArray[np.float32]:
             likelihood, offset, sigma = map_atoms(model, values, tile=tile, device=device)
-            return np.concatenate([likelihood[None], offset, sigma[None]])
+            return np.concatenate([log_odds(likelihood)[None], offset, sigma[None]]).astype(np.float32)
 
-        shown = standardise_image(image)
-        maps = _all_orientations(run, shown) if augment else run(shown)
-        return maps[0], partial(find_peaks, maps[0], maps[1:3], maps[3])
+        maps = all_maps(atom_maps, standardise_image(image))
+        likelihood = _smoothed(maps[0], ATOM_SIGMA, card)
+        return likelihood, partial(find_peaks, likelihood, maps[1:3], maps[3])
     if isinstance(model, SACCNN):
+        peaks = card.inputs.get("spots") == "peaks"
 
-        def run(values: NDArray[np.float32]) -> NDArray[np.float32]:
-            return likelihood_map(model, values, tile=tile, device=device)[None]
+        def spot_map(values: NDArray[np.float32]) -> NDArray[np.float32]:
+            likelihood = likelihood_map(model, values, tile=tile, device=device)
+            return (log_odds(likelihood).astype(np.float32) if peaks else likelihood)[None]
 
-        shown = prepare_image(image)
-        likelihood = (_all_orientations(run, shown) if augment else run(shown))[0]
-        return likelihood, partial(
-            find_spots if card.inputs.get("spots") == "peaks" else find_atoms, likelihood
-        )
+        (said,) = all_maps(spot_map, prepare_image(image))
+        if not peaks:
+            return said, partial(find_atoms, said)
+        likelihood = _smoothed(said, SPOT_SIGMA, card)
+        return likelihood, partial(find_spots, likelihood)
     raise WeightsError(
         f"detecting atoms needs an atom-net or a sac-cnn, these weights are of a {type(model).__name__}"
     )
@@ -266,7 +316,8 @@ def detect_atoms(
     model, card
         From :func:`stemforge.train.load_weights`.
     threshold
-        Likelihood from which a pixel counts; by default the card's.
+        Likelihood from which a candidate is an atom; by default what :func:`stemforge.infer.decide` chooses for the
+        image, or the card's where likelihoods are not calibrated.
     tile, device
         As for :func:`likelihood_map`.
     augment
@@ -282,8 +333,7 @@ def detect_atoms(
     InputError
         Threshold not between 0 and 1, or an image without signal.
     """
-    threshold = card.threshold if threshold is None else threshold
-    if not 0 < threshold < 1:
+    if threshold is not None and not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
     if not isinstance(model, AtomNet | SACCNN):
         raise WeightsError(
@@ -294,26 +344,25 @@ def detect_atoms(
         likelihood, find = atom_finder(model, card, image, tile=tile, device=device, augment=augment)
     except InputError as error:
         raise InputError(f"{micrograph.name}: {error}") from error
-    number = None
-    if card.counting:
-        candidates = find(min(threshold, CANDIDATE))
-        number = _number(candidates["score"], card.counting)
-        atoms = candidates.where(candidates["score"] >= threshold)
-    else:
-        atoms = find(threshold)
+    choice = choose_atoms(find, card)
+    atoms, decision = choice.atoms, choice.decision
+    if threshold is not None:
+        atoms, decision = find(threshold), replace(decision, threshold=threshold)
+    number = _number(choice.candidates["score"], card.counting) if card.counting else None
     # A resampled pixel's centre lies at ((i + ½) / zoom − ½) of the original.
     scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
     columns = dict(atoms.columns)
     if "sigma_px" in columns:
         columns["sigma_px"] = columns["sigma_px"] * np.sqrt(scale.prod())
     atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=columns)
-    return Detection(micrograph, atoms, likelihood, sampling, threshold, number)
+    return Detection(
+        micrograph, atoms, likelihood, sampling, decision.threshold, number, decision.expected_f1
+    )
 
 
 def _number(scores: ArrayLike, counting: Mapping[str, float]) -> tuple[float, float, float]:
     """Return the number of atoms and its interval's ends, as :class:`stemforge.evaluate.reliability.Counting` says."""
     said = np.asarray(scores, dtype=float)
-    said = said[said >= CANDIDATE]
     centre = said.sum() + 0.5
     error = 1.96 * np.hypot(counting["spread"], np.sqrt((said * (1 - said)).sum()) / centre)
     number, low, high = (

@@ -35,8 +35,9 @@ def atoms(
 
     For each image: a CSV with columns x_px,y_px,x_nm,y_nm,score (nm empty where the image carries no
     calibration; of AtomNet also sigma_px, the standard deviation of a coordinate), an overlay PNG, and on request the
-    likelihood as TIFF. The areal density of visible atoms with an interval of 95 % stands in run.json. An image that
-    cannot be read is named and left out, and the exit code is then 1.
+    likelihood as TIFF. For each image run.json has the threshold, the F1 to be expected by the likelihoods alone, and
+    the areal density of visible atoms with an interval of 95 %. An image that cannot be read is named and left out,
+    and the exit code is then 1.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def atoms(
         A stemforge weights file, the published checkpoint, or the name of weights that come with stemforge: atom-net
         or sac-cnn, both trained on simulated Pt on carbon.
     threshold
-        Likelihood from which a pixel belongs to an atom; by default the one stored with the weights.
+        Likelihood from which a candidate is an atom, the same for all images. By default each image has its own, with
+        the highest F1 to be expected; where that is low, as on images without atoms, the one stored with the weights.
     sampling
         Pixel size of the images [Å], where the files carry none or a wrong one.
     frame
@@ -58,8 +60,8 @@ def atoms(
     likelihood
         Write the likelihood maps too.
     augment
-        Average over the eight orientations of each image: eight times the work. It turns with the image, but the
-        network that ships gains nothing by it on real images.
+        Average over the eight orientations of each image: eight times the work. The result turns with the image,
+        and on eleven real images F1 was 0.670 instead of 0.653.
     tile
         Side of the tiles in which large images are worked through [pixel].
     device
@@ -69,7 +71,7 @@ def atoms(
     quiet
         Show no progress.
     """
-    from stemforge.infer.batch import Batch
+    from stemforge.infer.batch import Batch, say
     from stemforge.train.weights import load_weights
     from stemforge.writers import write_tiff
 
@@ -83,6 +85,8 @@ def atoms(
     model, card = load_weights(weights)
     batch.check_out()
     densities: dict[str, dict[str, float]] = {}
+    thresholds: dict[str, float] = {}
+    promised: dict[str, float] = {}
 
     def work(micrograph: "Micrograph") -> int:
         from stemforge.infer.atoms import detect_atoms
@@ -94,6 +98,14 @@ def atoms(
         _warn_uncalibrated(micrograph, card.sampling, "--sampling sets it")
         detection.atoms.to_csv(batch.path(micrograph, ".csv"), micrograph.sampling)
         draw_detection(detection, batch.path(micrograph, ".png"))
+        thresholds[micrograph.name] = round(detection.threshold, 4)
+        if detection.expected_f1 is not None:
+            promised[micrograph.name] = round(detection.expected_f1, 4)
+            if threshold is None and detection.expected_f1 < (card.min_expected_f1 or 0):
+                say(
+                    f"{micrograph.name}: hardly anything looks like an atom (expected F1 {detection.expected_f1:.2f}); "
+                    "only what is sure is marked, --threshold shows more"
+                )
         if detection.density is not None:
             densities[micrograph.name] = dict(
                 zip(("expected", "low", "high"), detection.density, strict=True)
@@ -104,7 +116,8 @@ def atoms(
 
     record = {
         "weights": str(weights),
-        "threshold": threshold or card.threshold,
+        "thresholds": thresholds,
+        "expected_f1": promised,
         "visible_atoms_per_nm2": densities,
     }
     return batch.run("infer atoms", work, "atoms", record)

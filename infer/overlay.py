@@ -60,9 +60,11 @@ def draw_detection(detection: Detection, path: str | Path | None = None) -> Figu
     edges: Any = colours.to_rgba(detection.atoms["score"])
     axes.scatter(x, y, s=70, facecolors="none", edgecolors=edges, linewidths=1.2)
     figure.colorbar(colours, ax=axes, label="likelihood", shrink=0.6, pad=0.01)
-    title = f"{detection.micrograph.name}: {len(detection.atoms)} atoms at {detection.threshold:.2f}"
+    title = f"{detection.micrograph.name}: {len(detection.atoms)} atoms from {detection.threshold:.2f} on"
+    if detection.expected_f1 is not None:
+        title += f", expected F1 {detection.expected_f1:.2f}"
     if detection.density is not None:
-        title += "; visible: {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
+        title += "\nvisible: {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
     axes.set_title(title, fontsize=10)
     if path is not None:
         figure.savefig(path, dpi=120)

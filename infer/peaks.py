@@ -2,13 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, special
+from scipy import ndimage
 from skimage.feature import peak_local_max
 
 from stemforge.annotations import Annotations
-
-SPOT_SIGMA = 1.5
-"""Standard deviation of the smoothing of SAC-CNN's log odds, before their peaks are taken [pixel]."""
+from stemforge.infer.decision import log_odds
 
 _DISC = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5.5
 
@@ -41,10 +39,9 @@ def find_atoms(likelihood: NDArray[np.float32], threshold: float) -> Annotations
 
 
 def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
-    """Find atoms in SAC-CNN's likelihood map: peaks of its smoothed log odds.
+    """Find atoms in SAC-CNN's smoothed likelihood map: its peaks.
 
-    Unlike regions, peaks keep close atoms apart at a low threshold and hold together at a high one. The crops around
-    neighbouring pixels say nearly the same of an atom; smoothing over its spot takes what they differ in by chance.
+    Unlike regions, peaks keep close atoms apart at a low threshold and hold together at a high one.
 
     Parameters
     ----------
@@ -56,7 +53,7 @@ def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     Returns
     -------
     Annotations
-        Points (x, y) [pixel] with column ``score``, the smoothed likelihood there. Highest score first.
+        Points (x, y) [pixel] with column ``score``, the likelihood there. Highest score first.
 
     Examples
     --------
@@ -65,15 +62,13 @@ def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     >>> find_spots(likelihood, 0.5).points.round(1).tolist()
     [[20.3, 10.0]]
     """
-    # Beyond these, single precision says 0 or 1.
-    odds = special.logit(np.clip(np.asarray(likelihood, float), 1e-6, 1 - 1e-6))
-    smooth = ndimage.gaussian_filter(odds, SPOT_SIGMA, mode="nearest")
+    values = np.asarray(likelihood, dtype=float)
     # skimage wants peaks above its threshold; here those on it count too.
-    below = np.nextafter(special.logit(threshold), -np.inf)
+    below = np.nextafter(threshold, -np.inf)
     places = peak_local_max(
-        smooth, min_distance=5, threshold_abs=below, exclude_border=False, footprint=_DISC, p_norm=2
+        values, min_distance=5, threshold_abs=below, exclude_border=False, footprint=_DISC, p_norm=2
     )
-    around = np.pad(smooth, 1, mode="edge")
+    around = np.pad(log_odds(values), 1, mode="edge")
     rows, columns = places.T + 1
     peak = around[rows, columns]
     # The vertex of the parabola through a peak and its neighbours.
@@ -83,7 +78,7 @@ def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     ]
     ways = [(after - before) / 2 / np.maximum(2 * peak - before - after, 1e-9) for before, after in sides]
     points = places[:, ::-1] + np.clip(np.column_stack(ways), -0.5, 0.5)
-    return Annotations(points, columns={"score": special.expit(peak)})
+    return Annotations(points, columns={"score": values[places[:, 0], places[:, 1]]})
 
 
 def find_peaks(

@@ -53,7 +53,7 @@ class Card:
     sampling
         Pixel size of the training images [Å]; inference resamples to it.
     threshold
-        Likelihood from which a detection counts.
+        Likelihood from which a detection counts; see ``min_expected_f1``.
     recipe
         Settings of the training run.
     data
@@ -72,6 +72,11 @@ class Card:
     counting
         Of a detector of atoms with calibrated likelihoods: ``scale`` and ``spread``, by which their number on an
         image follows from the likelihoods (:class:`stemforge.evaluate.reliability.Counting`).
+    calibration
+        Of such a detector: ``scale`` and ``shift`` that turn its log odds into those of calibrated likelihoods.
+    min_expected_f1
+        Of such a detector: images whose likelihoods promise at least this F1 get a threshold of their own
+        (:func:`stemforge.infer.decide`), all others ``threshold``; None gives ``threshold`` to all.
     """
 
     architecture: str
@@ -85,6 +90,8 @@ class Card:
     settings: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     counting: Mapping[str, float] = field(default_factory=dict)
+    calibration: Mapping[str, float] = field(default_factory=dict)
+    min_expected_f1: float | None = None
 
     def to_json(self) -> str:
         """Return the card as JSON."""

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 
 from stemforge import Annotations, Corpus, read_micrograph
-from stemforge.train import load_weights
+from stemforge.train import Card, load_weights, save_weights
 
 SPOTS = np.array([[20.0, 30.0], [44.5, 12.25], [50.0, 52.0]])  # as in conftest
 
@@ -126,7 +126,38 @@ def test_a_batch_goes_on_past_bad_images(infer, write_image, spots_image, tmp_pa
     assert _names(tmp_path / "out") == ["a.csv", "a.png", "run.json", "z.csv", "z.png"]
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     assert len(run["failed"]) == 2
-    assert run["threshold"] == 0.5
+    assert set(run["thresholds"].values()) == {0.5}
+    assert run["expected_f1"] == {}
+
+
+def test_an_image_on_which_little_looks_like_an_atom_is_named(
+    cli, matched_filter, blobs, write_image, tmp_path
+):
+    """Clear spots get a threshold of their own; faint ones the card's, and it is said."""
+    card = Card(
+        *("sac-cnn", 0.293, 0.9),
+        inputs={"spots": "peaks"},
+        calibration={"scale": 1.0, "shift": 0.0},
+        counting={"scale": 1.0, "spread": 0.1},
+        min_expected_f1=0.6,
+    )
+    save_weights(tmp_path / "w.safetensors", matched_filter, card)
+    clear = write_image("clear.tif", blobs(SPOTS, (72, 72), noise=0))
+    rng = np.random.default_rng(0)
+    faint = write_image("faint.tif", rng.poisson(100, (72, 72)).astype(np.float32))
+    words = ["infer", "atoms", clear, faint, "--weights", tmp_path / "w.safetensors", "--quiet"]
+    code, said = cli(*words, "--out", tmp_path / "own")
+    assert code == 0
+    assert "faint: hardly anything looks like an atom" in said
+    assert "clear: " not in said
+    run = json.loads((tmp_path / "own" / "run.json").read_text())
+    assert run["thresholds"]["faint"] == 0.9
+    assert run["thresholds"]["clear"] != 0.9
+    assert run["expected_f1"]["clear"] > 0.6 > run["expected_f1"]["faint"]
+    code, said = cli(*words, "--out", tmp_path / "fixed", "--threshold", "0.1")
+    assert "hardly" not in said
+    run = json.loads((tmp_path / "fixed" / "run.json").read_text())
+    assert run["thresholds"] == {"clear": 0.1, "faint": 0.1}
 
 
 def test_a_batch_of_bad_images_alone(infer, tmp_path):

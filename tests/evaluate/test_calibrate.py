@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from scipy.special import logit
 
 from stemforge.annotations import Annotations
@@ -8,7 +7,7 @@ from stemforge.corpus import Corpus, CorpusWriter, Sample
 from stemforge.errors import InputError, WeightsError
 from stemforge.evaluate import calibrate
 from stemforge.evaluate.calibrate import Calibration, calibrate_threshold, held_out_images
-from stemforge.infer import CANDIDATE
+from stemforge.infer import CANDIDATE, calibrated
 from stemforge.simulate import SimulationRecipe, simulate_corpus
 from stemforge.train import AtomNet, Card, Crops, load_weights, save_weights
 from stemforge.train.atom_crops import LabelledImage
@@ -65,9 +64,8 @@ def test_f1_by_hand(weights, tmp_path, write_blobs):
 def test_doubtful_atoms_count_as_background(matched_filter, blobs):
     spots = np.array([[20.0, 20], [50, 50]])
     image = blobs(spots, (72, 72))
-    (score,) = calibrate._scores(
-        matched_filter, Card("sac-cnn"), LabelledImage(image, spots[:1], spots[1:]), (0.5,)
-    )
+    trial = calibrate._Trial.of(matched_filter, Card("sac-cnn"), image, (0.5,))
+    score, _ = calibrate._scores(trial, LabelledImage(image, spots[:1], spots[1:]))
     assert (score.true_positives, score.false_positives, score.false_negatives) == (1, 1, 0)
 
 
@@ -125,8 +123,7 @@ def test_likelihoods_of_atom_net_are_calibrated_and_stored(tmp_path, monkeypatch
     raw = logit(np.where(np.arange(12) < 3, 0.6, 0.3)) + np.linspace(-0.4, 0.4, 12)
 
     def finder(model, card, image):
-        with torch.no_grad():
-            score = model.likelihood(torch.tensor(raw)).numpy()
+        score = calibrated(raw, card.calibration)
         kept = lambda least: score >= least  # noqa: E731
         return None, lambda least: Annotations(
             found_there[kept(least)], columns={"score": score[kept(least)]}
@@ -134,19 +131,19 @@ def test_likelihoods_of_atom_net_are_calibrated_and_stored(tmp_path, monkeypatch
 
     monkeypatch.setattr(calibrate, "atom_finder", finder)
     found = calibrate_threshold(path, [corpus], thresholds=(0.1, 0.5, 0.9), quiet=True)
-    model, card = load_weights(path)
-    scale, shift = model.calibration.tolist()
+    card = load_weights(path)[1]
+    scale, shift = card.calibration["scale"], card.calibration["shift"]
     # Spots were told apart by a little: now they are surer.
     assert scale > 1.5
     assert found.after.error < found.before.error
     assert card.metrics["calibration_error"] == pytest.approx(found.after.error)
-    likely = torch.sigmoid(scale * torch.tensor(raw) + shift)
+    likely = calibrated(raw, card.calibration)
     likely = likely[likely >= CANDIDATE]
-    assert card.counting["scale"] * (likely.sum().item() + 0.5) == pytest.approx(3.5, rel=1e-3)
+    assert card.counting["scale"] * (likely.sum() + 0.5) == pytest.approx(3.5, rel=1e-3)
     assert stored_in_half(path)
     # Again: from the network's own likelihoods, not from calibrated ones.
     calibrate_threshold(path, [corpus], thresholds=(0.1, 0.5, 0.9), quiet=True)
-    assert load_weights(path)[0].calibration.tolist() == pytest.approx([scale, shift], rel=1e-3)
+    assert load_weights(path)[1].calibration == pytest.approx({"scale": scale, "shift": shift}, rel=1e-3)
 
 
 def test_a_control_raises_the_threshold(weights, tmp_path, write_blobs, tiny_overrides, monkeypatch):
@@ -192,3 +189,36 @@ def test_images_without_atoms_neither_count_nor_suffice(weights, tmp_path, write
     with pytest.raises(InputError, match="not one visible atom"):
         calibrate_threshold(weights, [without], quiet=True)
     assert weights.read_bytes() == before
+
+
+def trial(expected_f1, own, at_fixed, area=0.0):
+    """What is found at one fixed threshold and at the image's own: so many points each."""
+    return calibrate._Trial([np.zeros((n, 2)) for n in (at_fixed, own)], expected_f1, area)
+
+
+def gate_of(f1, promised, nothing=(), max_false=np.inf):
+    false = np.array([[len(points) for points in each.points] for each in nothing])
+    trials = [trial(value, 0, 0) for value in promised]
+    return calibrate._choose_gate(trials, np.array(f1), nothing, false, 0, max_false)
+
+
+def test_images_get_their_own_threshold_unless_that_is_worse():
+    """F1 at the fixed threshold, and at the image's own."""
+    better, worse = [0.5, 0.6], [0.5, 0.3]
+    assert gate_of([better, better], [0.62, 0.71]) == calibrate.USUAL_GATE
+    assert gate_of([worse, better], [0.39, 0.71]) == calibrate.USUAL_GATE
+    assert gate_of([worse, better], [0.41, 0.71]) is None
+    assert gate_of([better, better], [0.1, 0.2]) is None  # nobody would get one
+
+
+def test_the_gate_leaves_a_control_alone():
+    better = [[0.5, 0.6], [0.5, 0.9]]
+    control = [trial(0.33, own=9, at_fixed=0, area=100.0), trial(0.5, own=7, at_fixed=1, area=100.0)]
+    # Nine, seven and one atom on 200 nm², by what the two images promise.
+    assert gate_of(better, [0.45, 0.71], control, max_false=0.1) == 0
+    assert gate_of(better, [0.45, 0.71], control, max_false=0.04) == 0.34
+    assert gate_of(better, [0.45, 0.71], control, max_false=0.005) == 0.51
+    assert gate_of(better, [0.45, 0.495], control, max_false=0.005) is None
+    assert gate_of(better, [0.45, 0.71], control, max_false=0.004) is None
+    assert calibrate._false_at(0.5, control, np.array([[0, 9], [1, 7]]), 0) == 7
+    assert calibrate._false_at(None, control, np.array([[0, 9], [1, 7]]), 0) == 1

@@ -23,7 +23,7 @@ def test_it_draws_and_saves(tmp_path, shape, points):
     with Image.open(tmp_path / "over.png") as picture:
         picture.load()
         assert min(picture.size) > 50
-    assert f"field: {len(points)} atoms at 0.50" in figure.axes[0].get_title()
+    assert f"field: {len(points)} atoms from 0.50 on" in figure.axes[0].get_title()
 
 
 def test_one_circle_an_atom_at_its_place():

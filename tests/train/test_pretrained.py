@@ -24,11 +24,17 @@ def test_weights_are_small_and_say_where_they_come_from(name):
     assert path.name in (path.parent / "README.md").read_text(encoding="utf-8")
 
 
-def test_atom_nets_likelihoods_are_calibrated():
-    model, card = load_weights("atom-net")
+@pytest.mark.parametrize("name", ["atom-net", "sac-cnn"])
+def test_likelihoods_of_atoms_are_calibrated(name):
+    card = load_weights(name)[1]
     assert card.metrics["calibration_error"] < 0.05
     assert set(card.counting) == {"scale", "spread"}
-    assert model.calibration.tolist() != [1.0, 0.0]
+    assert set(card.calibration) == {"scale", "shift"}
+    assert card.min_expected_f1 >= 0.4
+
+
+def test_hardly_an_atom_is_found_where_there_is_none():
+    assert load_weights("atom-net")[1].metrics["false_per_nm2"] <= 0.003
 
 
 def test_the_detectors_restorer_ships_with_it():

@@ -68,8 +68,6 @@ class AtomNet(nn.Module):
             _block(deep + shallow, shallow) for shallow, deep in itertools.pairwise(widths)
         )
         self.head = nn.Conv2d(widths[0], 4, 1)
-        self.calibration: Tensor
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -79,11 +77,6 @@ class AtomNet(nn.Module):
         nn.init.normal_(self.head.weight, std=0.01)
         assert self.head.bias is not None  # noqa: S101 - for the type checker
         nn.init.constant_(self.head.bias[0], -4.6)
-
-    def likelihood(self, logit: Tensor) -> Tensor:
-        """Turn log odds into likelihoods, by Platt's scale and shift in ``calibration``: 1 and 0 until calibrated."""
-        scale, shift = self.calibration
-        return torch.sigmoid(scale * logit + shift)
 
     @property
     def stride(self) -> int:
