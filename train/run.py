@@ -8,6 +8,7 @@ import shlex
 import sys
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ import torch
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
-    EMAWeightAveraging,
     ModelCheckpoint,
     RichProgressBar,
+    WeightAveraging,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
@@ -132,7 +133,7 @@ def run_training(
     callbacks: list[Callback] = [best, newest, _CountEpochs(recipe.seed)]
     callbacks.append(EarlyStopping(task.monitor, patience=recipe.patience))
     if recipe.average:
-        callbacks.append(EMAWeightAveraging(decay=recipe.average))
+        callbacks.append(WeightAveraging(use_buffers=True, avg_fn=partial(_averaged, recipe.average)))
     if not options.quiet:
         callbacks.append(RichProgressBar())
     trainer = lightning.Trainer(
@@ -169,6 +170,12 @@ def run_training(
     path = out / f"{card.architecture}.safetensors"
     save_weights(path, task.model, card, half=options.half)
     return path
+
+
+def _averaged(decay: float, average: torch.Tensor, weights: torch.Tensor, number: Any) -> torch.Tensor:
+    """Exponential average after a number of steps; short at first, so that it forgets the random weights soon."""
+    decay = min(decay, (1 + float(number)) / (10 + float(number)))
+    return decay * average + (1 - decay) * weights
 
 
 def _start_from(task: Task, architecture: str, init: str | Path) -> None:

@@ -109,7 +109,7 @@ def test_resume_is_the_same_as_not_having_stopped(run, tmp_path, tiny_corpus):
 
 
 def test_an_average_of_the_weights_is_kept(tmp_path, tiny_corpus):
-    """With a decay near one the average hardly leaves the first step's weights; and a stop does not change it."""
+    """The average lags behind the weights that are trained; and a stop does not change it."""
     settings = {"average": 0.999999, "learning_rate": 1e-3}
     plain = _fit([tiny_corpus], tmp_path / "plain", recipe=_recipe(epochs=2, learning_rate=1e-3))
     kept = _fit([tiny_corpus], tmp_path / "kept", recipe=_recipe(epochs=2, **settings))
