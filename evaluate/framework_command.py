@@ -8,8 +8,8 @@ from stemforge.errors import InputError
 from stemforge.evaluate.framework import compare_framework, draw_framework
 from stemforge.infer import find_lattice, restore_micrograph
 from stemforge.infer.batch import Batch, say
-from stemforge.infer.command import check_device, load_model
 from stemforge.infer.framework import Framework
+from stemforge.infer.options import check_device, load_model
 from stemforge.micrograph import Micrograph
 
 

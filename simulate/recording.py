@@ -114,23 +114,23 @@ def corpus_degradation(corpus: Corpus) -> Degradation | None:
     )
 
 
-def at_dose(degradation: Degradation, dose: float) -> Degradation:
-    """Return a degradation with another dose [e/Å²].
+def at_dose(degradation: Degradation, dose: float | tuple[float, float]) -> Degradation:
+    """Return a degradation with another dose [e/Å²]; of two values, it is drawn log-uniformly between them.
 
     Raises
     ------
     InputError
         The dose is no positive number.
+
+    Examples
+    --------
+    >>> at_dose(Degradation(), (1e4, 4e5)).dose.loguniform
+    (10000.0, 400000.0)
     """
-    if not (np.isfinite(dose) and dose > 0):
-        raise InputError(f"dose must be a positive number of e/Å², not {dose:g}")
-    return degradation.model_copy(update={"dose": float(dose), "beam_current": None, "dwell_time": None})
-
-
-def at_doses(degradation: Degradation, doses: tuple[float, float]) -> Degradation:
-    """Return a degradation whose dose [e/Å²] is drawn log-uniformly between two values."""
-    update = {"dose": LogUniform(loguniform=doses), "beam_current": None, "dwell_time": None}
-    return degradation.model_copy(update=update)
+    if not (np.isfinite(dose).all() and np.min(dose) > 0):
+        raise InputError(f"dose must be a positive number of e/Å², not {dose}")
+    drawn = LogUniform(loguniform=dose) if isinstance(dose, tuple) else float(dose)
+    return degradation.model_copy(update={"dose": drawn, "beam_current": None, "dwell_time": None})
 
 
 def recording_rng(recipe: Mapping[str, Any], index: int, seed: int | None = None) -> np.random.Generator:

@@ -69,11 +69,13 @@ train.command(
 infer = App(name="infer", help="Find things in real micrographs.")
 infer.command("stemforge.infer.command:atoms", name="atoms", help="Find single atoms.")
 infer.command(
-    "stemforge.infer.command:restore", name="restore", help="Take the noise off low-dose images with DIVAESR."
+    "stemforge.infer.framework_command:restore",
+    name="restore",
+    help="Take the noise off low-dose images with DIVAESR.",
 )
-infer.command("stemforge.infer.command:molecules", name="molecules", help="Find molecules.")
+infer.command("stemforge.infer.framework_command:molecules", name="molecules", help="Find molecules.")
 infer.command(
-    "stemforge.infer.command:lattice",
+    "stemforge.infer.framework_command:lattice",
     name="lattice",
     help="Find pixel size, rotation and origin of a crystal from its lattice.",
 )

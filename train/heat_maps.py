@@ -11,7 +11,7 @@ from torch import Tensor
 from stemforge.corpus import Corpus
 from stemforge.errors import CorpusError, MicrographError
 from stemforge.simulate import Degradation
-from stemforge.simulate.recording import at_doses, corpus_degradation
+from stemforge.simulate.recording import at_dose, corpus_degradation
 from stemforge.train.atom_crops import labelled_image, require_atoms
 from stemforge.train.augment import PLAIN, draw_view
 from stemforge.train.batches import EpochBatches, split_corpora
@@ -134,7 +134,7 @@ class AtomHeatMaps(EpochBatches):
 
     def _degradation(self, corpus: Corpus) -> Degradation | None:
         own = corpus_degradation(corpus)
-        return own if own is None or self.recipe.doses is None else at_doses(own, self.recipe.doses)
+        return own if own is None or self.recipe.doses is None else at_dose(own, self.recipe.doses)
 
     def _crops(self, number: int, index: int, epoch: int) -> list[tuple[NDArray[np.float32], ...]]:
         recipe = self.recipe
