@@ -111,7 +111,7 @@ def held_out_images(
     held_out = AtomCrops(corpora, crops, part="validation", validation=validation)
     images = []
     for repeat in range(repeats):
-        for number, index in held_out.items:
+        for number, index, _ in held_out.items:
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(7, number, index, repeat)))
             try:
                 sample = held_out.corpora[number][index]

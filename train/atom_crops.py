@@ -15,7 +15,7 @@ from stemforge.corpus import Corpus, Sample
 from stemforge.errors import CorpusError, MicrographError
 from stemforge.simulate import SEGMENTS, Degradation
 from stemforge.simulate.recording import corpus_degradation, record
-from stemforge.train.batches import EpochBatches, split_corpora
+from stemforge.train.batches import EpochBatches, Item, split_corpora
 from stemforge.train.models.sac_cnn import CROP
 from stemforge.train.preprocess import prepare_image
 from stemforge.train.recipe import Crops
@@ -234,6 +234,8 @@ class AtomCrops(EpochBatches):
         Images whose crops share a batch.
     seed
         Root of the randomness; an epoch's crops depend on (seed, epoch, sample) alone.
+    balance
+        Show the images of smaller corpora more than once in training.
 
     Yields
     ------
@@ -250,22 +252,24 @@ class AtomCrops(EpochBatches):
         validation: float = 0.15,
         images_per_batch: int = 2,
         seed: int = 0,
+        balance: bool = False,
     ) -> None:
         self.corpora = list(corpora)
         require_atoms(self.corpora)
         items = split_corpora(self.corpora, part, validation)
-        super().__init__(items, part=part, per_batch=images_per_batch, seed=seed)
+        super().__init__(items, part=part, per_batch=images_per_batch, seed=seed, balance=balance)
         self.degradations = [corpus_degradation(corpus) for corpus in self.corpora]
         self.cuts = [CutAtoms(crops, each, turn=part == "train") for each in self.degradations]
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
         """Return the crops of some images and their classes."""
-        parts = [self._crops(*self.items[int(item)], epoch) for item in items]
+        parts = [self._crops(self.items[int(item)], epoch) for item in items]
         images, classes = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         return images, classes
 
-    def _crops(self, number: int, index: int, epoch: int) -> tuple[Tensor, Tensor]:
-        return self.cuts[number](self.corpora[number][index], self.rng((number, index), epoch))
+    def _crops(self, item: Item, epoch: int) -> tuple[Tensor, Tensor]:
+        sample = self.corpora[item.source][item.number]
+        return self.cuts[item.source](sample, self.rng(item.key, epoch))
 
 
 def _turn(crops: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

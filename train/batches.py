@@ -40,6 +40,19 @@ class Epochs:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(*key, epoch)))
 
 
+class Item(NamedTuple):
+    """One showing of an image in an epoch: which source, which of its images, and how often it was shown before."""
+
+    source: int
+    number: int
+    repeat: int = 0
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """What its random numbers depend on, beside seed and epoch."""
+        return tuple(self) if self.repeat else (self.source, self.number)
+
+
 class EpochBatches(Epochs, IterableDataset):
     """Batches over numbered items, shuffled by epoch and shared among processes.
 
@@ -56,11 +69,22 @@ class EpochBatches(Epochs, IterableDataset):
         Items that share a batch.
     seed
         Root of the randomness.
+    balance
+        Show the images of smaller sources more than once in training, so that all sources are shown equally often.
     """
 
-    def __init__(self, items: Sequence[tuple[int, int]], *, part: str, per_batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        items: Sequence[tuple[int, int]],
+        *,
+        part: str,
+        per_batch: int,
+        seed: int,
+        balance: bool = False,
+    ) -> None:
         super().__init__(seed)
-        self.items = list(items)
+        shown = [Item(*item) for item in items]
+        self.items = balanced(shown) if balance and part == "train" else shown
         self.part = part
         self.per_batch = per_batch
 
@@ -87,6 +111,23 @@ class EpochBatches(Epochs, IterableDataset):
         batches = [order[i : i + self.per_batch] for i in range(0, len(order), self.per_batch)]
         for items in batches[_share(len(batches))]:
             yield self.batch(items, epoch)
+
+
+def balanced(items: Sequence[Item]) -> list[Item]:
+    """Repeat the items of smaller sources until every source has as many as the largest.
+
+    Examples
+    --------
+    >>> [tuple(item) for item in balanced([Item(0, 0), Item(0, 1), Item(0, 2), Item(1, 5)])]
+    [(0, 0, 0), (0, 1, 0), (0, 2, 0), (1, 5, 0), (1, 5, 1), (1, 5, 2)]
+    """
+    by_source: dict[int, list[Item]] = {}
+    for item in items:
+        by_source.setdefault(item.source, []).append(item)
+    most = max(map(len, by_source.values()), default=0)
+    return [
+        own[i % len(own)]._replace(repeat=i // len(own)) for own in by_source.values() for i in range(most)
+    ]
 
 
 class Place(NamedTuple):

@@ -19,7 +19,8 @@ class RunFlags:
     Parameters
     ----------
     init
-        Weights to start from, to fine-tune them: a file, or the name of weights that come with stemforge.
+        Weights to start from, to fine-tune them: a file, or the name of weights that come with stemforge. Their
+        calibration and thresholds are kept until `evaluate threshold` sets others.
     resume
         Go on with the last checkpoint in the folder.
     half

@@ -62,6 +62,7 @@ def fit_sac_cnn(
             validation=recipe.validation,
             images_per_batch=recipe.images_per_batch,
             seed=recipe.seed,
+            balance=recipe.balance,
         )
         for part in ("train", "validation")
     )

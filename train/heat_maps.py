@@ -14,7 +14,7 @@ from stemforge.simulate import Degradation
 from stemforge.simulate.recording import at_dose, corpus_degradation
 from stemforge.train.atom_crops import labelled_image, require_atoms
 from stemforge.train.augment import PLAIN, draw_view
-from stemforge.train.batches import EpochBatches, split_corpora
+from stemforge.train.batches import EpochBatches, Item, split_corpora
 from stemforge.train.preprocess import standardise_image
 from stemforge.train.recipe import AtomNetRecipe
 
@@ -125,26 +125,28 @@ class AtomHeatMaps(EpochBatches):
                     f"{recipe.crop}"
                 )
         items = split_corpora(self.corpora, part, recipe.validation)
-        super().__init__(items, part=part, per_batch=recipe.images_per_batch, seed=recipe.seed)
+        super().__init__(
+            items, part=part, per_batch=recipe.images_per_batch, seed=recipe.seed, balance=recipe.balance
+        )
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> HeatMaps:
         """Return the crops of some images and their maps."""
-        made = [crop for item in items for crop in self._crops(*self.items[int(item)], epoch)]
+        made = [crop for item in items for crop in self._crops(self.items[int(item)], epoch)]
         return HeatMaps(*(torch.from_numpy(np.stack(arrays)) for arrays in zip(*made, strict=True)))
 
     def _degradation(self, corpus: Corpus) -> Degradation | None:
         own = corpus_degradation(corpus)
         return own if own is None or self.recipe.doses is None else at_dose(own, self.recipe.doses)
 
-    def _crops(self, number: int, index: int, epoch: int) -> list[tuple[NDArray[np.float32], ...]]:
+    def _crops(self, item: Item, epoch: int) -> list[tuple[NDArray[np.float32], ...]]:
         recipe = self.recipe
-        rng = self.rng((number, index), epoch)
+        rng = self.rng(item.key, epoch)
         augmentation = recipe.augmentation if self.part == "train" else PLAIN
-        sample = self.corpora[number][index]
+        sample = self.corpora[item.source][item.number]
         empty = np.empty((0, 2))
         try:
             there = labelled_image(
-                sample, recipe.crops, self.degradations[number], rng, prepare=standardise_image
+                sample, recipe.crops, self.degradations[item.source], rng, prepare=standardise_image
             )
         except MicrographError:
             # Not an electron on the image: nothing is shown, and nothing is there.

@@ -13,7 +13,7 @@ from stemforge.errors import CorpusError, MicrographError
 from stemforge.simulate import Degradation
 from stemforge.train.atom_crops import corpus_degradation
 from stemforge.train.augment import PLAIN, View, draw_view, shade
-from stemforge.train.batches import EpochBatches, split_corpora
+from stemforge.train.batches import EpochBatches, Item, split_corpora
 from stemforge.train.exposures import Exposure, draw_dose, expose, require_segments
 from stemforge.train.models.divaesr import DIVAESR, SCALE
 from stemforge.train.published_pairs import shrink
@@ -116,22 +116,24 @@ class MoleculeImages(EpochBatches):
         self.restorer = restorer
         self.degradations = [corpus_degradation(corpus) or Degradation(dose=0) for corpus in self.corpora]
         items = split_corpora(self.corpora, part, recipe.validation)
-        super().__init__(items, part=part, per_batch=recipe.images_per_batch, seed=recipe.seed)
+        super().__init__(
+            items, part=part, per_batch=recipe.images_per_batch, seed=recipe.seed, balance=recipe.balance
+        )
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
         """Return the crops of some images and their boxes."""
-        made = [crop for item in items for crop in self._crops(*self.items[int(item)], epoch)]
+        made = [crop for item in items for crop in self._crops(self.items[int(item)], epoch)]
         images = [torch.from_numpy(np.ascontiguousarray(image[None], np.float32)) for image, _ in made]
         return images, [detection_target(there, self.recipe.zoom) for _, there in made]
 
-    def _crops(self, number: int, index: int, epoch: int) -> list[tuple[NDArray[np.float32], Boxes]]:
+    def _crops(self, item: Item, epoch: int) -> list[tuple[NDArray[np.float32], Boxes]]:
         recipe = self.recipe
-        rng = self.rng((number, index), epoch)
-        sample = self.corpora[number][index]
+        rng = self.rng(item.key, epoch)
+        sample = self.corpora[item.source][item.number]
         dose = draw_dose(recipe.doses, recipe.clean_share, rng)
         augmentation = recipe.augmentation if self.part == "train" else PLAIN
         try:
-            exposure = expose(sample, self.degradations[number], dose, rng, high_pass=recipe.high_pass)
+            exposure = expose(sample, self.degradations[item.source], dose, rng, high_pass=recipe.high_pass)
         except MicrographError:
             # Hardly an electron on the whole image: nothing is shown, and nothing is there.
             side = recipe.crop * recipe.zoom

@@ -49,6 +49,9 @@ class TrainingRecipe(Settings):
     average
         Decay of an exponential average of the weights over steps, such as 0.998; the average is what is validated and
         kept. 0 keeps the last weights.
+    balance
+        Show the images of smaller corpora more than once an epoch, so that all corpora are shown equally often: a few
+        measured images beside many simulated ones. Every time is another crop.
     """
 
     SHIPPED: ClassVar[tuple[str, ...]] = ()
@@ -63,6 +66,7 @@ class TrainingRecipe(Settings):
     patience: Annotated[int, Field(ge=1)] = 8
     schedule: Literal["constant", "cosine"] = "constant"
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    balance: bool = False
 
     @classmethod
     def load(cls, recipe: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Self:

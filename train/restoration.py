@@ -14,7 +14,7 @@ from stemforge.errors import MicrographError
 from stemforge.simulate import Degradation
 from stemforge.train.atom_crops import corpus_degradation
 from stemforge.train.augment import PLAIN, draw_view, shade
-from stemforge.train.batches import EpochBatches, split_corpora
+from stemforge.train.batches import EpochBatches, Item, split_corpora
 from stemforge.train.exposures import draw_dose, drawn_atoms, enlarge, expose, require_segments
 from stemforge.train.models.divaesr import PATCH, SCALE
 from stemforge.train.preprocess import normalise_image
@@ -143,20 +143,22 @@ class RestorationPairs(EpochBatches):
         items = [
             (number, group) for number, source in enumerate(self.sources) for group in source.groups(part)
         ]
-        super().__init__(items, part=part, per_batch=recipe.images_per_batch, seed=recipe.seed)
+        super().__init__(
+            items, part=part, per_batch=recipe.images_per_batch, seed=recipe.seed, balance=recipe.balance
+        )
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return the patches of some groups."""
-        parts = [self._patches(*self.items[int(item)], epoch) for item in items]
+        parts = [self._patches(self.items[int(item)], epoch) for item in items]
         noisy, clean, target = (
             torch.from_numpy(np.concatenate(arrays)[:, None].astype(np.float32))
             for arrays in zip(*parts, strict=True)
         )
         return noisy, clean, target
 
-    def _patches(self, number: int, group: int, epoch: int) -> Patches:
+    def _patches(self, item: Item, epoch: int) -> Patches:
         try:
-            return self.sources[number].patches(group, epoch, self.rng((number, group), epoch), self.part)
+            return self.sources[item.source].patches(item.number, epoch, self.rng(item.key, epoch), self.part)
         except MicrographError:
             # Hardly an electron on the whole image. A blank pair keeps the number of batches.
             blank = np.zeros((1, PATCH, PATCH), np.float32)

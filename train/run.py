@@ -41,7 +41,8 @@ class RunOptions:
     resume
         Go on with the last checkpoint of an interrupted run with the same settings.
     init
-        Weights to start from instead of random ones.
+        Weights to start from instead of random ones. Where they are calibrated, their calibration and thresholds are
+        kept until ``stemforge evaluate threshold`` sets others.
     num_workers
         Processes that degrade and crop images.
     quiet
@@ -118,6 +119,7 @@ def run_training(
     if options.init is not None:
         _start_from(task, card.architecture, options.init)
     last = _claim(out, recipe, options.resume)
+    card = _read_as(card, options.init or last)
     task.card = card = dataclasses.replace(
         card,
         recipe=recipe.model_dump(mode="json"),
@@ -188,6 +190,17 @@ def _start_from(task: Task, architecture: str, init: str | Path) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(f"{init}: the network has other sizes than the recipe's ({reason})") from error
+
+
+def _read_as(card: Card, start: str | Path | None) -> Card:
+    """Let likelihoods mean what those of the calibrated weights mean that the run starts from, if there are any.
+
+    A few steps on a few images change what the network says less than so few images could tell.
+    """
+    if start is None or not (before := load_weights(start)[1]).calibration:
+        return card
+    names = ("threshold", "calibration", "counting", "min_expected_f1")
+    return dataclasses.replace(card, **{name: getattr(before, name) for name in names})
 
 
 def _claim(out: Path, recipe: TrainingRecipe, resume: bool) -> str | None:

@@ -195,11 +195,26 @@ def test_validation_is_apart_from_training_and_the_same_in_every_epoch(tmp_path,
     corpora = [Corpus(write_blobs(tmp_path / "a", 6)), Corpus(write_blobs(tmp_path / "b", 4, seed=1))]
     train, validation = (_made(corpora, part=part, validation=0.3) for part in ("train", "validation"))
     assert set(train.items).isdisjoint(validation.items)
-    assert sorted(train.items + validation.items) == [(0, i) for i in range(6)] + [(1, i) for i in range(4)]
-    assert validation.items == [(0, 4), (0, 5), (1, 3)]
+    assert sorted(item.key for item in train.items + validation.items) == [(0, i) for i in range(6)] + [
+        (1, i) for i in range(4)
+    ]
+    assert [item.key for item in validation.items] == [(0, 4), (0, 5), (1, 3)]
     first = _batches(validation)
     validation.epoch = 5
     assert _batches(validation) == first
+
+
+def test_a_small_corpus_is_shown_as_often_as_a_large_one_and_never_twice_alike(tmp_path, write_blobs):
+    corpora = [Corpus(write_blobs(tmp_path / "a", 8)), Corpus(write_blobs(tmp_path / "b", 4, seed=1))]
+    plain, balanced = (_made(corpora, validation=0.25, balance=each) for each in (False, True))
+    assert Counter(item.source for item in plain.items) == {0: 6, 1: 3}
+    assert Counter(item.source for item in balanced.items) == {0: 6, 1: 6}
+    assert Counter(item.number for item in balanced.items if item.source) == {0: 2, 1: 2, 2: 2}
+    assert set(plain.items) <= set(balanced.items)  # what was drawn without is drawn with it
+    shown = _batches(balanced)
+    assert len(set(shown)) == len(shown) == 12
+    held_out = _made(corpora, part="validation", validation=0.25, balance=True)
+    assert Counter(item.source for item in held_out.items) == {0: 2, 1: 1}
 
 
 @pytest.mark.parametrize("share", [0.01, 0.99])

@@ -1,5 +1,6 @@
 import csv
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import yaml
 
 from stemforge.corpus import Corpus, CorpusWriter, Sample
 from stemforge.errors import CorpusError, InputError, WeightsError
-from stemforge.train import Crops, SACCNNRecipe, fit_sac_cnn, load_weights
+from stemforge.train import Crops, SACCNNRecipe, fit_sac_cnn, load_weights, save_weights
 from stemforge.train.atom_crops import AtomCrops
 
 QUICK = {"accelerator": "cpu", "devices": 1}
@@ -80,10 +81,10 @@ def test_resume_goes_on_counting(run, tiny_corpus):
     shown = []
     original = AtomCrops._crops
 
-    def spy(self, number, index, epoch):
+    def spy(self, item, epoch):
         if self.part == "train":
             shown.append(epoch)
-        return original(self, number, index, epoch)
+        return original(self, item, epoch)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AtomCrops, "_crops", spy)
@@ -160,6 +161,26 @@ def test_init_weights_are_used(tmp_path, tiny_corpus, spot_weights):
     )
     tuned, start = (load_weights(p)[0].fc3.weight for p in (path, spot_weights))
     torch.testing.assert_close(tuned, start, atol=1e-6, rtol=0)
+
+
+def test_the_calibration_of_init_weights_is_kept_also_when_the_run_is_resumed(
+    tmp_path, tiny_corpus, spot_weights
+):
+    model, card = load_weights(spot_weights)
+    meaning = {
+        "threshold": 0.35,
+        "calibration": {"scale": 1.2, "shift": 0.4},
+        "counting": {"scale": 1.1, "spread": 0.5},
+        "min_expected_f1": 0.4,
+    }
+    save_weights(tmp_path / "start.safetensors", model, replace(card, **meaning))
+    start = tmp_path / "start.safetensors"
+    _fit([tiny_corpus], tmp_path / "run", init=start, recipe=_recipe(epochs=1))
+    path = _fit([tiny_corpus], tmp_path / "run", resume=True, recipe=_recipe(epochs=2))
+    tuned = load_weights(path)[1]
+    assert {name: getattr(tuned, name) for name in meaning} == meaning
+    plain = _fit([tiny_corpus], tmp_path / "other", init=spot_weights, recipe=_recipe(epochs=1))
+    assert load_weights(plain)[1].threshold == 0.5
 
 
 def test_bad_init_weights_are_refused_before_anything_is_written(tmp_path, tiny_corpus):
