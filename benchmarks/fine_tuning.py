@@ -5,8 +5,10 @@
 
 For each seed the images are dealt into folds; a network is trained on the other folds' images and scored on the fold's
 by the published match criterion. --images trains on so many of them, drawn by the seed. --scratch starts from random
-weights: what real labels alone are worth. --replay mixes simulated images in, against forgetting; --forgetting scores
-the network before and after on the last images of a simulated corpus, on which it must not have been trained.
+weights: what real labels alone are worth. Settings are those of the recipe atom-net-fine-tuning, or of atom-net from
+scratch, but for what is given here. --replay mixes as many showings of simulated images in, against forgetting;
+--forgetting scores the network before and after on the last images of a simulated corpus, on which it must not have
+been trained.
 
 No held-out image is looked at before it is scored. Every image of the training folds is learnt from; the loss that
 chooses the best epoch is that of one of them, so in effect the last epoch is taken. F1 is given at two thresholds: the
@@ -15,8 +17,9 @@ be said beforehand. `threshold_only` is what the initial weights gain from the f
 A network knows the images it was trained on, so that they suit the choice badly: `by_other_folds` is at the threshold
 that is best for the images of the other folds, each as found by the network that was not trained on it. That network
 was trained on the fold's images, whose labels thereby touch one number. `by_image` is at the threshold that each
-image's likelihoods choose, calibrated as those of the initial weights, as in inference. `best` is at the best threshold
-on the held-out labels themselves: no result, but what a better choice could gain.
+image's likelihoods choose, calibrated as those of the initial weights, as in inference; `augmented` is the same
+averaged over eight orientations. `best` is at the best threshold on the held-out labels themselves: no result, but what
+a better choice could gain.
 
 The file is rewritten after every fold; the same command goes on where it stopped.
 """
@@ -27,7 +30,6 @@ import logging
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,20 +57,12 @@ Found = dict[str, Annotations]
 
 
 def training_recipe(options: argparse.Namespace, card: Card | None, seed: int) -> AtomNetRecipe:
-    """Return the settings of a run: those that ship, for as many epochs and at such a rate as was asked for."""
+    """Return the settings of a run: those that ship, but for what was asked for."""
+    asked = {name: getattr(options, name) for name in ("epochs", "learning_rate") if getattr(options, name)}
     network = {} if card is None else {"network": dict(card.settings)}
-    return AtomNetRecipe.load(
-        None,
-        {
-            "epochs": options.epochs,
-            "patience": options.epochs,
-            "learning_rate": options.learning_rate,
-            # One sample of each corpus validates, however small the share.
-            "validation": 1e-6,
-            "seed": seed,
-            **network,
-        },
-    )
+    recipe = AtomNetRecipe.load("atom-net" if options.scratch else "atom-net-fine-tuning", asked | network)
+    # One sample of each corpus validates, however small the share.
+    return recipe.model_copy(update={"validation": 1e-6, "patience": recipe.epochs, "seed": seed})
 
 
 def training_corpora(real: Corpus, places: NDArray[np.int64], options: argparse.Namespace) -> list[Corpus]:
@@ -99,9 +93,12 @@ def train_quietly(
     )
 
 
-def find_all(model: torch.nn.Module, card: Card, labelled: Labelled) -> Found:
+def find_all(model: torch.nn.Module, card: Card, labelled: Labelled, augment: bool = False) -> Found:
     """Return all candidates on each image, with their likelihood."""
-    return {n: detect_atoms(image, model, card, threshold=LOWEST).atoms for n, image, _ in labelled}
+    return {
+        n: detect_atoms(image, model, card, threshold=LOWEST, augment=augment).atoms
+        for n, image, _ in labelled
+    }
 
 
 def f1_at(found: Found, labelled: Labelled, threshold: float) -> dict[str, float]:
@@ -163,11 +160,6 @@ def run_fold(
         init = None if options.scratch else options.init
         weights = train_quietly(corpora, folder, recipe, options, init)
         model, own = load_weights(weights)
-    if card is not None:
-        # The card's threshold is one of its calibrated likelihoods.
-        own = replace(
-            own, calibration=card.calibration, min_expected_f1=card.min_expected_f1, threshold=card.threshold
-        )
     training, test = ([labelled[i] for i in sorted(chosen)] for chosen in (used, held_out))
     chosen = best_threshold(find_all(model, own, training), training)
     found = find_all(model, own, test)
@@ -181,6 +173,7 @@ def run_fold(
     if card is not None:
         fold["by_card"] = f1_at(found, test, card.threshold)
         fold["by_image"] = f1_by_image(found, test, own)
+        fold["augmented"] = f1_by_image(find_all(model, own, test, augment=True), test, own)
     if initial is not None:
         fold["threshold_only"] = f1_at(initial, test, best_threshold(initial, training))
     if options.forgetting:
@@ -204,7 +197,15 @@ def add_other_folds(folds: dict[str, dict[str, Any]]) -> None:
 def summary(folds: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return mean and deviations of F1, over images and over seeds, of what has been measured so far."""
     result: dict[str, Any] = {}
-    for name in ("by_training", "by_other_folds", "by_card", "by_image", "threshold_only", "best"):
+    for name in (
+        "by_training",
+        "by_other_folds",
+        "by_card",
+        "by_image",
+        "augmented",
+        "threshold_only",
+        "best",
+    ):
         values: dict[str, dict[str, float]] = {}
         for key, fold in folds.items():
             for image, f1 in fold.get(name, {}).items():
@@ -291,14 +292,12 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=3, help="how many; a finished file can be given more")
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--images", type=int, help="train on so many of a fold's images; all by default")
-    parser.add_argument("--epochs", type=int, help="by default 8, or 40 from scratch")
-    parser.add_argument("--learning-rate", type=float, help="by default 3e-4, or 2e-3 from scratch")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--replay", help="simulated corpus to mix in")
-    parser.add_argument("--replay-images", type=int, default=16, help="of it, its first")
+    parser.add_argument("--replay-images", type=int, default=64, help="of it, its first")
     parser.add_argument("--forgetting", help="simulated corpus whose last images are scored before and after")
     parser.add_argument("--precision", default="32-true", help="such as bf16-mixed")
     parser.add_argument("--accelerator", default="cpu")
     options = parser.parse_args()
-    options.epochs = options.epochs or (40 if options.scratch else 8)
-    options.learning_rate = options.learning_rate or (2e-3 if options.scratch else 3e-4)
     main(options)

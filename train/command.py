@@ -117,7 +117,8 @@ def atom_net(
     out
         Folder of the run; must be new, unless the run is resumed.
     recipe
-        YAML file with the settings; those that ship by default.
+        YAML file, or one of atom-net (the default) and atom-net-fine-tuning, which goes with `--init` and a few
+        labelled images beside simulated ones.
     """
     from stemforge.train.fit import fit_atom_net
     from stemforge.train.recipe import AtomNetRecipe

@@ -176,7 +176,7 @@ class AtomNetRecipe(TrainingRecipe):
     4.0
     """
 
-    SHIPPED: ClassVar[tuple[str, ...]] = ("atom-net",)
+    SHIPPED: ClassVar[tuple[str, ...]] = ("atom-net", "atom-net-fine-tuning")
 
     crops: Crops = Crops()
     crop: Annotated[int, Field(ge=32, le=2048)] = 256

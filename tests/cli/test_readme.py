@@ -133,7 +133,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         "scores.json",
         "scores.png",
         "restored/my-idpc_restored.tif",
-        "runs/mixed/atom-net.safetensors",
+        "runs/fine-tuned/atom-net.safetensors",
     ):
         assert Path(name).stat().st_size > 10, name
     (python,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)

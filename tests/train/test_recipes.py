@@ -9,6 +9,7 @@ import yaml
 
 from stemforge.errors import CorpusError, InputError, RecipeError, WeightsError
 from stemforge.train import (
+    AtomNetRecipe,
     Card,
     DIVAESRRecipe,
     FasterRCNNRecipe,
@@ -61,6 +62,16 @@ def test_the_first_shipped_recipe_is_the_published_one_and_the_default(kind):
         kind.load("nonesuch")
     with pytest.raises(RecipeError, match="unknown key"):
         kind.load(kind.SHIPPED[-1], {"epoch": 1})
+
+
+def test_fine_tuning_is_the_training_that_ships_but_short_careful_and_balanced():
+    usual, fine = (AtomNetRecipe.load(name).model_dump(mode="json") for name in AtomNetRecipe.SHIPPED)
+    differ = {name for name in usual if usual[name] != fine[name]}
+    assert differ == {"epochs", "learning_rate", "average", "balance", "patience", "augmentation"}
+    assert fine["balance"]
+    assert fine["learning_rate"] < usual["learning_rate"]
+    low, high = fine["augmentation"]["zoom"]
+    assert low * high == pytest.approx(1, abs=1e-3)
 
 
 def _validations(run):
