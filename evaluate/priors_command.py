@@ -193,6 +193,9 @@ def draw_statistics(tables: Mapping[str, Sequence[Mapping[str, float]]], path: s
                 axes.set_yticks(range(len(tables)), list(tables))
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=7)
+        axes.locator_params(axis="x", nbins=6)
+        axes.ticklabel_format(axis="x", scilimits=(-2, 3))  # textures are of 1e-4
+        axes.xaxis.get_offset_text().set_fontsize(7)
         if axes.get_subplotspec().colspan.start:
             axes.set_yticklabels([])
         axes.invert_yaxis()
