@@ -141,8 +141,8 @@ def map_atoms(
     -------
     likelihood, offset, sigma
         Probability of an atom near every pixel, as the network says it, shape (height, width); the way (x, y) to its
-        centre [pixel], shape
-        (2, height, width); the standard deviation of each of its coordinates [pixel], shape (height, width).
+        centre [pixel], shape (2, height, width); the standard deviation of each of its coordinates [pixel], shape
+        (height, width).
 
     Examples
     --------

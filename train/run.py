@@ -116,10 +116,14 @@ def run_training(
     """
     out = Path(out)
     recipe = task.recipe
-    if options.init is not None:
-        _start_from(task, card.architecture, options.init)
+    before = None if options.init is None else _start_from(task, card.architecture, options.init)
     last = _claim(out, recipe, options.resume)
-    card = _read_as(card, options.init or last)
+    if last is not None:
+        before = load_weights(last)[1]
+    if before is not None and before.calibration:
+        # A few steps on a few images change what likelihoods mean less than so few images could tell.
+        kept = ("threshold", "calibration", "counting", "min_expected_f1")
+        card = dataclasses.replace(card, **{name: getattr(before, name) for name in kept})
     task.card = card = dataclasses.replace(
         card,
         recipe=recipe.model_dump(mode="json"),
@@ -180,8 +184,8 @@ def _averaged(decay: float, average: torch.Tensor, weights: torch.Tensor, number
     return decay * average + (1 - decay) * weights
 
 
-def _start_from(task: Task, architecture: str, init: str | Path) -> None:
-    """Copy another run's weights into the task's network."""
+def _start_from(task: Task, architecture: str, init: str | Path) -> Card:
+    """Copy another run's weights into the task's network; return their card."""
     model, card = load_weights(init)
     if card.architecture != architecture:
         raise WeightsError(f"{init}: are weights of {card.architecture}, not of {architecture}")
@@ -190,17 +194,7 @@ def _start_from(task: Task, architecture: str, init: str | Path) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(f"{init}: the network has other sizes than the recipe's ({reason})") from error
-
-
-def _read_as(card: Card, start: str | Path | None) -> Card:
-    """Let likelihoods mean what those of the calibrated weights mean that the run starts from, if there are any.
-
-    A few steps on a few images change what the network says less than so few images could tell.
-    """
-    if start is None or not (before := load_weights(start)[1]).calibration:
-        return card
-    names = ("threshold", "calibration", "counting", "min_expected_f1")
-    return dataclasses.replace(card, **{name: getattr(before, name) for name in names})
+    return card
 
 
 def _claim(out: Path, recipe: TrainingRecipe, resume: bool) -> str | None:
