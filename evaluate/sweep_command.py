@@ -84,7 +84,7 @@ def sweep(
     restorer
         Weights of the divaesr that restores what Faster R-CNN sees.
     num
-        Number of images, where a recipe is simulated.
+        Number of images, where a recipe is simulated; at least two.
     validation
         Share of the corpus that is scored, from its end; by default what training kept for validation, and of a
         recipe 0.9: the rest is for tuning the baselines.
@@ -144,6 +144,11 @@ def sweep(
             corpus = Corpus(data)
         else:
             recipe = SimulationRecipe.load(data, {} if num is None else {"num_samples": num})
+            if recipe.num_samples < 2:
+                raise InputError(
+                    f"a sweep needs at least two images, as one is kept for tuning the baselines, not "
+                    f"{recipe.num_samples}; give more with --num"
+                )
             # A sample follows from seed and number: with the recipe's own seed it would be one of the training's.
             recipe = recipe.model_copy(update={"seed": recipe.seed + _UNSEEN})
             options["validation"] = 0.9 if validation is None else validation

@@ -212,7 +212,7 @@ def test_what_does_not_fit(segments, tiny_corpus, restorer, detector, spot_weigh
         sweep_doses(Corpus(tiny_corpus), tmp_path / "fine.safetensors", [100])
 
 
-def test_a_recipe_is_swept_on_structures_of_its_own(tiny_overrides, restorer, tmp_path, monkeypatch):
+def test_a_recipe_is_swept_on_structures_of_its_own(tiny_overrides, restorer, tmp_path, monkeypatch, capsys):
     swept = []
 
     def look(corpus, *args, **options):
@@ -222,11 +222,15 @@ def test_a_recipe_is_swept_on_structures_of_its_own(tiny_overrides, restorer, tm
     monkeypatch.setattr("stemforge.evaluate.sweep.sweep_doses", look)
     recipe = SimulationRecipe.load("quickstart", tiny_overrides)
     (tmp_path / "r.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
-    words = ["sweep", str(tmp_path / "r.yaml"), "--num", "1", "--weights", str(restorer)]
-    assert main([*words, "--out", str(tmp_path / "out"), "--quiet"]) == 2
+    words = ["sweep", str(tmp_path / "r.yaml"), "--weights", str(restorer), "--out", str(tmp_path / "out")]
+    assert main([*words, "--num", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "at least two images" in said
+    assert "simulate" not in said  # refused before work starts
+    assert main([*words, "--num", "2", "--quiet"]) == 2
     ((seed, number, share),) = swept
     assert seed != recipe.seed
-    assert (number, share) == (1, 0.9)
+    assert (number, share) == (2, 0.9)
 
 
 def _example():
