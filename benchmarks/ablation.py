@@ -23,10 +23,10 @@ import numpy as np
 from fine_tuning import train_quietly
 from real_images import GRIDS, Labelled, best, images, summary
 
-from stemforge.evaluate.calibrate import calibrate_threshold
+from stemforge.console import console, progress
+from stemforge.evaluate.likelihoods.calibration import calibrate_threshold
 from stemforge.files import write_whole
 from stemforge.infer import detect_atoms
-from stemforge.progress import console, progress
 from stemforge.simulate import SimulationRecipe, simulate_corpus
 from stemforge.train import AtomNetRecipe, load_weights
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from stemforge import Annotations, Corpus, CorpusWriter, Sample, verify_corpus
-from stemforge.shard import check_shard, open_shard
+from stemforge.corpus.shard import check_shard, open_shard
 
 SHARD = 16
 SHAPE = (1, 128, 128)

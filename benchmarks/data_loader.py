@@ -19,10 +19,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from stemforge.annotations import Annotations
-from stemforge.corpus import Corpus, CorpusWriter, Sample
+from stemforge.corpus.reader import Corpus
+from stemforge.corpus.sample import Sample
+from stemforge.corpus.writer import CorpusWriter
+from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import SimulationRecipe
-from stemforge.simulate.recording import corpus_degradation
+from stemforge.simulate.recording.record import corpus_degradation
 from stemforge.train import CorpusStream, RecordedImages, collate
 
 

@@ -29,13 +29,13 @@ from scipy import ndimage
 from scipy.stats import chi2
 
 from stemforge import Micrograph
+from stemforge.console import progress
 from stemforge.evaluate import match_boxes
 from stemforge.infer import detect_atoms
-from stemforge.progress import progress
 from stemforge.simulate import SimulationRecipe, simulate_sample
-from stemforge.simulate.recording import Recording, record, recording_rng
+from stemforge.simulate.recording.record import Recording, record, recording_rng
 from stemforge.train import Card, Crops, load_weights
-from stemforge.train.atom_crops import visible_atoms
+from stemforge.train.sac_cnn.data import visible_atoms
 
 EDGES = (4.0, 6.0, 8.0, 12.0, np.inf)
 FEW = 10  # atoms; with fewer in a recipe's bin it is left out of comparisons

@@ -39,12 +39,12 @@ from numpy.typing import NDArray
 from real_images import Labelled, images
 
 from stemforge import Annotations, Corpus, Micrograph
+from stemforge.console import console, progress
+from stemforge.corpus.ingest import ingest
 from stemforge.evaluate import score_atoms
-from stemforge.evaluate.calibrate import THRESHOLDS, held_out_images
+from stemforge.evaluate.likelihoods.calibration import THRESHOLDS, held_out_images
 from stemforge.files import write_whole
 from stemforge.infer import CANDIDATE, decide, detect_atoms
-from stemforge.ingest import ingest
-from stemforge.progress import console, progress
 from stemforge.train import AtomNetRecipe, Card, Crops, fit_atom_net, load_weights
 
 LOWEST = 0.01

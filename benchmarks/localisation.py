@@ -21,17 +21,17 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from stemforge import Annotations
-from stemforge.corpus import Sample
+from stemforge.console import progress
+from stemforge.corpus.sample import Sample
 from stemforge.errors import InputError
 from stemforge.evaluate import match_distance
-from stemforge.evaluate.limits import localisation_bound
+from stemforge.evaluate.atoms.limits import localisation_bound
 from stemforge.infer import atom_finder, choose_atoms
 from stemforge.overrides import parse_overrides
-from stemforge.progress import progress
 from stemforge.simulate import Recording, SimulationRecipe, record, simulate_sample
-from stemforge.simulate.degrade import FWHM
-from stemforge.simulate.recording import recording_rng
-from stemforge.simulate.visibility import noise_power
+from stemforge.simulate.labels.visibility import noise_power
+from stemforge.simulate.recording.degrade import FWHM
+from stemforge.simulate.recording.record import recording_rng
 from stemforge.train import AtomNet, Card, load_weights
 
 RADIUS = 5.0

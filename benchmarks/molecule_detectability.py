@@ -26,7 +26,7 @@ from scipy.spatial.transform import Rotation
 from scipy.special import ndtr
 
 from stemforge.simulate import Microscope, Scan, segmented_signal
-from stemforge.simulate.molecules import molecule_box
+from stemforge.simulate.labels.molecules import molecule_box
 from stemforge.structures import mfi, place_guest
 
 DOSES = (500, 1000, 1500, 3000, 6000, 10_000, 30_000, 100_000, 1_000_000)

@@ -19,7 +19,7 @@ import numpy as np
 from stemforge import Annotations, Micrograph, read_micrograph
 from stemforge.evaluate import score_atoms, summarise
 from stemforge.infer import detect_atoms
-from stemforge.infer.classical import CLASSICAL
+from stemforge.infer.atoms.classical import CLASSICAL
 from stemforge.train import load_weights
 
 GRIDS = {

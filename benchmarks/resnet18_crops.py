@@ -29,12 +29,12 @@ from torch.nn import functional
 from torchvision.models import resnet18
 
 from stemforge import Annotations, Corpus
+from stemforge.console import progress
 from stemforge.evaluate import score_atoms
-from stemforge.evaluate.calibrate import held_out_images
+from stemforge.evaluate.likelihoods.calibration import held_out_images
 from stemforge.infer import find_peaks
-from stemforge.progress import progress
 from stemforge.train import AtomCrops, SACCNNRecipe, prepare_image
-from stemforge.train.atom_crops import cut_crops
+from stemforge.train.sac_cnn.data import cut_crops
 
 THRESHOLDS = special.expit(np.linspace(-4, 8, 49))
 """Likelihoods that are tried, evenly in log odds."""

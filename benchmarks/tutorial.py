@@ -21,7 +21,7 @@ import abtem
 import numpy as np
 
 from stemforge.simulate import SimulationRecipe, simulate_sample
-from stemforge.simulate.abtem_engine import reproducible
+from stemforge.simulate.engines.reference import reproducible
 
 THICK = {"support.mean_thickness": 500, "support.vacuum_fraction": 0, "engine.slice_thickness": 2.0}
 

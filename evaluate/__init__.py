@@ -1,4 +1,4 @@
-"""stemforge: labelled STEM images from physics, and detectors trained on them."""
+"""evaluate: how good detections, images, corpora and likelihoods are, and how far to trust them."""
 
 import lazy_loader
 

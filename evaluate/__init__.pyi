@@ -1,18 +1,18 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .atoms import evaluate_atoms
-from .atoms_result import AtomEvaluation, ImageEvaluation
-from .baselines import Baseline, tune_baselines
-from .bm3d import denoise_bm3d
-from .framework import FrameworkScore, compare_framework, draw_framework, score_framework
-from .images import ImageQuality, image_quality
-from .limits import bandwidth, ideal_recall, localisation_bound
-from .matching import Match, match_boxes, match_distance
-from .molecules import BoxScore, MoleculeEvaluation, evaluate_molecules, score_boxes
+from .atoms.curves import ThresholdCurve, best_threshold, threshold_curve
+from .atoms.evaluation import evaluate_atoms
+from .atoms.limits import bandwidth, ideal_recall, localisation_bound
+from .atoms.matching import Match, match_boxes, match_distance
+from .atoms.result import AtomEvaluation, ImageEvaluation
+from .atoms.scores import AtomScore, Summary, score_atoms, summarise
+from .crystals.framework import FrameworkScore, compare_framework, draw_framework, score_framework
+from .crystals.molecules import BoxScore, MoleculeEvaluation, evaluate_molecules, score_boxes
+from .images.baselines import Baseline, tune_baselines
+from .images.bm3d import denoise_bm3d
+from .images.quality import ImageQuality, image_quality
 from .pairing import pair_images
-from .scores import AtomScore, Summary, score_atoms, summarise
-from .sweep import Sweep, sweep_doses
+from .sweep.doses import Sweep, sweep_doses
 from .sweep_command import draw_conditions, draw_sweep
-from .thresholds import ThresholdCurve, best_threshold, threshold_curve
 
 __all__ = [
     "AtomEvaluation",

@@ -10,8 +10,8 @@ from stemforge.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stemforge.evaluate.atoms_result import AtomEvaluation
-    from stemforge.evaluate.molecules import MoleculeEvaluation
+    from stemforge.evaluate.atoms.result import AtomEvaluation
+    from stemforge.evaluate.crystals.molecules import MoleculeEvaluation
 
 _FIGURES = (".png", ".pdf", ".svg", ".jpg")
 # What `stemforge infer atoms` and a corpus keep beside their tables.
@@ -57,7 +57,7 @@ def atoms(
     """
     from rich.console import Console
 
-    from stemforge.evaluate.atoms import evaluate_atoms
+    from stemforge.evaluate.atoms.evaluation import evaluate_atoms
 
     _check_outputs([json, csv, figure], [pred, truth])
     evaluation = evaluate_atoms(pred, truth, sampling=sampling, threshold=threshold, unlabelled=unlabelled)
@@ -175,7 +175,7 @@ def molecules(
     """
     from rich.console import Console
 
-    from stemforge.evaluate.molecules import evaluate_molecules
+    from stemforge.evaluate.crystals.molecules import evaluate_molecules
 
     _check_outputs([json, None, None], [pred, truth])
     evaluation = evaluate_molecules(
@@ -296,9 +296,9 @@ def threshold(
     quiet
         Show no progress.
     """
-    from stemforge.evaluate.calibrate import MAX_FALSE, calibrate_threshold
-    from stemforge.evaluate.reliability import draw_reliability
-    from stemforge.progress import console
+    from stemforge.console import console
+    from stemforge.evaluate.likelihoods.calibration import MAX_FALSE, calibrate_threshold
+    from stemforge.evaluate.likelihoods.reliability import draw_reliability
 
     _check_outputs([None, None, figure], [])
     most = MAX_FALSE if max_false is None else max_false

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stemforge.errors import InputError
-from stemforge.evaluate.framework import compare_framework, draw_framework
+from stemforge.evaluate.crystals.framework import compare_framework, draw_framework
 from stemforge.infer import find_lattice, restore_micrograph
 from stemforge.infer.batch import Batch, say
-from stemforge.infer.framework import Framework
+from stemforge.infer.crystals.framework import Framework
 from stemforge.infer.options import check_device, load_model
-from stemforge.micrograph import Micrograph
+from stemforge.micrograph.image import Micrograph
 
 
 def score_images(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stemforge.annotations import Annotations
-from stemforge.corpus import Corpus
+from stemforge.corpus.reader import Corpus
 from stemforge.errors import CorpusError, InputError
-from stemforge.pairing import pair_names
+from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.names import pair_names
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def read_points(folder: str | Path, what: str) -> dict[str, Table]:
 def pair_images(predicted: Iterable[str], truth: Iterable[str], unlabelled: bool = False) -> dict[str, str]:
     """Find the truth of each predicted image by name.
 
-    Which names belong together is :func:`stemforge.pairing.pair_names`'s to say.
+    Which names belong together is :func:`stemforge.micrograph.names.pair_names`'s to say.
 
     Parameters
     ----------

@@ -43,8 +43,8 @@ def calibrate(
     quiet
         Show no progress.
     """
-    from stemforge.evaluate.priors import calibrate_priors
-    from stemforge.progress import console
+    from stemforge.console import console
+    from stemforge.evaluate.corpora.priors import calibrate_priors
     from stemforge.simulate import SimulationRecipe
 
     if out.exists():
@@ -108,10 +108,10 @@ def compare(
 
     import numpy as np
 
-    from stemforge.corpus import Corpus
-    from stemforge.evaluate.image_statistics import image_statistics
-    from stemforge.evaluate.two_sample import two_sample_test
-    from stemforge.simulate.recording import corpus_degradation, record, recording_rng
+    from stemforge.corpus.reader import Corpus
+    from stemforge.evaluate.corpora.image_statistics import image_statistics
+    from stemforge.evaluate.corpora.two_sample import two_sample_test
+    from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
 
     simulated = Corpus(corpus)
     degradation = corpus_degradation(simulated)
@@ -143,7 +143,7 @@ def compare(
         f"told apart: {told.accuracy:.0%} of patches, {told.image_accuracy:.0%} of images "
         f"({told.real} real, {told.simulated} simulated; 50 % would be perfect likeness)"
     )
-    from stemforge.progress import console
+    from stemforge.console import console
 
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
     if out is not None:
@@ -159,7 +159,7 @@ def draw_statistics(tables: Mapping[str, Sequence[Mapping[str, float]]], path: s
     Parameters
     ----------
     tables
-        Statistics by the name of the set: :meth:`stemforge.evaluate.image_statistics.ImageStatistics.flat`.
+        Statistics by the name of the set: :meth:`stemforge.evaluate.corpora.image_statistics.ImageStatistics.flat`.
     path
         Picture to write.
     """
@@ -205,7 +205,7 @@ def draw_statistics(tables: Mapping[str, Sequence[Mapping[str, float]]], path: s
 def _read(path: Path, sampling: float | None) -> Any:
     from dataclasses import replace
 
-    from stemforge.readers import read_micrograph
+    from stemforge.micrograph.readers import read_micrograph
 
     micrograph = read_micrograph(path)
     if sampling is not None:

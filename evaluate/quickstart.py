@@ -13,22 +13,22 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import stemforge
-from stemforge.annotations import Annotations
-from stemforge.corpus import Corpus
+from stemforge.console import console, progress
+from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError
-from stemforge.evaluate.atoms import evaluate_atoms
-from stemforge.evaluate.calibrate import Calibration, calibrate_threshold
-from stemforge.evaluate.inspect import contact_sheet, describe_corpus
+from stemforge.evaluate.atoms.evaluation import evaluate_atoms
+from stemforge.evaluate.corpora.inspection import contact_sheet, describe_corpus
+from stemforge.evaluate.likelihoods.calibration import Calibration, calibrate_threshold
 from stemforge.infer import Detection, detect_atoms, draw_detection, draw_micrograph
-from stemforge.micrograph import Micrograph
-from stemforge.progress import console, progress
-from stemforge.readers import read_micrograph
+from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.readers import read_micrograph
 from stemforge.simulate import SimulationRecipe, degrade, simulate_corpus, simulate_sample
 from stemforge.simulate.recipe import Stage
-from stemforge.simulate.recording import record
+from stemforge.simulate.recording.record import record
 from stemforge.structures import draw_structure
 from stemforge.train import Crops, SACCNNRecipe, fit_sac_cnn, load_weights
-from stemforge.train.atom_crops import visible_atoms
+from stemforge.train.sac_cnn.data import visible_atoms
 
 # Images that are simulated for the test alone.
 _TEST_IMAGES = 4

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from stemforge.errors import InputError
 
 if TYPE_CHECKING:
-    from stemforge.evaluate.sweep import Sweep
+    from stemforge.evaluate.sweep.doses import Sweep
 
 # Okabe and Ito's colours, told apart by every reader.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#999933")
@@ -105,11 +105,11 @@ def sweep(
     """
     from typing import get_args
 
-    from stemforge.corpus import Corpus
-    from stemforge.evaluate.baselines import BASELINES
-    from stemforge.evaluate.images import Scaling
-    from stemforge.evaluate.sweep import sweep_doses
-    from stemforge.progress import console
+    from stemforge.console import console
+    from stemforge.corpus.reader import Corpus
+    from stemforge.evaluate.images.baselines import BASELINES
+    from stemforge.evaluate.images.quality import Scaling
+    from stemforge.evaluate.sweep.doses import sweep_doses
     from stemforge.simulate import SimulationRecipe, simulate_corpus
     from stemforge.train.weights import find_weights
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ase.build import graphene
 
-from stemforge.evaluate.inspect import contact_sheet
+from stemforge.evaluate.corpora.inspection import contact_sheet
 from stemforge.simulate import SimulationRecipe, simulate_corpus
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,4 +1,4 @@
-"""stemforge: labelled STEM images from physics, and detectors trained on them."""
+"""infer: trained networks on real micrographs; atoms, lattices, restored images, molecules."""
 
 import lazy_loader
 

@@ -1,5 +1,6 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .atoms import (
+from .atoms.decision import CANDIDATE, Decision, best_expected_f1, calibrated, decide, log_odds
+from .atoms.detection import (
     Choice,
     Detection,
     atom_finder,
@@ -8,14 +9,13 @@ from .atoms import (
     likelihood_map,
     map_atoms,
 )
-from .decision import CANDIDATE, Decision, best_expected_f1, calibrated, decide, log_odds
-from .figures import draw_lattice, draw_molecules, draw_restoration
-from .framework import Columns, Framework
-from .lattice import Lattice, find_lattice
-from .molecules import MoleculeDetection, detect_boxes, detect_molecules, read_molecules
-from .overlay import draw_detection, draw_micrograph
-from .peaks import find_atoms, find_peaks, find_spots
-from .restore import Restoration, restore_micrograph
+from .atoms.peaks import find_atoms, find_peaks, find_spots
+from .crystals.figures import draw_lattice, draw_molecules, draw_restoration
+from .crystals.framework import Columns, Framework
+from .crystals.lattice import Lattice, find_lattice
+from .crystals.molecules import MoleculeDetection, detect_boxes, detect_molecules, read_molecules
+from .crystals.restoration import Restoration, restore_micrograph
+from .drawing import draw_detection, draw_micrograph
 from .tiles import tiles
 
 __all__ = [

@@ -7,10 +7,10 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from stemforge.console import console, progress
 from stemforge.errors import InputError
-from stemforge.micrograph import Micrograph
-from stemforge.progress import console, progress
-from stemforge.readers import read_micrograph, read_stack
+from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.readers import read_micrograph, read_stack
 
 
 @dataclass(frozen=True)

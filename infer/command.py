@@ -7,7 +7,7 @@ from stemforge.errors import InputError
 from stemforge.infer.options import Images, check_device, check_threshold, warn_uncalibrated
 
 if TYPE_CHECKING:
-    from stemforge.micrograph import Micrograph
+    from stemforge.micrograph.image import Micrograph
 
 
 def atoms(
@@ -68,8 +68,8 @@ def atoms(
         Show no progress.
     """
     from stemforge.infer.batch import Batch, say
+    from stemforge.micrograph.writers import write_tiff
     from stemforge.train.weights import load_weights
-    from stemforge.writers import write_tiff
 
     endings = (".csv", ".png", *(("_likelihood.tif",) if likelihood else ()))
     batch = Batch(images, out, endings, sampling, frame, stack, overwrite, quiet)
@@ -85,8 +85,8 @@ def atoms(
     promised: dict[str, float] = {}
 
     def work(micrograph: "Micrograph") -> int:
-        from stemforge.infer.atoms import detect_atoms
-        from stemforge.infer.overlay import draw_detection
+        from stemforge.infer.atoms.detection import detect_atoms
+        from stemforge.infer.drawing import draw_detection
 
         detection = detect_atoms(
             micrograph, model, card, threshold=threshold, tile=tile, device=device, augment=augment

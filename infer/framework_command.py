@@ -7,8 +7,8 @@ from stemforge.errors import InputError
 from stemforge.infer.options import Images, check_device, check_threshold, load_model, warn_uncalibrated
 
 if TYPE_CHECKING:
-    from stemforge.infer.lattice import Lattice
-    from stemforge.micrograph import Micrograph
+    from stemforge.infer.crystals.lattice import Lattice
+    from stemforge.micrograph.image import Micrograph
 
 
 def restore(
@@ -59,8 +59,8 @@ def restore(
         Show no progress.
     """
     from stemforge.infer.batch import Batch
-    from stemforge.train.models.divaesr import PATCH
-    from stemforge.writers import write_tiff
+    from stemforge.micrograph.writers import write_tiff
+    from stemforge.train.divaesr.model import PATCH
 
     endings = ("_restored.tif", "_restored.png", "_compared.png")
     batch = Batch(images, out, endings, sampling, frame, stack, overwrite, quiet)
@@ -74,8 +74,8 @@ def restore(
     def work(micrograph: "Micrograph") -> int:
         from PIL import Image
 
-        from stemforge.infer.figures import draw_restoration
-        from stemforge.infer.restore import restore_micrograph
+        from stemforge.infer.crystals.figures import draw_restoration
+        from stemforge.infer.crystals.restoration import restore_micrograph
 
         found = _lattice(micrograph, lattice)
         restoration = restore_micrograph(
@@ -150,7 +150,7 @@ def molecules(
         Show no progress.
     """
     from stemforge.infer.batch import Batch
-    from stemforge.infer.molecules import check_options
+    from stemforge.infer.crystals.molecules import check_options
 
     batch = Batch(images, out, (".csv", ".png"), sampling, frame, stack, overwrite, quiet)
     batch.check_options()
@@ -165,8 +165,8 @@ def molecules(
     batch.check_out()
 
     def work(micrograph: "Micrograph") -> int:
-        from stemforge.infer.figures import draw_molecules
-        from stemforge.infer.molecules import detect_molecules
+        from stemforge.infer.crystals.figures import draw_molecules
+        from stemforge.infer.crystals.molecules import detect_molecules
 
         found = _lattice(micrograph, lattice)
         options: dict[str, Any] = {"tile": tile, "tile_overlap": tile_overlap, "iou": iou, "device": device}
@@ -223,8 +223,8 @@ def lattice(
     import json
 
     from stemforge.infer.batch import Batch, say
-    from stemforge.infer.framework import Framework
-    from stemforge.infer.lattice import THRESHOLD, find_lattice
+    from stemforge.infer.crystals.framework import Framework
+    from stemforge.infer.crystals.lattice import THRESHOLD, find_lattice
 
     endings = ("_lattice.json", "_lattice.png")
     batch = Batch(images, out, endings, None, frame, stack, overwrite, quiet)
@@ -234,7 +234,7 @@ def lattice(
     batch.check_out()
 
     def work(micrograph: "Micrograph") -> int:
-        from stemforge.infer.figures import draw_lattice
+        from stemforge.infer.crystals.figures import draw_lattice
 
         found = find_lattice(
             micrograph, framework=seen, threshold=THRESHOLD if threshold is None else threshold
@@ -257,7 +257,7 @@ def _lattice(micrograph: "Micrograph", wanted: bool) -> "Lattice | None":
     if not wanted or micrograph.sampling is not None:
         return None
     from stemforge.infer.batch import say
-    from stemforge.infer.lattice import find_lattice
+    from stemforge.infer.crystals.lattice import find_lattice
 
     found = find_lattice(micrograph)
     say(f"{micrograph.name}: {found.sampling:.4f} Å per pixel, from its {found.framework} lattice")

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from stemforge.errors import InputError
 
 if TYPE_CHECKING:
-    from stemforge.micrograph import Micrograph
+    from stemforge.micrograph.image import Micrograph
 
 Images = Annotated[list[Path], Parameter(negative=())]
 """Files given one after another."""

@@ -1,4 +1,4 @@
-"""stemforge: labelled STEM images from physics, and detectors trained on them."""
+"""simulate: from recipes to labelled corpora of noise-free signals, and to the images that a microscope records."""
 
 import lazy_loader
 

@@ -1,22 +1,22 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .abtem_engine import abtem_signal
-from .degrade import Degradation, Degraded, degrade
-from .engine_check import EngineError, check_engine, choose_engine
-from .export import export_corpus
-from .generate import simulate_corpus
-from .idpc import idpc_image
-from .kernels import atom_image, cross_section, kernel_signal, object_function
-from .labels import label_atoms
+from .engines.kernels import atom_image, cross_section, kernel_signal, object_function
+from .engines.reference import abtem_signal
+from .engines.segmented import segmented_signal
+from .export.corpus import export_corpus
+from .labels.atoms import label_atoms
+from .labels.molecules import label_molecules
+from .labels.visibility import Texture, visibility
 from .microscope import PRESETS, SEGMENTS, Microscope
-from .molecules import label_molecules
-from .plan import Plan, plan_segmented
+from .planning.deviation import EngineError, check_engine, choose_engine
+from .planning.segmented import Plan, plan_segmented
 from .recipe import SimulationRecipe, shipped_recipes
-from .recording import Recording, corpus_degradation, record
+from .recording.degrade import Degradation, Degraded, degrade
+from .recording.idpc import idpc_image
+from .recording.record import Recording, corpus_degradation, record
+from .recording.targets import atom_map
+from .running.corpus import simulate_corpus
 from .sample import simulate_sample
 from .scan import Scan
-from .segmented import segmented_signal
-from .targets import atom_map
-from .visibility import Texture, visibility
 
 __all__ = [
     "PRESETS",

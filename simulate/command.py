@@ -46,10 +46,10 @@ def simulate(
     quiet
         Show no progress.
     """
-    from stemforge.progress import console
-    from stemforge.simulate.audit import audit_samples, audited_samples
-    from stemforge.simulate.generate import simulate_corpus
+    from stemforge.console import console
     from stemforge.simulate.recipe import SimulationRecipe
+    from stemforge.simulate.running.audit import audit_samples, audited_samples
+    from stemforge.simulate.running.corpus import simulate_corpus
 
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True, markup=False)

@@ -51,9 +51,9 @@ def export(
     quiet
         Show no progress.
     """
-    from stemforge.corpus import Corpus
-    from stemforge.progress import console
-    from stemforge.simulate.export import export_corpus
+    from stemforge.console import console
+    from stemforge.corpus.reader import Corpus
+    from stemforge.simulate.export.corpus import export_corpus
 
     number = export_corpus(
         Corpus(corpus),

@@ -6,10 +6,10 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from stemforge.simulate.abtem_engine import abtem_signal
-from stemforge.simulate.kernels import kernel_signal
+from stemforge.simulate.engines.kernels import kernel_signal
+from stemforge.simulate.engines.reference import abtem_signal
+from stemforge.simulate.engines.segmented import segmented_signal
 from stemforge.simulate.recipe import SimulationRecipe
-from stemforge.simulate.segmented import segmented_signal
 
 
 def focus_depth(drawn: SimulationRecipe, atoms: Atoms) -> float:

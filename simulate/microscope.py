@@ -8,7 +8,7 @@ from ase.units import _c, _e, _hplanck, _me
 from pydantic import Field, model_validator
 
 from stemforge.errors import InputError
-from stemforge.recipe import NonNegative, Positive, Random, Settings
+from stemforge.settings import NonNegative, Positive, Random, Settings
 
 # The angles of the UltraSTEM are those of Mitchell et al. (2022), doi:10.1021/jacs.1c12466. For the other two
 # the papers' beam energy and convergence are taken with the same collection angles.

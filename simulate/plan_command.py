@@ -40,10 +40,10 @@ def plan(
     """
     from rich.table import Table
 
-    from stemforge.progress import console
-    from stemforge.simulate.cost import plan_corpus
-    from stemforge.simulate.generate import usable_cores
+    from stemforge.console import console
     from stemforge.simulate.recipe import SimulationRecipe
+    from stemforge.simulate.running.corpus import usable_cores
+    from stemforge.simulate.running.cost import plan_corpus
 
     settings = SimulationRecipe.load(recipe, parse_overrides(overrides))
     processes = usable_cores() if workers is None else workers

@@ -11,9 +11,9 @@ from ase.data import atomic_numbers
 from pydantic import Field, model_validator
 
 from stemforge.errors import RecipeError
-from stemforge.recipe import Fraction, NonNegative, Positive, Random, Settings, within
-from stemforge.simulate.degrade import Degradation
+from stemforge.settings import Fraction, NonNegative, Positive, Random, Settings, within
 from stemforge.simulate.microscope import Microscope
+from stemforge.simulate.recording.degrade import Degradation
 from stemforge.simulate.scan import Scan
 from stemforge.structures import (
     amorphous_carbon,

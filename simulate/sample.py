@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from stemforge.corpus import Sample, Structure
+from stemforge.corpus.sample import Sample, Structure
 from stemforge.errors import InputError
-from stemforge.simulate.engine_check import choose_engine
 from stemforge.simulate.imaging import focus_depth, image_structure
-from stemforge.simulate.labels import label_atoms
-from stemforge.simulate.molecules import label_molecules
+from stemforge.simulate.labels.atoms import label_atoms
+from stemforge.simulate.labels.molecules import label_molecules
+from stemforge.simulate.planning.deviation import choose_engine
 from stemforge.simulate.recipe import Engine, SimulationRecipe, Stage, StructureFile, Zeolite
 from stemforge.simulate.scan import Scan
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from stemforge.errors import InputError
-from stemforge.recipe import Random, Settings
+from stemforge.settings import Random, Settings
 
 
 class Scan(Settings):

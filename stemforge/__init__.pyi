@@ -1,8 +1,11 @@
 # ruff: noqa: TID252 - lazy_loader reads this stub and wants relative imports
 __version__: str
 
-from .annotations import Annotations
-from .corpus import Corpus, CorpusWriter
+from .corpus.merge import merge_corpora
+from .corpus.reader import Corpus
+from .corpus.sample import Sample, Structure
+from .corpus.verify import Fault, verify_corpus
+from .corpus.writer import CorpusWriter
 from .errors import (
     AnnotationsError,
     CorpusError,
@@ -12,11 +15,10 @@ from .errors import (
     UnfinishedError,
     WeightsError,
 )
-from .micrograph import Micrograph
-from .readers import read_micrograph, read_stack
-from .recipe import Settings
-from .sample import Sample, Structure
-from .verify import Fault, verify_corpus
+from .micrograph.annotations import Annotations
+from .micrograph.image import Micrograph
+from .micrograph.readers import read_micrograph, read_stack
+from .settings import Settings
 
 __all__ = [
     "Annotations",
@@ -35,6 +37,7 @@ __all__ = [
     "UnfinishedError",
     "WeightsError",
     "__version__",
+    "merge_corpora",
     "read_micrograph",
     "read_stack",
     "verify_corpus",

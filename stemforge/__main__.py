@@ -4,8 +4,8 @@ import sys
 
 from cyclopts import App, CycloptsError
 
+from stemforge.console import console
 from stemforge.errors import InputError, UnfinishedError
-from stemforge.progress import console
 
 # Commands are named by import string: `stemforge --help` imports none of them, and nothing on the ground floor
 # imports upward.
@@ -37,9 +37,9 @@ app.command(
     name="compare",
     help="Measure how far real micrographs and a simulated corpus are apart.",
 )
-app.command("stemforge.ingest:command", name="ingest", help="Make a corpus of real labelled images.")
+app.command("stemforge.corpus.ingest:command", name="ingest", help="Make a corpus of real labelled images.")
 app.command(
-    "stemforge.verify:command", name="verify", help="Check every byte of a corpus, and what it lacks."
+    "stemforge.corpus.verify:command", name="verify", help="Check every byte of a corpus, and what it lacks."
 )
 app.command(
     "stemforge.simulate.export_command:export",
@@ -47,7 +47,9 @@ app.command(
     help="Write a corpus for other programs: COCO, TIFF, extended XYZ, HyperSpy.",
 )
 app.command(
-    "stemforge.evaluate.inspect:inspect", name="inspect", help="Show what is in a corpus or a micrograph."
+    "stemforge.evaluate.corpora.inspection:inspect",
+    name="inspect",
+    help="Show what is in a corpus or a micrograph.",
 )
 train = App(name="train", help="Train a network on corpora.")
 train.command(

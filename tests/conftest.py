@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from stemforge.annotations import Annotations
-from stemforge.corpus import CorpusWriter, Sample
+from stemforge.corpus.sample import Sample
+from stemforge.corpus.writer import CorpusWriter
+from stemforge.micrograph.annotations import Annotations
 from stemforge.train import SACCNN, Card, save_weights
 
 # A shell starts what runs in its background with SIGINT ignored, and children inherit that. Tests of Ctrl-C must not

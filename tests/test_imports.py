@@ -67,11 +67,11 @@ def test_imports_flow_one_way():
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("stemforge/readers.py", "def f():\n    from stemforge.simulate import degrade"),
-        ("stemforge/readers.py", "from stemforge import train"),
-        ("structures/carbon.py", "import stemforge.simulate.scan"),
+        ("stemforge/micrograph/readers.py", "def f():\n    from stemforge.simulate import degrade"),
+        ("stemforge/micrograph/readers.py", "from stemforge import train"),
+        ("structures/supports/carbon.py", "import stemforge.simulate.scan"),
         ("train/data.py", "from stemforge.infer import tiles"),
-        ("infer/atoms.py", "from stemforge.evaluate.scores import f1"),
+        ("infer/atoms/detection.py", "from stemforge.evaluate.atoms.scores import f1"),
     ],
 )
 def test_an_import_the_wrong_way_would_be_found(path, text):

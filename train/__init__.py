@@ -1,4 +1,4 @@
-"""stemforge: labelled STEM images from physics, and detectors trained on them."""
+"""train: the networks, the data they learn from, training runs and the weights that come of them."""
 
 import lazy_loader
 

@@ -1,20 +1,20 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .atom_crops import AtomCrops, CutAtoms
-from .augment import Augmentation, View, draw_view, shade
-from .datasets import CorpusDataset, CorpusStream, RecordedImages, SimulationStream, collate
+from .atom_net.data import AtomHeatMaps
+from .atom_net.model import AtomNet, AtomNetSettings
+from .data.augment import Augmentation, View, draw_view, shade
+from .data.streams import CorpusDataset, CorpusStream, RecordedImages, SimulationStream, collate
+from .divaesr.data import RestorationPairs
+from .divaesr.model import DIVAESR, DIVAESRSettings
+from .divaesr.pairs import read_published_pairs
+from .divaesr.stitching import restore_image
+from .faster_rcnn.data import MoleculeImages, detector_input
+from .faster_rcnn.model import FasterRCNN, FasterRCNNSettings
 from .fit import fit_atom_net, fit_divaesr, fit_faster_rcnn, fit_sac_cnn
-from .heat_maps import AtomHeatMaps
-from .models.atom_net import AtomNet, AtomNetSettings
-from .models.divaesr import DIVAESR, DIVAESRSettings
-from .models.faster_rcnn import FasterRCNN, FasterRCNNSettings
-from .models.sac_cnn import SACCNN
-from .molecules import MoleculeImages, detector_input
 from .preprocess import median_filter, normalise_image, prepare_idpc, prepare_image, standardise_image
-from .published_pairs import read_published_pairs
 from .recipe import AtomNetRecipe, Crops, DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
-from .restoration import RestorationPairs
-from .restorer import restore_image
 from .run import RunOptions
+from .sac_cnn.data import AtomCrops, CutAtoms
+from .sac_cnn.model import SACCNN
 from .tasks import AtomNetTask, DIVAESRTask, FasterRCNNTask, SACCNNTask
 from .weights import Card, find_weights, load_weights, save_weights
 

@@ -194,6 +194,6 @@ def faster_rcnn(
 
 
 def _tell(path: Path, use: str) -> None:
-    from stemforge.progress import console
+    from stemforge.console import console
 
     console.print(f"wrote {path}; use it with: {use}", soft_wrap=True)

@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
-from stemforge.corpus import Corpus
+from stemforge.corpus.reader import Corpus
 from stemforge.errors import CorpusError, WeightsError
-from stemforge.train.atom_crops import AtomCrops
-from stemforge.train.exposures import require_segments
-from stemforge.train.heat_maps import AtomHeatMaps
-from stemforge.train.models.divaesr import DIVAESR
-from stemforge.train.molecules import MoleculeImages, molecule_names
+from stemforge.train.atom_net.data import AtomHeatMaps
+from stemforge.train.data.exposures import require_segments
+from stemforge.train.divaesr.data import RestorationPairs, open_sources
+from stemforge.train.divaesr.model import DIVAESR
+from stemforge.train.faster_rcnn.data import MoleculeImages, molecule_names
 from stemforge.train.recipe import AtomNetRecipe, DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
-from stemforge.train.restoration import RestorationPairs, open_sources
 from stemforge.train.run import RunOptions, run_training
+from stemforge.train.sac_cnn.data import AtomCrops
 from stemforge.train.tasks import AtomNetTask, DIVAESRTask, FasterRCNNTask, SACCNNTask
 from stemforge.train.weights import Card, find_weights, load_weights
 

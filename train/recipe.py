@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field
 
 from stemforge.errors import RecipeError
-from stemforge.recipe import Settings
-from stemforge.train.augment import Augmentation
-from stemforge.train.models.atom_net import AtomNetSettings
-from stemforge.train.models.divaesr import DIVAESRSettings
-from stemforge.train.models.faster_rcnn import FasterRCNNSettings
+from stemforge.settings import Settings
+from stemforge.train.atom_net.model import AtomNetSettings
+from stemforge.train.data.augment import Augmentation
+from stemforge.train.divaesr.model import DIVAESRSettings
+from stemforge.train.faster_rcnn.model import FasterRCNNSettings
 
 
 def _ordered(doses: tuple[float, float]) -> tuple[float, float]:

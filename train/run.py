@@ -26,7 +26,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from stemforge.errors import InputError, WeightsError
-from stemforge.train.batches import EpochBatches
+from stemforge.train.data.batches import EpochBatches
 from stemforge.train.recipe import TrainingRecipe
 from stemforge.train.tasks import Task
 from stemforge.train.weights import Card, load_weights, save_weights

@@ -9,11 +9,10 @@ from torch.nn import functional
 from torchvision.ops import box_iou
 
 from stemforge.errors import InputError
-from stemforge.train.heat_maps import HEAT_SIGMA, HeatMaps
-from stemforge.train.models.atom_net import AtomNet
-from stemforge.train.models.divaesr import DIVAESR
-from stemforge.train.models.faster_rcnn import FasterRCNN
-from stemforge.train.models.sac_cnn import SACCNN
+from stemforge.train.atom_net.data import HEAT_SIGMA, HeatMaps
+from stemforge.train.atom_net.model import AtomNet
+from stemforge.train.divaesr.model import DIVAESR
+from stemforge.train.faster_rcnn.model import FasterRCNN
 from stemforge.train.recipe import (
     AtomNetRecipe,
     DIVAESRRecipe,
@@ -21,6 +20,7 @@ from stemforge.train.recipe import (
     SACCNNRecipe,
     TrainingRecipe,
 )
+from stemforge.train.sac_cnn.model import SACCNN
 from stemforge.train.weights import CARD_KEY, Card
 
 GREY = 255.0

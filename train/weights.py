@@ -14,14 +14,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stemforge.errors import RecipeError, WeightsError
-from stemforge.train.models.atom_net import AtomNet, AtomNetSettings
-from stemforge.train.models.divaesr import DIVAESR, DIVAESRSettings
-from stemforge.train.models.sac_cnn import SACCNN
+from stemforge.train.atom_net.model import AtomNet, AtomNetSettings
+from stemforge.train.divaesr.model import DIVAESR, DIVAESRSettings
+from stemforge.train.sac_cnn.model import SACCNN
 
 
 def _faster_rcnn(settings: Mapping[str, Any]) -> torch.nn.Module:
     # Imported here: torchvision takes seconds to load, which finding atoms need not wait for.
-    from stemforge.train.models.faster_rcnn import FasterRCNN, FasterRCNNSettings
+    from stemforge.train.faster_rcnn.model import FasterRCNN, FasterRCNNSettings
 
     return FasterRCNN(FasterRCNNSettings.from_mapping(settings))
 
@@ -71,7 +71,7 @@ class Card:
         regions as published (where it is missing).
     counting
         Of a detector of atoms with calibrated likelihoods: ``scale`` and ``spread``, by which their number on an
-        image follows from the likelihoods (:class:`stemforge.evaluate.reliability.Counting`).
+        image follows from the likelihoods (:class:`stemforge.evaluate.likelihoods.reliability.Counting`).
     calibration
         Of such a detector: ``scale`` and ``shift`` that turn its log odds into those of calibrated likelihoods.
     min_expected_f1

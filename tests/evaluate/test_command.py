@@ -3,9 +3,9 @@ import json
 import cyclopts
 import pytest
 
-from stemforge.annotations import Annotations
 from stemforge.errors import InputError
 from stemforge.evaluate.command import atoms
+from stemforge.micrograph.annotations import Annotations
 
 
 @pytest.fixture

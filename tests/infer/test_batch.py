@@ -6,7 +6,7 @@ import tifffile
 
 from stemforge import InputError, read_micrograph
 from stemforge.infer.batch import Batch
-from stemforge.writers import write_tiff
+from stemforge.micrograph.writers import write_tiff
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import stemforge
 from stemforge import errors
 from stemforge.__main__ import main
-from stemforge.progress import console, progress
+from stemforge.console import console, progress
 
 MODULES = [m.name for m in pkgutil.iter_modules(stemforge.__path__) if not m.ispkg and m.name != "__main__"]
 

@@ -5,9 +5,9 @@ import pytest
 from matplotlib.collections import EllipseCollection
 from matplotlib.image import imread
 
-from stemforge.structures.carbon import amorphous_carbon
-from stemforge.structures.carbon_nitride import carbon_nitride
-from stemforge.structures.single_atoms import scatter_single_atoms
+from stemforge.structures.atoms.scatter import scatter_single_atoms
+from stemforge.structures.supports.carbon import amorphous_carbon
+from stemforge.structures.supports.carbon_nitride import carbon_nitride
 from stemforge.structures.view import draw_structure
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stemforge.annotations import Annotations
-from stemforge.corpus import Sample, Structure
+from stemforge.corpus.sample import Sample, Structure
+from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import SEGMENTS
 
 SAMPLING = 0.25
@@ -79,7 +79,7 @@ def idpc_corpus():
 @pytest.fixture
 def corpus_by_name(monkeypatch, idpc_corpus):
     """Let the training functions open the fake corpus, whatever folder they are given."""
-    for module in ("fit", "restoration"):
+    for module in ("fit", "divaesr.data"):
         monkeypatch.setattr(f"stemforge.train.{module}.Corpus", lambda folder: idpc_corpus)
     return idpc_corpus
 

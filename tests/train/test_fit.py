@@ -7,10 +7,12 @@ import pytest
 import torch
 import yaml
 
-from stemforge.corpus import Corpus, CorpusWriter, Sample
+from stemforge.corpus.reader import Corpus
+from stemforge.corpus.sample import Sample
+from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import CorpusError, InputError, WeightsError
 from stemforge.train import Crops, SACCNNRecipe, fit_sac_cnn, load_weights, save_weights
-from stemforge.train.atom_crops import AtomCrops
+from stemforge.train.sac_cnn.data import AtomCrops
 
 QUICK = {"accelerator": "cpu", "devices": 1}
 

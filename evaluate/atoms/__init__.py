@@ -1,0 +1,1 @@
+"""Detected atoms against labels: matching, scores, thresholds, and what is physically possible."""

@@ -1,0 +1,179 @@
+"""Evaluation of detected atoms: a folder of predictions against a folder of labels."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from stemforge.errors import InputError
+from stemforge.evaluate.atoms.curves import ThresholdCurve, threshold_curve
+from stemforge.evaluate.atoms.matching import Matcher, match_boxes, match_distance
+from stemforge.evaluate.atoms.result import AtomEvaluation, ImageEvaluation
+from stemforge.evaluate.atoms.scores import Summary, score_atoms, summarise
+from stemforge.evaluate.pairing import Table, pair_images, read_points
+from stemforge.micrograph.annotations import Annotations
+
+PUBLISHED = "box21_iou0.5"
+"""Name of the published criterion: boxes of 21 px, IoU above 0.5."""
+
+
+def evaluate_atoms(
+    pred: str | Path,
+    truth: str | Path,
+    *,
+    sampling: float | None = None,
+    tolerances: Sequence[float] = (0.5, 1, 2),
+    threshold: float | None = None,
+    unlabelled: bool = False,
+    select: Callable[[Annotations], ArrayLike] | None = None,
+) -> AtomEvaluation:
+    r"""Score a folder of detected atoms against labels.
+
+    Parameters
+    ----------
+    pred
+        Folder that ``stemforge infer atoms`` wrote: one CSV an image, ``x_px,y_px,x_nm,y_nm,score``.
+    truth
+        Folder of CSVs (``X,Y`` of ImageJ, or stemforge's columns), or a corpus. Images pair by name, see
+        :func:`~stemforge.evaluate.pair_images`.
+    sampling
+        Pixel size of every image [Å]. By default each image's own: from the nm columns of its predictions,
+        else from its truth. It is never guessed; without it, criteria in Å are reported as None.
+    tolerances
+        Largest distances of a match [Å], reported beside the published box criterion.
+    threshold
+        Count only predictions with at least this score; by default all in the tables.
+    unlabelled
+        Leave predictions without truth out instead of refusing them.
+    select
+        Takes the labels of an image, returns a boolean mask of shape (m,): what counts as an atom. The
+        labels of a simulated corpus hold atoms that nobody could see. By default all count.
+
+    Returns
+    -------
+    AtomEvaluation
+        Scores by criterion for each image, their summary, and curves over the threshold.
+
+    Raises
+    ------
+    InputError
+        A table that cannot be used, images without partner, a threshold for tables without scores.
+
+    References
+    ----------
+    Mitchell et al., J. Am. Chem. Soc. 2022, 144, 8018, doi:10.1021/jacs.1c12466 (box criterion).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> pred, truth = Path(tempfile.mkdtemp()), Path(tempfile.mkdtemp())
+    >>> Annotations([[5, 5], [50, 50]], columns={"score": [0.9, 0.6]}).to_csv(pred / "021_HAADF.csv", 0.3)
+    >>> _ = (truth / "021_Results.csv").write_text(" ,X,Y\n1,5,8\n")
+    >>> result = evaluate_atoms(pred, truth)
+    >>> {name: round(summary.mean["f1"], 3) for name, summary in result.summary.items()}
+    {'box21_iou0.5': 0.667, '0.5 Å': 0.0, '1 Å': 0.667, '2 Å': 0.667}
+    """
+    for name, values in (("sampling", [sampling]), ("tolerances", tolerances)):
+        for value in values:
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise InputError(f"{name} must be a positive length [Å], not {value}")
+    if threshold is not None and not np.isfinite(threshold):
+        raise InputError(f"threshold must be a finite number, not {threshold}")
+    found, known = read_points(pred, "--pred"), read_points(truth, "--truth")
+    pairs = pair_images(found, known, unlabelled)
+    tables = [(found[name], _selected(known[other], select)) for name, other in pairs.items()]
+    scored = all("score" in table.points.columns for table, _ in tables)
+    if threshold is not None and not scored:
+        bad = next(table.source for table, _ in tables if "score" not in table.points.columns)
+        raise InputError(f"{bad}: has no column 'score', so threshold={threshold:g} cannot be applied")
+    for table, _ in tables:
+        if scored and not np.all(np.isfinite(table.points["score"])):
+            raise InputError(f"{table.source}: column score holds cells that are empty or not finite")
+
+    scales = [sampling or table.sampling or labels.sampling for table, labels in tables]
+    criteria: dict[str, float | None] = {PUBLISHED: None} | {f"{t:g} Å": t for t in tolerances}
+    images = []
+    for (table, labels), scale in zip(tables, scales, strict=True):
+        points = table.points if threshold is None else table.points.where(table.points["score"] >= threshold)
+        pair = points.points, labels.points.points
+        matchers = {
+            name: _matcher(tolerance, _scale(table, labels, scale)) for name, tolerance in criteria.items()
+        }
+        scores = {
+            name: score_atoms(*pair, match, scale) if match else None for name, match in matchers.items()
+        }
+        images.append(ImageEvaluation(table.name, labels.name, scale, scores, match_boxes(*pair).distances))
+
+    summary: dict[str, Summary | None] = {}
+    curves: dict[str, ThresholdCurve] = {}
+    for name, tolerance in criteria.items():
+        column = [score for image in images if (score := image.scores[name])]
+        # A summary over the calibrated images alone would be one of other images than its neighbours'.
+        summary[name] = summarise(column) if len(column) == len(images) else None
+        if summary[name] and scored and any(len(table.points) for table, _ in tables):
+            curves[name] = _curve(tables, scales, tolerance)
+    notes = _notes(tables, scales, scored)
+    return AtomEvaluation(str(pred), str(truth), tuple(images), summary, threshold, curves, notes)
+
+
+_Pairs = Sequence[tuple[Table, Table]]
+
+
+def _selected(table: Table, select: Callable[[Annotations], ArrayLike] | None) -> Table:
+    if select is None:
+        return table
+    keep = np.asarray(select(table.points), dtype=bool)
+    if keep.shape != (len(table.points),):
+        raise InputError(f"{table.source}: select must return {len(table.points)} booleans, not {keep.shape}")
+    return Table(table.name, table.source, table.points.where(keep), table.sampling)
+
+
+def _scale(table: Table, labels: Table, scale: float | None) -> float | None:
+    """Pixel size to match with: where one side has no points nothing can match, and any will do.
+
+    An empty table says nothing of the calibration; it must not take the scores in Å from all the others.
+    """
+    return scale or (1.0 if not (len(table.points) and len(labels.points)) else None)
+
+
+def _matcher(tolerance: float | None, scale: float | None) -> Matcher | None:
+    """Return the matcher for points in pixels: the published one, or a tolerance [Å] if there is a scale."""
+    if tolerance is None:
+        return match_boxes
+    return None if scale is None else partial(match_distance, tolerance=tolerance / scale)
+
+
+def _curve(tables: _Pairs, scales: Sequence[float | None], tolerance: float | None) -> ThresholdCurve:
+    """Follow one criterion over the threshold; in Å the images may have different pixel sizes."""
+    factors = [1.0 if tolerance is None else scale or 1.0 for scale in scales]
+    return threshold_curve(
+        [table.points.points * factor for (table, _), factor in zip(tables, factors, strict=True)],
+        [table.points["score"] for table, _ in tables],
+        [labels.points.points * factor for (_, labels), factor in zip(tables, factors, strict=True)],
+        match=match_boxes if tolerance is None else partial(match_distance, tolerance=tolerance),
+    )
+
+
+def _notes(tables: _Pairs, scales: Sequence[float | None], scored: bool) -> tuple[str, ...]:
+    bare = [t.name for (t, labels), s in zip(tables, scales, strict=True) if _scale(t, labels, s) is None]
+    notes = []
+    if bare:
+        names = ", ".join(bare[:5]) + (f" and {len(bare) - 5} more" if len(bare) > 5 else "")
+        notes.append(
+            f"No pixel size for {names}: criteria in Å are not reported. Give one with sampling (--sampling)."
+        )
+    lowest = [float(np.min(table.points["score"])) for table, _ in tables if scored and len(table.points)]
+    if not scored:
+        notes.append(
+            "Not every table of predictions has a column 'score': there are no curves over the threshold."
+        )
+    elif lowest:
+        notes.append(
+            f"The lowest score in the tables is {min(lowest):.4g}. Points below the detector's own threshold "
+            "are not in them: the curves begin there, and a better threshold may lie lower."
+        )
+    else:
+        notes.append("Not one atom was predicted on any image: there are no curves over the threshold.")
+    return tuple(notes)

@@ -1,0 +1,176 @@
+"""Inspection: what is in a corpus or a micrograph, in words and as a picture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from stemforge.corpus.reader import Corpus
+from stemforge.corpus.sample import Sample
+from stemforge.errors import InputError
+from stemforge.evaluate.corpora.statistics import CorpusStatistics, draw_histograms
+from stemforge.infer.drawing import COLOURS, draw_micrograph
+from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.readers import read_micrograph
+from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
+from stemforge.train import Crops
+from stemforge.train.sac_cnn.data import visible_atoms
+
+_FIGURES = (".png", ".pdf", ".svg", ".jpg")
+
+
+def inspect(
+    path: Path, /, *, out: Path | None = None, frame: int | None = None, overwrite: bool = False
+) -> None:
+    """Show what is in a corpus or a micrograph.
+
+    Parameters
+    ----------
+    path
+        Folder of a corpus, or an image file.
+    out
+        Draw a contact sheet of the corpus with histograms, or the micrograph with its own, into this picture.
+    frame
+        Which frame of a stack to look at.
+    overwrite
+        Replace a picture that is already there.
+    """
+    from rich.console import Console
+
+    if out is not None:
+        _check_out(out, path, overwrite)
+    if path.is_dir():
+        corpus = Corpus(path)
+        statistics = CorpusStatistics.of(corpus)
+        lines = describe_corpus(corpus, statistics)
+        figure = draw_corpus(corpus, statistics) if out else None
+    else:
+        micrograph = read_micrograph(path, frame=frame)
+        lines, figure = describe_micrograph(micrograph), draw_histogram(micrograph) if out else None
+    console = Console()
+    for name, value in lines.items():
+        console.print(f"{name:<14} {value}", highlight=False, soft_wrap=True)
+    if out is not None and figure is not None:
+        figure.savefig(out, dpi=110)
+        console.print(f"{'picture':<14} {out}", highlight=False, soft_wrap=True)
+
+
+def _check_out(out: Path, path: Path, overwrite: bool) -> None:
+    """Refuse, before any work, a picture that cannot be written or would replace something."""
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"--out {out}: the folder {out.parent} does not exist; make it first")
+    if out.suffix.lower() not in _FIGURES or out.is_dir():
+        raise InputError(f"--out {out}: expected the name of a picture that ends in {', '.join(_FIGURES)}")
+    if out.resolve() == path.resolve():
+        raise InputError(f"--out {out}: is the micrograph itself; choose another file")
+    if out.exists() and not overwrite:
+        raise InputError(f"--out {out}: is already there; choose another file or say --overwrite")
+
+
+def describe_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None) -> dict[str, str]:
+    """Return what is in a corpus, as text by heading; the statistics are collected where they are not given."""
+    statistics = statistics or CorpusStatistics.of(corpus)
+    return {
+        "corpus": f"{corpus.folder} ({corpus.recipe.get('name', '?')}, {corpus.kind})",
+        "recipe hash": corpus.recipe_hash[:16],
+        **statistics.words(corpus.recipe.get("reference_dose")),
+    }
+
+
+def describe_micrograph(micrograph: Micrograph) -> dict[str, str]:
+    """Return what a micrograph is, as text by heading."""
+    image = micrograph.image
+    lines = {"micrograph": micrograph.name, "size": f"{image.shape[1]} × {image.shape[0]} pixels"}
+    if micrograph.sampling is None:
+        lines["pixel size"] = "not in the file; give it with --sampling where a command needs it"
+    else:
+        height, width = (n * micrograph.sampling / 10 for n in image.shape)
+        lines["pixel size"] = f"{micrograph.sampling:.4g} Å ({width:.2f} × {height:.2f} nm)"
+    low, middle, high = np.percentile(image, [0, 50, 100])
+    lines["intensity"] = f"{low:g} to {high:g}, median {middle:g}"
+    return lines
+
+
+def draw_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None, most: int = 12) -> Figure:
+    """Draw a contact sheet of a corpus above histograms of its statistics."""
+    statistics = statistics or CorpusStatistics.of(corpus)
+    columns, rows = _grid(len(corpus), most)
+    width, height = max(3.2 * columns, 9.6), 3.4 * rows
+    figure = Figure(figsize=(width, height + 2.4), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=[height, 2.4])
+    upper, lower = parts
+    _draw_sheet(upper, corpus, most)
+    number = len(statistics.histograms)
+    draw_histograms(np.atleast_1d(lower.subplots(1, number)).ravel().tolist(), statistics)
+    return figure
+
+
+def contact_sheet(corpus: Corpus, most: int = 12) -> Figure:
+    """Draw up to ``most`` samples, degraded as the recipe says, with visible atoms circled or molecules boxed."""
+    columns, rows = _grid(len(corpus), most)
+    figure = Figure(figsize=(3.2 * columns, 3.4 * rows), layout="constrained")
+    _draw_sheet(figure, corpus, most)
+    return figure
+
+
+def _grid(samples: int, most: int) -> tuple[int, int]:
+    columns = min(4, samples, most)
+    return columns, -(-min(samples, most) // columns)
+
+
+def _draw_sheet(figure: Any, corpus: Corpus, most: int) -> None:
+    """Draw the contact sheet into a figure, or a part of one."""
+    columns, rows = _grid(len(corpus), most)
+    chosen = np.unique(np.linspace(0, len(corpus) - 1, min(most, len(corpus))).astype(int))
+    grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axes in grid[len(chosen) :]:
+        axes.set_axis_off()
+    for axes, index in zip(grid, chosen, strict=False):
+        sample = corpus[int(index)]
+        if sample.labels.boxes is not None:
+            _draw_molecules(axes, corpus, sample)
+            continue
+        micrograph, visible, faint = as_recorded(corpus, sample)
+        draw_micrograph(axes, micrograph)
+        axes.scatter(*visible.T, s=36, facecolors="none", edgecolors="#ffb000", linewidths=0.9)
+        axes.set_title(f"{micrograph.name}: {len(visible)} visible, {len(faint)} faint", fontsize=8)
+
+
+def _draw_molecules(axes: Axes, corpus: Corpus, sample: Sample) -> None:
+    """Draw a sample as it would be recorded, iDPC where it holds segments, with a box for each molecule."""
+    recording = record(sample, corpus_degradation(corpus), recording_rng(corpus.recipe, sample.index))
+    name, labels = str(sample.metadata.get("name", sample.index)), recording.labels
+    draw_micrograph(axes, Micrograph(recording.image[0], sample.sampling, recording.channels[0], name))
+    names = sample.metadata.get("molecules", [])
+    boxes = np.empty((0, 4)) if labels.boxes is None else labels.boxes
+    for (x0, y0, x1, y1), species in zip(boxes, labels.columns.get("species", ()), strict=True):
+        colour = COLOURS[int(species) % len(COLOURS)]
+        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=0.9))
+    counts = [f"{int((labels['species'] == i).sum())} {species}" for i, species in enumerate(names)]
+    axes.set_title(f"{name}: {', '.join(counts) or 'no molecule'}", fontsize=8)
+
+
+def as_recorded(corpus: Corpus, sample: Sample) -> tuple[Micrograph, np.ndarray, np.ndarray]:
+    """Return a sample as a detector would have recorded it, and its visible and faint atoms (x, y)."""
+    recording = record(sample, corpus_degradation(corpus), recording_rng(corpus.recipe, sample.index))
+    name = str(sample.metadata.get("name", sample.index))
+    micrograph = Micrograph(recording.image[0], sample.sampling, recording.channels[0], name)
+    points = recording.labels.points
+    if recording.settings is None or "cnr" not in recording.labels.columns:
+        return micrograph, points, points[:0]
+    visible, _ = visible_atoms(recording.labels, Crops())
+    return micrograph, points[visible], points[~visible]
+
+
+def draw_histogram(micrograph: Micrograph) -> Figure:
+    """Draw a micrograph beside its histogram."""
+    figure = Figure(figsize=(9, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    draw_micrograph(left, micrograph)
+    left.set_title(micrograph.name, fontsize=9)
+    right.hist(micrograph.image.ravel(), bins=200, color="#4477aa")
+    right.set(xlabel="intensity", ylabel="pixels")
+    return figure

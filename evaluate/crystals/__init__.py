@@ -1,0 +1,1 @@
+"""Crystals: a framework's columns as the truth of a restoration, and detected molecules against labels."""

@@ -1,0 +1,303 @@
+"""Evaluation of detected molecules: average precision and recall of boxes, by class and by size."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stemforge.corpus.reader import Corpus
+from stemforge.corpus.sample import Sample
+from stemforge.errors import CorpusError, InputError
+from stemforge.evaluate.pairing import pair_images
+from stemforge.infer.crystals.molecules import read_molecules
+from stemforge.micrograph.annotations import Annotations
+
+SMALL = 16.0
+"""Side below which a box counts as small [pixel]; from three times as much on it counts as large."""
+
+# COCO's limits are sides of 32 and 96 pixels, meant for photographs of everyday things.
+_COCO_SMALL = 32.0
+# More than any image holds: COCO stops counting at 100.
+_MOST = 2000
+
+
+@dataclass(frozen=True)
+class BoxScore:
+    """How well boxes were found; None where there was nothing to find.
+
+    Parameters
+    ----------
+    ap, ap50, ap75
+        Average precision, mean over IoU 0.50, 0.55, …, 0.95, and at 0.5 and 0.75.
+    ar
+        Average recall over the same IoUs, every detection counted.
+    ap_small, ap_medium, ap_large, ar_small, ar_medium, ar_large
+        The same for boxes of some size alone.
+    classes
+        ``ap`` and ``ar`` of each class.
+    images, truth, predicted
+        Number of images, of labelled and of predicted boxes.
+    """
+
+    ap: float | None
+    ap50: float | None
+    ap75: float | None
+    ar: float | None
+    ap_small: float | None
+    ap_medium: float | None
+    ap_large: float | None
+    ar_small: float | None
+    ar_medium: float | None
+    ar_large: float | None
+    classes: Mapping[str, Mapping[str, float | None]]
+    images: int
+    truth: int
+    predicted: int
+
+
+def score_boxes(
+    predicted: Sequence[Annotations],
+    truth: Sequence[Annotations],
+    *,
+    one_class: bool = False,
+    small: float = SMALL,
+) -> BoxScore:
+    """Score predicted boxes by COCO's measures.
+
+    Parameters
+    ----------
+    predicted
+        One an image: boxes (x0, y0, x1, y1) [pixel] with columns ``label`` and ``score``.
+    truth
+        One an image: boxes with column ``label``.
+    one_class
+        Leave the classes aside: a molecule is a molecule.
+    small
+        Boxes of a smaller area than a square of this side are small, from three times this side on large
+        [pixel]; COCO's 32 and 96 pixels would call every molecule small.
+
+    Returns
+    -------
+    BoxScore
+        Over all images together.
+
+    Raises
+    ------
+    InputError
+        Numbers of images that differ, tables without boxes, labels or scores.
+
+    References
+    ----------
+    Lin et al., ECCV 2014, arXiv:1405.0312 (COCO).
+
+    Examples
+    --------
+    >>> there = Annotations([[10, 10]], [[0, 0, 20, 20]], {"label": ["pyridine"]})
+    >>> found = Annotations([[10, 11]], [[0, 1, 20, 21]], {"label": ["pyridine"], "score": [0.9]})
+    >>> score = score_boxes([found], [there])
+    >>> round(score.ap50, 2), round(score.ap, 2)
+    (1.0, 0.9)
+    """
+    from torchmetrics.detection import MeanAveragePrecision
+
+    if len(predicted) != len(truth) or not truth:
+        raise InputError(f"{len(predicted)} predictions do not fit {len(truth)} labelled images")
+    if not (np.isfinite(small) and small > 0):
+        raise InputError(f"small must be a positive length [pixel], not {small}")
+    names = ["molecule"] if one_class else _names(predicted, truth)
+    scale = _COCO_SMALL / small  # IoU does not change with the size of a pixel
+    metric = MeanAveragePrecision(
+        backend="faster_coco_eval", max_detection_thresholds=[1, 100, _MOST], class_metrics=True
+    )
+    metric.warn_on_many_detections = False
+    metric.update(
+        [_tensors(table, names, scale, scored=True) for table in predicted],
+        [_tensors(table, names, scale, scored=False) for table in truth],
+    )
+    result = metric.compute()
+    classes = {}
+    for i, index in enumerate(np.atleast_1d(result["classes"].numpy())):
+        ap, ar = (
+            np.atleast_1d(result[key].numpy())[i] for key in ("map_per_class", f"mar_{_MOST}_per_class")
+        )
+        classes[names[int(index)]] = {"ap": _known(ap), "ar": _known(ar)}
+    values = {"ap": "map", "ap50": "map_50", "ap75": "map_75", "ar": f"mar_{_MOST}"}
+    values |= {f"{m}_{s}": f"m{m}_{s}" for m in ("ap", "ar") for s in ("small", "medium", "large")}
+    return BoxScore(
+        **{name: _known(float(result[key])) for name, key in values.items()},
+        classes=classes,
+        images=len(truth),
+        truth=sum(len(table) for table in truth),
+        predicted=sum(len(table) for table in predicted),
+    )
+
+
+def _known(value: float) -> float | None:
+    """COCO says -1 where there is nothing to measure."""
+    return None if value < 0 else float(value)
+
+
+def _names(predicted: Sequence[Annotations], truth: Sequence[Annotations]) -> list[str]:
+    known = sorted({str(label) for table in truth for label in table["label"]})
+    found = sorted({str(label) for table in predicted for label in table["label"]})
+    return sorted({*known, *found}) or ["molecule"]
+
+
+def _check_classes(predicted: Sequence[Annotations], truth: Sequence[Annotations]) -> None:
+    """Refuse tables that have not one class in common: every figure would be 0."""
+    found, known = ({str(label) for table in side for label in table["label"]} for side in (predicted, truth))
+    if known and found and not known & found:
+        raise InputError(
+            f"the predictions' classes ({', '.join(sorted(found))}) are none of the labels' "
+            f"({', '.join(sorted(known))}); score them as one class (--one-class)"
+        )
+
+
+def _tensors(
+    table: Annotations, names: Sequence[str], scale: float, *, scored: bool
+) -> dict[str, torch.Tensor]:
+    if table.boxes is None:
+        raise InputError("a table has no boxes")
+    labels = [0 if len(names) == 1 else names.index(str(label)) for label in table["label"]]
+    tensors = {
+        "boxes": torch.from_numpy(table.boxes * scale).float().reshape(-1, 4),
+        "labels": torch.tensor(labels, dtype=torch.int64),
+    }
+    if scored:
+        tensors["scores"] = torch.from_numpy(np.asarray(table["score"], dtype=np.float32))
+    return tensors
+
+
+@dataclass(frozen=True)
+class MoleculeEvaluation:
+    """The score of a folder of detections.
+
+    Parameters
+    ----------
+    pred, truth
+        What was scored against what.
+    score
+        Over all images together.
+    images
+        Score of each image, by name.
+    one_class, small, threshold
+        As it was scored.
+    """
+
+    pred: str
+    truth: str
+    score: BoxScore
+    images: Mapping[str, BoxScore]
+    one_class: bool
+    small: float
+    threshold: float | None
+
+    def to_json(self, path: str | Path) -> None:
+        """Write everything to a JSON file."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        Path(path).write_text(text, encoding="utf-8")
+
+
+def evaluate_molecules(
+    pred: str | Path,
+    truth: str | Path,
+    *,
+    one_class: bool = False,
+    small: float = SMALL,
+    threshold: float | None = None,
+    unlabelled: bool = False,
+) -> MoleculeEvaluation:
+    """Score a folder of detected molecules against labels.
+
+    Parameters
+    ----------
+    pred
+        Folder that ``stemforge infer molecules`` wrote: one CSV an image.
+    truth
+        Folder of CSVs with columns ``x0_px,y0_px,x1_px,y1_px,label``, or a corpus with molecule boxes. Images pair
+        by name, see :func:`~stemforge.evaluate.pair_images`.
+    one_class, small
+        As for :func:`score_boxes`.
+    threshold
+        Count only predictions with at least this score. Average precision is meant to see them all.
+    unlabelled
+        Leave predictions without truth out instead of refusing them.
+
+    Returns
+    -------
+    MoleculeEvaluation
+        The score of all images together and of each.
+
+    Raises
+    ------
+    InputError
+        A table that cannot be used, images without partner, or classes of which none is in both folders.
+    """
+    if threshold is not None and not np.isfinite(threshold):
+        raise InputError(f"threshold must be a finite number, not {threshold}")
+    found, known = read_boxes(pred, "--pred"), read_boxes(truth, "--truth")
+    pairs = pair_images(found, known, unlabelled)
+    for name in pairs:
+        if "score" not in found[name].columns:
+            raise InputError(f"--pred {pred}: the table {name} has no column 'score'")
+    tables = {
+        name: found[name] if threshold is None else found[name].where(found[name]["score"] >= threshold)
+        for name in pairs
+    }
+    if not one_class:
+        _check_classes([found[name] for name in pairs], [known[other] for other in pairs.values()])
+    options: dict[str, Any] = {"one_class": one_class, "small": small}
+    score = score_boxes(list(tables.values()), [known[other] for other in pairs.values()], **options)
+    alone = {name: score_boxes([tables[name]], [known[other]], **options) for name, other in pairs.items()}
+    return MoleculeEvaluation(str(pred), str(truth), score, alone, one_class, small, threshold)
+
+
+def read_boxes(folder: str | Path, what: str) -> dict[str, Annotations]:
+    """Read one table of boxes per image from a folder of CSVs or a corpus.
+
+    Parameters
+    ----------
+    folder
+        Folder of CSVs, or a corpus whose samples carry boxes, the column ``species`` and the metadata ``molecules``.
+    what
+        What the folder is to the user (``"--pred"``), for messages.
+
+    Returns
+    -------
+    dict
+        Tables with boxes and column ``label``, by image name.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        state = "is a file" if folder.exists() else "does not exist"
+        raise InputError(f"{what} {folder}: {state}; expected a folder with one CSV an image, or a corpus")
+    if (folder / "recipe.yaml").is_file():
+        tables = {}
+        for sample in Corpus(folder):
+            name = str(sample.metadata.get("name") or f"{sample.index:06d}")
+            if name in tables:
+                raise CorpusError(f"{folder}: two samples are named '{name}'; they cannot be told apart")
+            tables[name] = labelled_boxes(sample)
+        return tables
+    files = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
+    if not files:
+        raise InputError(f"{what} {folder}: holds no CSV and is no corpus; expected one CSV an image")
+    return {path.stem: read_molecules(path) for path in files}
+
+
+def labelled_boxes(sample: Sample, boxes: NDArray[np.float64] | None = None) -> Annotations:
+    """Return the boxes of a sample's molecules with their names; elsewhere where ``boxes`` say so."""
+    own = sample.labels.boxes if boxes is None else boxes
+    names = sample.metadata.get("molecules")
+    if own is None or not isinstance(names, list) or "species" not in sample.labels.columns:
+        raise CorpusError(
+            f"sample {sample.index}: carries no molecule boxes with names (boxes, column species, metadata "
+            "molecules)"
+        )
+    labels = np.array([names[int(s)] for s in sample.labels["species"]], dtype=object)
+    return Annotations((own[:, :2] + own[:, 2:]) / 2, own, {"label": labels})

@@ -1,0 +1,1 @@
+"""Restored images against their target, and classical denoising to compare with."""

@@ -1,0 +1,1 @@
+"""Likelihoods: whether they mean what they say, made so, and the threshold that follows."""

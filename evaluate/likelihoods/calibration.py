@@ -1,0 +1,382 @@
+"""Threshold and meaning of a detector's likelihoods, from images that the network was not trained on."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stemforge.console import progress
+from stemforge.corpus.reader import Corpus
+from stemforge.errors import InputError, MicrographError, WeightsError
+from stemforge.evaluate.atoms.matching import match_boxes
+from stemforge.evaluate.atoms.scores import AtomScore, score_atoms, summarise
+from stemforge.evaluate.likelihoods.reliability import BINS, Counting, Reliability, fit_platt
+from stemforge.infer import CANDIDATE, atom_finder, best_expected_f1, calibrated, log_odds
+from stemforge.simulate.recording.record import corpus_degradation
+from stemforge.train import SACCNN, AtomNet, Card, Crops, load_weights, save_weights
+from stemforge.train.data.batches import require_sampling
+from stemforge.train.sac_cnn.data import AtomCrops, LabelledImage, as_recorded, labelled_image, require_atoms
+from stemforge.train.weights import stored_in_half
+
+THRESHOLDS = (
+    0.05,
+    0.1,
+    0.15,
+    0.2,
+    0.25,
+    0.3,
+    0.35,
+    0.4,
+    0.45,
+    0.5,
+    0.55,
+    0.6,
+    0.7,
+    0.8,
+    0.85,
+    0.9,
+    0.93,
+    0.95,
+    0.97,
+    0.98,
+    0.985,
+    0.99,
+    0.993,
+    0.995,
+    0.997,
+    0.998,
+    0.999,
+)
+"""Likelihoods that are tried."""
+
+GATES = tuple(np.linspace(0, 0.8, 81).round(2).tolist())
+"""Values that are tried of the expected F1 from which an image gets a threshold of its own."""
+
+USUAL_GATE = 0.4
+"""The same without a control: the networks that ship promise up to 0.4 where there is no atom."""
+
+MAX_FALSE = 0.003
+"""Atoms a nm² that may be found where there are none: one on a field of 18 nm."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """F1 over the threshold on held-out images.
+
+    ``thresholds`` and ``f1_mean``, ``f1_sd`` have one entry a threshold; ``best`` is the threshold of the
+    highest mean F1. ``before`` and ``after`` are reliability curves without and with calibration, either half
+    of the images judged by what the other half gave; None where likelihoods were not calibrated. ``false`` are the
+    atoms falsely found a nm² of control images, and ``max_false`` how many may be. ``min_expected_f1`` is from where on
+    images get thresholds of their own, None if none does; ``chosen_f1`` (mean and standard deviation) and
+    ``chosen_false`` are at the thresholds that images get in the end.
+    """
+
+    thresholds: tuple[float, ...]
+    f1_mean: tuple[float, ...]
+    f1_sd: tuple[float, ...]
+    images: int
+    before: Reliability | None = None
+    after: Reliability | None = None
+    false: tuple[float, ...] | None = None
+    max_false: float = np.inf
+    min_expected_f1: float | None = None
+    chosen_f1: tuple[float, float] = (np.nan, np.nan)
+    chosen_false: float | None = None
+
+    @property
+    def best(self) -> float:
+        """Threshold with the highest mean F1, of those that find few enough atoms on the control images.
+
+        Raises
+        ------
+        InputError
+            There is none.
+        """
+        allowed = np.array(self.false or np.zeros(len(self.thresholds))) <= self.max_false
+        if not allowed.any():
+            raise InputError(
+                f"even at a threshold of {self.thresholds[-1]:g} more than {self.max_false:g} atoms per nm² are found "
+                "on the control; train with such images, or allow more"
+            )
+        return self.thresholds[int(np.argmax(np.where(allowed, self.f1_mean, -1.0)))]
+
+
+def held_out_images(
+    corpora: Sequence[Corpus], crops: Crops, validation: float, seed: int = 0, repeats: int = 1
+) -> list[LabelledImage]:
+    """Degrade the validation part of corpora; images that show nothing are left out."""
+    held_out = AtomCrops(corpora, crops, part="validation", validation=validation)
+    images = []
+    for repeat in range(repeats):
+        for number, index, _ in held_out.items:
+            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(7, number, index, repeat)))
+            try:
+                sample = held_out.corpora[number][index]
+                images.append(labelled_image(sample, crops, held_out.degradations[number], rng, as_recorded))
+            except MicrographError:
+                continue
+    return images
+
+
+def calibrate_threshold(
+    weights: str | Path,
+    data: Sequence[str | Path],
+    *,
+    thresholds: Sequence[float] = THRESHOLDS,
+    validation: float | None = None,
+    control: Sequence[str | Path] = (),
+    max_false: float = MAX_FALSE,
+    quiet: bool = False,
+) -> Calibration:
+    """Choose the threshold of a trained AtomNet or SAC-CNN on held-out images, and store it with the weights.
+
+    Where atoms are peaks, likelihoods are calibrated first, so that of the candidates with a likelihood of 0.7 seven in
+    ten are atoms that count as visible; and what the number of atoms on an image is then off by is stored, too. An
+    image can then have a threshold of its own, see :func:`stemforge.infer.decide`. It gets one where its likelihoods
+    promise an F1 from ``min_expected_f1`` on: the lowest value that leaves the control alone. Where the single
+    threshold is better on the held-out images, all get that.
+
+    Parameters
+    ----------
+    weights
+        A safetensors file; its card is rewritten with the threshold and the F1 measured.
+    data
+        Corpora; their validation part, the same as in training, is used.
+    thresholds
+        Likelihoods to try.
+    validation
+        Share of each corpus to use, from its end; by default that of the training run.
+    control
+        Simulated corpora without an atom to be found, such as of the recipe ``metal-free`` with a seed of their own:
+        only thresholds are taken at which hardly anything is found there. All of their images are used, so training
+        must not have seen them.
+    max_false
+        Atoms a nm² of ``control`` that may be found.
+    quiet
+        Show no progress.
+
+    Returns
+    -------
+    Calibration
+        The curve; ``best`` is what was stored.
+    """
+    path = Path(weights)
+    if path.suffix != ".safetensors":
+        raise WeightsError(f"{path}: only a stemforge weights file (.safetensors) can carry a threshold")
+    model, card = load_weights(path)
+    if not isinstance(model, AtomNet | SACCNN):
+        raise WeightsError(f"{path}: are weights of a {card.architecture}, not of an atom-net or a sac-cnn")
+    crops = Crops.from_mapping(card.recipe.get("crops", {}), source=str(path))
+    share = validation if validation is not None else card.recipe.get("validation", 0.15)
+    if not 0 < share < 1:
+        raise InputError(f"validation must lie between 0 and 1, not {share}")
+    corpora, nothing = ([Corpus(folder) for folder in folders] for folders in (data, control))
+    require_atoms([*corpora, *nothing])
+    require_sampling([*corpora, *nothing], card.sampling)
+    for corpus in nothing:
+        if corpus.kind != "simulated" or any(len(sample.labels) for sample in corpus.labels_only()):
+            raise InputError(
+                f"{corpus.folder}: a control must be simulated and hold no atom that has a label"
+            )
+    images = held_out_images(corpora, crops, share)
+    if not images:
+        raise InputError("the corpora's validation part holds no image with signal; use larger corpora")
+    if not any(len(labelled.atoms) for labelled in images):
+        raise InputError(
+            "not one visible atom on the corpora's validation part, so no threshold can be chosen; "
+            "add a corpus with atoms"
+        )
+    before = after = None
+    metrics: dict[str, float] = {}
+    if isinstance(model, AtomNet) or card.inputs.get("spots") == "peaks":
+        card, before, after = _calibrate(model, card, images, quiet)
+        if after is not None:
+            metrics["calibration_error"] = after.error
+    with progress("choose threshold", len(images), "images", quiet) as advance:
+        table: list[list[AtomScore]] = []
+        trials: list[_Trial] = []
+        for labelled in images:
+            # Without atoms F1 is 1 or 0: one false atom would weigh as much as a whole image.
+            if len(labelled.atoms):
+                trials.append(_Trial.of(model, card, labelled.image, thresholds))
+                table.append(_scores(trials[-1], labelled))
+            advance(1)
+    f1 = np.array([[score.f1 for score in row] for row in table])
+    sd = f1.std(0, ddof=1) if len(table) > 1 else np.zeros(f1.shape[1])
+    means, deviations = f1.mean(0).tolist()[:-1], sd.tolist()[:-1]
+    nothing_there = _control_trials(model, card, nothing, crops, thresholds, quiet)
+    area = sum(trial.area for trial in nothing_there)
+    false = np.array([[len(points) for points in trial.points] for trial in nothing_there])
+    calibration = Calibration(
+        tuple(thresholds),
+        tuple(means),
+        tuple(deviations),
+        len(table),
+        before,
+        after,
+        tuple((false.sum(0)[:-1] / area).tolist()) if nothing else None,
+        max_false if nothing else np.inf,
+    )
+    fixed = thresholds.index(calibration.best)
+    gate = (
+        _choose_gate(trials, f1, nothing_there, false, fixed, calibration.max_false)
+        if card.calibration
+        else None
+    )
+    # The last column is at the image's own threshold.
+    chosen = [-1 if gate is not None and trial.expected_f1 >= gate else fixed for trial in trials]
+    scores = [row[column] for row, column in zip(table, chosen, strict=True)]
+    summary = summarise(scores)
+    metrics |= {f"held_out_{name}": summary.mean[name] or 0.0 for name in ("precision", "recall", "f1")}
+    left = _false_at(gate, nothing_there, false, fixed) / area if nothing else None
+    if left is not None:
+        metrics["false_per_nm2"] = left
+    card = replace(
+        card, threshold=calibration.best, min_expected_f1=gate, metrics={**card.metrics, **metrics}
+    )
+    save_weights(path, model, card, half=stored_in_half(path))
+    return replace(
+        calibration,
+        min_expected_f1=gate,
+        chosen_f1=(metrics["held_out_f1"], summary.sd["f1"] or 0.0),
+        chosen_false=left,
+    )
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What is found on an image at each threshold and, last, at its own; and what F1 that one promises."""
+
+    points: list[NDArray[np.float64]]
+    expected_f1: float
+    area: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        model: torch.nn.Module,
+        card: Card,
+        image: NDArray[np.float32],
+        thresholds: Sequence[float],
+        area: float = 0.0,
+    ) -> "_Trial":
+        _, find = atom_finder(model, card, image)
+        candidates = find(CANDIDATE)
+        own = best_expected_f1(candidates["score"])
+        values = [*thresholds, own.threshold]
+        return cls([find(value).points for value in values], own.expected_f1 or 0.0, area)
+
+
+def _choose_gate(
+    trials: Sequence[_Trial],
+    f1: NDArray[np.float64],
+    nothing: Sequence[_Trial],
+    false: NDArray[np.int64],
+    fixed: int,
+    max_false: float,
+) -> float | None:
+    """Return the expected F1 from which images get thresholds of their own; None if that is worse.
+
+    By theory an image's own threshold is the best, so that only the control speaks against it: the lowest value at
+    which few enough atoms are found there.
+    """
+    area = sum(trial.area for trial in nothing)
+    allowed = (
+        [gate for gate in GATES if _false_at(gate, nothing, false, fixed) <= max_false * area]
+        if nothing
+        else [USUAL_GATE]
+    )
+    if not allowed:
+        return None
+    own = np.array([trial.expected_f1 >= allowed[0] for trial in trials])
+    mean = np.where(own, f1[:, -1], f1[:, fixed]).mean()
+    return allowed[0] if own.any() and mean >= f1[:, fixed].mean() else None
+
+
+def _false_at(gate: float | None, nothing: Sequence[_Trial], false: NDArray[np.int64], fixed: int) -> int:
+    """Return the atoms found on control images at their own thresholds where they promise enough."""
+    own = [gate is not None and trial.expected_f1 >= gate for trial in nothing]
+    return int(np.where(own, false[:, -1], false[:, fixed]).sum())
+
+
+def _calibrate(
+    model: torch.nn.Module, card: Card, images: Sequence[LabelledImage], quiet: bool
+) -> tuple[Card, Reliability | None, Reliability | None]:
+    """Calibrate a network's likelihoods; return its card with that, and its reliability before and after.
+
+    None of what cannot be told: nothing where all candidates are atoms or none is.
+    """
+    card = replace(card, calibration={}, counting={})
+    scores, hits = [], []
+    with progress("calibrate", len(images), "images", quiet) as advance:
+        for labelled in images:
+            _, find = atom_finder(model, card, labelled.image)
+            # Likelihoods may rise: what will be a candidate may not be one yet.
+            found = find(CANDIDATE / 4)
+            hit = np.zeros(len(found), dtype=bool)
+            hit[match_boxes(found.points, labelled.atoms).pairs[:, 0]] = True
+            scores.append(np.asarray(found["score"], dtype=float))
+            hits.append(hit)
+            advance(1)
+    said, true = np.concatenate(scores), np.concatenate(hits)
+    if true.all() or not true.any():
+        return card, None, None
+    scale, shift = fit_platt(said, true)
+    # Each half of the images is judged by the fit to the other.
+    halves = [
+        np.concatenate([np.full(len(s), i % 2) for i, s in enumerate(scores)]) == half for half in (0, 1)
+    ]
+    judged = np.empty(len(said))
+    for fit, test in (halves, halves[::-1]):
+        there = true[fit]
+        own = fit_platt(said[fit], there) if there.any() and not there.all() else (scale, shift)
+        judged[test] = calibrated(log_odds(said[test]), {"scale": own[0], "shift": own[1]})
+    card = replace(card, calibration={"scale": scale, "shift": shift})
+    likelihood = [p[p >= CANDIDATE] for p in (calibrated(log_odds(s), card.calibration) for s in scores)]
+    if len(images) > 1:
+        counting = Counting.fit(
+            [p.sum() for p in likelihood],
+            [(p * (1 - p)).sum() for p in likelihood],
+            [len(labelled.atoms) for labelled in images],
+        )
+        card = replace(card, counting=asdict(counting))
+    likely, sure = said >= CANDIDATE, judged >= CANDIDATE
+    if min(likely.sum(), sure.sum()) < BINS:
+        return card, None, None
+    return card, Reliability.of(said[likely], true[likely]), Reliability.of(judged[sure], true[sure])
+
+
+def _control_trials(
+    model: torch.nn.Module,
+    card: Card,
+    corpora: Sequence[Corpus],
+    crops: Crops,
+    thresholds: Sequence[float],
+    quiet: bool,
+) -> list[_Trial]:
+    """Return what is found on images that have no atom."""
+    trials: list[_Trial] = []
+    if not corpora:
+        return trials
+    with progress("control", sum(len(corpus) for corpus in corpora), "images", quiet) as advance:
+        for place, corpus in enumerate(corpora):
+            degradation = corpus_degradation(corpus)
+            for sample in corpus:
+                rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(8, place, sample.index)))
+                advance(1)
+                try:
+                    image = labelled_image(sample, crops, degradation, rng, as_recorded).image
+                except MicrographError:
+                    continue
+                area = image.size * ((sample.sampling or np.nan) / 10) ** 2
+                trials.append(_Trial.of(model, card, image, thresholds, area))
+    return trials
+
+
+def _scores(trial: _Trial, labelled: LabelledImage) -> list[AtomScore]:
+    # Doubtful atoms count as background: excused, they would pull the threshold down to where most of what is
+    # found is too faint for an expert to mark.
+    return [score_atoms(points, labelled.atoms) for points in trial.points]

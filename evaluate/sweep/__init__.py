@@ -1,0 +1,1 @@
+"""Sweeps: a trained network scored over the electron dose."""

@@ -1,0 +1,1 @@
+"""Single atoms: candidates on a micrograph, and which of them are atoms."""

@@ -1,0 +1,111 @@
+"""From maps to atoms: three ways in which what a network says of every pixel becomes points."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.feature import peak_local_max
+
+from stemforge.infer.atoms.decision import log_odds
+from stemforge.micrograph.annotations import Annotations
+
+_DISC = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5.5
+
+
+def find_atoms(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
+    """Find atoms in a likelihood map, as published: connected regions above a threshold, their centroids.
+
+    Parameters
+    ----------
+    likelihood
+        Shape (height, width).
+    threshold
+        Pixels from this likelihood on belong to an atom.
+
+    Returns
+    -------
+    Annotations
+        Centroids weighted by likelihood, (x, y) [pixel], with column ``score``: the region's maximum. Highest
+        score first.
+    """
+    regions, count = ndimage.label(likelihood >= threshold)
+    if not count:
+        return Annotations([], columns={"score": np.empty(0)})
+    index = np.arange(1, count + 1)
+    # Weights above the threshold's complement: a saturated plateau has its middle as centroid.
+    centres = np.array(ndimage.center_of_mass(likelihood, regions, index))
+    score = ndimage.maximum(likelihood, regions, index)
+    order = np.argsort(-score, kind="stable")
+    return Annotations(centres[order, ::-1], columns={"score": score[order]})
+
+
+def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
+    """Find atoms in SAC-CNN's smoothed likelihood map: its peaks.
+
+    Unlike regions, peaks keep close atoms apart at a low threshold and hold together at a high one.
+
+    Parameters
+    ----------
+    likelihood
+        Shape (height, width).
+    threshold
+        Peaks from this likelihood on are atoms.
+
+    Returns
+    -------
+    Annotations
+        Points (x, y) [pixel] with column ``score``, the likelihood there. Highest score first.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:30, :40]
+    >>> likelihood = np.exp(-((x - 20.3) ** 2 + (y - 10) ** 2) / 18)
+    >>> find_spots(likelihood, 0.5).points.round(1).tolist()
+    [[20.3, 10.0]]
+    """
+    values = np.asarray(likelihood, dtype=float)
+    # skimage wants peaks above its threshold; here those on it count too.
+    below = np.nextafter(threshold, -np.inf)
+    places = peak_local_max(
+        values, min_distance=5, threshold_abs=below, exclude_border=False, footprint=_DISC, p_norm=2
+    )
+    around = np.pad(log_odds(values), 1, mode="edge")
+    rows, columns = places.T + 1
+    peak = around[rows, columns]
+    # The vertex of the parabola through a peak and its neighbours.
+    sides = [
+        (around[rows, columns - 1], around[rows, columns + 1]),
+        (around[rows - 1, columns], around[rows + 1, columns]),
+    ]
+    ways = [(after - before) / 2 / np.maximum(2 * peak - before - after, 1e-9) for before, after in sides]
+    points = places[:, ::-1] + np.clip(np.column_stack(ways), -0.5, 0.5)
+    return Annotations(points, columns={"score": values[places[:, 0], places[:, 1]]})
+
+
+def find_peaks(
+    likelihood: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    threshold: float,
+) -> Annotations:
+    """Find atoms in AtomNet's maps: peaks of the likelihood, moved by the offset there.
+
+    Parameters
+    ----------
+    likelihood, offset, sigma
+        From :func:`map_atoms`.
+    threshold
+        Peaks from this likelihood on are atoms.
+
+    Returns
+    -------
+    Annotations
+        Points (x, y) [pixel] with columns ``score``, the likelihood at the peak, and ``sigma_px``, the standard
+        deviation of each coordinate by the network's own word [pixel]. Highest score first.
+    """
+    # An atom's spot is one peak; two atoms nearer than this cannot be told apart.
+    highest = ndimage.maximum_filter(likelihood, footprint=_DISC)
+    rows, columns = np.nonzero((likelihood == highest) & (likelihood >= threshold))
+    order = np.argsort(-likelihood[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    points = np.column_stack([columns, rows]) + offset[:, rows, columns].T
+    return Annotations(points, columns={"score": likelihood[rows, columns], "sigma_px": sigma[rows, columns]})

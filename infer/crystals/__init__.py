@@ -1,0 +1,1 @@
+"""Crystals: the lattice, the restored image, and the molecules in it."""

@@ -1,0 +1,165 @@
+"""Overlays of what lattice finding, restoration and molecule detection give."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from stemforge.infer.crystals.framework import FRAMEWORKS, Framework
+from stemforge.infer.crystals.lattice import Lattice
+from stemforge.infer.crystals.molecules import MoleculeDetection
+from stemforge.infer.crystals.restoration import Restoration
+from stemforge.infer.drawing import COLOURS, draw_micrograph
+from stemforge.micrograph.image import Micrograph
+
+
+def draw_lattice(
+    micrograph: Micrograph,
+    lattice: Lattice,
+    path: str | Path | None = None,
+    *,
+    framework: Framework | None = None,
+) -> Figure:
+    """Draw a lattice on its image: cells, axes, and enlarged the framework's columns beside what they lie on.
+
+    Parameters
+    ----------
+    micrograph
+        The image.
+    lattice
+        From :func:`stemforge.infer.find_lattice`.
+    path
+        Where to save the picture; None saves nothing.
+    framework
+        Whose columns to draw; by default the one that the lattice names.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
+    if framework is None and lattice.framework in FRAMEWORKS:
+        framework = Framework.named(lattice.framework)
+    height, width = micrograph.shape
+    figure = Figure(figsize=(12.4, 6.2 * height / width + 0.6), layout="constrained")
+    whole, part = figure.subplots(1, 2)
+    calibrated = Micrograph(micrograph.image, lattice.sampling, name=micrograph.name)
+    for axes in (whole, part):
+        draw_micrograph(axes, calibrated, scale_bar=axes is whole)
+        axes.add_collection(LineCollection(_grid(lattice, (height, width)), colors="#56B4E9", lw=0.6))
+    origin = np.array(lattice.origin_px)
+    for vector, name, colour in ((lattice.a_px, "1", "#E69F00"), (lattice.b_px, "2", "#F0E442")):
+        for axes in (whole, part):
+            arrow = {"arrowstyle": "->", "color": colour, "lw": 2}
+            axes.annotate("", origin + vector, origin, arrowprops=arrow)
+        part.annotate(name, origin + np.array(vector) * 1.06, color=colour, ha="center", va="center")
+    half = 1.3 * max(np.hypot(*lattice.a_px), np.hypot(*lattice.b_px))
+    if framework is not None:
+        x, y = lattice.sites(framework.columns().fractional, (height, width)).T
+        part.scatter(x, y, s=16, facecolors="none", edgecolors="#D55E00", linewidths=0.9)
+    part.set_xlim(origin[0] - half, origin[0] + half)
+    part.set_ylim(origin[1] + half * height / width, origin[1] - half * height / width)
+    whole.set_title(
+        f"{micrograph.name}: {lattice.framework}, {lattice.sampling:.4f} Å per pixel, turned by "
+        f"{lattice.rotation:.2f}°",
+        fontsize=10,
+    )
+    part.set_title(f"columns of the framework (correlation {lattice.score:.2f})", fontsize=10)
+    if path is not None:
+        figure.savefig(path, dpi=110)
+    return figure
+
+
+def _grid(lattice: Lattice, shape: tuple[int, int]) -> list[list[tuple[float, float]]]:
+    """Edges of every cell that touches the image."""
+    height, width = shape
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], dtype=float)
+    reach = lattice.to_fractional(corners)
+    low, high = np.floor(reach.min(0)).astype(int), np.ceil(reach.max(0)).astype(int)
+    ends = [[(i, low[1]), (i, high[1])] for i in range(low[0], high[0] + 1)]
+    ends += [[(low[0], j), (high[0], j)] for j in range(low[1], high[1] + 1)]
+    lines = [lattice.to_pixel(np.array(line, dtype=float)) for line in ends]
+    return [[(float(x), float(y)) for x, y in line] for line in lines]
+
+
+def draw_restoration(restoration: Restoration, path: str | Path | None = None) -> Figure:
+    """Draw a micrograph beside its restoration, whole and enlarged.
+
+    Parameters
+    ----------
+    restoration
+        From :func:`stemforge.infer.restore_micrograph`.
+    path
+        Where to save the picture; None saves nothing.
+
+    Returns
+    -------
+    Figure
+        The picture: above the whole field, below its middle.
+    """
+    raw, restored = restoration.micrograph, restoration.as_micrograph()
+    height, width = raw.shape
+    figure = Figure(figsize=(11, 11 * height / width + 0.6), layout="constrained")
+    panels = figure.subplots(2, 2)
+    for column, (image, title) in enumerate(((raw, "as recorded"), (restored, "restored"))):
+        h, w = image.shape
+        side = min(h, w) / 4
+        for row in (0, 1):
+            axes = panels[row, column]
+            draw_micrograph(axes, image, scale_bar=row == 0)
+            axes.set_title(f"{raw.name}, {title}" if row == 0 else f"{title}, enlarged", fontsize=10)
+        axes.set_xlim((w - side) / 2, (w + side) / 2)
+        axes.set_ylim((h + side) / 2, (h - side) / 2)
+    if path is not None:
+        figure.savefig(path, dpi=110)
+    return figure
+
+
+def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None) -> Figure:
+    """Draw the molecules found on their micrograph, and on what the detector was shown.
+
+    Parameters
+    ----------
+    detection
+        From :func:`stemforge.infer.detect_molecules`.
+    path
+        Where to save the picture; None saves nothing.
+
+    Returns
+    -------
+    Figure
+        The picture: a colour for each class, fainter boxes for lower scores.
+    """
+    micrograph = detection.micrograph
+    height, width = micrograph.shape
+    figure = Figure(figsize=(12.4, 6.2 * height / width + 0.7), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    draw_micrograph(left, Micrograph(micrograph.image, detection.sampling, name=micrograph.name))
+    h, w = detection.shown.shape
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    right.imshow(detection.shown, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    right.set_axis_off()
+    names = sorted({str(name) for name in detection.molecules["label"]})
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+    boxes = detection.molecules.boxes
+    assert boxes is not None  # noqa: S101 - detections have boxes; for the type checker
+    for axes in (left, right):
+        rows = zip(boxes, detection.molecules["label"], detection.molecules["score"], strict=True)
+        for (x0, y0, x1, y1), name, score in rows:
+            patch = Rectangle((x0, y0), x1 - x0, y1 - y0, fc="none", lw=1.2, ec=colours[str(name)])
+            patch.set_alpha(float(0.3 + 0.7 * min(max(score, 0), 1)))
+            axes.add_patch(patch)
+    counts = {name: int(np.sum(detection.molecules["label"] == name)) for name in names}
+    for name in names:
+        right.plot([], [], color=colours[name], label=f"{name}: {counts[name]}")
+    if names:
+        right.legend(loc="lower right", fontsize=8, framealpha=0.8)
+    left.set_title(
+        f"{micrograph.name}: {len(boxes)} molecules from score {detection.threshold:g}", fontsize=10
+    )
+    right.set_title(f"as the detector saw it ({w} × {h} pixels)", fontsize=10)
+    if path is not None:
+        figure.savefig(path, dpi=110)
+    return figure

@@ -1,0 +1,280 @@
+"""Molecules in micrographs: restored, detected in overlapping tiles, merged."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torchvision.ops import batched_nms, nms
+
+from stemforge.errors import AnnotationsError, InputError, WeightsError
+from stemforge.infer.crystals.lattice import Lattice
+from stemforge.infer.crystals.restoration import prepared
+from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.image import Micrograph
+from stemforge.train.divaesr.model import DIVAESR
+from stemforge.train.faster_rcnn.data import detector_input
+from stemforge.train.faster_rcnn.model import FasterRCNN, class_names
+from stemforge.train.weights import Card
+
+TILE = 512
+"""Side of the tiles that the detector sees at once [pixel]."""
+TILE_OVERLAP = 64
+"""By how much tiles overlap [pixel]: more than a molecule, so that each lies whole in one of them."""
+
+_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px", "label", "score", "x0_nm", "y0_nm", "x1_nm", "y1_nm")
+# What touches a tile's inner border within this is cut off there; its neighbour has it whole [pixel].
+_CUT = 2.0
+
+
+@dataclass(frozen=True)
+class MoleculeDetection:
+    """The molecules found on a micrograph.
+
+    Parameters
+    ----------
+    micrograph
+        What was looked at.
+    molecules
+        Boxes and their middles [pixel of the micrograph; −0.5 is the edge of the first] with columns ``label``,
+        the name of the class, and ``score``; best first.
+    shown
+        What the detector saw: the image at its pixel size, restored where a restorer was given, between 0 and 1.
+    threshold
+        Score from which a detection counts.
+    sampling
+        Pixel size of the micrograph [Å], from its file or from its lattice, or None.
+    """
+
+    micrograph: Micrograph
+    molecules: Annotations
+    shown: NDArray[np.float32]
+    threshold: float
+    sampling: float | None
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write ``x0_px,y0_px,x1_px,y1_px,label,score`` and the corners in nm, empty without calibration."""
+        boxes = self.molecules.boxes
+        assert boxes is not None  # noqa: S101 - detections have boxes; for the type checker
+        with Path(path).open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(_COLUMNS)
+            rows = zip(boxes, self.molecules["label"], self.molecules["score"], strict=True)
+            for box, label, score in rows:
+                scaled = [""] * 4 if self.sampling is None else [f"{v * self.sampling / 10:.4f}" for v in box]
+                writer.writerow([*(f"{v:.2f}" for v in box), label, f"{score:.4f}", *scaled])
+
+
+def read_molecules(path: str | Path) -> Annotations:
+    """Read a table of boxes: ``x0_px,y0_px,x1_px,y1_px,label`` and, where there is one, ``score``.
+
+    Parameters
+    ----------
+    path
+        CSV file that ``stemforge infer molecules`` wrote, or labels of the same columns.
+
+    Returns
+    -------
+    Annotations
+        Boxes and their middles [pixel], with columns ``label`` and perhaps ``score``.
+
+    Raises
+    ------
+    AnnotationsError
+        File missing or no such table.
+    """
+    table = Annotations.from_csv(path)
+    with Path(path).open(newline="", encoding="utf-8-sig") as stream:
+        # from_csv has checked that every row has a cell for each column.
+        rows = [row for row in csv.DictReader(stream) if any((cell or "").strip() for cell in row.values())]
+    header = {str(name).strip() for name in rows[0]} if rows else set()
+    if table.boxes is None or (rows and "label" not in header):
+        raise AnnotationsError(f"{path}: expected columns x0_px,y0_px,x1_px,y1_px,label")
+    labels = np.array(
+        [str({k.strip(): v for k, v in row.items()}["label"]).strip() for row in rows], dtype=object
+    )
+    columns = {name: table[name] for name in ("score",) if name in table.columns}
+    return Annotations(table.points, table.boxes, {"label": labels, **columns})
+
+
+def detect_molecules(
+    micrograph: Micrograph,
+    detector: torch.nn.Module,
+    card: Card,
+    *,
+    restorer: tuple[torch.nn.Module, Card] | None = None,
+    lattice: Lattice | None = None,
+    threshold: float | None = None,
+    tile: int = TILE,
+    tile_overlap: int = TILE_OVERLAP,
+    iou: float = 0.5,
+    device: str | torch.device = "cpu",
+) -> MoleculeDetection:
+    """Find molecules on a micrograph with a trained Faster R-CNN.
+
+    Parameters
+    ----------
+    micrograph
+        The image.
+    detector, card
+        Of the detector, from :func:`stemforge.train.load_weights`.
+    restorer
+        Network and card of a DIVAESR that restores the image first; the one with which the detector's training
+        images were restored. None shows it the image as it is.
+    lattice
+        Gives the pixel size of an uncalibrated image of a crystal.
+    threshold
+        Score from which a detection counts; by default the card's.
+    tile, tile_overlap
+        Side of the detector's tiles and by how much they overlap [pixel of the image it sees].
+    iou
+        Overlap (intersection over union) from which two boxes are the same molecule.
+    device
+        Where the networks run.
+
+    Returns
+    -------
+    MoleculeDetection
+        Boxes on the micrograph, best first.
+
+    Raises
+    ------
+    InputError
+        Options out of range, image too small to restore.
+    WeightsError
+        Weights of another architecture.
+    """
+    threshold = card.threshold if threshold is None else threshold
+    check_options(threshold, tile, tile_overlap, iou)
+    if not isinstance(detector, FasterRCNN):
+        raise WeightsError(
+            f"detecting molecules needs a faster-rcnn, these weights are of a {card.architecture}"
+        )
+    network = _check_restorer(card, restorer)
+    sampling = micrograph.sampling or (lattice.sampling if lattice else None)
+    zoom = int(card.inputs.get("zoom", 1))
+    image, _ = prepared(micrograph, card, lattice, patch=network is not None)
+    shown = detector_input(image, None if network is None else network.to(device), zoom)
+    boxes, labels, scores = detect_boxes(
+        detector,
+        shown,
+        threshold=threshold,
+        tile=tile,
+        overlap=tile_overlap,
+        iou=iou,
+        exclusive=True,  # a detector in doubt gives one molecule both names
+        device=device,
+    )
+    height, width = micrograph.shape
+    # The detector counts from the outer edge of the first pixel, we from its centre.
+    scale = np.tile([width / shown.shape[1], height / shown.shape[0]], 2)
+    boxes = np.clip(boxes * scale, 0, [width, height] * 2) - 0.5
+    names = np.array(class_names(detector.settings, torch.from_numpy(labels)), dtype=object)
+    molecules = Annotations((boxes[:, :2] + boxes[:, 2:]) / 2, boxes, {"label": names, "score": scores})
+    return MoleculeDetection(micrograph, molecules, shown, threshold, sampling)
+
+
+def _check_restorer(card: Card, restorer: tuple[torch.nn.Module, Card] | None) -> DIVAESR | None:
+    """Refuse a restorer that does not go with the detector, or its absence where it is needed."""
+    wanted = card.inputs.get("restorer")
+    if restorer is None:
+        if wanted:
+            raise InputError(
+                f"the detector was trained on restored images: give the restorer's weights, {wanted['file']} "
+                "(--restorer)"
+            )
+        return None
+    network, other = restorer
+    if not isinstance(network, DIVAESR):
+        raise WeightsError(f"restoring needs a divaesr, the restorer's weights are of a {other.architecture}")
+    both = card.sampling, other.sampling
+    if both[0] and both[1] and abs(both[0] / both[1] - 1) > 0.02:
+        raise WeightsError(
+            f"detector and restorer were trained at different pixel sizes, {both[0]:g} and {both[1]:g} Å; "
+            "use weights that belong together"
+        )
+    return network
+
+
+def check_options(threshold: float, tile: int, tile_overlap: int, iou: float) -> None:
+    """Refuse options of :func:`detect_molecules` that are out of range."""
+    if not 0 <= threshold < 1:
+        raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
+    if tile < 64:
+        raise InputError(f"tile must be at least 64 pixels, not {tile}")
+    if not 0 <= tile_overlap <= tile // 2:
+        raise InputError(f"tile_overlap must lie between 0 and half a tile ({tile // 2}), not {tile_overlap}")
+    if not 0 < iou <= 1:
+        raise InputError(f"iou must lie between 0 and 1, not {iou}")
+
+
+def detect_boxes(
+    detector: torch.nn.Module,
+    image: ArrayLike,
+    *,
+    threshold: float = 0.0,
+    tile: int = TILE,
+    overlap: int = TILE_OVERLAP,
+    iou: float = 0.5,
+    exclusive: bool = False,
+    device: str | torch.device = "cpu",
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """Detect objects in overlapping tiles of an image and merge them.
+
+    A detection that touches a tile's border inside the image is dropped where the overlap lets the neighbour see
+    it whole. What is left is merged by non-maximum suppression.
+
+    Parameters
+    ----------
+    detector
+        In torchvision's manner: takes a list of (1, height, width), gives ``boxes``, ``labels`` and ``scores``.
+    image
+        As the detector wants it, shape (height, width).
+    threshold, tile, overlap, iou, device
+        As for :func:`detect_molecules`.
+    exclusive
+        One place holds one object: of boxes of different classes that overlap only the best is kept. Without, each
+        class is merged by itself, as average precision wants it.
+
+    Returns
+    -------
+    boxes, labels, scores
+        Shapes (n, 4), (n,), (n,); best first. Boxes are (x0, y0, x1, y1) [pixel of the image], 0 being
+        the outer edge of the first pixel.
+    """
+    values = np.asarray(image, dtype=np.float32)
+    detector = detector.to(device).eval()
+    boxes, labels, scores = [torch.zeros(0, 4)], [torch.zeros(0, dtype=torch.int64)], [torch.zeros(0)]
+    with torch.inference_mode():
+        for y0, y1, x0, x1 in _tiles(values.shape[0], values.shape[1], tile, overlap):
+            part = torch.from_numpy(np.ascontiguousarray(values[y0:y1, x0:x1]))[None].to(device)
+            found = {name: value.cpu() for name, value in detector([part])[0].items()}
+            box = found["boxes"].float() + torch.tensor([x0, y0, x0, y0])
+            keep = found["scores"] >= threshold
+            for inner, side in ((x0, 0), (y0, 1)):
+                keep &= (box[:, side] > inner + _CUT) if inner > 0 and overlap else True
+            for outer, end, side in ((x1, values.shape[1], 2), (y1, values.shape[0], 3)):
+                keep &= (box[:, side] < outer - _CUT) if outer < end and overlap else True
+            boxes.append(box[keep])
+            labels.append(found["labels"][keep].long())
+            scores.append(found["scores"][keep].float())
+    box, label, score = torch.cat(boxes), torch.cat(labels), torch.cat(scores)
+    kept = nms(box, score, iou) if exclusive else batched_nms(box, score, label, iou)
+    return box[kept].numpy().astype(float), label[kept].numpy(), score[kept].numpy().astype(float)
+
+
+def _tiles(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:
+    """Cover an image with overlapping tiles of equal size: top, bottom, left, right."""
+
+    def starts(length: int) -> list[int]:
+        if length <= tile:
+            return [0]
+        count = 1 + int(np.ceil((length - tile) / (tile - overlap)))
+        return [int(start) for start in np.rint(np.linspace(0, length - tile, count))]
+
+    for top in starts(height):
+        for left in starts(width):
+            yield top, min(top + tile, height), left, min(left + tile, width)

@@ -1,0 +1,153 @@
+"""Restoration of noisy micrographs by DIVAESR: overlapping patches, blended."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from stemforge.errors import InputError, WeightsError
+from stemforge.infer.crystals.lattice import Lattice
+from stemforge.infer.resampling import resampled
+from stemforge.micrograph.image import Micrograph
+from stemforge.train.divaesr.model import DIVAESR, PATCH, SCALE
+from stemforge.train.divaesr.stitching import restore_image
+from stemforge.train.preprocess import prepare_idpc
+from stemforge.train.weights import Card
+
+OVERLAP = 16
+"""By how much neighbouring patches overlap at least [pixel]."""
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A restored micrograph.
+
+    Parameters
+    ----------
+    micrograph
+        What was restored.
+    image
+        Shape (2 × height, 2 × width) of the micrograph at the network's pixel size, between 0 and 1.
+    sampling
+        Pixel size of ``image`` [Å], or None where the micrograph's is not known.
+    """
+
+    micrograph: Micrograph
+    image: NDArray[np.float32]
+    sampling: float | None
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """Pixels of the micrograph along one pixel of ``image``, (x, y)."""
+        height, width = self.micrograph.shape
+        return np.array([width / self.image.shape[1], height / self.image.shape[0]])
+
+    def to_original(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Return where points (x, y) of the restored image lie on the micrograph [pixel], shape (n, 2)."""
+        return (np.asarray(points, dtype=float).reshape(-1, 2) + 0.5) * self.scale - 0.5
+
+    def as_micrograph(self) -> Micrograph:
+        """Return the restored image as a micrograph with its own pixel size."""
+        return Micrograph(self.image, self.sampling, self.micrograph.modality, self.micrograph.name)
+
+
+def restore_micrograph(
+    micrograph: Micrograph,
+    model: torch.nn.Module,
+    card: Card,
+    *,
+    lattice: Lattice | None = None,
+    overlap: int = OVERLAP,
+    device: str | torch.device = "cpu",
+) -> Restoration:
+    """Restore a micrograph with a trained DIVAESR.
+
+    The image is resampled to the pixel size that the network was trained at where its own is known, brought to
+    0 … 1 as a whole, as in training, and restored in overlapping patches at twice as many pixels along each
+    side.
+
+    Parameters
+    ----------
+    micrograph
+        The noisy image.
+    model, card
+        From :func:`stemforge.train.load_weights`.
+    lattice
+        Gives the pixel size of an uncalibrated image of a crystal, from
+        :func:`stemforge.infer.find_lattice`; the file's own calibration has precedence.
+    overlap
+        By how much neighbouring patches overlap at least, 0 to 63 [pixel]. More is smoother and slower: the
+        number of patches grows as 1 / (64 − overlap)².
+    device
+        Where the network runs.
+
+    Returns
+    -------
+    Restoration
+        The image at half the network's pixel size, and that pixel size.
+
+    Raises
+    ------
+    InputError
+        Image smaller than a patch at the network's pixel size, or without contrast.
+    WeightsError
+        Weights of another architecture.
+
+    Examples
+    --------
+    >>> from stemforge.train import DIVAESR, DIVAESRSettings
+    >>> network = DIVAESR(DIVAESRSettings(channels=(4, 8), latent=4, blocks=1, features=4)).eval()
+    >>> noisy = Micrograph(np.random.default_rng(0).random((80, 100)), sampling=0.25)
+    >>> restoration = restore_micrograph(noisy, network, Card("divaesr", 0.25))
+    >>> restoration.image.shape, restoration.sampling
+    ((160, 200), 0.125)
+    """
+    if not isinstance(model, DIVAESR):
+        raise WeightsError(f"restoring needs a divaesr, these weights are of a {card.architecture}")
+    if not 0 <= overlap < PATCH:
+        raise InputError(f"overlap must lie between 0 and {PATCH - 1} pixels, not {overlap}")
+    image, sampling = prepared(micrograph, card, lattice, patch=True)
+    restored = restore_image(model.to(device), image, overlap=overlap)
+    return Restoration(micrograph, restored, None if sampling is None else sampling / SCALE)
+
+
+def prepared(
+    micrograph: Micrograph, card: Card, lattice: Lattice | None = None, *, patch: bool = False
+) -> tuple[NDArray[np.float32], float | None]:
+    """Make of a micrograph what a network was trained on: its pixel size, its high-pass, 0 … 1.
+
+    Parameters
+    ----------
+    micrograph
+        The image; without a pixel size it is taken to have the network's.
+    card
+        Of the network.
+    lattice
+        Gives the pixel size where the micrograph has none.
+    patch
+        Refuse images that are then smaller than a patch of DIVAESR.
+
+    Returns
+    -------
+    image, sampling
+        Between 0 and 1, and its pixel size [Å]; None where it is not known.
+    """
+    sampling = micrograph.sampling or (lattice.sampling if lattice else None)
+    try:
+        image, sampling = resampled(micrograph.image, sampling, card.sampling)
+        if patch:
+            require_patch(image.shape)
+        high_pass = float(card.inputs.get("high_pass") or 0)
+        return prepare_idpc(image, sampling or card.sampling, high_pass), sampling
+    except InputError as error:
+        raise InputError(f"{micrograph.name}: {error}") from error
+
+
+def require_patch(shape: tuple[int, ...]) -> None:
+    """Refuse an image that is smaller than a patch at the network's pixel size."""
+    if min(shape) < PATCH:
+        raise InputError(
+            f"the image has {shape[1]} × {shape[0]} pixels at the network's pixel size; restoring needs at least "
+            f"{PATCH} × {PATCH}, one patch"
+        )

@@ -1,0 +1,1 @@
+"""Engines: from a structure to the noise-free signal of every detector."""

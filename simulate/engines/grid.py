@@ -1,0 +1,192 @@
+"""The periodic grid on which ``kernels`` puts an image together, on the CPU or on a torch device."""
+
+from typing import Any
+
+import numpy as np
+from abtem import CustomScan
+from abtem.distributions import from_values
+from ase import Atoms
+from numpy.typing import NDArray
+from scipy import fft
+
+from stemforge.cache import compiled
+from stemforge.errors import InputError
+from stemforge.simulate.engines.reference import reproducible
+from stemforge.simulate.microscope import Microscope
+from stemforge.simulate.scan import Scan
+
+# Nodes and weights for the average over the focal spread.
+_SPREAD_NODES, _SPREAD_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
+
+Complex = NDArray[np.complex64]
+
+
+class Grid:
+    """The periodic grid on which an image is put together, and its spatial frequencies."""
+
+    def __init__(self, atoms: Atoms, microscope: Microscope, scan: Scan) -> None:
+        width, height = float(atoms.cell[0, 0]), float(atoms.cell[1, 1])
+        x0, y0 = scan.origin((width, height))
+        self.microscope = microscope
+        self.scan = scan
+        # Fine enough for the probe's intensity, which ends at 2α/λ; the pixels are every `factor`-th point.
+        nyquist = microscope.wavelength / (4e-3 * microscope.semiangle_cutoff)
+        self.factor = int(np.ceil(scan.sampling / (0.95 * nyquist)))
+        self.step = scan.sampling / self.factor
+        periodic = [np.isclose(side % self.step, 0, atol=1e-6) or np.isclose(side % self.step, self.step, atol=1e-6)
+                    for side in (width, height)]  # fmt: skip
+        # A cell that is no whole number of steps is padded; its margin keeps the seam out of the image.
+        sizes = [side / self.step for side in (height, width)]
+        self.shape = tuple(
+            round(n) if p else fft.next_fast_len(int(np.ceil(n)), real=True)
+            for n, p in zip(sizes, reversed(periodic), strict=True)
+        )
+        self.origin = np.array([x0, y0])
+        qy = np.fft.fftfreq(self.shape[0], self.step)
+        qx = np.fft.rfftfreq(self.shape[1], self.step)
+        self.q2 = (qy[:, None] ** 2 + qx[None, :] ** 2).astype(np.float32)
+        self.spectrum_shape = self.q2.shape
+        # Undo the smoothing by the splines with which atoms are put on the grid.
+        window = np.sinc(qy * self.step)[:, None] ** 4 * np.sinc(qx * self.step)[None, :] ** 4
+        self._unspline = (1 / window).astype(np.float32)
+
+    def zeros(self, channels: int) -> Any:
+        """Return an empty spectrum, shape (channels, qy, qx)."""
+        return np.zeros((channels, *self.spectrum_shape), dtype=np.complex64)
+
+    def put(self, array: Any) -> Any:
+        """Return an array where the arithmetic is done."""
+        return array
+
+    def density(self, positions: NDArray[np.float64], weights: NDArray[np.float32]) -> Any:
+        """Fourier transform of weighted points."""
+        grid = np.zeros(self.shape, dtype=np.float32)
+        _spread_splines(grid, (positions[:, :2] - self.origin) / self.step, weights)
+        return fft.rfft2(grid) * self._unspline
+
+    def probe(self, defocus: float) -> Complex:
+        """Conjugate Fourier transform of the probe's intensity, ``defocus`` [Å] from its focus, sum 1."""
+        spread = self.microscope.focal_spread
+        defoci = defocus + spread * _SPREAD_NODES if spread else np.array([defocus])
+        weights = _SPREAD_WEIGHTS / _SPREAD_WEIGHTS.sum() if spread else np.ones(1)
+        # The probe needs only as much room as it is wide: a small grid, put into the large one.
+        radius = np.abs(defoci).max() * self.microscope.semiangle_cutoff * 1e-3
+        radius += 8 + 3 * (self.microscope.A1 + self.microscope.B2) * self.microscope.semiangle_cutoff * 1e-3
+        size = [min(n, fft.next_fast_len(int(np.ceil(2 * radius / self.step)))) for n in self.shape]
+        probe = self.microscope.probe(from_values(-defoci), gpts=(size[1], size[0]), sampling=self.step)
+        # On a grid point: abTEM's own middle lies between two of them where the size is odd.
+        middle = CustomScan([(size[1] // 2 * self.step, size[0] // 2 * self.step)])
+        with reproducible():
+            waves = probe.build(scan=middle, lazy=False).array.reshape(-1, size[1], size[0])
+        intensity = np.tensordot(weights, np.abs(waves) ** 2, 1).T  # abTEM is [x, y]
+        intensity = (intensity / intensity.sum()).astype(np.float32)
+        full = np.zeros(self.shape, dtype=np.float32)
+        full[: size[0], : size[1]] = intensity
+        full = np.roll(full, [-(n // 2) for n in size], (0, 1))
+        return np.conj(fft.rfft2(full))
+
+    def spread(self, depth: float, mean_free_path: float, angle: float) -> NDArray[np.float32] | float:
+        """Return what elastic scattering above ``depth`` [Å] leaves of the probe's transform, as a factor."""
+        if not np.isfinite(mean_free_path):
+            return 1.0
+        sharp = np.exp(-depth / mean_free_path)
+        # Scattered evenly along the way: the mean square path after scattering is a third of the depth's.
+        sigma = angle * depth / np.sqrt(3)
+        return (sharp + (1 - sharp) * np.exp(-2 * np.pi**2 * sigma**2 * self.q2)).astype(np.float32)
+
+    def image(self, spectrum: Any) -> NDArray[np.float32]:
+        """Back to pixels; point densities become fractions of the incident electrons."""
+        height, width = self.scan.shape
+        full = self._back(spectrum) / self.step**2
+        pixels = full[:, :: self.factor, :: self.factor][:, :height, :width]
+        return np.ascontiguousarray(np.clip(pixels, 0, None), dtype=np.float32)
+
+    def _back(self, spectrum: Any) -> NDArray[np.float32]:
+        return fft.irfft2(spectrum, s=self.shape, axes=(-2, -1))
+
+
+class TorchGrid(Grid):
+    """The same grid on a torch device; only probes are made on the CPU."""
+
+    def __init__(self, atoms: Atoms, microscope: Microscope, scan: Scan, device: str) -> None:
+        import torch
+
+        super().__init__(atoms, microscope, scan)
+        self.torch = torch
+        try:
+            self.device = torch.device(device)
+            torch.zeros(1, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f"device: {device!r} cannot be used ({error}); take cpu") from error
+        self._unspline_there = self.put(self._unspline)
+
+    def zeros(self, channels: int) -> Any:
+        """Return an empty spectrum, shape (channels, qy, qx)."""
+        shape = (channels, *self.spectrum_shape)
+        return self.torch.zeros(shape, dtype=self.torch.complex64, device=self.device)
+
+    def put(self, array: Any) -> Any:
+        """Return an array as a tensor on the device."""
+        return self.torch.as_tensor(array, device=self.device) if isinstance(array, np.ndarray) else array
+
+    def density(self, positions: NDArray[np.float64], weights: NDArray[np.float32]) -> Any:
+        """Fourier transform of weighted points."""
+        torch = self.torch
+        points = torch.as_tensor((positions[:, :2] - self.origin) / self.step, device=self.device)
+        cell = points.floor()
+        t = points - cell
+        # Weights of the four nearest grid points, shape (n, 2, 4), as in _spline.
+        spline = torch.stack(
+            [(1 - t) ** 3 / 6, 2 / 3 - t**2 + t**3 / 2, 2 / 3 - (1 - t) ** 2 + (1 - t) ** 3 / 2, t**3 / 6], -1
+        )
+        steps = torch.arange(-1, 3, device=self.device)
+        size = torch.tensor(self.shape[::-1], device=self.device)[:, None]
+        places = (cell.long()[..., None] + steps) % size
+        flat = places[:, 1, :, None] * self.shape[1] + places[:, 0, None, :]
+        values = spline[:, 1, :, None] * spline[:, 0, None, :] * self.put(weights).double()[:, None, None]
+        # In double precision: atomic additions come in any order.
+        grid = torch.zeros(self.shape[0] * self.shape[1], dtype=torch.float64, device=self.device)
+        grid.index_add_(0, flat.flatten(), values.flatten())
+        return torch.fft.rfft2(grid.float().reshape(self.shape)) * self._unspline_there
+
+    def _back(self, spectrum: Any) -> NDArray[np.float32]:
+        return self.torch.fft.irfft2(spectrum, s=self.shape).cpu().numpy()
+
+
+def make_grid(atoms: Atoms, microscope: Microscope, scan: Scan, device: str = "cpu") -> Grid:
+    """Return a grid on the CPU, through NumPy, or on a torch device.
+
+    Raises
+    ------
+    InputError
+        The device cannot be used here.
+    """
+    return Grid(atoms, microscope, scan) if device == "cpu" else TorchGrid(atoms, microscope, scan, device)
+
+
+@compiled
+def _spread_splines(
+    grid: NDArray[np.float32], points: NDArray[np.float64], weights: NDArray[np.float32]
+) -> None:
+    """Add weighted points (x, y) [grid step] to a periodic grid as cubic B-splines."""
+    height, width = grid.shape
+    wx = np.empty(4)
+    wy = np.empty(4)
+    for i in range(points.shape[0]):
+        x, y = points[i]
+        fx, fy = np.floor(x), np.floor(y)
+        _spline(x - fx, wx)
+        _spline(y - fy, wy)
+        for a in range(4):
+            row = int(fy + a - 1) % height
+            for b in range(4):
+                grid[row, int(fx + b - 1) % width] += weights[i] * wy[a] * wx[b]
+
+
+@compiled
+def _spline(t: float, weights: NDArray[np.float64]) -> None:
+    """Weights of the four nearest grid points at fraction t between the middle two."""
+    weights[0] = (1 - t) ** 3 / 6
+    weights[1] = 2 / 3 - t**2 + t**3 / 2
+    weights[2] = 2 / 3 - (1 - t) ** 2 + (1 - t) ** 3 / 2
+    weights[3] = t**3 / 6

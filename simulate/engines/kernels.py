@@ -1,0 +1,286 @@
+"""Incoherent imaging of thick light supports by single-atom images.
+
+High-angle scattering from different atoms adds up in intensity, so an image is the sum of every atom's own.
+The image of one thin atom is its *object function* (how much an infinitely small probe would scatter, as a
+function of place) correlated with the probe's intensity at the atom's depth (Pennycook & Jesson 1991,
+doi:10.1016/0304-3991(91)90004-P; Nellist & Pennycook 2000, doi:10.1016/S1076-5670(00)80013-0):
+
+    I(Q) = Σ_z conj(P_z(Q)) Σ_Z a_Z(Q) ρ_{Z,z}(Q)
+
+with ρ the atoms of element Z near depth z, P_z the Fourier transform of the probe intensity there and a_Z that
+of the object function. a_Z is measured once: abTEM multislice images one atom in focus, and the image is
+divided by the probe. One simulation then serves every defocus and aberration.
+"""
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from stemforge.cache import cache_folder
+from stemforge.simulate.engines.grid import Grid, make_grid
+from stemforge.simulate.engines.reference import scan_single_atom
+from stemforge.simulate.microscope import Microscope
+from stemforge.simulate.scan import Scan
+
+# Cell [Å] and probe positions a side of the single-atom image. The object function is smooth in Q, and rings
+# of width 1/12 Å⁻¹ resolve it.
+_ATOM_CELL = 12.0
+_ATOM_SCAN = 36
+_CACHE_VERSION = 1
+
+
+def kernel_signal(
+    atoms: Atoms,
+    microscope: Microscope,
+    scan: Scan,
+    focus: float,
+    *,
+    thermal_sigma: float = 0.08,
+    depth_step: float = 10.0,
+    broadening: bool = True,
+    device: str = "cpu",
+) -> NDArray[np.float32]:
+    """Image a structure as the sum of its atoms' own images.
+
+    Parameters
+    ----------
+    atoms
+        Structure with an orthogonal cell; the beam travels along +z, x and y are periodic.
+    microscope
+        Drawn settings.
+    scan
+        Raster, centred on the cell.
+    focus
+        Depth of the focal plane [Å] below z = 0.
+    thermal_sigma
+        Root mean square thermal displacement of an atom along one direction [Å].
+    depth_step
+        Distance of the planes near focus on which the probe is computed [Å], between which it is interpolated;
+        it grows away from focus, where the probe changes slowly.
+    broadening
+        Spread and attenuate the probe by elastic scattering on its way down (see :func:`elastic_scattering`).
+    device
+        Where the sum is done: ``"cpu"``, or a torch device such as ``"cuda"``, with the same image to 1e-5 of its
+        mean.
+
+    Returns
+    -------
+    ndarray
+        Fraction of incident electrons, shape (detectors, height, width).
+
+    Examples
+    --------
+    >>> atoms = Atoms("Pt", positions=[[8, 8, 2]], cell=[16, 16, 4])
+    >>> image = kernel_signal(atoms, Microscope(), Scan(shape=(48, 48), sampling=0.25, margin=2), focus=2.0)
+    >>> np.unravel_index(image[0].argmax(), image[0].shape) == (24, 24)
+    True
+    """
+    grid = make_grid(atoms, microscope, scan, device)
+    return _sum_over_atoms(grid, atoms, microscope, focus, thermal_sigma, depth_step, broadening)
+
+
+def _sum_over_atoms(
+    grid: Grid,
+    atoms: Atoms,
+    microscope: Microscope,
+    focus: float,
+    thermal_sigma: float,
+    depth_step: float,
+    broadening: bool,
+) -> NDArray[np.float32]:
+    positions = atoms.positions
+    numbers = atoms.numbers
+    elements = [int(z) for z in np.unique(numbers)]
+    objects = {
+        z: [
+            grid.put(_at(object_function(chemical_symbols[z], microscope, d), grid))
+            for d in microscope.detectors.values()
+        ]
+        for z in elements
+    }
+    planes = _planes(positions[:, 2], focus, depth_step)
+    # Between two planes the probe is interpolated: every atom counts on both, by its nearness.
+    fraction = np.interp(positions[:, 2], planes, np.arange(len(planes)))
+    above = np.floor(fraction).astype(int)
+    order = np.lexsort((numbers, above))
+    bounds = np.searchsorted(above[order], np.arange(len(planes) + 1))
+    mean_free_path, angle = elastic_scattering(atoms, microscope) if broadening else (np.inf, 0.0)
+    entrance = positions[:, 2].min() if len(atoms) else 0.0
+
+    spectrum = grid.zeros(len(microscope.detectors))
+    for number, depth in enumerate(planes):
+        members = order[bounds[max(number - 1, 0)] : bounds[number + 1]]
+        weights = (1 - np.abs(fraction[members] - number)).astype(np.float32)
+        if not len(members):
+            continue
+        scattered = grid.zeros(len(microscope.detectors))
+        for z in elements:
+            group = numbers[members] == z
+            if not group.any():
+                continue
+            density = grid.density(positions[members[group]], weights[group])
+            for channel, amplitude in enumerate(objects[z]):
+                scattered[channel] += density * amplitude
+        scattered *= grid.put(grid.probe(depth - focus))
+        scattered *= grid.put(grid.spread(depth - entrance, mean_free_path, angle))
+        spectrum += scattered
+    spectrum *= grid.put(np.exp(-2 * np.pi**2 * thermal_sigma**2 * grid.q2))
+    return grid.image(spectrum)
+
+
+@functools.lru_cache(maxsize=256)
+def _cached_object_function(
+    symbol: str, energy: float, semiangle: float, detector: tuple[float, float], sampling: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    key = f"{_CACHE_VERSION} {symbol} {energy:.6g} {semiangle:.6g} {detector} {sampling:.4f}"
+    name = hashlib.sha256(f"{key} {_ATOM_CELL} {_ATOM_SCAN}".encode()).hexdigest()[:16]
+    path = cache_folder() / f"object-{name}.npy"
+    try:
+        table = np.load(path, allow_pickle=False)
+    except (OSError, ValueError):
+        table = np.stack(_measure_object_function(symbol, energy, semiangle, detector, sampling))
+        _store(path, table)
+    return table[0], table[1]
+
+
+def _store(path: Path, table: NDArray[np.float64]) -> None:
+    """Keep a table for the next run; a read-only home is no reason to stop."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.stem}.{os.getpid()}.npy")
+        np.save(partial, table, allow_pickle=False)
+        partial.replace(path)
+    except OSError:
+        return
+
+
+def object_function(
+    symbol: str, microscope: Microscope, detector: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how one atom scatters to a detector, as a function of spatial frequency.
+
+    Parameters
+    ----------
+    symbol
+        Chemical symbol.
+    microscope
+        Energy and convergence are used; aberrations do not matter to the object.
+    detector
+        Inner and outer angle [mrad].
+
+    Returns
+    -------
+    frequency, amplitude
+        Spatial frequency [1/Å] and object function [Å²]; its value at 0 is the atom's cross-section for
+        scattering to the detector.
+    """
+    # Rounded, so that a recipe that draws its convergence angle does not measure anew for every sample.
+    semiangle = round(microscope.semiangle_cutoff)
+    return _cached_object_function(
+        symbol, microscope.energy, semiangle, detector, round(microscope.potential_sampling() * 0.97, 4)
+    )
+
+
+def _measure_object_function(
+    symbol: str, energy: float, semiangle: float, detector: tuple[float, float], sampling: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    microscope = Microscope(energy=energy, semiangle_cutoff=semiangle, detectors={"detector": detector})
+    image, probe = scan_single_atom(symbol, microscope, _ATOM_CELL, _ATOM_SCAN, sampling)
+    ratio = (np.fft.fft2(image) / np.conj(np.fft.fft2(probe / probe.sum()))).real * (
+        _ATOM_CELL / _ATOM_SCAN
+    ) ** 2
+    steps = np.fft.fftfreq(_ATOM_SCAN, 1 / _ATOM_SCAN)
+    ring = np.rint(np.hypot(*np.meshgrid(steps, steps, indexing="ij"))).astype(int)
+    # Towards the probe's own limit, 2α/λ, both transforms vanish and their quotient is noise.
+    limit = int(0.9 * 2 * semiangle * 1e-3 / microscope.wavelength * _ATOM_CELL)
+    rings = np.arange(limit + 1)
+    amplitude = np.array([ratio[ring == r].mean() for r in rings])
+    return rings / _ATOM_CELL, amplitude
+
+
+def _at(table: tuple[NDArray[np.float64], NDArray[np.float64]], grid: Grid) -> NDArray[np.float32]:
+    """Interpolate an object function to the grid's frequencies; beyond its end the probe carries next to nothing."""
+    return np.interp(np.sqrt(grid.q2), *table).astype(np.float32)
+
+
+def cross_section(symbol: str, microscope: Microscope, detector: str) -> float:
+    """Return an atom's cross-section [Å²] for scattering to a detector of the microscope."""
+    return float(object_function(symbol, microscope, microscope.detectors[detector])[1][0])
+
+
+def elastic_scattering(atoms: Atoms, microscope: Microscope) -> tuple[float, float]:
+    """Return how the probe loses its shape in the specimen.
+
+    An electron scattered elastically on the way down no longer belongs to the sharp probe: a fraction
+    exp(−z/Λ) is left at depth z. The rest arrives spread by its scattering angle times the way.
+
+    Returns
+    -------
+    mean_free_path, angle
+        Λ [Å] from the cross-section of Langmore & Smith (1992) as given by Egerton, Electron Energy-Loss
+        Spectroscopy (2011), eq. 3.5; characteristic angle θ₀ = λ/2πR, R = a₀ Z^(−1/3) [rad] (Lenz model).
+    """
+    positions = atoms.positions
+    if len(atoms) < 2:
+        return np.inf, 0.0
+    Z = atoms.numbers.astype(float)
+    beta2 = 1 - (1 + microscope.energy / 510998.95) ** -2
+    sigma = 1.4e-4 * Z**1.5 / beta2 * (1 - 0.26 * Z / (137 * np.sqrt(beta2)))  # Å²: 1.4e-6 nm²
+    area = atoms.cell[0, 0] * atoms.cell[1, 1]
+    thickness = max(np.ptp(positions[:, 2]), 1.0)
+    radius = 0.529 * np.average(Z, weights=sigma) ** (-1 / 3)
+    return float(area * thickness / sigma.sum()), microscope.wavelength / (2 * np.pi * radius)
+
+
+def _planes(z: NDArray[np.float64], focus: float, step: float) -> NDArray[np.float64]:
+    """Depths at which the probe is computed: ``step`` apart at focus, further apart away from it."""
+    if not len(z):
+        return np.array([focus])
+    first, last = z.min() - focus, z.max() - focus
+    offsets = [0.0]
+    while offsets[-1] < max(-first, last):
+        offsets.append(offsets[-1] + max(step, 0.12 * offsets[-1]))
+    both = np.concatenate([-np.array(offsets[:0:-1]), offsets])
+    # The first and last planes lie at the outermost atoms.
+    inner = both[(both > first + 0.1 * step) & (both < last - 0.1 * step)]
+    return focus + np.unique(np.concatenate([[first], inner, [last]]))
+
+
+def atom_image(
+    symbol: str, microscope: Microscope, detector: str, defocus: float, sampling: float, blur: float = 0.0
+) -> NDArray[np.float32]:
+    """Return one atom's image: what a detector of single atoms looks for.
+
+    Parameters
+    ----------
+    symbol, microscope
+        Element and drawn settings.
+    detector
+        Name of a detector of the microscope.
+    defocus
+        Distance of the atom from the focal plane [Å].
+    sampling
+        Pixel size [Å].
+    blur
+        Standard deviation of a further Gaussian blur, such as the source or thermal motion [Å].
+
+    Returns
+    -------
+    ndarray
+        Fraction of incident electrons, square, the atom on the middle pixel.
+    """
+    radius = 4 + abs(defocus) * microscope.semiangle_cutoff * 1e-3 + 3 * blur
+    size = 2 * int(np.ceil(radius / sampling)) + 1
+    side = size * sampling
+    # Pixel (size // 2) is the middle one.
+    middle = (size // 2) * sampling
+    atom = Atoms(symbol, positions=[[middle, middle, 0.0]], cell=[side, side, 1.0])
+    scan = Scan.model_construct(shape=(size, size), sampling=sampling, margin=0.0)
+    only = microscope.model_copy(update={"detectors": {detector: microscope.detectors[detector]}})
+    return kernel_signal(atom, only, scan, focus=-defocus, thermal_sigma=blur, broadening=False)[0]

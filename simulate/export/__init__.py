@@ -1,0 +1,1 @@
+"""Export: a corpus in the formats of other programs."""

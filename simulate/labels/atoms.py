@@ -1,0 +1,109 @@
+"""Labels: where every scattered atom is on the image, and how visible it is."""
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from stemforge.micrograph.annotations import Annotations
+from stemforge.simulate.engines.kernels import atom_image
+from stemforge.simulate.labels.visibility import visibility
+from stemforge.simulate.microscope import Microscope
+from stemforge.simulate.recording.degrade import FWHM
+from stemforge.simulate.scan import Scan
+from stemforge.structures import Tag
+
+# Atoms of about the same defocus share one image: within 5 Å near focus, within a tenth of it far away.
+_DEFOCUS_STEP = 5.0
+_DEFOCUS_SHARE = 0.1
+# Width of the smoothing that estimates the background [Å].
+_BACKGROUND_SIGMA = 3.0
+
+
+def label_atoms(
+    atoms: Atoms,
+    signal: NDArray[np.float32],
+    microscope: Microscope,
+    scan: Scan,
+    focus: float,
+    *,
+    reference_dose: float,
+    source_size: float = 1.0,
+    thermal_sigma: float = 0.08,
+) -> Annotations:
+    """Describe the scattered atoms in the field of view.
+
+    Parameters
+    ----------
+    atoms
+        Structure; atoms tagged :attr:`Tag.SINGLE_ATOM` or :attr:`Tag.CLUSTER_ATOM` are labelled.
+    signal
+        Noise-free image, shape (detectors, height, width); the first detector is looked at.
+    microscope, scan, focus
+        As given to the engine.
+    reference_dose, source_size
+        Dose [e/Å²] and source [FWHM Å] at which ``contrast`` and ``cnr`` are quoted, against counting noise alone;
+        :func:`stemforge.simulate.visibility` gives them at others, and against texture.
+    thermal_sigma
+        Root mean square thermal displacement along one direction [Å].
+
+    Returns
+    -------
+    Annotations
+        Points (x, y) [pixel] and columns ``element`` (atomic number), ``tag``, ``z_angstrom``,
+        ``defocus_angstrom`` (depth below the focal plane), ``scattering`` (sum of the atom's image [Å²]),
+        ``background`` (fraction of electrons beside the atom), ``contrast`` and ``cnr``, and
+        ``peak_width_angstrom``, ``noise_width_angstrom``, the standard deviations of the Gaussians with the
+        image's sum and its peak, or its sum of squares; the source's is taken out of both.
+    """
+    chosen = np.isin(atoms.get_tags(), (Tag.SINGLE_ATOM, Tag.CLUSTER_ATOM))
+    origin = np.array(scan.origin((atoms.cell[0, 0], atoms.cell[1, 1])))
+    points = (atoms.positions[chosen, :2] - origin) / scan.sampling
+    within = Annotations(points).inside(signal.shape[1:])
+    points = points[within]
+    z = atoms.positions[chosen, 2][within]
+    numbers = atoms.numbers[chosen][within]
+    defocus = z - focus
+
+    detector = next(iter(microscope.detectors))
+    source = source_size / FWHM
+    blur = float(np.hypot(source, thermal_sigma))
+    area = scan.sampling**2
+    scattering, peak_width, noise_width = np.zeros(len(points)), np.ones(len(points)), np.ones(len(points))
+    scale = _DEFOCUS_STEP / _DEFOCUS_SHARE
+    steps = np.rint(np.arcsinh(defocus / scale) / _DEFOCUS_SHARE).astype(int)
+    for number, step in sorted({*zip(numbers.tolist(), steps.tolist(), strict=True)}):
+        which = (numbers == number) & (steps == step)
+        depth = float(scale * np.sinh(step * _DEFOCUS_SHARE))
+        # Blurred by the source already: a defocused probe is no Gaussian, and only the step from this source
+        # size to another takes it for one.
+        image = atom_image(chemical_symbols[number], microscope, detector, depth, scan.sampling, blur)
+        image = image.astype(float)
+        scattering[which] = total = image.sum() * area
+        peak_width[which] = _without(total / (2 * np.pi * image.max()), source)
+        noise_width[which] = _without(total**2 / (4 * np.pi * np.sum(image**2) * area), source)
+    # The support's own texture is background too: smoothed over more than an atom's width.
+    smooth = ndimage.gaussian_filter(signal[0], _BACKGROUND_SIGMA / scan.sampling, mode="nearest")
+    columns, rows = np.rint(points).astype(int).T
+    background = smooth[np.clip(rows, 0, signal.shape[1] - 1), np.clip(columns, 0, signal.shape[2] - 1)]
+    labels = Annotations(
+        points,
+        columns={
+            "element": numbers.astype(np.uint8),
+            "tag": atoms.get_tags()[chosen][within].astype(np.uint8),
+            "z_angstrom": z,
+            "defocus_angstrom": defocus,
+            "scattering": scattering,
+            "peak_width_angstrom": peak_width,
+            "noise_width_angstrom": noise_width,
+            "background": background.astype(float),
+        },
+    )
+    contrast, cnr = visibility(labels, reference_dose, source_size)
+    return Annotations(points, columns={**labels.columns, "contrast": contrast, "cnr": cnr})
+
+
+def _without(variance: float, source: float) -> float:
+    """Width that is left of a variance without the source's, kept above nothing."""
+    return float(np.sqrt(max(variance - source**2, 1e-4)))

@@ -1,0 +1,1 @@
+"""Planning: how far an engine is from its reference, and the cheapest that is near enough."""

@@ -1,0 +1,295 @@
+"""From noise-free signal to the image that a detector would have written.
+
+One pure function, used alike by training, dose sweeps and export. In order: contamination, finite source, scan
+distortion, emission flicker, electron counting, detector, quantisation.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from ase.units import _e
+from numpy.typing import NDArray
+from pydantic import model_validator
+from scipy import ndimage
+from scipy import signal as sps
+
+from stemforge.errors import InputError
+from stemforge.settings import Fraction, NonNegative, Positive, Random, Settings
+from stemforge.simulate.microscope import SEGMENTS
+
+FWHM = 2 * np.sqrt(2 * np.log(2))
+"""Full width at half maximum of a Gaussian of standard deviation 1."""
+
+
+class Degradation(Settings):
+    """What stands between the specimen's signal and the recorded image.
+
+    Parameters
+    ----------
+    source_size
+        Full width at half maximum of the effective source, as a Gaussian blur [Å].
+    dose
+        Incident electrons per area [e/Å²]. Give either this or ``beam_current`` and ``dwell_time``.
+    beam_current, dwell_time
+        Beam current [pA] and time a pixel [µs].
+    counting
+        Draw electron counts from the Poisson distribution; False gives their expectation.
+    flicker
+        Relative standard deviation of the emission current; a cold field emitter shows some 1 % as streaks
+        along the scan lines.
+    flicker_time
+        Correlation time of the flicker [scan lines]; below 1 the streaks end within a line.
+    line_jitter
+        Standard deviation of each line's displacement along the line [Å].
+    drift, drift_angle
+        Specimen drift over the whole frame [Å] and its azimuth [rad].
+    tear, tear_position
+        Jump along the lines [Å] when the specimen discharges, and the fraction of the frame after which it
+        happens.
+    gain, offset, read_noise
+        Detector units an electron, at no electron, and their standard deviation at no electron.
+    gain_spread
+        Relative standard deviation between the channels' gains, such as a detector's segments have.
+    contamination, contamination_length
+        Root mean square of a smooth film's share in the signal, relative to the signal's mean, and its
+        correlation length [Å]. It scatters to annular detectors; on four segments its phase gradient deflects.
+    bits
+        Digitised to whole units and clipped to 0 … 2^bits − 1; None keeps real numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> clean = np.full((1, 64, 64), 0.02, dtype="float32")
+    >>> degraded = degrade(clean, Degradation(dose=2e4), sampling=0.3, rng=np.random.default_rng(0))
+    >>> bool(abs(degraded.image.mean() / (2e4 * 0.3**2 * 0.02) - 1) < 0.01)
+    True
+    """
+
+    source_size: NonNegative = 1.0
+    dose: NonNegative | None = None
+    beam_current: Positive | None = None
+    dwell_time: Positive | None = None
+    counting: bool = True
+    flicker: NonNegative = 0.0
+    flicker_time: Positive = 0.5
+    line_jitter: NonNegative = 0.0
+    drift: NonNegative = 0.0
+    drift_angle: Random = 0.0
+    tear: Random = 0.0
+    tear_position: Fraction = 0.5
+    gain: Positive = 1.0
+    offset: Random = 0.0
+    read_noise: NonNegative = 0.0
+    gain_spread: NonNegative = 0.0
+    contamination: NonNegative = 0.0
+    contamination_length: Positive = 30.0
+    bits: int | None = None
+
+    @model_validator(mode="after")
+    def _one_dose(self) -> Self:
+        current = (self.beam_current is not None, self.dwell_time is not None)
+        if current[0] != current[1]:
+            raise ValueError("beam_current [pA] and dwell_time [µs] are given together or not at all")
+        if current[0] and self.dose is not None:
+            raise ValueError("give either dose [e/Å²] or beam_current and dwell_time, not both")
+        if self.bits is not None and not 1 <= self.bits <= 32:
+            raise ValueError(f"bits must be 1 to 32 or null, got {self.bits}")
+        return self
+
+    def electrons_per_pixel(self, sampling: float) -> float:
+        """Incident electrons a pixel of side ``sampling`` [Å]; the settings must be drawn."""
+        if self.dose is not None:
+            return self.dose * sampling**2
+        if self.beam_current is not None and self.dwell_time is not None:
+            return self.beam_current * 1e-12 * self.dwell_time * 1e-6 / _e
+        raise InputError("degradation: give dose [e/Å²], or beam_current [pA] and dwell_time [µs]")
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A degraded image, and where the scan put what it shows.
+
+    Parameters
+    ----------
+    image
+        Detector units, shape (channels, height, width), float32.
+    displacement
+        How far each line's content lies from its true place, (dx, dy) [pixel], shape (height, 2).
+    settings
+        The degradation as it was drawn.
+    """
+
+    image: NDArray[np.float32]
+    displacement: NDArray[np.float64]
+    settings: Degradation
+
+    def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where points (x, y) [pixel] of the undistorted specimen appear in the image."""
+        return displaced(points, self.displacement)
+
+    def move_boxes(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where boxes (x0, y0, x1, y1) [pixel] appear; they follow their middles and keep their size."""
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+        shift = self.move(middles) - middles
+        return boxes + np.hstack([shift, shift])
+
+
+def displaced(points: NDArray[np.float64], displacement: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where points (x, y) [pixel] appear when each line's content is displaced, shape (height, 2) [pixel]."""
+    if not len(points) or not displacement.any():
+        return points
+    rows = np.arange(len(displacement))
+    # Line r shows specimen height r − dy(r): find the line that shows the point's height.
+    shown = np.maximum.accumulate(rows - displacement[:, 1])
+    line = np.interp(points[:, 1], shown, rows)
+    # Beyond the first and last line a point keeps its distance: what drifts out of the frame is outside.
+    line += points[:, 1] - np.clip(points[:, 1], shown[0], shown[-1])
+    dx = np.interp(line, rows, displacement[:, 0])
+    return np.column_stack([points[:, 0] + dx, line])
+
+
+def degrade(
+    signal: NDArray[np.float32],
+    degradation: Degradation,
+    sampling: float,
+    rng: np.random.Generator,
+    *,
+    device: str = "cpu",
+) -> Degraded:
+    """Turn a noise-free signal into a recorded image.
+
+    Parameters
+    ----------
+    signal
+        Fraction of incident electrons, shape (channels, height, width).
+    degradation
+        What to do; fields that are distributions are drawn from ``rng`` first.
+    sampling
+        Pixel size [Å].
+    rng
+        Source of every random number.
+    device
+        Where blur, distortion and counting are done: ``"cpu"`` or a torch device such as ``"cuda"``. Another device
+        draws other counting noise; the expected image is the same.
+
+    Returns
+    -------
+    Degraded
+        Image in detector units, and the displacement of each scan line.
+    """
+    settings = degradation.draw(rng)
+    electrons = settings.electrons_per_pixel(sampling)
+    values = np.asarray(signal, dtype=np.float32)
+    if values.ndim != 3:
+        raise InputError(f"degrade: signal must have shape (channels, height, width), not {values.shape}")
+    height, width = values.shape[1:]
+
+    if settings.contamination:
+        values = _contaminate(values, settings, sampling, rng)
+    sigma = settings.source_size / FWHM / sampling
+    displacement = _displacement(settings, height, sampling, rng)
+    flicker = _flicker(settings, height, width, rng) if settings.flicker else None
+    if device == "cpu":
+        counts = _image(values, sigma, displacement, flicker, electrons, rng if settings.counting else None)
+    else:
+        from stemforge.simulate.recording.device import image_on_device
+
+        noise = rng if settings.counting else None
+        counts = image_on_device(values, sigma, displacement, flicker, electrons, noise, device)
+    gain = np.full(len(values), settings.gain)
+    if settings.gain_spread:
+        gain *= rng.normal(1, settings.gain_spread, len(values))
+    image = counts * gain[:, None, None].astype(np.float32) + np.float32(settings.offset)
+    if settings.read_noise:
+        image = image + rng.normal(0, settings.read_noise, image.shape).astype(np.float32)
+    if settings.bits is not None:
+        image = np.clip(np.rint(image), 0, 2**settings.bits - 1)
+    return Degraded(image.astype(np.float32), displacement, settings)
+
+
+def _image(
+    values: NDArray[np.float32],
+    sigma: float,
+    displacement: NDArray[np.float64],
+    flicker: NDArray[np.float32] | None,
+    electrons: float,
+    rng: np.random.Generator | None,
+) -> NDArray[np.float32]:
+    """Blur by the source, distort, let the emission flicker and count; without ``rng`` counts are as expected."""
+    if sigma:
+        values = ndimage.gaussian_filter(values, (0, sigma, sigma), mode="nearest")
+    if displacement.any():
+        values = _distort(values, displacement)
+    if flicker is not None:
+        values = values * flicker
+    counts = np.clip(values, 0, None) * np.float32(electrons)
+    return counts if rng is None else rng.poisson(counts).astype(np.float32)
+
+
+def _contaminate(
+    values: NDArray[np.float32], settings: Degradation, sampling: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Add what a smooth film of carbon on the specimen scatters or, on segments, deflects."""
+    film = rng.normal(size=values.shape[1:])
+    film = ndimage.gaussian_filter(film, settings.contamination_length / sampling, mode="wrap")
+    if len(values) == len(SEGMENTS):
+        down, right = np.gradient(film)
+        field = np.stack([right, down, -right, -down])
+    else:
+        field = np.broadcast_to(film - film.min(), values.shape)
+    level = float(np.sqrt((field**2).mean()))
+    return values + np.float32(settings.contamination * values.mean() / max(level, 1e-30)) * field.astype(
+        np.float32
+    )
+
+
+def _displacement(
+    settings: Degradation, height: int, sampling: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Displacement (dx, dy) [pixel] of each scan line's content."""
+    time = np.linspace(-0.5, 0.5, height)  # labels are right for the middle of the frame
+    drift, angle, tear = settings.drift, settings.drift_angle, settings.tear
+    jitter = rng.normal(0, settings.line_jitter, height) if settings.line_jitter else np.zeros(height)
+    torn = np.where(time + 0.5 > settings.tear_position, tear, 0.0)
+    dx = drift * np.cos(angle) * time + jitter + torn
+    dy = drift * np.sin(angle) * time
+    return np.column_stack([dx, dy]) / sampling
+
+
+def _distort(values: NDArray[np.float32], displacement: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Sample each line where the scan really was: by cubic splines along y, then along x.
+
+    The same as :func:`scipy.ndimage.map_coordinates` with edges repeated, four times as fast: a line has one
+    displacement for all its pixels. Linear interpolation would blur by an amount that changes from line to line.
+    """
+    height, width = values.shape[1:]
+    room = int(np.ceil(np.abs(displacement).max())) + 14
+    rows, columns = np.arange(height) - displacement[:, 1] + room, room - displacement[:, 0]
+    r0, c0 = np.floor(rows).astype(int), np.floor(columns).astype(int)
+    wy, wx = (_cubic((places - start).astype(np.float32)) for places, start in ((rows, r0), (columns, c0)))
+    reach = (c0 - 1)[:, None] + np.arange(width + 3)
+    made = np.empty_like(values)
+    for image, out in zip(values, made, strict=True):
+        padded = np.pad(image, room, mode="edge")
+        spline = ndimage.spline_filter(padded, order=3, output=np.float32, mode="mirror")
+        lines = sum(wy[k][:, None] * spline[r0 - 1 + k] for k in range(4))
+        lines = np.take_along_axis(lines, reach, axis=1)
+        out[:] = sum(wx[k][:, None] * lines[:, k : k + width] for k in range(4))
+    return made
+
+
+def _cubic(t: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights of the four nearest points at fraction t between the middle two, shape (4, n)."""
+    return np.stack(
+        [(1 - t) ** 3 / 6, 2 / 3 - t**2 + t**3 / 2, 2 / 3 - (1 - t) ** 2 + (1 - t) ** 3 / 2, t**3 / 6]
+    )
+
+
+def _flicker(settings: Degradation, height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Emission current over the scan: an Ornstein-Uhlenbeck process in time, mean 1."""
+    memory = np.exp(-1 / (settings.flicker_time * width))
+    kicks = rng.normal(size=height * width)
+    kicks[1:] *= np.sqrt(1 - memory**2)
+    current = sps.lfilter([1], [1, -memory], kicks)
+    return (1 + settings.flicker * current).reshape(height, width).astype(np.float32)

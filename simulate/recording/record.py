@@ -1,0 +1,150 @@
+"""A sample as an instrument would have recorded it: what training, exports and contact sheets show alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemforge.corpus.reader import Corpus
+from stemforge.corpus.sample import Sample
+from stemforge.errors import CorpusError, InputError
+from stemforge.micrograph.annotations import Annotations
+from stemforge.settings import LogUniform
+from stemforge.simulate.labels.visibility import Texture, visibility
+from stemforge.simulate.microscope import SEGMENTS
+from stemforge.simulate.recipe import Stage
+from stemforge.simulate.recording.degrade import Degradation, degrade
+from stemforge.simulate.recording.idpc import idpc_image
+
+IDPC = "iDPC"
+"""Name of the channel that four segments are integrated to."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An image with labels where it shows them.
+
+    Parameters
+    ----------
+    image
+        Detector units, or fractions of incident electrons without degradation; iDPC images have mean 0. Shape
+        (channels, height, width), float32.
+    channels
+        Name of each channel; ``("iDPC",)`` where the sample holds four segments.
+    labels
+        Moved with the scan's distortion, without those that drifted off the image. Columns ``contrast`` and
+        ``cnr`` hold for this recording's dose and source, ``cnr`` against the support's texture too.
+    settings
+        The degradation as it was drawn; None without.
+    dose
+        Incident electrons per area [e/Å²]; None without degradation.
+    texture
+        That of the noise-free image, by which ``cnr`` was found; None where labels do not say how atoms scatter.
+    """
+
+    image: NDArray[np.float32]
+    channels: tuple[str, ...]
+    labels: Annotations
+    settings: Degradation | None = None
+    dose: float | None = None
+    texture: Texture | None = None
+
+
+def record(
+    sample: Sample, degradation: Degradation | None = None, rng: np.random.Generator | None = None
+) -> Recording:
+    """Record a sample: degrade it, integrate segments, move its labels.
+
+    Parameters
+    ----------
+    sample
+        Simulated or measured.
+    degradation
+        What to do to the noise-free signal; None leaves it clean, as measured images must be left.
+    rng
+        Source of the degradation's random numbers.
+
+    Raises
+    ------
+    CorpusError
+        Something is to be degraded, or segments integrated, without a pixel size.
+
+    Examples
+    --------
+    >>> from stemforge.simulate import SimulationRecipe, simulate_sample
+    >>> recipe = SimulationRecipe.load("fe-c3n4", {"scan.shape": [32, 32]})
+    >>> recording = record(simulate_sample(recipe, 0), recipe.degradation, np.random.default_rng(0))
+    >>> recording.image.shape, recording.channels
+    ((1, 32, 32), ('HAADF',))
+    """
+    segmented = sample.channels == SEGMENTS
+    if sample.sampling is None and (segmented or degradation is not None):
+        raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
+    channels = (IDPC,) if segmented else sample.channels
+    if degradation is None or sample.sampling is None:
+        return Recording(_integrated(sample.signal, sample), channels, sample.labels)
+    rng = np.random.default_rng() if rng is None else rng
+    degraded = degrade(sample.signal, degradation, sample.sampling, rng)
+    dose = degraded.settings.electrons_per_pixel(sample.sampling) / sample.sampling**2
+    boxes, columns, texture = sample.labels.boxes, dict(sample.labels.columns), None
+    if {"scattering", "background", "peak_width_angstrom", "noise_width_angstrom"} <= set(columns):
+        texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
+        seen = visibility(sample.labels, dose, degraded.settings.source_size, texture)
+        columns["contrast"], columns["cnr"] = seen
+    moved = Annotations(
+        degraded.move(sample.labels.points), None if boxes is None else degraded.move_boxes(boxes), columns
+    )
+    moved = moved.where(moved.inside(sample.signal.shape[1:]))
+    return Recording(_integrated(degraded.image, sample), channels, moved, degraded.settings, dose, texture)
+
+
+def _integrated(signal: NDArray[np.float32], sample: Sample) -> NDArray[np.float32]:
+    if sample.channels != SEGMENTS or sample.sampling is None:
+        return np.asarray(signal, dtype=np.float32)
+    return idpc_image(signal, sample.sampling)[None]
+
+
+def corpus_degradation(corpus: Corpus) -> Degradation | None:
+    """Return the degradation that a simulated corpus' recipe asks for; None for measured images."""
+    if corpus.kind == "measured":
+        return None
+    return Degradation.from_mapping(
+        corpus.recipe.get("degradation", {}), source=str(corpus.folder / "recipe.yaml")
+    )
+
+
+def at_dose(degradation: Degradation, dose: float | tuple[float, float]) -> Degradation:
+    """Return a degradation with another dose [e/Å²]; of two values, it is drawn log-uniformly between them.
+
+    Raises
+    ------
+    InputError
+        The dose is no positive number.
+
+    Examples
+    --------
+    >>> at_dose(Degradation(), (1e4, 4e5)).dose.loguniform
+    (10000.0, 400000.0)
+    """
+    if not (np.isfinite(dose).all() and np.min(dose) > 0):
+        raise InputError(f"dose must be a positive number of e/Å², not {dose}")
+    drawn = LogUniform(loguniform=dose) if isinstance(dose, tuple) else float(dose)
+    return degradation.model_copy(update={"dose": drawn, "beam_current": None, "dwell_time": None})
+
+
+def recording_rng(recipe: Mapping[str, Any], index: int, seed: int | None = None) -> np.random.Generator:
+    """Return the random numbers with which a sample is recorded once and for all: for export and for looking.
+
+    Parameters
+    ----------
+    recipe
+        The corpus' recipe, whose seed is used by default.
+    index
+        Number of the sample.
+    seed
+        Replaces the recipe's.
+    """
+    root = int(recipe.get("seed", 0)) if seed is None else seed
+    return np.random.default_rng(np.random.SeedSequence(root, spawn_key=(index, int(Stage.DEGRADATION))))

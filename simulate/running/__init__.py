@@ -1,0 +1,1 @@
+"""Running: what a corpus costs, its shards made by many processes, and samples checked afterwards."""

@@ -1,0 +1,234 @@
+"""From a recipe to a corpus: what is missing is made, by one process or many, and survives whatever ends a run."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from stemforge.console import console, progress
+from stemforge.corpus.reader import Corpus
+from stemforge.corpus.writer import CorpusWriter
+from stemforge.errors import CorpusError, InputError, UnfinishedError
+from stemforge.files import write_whole
+from stemforge.simulate.planning.deviation import choose_engine
+from stemforge.simulate.recipe import Engine, SimulationRecipe
+from stemforge.simulate.running.shards import Failure, Job, Outcome, shards_here
+from stemforge.simulate.running.stopping import StopSignals
+from stemforge.simulate.sample import check_recipe
+
+FAILED = "failed.json"
+"""File beside the shards that tells, with tracebacks, which shards the last run could not make."""
+PLAN = "plan.json"
+"""File beside the shards that tells which engine ``max_error`` led to, and the check it rests on."""
+
+# When nothing has succeeded and so many shards have failed, the settings are wrong, and a night would be wasted.
+_HOPELESS = 5
+# Failures that are told in full; a message and a file must not grow with the corpus.
+_TOLD = 100
+
+
+def simulate_corpus(
+    recipe: SimulationRecipe,
+    folder: str | Path,
+    *,
+    workers: int | None = None,
+    scheduler: str | Path | None = None,
+    retries: int = 2,
+    quiet: bool = False,
+) -> Corpus:
+    """Make the corpus of a recipe, or what of it is still missing.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    folder
+        Where the corpus goes. Finished shards of the same recipe are kept; another recipe's corpus is refused.
+    workers
+        Processes on this machine; by default one for each core. With 1 the work is done in this process.
+    scheduler
+        Address (``tcp://HOST:PORT``) or scheduler file of a running dask cluster that does the work instead. Its
+        workers must see ``folder`` under the same path.
+    retries
+        How often a sample that fails is tried again, and a worker that dies is replaced, before the sample's shard
+        is left out.
+    quiet
+        Draw no progress bar.
+
+    Returns
+    -------
+    Corpus
+        The finished corpus.
+
+    Raises
+    ------
+    CorpusError, InputError
+        The folder is another corpus's or in use by another run, the recipe cannot be carried out, or the cluster
+        cannot be used.
+    UnfinishedError
+        Shards failed, the disk is full, or the scheduler was lost.
+    KeyboardInterrupt
+        On SIGINT (Ctrl-C) and SIGTERM, after tidying up.
+
+    Notes
+    -----
+    Whatever ends a run, finished shards are kept, and the same call makes the rest. The bytes depend neither on how
+    often it was ended nor on the number of workers.
+    """
+    if workers is not None and scheduler is not None:
+        raise InputError(
+            "workers: counts processes on this machine; with a scheduler its own workers do the work"
+        )
+    workers = usable_cores() if workers is None else workers
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, not {workers}")
+    if retries < 0:
+        raise InputError(f"retries must be at least 0, not {retries}")
+    check_recipe(recipe)
+    folder = Path(folder).absolute()
+    with StopSignals() as signals, contextlib.ExitStack() as stack:
+        client = None
+        if scheduler is not None:
+            from stemforge.simulate.running.cluster import check_workers, cluster_client
+
+            client = stack.enter_context(cluster_client(str(scheduler)))
+        writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
+        stack.enter_context(_alone(folder))
+        writer.remove_partials()
+        # Processes that were killed in the middle of a write leave half a file. One that was only given up for dead,
+        # and still writes, finds its file gone when it comes to rename it.
+        stack.callback(writer.remove_partials)
+        job = Job(recipe, writer, retries=retries)
+        shards = range(-(-recipe.num_samples // recipe.shard_size))
+        # A shard that is not full ended a corpus that is now extended: it is made again.
+        missing = [shard for shard in shards if writer.count(shard) < job.size(shard)]
+        if missing:
+            _check_disk(recipe, folder, len(missing))
+            if client is not None:
+                check_workers(client, recipe, folder)
+            job = Job(recipe, writer, _engine(recipe, folder), retries)
+            if client is None and workers > 1:
+                from stemforge.simulate.running.cluster import local_client
+
+                client = stack.enter_context(local_client(min(workers, len(missing)), retries, signals))
+            if client is None:
+                outcomes = shards_here(job, missing)
+            else:
+                from stemforge.simulate.running.cluster import shards_on
+
+                outcomes = shards_on(client, job, missing)
+            with contextlib.closing(outcomes):
+                _follow(job, outcomes, missing, quiet)
+    (folder / FAILED).unlink(missing_ok=True)
+    return Corpus(folder)
+
+
+def _follow(job: Job, outcomes: Generator[Outcome, None, None], missing: list[int], quiet: bool) -> None:
+    """Count what comes back; raise where a run has to stop, and at its end where shards are missing."""
+    folder, total = job.writer.folder, sum(job.size(shard) for shard in missing)
+    begun = len(missing) < -(-job.recipe.num_samples // job.recipe.shard_size)
+    failures: list[Failure] = []
+    made = failed = 0
+    with progress(f"simulate {job.recipe.name}", total, "images", quiet) as advance:
+        for outcome in outcomes:
+            if outcome.stop is not None:
+                kept = f"{made} of the {total} images that were missing are made and kept"
+                raise UnfinishedError(
+                    f"{folder}: stopped, {outcome.stop}; {kept}. Run the same command again to go on",
+                    failures,
+                )
+            made += outcome.samples
+            advance(outcome.samples)
+            if outcome.failure is None:
+                continue
+            failed += 1
+            if len(failures) < _TOLD:
+                failures.append(outcome.failure)
+                _write_failures(folder, failures)
+                if not quiet:
+                    console.print(f"{failed} failed: {outcome.failure}", highlight=False, markup=False)
+            if not made and not begun and failed == min(_HOPELESS, len(missing)):
+                if all(failure.recipe_is_to_blame for failure in failures):
+                    raise InputError(failures[0].error)
+                raise UnfinishedError(
+                    _summary(folder, failures, failed, "stopped, as nothing else"), failures
+                )
+    if failures:
+        raise UnfinishedError(_summary(folder, failures, failed, f"{made} of {total} images"), failures)
+
+
+def _summary(folder: Path, failures: list[Failure], failed: int, made: str) -> str:
+    lines = [f"  {failure}" for failure in failures[:20]]
+    if failed > len(lines):
+        lines.append(f"  and {failed - len(lines)} more")
+    return "\n".join(
+        [
+            f"{folder}: {made} could be made; {failed} shards are missing:",
+            *lines,
+            f"Tracebacks are in {folder / FAILED}; run the same command again to try these shards again",
+        ]
+    )
+
+
+def _engine(recipe: SimulationRecipe, folder: Path) -> Engine:
+    """Return the engine to use; what ``max_error`` led to is kept with the corpus, and found there again."""
+    if recipe.engine.max_error is None:
+        return recipe.engine
+    path = folder / PLAN
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(path.read_text())
+        if found["recipe_hash"] == recipe.content_hash:
+            return Engine.model_validate(found["engine"])
+    engine, checks = choose_engine(recipe)
+    content = {
+        "recipe_hash": recipe.content_hash,
+        "engine": engine.model_dump(mode="json"),
+        "checks": [check.plain() for check in checks],
+    }
+    write_whole(path, json.dumps(content, indent=1).encode())
+    return engine
+
+
+def _write_failures(folder: Path, failures: list[Failure]) -> None:
+    text = json.dumps([asdict(failure) for failure in failures], indent=1)
+    with contextlib.suppress(CorpusError):  # a full disk: the shards will say so
+        write_whole(folder / FAILED, text.encode())
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second run out of a folder. The lock is the process's: nothing is left of it after ``kill -9``."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CorpusError(
+                f"{folder}: another run is writing this corpus; wait for it or stop it"
+            ) from error
+        except OSError:  # some network file systems lock no folders; files are whole all the same
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check_disk(recipe: SimulationRecipe, folder: Path, shards: int) -> None:
+    height, width = recipe.scan.shape
+    image = 4 * height * width * len(recipe.microscope.channels)
+    free = shutil.disk_usage(folder).free
+    needed = shards * recipe.shard_size * image
+    if needed > free:
+        raise CorpusError(
+            f"{folder}: the images alone need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; make room or "
+            "lower num_samples"
+        )

@@ -1,0 +1,218 @@
+"""What a corpus will cost, before it is made: time, memory a worker, disk."""
+
+import json
+import multiprocessing
+import resource
+import shutil
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from stemforge.errors import InputError
+from stemforge.simulate.planning.deviation import EngineError, check_engine, choose_engine, reference_engine
+from stemforge.simulate.recipe import Engine, SimulationRecipe
+
+# A sample that should take longer than this [s] is not made, but extrapolated from the engine's check.
+_TRIAL = 180.0
+# Python, abTEM and numba in a fresh process [byte].
+_BARE_PROCESS = 350e6
+
+
+@dataclass(frozen=True)
+class CorpusPlan:
+    """What a corpus will take.
+
+    Parameters
+    ----------
+    recipe
+        Name of the recipe.
+    engine
+        The engine's settings as they will be used.
+    checks
+        How far engines are from the reference; empty where none was asked for.
+    num_samples, workers
+        Size of the work, and the processes that share it.
+    seconds_per_sample
+        Of one process [s].
+    seconds
+        Of the whole corpus [s].
+    memory_per_worker
+        Peak of resident memory [byte].
+    disk
+        Size of the finished corpus [byte].
+    measured
+        Whether a sample was made to find out, or the figures are extrapolated from a piece of one.
+    """
+
+    recipe: str
+    engine: Engine
+    checks: tuple[EngineError, ...]
+    num_samples: int
+    workers: int
+    seconds_per_sample: float
+    seconds: float
+    memory_per_worker: float
+    disk: float
+    measured: bool
+
+    def to_json(self, path: str | Path) -> None:
+        """Write everything to a JSON file."""
+        content = asdict(self) | {
+            "engine": self.engine.model_dump(mode="json"),
+            "checks": [check.plain() for check in self.checks],
+        }
+        Path(path).write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def plan_corpus(
+    recipe: SimulationRecipe,
+    *,
+    num: int | None = None,
+    workers: int = 1,
+    folder: str | Path = ".",
+    max_error: float | None = None,
+) -> CorpusPlan:
+    """Choose the engine of a corpus and find out what the corpus will take.
+
+    One sample is made in a process of its own, and its time, memory and size are measured. Where that would take
+    minutes, they are extrapolated from the piece on which the engine is compared with multislice.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    num
+        Samples; the recipe's number by default.
+    workers
+        Processes.
+    folder
+        Where the corpus will go: its file system must have room.
+    max_error
+        Stands in for the recipe's ``engine.max_error``, with ``engine.name: auto``.
+
+    Returns
+    -------
+    CorpusPlan
+        The plan.
+
+    Raises
+    ------
+    InputError
+        The workers' memory or the disk cannot hold it; the message says what would help.
+
+    Examples
+    --------
+    >>> recipe = SimulationRecipe.load("fe-c3n4", {"scan.shape": [32, 32]})
+    >>> plan_corpus(recipe, num=10).engine.name
+    'kernels'
+    """
+    if max_error is not None:
+        engine = {**recipe.engine.model_dump(), "name": "auto", "max_error": max_error}
+        recipe = recipe.model_copy(update={"engine": Engine.model_validate(engine)})
+    num = recipe.num_samples if num is None else num
+    if num < 1 or workers < 1:
+        raise InputError(f"num and workers must be at least 1, not {num} and {workers}")
+    checks: list[EngineError] = []
+    engine_used = recipe.engine
+    if engine_used.max_error is not None:
+        engine_used, checks = choose_engine(recipe)
+        recipe = recipe.model_copy(update={"engine": engine_used})
+    measured = True
+    if engine_used.name != "kernels" and recipe.microscope.segments is None:
+        check = checks[-1] if checks else check_engine(recipe, reference_engine(engine_used))
+        seconds, memory, size = extrapolate(recipe, engine_used, check)
+        measured = seconds <= _TRIAL and memory <= psutil.virtual_memory().available
+    if measured:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            seconds, memory, size = pool.submit(_trial, recipe.model_dump_json()).result()
+    plan = CorpusPlan(
+        recipe.name,
+        engine_used,
+        tuple(checks),
+        num,
+        workers,
+        seconds,
+        seconds * -(-num // recipe.shard_size) * recipe.shard_size / workers,
+        memory,
+        size * num,
+        measured,
+    )
+    _refuse_what_does_not_fit(plan, Path(folder))
+    return plan
+
+
+def extrapolate(recipe: SimulationRecipe, engine: Engine, check: EngineError) -> tuple[float, float, float]:
+    """Estimate seconds, memory and disk [byte] of one sample of ``multislice`` or ``prism``.
+
+    Multislice's time grows with probe positions, grid points and slices; that of PRISM, most of which builds the
+    scattering matrix, with beams (in proportion to the area), grid points and slices.
+    """
+    drawn, atoms = recipe.build(0)
+    step = engine.sampling or 0.97 * drawn.microscope.potential_sampling()
+    area, depth = float(np.prod(np.diag(atoms.cell)[:2])), float(np.ptp(atoms.positions[:, 2]))
+    pixels = float(np.prod(drawn.scan.shape))
+    grid, slices = area / step**2, max(depth / engine.slice_thickness, 1.0)
+    bigger_area = area / check.piece_area
+    deeper = max(depth, 1.0) / max(check.piece_depth, 1.0)
+    phonons = max(engine.frozen_phonons, 1)
+    memory = _BARE_PROCESS + 4 * grid * slices * phonons
+    if engine.name == "multislice":
+        # One run of the reference is at hand, and probes cost alike.
+        seconds = check.reference_seconds * pixels / check.positions * bigger_area * deeper
+        memory += 64 * 2**20
+    else:
+        beams = np.pi * (drawn.microscope.semiangle_cutoff * 1e-3 / drawn.microscope.wavelength) ** 2 * area
+        beams /= engine.interpolation**2
+        seconds = check.seconds * bigger_area**2 * deeper
+        memory += 2 * 8 * beams * grid
+    size = 4 * pixels * len(recipe.microscope.channels) + 17.0 * len(atoms) * recipe.store_structures
+    return seconds, memory, size
+
+
+def _trial(text: str) -> tuple[float, float, float]:
+    """Make one sample in a fresh process: seconds (warm), peak memory and size on disk [byte]."""
+    from stemforge.corpus.writer import CorpusWriter
+    from stemforge.simulate.sample import simulate_sample
+
+    recipe = SimulationRecipe.model_validate_json(text)
+    simulate_sample(recipe, 0)  # compiles, and fills the cache of object functions
+    start = time.perf_counter()
+    sample = simulate_sample(recipe, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash).write(0, [sample])
+        seconds = time.perf_counter() - start
+        size = path.stat().st_size
+    # Linux counts in KiB.
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0, float(size)
+
+
+def _refuse_what_does_not_fit(plan: CorpusPlan, folder: Path) -> None:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    memory = psutil.virtual_memory().total
+    if plan.memory_per_worker * plan.workers > 0.9 * memory:
+        fitting = int(0.9 * memory // plan.memory_per_worker)
+        mend = (
+            f"take --workers {fitting}"
+            if fitting
+            else "take a smaller scan, engine kernels, or PRISM with a larger interpolation"
+        )
+        if plan.checks:
+            errors = ", ".join(f"{check.engine.title} {check.error:.1%}" for check in plan.checks)
+            mend += f", or allow a larger error: measured were {errors}"
+        raise InputError(
+            f"{plan.workers} workers of {plan.engine.title} need {plan.memory_per_worker / 1e9:.1f} GB each, the "
+            f"machine has {memory / 1e9:.1f} GB; {mend}"
+        )
+    free = shutil.disk_usage(folder).free
+    if plan.disk > free:
+        raise InputError(
+            f"{plan.num_samples} samples take {plan.disk / 1e9:.1f} GB, {folder} has {free / 1e9:.1f} GB free; "
+            "make room, lower --num, or set store_structures: false"
+        )

@@ -1,0 +1,238 @@
+"""Is a corpus sound? Every shard against its hash, and what is missing, doubled or does not belong."""
+
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from stemforge.console import progress
+from stemforge.corpus.shard import ShardDamageError, ShardHeader, ShardSchemaError, open_shard, read_header
+from stemforge.corpus.writer import GROWS, HEADER, read_recipe, shard_number
+from stemforge.errors import CorpusError
+from stemforge.files import PARTIAL
+
+FaultKind = Literal["damaged", "unreadable", "schema", "foreign", "duplicate", "missing", "partial", "header"]
+
+# What commands leave beside the shards; anything else is somebody else's.
+_OURS = re.compile(r"\..*|[\w.-]+\.(json|jsonl|yaml|csv|log|txt|md|png)")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a corpus.
+
+    Parameters
+    ----------
+    kind
+        ``damaged``: bytes are not those that were written. ``unreadable``: the system would not give them.
+        ``schema``: of another version of stemforge. ``foreign``: of another corpus, or no part of one. ``duplicate``:
+        samples that another shard holds too. ``missing``: samples that no sound shard holds. ``partial``: left
+        half-written. ``header``: recipe.yaml.
+    path
+        The file; for what is missing, the folder.
+    problem, remedy
+        What is wrong, and what to do.
+    """
+
+    kind: FaultKind
+    path: Path
+    problem: str
+    remedy: str
+
+
+def verify_corpus(folder: str | Path, *, quiet: bool = True) -> list[Fault]:
+    """Find what is wrong with a corpus; every byte of every shard is read.
+
+    Parameters
+    ----------
+    folder
+        Folder of the corpus.
+    quiet
+        Draw no progress bar.
+
+    Returns
+    -------
+    list of Fault
+        By file; empty for a sound and finished corpus.
+
+    Raises
+    ------
+    CorpusError
+        The folder holds no corpus at all.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from stemforge import Annotations, CorpusWriter, Sample
+    >>> writer = CorpusWriter(tempfile.mkdtemp(), {"name": "demo", "num_samples": 2}, "0" * 64)
+    >>> path = writer.write(0, [Sample(0, np.ones((1, 8, 8), "f4"), 0.3, ("HAADF",), Annotations([]))])
+    >>> [fault.problem for fault in verify_corpus(writer.folder)]
+    ['sample 1 is missing']
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: no such folder; give the folder of a corpus")
+    files = sorted(folder.iterdir())
+    shards = [path for path in files if shard_number(path.name) is not None]
+    faults: list[Fault] = []
+    recipe: dict[str, Any] | None = None
+    recipe_hash = kind = None
+    try:
+        recipe, recipe_hash, kind = read_recipe(folder)
+    except CorpusError:
+        if not shards:
+            raise
+        remedy = f"copy it from another copy, or simulate again with the same recipe elsewhere and take its {HEADER}"
+        faults.append(Fault("header", folder / HEADER, "is missing or cannot be read", remedy))
+    for path in files:
+        if path.suffix == PARTIAL:
+            remedy = "remove it once no simulation runs; simulate does so itself"
+            faults.append(Fault("partial", path, "was left half-written", remedy))
+        elif shard_number(path.name) is None and (path.is_dir() or not _OURS.fullmatch(path.name)):
+            faults.append(Fault("foreign", path, "is no part of a corpus", "move it away"))
+
+    def examine(path: Path) -> ShardHeader | Fault:
+        return _examine(path, recipe, recipe_hash, kind)
+
+    headers: dict[Path, ShardHeader] = {}
+    # Reading and hashing release the interpreter's lock; disks like several readers.
+    with (
+        progress(f"verify {folder}", len(shards), "shards", quiet) as advance,
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+    ):
+        for path, result in zip(shards, pool.map(examine, shards), strict=True):
+            if isinstance(result, Fault):
+                faults.append(result)
+            else:
+                headers[path] = result
+            advance(1)
+    faults += _coverage(folder, recipe or {}, headers)
+    return sorted(faults, key=lambda fault: (fault.path == folder, fault.path))
+
+
+def _examine(
+    path: Path, recipe: dict[str, Any] | None, recipe_hash: str | None, kind: str | None
+) -> ShardHeader | Fault:
+    """Return the header of a shard that is sound and belongs to the corpus."""
+    again = "remove it (--remove-damaged) and simulate again to remake it"
+    try:
+        header = read_header(path)
+        if recipe_hash not in (None, header.recipe_hash):
+            problem = f"belongs to another recipe (hash {header.recipe_hash[:12]})"
+            return Fault("foreign", path, problem, "move it away")
+        with open_shard(path, anew=True) as h5:
+            same = h5.attrs["recipe_hash"] == header.recipe_hash
+            if not same or not np.array_equal(h5["index"], header.indices):
+                return Fault("damaged", path, "header and content tell different samples", again)
+            theirs = (h5.attrs["kind"], _fixed(json.loads(h5.attrs["recipe"])))
+    except ShardSchemaError as error:
+        problem = str(error).removeprefix(f"{path}: ")
+        return Fault("schema", path, problem, "read it with the stemforge that made it, or simulate again")
+    except ShardDamageError as error:
+        return Fault("damaged", path, error.why, again)
+    except CorpusError as error:
+        problem = str(error).removeprefix(f"{path}: ").partition("; check")[0]
+        return Fault("unreadable", path, problem, "mend access to the file, then verify again")
+    if recipe is not None and theirs != (kind, _fixed(recipe)):
+        problem = f"was made by settings that differ from those in {HEADER}"
+        return Fault("header", path, problem, f"put {HEADER} back as it was")
+    return header
+
+
+def _fixed(recipe: dict[str, Any]) -> str:
+    """Return a recipe without what may grow, to be compared."""
+    return json.dumps({**recipe, GROWS: None}, sort_keys=True, default=str)
+
+
+def _coverage(folder: Path, recipe: dict[str, Any], headers: dict[Path, ShardHeader]) -> Iterator[Fault]:
+    """Yield what is doubled and what is missing."""
+    size = recipe.get("shard_size")
+    holders: dict[int, list[Path]] = defaultdict(list)
+    for path, header in headers.items():
+        for index in header.indices.tolist():
+            holders[index].append(path)
+    doubled: dict[Path, tuple[Path, list[int]]] = {}
+    for index, paths in holders.items():
+        if len(paths) > 1:
+            # The copy is the one whose name belongs to other samples, else the later one.
+            own = [p for p in paths if size and shard_number(p.name) == index // size]
+            keep = (own or paths)[0]
+            for path in paths:
+                if path != keep:
+                    doubled.setdefault(path, (keep, []))[1].append(index)
+    for path, (keep, indices) in doubled.items():
+        yield Fault("duplicate", path, f"holds {_named(indices)} as {keep.name} does", "move it away")
+    promised = recipe.get(GROWS)
+    number = promised if isinstance(promised, int) else max(holders, default=-1) + 1
+    beyond = [index for index in holders if index >= number]
+    if beyond:
+        remedy = f"put {HEADER} back as it was"
+        yield Fault(
+            "header", folder / HEADER, f"promises {number} samples, but shards hold {_named(beyond)}", remedy
+        )
+    missing = np.setdiff1d(np.arange(number), np.fromiter(holders, int, len(holders)))
+    if len(missing):
+        where = ""
+        if size:
+            shards = sorted({int(index) // size for index in missing})
+            where = f" (shard{'s' if len(shards) > 1 else ''} {_ranges(shards)})"
+        verb = "are" if len(missing) > 1 else "is"
+        remedy = "simulate again with the same recipe to make them" if size else "make the corpus again"
+        yield Fault("missing", folder, f"{_named(missing.tolist())} {verb} missing{where}", remedy)
+
+
+def _named(indices: Iterable[int]) -> str:
+    indices = sorted(indices)
+    return f"sample{'s' if len(indices) > 1 else ''} {_ranges(indices)}"
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Write ascending numbers as ranges; of many ranges, the first ones."""
+    ends = np.flatnonzero(np.diff(numbers) != 1) + 1
+    runs = np.split(np.asarray(numbers), ends)
+    texts = [f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    return ", ".join(texts[:8]) + (f" and {sum(map(len, runs[8:]))} more" if len(texts) > 8 else "")
+
+
+def command(corpus: Path, /, *, remove_damaged: bool = False, quiet: bool = False) -> int:
+    """Check every byte of a corpus, and say what is damaged, missing, doubled or foreign.
+
+    Exits with 0 if the corpus is sound and complete, with 1 if faults were found.
+
+    Parameters
+    ----------
+    corpus
+        Folder of the corpus.
+    remove_damaged
+        Remove shards whose bytes are not those that were written, so that `simulate` makes them again.
+    quiet
+        Show no progress.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    faults = verify_corpus(corpus, quiet=quiet)
+    console = Console()
+    if not faults:
+        console.print(f"{corpus}: sound", highlight=False, soft_wrap=True)
+        return 0
+    table = Table(
+        "file", "fault", "what to do", title=f"{corpus}: {len(faults)} fault{'s'[: len(faults) != 1]}"
+    )
+    for fault in faults:
+        name = "–" if fault.path == corpus else fault.path.name
+        table.add_row(name, f"{fault.kind}: {fault.problem}", fault.remedy)
+    console.print(table)
+    if remove_damaged:
+        damaged = [fault.path for fault in faults if fault.kind == "damaged"]
+        for path in damaged:
+            path.unlink(missing_ok=True)
+        console.print(f"removed {len(damaged)} damaged shards", highlight=False)
+    return 1

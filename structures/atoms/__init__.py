@@ -1,0 +1,1 @@
+"""Single atoms and clusters, scattered on or in a support."""

@@ -1,0 +1,1 @@
+"""Supports: amorphous carbon, carbon particles, carbon nitride."""

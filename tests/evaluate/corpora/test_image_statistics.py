@@ -1,0 +1,182 @@
+"""Statistics of unlabelled images against what the images were made with; priors; the two-sample test."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from stemforge import InputError, Micrograph, MicrographError
+from stemforge.evaluate.corpora import priors
+from stemforge.evaluate.corpora.image_statistics import BANDS, image_statistics
+from stemforge.evaluate.corpora.priors import calibrate_priors
+from stemforge.evaluate.corpora.two_sample import two_sample_test
+from stemforge.evaluate.priors_command import calibrate, compare
+from stemforge.simulate import Degradation, SimulationRecipe, degrade
+
+SAMPLING = 0.293
+
+
+def wedge(shape=(512, 512)):
+    """A specimen whose signal rises from vacuum at the left, as fraction of incident electrons."""
+    ramp = 0.5 + 0.5 * np.tanh((np.arange(shape[1]) - 100) / 8)
+    return np.broadcast_to(0.02 * ramp * (1 + 0.2 * np.linspace(-1, 1, shape[0])[:, None]), shape).astype(
+        "float32"
+    )
+
+
+def recorded(signal, seed=0, **settings):
+    degradation = Degradation(**{"source_size": 0.0, "dose": 3e4, **settings})
+    return degrade(signal[None], degradation, SAMPLING, np.random.default_rng(seed)).image[0]
+
+
+def test_gain_offset_and_counts_are_found():
+    counts = 3e4 * SAMPLING**2 * 0.02
+    found = image_statistics(recorded(wedge(), gain=230.0, offset=1.7e5), SAMPLING)
+    assert found.gain == pytest.approx(230, rel=0.05)
+    assert found.offset == pytest.approx(1.7e5, abs=5 * 230)
+    assert found.counts == pytest.approx(counts, rel=0.08)
+    assert found.noise == pytest.approx(counts**-0.5, rel=0.08)
+    assert found.vacuum_fraction == pytest.approx(100 / 512, abs=0.04)
+    assert found.dark < 0.05 * counts
+
+
+@pytest.mark.parametrize("flicker", [0.01, 0.03])
+def test_flicker_is_found_apart_from_counting_noise(flicker):
+    flat = np.full((512, 512), 0.02, "float32")
+    found = image_statistics(recorded(flat, flicker=flicker, flicker_time=0.5, seed=3), SAMPLING)
+    assert found.flicker == pytest.approx(flicker, rel=0.35)
+    steady = image_statistics(recorded(flat), SAMPLING)
+    assert steady.flicker < 0.004
+
+
+def test_texture_is_found_in_its_band():
+    rng = np.random.default_rng(1)
+    y, x = np.fft.fftfreq(512, SAMPLING)[:, None], np.fft.fftfreq(512, SAMPLING)[None]
+    k = np.hypot(y, x)
+    for band in range(len(BANDS) - 1):
+        inside = (k >= 1 / BANDS[band]) & (k < 1 / BANDS[band + 1])
+        waves = np.fft.ifft2(np.fft.fft2(rng.normal(size=(512, 512))) * inside).real
+        signal = wedge() * (1 + 0.05 * waves / waves.std())
+        found = image_statistics(recorded(signal.astype("float32")), SAMPLING).texture
+        assert np.argmax(found) == band
+        # The window leaks over the band's edges, and the lowest band holds but some 100 waves.
+        assert found[band] == pytest.approx(0.05**2, rel=0.5)
+        assert max(abs(v) for i, v in enumerate(found) if i != band) < 0.3 * found[band]
+
+
+def test_blobs_are_counted_and_measured():
+    rng = np.random.default_rng(2)
+    spots = np.zeros((512, 512))
+    places = rng.integers((30, 200), 482, (40, 2))
+    spots[places[:, 0], places[:, 1]] = 1
+    sigma = 1.2 / SAMPLING
+    signal = wedge() * (1 + 0.4 * ndimage.gaussian_filter(spots, sigma) * 2 * np.pi * sigma**2)
+    found = image_statistics(recorded(signal.astype("float32"), dose=1e5), SAMPLING)
+    assert found.blobs == pytest.approx(40 / (512 * 392 * (SAMPLING / 10) ** 2), rel=0.15)
+    assert found.blob_width == pytest.approx(2.3548 * 1.2, rel=0.15)
+    assert found.blob_contrast[1] == pytest.approx(0.4, rel=0.3)
+
+
+@pytest.mark.parametrize("bad", [np.ones((64, 64)), np.full((256, 256), np.nan), np.ones((256, 256))])
+def test_images_that_say_nothing_are_refused(bad):
+    with pytest.raises(MicrographError):
+        image_statistics(bad, SAMPLING)
+
+
+BASE = {
+    "scan.shape": [128, 128],
+    "support.mean_thickness": 60,
+    "support.vacuum_fraction": 0,
+    "store_structures": False,
+}
+
+
+def test_priors_follow_the_images(monkeypatch):
+    base = SimulationRecipe.load("pt-nc", BASE)
+    # "Real" images: the recipe's own samples, at a known dose and flicker.
+    truth = {
+        "dose": 8e4,
+        "flicker": 0.012,
+        "flicker_time": 0.5,
+        "read_noise": 0.0,
+        "gain": 50.0,
+        "offset": 900.0,
+    }
+    made = []
+    for index in range(3):
+        sample = priors.simulate_sample(base, 100 + index)
+        settings = base.degradation.model_copy(update=truth)
+        image = degrade(sample.signal, settings, base.scan.sampling, np.random.default_rng(index)).image[0]
+        made.append(Micrograph(image, sampling=0.25, name=f"m{index}"))
+    found = calibrate_priors(made, base, samples=2, quiet=True)
+    assert found.recipe.scan.sampling == 0.25
+    low, high = found.changes["degradation.dose"]["loguniform"]
+    # Pixels were taken to be smaller than they are: so many counts a pixel mean so much more dose.
+    assert low < 8e4 * (0.293 / 0.25) ** 2 < high
+    assert found.recipe.degradation.dose.loguniform == (low, high)
+    assert len(found.real) == 3
+    assert len(found.after) == 2
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([], "at least one"),
+        ([Micrograph(np.eye(128), name="x")], "no pixel size"),
+        ([Micrograph(np.eye(128), sampling=s, name="x") for s in (0.2, 0.4)], "differ"),
+    ],
+)
+def test_micrographs_that_do_not_do_are_refused(images, message):
+    with pytest.raises(InputError, match=message):
+        calibrate_priors(images, SimulationRecipe.load("pt-nc"))
+
+
+def noisy(number, seed, blur):
+    rng = np.random.default_rng(seed)
+    return [
+        ndimage.gaussian_filter(rng.normal(100, 10, (128, 128)), blur).astype("float32")
+        for _ in range(number)
+    ]
+
+
+def test_like_images_cannot_be_told_apart_and_unlike_ones_can(monkeypatch):
+    from stemforge.evaluate.corpora import two_sample
+
+    monkeypatch.setattr(two_sample, "_STEPS", 25)
+    assert two_sample_test(noisy(8, 0, 0.0), noisy(8, 1, 0.0), folds=2, quiet=True).accuracy < 0.7
+    assert two_sample_test(noisy(8, 0, 0.0), noisy(8, 1, 1.2), folds=2, quiet=True).accuracy > 0.9
+    with pytest.raises(InputError, match="at least 4 real"):
+        two_sample_test(noisy(3, 0, 0.0), noisy(8, 1, 0.0))
+
+
+def test_the_commands_write_recipe_tables_and_pictures(tmp_path, monkeypatch):
+    import tifffile
+
+    from stemforge.evaluate.corpora import two_sample
+    from stemforge.micrograph.writers import write_tiff
+    from stemforge.simulate import simulate_corpus
+
+    monkeypatch.setattr(two_sample, "_STEPS", 3)
+    recipe = SimulationRecipe.load("pt-nc", {**BASE, "num_samples": 4})
+    corpus = simulate_corpus(recipe, tmp_path / "corpus", workers=1, quiet=True)
+    images = []
+    for sample in corpus:
+        image = degrade(
+            sample.signal, recipe.degradation, SAMPLING, np.random.default_rng(sample.index)
+        ).image[0]
+        images.append(tmp_path / f"image-{sample.index}.tif")
+        write_tiff(images[-1], image, SAMPLING)
+    assert tifffile.imread(images[0]).shape == (128, 128)
+    (tmp_path / "base.yaml").write_text(recipe.to_yaml())
+    out = tmp_path / "priors.yaml"
+    calibrate(images[:2], out=out, recipe=str(tmp_path / "base.yaml"), samples=2, quiet=True)
+    assert SimulationRecipe.load(out).support == SimulationRecipe.load(out).support
+    assert out.with_suffix(".png").stat().st_size > 10_000
+    with pytest.raises(InputError, match="exists already"):
+        calibrate(images, out=out, quiet=True)
+    compare(images, corpus=tmp_path / "corpus", out=tmp_path / "compared", quiet=True)
+    content = json.loads((tmp_path / "compared" / "compare.json").read_text())
+    assert 0 <= content["two_sample_test"]["accuracy"] <= 1
+    assert len(content["statistics"]["real"]) == 4
+    assert (tmp_path / "compared" / "compare.png").is_file()

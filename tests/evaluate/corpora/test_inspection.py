@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+
+from stemforge import Micrograph
+from stemforge.corpus.reader import Corpus
+from stemforge.corpus.sample import Sample
+from stemforge.corpus.writer import CorpusWriter
+from stemforge.errors import InputError
+from stemforge.evaluate.corpora.inspection import (
+    as_recorded,
+    contact_sheet,
+    describe_corpus,
+    describe_micrograph,
+    draw_corpus,
+    draw_histogram,
+    inspect,
+)
+from stemforge.evaluate.corpora.statistics import CorpusStatistics
+from stemforge.micrograph.annotations import Annotations
+from stemforge.simulate import SEGMENTS
+
+
+def test_corpus_in_words(tiny_corpus):
+    corpus = Corpus(tiny_corpus)
+    lines = describe_corpus(corpus)
+    counts = [len(sample.labels) for sample in corpus]
+    assert lines["corpus"] == f"{tiny_corpus} (quickstart, simulated)"
+    assert corpus.recipe_hash.startswith(lines["recipe hash"])
+    assert lines["images"] == "4 of 64 × 64 pixels (0.293 Å a pixel), HAADF 90–185 mrad at 60 kV"
+    assert lines["labels"] == f"{sum(counts)}, {min(counts)} to {max(counts)} an image"
+    low, high = (float(lines["thickness"].split(",")[0].split(" to ")[i]) for i in (0, 1))
+    assert 3 < low <= high < 7  # nm
+    assert "at 20000 e/Å²" in lines["CNR"]
+    every = np.concatenate([sample.labels["cnr"] for sample in corpus])
+    assert f"median {np.median(every):.3g}" in lines["CNR"]
+
+
+def test_measured_corpus_in_words(tmp_path, write_blobs):
+    lines = describe_corpus(Corpus(write_blobs(tmp_path / "m", 3, sampling=None)))
+    assert "measured" in lines["corpus"]
+    assert lines["images"] == "3 of 72 × 72 pixels (uncalibrated), HAADF"
+    assert not {"thickness", "CNR", "contrast", "dose"} & set(lines)
+    assert "mean intensity" in lines["counts"]
+
+
+def test_corpus_without_labels(tmp_path, write_blobs):
+    corpus = Corpus(write_blobs(tmp_path / "m", 2, points=np.empty((0, 2))))
+    assert describe_corpus(corpus)["labels"] == "0, 0 to 0 an image"
+    assert "0 visible" in contact_sheet(corpus).axes[0].get_title()
+
+
+@pytest.mark.parametrize(
+    ("sampling", "says"),
+    [(0.5, "0.5 Å (2.00 × 1.50 nm)"), (None, "not in the file"), (20.0, "20 Å (80.00 × 60.00 nm)")],
+)
+def test_micrograph_in_words(sampling, says):
+    image = np.zeros((30, 40))
+    image[3, 4], image[5, 5] = 7, -2
+    lines = describe_micrograph(Micrograph(image, sampling, name="field"))
+    assert lines["micrograph"] == "field"
+    assert lines["size"] == "40 × 30 pixels"
+    assert says in lines["pixel size"]
+    assert lines["intensity"] == "-2 to 7, median 0"
+
+
+@pytest.mark.parametrize(("images", "most", "shown"), [(1, 12, 1), (3, 12, 3), (7, 5, 5), (5, 2, 2)])
+def test_contact_sheet_shows_samples_and_their_atoms(tmp_path, write_blobs, images, most, shown):
+    corpus = Corpus(write_blobs(tmp_path / "m", images, size=40))
+    figure = contact_sheet(corpus, most)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert len(titles) == shown
+    assert titles[0] == "blobs-000: 1 visible, 0 faint"
+    assert titles[-1].startswith(f"blobs-{images - 1:03d}")
+    (circles,) = figure.axes[0].collections
+    np.testing.assert_allclose(circles.get_offsets(), corpus[0].labels.points)
+    figure.savefig(tmp_path / "sheet.png")
+
+
+def test_simulated_samples_are_shown_as_recorded(tiny_corpus):
+    corpus = Corpus(tiny_corpus)
+    sample = corpus[0]
+    micrograph, visible, faint = as_recorded(corpus, sample)
+    assert micrograph.sampling == pytest.approx(0.293)
+    assert len(visible) + len(faint) == len(sample.labels)
+    assert len(visible)
+    counts = micrograph.image
+    assert np.array_equal(counts, np.rint(counts))  # electrons, not fractions
+    assert counts.mean() == pytest.approx(sample.signal.mean() * 4e4 * 0.293**2, rel=0.05)
+    np.testing.assert_array_equal(as_recorded(corpus, sample)[0].image, counts)
+    assert not np.array_equal(as_recorded(corpus, corpus[1])[0].image, counts)
+
+
+def test_histogram_counts_every_pixel():
+    image = np.random.default_rng(0).normal(size=(30, 50))
+    figure = draw_histogram(Micrograph(image))
+    assert sum(bar.get_height() for bar in figure.axes[1].patches) == 1500
+
+
+def test_statistics_hold_for_the_images_that_are_shown(tiny_corpus):
+    corpus = Corpus(tiny_corpus)
+    statistics = CorpusStatistics.of(corpus)
+    assert statistics.labels.tolist() == [len(sample.labels) for sample in corpus]
+    np.testing.assert_allclose(statistics.dose, 4e4)
+    shown = [as_recorded(corpus, sample) for sample in corpus]
+    np.testing.assert_allclose(
+        statistics.counts, [micrograph.image.mean() for micrograph, *_ in shown], rtol=0.05
+    )
+    assert statistics.visible.sum() == sum(len(visible) for _, visible, _ in shown)
+    # Twice the reference dose at the same source: CNR against counts grows with its square root; texture takes away.
+    assert (statistics.drawn_cnr < statistics.cnr * np.sqrt(2)).all()
+    assert (statistics.drawn_cnr > 0.2 * statistics.cnr).all()
+    lines = describe_corpus(corpus, statistics)
+    assert lines["dose"] == "4e+04 to 4e+04, median 4e+04 e/Å²"
+    assert f"{statistics.visible.mean():.0%} of the atoms" in lines["CNR as drawn"]
+    assert "electrons a pixel" in lines["counts"]
+
+
+def test_molecules_are_counted(make_idpc_corpus):
+    corpus = make_idpc_corpus
+    statistics = CorpusStatistics.of(corpus)
+    assert statistics.molecules == {"pyridine": 3, "thiophene": 2}
+    assert describe_corpus(corpus)["molecules"] == "3 pyridine, 2 thiophene"
+    figure = draw_corpus(corpus)
+    assert figure.axes[0].get_title() == "0: 2 pyridine, 1 thiophene"
+    assert len(figure.axes[0].patches) == 4  # boxes and the scale bar
+    labels = [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel()]
+    assert labels == ["molecules an image", "dose [e/Å²]", "electrons a pixel"]
+
+
+@pytest.fixture
+def make_idpc_corpus(tmp_path):
+    """Two samples of segment signals, with three and two molecules."""
+    writer = CorpusWriter(
+        tmp_path / "c", {"name": "guests", "seed": 0, "degradation": {"dose": 1e3}}, "b" * 64
+    )
+    for i, species in enumerate(([0, 1, 0], [1, 0])):
+        rng = np.random.default_rng(i)
+        points = rng.uniform(10, 30, (len(species), 2))
+        labels = Annotations(points, np.hstack([points - 4, points + 4]), {"species": np.array(species)})
+        signal = rng.uniform(0.1, 0.2, (4, 40, 40)).astype(np.float32)
+        metadata = {"molecules": ["pyridine", "thiophene"]}
+        writer.write(i, [Sample(i, signal, 0.25, SEGMENTS, labels, metadata)])
+    return Corpus(tmp_path / "c")
+
+
+def test_the_picture_has_every_histogram(tiny_corpus, tmp_path):
+    corpus = Corpus(tiny_corpus)
+    statistics = CorpusStatistics.of(corpus)
+    figure = draw_corpus(corpus, statistics, most=3)
+    by_name = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_xlabel()}
+    assert list(by_name) == list(statistics.histograms)
+    assert "contrast-to-noise" in by_name
+    for name, axes in by_name.items():
+        heights = [bar.get_height() for bar in axes.patches]
+        assert sum(heights) == len(statistics.histograms[name])
+    assert len([axes for axes in figure.axes if "visible" in axes.get_title()]) == 3
+    figure.savefig(tmp_path / "picture.png")
+
+
+def test_a_picture_is_not_replaced_unasked(tiny_corpus, tmp_path, capsys):
+    out = tmp_path / "picture.png"
+    out.write_text("mine")
+    with pytest.raises(InputError, match=r"already there.*--overwrite"):
+        inspect(tiny_corpus, out=out)
+    assert out.read_text() == "mine"
+    inspect(tiny_corpus, out=out, overwrite=True)
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert "CNR as drawn" in capsys.readouterr().out

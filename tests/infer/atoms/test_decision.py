@@ -1,0 +1,74 @@
+"""The threshold that an image's own likelihoods choose."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from stemforge.infer import best_expected_f1, calibrated, choose_atoms, decide, log_odds
+from stemforge.micrograph.annotations import Annotations
+from stemforge.train import Card
+
+CARD = Card("atom-net", threshold=0.7, calibration={"scale": 1.0, "shift": 0.0}, min_expected_f1=0.4)
+
+
+def simulated_f1(likelihoods, threshold, draws=4000, seed=0):
+    """Mean F1 over worlds in which candidates are atoms with their likelihood."""
+    atoms = np.random.default_rng(seed).random((draws, len(likelihoods))) < likelihoods
+    said = likelihoods >= threshold
+    return np.mean(2 * (atoms & said).sum(1) / (said.sum() + atoms.sum(1)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_threshold_has_the_highest_f1_of_simulated_worlds(seed):
+    likelihoods = np.random.default_rng(seed).beta(0.5, 1.5, 80)
+    chosen = best_expected_f1(likelihoods)
+    others = [simulated_f1(likelihoods, threshold) for threshold in np.sort(likelihoods)]
+    reached = simulated_f1(likelihoods, chosen.threshold)
+    assert reached > max(others) - 0.005
+    assert chosen.expected_f1 == pytest.approx(reached, abs=0.02)
+
+
+def test_the_threshold_is_half_the_f1():
+    likelihoods = np.random.default_rng(0).beta(0.5, 1.5, 20_000)
+    chosen = best_expected_f1(likelihoods)
+    assert chosen.threshold == pytest.approx(chosen.expected_f1 / 2, abs=1e-3)
+
+
+def test_order_does_not_matter():
+    assert best_expected_f1([0.1, 0.9, 0.1, 0.8]) == best_expected_f1([0.9, 0.8, 0.1, 0.1])
+
+
+def test_nothing_there():
+    assert best_expected_f1([]).expected_f1 == 0
+    assert decide([], CARD).threshold == 0.7
+
+
+def test_an_image_that_promises_little_gets_the_cards_threshold():
+    faint = np.full(30, 0.1)
+    assert decide(faint, CARD).threshold == 0.7
+    assert decide(faint, CARD).expected_f1 == pytest.approx(2 * 3 / 33)
+    clear = [0.9, 0.5, 0.3]
+    assert decide(clear, CARD).threshold == 0.5
+    assert decide(clear, Card("atom-net", threshold=0.7)).expected_f1 is None
+
+
+def test_log_odds_and_back():
+    said = np.array([0.0, 0.2, 1.0])
+    assert calibrated(log_odds(said), {}) == pytest.approx(said, abs=2e-6)
+    assert calibrated(log_odds(0.2), {"scale": 2.0, "shift": 0.5}) == pytest.approx(
+        expit(2 * np.log(0.25) + 0.5)
+    )
+
+
+def test_candidates_below_the_threshold_stay_candidates():
+    scores = np.array([0.9, 0.5, 0.3, 0.05, 0.001])
+
+    def find(least):
+        kept = scores >= least
+        return Annotations(np.zeros((kept.sum(), 2)), columns={"score": scores[kept]})
+
+    choice = choose_atoms(find, CARD)
+    assert len(choice.candidates) == 4
+    assert choice.decision.threshold == 0.5
+    assert choice.atoms["score"].tolist() == [0.9, 0.5]
+    assert choose_atoms(find, Card("atom-net", threshold=0.2)).atoms["score"].tolist() == [0.9, 0.5, 0.3]

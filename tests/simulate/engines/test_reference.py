@@ -1,0 +1,92 @@
+"""The reference engine: orientation, order, repetition."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from stemforge import InputError
+from stemforge.simulate import Microscope, Scan, abtem_signal
+
+# Low angles need few grid points.
+MICROSCOPE = Microscope(semiangle_cutoff=25, detectors={"low": (30, 60), "high": (60, 100)})
+SCAN = Scan.model_construct(shape=(12, 20), sampling=0.5, margin=0.0)
+ENGINES = [{"algorithm": "multislice"}, {"algorithm": "prism"}]
+
+
+def atoms(x=7.5, y=2.0, symbol="Pt"):
+    return Atoms(symbol, positions=[[x, y, 1.0]], cell=[10.0, 6.0, 2.0])
+
+
+def image(structure, seed=0, microscope=MICROSCOPE, scan=SCAN, focus=1.0, **options):
+    options = {"frozen_phonons": 0, "slice_thickness": 2.0, **options}
+    return abtem_signal(structure, microscope, scan, focus, rng=np.random.default_rng(seed), **options)
+
+
+@pytest.mark.parametrize("options", ENGINES, ids=str)
+def test_x_is_the_column_and_detectors_keep_their_order(options):
+    low, high = image(atoms(), **options)
+    assert low.shape == high.shape == (12, 20)
+    for channel in (low, high):
+        assert np.unravel_index(channel.argmax(), channel.shape) == (4, 15)
+    swapped = Microscope(semiangle_cutoff=25, detectors={"high": (60, 100), "low": (30, 60)})
+    np.testing.assert_array_equal(image(atoms(), microscope=swapped, **options)[0], high)
+    assert low.sum() > high.sum()  # an atom scatters more to lower angles
+    assert low.dtype == np.float32
+
+
+@pytest.mark.parametrize("options", ENGINES, ids=str)
+def test_an_atom_in_the_middle_gives_a_symmetric_image(options):
+    scan = Scan.model_construct(shape=(13, 13), sampling=0.4, margin=0.0)
+    centred = Atoms("Pt", positions=[[4.0, 4.0, 1.0]], cell=[8.0, 8.0, 2.0])
+    # The field of 5.2 Å begins at 1.4 Å: the atom lies at pixel 6.5.
+    result = image(centred, scan=scan, sampling=0.1, **options)[1].astype(float)
+    rows, columns = np.indices(result.shape)
+    peak = result[6:8, 6:8]
+    assert peak.min() > 0.95 * peak.max()
+    assert peak.min() > 0.99 * result.max()
+    part, x, y = result[1:, 1:], columns[1:, 1:], rows[1:, 1:]
+    assert (part * x).sum() / part.sum() == pytest.approx(6.5, abs=0.05)
+    assert (part * y).sum() / part.sum() == pytest.approx(6.5, abs=0.05)
+
+
+@pytest.mark.parametrize("options", ENGINES, ids=str)
+def test_the_same_generator_gives_the_same_bytes(options):
+    first, second, other = (image(atoms(), seed, frozen_phonons=2, **options) for seed in (1, 1, 2))
+    assert first.tobytes() == second.tobytes()
+    assert first.tobytes() != other.tobytes()
+
+
+def test_batches_of_probe_positions_make_no_difference(monkeypatch):
+    from stemforge.simulate.engines import reference as abtem_engine
+
+    whole = image(atoms())
+    monkeypatch.setattr(abtem_engine, "_BATCH_BYTES", 8 * 64 * 64 * 7)
+    np.testing.assert_allclose(image(atoms()), whole, rtol=1e-4, atol=1e-9)
+
+
+def test_focal_spread_is_an_average_over_defoci():
+    microscope = MICROSCOPE.model_copy(update={"focal_spread": 60.0})
+    sharp, spread = image(atoms())[1], image(atoms(), microscope=microscope)[1]
+    assert spread.max() < 0.95 * sharp.max()
+    assert spread.sum() == pytest.approx(sharp.sum(), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"algorithm": "bloch"}, "must be multislice or prism, not 'bloch'"),
+        ({"sampling": 0.2}, r"detectors\.high: outer angle 100 mrad .* antialias limit"),
+        (
+            {"scan": Scan.model_construct(shape=(16, 20), sampling=0.5, margin=0.0)},
+            "structure is 10.0 × 6.0 Å",
+        ),
+    ],
+)
+def test_bad_input(options, says):
+    with pytest.raises(InputError, match=says):
+        image(atoms(), **options)
+
+
+def test_frozen_phonons_need_a_generator():
+    with pytest.raises(InputError, match="rng="):
+        abtem_signal(atoms(), MICROSCOPE, SCAN, 0.0, frozen_phonons=1)

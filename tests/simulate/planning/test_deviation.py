@@ -1,0 +1,194 @@
+"""Engines against multislice on a piece, the choice of the cheapest, and what a corpus will cost."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stemforge import InputError, RecipeError, verify_corpus
+from stemforge.simulate import simulate_corpus, simulate_sample
+from stemforge.simulate.planning import deviation as engine_check
+from stemforge.simulate.planning.deviation import (
+    EngineError,
+    check_engine,
+    choose_engine,
+    cut_piece,
+    reference_engine,
+)
+from stemforge.simulate.recipe import Engine, SimulationRecipe
+from stemforge.simulate.running import corpus as generate
+from stemforge.simulate.running import cost
+from stemforge.simulate.running.audit import audit_samples, audited_samples
+from stemforge.simulate.running.cost import CorpusPlan, extrapolate, plan_corpus
+
+# Few and coarse slices, still atoms: quick, and errors of PRISM show all the same.
+QUICK = {
+    "engine.name": "auto",
+    "engine.max_error": 0.3,
+    "engine.frozen_phonons": 0,
+    "engine.slice_thickness": 4.0,
+    "engine.thermal_sigma": 0.0,
+    "scan.shape": [32, 32],
+    "microscope.detectors": {"HAADF": [60.0, 120.0]},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_probes():
+    """A few probe positions are enough to tell engines apart, and quick."""
+    before = engine_check._POSITIONS
+    engine_check._POSITIONS = 4
+    yield
+    engine_check._POSITIONS = before
+
+
+def recipe(**changes):
+    return SimulationRecipe.load("fe-c3n4", {**QUICK, **changes})
+
+
+@pytest.fixture(scope="module")
+def tried(few_probes):
+    """So small a bound leaves out what is cheaper than PRISM without interpolation."""
+    return choose_engine(recipe(**{"engine.max_error": 1e-6}))
+
+
+def test_engines_are_tried_from_the_cheapest_to_the_reference(tried):
+    engine, checks = tried
+    assert [(check.engine.name, check.engine.interpolation) for check in checks] == [
+        ("kernels", 1), ("prism", 2), ("prism", 1)
+    ]  # fmt: skip
+    assert engine == checks[-1].engine
+    # PRISM without interpolation is multislice on a periodic cell; what interpolation costs is known to be percents.
+    assert checks[2].error == 0
+    assert checks[2].level == 1
+    assert 0.003 < checks[1].error < 0.3
+    assert 0.01 < checks[0].error < 0.6
+    assert all(0.7 < check.level < 1.3 for check in checks)
+
+
+def test_the_bound_decides(tried):
+    _, checks = tried
+    engine, found = choose_engine(recipe(**{"engine.max_error": checks[0].error * 1.01}))
+    assert (engine.name, engine.max_error, len(found)) == ("kernels", None, 1)
+    assert check_engine(recipe(), reference_engine(recipe().engine)).error == 0
+
+
+def test_the_check_is_the_same_twice_and_looks_at_the_sample_asked_for():
+    still = recipe().engine.model_copy(update={"name": "kernels"})
+    one, again, other = (check_engine(recipe(), still, index=i) for i in (0, 0, 1))
+    assert (one.error, one.level) == (again.error, again.level)
+    assert one.error != other.error
+
+
+def test_a_piece_holds_the_structure_about_a_single_atom_in_focus():
+    _drawn, atoms = SimulationRecipe.load(
+        "pt-nc", {"scan.shape": [64, 64], "support.mean_thickness": 200}
+    ).build(0)
+    focus = float(atoms.positions[:, 2].mean())
+    piece, inside = cut_piece(atoms, focus, 15.0)
+    assert np.ptp(piece.positions[:, 2]) <= 40
+    assert 0 < piece.positions[:, 2].min() <= inside < piece.cell[2, 2]
+    single = piece.positions[piece.get_tags() == 1]
+    assert np.linalg.norm(single[:, :2] - 7.5, axis=1).min() < 1e-6
+    # The piece keeps the support's density.
+    volume = {id(a): np.prod(np.diag(a.cell)) for a in (atoms, piece)}
+    assert len(piece) / volume[id(piece)] == pytest.approx(len(atoms) / volume[id(atoms)], rel=0.6)
+
+
+def test_auto_needs_a_bound():
+    with pytest.raises(RecipeError, match="auto needs max_error"):
+        SimulationRecipe.load("fe-c3n4", {"engine.name": "auto"})
+    with pytest.raises(InputError, match="max_error"):
+        choose_engine(SimulationRecipe.load("fe-c3n4"))
+
+
+@pytest.mark.slow  # the reference is ten times finer
+def test_segments_are_checked_against_finer_settings():
+    small = {"support.variants": 1, "support.guests": {}, "scan.shape": [32, 32]}
+    idpc = SimulationRecipe.load("zsm5-idpc", small)
+    coarse, fine = (
+        check_engine(idpc, idpc.engine.model_copy(update={"sampling": s, "slice_thickness": t}))
+        for s, t in ((0.24, 8.0), (0.2, 4.0))
+    )
+    assert fine.error < coarse.error < 0.1
+
+
+def test_a_plan_measures_a_sample(tmp_path):
+    settings = SimulationRecipe.load("fe-c3n4", {"scan.shape": [32, 32]})
+    shard = settings.shard_size
+    found = plan_corpus(settings, num=10, workers=2)
+    assert found.measured
+    assert found.engine.name == "kernels"
+    assert not found.checks
+    assert 0 < found.seconds_per_sample < 60
+    assert found.seconds == pytest.approx(
+        found.seconds_per_sample * -(-10 // shard) * shard / 2
+    )  # whole shards
+    assert 1e8 < found.memory_per_worker < 3e9
+    assert 10 * 1000 < found.disk < 10 * 1e6
+    found.to_json(tmp_path / "plan.json")
+    assert json.loads((tmp_path / "plan.json").read_text())["engine"]["name"] == "kernels"
+
+
+def test_what_takes_too_long_is_extrapolated():
+    settings = SimulationRecipe.load("pt-nc", {"engine.name": "multislice"})
+    check = check_engine(recipe(), reference_engine(recipe().engine))
+    seconds, memory, disk = extrapolate(settings, settings.engine, check)
+    assert seconds > 86400  # half a million probes on 30 nm of carbon
+    assert memory > 5e9
+    assert disk >= 4 * 512 * 512
+    prism = Engine(name="prism", interpolation=1)
+    assert extrapolate(settings, prism, check)[1] > 1e11  # a scattering matrix of tens of thousands of beams
+
+
+def a_plan(**changes):
+    size = {"num_samples": 10, "workers": 2, "seconds_per_sample": 1.0, "seconds": 5.0}
+    values = {"recipe": "r", "engine": Engine(), "checks": (), **size}
+    values |= {"memory_per_worker": 1e9, "disk": 1e6, "measured": True}
+    return CorpusPlan(**{**values, **changes})
+
+
+def test_what_cannot_fit_is_refused(tmp_path):
+    cost._refuse_what_does_not_fit(a_plan(), tmp_path / "not" / "there" / "yet")
+    with pytest.raises(InputError, match=r"GB each.*--workers"):
+        cost._refuse_what_does_not_fit(a_plan(workers=10**6), tmp_path)
+    with pytest.raises(InputError, match="PRISM with a larger interpolation"):
+        cost._refuse_what_does_not_fit(a_plan(memory_per_worker=1e15), tmp_path)
+    tried = (Engine(), 0.093), (Engine(name="prism", interpolation=2), 0.034)
+    checks = tuple(EngineError(each, each, 0, error, 1.0, 1.0, 1.0, 9, 1.0, 1.0) for each, error in tried)
+    with pytest.raises(InputError, match=r"measured were kernels 9\.3%, prism \(interpolation 2\) 3\.4%"):
+        cost._refuse_what_does_not_fit(a_plan(memory_per_worker=1e15, checks=checks), tmp_path)
+    with pytest.raises(InputError, match="make room"):
+        cost._refuse_what_does_not_fit(a_plan(disk=1e18), Path(tmp_path))
+
+
+def test_an_audit_looks_again_at_a_share(tmp_path):
+    settings = recipe(**{"num_samples": 40, "engine.name": "kernels", "engine.max_error": None})
+    assert audited_samples(settings, 0.1) == audited_samples(settings, 0.1)
+    assert len(audited_samples(settings, 0.1)) == 4
+    assert len(audited_samples(settings, 1e-6)) == 1
+    with pytest.raises(InputError, match="audit"):
+        audited_samples(settings, 0.0)
+    samples = [simulate_sample(settings, index) for index in range(4)]
+    found = audit_samples(settings, samples, [3], quiet=True)
+    assert found.checks[0] == found.worst
+    assert found.worst.sample == 3
+    assert found.worst.engine.name == "kernels"
+    assert "1 images deviate from multislice" in str(found)
+    found.to_json(tmp_path / "audit.json")
+    assert json.loads((tmp_path / "audit.json").read_text())["largest_error"] == found.worst.error
+
+
+def test_the_plan_is_kept_with_the_corpus_and_used_again(tmp_path, monkeypatch):
+    settings = recipe(**{"num_samples": 2, "shard_size": 1, "engine.max_error": 0.5})
+    corpus = simulate_corpus(settings, tmp_path / "c", workers=1, quiet=True)
+    kept = json.loads((tmp_path / "c" / "plan.json").read_text())
+    assert kept["engine"]["name"] == corpus[0].metadata["drawn"]["engine"]["name"] == "kernels"
+    assert kept["checks"][0]["error"] <= 0.5
+    monkeypatch.setattr(generate, "choose_engine", None)  # must not be asked again
+    more = simulate_corpus(
+        settings.model_copy(update={"num_samples": 3}), tmp_path / "c", workers=1, quiet=True
+    )
+    assert len(more) == 3
+    assert verify_corpus(tmp_path / "c") == []

@@ -1,0 +1,92 @@
+"""Real labelled images made into a corpus; pairing by name."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from stemforge import Corpus, InputError
+from stemforge.corpus.ingest import ingest
+from stemforge.micrograph.names import pair_names
+
+IMAGE = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "pairs"),
+    [
+        (["a", "b"], ["b", "a"], {"a": "a", "b": "b"}),
+        (["021_HAADF_15nm"], ["021_Results"], {"021_HAADF_15nm": "021_Results"}),
+        (["021_x", "021_y"], ["021_Results"], {}),
+        (["021_x"], ["021_a", "021_b"], {}),
+        (["HAADF_1"], ["HAADF_2"], {}),
+        (["img7"], ["img7_Results"], {"img7": "img7_Results"}),
+        (["a"], ["b"], {}),
+        ([], ["b"], {}),
+        (["021"], ["021", "021_Results"], {"021": "021"}),
+    ],
+)
+def test_pair_names(left, right, pairs):
+    assert pair_names(left, right) == pairs
+
+
+@pytest.fixture
+def data(tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    options = {"imagej": True, "resolution": (1 / 0.03, 1 / 0.03), "metadata": {"unit": "nm"}}
+    tifffile.imwrite(tmp_path / "images/021_HAADF.tif", IMAGE, **options)
+    tifffile.imwrite(tmp_path / "images/022_HAADF.tif", IMAGE[:, :25].copy())
+    (tmp_path / "labels/021_Results.csv").write_text(" ,X,Y\n1,29,2\n2,3.5,19\n")
+    (tmp_path / "labels/022_Results.csv").write_text(" ,X,Y\n")
+    return tmp_path
+
+
+def run(folder, **options):
+    return ingest([folder / "images"], [folder / "labels"], folder / "corpus", **options)
+
+
+def test_images_of_two_sizes(data):
+    corpus = run(data)
+    assert corpus.kind == "measured"
+    assert [s.metadata["name"] for s in corpus] == ["021_HAADF", "022_HAADF"]
+    assert [s.signal.shape for s in corpus] == [(1, 20, 30), (1, 20, 25)]
+    assert corpus[0].sampling == pytest.approx(0.3, rel=1e-4)
+    assert corpus[1].sampling is None
+    np.testing.assert_array_equal(corpus[0].signal[0], IMAGE)
+    np.testing.assert_array_equal(corpus[0].labels.points, [[29, 2], [3.5, 19]])
+    assert len(corpus[1].labels) == 0
+    assert corpus[0].channels == ("HAADF",)
+
+
+def test_sampling_override_and_repetition(data):
+    run(data, sampling=0.25)
+    shards = {p: p.stat().st_mtime_ns for p in (data / "corpus").glob("*.h5")}
+    assert {s.sampling for s in Corpus(data / "corpus")} == {0.25}
+    run(data, sampling=0.25)
+    assert set((data / "corpus").glob("*.h5")) == set(shards)
+    with pytest.raises(InputError, match="another recipe"):
+        run(data, sampling=0.3)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        (lambda f: (f / "labels/021_Results.csv").unlink(), "021_HAADF has no partner"),
+        (lambda f: (f / "images/022_HAADF.tif").unlink(), "022_Results has no partner"),
+        (lambda f: (f / "labels/022_Results.csv").write_text("X,Y\n26,3\n"), r"022_Results\.csv.*outside"),
+        (lambda f: (f / "labels/022_Results.csv").write_text("a,b\n"), "expected columns"),
+        (lambda f: (f / "images/022_HAADF.tif").write_bytes(b"II*"), r"022_HAADF\.tif"),
+        (lambda f: tifffile.imwrite(f / "images/022_HAADF.tiff", IMAGE), "two files are named 022_HAADF"),
+        (lambda f: [p.unlink() for p in (f / "images").iterdir()], "no files ending in"),
+    ],
+)
+def test_refused_before_anything_is_written(data, prepare, says):
+    prepare(data)
+    with pytest.raises(InputError, match=says):
+        run(data)
+    assert not (data / "corpus").exists()
+
+
+def test_missing_file_is_named(data):
+    with pytest.raises(InputError, match=r"none\.tif: no such file"):
+        ingest([data / "none.tif"], [data / "none.csv"], data / "corpus")

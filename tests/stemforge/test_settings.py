@@ -1,0 +1,217 @@
+"""Settings: what a recipe may say, what is drawn from it, what its hash means."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+import pytest
+from pydantic import Field
+
+from stemforge import RecipeError, Settings
+from stemforge.settings import Choice, Fraction, LogUniform, NonNegative, Normal, Positive, Random, Uniform
+
+
+class Disc(Settings):
+    kind: Literal["disc"]
+    radius: Positive = 5.0
+
+
+class Ring(Settings):
+    kind: Literal["ring"]
+    inner: NonNegative = 1.0
+
+
+class Optics(Settings):
+    energy: float = 60e3
+    tilt: Random = 0.0
+
+
+class Demo(Settings):
+    name: str = "demo"
+    seed: Annotated[int, Field(ge=0)] = 0
+    optics: Optics = Optics()
+    support: Annotated[Disc | Ring, Field(discriminator="kind")] = Ring(kind="ring")
+    focus: Fraction = 0.5
+    dose: NonNegative | None = None
+    layers: tuple[Optics, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"sed": 1}, "unknown key 'sed'; did you mean 'seed'"),
+        ({"zzz": 1}, "unknown key 'zzz'; allowed are"),
+        ({"optics": {"enrgy": 1}}, "unknown key 'optics.enrgy'; did you mean 'energy'"),
+        ({"support": {"kind": "disc", "radious": 1}}, "did you mean 'radius'"),
+        ({"layers": [{"tlt": 1}]}, "unknown key 'layers.0.tlt'; did you mean 'tilt'"),
+        ({"support": {"kind": "cube"}}, "'support'.*disc"),
+        ({"support": {"radius": 1}}, "support"),
+        ({"seed": -1}, "'seed'.*greater than or equal to 0.*got -1"),
+        ({"seed": "one"}, "'seed'"),
+        ({"seed": 1.5}, "'seed'"),
+        ({"dose": -1}, r"'dose': must be at least 0 \(got -1\)"),
+        ({"dose": {"uniform": [-1, 1]}}, "'dose': must be at least 0"),
+        ({"dose": {"normal": [1, 1]}}, "'dose': must be at least 0"),
+        ({"focus": {"choice": [0, 1.1]}}, "'focus': must be at least 0 and at most 1"),
+        ({"focus": 2}, "at most 1"),
+        ({"support": {"kind": "disc", "radius": 0}}, "radius': must be greater than 0"),
+        ({"focus": {"unifrom": [0, 1]}}, "'focus': must be a number or one of {uniform"),
+        ({"focus": {"uniform": [0, 1], "choice": [1]}}, "'focus'"),
+        ({"focus": {"uniform": [1, 0]}}, "ordered"),
+        ({"focus": {"uniform": [1]}}, "'focus"),
+        ({"focus": {"loguniform": [0, 1]}}, "positive and ordered"),
+        ({"focus": {"choice": []}}, "'focus"),
+        ({"focus": {"normal": [0.5, -0.1]}}, "standard deviation"),
+        ({"optics": {"energy": float("nan")}}, "'optics.energy'"),
+        ({"optics": {"tilt": float("inf")}}, "'optics.tilt'"),
+        ({"optics": 3}, "'optics'"),
+    ],
+)
+def test_refused(values, says):
+    with pytest.raises(RecipeError, match=f"^settings: .*{says}"):
+        Demo.from_mapping(values)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("seed: [1", "is not YAML"),
+        ("- 1\n- 2\n", "mapping"),
+        ("", "mapping"),
+        ("just text", "mapping"),
+        ("name: !!python/object/apply:os.system ['touch HACKED']", "is not YAML"),
+        ("!!python/object:stemforge.settings.Settings {}", "is not YAML"),
+        ("\x00", "is not YAML"),
+        ("seed: 1\nsed: 2\n", "unknown key 'sed'"),
+        ("1: 2\n", "unknown key '1'"),
+        ("seed: 2024-01-01\n", "'seed'"),
+    ],
+)
+def test_bad_files(tmp_path, monkeypatch, content, says):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "r.yaml"
+    path.write_text(content)
+    with pytest.raises(RecipeError, match=says) as caught:
+        Demo.from_file(path)
+    assert str(path) in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["r.yaml"]
+
+
+def test_missing_folder_or_binary_file(tmp_path):
+    with pytest.raises(RecipeError, match=r"no\.yaml: cannot be read"):
+        Demo.from_file(tmp_path / "no.yaml")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        Demo.from_file(tmp_path)
+    (tmp_path / "b.yaml").write_bytes(b"\xff\x80")
+    with pytest.raises(RecipeError, match="is not YAML"):
+        Demo.from_file(tmp_path / "b.yaml")
+
+
+def test_a_date_as_a_name_is_text(tmp_path):
+    (tmp_path / "r.yaml").write_text("name: 2024-01-01\n")
+    assert Demo.from_file(tmp_path / "r.yaml").name == "2024-01-01"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "bounds", "mean"),
+    [
+        (Uniform(uniform=(2, 6)), (2, 6), 4),
+        (LogUniform(loguniform=(1, 100)), (1, 100), 99 / np.log(100)),
+        (Normal(normal=(5, 0.5)), (3.5, 6.5), 5),
+        (Choice(choice=(1, 1, 4)), (1, 4), 2),
+        (Uniform(uniform=(3, 3)), (3, 3), 3),
+        (LogUniform(loguniform=(7, 7)), (7, 7), 7),
+        (Normal(normal=(1, 0)), (1, 1), 1),
+    ],
+)
+def test_distributions(distribution, bounds, mean):
+    rng = np.random.default_rng(0)
+    values = np.array([distribution.sample(rng) for _ in range(20000)])
+    assert distribution.bounds == pytest.approx(bounds)
+    assert bounds[0] <= values.min() <= values.max() <= bounds[1]
+    error = values.std() / np.sqrt(len(values))
+    assert abs(values.mean() - mean) <= 4 * error + 1e-12
+
+
+RANDOM = Demo.from_mapping(
+    {
+        "focus": {"uniform": [0, 1]},
+        "optics": {"tilt": {"normal": [0, 1]}},
+        "support": {"kind": "disc", "radius": {"loguniform": [1, 10]}},
+        "layers": [{"tilt": {"choice": [1, 2, 3]}}, {"tilt": 7}],
+        "dose": {"uniform": [1, 2]},
+    }
+)
+
+
+def test_draw_replaces_every_distribution():
+    drawn = RANDOM.draw(np.random.default_rng(0))
+    for value in (drawn.focus, drawn.optics.tilt, drawn.support.radius, drawn.layers[0].tilt, drawn.dose):
+        assert isinstance(value, float)
+    assert drawn.layers[1].tilt == 7
+    assert drawn.optics.energy == 60e3
+    # What is drawn already stays.
+    assert drawn.draw(np.random.default_rng(1)) == drawn
+
+
+def test_draw_depends_on_the_generator_alone():
+    first, second, other = (RANDOM.draw(np.random.default_rng(seed)) for seed in (5, 5, 6))
+    assert first == second
+    assert first != other
+    assert RANDOM.focus == Uniform(uniform=(0, 1))
+
+
+def test_yaml_round_trip(tmp_path):
+    recipe = Demo.from_mapping(
+        {**RANDOM.model_dump(mode="json"), "name": "µ: {#'\"", "optics": {"tilt": 1e-7}}
+    )
+    path = tmp_path / "r.yaml"
+    path.write_text(recipe.to_yaml(), encoding="utf-8")
+    assert Demo.from_file(path) == recipe
+    assert Demo.from_file(path).hash == recipe.hash
+
+
+def test_hash_is_of_the_content(tmp_path):
+    a, b = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    a.write_text("seed: 3\noptics: {energy: 60000, tilt: {uniform: [0, 1]}}\n")
+    b.write_text("# remark\noptics:\n  tilt:\n    uniform: [0.0, 1]\n  energy: 6.0e+4\nseed: 3\nname: demo\n")
+    assert Demo.from_file(a).hash == Demo.from_file(b).hash
+    assert Demo.from_file(a, {"seed": 4}).hash != Demo.from_file(a).hash
+    assert len(Demo().hash) == 64
+
+
+@pytest.mark.parametrize(
+    ("overrides", "field", "value"),
+    [
+        ({"seed": 4}, lambda r: r.seed, 4),
+        ({"optics.energy": 80e3}, lambda r: r.optics.energy, 80e3),
+        ({"optics.tilt": {"uniform": [0, 1]}}, lambda r: r.optics.tilt, Uniform(uniform=(0, 1))),
+        ({"support.kind": "disc", "support.radius": 2}, lambda r: r.support.radius, 2),
+    ],
+)
+def test_overrides(overrides, field, value):
+    assert field(Demo.from_mapping({"optics": {"tilt": 3}}, overrides)) == value
+
+
+def test_overrides_keep_their_neighbours_and_the_given_mapping():
+    values = {"optics": {"tilt": 3}}
+    assert Demo.from_mapping(values, {"optics.energy": 80e3}).optics.tilt == 3
+    assert values == {"optics": {"tilt": 3}}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"optics.enery": 1}, "did you mean 'energy'"),
+        ({"seed.more": 1}, "'seed' holds a plain value"),
+        ({"layers.0.tilt": 1}, "cannot be set"),
+        ({"nothing.here": 1}, "unknown key 'nothing'"),
+    ],
+)
+def test_bad_overrides(overrides, says):
+    with pytest.raises(RecipeError, match=says):
+        Demo.from_mapping({"seed": 1, "layers": [{"tilt": 2}]}, overrides)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        Demo().seed = 1

@@ -1,0 +1,1 @@
+"""AtomNet, the map of single atoms with sub-pixel places."""

@@ -1,0 +1,1 @@
+"""Data that every network shares: samples by epoch and process, augmentation, iDPC images at any dose."""

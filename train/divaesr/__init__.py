@@ -1,0 +1,1 @@
+"""DIVAESR, which restores low-dose iDPC images."""

@@ -1,0 +1,168 @@
+"""The pairs published with DIVAESR: noisy images and drawn atom maps, straight from their zip file."""
+
+import io
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from stemforge.errors import InputError
+from stemforge.train.divaesr.model import PATCH, SCALE
+
+# The file is somebody else's: no entry is unpacked to disk, and none larger than this is looked at.
+_MOST_BYTES = 4 << 20
+_MOST_PIXELS = 2048 * 2048
+_MOST_PAIRS = 100_000
+_FINE = PATCH * SCALE
+
+
+@dataclass(frozen=True)
+class PublishedPair:
+    """A noisy image and its atom map, both of shape (height, width), 8-bit grey."""
+
+    name: str
+    noisy: NDArray[np.uint8]
+    target: NDArray[np.uint8]
+
+
+def read_published_pairs(
+    path: str | Path,
+    part: Literal["train", "validation"],
+    *,
+    split: Literal["published", "structure"] = "published",
+    validation: float = 0.15,
+) -> list[PublishedPair]:
+    """Read the pairs of ``stem-sr.zip`` (Yang et al. 2024, doi:10.1002/advs.202408629).
+
+    Parameters
+    ----------
+    path
+        The zip file: ``training|validation/LR_original|HR/NAME.png``.
+    part
+        ``"train"`` or ``"validation"``.
+    split
+        ``published``: as the folders say; there, other views of a validation image are among the training
+        images. ``structure``: the last structures, by the number in ``molecule_<number>_…``, validate.
+    validation
+        Share of the structures in the validation part of ``structure``.
+
+    Returns
+    -------
+    list of PublishedPair
+        In the order of their names.
+
+    Raises
+    ------
+    InputError
+        No such file, no zip file, no pairs, or an image that is damaged, too large or too small.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = {info.filename: info for info in archive.infolist()}
+            names = _paired(path, entries)
+            chosen = [n for n in names if _part(n, names, split, validation) == part]
+            pairs = [
+                PublishedPair(name, *(_read(path, archive, entries[f]) for f in _files(name)))
+                for name in chosen
+            ]
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path}: is no readable zip file ({error})") from error
+    for pair in pairs:
+        if pair.noisy.shape != pair.target.shape:
+            raise InputError(
+                f"{path}: {pair.name} has images of {pair.noisy.shape} and {pair.target.shape} pixels"
+            )
+    if not pairs:
+        raise InputError(f"{path}: has no pairs for {part}; both parts need some")
+    return pairs
+
+
+def cut_pair(
+    pair: PublishedPair, rng: np.random.Generator | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Cut 128 × 128 pixels from a pair, at random and turned, or from its middle for ``rng=None``.
+
+    Returns
+    -------
+    noisy, clean, target
+        Between 0 and 1; the noisy image and the clean one, which is the target's, by 2 × 2 means, 64 × 64, and
+        the target 128 × 128.
+    """
+    room = np.array(pair.target.shape) - _FINE
+    top, left = room // 2 if rng is None else rng.integers(room + 1)
+    window = np.s_[top : top + _FINE, left : left + _FINE]
+    turns, mirrored = (0, 0) if rng is None else (int(rng.integers(4)), int(rng.integers(2)))
+    images = []
+    for image in (pair.noisy, pair.target):
+        cut = image[window].astype(np.float32) / np.float32(255)
+        images.append(np.ascontiguousarray(np.rot90(cut, turns)[:, :: -1 if mirrored else 1]))
+    noisy, target = images
+    return shrink(noisy), shrink(target), target
+
+
+def shrink(image: NDArray[np.float32], factor: int = SCALE) -> NDArray[np.float32]:
+    """Average ``factor`` × ``factor`` pixels into one; what does not fill a pixel at the end is left out."""
+    height, width = (n // factor for n in image.shape)
+    part = image[: height * factor, : width * factor]
+    return part.reshape(height, factor, width, factor).mean((1, 3), dtype=np.float32)
+
+
+def _paired(path: Path, entries: dict[str, zipfile.ZipInfo]) -> list[str]:
+    """Return ``folder/name`` of every noisy image that has a target."""
+    names = []
+    for file in entries:
+        parts = PurePosixPath(file).parts
+        if len(parts) == 3 and parts[0] in ("training", "validation") and parts[1] == "LR_original":
+            name = f"{parts[0]}/{parts[2]}"
+            if _files(name)[1] in entries:
+                names.append(name)
+    if not names:
+        raise InputError(f"{path}: holds no pairs training/LR_original/NAME.png and training/HR/NAME.png")
+    if len(names) > _MOST_PAIRS:
+        raise InputError(f"{path}: holds {len(names)} pairs, more than {_MOST_PAIRS}")
+    return sorted(names)
+
+
+def _files(name: str) -> tuple[str, str]:
+    folder, file = name.split("/")
+    return f"{folder}/LR_original/{file}", f"{folder}/HR/{file}"
+
+
+def _part(name: str, names: list[str], split: str, validation: float) -> str:
+    if split == "published":
+        return "train" if name.startswith("training/") else "validation"
+    numbers = sorted({_structure(n) for n in names})
+    first = numbers[min(max(1, round(len(numbers) * (1 - validation))), len(numbers) - 1)]
+    return "validation" if _structure(name) >= first else "train"
+
+
+def _structure(name: str) -> int:
+    found = re.search(r"_(\d{1,9})_", name)
+    return int(found[1]) if found else 0
+
+
+def _read(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[np.uint8]:
+    if entry.file_size > _MOST_BYTES:
+        raise InputError(
+            f"{path}: {entry.filename} takes {entry.file_size} bytes; no image here is that large"
+        )
+    try:
+        with Image.open(io.BytesIO(archive.read(entry)), formats=["PNG"]) as image:
+            if image.width * image.height > _MOST_PIXELS or min(image.size) < _FINE:
+                raise InputError(
+                    f"{path}: {entry.filename} has {image.width} × {image.height} pixels; pairs have {_FINE} or a "
+                    "few more"
+                )
+            return np.asarray(image.convert("L"))
+    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: {entry.filename} is no readable PNG image ({error})") from error

@@ -1,0 +1,1 @@
+"""Faster R-CNN, the detector of molecules."""

@@ -1,1 +1,0 @@
-"""Networks, each in a module of its own."""

@@ -1,0 +1,284 @@
+"""Crops of 21 × 21 pixels, drawn from corpora of simulated and of measured images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from stemforge.corpus.reader import Corpus
+from stemforge.corpus.sample import Sample
+from stemforge.errors import CorpusError, MicrographError
+from stemforge.micrograph.annotations import Annotations
+from stemforge.simulate import SEGMENTS, Degradation
+from stemforge.simulate.recording.record import corpus_degradation, record
+from stemforge.train.data.batches import EpochBatches, Item, split_corpora
+from stemforge.train.preprocess import prepare_image
+from stemforge.train.recipe import Crops
+from stemforge.train.sac_cnn.model import CROP
+
+# No negative is centred nearer to an atom than this [pixel]: half the published match box.
+_CLEAR = 5.0
+# Places beside an atom, taken as hard negatives, lie this far from it [pixel].
+_BESIDE = (6.0, 9.0)
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """A prepared image, the atoms an expert would mark on it, and those that are better left alone."""
+
+    image: NDArray[np.float32]
+    atoms: NDArray[np.float64]
+    doubtful: NDArray[np.float64]
+
+
+def require_atoms(corpora: Sequence[Corpus]) -> None:
+    """Refuse simulated corpora that are no images of single atoms.
+
+    Their first samples are looked at.
+
+    Raises
+    ------
+    CorpusError
+        Segment signals, or labels from which no visibility follows.
+    """
+    for corpus in corpora:
+        if corpus.kind != "simulated":
+            continue
+        sample = corpus[0]
+        if set(sample.channels) & set(SEGMENTS):
+            raise CorpusError(
+                f"{corpus.folder}: holds the signals of detector segments ({', '.join(sample.channels)}); "
+                "finding atoms takes images of an annular detector, as the recipe pt-nc makes"
+            )
+        if len(sample.labels) and "noise_width_angstrom" not in sample.labels.columns:
+            raise CorpusError(
+                f"{corpus.folder}: its labels do not say how visible atoms are; simulate it anew"
+            )
+
+
+def as_recorded(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an image as it is; an image that shows nothing is refused.
+
+    Raises
+    ------
+    MicrographError
+        A uniform image.
+    """
+    if float(np.ptp(image)) == 0:
+        raise MicrographError("the image is uniform; it holds no signal")
+    return image
+
+
+def labelled_image(
+    sample: Sample,
+    crops: Crops,
+    degradation: Degradation | None,
+    rng: np.random.Generator,
+    prepare: Callable[[NDArray[np.float32]], NDArray[np.float32]] = prepare_image,
+) -> LabelledImage:
+    """Make what the network is trained on from one sample of a corpus.
+
+    Parameters
+    ----------
+    sample
+        Simulated or measured.
+    crops
+        What counts as an atom.
+    degradation
+        Applied to simulated signals; None for measured images.
+    rng
+        Source of the degradation's random numbers.
+    prepare
+        Brings an image to what the network wants to see.
+
+    Returns
+    -------
+    LabelledImage
+        Image of shape (height, width) and points (x, y) [pixel].
+    """
+    if degradation is None:
+        return LabelledImage(prepare(sample.signal[0]), sample.labels.points, np.empty((0, 2)))
+    if sample.sampling is None:
+        raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
+    first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
+    recording = record(first, degradation, rng)
+    visible, doubtful = visible_atoms(recording.labels, crops)
+    return LabelledImage(
+        prepare(recording.image[0]), recording.labels.points[visible], recording.labels.points[doubtful]
+    )
+
+
+def visible_atoms(labels: Annotations, crops: Crops) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell visible atoms from doubtful ones by the contrast-to-noise of their recording, column ``cnr``."""
+    visible = labels["cnr"] >= crops.min_cnr
+    return visible, ~visible & (labels["cnr"] >= crops.ignore_cnr)
+
+
+def choose_centres(
+    labelled: LabelledImage, crops: Crops, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose crop centres on one image.
+
+    Returns
+    -------
+    centres, classes
+        (x, y) [pixel], shape (n, 2), and 1 for an atom or 0 for background, shape (n,).
+    """
+    height, width = labelled.image.shape
+    wanted = round(crops.per_image * crops.positive)
+    atoms = labelled.atoms
+    if len(atoms):
+        chosen = atoms[rng.integers(len(atoms), size=wanted)]
+        positives = np.rint(chosen).astype(int) + rng.integers(-crops.jitter, crops.jitter + 1, (wanted, 2))
+    else:
+        positives = np.empty((0, 2), dtype=int)
+
+    number = crops.per_image - wanted
+    hard = round(number * crops.hard)
+    avoid = np.concatenate([atoms, labelled.doubtful])
+    candidates = [_bright_spots(labelled.image, rng, hard // 2), _beside(atoms, rng, hard - hard // 2)]
+    # Enough for those that lie on an atom or off the image to be dropped.
+    candidates.append(rng.uniform(0, [width - 1, height - 1], (3 * number, 2)))
+    negatives = np.rint(np.concatenate(candidates)).astype(int)
+    on_image = np.all((negatives >= 0) & (negatives < [width, height]), axis=1)
+    negatives = negatives[on_image]
+    if len(avoid):
+        negatives = negatives[cKDTree(avoid).query(negatives)[0] >= _CLEAR]
+    negatives = negatives[:number]
+    centres = np.clip(np.concatenate([positives, negatives]), 0, [width - 1, height - 1])
+    return centres, np.repeat([1, 0], [len(positives), len(negatives)])
+
+
+def _bright_spots(image: NDArray[np.float32], rng: np.random.Generator, number: int) -> NDArray[np.float64]:
+    """Return the places where the smoothed image peaks; the brighter, the likelier."""
+    smooth = ndimage.gaussian_filter(image, 1.5)
+    rows, columns = np.nonzero(smooth == ndimage.maximum_filter(smooth, 7))
+    if not len(rows) or not number:
+        return np.empty((0, 2))
+    weights = smooth[rows, columns].astype(float) + 1e-9
+    # Oversampled, because the atoms among them are dropped later.
+    count = min(3 * number, len(rows))
+    chosen = rng.choice(len(rows), count, replace=False, p=weights / weights.sum())[: 2 * number]
+    return np.column_stack([columns[chosen], rows[chosen]]).astype(float)
+
+
+def _beside(atoms: NDArray[np.float64], rng: np.random.Generator, number: int) -> NDArray[np.float64]:
+    if not len(atoms) or not number:
+        return np.empty((0, 2))
+    angle = rng.uniform(0, 2 * np.pi, number)
+    radius = rng.uniform(*_BESIDE, number)
+    return (
+        atoms[rng.integers(len(atoms), size=number)]
+        + np.column_stack([np.cos(angle), np.sin(angle)]) * radius[:, None]
+    )
+
+
+def cut_crops(image: NDArray[np.float32], centres: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Cut 21 × 21 crops around (x, y) centres, zero beyond the border; shape (n, 1, 21, 21)."""
+    half = CROP // 2
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(image, half), (CROP, CROP))
+    return windows[centres[:, 1], centres[:, 0]][:, None]
+
+
+@dataclass(frozen=True)
+class CutAtoms:
+    """Makes the crops and classes that SAC-CNN learns from one sample; a transform of any data set.
+
+    Parameters
+    ----------
+    crops
+        Which crops.
+    degradation
+        Applied to simulated signals; None for measured images.
+    turn
+        Turn and mirror each crop at random.
+    """
+
+    crops: Crops
+    degradation: Degradation | None
+    turn: bool = True
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return crops of shape (n, 1, 21, 21) and classes of shape (n,)."""
+        try:
+            labelled = labelled_image(sample, self.crops, self.degradation, rng)
+        except MicrographError:
+            # An image of vacuum at a low dose may show nothing at all. One blank crop keeps the number of
+            # batches: Lightning validates after the last of them, and distributed ranks wait for each other.
+            return torch.zeros(1, 1, CROP, CROP), torch.zeros(1, dtype=torch.int64)
+        centres, classes = choose_centres(labelled, self.crops, rng)
+        cut = cut_crops(labelled.image, centres)
+        if self.turn:
+            cut = _turn(cut, rng)
+        return torch.from_numpy(np.ascontiguousarray(cut)), torch.from_numpy(classes.astype(np.int64))
+
+
+class AtomCrops(EpochBatches):
+    """Batches of crops over corpora; every epoch degrades every image anew.
+
+    Parameters
+    ----------
+    corpora
+        Simulated ones are degraded as their recipe says, measured ones taken as they are.
+    crops
+        Which crops.
+    part
+        ``"train"`` or ``"validation"``: the first or the last samples of each corpus.
+    validation
+        Share of the samples in the validation part; at least one sample stays in each part.
+    images_per_batch
+        Images whose crops share a batch.
+    seed
+        Root of the randomness; an epoch's crops depend on (seed, epoch, sample) alone.
+    balance
+        Show the images of smaller corpora more than once in training.
+
+    Yields
+    ------
+    crops, classes
+        Tensors of shape (n, 1, 21, 21) and (n,).
+    """
+
+    def __init__(
+        self,
+        corpora: Sequence[Corpus],
+        crops: Crops,
+        *,
+        part: str = "train",
+        validation: float = 0.15,
+        images_per_batch: int = 2,
+        seed: int = 0,
+        balance: bool = False,
+    ) -> None:
+        self.corpora = list(corpora)
+        require_atoms(self.corpora)
+        items = split_corpora(self.corpora, part, validation)
+        super().__init__(items, part=part, per_batch=images_per_batch, seed=seed, balance=balance)
+        self.degradations = [corpus_degradation(corpus) for corpus in self.corpora]
+        self.cuts = [CutAtoms(crops, each, turn=part == "train") for each in self.degradations]
+
+    def batch(self, items: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
+        """Return the crops of some images and their classes."""
+        parts = [self._crops(self.items[int(item)], epoch) for item in items]
+        images, classes = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        return images, classes
+
+    def _crops(self, item: Item, epoch: int) -> tuple[Tensor, Tensor]:
+        sample = self.corpora[item.source][item.number]
+        return self.cuts[item.source](sample, self.rng(item.key, epoch))
+
+
+def _turn(crops: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Turn and mirror each crop into one of its eight orientations."""
+    turned = np.empty_like(crops)
+    orientation = rng.integers(8, size=len(crops))
+    for k in range(8):
+        chosen = orientation == k
+        rotated = np.rot90(crops[chosen], k % 4, axes=(2, 3))
+        turned[chosen] = rotated[..., ::-1] if k >= 4 else rotated
+    return turned
