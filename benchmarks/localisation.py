@@ -27,7 +27,7 @@ from stemforge.errors import InputError
 from stemforge.evaluate import match_distance
 from stemforge.evaluate.atoms.limits import localisation_bound
 from stemforge.infer import atom_finder, choose_atoms
-from stemforge.overrides import parse_overrides
+from stemforge.options import parse_overrides
 from stemforge.simulate import Recording, SimulationRecipe, record, simulate_sample
 from stemforge.simulate.labels.visibility import noise_power
 from stemforge.simulate.recording.degrade import FWHM

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from stemforge.errors import InputError
-from stemforge.overrides import Overrides, parse_overrides
+from stemforge.options import Overrides, parse_overrides
 
 Images = Annotated[list[Path], Parameter(consume_multiple=True, negative=())]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stemforge.overrides import Overrides, parse_overrides
+from stemforge.options import Overrides, parse_overrides
 
 
 def plan(

@@ -14,6 +14,7 @@ from .errors import (
     RecipeError,
     UnfinishedError,
     WeightsError,
+    WriteError,
 )
 from .micrograph.annotations import Annotations
 from .micrograph.image import Micrograph
@@ -36,6 +37,7 @@ __all__ = [
     "Structure",
     "UnfinishedError",
     "WeightsError",
+    "WriteError",
     "__version__",
     "merge_corpora",
     "read_micrograph",

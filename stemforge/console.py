@@ -17,6 +17,11 @@ console = Console(stderr=True)
 """Where progress and remarks go: standard error, so that results on standard output can be piped."""
 
 
+def say(text: str) -> None:
+    """Print a remark, as it is."""
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
 @contextmanager
 def progress(title: str, total: int, unit: str = "", quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """Show a progress bar with an estimate of the time left.

@@ -27,6 +27,10 @@ class CorpusError(InputError):
     """A corpus folder or shard that is missing, damaged, foreign or of another recipe."""
 
 
+class WriteError(InputError):
+    """A file that cannot be written: the disk is full, the folder is read-only; nothing of it is left half-written."""
+
+
 class WeightsError(InputError):
     """A weights file that is damaged, unsafe or of another architecture."""
 

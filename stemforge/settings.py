@@ -87,6 +87,24 @@ class Settings(BaseModel):
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    def replace(self, **changes: Any) -> Self:
+        """Return the same settings with some fields changed, checked as if they had been read.
+
+        Raises
+        ------
+        RecipeError
+            An unknown field, a wrong type or a value out of range.
+
+        Examples
+        --------
+        >>> Uniform(uniform=(0, 1)).replace(uniform=(0, 2))
+        Uniform(uniform=(0.0, 2.0))
+        """
+        try:
+            return type(self).model_validate({**dict(self), **changes})
+        except ValidationError as error:
+            raise RecipeError(f"settings: {_explain(error, type(self))}") from error
+
     def draw(self, rng: np.random.Generator) -> Self:
         """Replace every distribution in these settings by a number drawn from ``rng``, in field order."""
         drawn = {name: _draw(getattr(self, name), rng) for name in type(self).model_fields}

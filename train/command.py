@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from stemforge.overrides import Overrides, parse_overrides
+from stemforge.options import Overrides, parse_overrides
 
 Data = Annotated[list[Path], Parameter(consume_multiple=True, negative=())]
 

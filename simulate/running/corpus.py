@@ -12,7 +12,7 @@ from pathlib import Path
 from stemforge.console import console, progress
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.writer import CorpusWriter
-from stemforge.errors import CorpusError, InputError, UnfinishedError
+from stemforge.errors import CorpusError, InputError, UnfinishedError, WriteError
 from stemforge.files import write_whole
 from stemforge.simulate.planning.deviation import choose_engine
 from stemforge.simulate.recipe import Engine, SimulationRecipe
@@ -195,7 +195,7 @@ def _engine(recipe: SimulationRecipe, folder: Path) -> Engine:
 
 def _write_failures(folder: Path, failures: list[Failure]) -> None:
     text = json.dumps([asdict(failure) for failure in failures], indent=1)
-    with contextlib.suppress(CorpusError):  # a full disk: the shards will say so
+    with contextlib.suppress(WriteError):  # a full disk: the shards will say so
         write_whole(folder / FAILED, text.encode())
 
 

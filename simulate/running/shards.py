@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
-from stemforge.errors import CorpusError, InputError
+from stemforge.errors import InputError, WriteError
 from stemforge.simulate.recipe import Engine, SimulationRecipe
 from stemforge.simulate.sample import simulate_sample
 
@@ -118,7 +118,7 @@ def write_shard(job: Job, shard: int, stopped: Callable[[], bool] = lambda: Fals
     try:
         job.writer.write(shard, samples)
     except Exception as error:
-        if isinstance(error, CorpusError) and isinstance(error.__cause__, OSError):  # a full disk
+        if isinstance(error, WriteError):  # a full disk
             return Outcome(shard, stop=str(error))
         return Outcome(shard, failure=_failure(shard, None, error))
     return Outcome(shard, len(samples))

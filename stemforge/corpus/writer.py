@@ -163,7 +163,9 @@ class CorpusWriter:
         Raises
         ------
         CorpusError
-            The samples differ, or the disk is full; nothing of the shard is left then.
+            The samples differ.
+        WriteError
+            The disk is full; nothing of the shard is left then.
         """
         if not samples:
             raise CorpusError(f"shard {shard}: needs at least one sample")

@@ -11,7 +11,7 @@ import tifffile
 from cyclopts import CycloptsError
 
 from stemforge.__main__ import app
-from stemforge.overrides import parse_overrides
+from stemforge.options import parse_overrides
 from stemforge.simulate import SimulationRecipe
 from stemforge.train import AtomNetRecipe, DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
 

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from stemforge import Corpus, CorpusError, verify_corpus
+from stemforge import Corpus, CorpusError, WriteError, verify_corpus
 from stemforge.corpus.shard import SCHEMA, check_shard, encode_shard, read_header
 
 LONG = {"long": "x" * 40}
@@ -184,10 +184,10 @@ def test_a_full_disk_leaves_a_corpus_that_goes_on(tmp_path, writer, sample, same
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", opening)
-        with pytest.raises(CorpusError, match=f"shard-000001.*{says}.*same command again") as caught:
+        with pytest.raises(WriteError, match=f"shard-000001.*{says}.*same command again") as caught:
             target.write(1, [sample(1)])
         assert isinstance(caught.value.__cause__, OSError)
-        with pytest.raises(CorpusError, match=f"recipe.yaml.*{says}"):
+        with pytest.raises(WriteError, match=f"recipe.yaml.*{says}"):
             writer(tmp_path / "other")
         assert list((tmp_path / "other").iterdir()) == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["other", "recipe.yaml", "shard-000000.h5"]
@@ -200,7 +200,7 @@ def test_a_full_disk_leaves_a_corpus_that_goes_on(tmp_path, writer, sample, same
 LIMITED = """
 import resource, sys
 import numpy as np
-from stemforge import Annotations, Corpus, CorpusWriter, Sample, CorpusError
+from stemforge import Annotations, Corpus, CorpusWriter, Sample, WriteError
 writer = CorpusWriter(sys.argv[1], {"name": "demo"}, "0" * 64)
 noise = np.random.default_rng(0).random((1, 200, 200), "f4")
 def write(shard, size):
@@ -209,7 +209,7 @@ write(0, 20)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
 try:
     write(1, 200)
-except CorpusError as error:
+except WriteError as error:
     print(error)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 print(sorted(p.name for p in writer.folder.iterdir()))

@@ -3,7 +3,7 @@
 import pytest
 
 from stemforge import RecipeError
-from stemforge.overrides import parse_overrides
+from stemforge.options import parse_overrides
 
 
 @pytest.mark.parametrize(
