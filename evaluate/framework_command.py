@@ -9,8 +9,9 @@ from stemforge.evaluate.crystals.framework import compare_framework, draw_framew
 from stemforge.infer import find_lattice, restore_micrograph
 from stemforge.infer.batch import Batch, say
 from stemforge.infer.crystals.framework import Framework
-from stemforge.infer.options import check_device, load_model
+from stemforge.infer.weights import load_finder
 from stemforge.micrograph.image import Micrograph
+from stemforge.options import Device
 
 
 def score_images(
@@ -30,8 +31,8 @@ def score_images(
     for name, value in (("tolerance", tolerance), ("merge", merge)):
         if not value > 0:
             raise InputError(f"--{name} must be a positive length [Å], not {value}")
-    check_device(device)
-    model, card = load_model(weights, "divaesr", "--weights")
+    Device(device).check()
+    model, card = load_finder(weights, "images")
     framework = Framework.named("mfi")
     batch.check_out()
 
@@ -60,4 +61,4 @@ def score_images(
             say(f"{micrograph.name}, {name}: F1 {score.f1:.3f}, rms {rms}")
         return 1
 
-    return batch.run("evaluate framework", work, "scored", {"weights": str(weights)})
+    return batch.run("evaluate framework", work, "scored", {"weights": str(weights)}).exit_code

@@ -18,7 +18,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError
 from stemforge.evaluate.atoms.evaluation import evaluate_atoms
 from stemforge.evaluate.corpora.inspection import contact_sheet, describe_corpus
-from stemforge.evaluate.likelihoods.calibration import Calibration, calibrate_threshold
+from stemforge.evaluate.likelihoods.calibration import ThresholdCalibration, calibrate_threshold
 from stemforge.infer import Detection, detect_atoms, draw_detection, draw_micrograph
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
@@ -27,8 +27,8 @@ from stemforge.simulate import SimulationRecipe, degrade, simulate_corpus, simul
 from stemforge.simulate.recipe import Stage
 from stemforge.simulate.recording.record import record
 from stemforge.structures import draw_structure
-from stemforge.train import Crops, SACCNNRecipe, fit_sac_cnn, load_weights
-from stemforge.train.sac_cnn.data import visible_atoms
+from stemforge.train import RunOptions, SACCNNRecipe, Visible, fit, load_weights
+from stemforge.train.labelled import visible_atoms
 
 # Images that are simulated for the test alone.
 _TEST_IMAGES = 4
@@ -85,7 +85,7 @@ def quickstart(
             resume = (run / "checkpoints" / "last.ckpt").exists()
             if not resume and run.exists():
                 shutil.rmtree(run)  # stopped before the first epoch had ended
-            fit_sac_cnn([out / "corpus"], run, training, resume=resume, num_workers=0, quiet=quiet)
+            fit(training, [out / "corpus"], run, RunOptions(resume, num_workers=0, quiet=quiet))
         calibration = calibrate_threshold(weights, [out / "corpus"], quiet=quiet)
         report.add(
             "Training",
@@ -98,7 +98,9 @@ def quickstart(
         detections = []
         with progress("detect on unseen", _TEST_IMAGES, "images", quiet) as advance:
             for index in range(_TEST_IMAGES):
-                detections.append(_detect_unseen(unseen, index, model, card, training.crops, out / "unseen"))
+                detections.append(
+                    _detect_unseen(unseen, index, model, card, training.visible, out / "unseen")
+                )
                 advance(1)
         report.add(
             "Unseen simulated image", draw_detection(detections[0]), "Atoms found, coloured by likelihood."
@@ -128,19 +130,19 @@ def _refuse_strangers(out: Path) -> None:
 
 
 def _detect_unseen(
-    recipe: SimulationRecipe, index: int, model: object, card: object, crops: Crops, folder: Path
+    recipe: SimulationRecipe, index: int, model: object, card: object, visible: Visible, folder: Path
 ) -> Detection:
     """Simulate an image from another seed, detect on it, and write truth and result as CSV."""
     sample = simulate_sample(recipe, index)
     recording = record(sample, recipe.degradation, recipe.rng(index, Stage.DEGRADATION))
-    visible, _ = visible_atoms(recording.labels, crops)
+    counted, _ = visible_atoms(recording.labels, visible)
     name = f"unseen-{index:03d}"
     micrograph = Micrograph(recording.image[0], recipe.scan.sampling, "HAADF", name)
     detection = detect_atoms(micrograph, model, card)  # type: ignore[arg-type]
     for part in ("found", "truth"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     detection.atoms.to_csv(folder / "found" / f"{name}.csv", micrograph.sampling)
-    Annotations(recording.labels.points[visible]).to_csv(
+    Annotations(recording.labels.points[counted]).to_csv(
         folder / "truth" / f"{name}.csv", micrograph.sampling
     )
     return detection
@@ -191,7 +193,7 @@ def _dose_series(corpus: Corpus) -> Figure:
     return figure
 
 
-def _training_figure(run: Path, calibration: Calibration) -> Figure:
+def _training_figure(run: Path, calibration: ThresholdCalibration) -> Figure:
     """Loss over epochs from the CSV log, and F1 over the threshold."""
     table = np.genfromtxt(run / "logs" / "csv" / "metrics.csv", delimiter=",", names=True)
     figure = Figure(figsize=(10, 3.6), layout="constrained")

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, told apart by every reader.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#999933")
 _SHOWN = {
-    "atom-net": ("f1", "precision", "recall", "placement_px"),
-    "sac-cnn": ("f1", "precision", "recall", "placement_px"),
-    "divaesr": ("ssim", "psnr", "vif", "mse"),
-    "faster-rcnn": ("ap", "ap50", "ar"),
+    "atoms": ("f1", "precision", "recall", "placement_px"),
+    "images": ("ssim", "psnr", "vif", "mse"),
+    "molecules": ("ap", "ap50", "ar"),
 }
 _LABELS = {
     "f1": "F1",
@@ -159,7 +158,7 @@ def sweep(
     result.to_csv(out / "sweep.csv")
     draw_sweep(result, out / "sweep.png")
     written = ["sweep.json", "sweep.csv", "sweep.png"]
-    if "placement_px" in _SHOWN[result.architecture]:
+    if "placement_px" in _SHOWN[result.finds]:
         draw_conditions(result, out / "sweep-conditions.png")
         written.append("sweep-conditions.png")
     for line in _table(result):
@@ -199,7 +198,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
 
 def _table(result: "Sweep") -> list[str]:
     """Lay out the first figure of merit, a row a method and a column a dose."""
-    metric = _SHOWN[result.architecture][0]
+    metric = _SHOWN[result.finds][0]
     rows = [row for row in result.summary() if row["metric"] == metric]
     doses = sorted({row["dose"] for row in rows})
     lines = [f"{_LABELS[metric]:<18}" + "".join(f"{dose:>9g}" for dose in doses) + "  e/Å²"]
@@ -211,8 +210,10 @@ def _table(result: "Sweep") -> list[str]:
 
 
 def _methods(rows: Sequence[dict]) -> list[str]:
-    order = ["atom-net", "divaesr", "faster-rcnn", "sac-cnn", *_NAMES]
-    return sorted({row["method"] for row in rows}, key=lambda name: order.index(name))
+    # The network first, then what it is compared with.
+    compared = list(_NAMES)
+    found = {row["method"] for row in rows}
+    return [*sorted(found - set(compared)), *(name for name in compared if name in found)]
 
 
 def draw_sweep(result: "Sweep", path: str | Path | None = None) -> Figure:
@@ -231,7 +232,7 @@ def draw_sweep(result: "Sweep", path: str | Path | None = None) -> Figure:
         A panel for each figure of merit, as in Figures 3 and 4 of Yang et al., Adv. Sci. 2024,
         doi:10.1002/advs.202408629; what is physically possible is dashed.
     """
-    shown = _SHOWN[result.architecture]
+    shown = _SHOWN[result.finds]
     summary = result.summary()
     figure = Figure(figsize=(4.6 * len(shown), 4.2), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(shown)))

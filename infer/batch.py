@@ -1,16 +1,43 @@
-"""A command over many images: what was read is worked on, what fails is left out and named, the rest goes on."""
+"""Many images, one after the other: what was read is worked on, what fails is left out and named, the rest goes on."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from typing import Any
 
-from stemforge.console import console, progress
+from stemforge.console import console, progress, say
 from stemforge.errors import InputError
+from stemforge.files import write_json
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph, read_stack
+from stemforge.options import Reading
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a batch.
+
+    Parameters
+    ----------
+    images
+        How many there were.
+    found
+        How many things were found on them.
+    failed
+        Why images were left out, one message each.
+    """
+
+    images: int
+    found: int
+    failed: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0; 1 where some images were left out; 2 where the only one was: nothing but bad input."""
+        if self.images == len(self.failed) == 1:
+            return 2
+        return 1 if self.failed else 0
 
 
 @dataclass(frozen=True)
@@ -25,10 +52,8 @@ class Batch:
         Folder for the results; made with the first one.
     endings
         What each image's results are called after its name, such as ``.csv`` and ``.png``.
-    sampling
-        Pixel size [Å] that overrides the files' own.
-    frame, stack
-        Which frame of a stack to look at, or all of them.
+    reading
+        Pixel size and frames of the files.
     overwrite
         Replace results that are already there.
     quiet
@@ -38,16 +63,9 @@ class Batch:
     images: Sequence[Path]
     out: Path
     endings: Sequence[str]
-    sampling: float | None = None
-    frame: int | None = None
-    stack: bool = False
+    reading: Reading = Reading()
     overwrite: bool = False
     quiet: bool = False
-
-    def check_options(self) -> None:
-        """Refuse options that contradict each other."""
-        if self.stack and self.frame is not None:
-            raise InputError("give either --frame or --stack")
 
     def check_out(self) -> None:
         """Refuse to replace results silently, or to mix two images of the same name."""
@@ -59,19 +77,19 @@ class Batch:
                 f"two images are named {', '.join(twice)}; their results would overwrite each other"
             )
         if out.exists() and not out.is_dir():
-            raise InputError(f"--out {out}: is a file, expected a folder")
+            raise InputError(f"out {out}: is a file, expected a folder")
         # The frames of a stack are named after their number: image_000.csv.
-        frames = self.stack or self.frame is not None
+        frames = self.reading.stack or self.reading.frame is not None
         names = [
             f"{escape(stem)}{'_[0-9][0-9][0-9]' * n}{ending}"
             for stem in stems
             for n in range(1 + frames)
             for ending in self.endings
         ]
-        there = sorted({path.name for name in names for path in out.glob(name)})
-        if there and not self.overwrite:
+        existing = sorted({path.name for name in names for path in out.glob(name)})
+        if existing and not self.overwrite:
             raise InputError(
-                f"--out {out}: already holds {', '.join(there[:5])}; choose another folder or say --overwrite"
+                f"out {out}: already holds {', '.join(existing[:5])}; choose another folder, or overwrite them"
             )
         written = {f"{stem}{ending}" for stem in stems for ending in self.endings}
         for path in self.images:
@@ -79,13 +97,15 @@ class Batch:
                 continue
             if path.suffix.lower() == ".png":
                 raise InputError(
-                    f"--out {out}: holds the PNG images themselves, which overlays would replace; choose another"
+                    f"out {out}: holds the PNG images themselves, which overlays would replace; choose another"
                 )
             if path.name in written:
-                raise InputError(f"--out {out}: a result would replace the image {path.name}; choose another")
+                raise InputError(f"out {out}: a result would replace the image {path.name}; choose another")
 
-    def run(self, title: str, work: Callable[[Micrograph], int], noun: str, record: Mapping[str, Any]) -> int:
-        """Work on every image; return the command's exit code.
+    def run(
+        self, title: str, work: Callable[[Micrograph], int], noun: str, record: Mapping[str, Any]
+    ) -> Outcome:
+        """Work on every image; what fails is named and left out.
 
         Parameters
         ----------
@@ -101,8 +121,8 @@ class Batch:
 
         Returns
         -------
-        int
-            0; 1 where some images were left out; 2 where the only one was.
+        Outcome
+            What was found, and what failed.
         """
         failed: list[str] = []
         found = 0
@@ -119,24 +139,17 @@ class Batch:
                 advance(1)
         content = {**record, "images": [str(path) for path in self.images], "failed": failed}
         if self.out.is_dir():  # it is made with the first result
-            (self.out / "run.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+            write_json(self.out / "run.json", content)
         done = len(self.images) - len(failed)
         say(f"{self.out}: {found} {noun} on {done} of {len(self.images)} images")
-        if len(self.images) == len(failed) == 1:
-            return 2  # nothing but bad input
-        return 1 if failed else 0
+        return Outcome(len(self.images), found, tuple(failed))
 
     def _read(self, path: Path) -> list[Micrograph]:
-        if self.stack:
-            return read_stack(path, sampling=self.sampling)
-        return [read_micrograph(path, sampling=self.sampling, frame=self.frame)]
+        if self.reading.stack:
+            return read_stack(path, sampling=self.reading.sampling)
+        return [read_micrograph(path, sampling=self.reading.sampling, frame=self.reading.frame)]
 
     def path(self, micrograph: Micrograph, ending: str) -> Path:
         """Return the file of one result; makes the folder."""
         self.out.mkdir(parents=True, exist_ok=True)
         return self.out / f"{micrograph.name}{ending}"
-
-
-def say(text: str) -> None:
-    """Print a remark."""
-    console.print(text, highlight=False, soft_wrap=True, markup=False)

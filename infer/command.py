@@ -1,58 +1,42 @@
-"""The command ``stemforge infer atoms``."""
+"""The commands of this room: ``stemforge infer atoms``, ``restore``, ``molecules`` and ``lattice``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from stemforge.errors import InputError
-from stemforge.infer.options import Images, check_device, check_threshold, warn_uncalibrated
-
-if TYPE_CHECKING:
-    from stemforge.micrograph.image import Micrograph
+from stemforge.options import Device, Images, Output, Progress, Reading
 
 
 def atoms(
     images: Images,
     /,
     *,
-    out: Path = Path("atoms"),
     weights: Path = Path("atom-net"),
     threshold: float | None = None,
-    sampling: float | None = None,
-    frame: int | None = None,
-    stack: bool = False,
     likelihood: bool = False,
     augment: bool = False,
     tile: int = 512,
-    device: str = "cpu",
-    overwrite: bool = False,
-    quiet: bool = False,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    device: Device = Device(),
+    progress: Progress = Progress(),
 ) -> int:
     """Find single atoms in micrographs.
 
     For each image: a CSV with columns x_px,y_px,x_nm,y_nm,score (nm empty where the image carries no
     calibration; of AtomNet also sigma_px, the standard deviation of a coordinate), an overlay PNG, and on request the
-    likelihood as TIFF. For each image run.json has the threshold, the F1 to be expected by the likelihoods alone, and
-    the areal density of visible atoms with an interval of 95 %. An image that cannot be read is named and left out,
-    and the exit code is then 1.
+    likelihood as TIFF, in the folder `atoms`. For each image run.json has the threshold, the F1 to be expected by the
+    likelihoods alone, and the areal density of visible atoms with an interval of 95 %. An image that cannot be read is
+    named and left out, and the exit code is then 1.
 
     Parameters
     ----------
     images
         Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG).
-    out
-        Folder for the results.
     weights
         A stemforge weights file, the published checkpoint, or the name of weights that come with stemforge: atom-net
         or sac-cnn, both trained on simulated Pt on carbon.
     threshold
         Likelihood from which a candidate is an atom, the same for all images. By default each image has its own, with
         the highest F1 to be expected; where that is low, as on images without atoms, the one stored with the weights.
-    sampling
-        Pixel size of the images [Å], where the files carry none or a wrong one.
-    frame
-        Which frame of a stack to look at, counted from 0.
-    stack
-        Look at every frame of a stack.
     likelihood
         Write the likelihood maps too.
     augment
@@ -60,60 +44,142 @@ def atoms(
         and on eleven real images F1 was 0.670 instead of 0.653.
     tile
         Side of the tiles in which large images are worked through [pixel].
-    device
-        Where the network runs: cpu, cuda, cuda:1, …
-    overwrite
-        Replace results that are already in the folder.
-    quiet
-        Show no progress.
     """
-    from stemforge.infer.batch import Batch, say
-    from stemforge.micrograph.writers import write_tiff
-    from stemforge.train.weights import load_weights
+    from stemforge.infer.atoms.files import LIKELIHOOD, detect_atoms_in_files
+    from stemforge.infer.batch import Batch
 
-    endings = (".csv", ".png", *(("_likelihood.tif",) if likelihood else ()))
-    batch = Batch(images, out, endings, sampling, frame, stack, overwrite, quiet)
-    batch.check_options()
-    check_threshold(threshold)
-    if tile < 1:
-        raise InputError(f"--tile must be at least 1 pixel, not {tile}")
-    check_device(device)
-    model, card = load_weights(weights)
-    batch.check_out()
-    densities: dict[str, dict[str, float]] = {}
-    thresholds: dict[str, float] = {}
-    promised: dict[str, float] = {}
+    endings = (".csv", ".png", *((LIKELIHOOD,) if likelihood else ()))
+    batch = Batch(images, output.folder("atoms"), endings, reading, output.overwrite, progress.quiet)
+    found = detect_atoms_in_files(
+        batch, weights, threshold=threshold, augment=augment, tile=tile, device=device.check()
+    )
+    return found.exit_code
 
-    def work(micrograph: "Micrograph") -> int:
-        from stemforge.infer.atoms.detection import detect_atoms
-        from stemforge.infer.drawing import draw_detection
 
-        detection = detect_atoms(
-            micrograph, model, card, threshold=threshold, tile=tile, device=device, augment=augment
-        )
-        warn_uncalibrated(micrograph, card.sampling, "--sampling sets it")
-        detection.atoms.to_csv(batch.path(micrograph, ".csv"), micrograph.sampling)
-        draw_detection(detection, batch.path(micrograph, ".png"))
-        thresholds[micrograph.name] = round(detection.threshold, 4)
-        if detection.expected_f1 is not None:
-            promised[micrograph.name] = round(detection.expected_f1, 4)
-            if threshold is None and detection.expected_f1 < (card.min_expected_f1 or 0):
-                say(
-                    f"{micrograph.name}: hardly anything looks like an atom (expected F1 {detection.expected_f1:.2f}); "
-                    "only what is sure is marked, --threshold shows more"
-                )
-        if detection.density is not None:
-            densities[micrograph.name] = dict(
-                zip(("expected", "low", "high"), detection.density, strict=True)
-            )
-        if likelihood:
-            write_tiff(batch.path(micrograph, "_likelihood.tif"), detection.likelihood, detection.sampling)
-        return len(detection.atoms)
+def restore(
+    images: Images,
+    /,
+    *,
+    weights: Path = Path("divaesr"),
+    lattice: bool = False,
+    overlap: int = 16,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    device: Device = Device(),
+    progress: Progress = Progress(),
+) -> int:
+    """Restore noisy micrographs with DIVAESR, at twice as many pixels along each side.
 
-    record = {
-        "weights": str(weights),
-        "thresholds": thresholds,
-        "expected_f1": promised,
-        "visible_atoms_per_nm2": densities,
-    }
-    return batch.run("infer atoms", work, "atoms", record)
+    For each image: NAME_restored.tif (32 bit, 0 to 1, with its pixel size), NAME_restored.png (8 bit), and
+    NAME_compared.png, raw beside restored, in the folder `restored`.
+
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), at least 64 × 64 pixels at the network's
+        pixel size.
+    weights
+        A stemforge weights file of a divaesr; by default the weights that come with stemforge under this name.
+    lattice
+        Find the pixel size of images without calibration from their MFI lattice; an image without one is left
+        out.
+    overlap
+        By how much neighbouring patches overlap at least [pixel].
+    """
+    from stemforge.infer.batch import Batch
+    from stemforge.infer.crystals.files import restore_files
+
+    endings = ("_restored.tif", "_restored.png", "_compared.png")
+    batch = Batch(images, output.folder("restored"), endings, reading, output.overwrite, progress.quiet)
+    return restore_files(batch, weights, lattice=lattice, overlap=overlap, device=device.check()).exit_code
+
+
+def molecules(
+    images: Images,
+    /,
+    *,
+    weights: Path = Path("faster-rcnn"),
+    restorer: Path | None = None,
+    threshold: float | None = None,
+    lattice: bool = False,
+    tile: int = 512,
+    tile_overlap: int = 64,
+    iou: float = 0.5,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    device: Device = Device(),
+    progress: Progress = Progress(),
+) -> int:
+    """Find molecules in micrographs with Faster R-CNN, restored first where the detector wants that.
+
+    For each image: a CSV with columns x0_px,y0_px,x1_px,y1_px,label,score and the corners in nm (empty where
+    the pixel size is not known), and an overlay PNG, in the folder `molecules`.
+
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG).
+    weights
+        A stemforge weights file of a faster-rcnn; by default the weights that come with stemforge under this name.
+    restorer
+        Weights of the divaesr that restores the images first; by default the one that the detector was trained
+        with, where it lies beside the detector's weights or comes with stemforge.
+    threshold
+        Score from which a detection counts; by default the one stored with the weights.
+    lattice
+        Find the pixel size of images without calibration from their MFI lattice; an image without one is left
+        out.
+    tile, tile_overlap
+        Side of the tiles that the detector sees at once, and by how much they overlap [pixel].
+    iou
+        Overlap (intersection over union) from which two boxes are the same molecule.
+    """
+    from stemforge.infer.batch import Batch
+    from stemforge.infer.crystals.files import detect_molecules_in_files
+
+    folder = output.folder("molecules")
+    batch = Batch(images, folder, (".csv", ".png"), reading, output.overwrite, progress.quiet)
+    found = detect_molecules_in_files(
+        batch,
+        weights,
+        restorer=restorer,
+        lattice=lattice,
+        threshold=threshold,
+        tile=tile,
+        tile_overlap=tile_overlap,
+        iou=iou,
+        device=device.check(),
+    )
+    return found.exit_code
+
+
+def lattice(
+    images: Images,
+    /,
+    *,
+    framework: str = "mfi",
+    threshold: float = 0.6,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    progress: Progress = Progress(),
+) -> int:
+    """Find a framework's lattice in images of a crystal: pixel size, rotation and origin.
+
+    For each image NAME_lattice.json and NAME_lattice.png, the lattice drawn on the image, in the folder `lattices`. The
+    images' own calibration is not used. An image without a lattice is named and left out, and the exit code is then 1.
+
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG); bright atoms on dark.
+    framework
+        Which framework: mfi (ZSM-5, silicalite-1), seen along b.
+    threshold
+        Least correlation of the image's average cell with the framework, 0 to 1.
+    """
+    from stemforge.infer.batch import Batch
+    from stemforge.infer.crystals.files import find_lattices_in_files
+
+    endings = ("_lattice.json", "_lattice.png")
+    batch = Batch(images, output.folder("lattices"), endings, reading, output.overwrite, progress.quiet)
+    return find_lattices_in_files(batch, framework, threshold=threshold).exit_code

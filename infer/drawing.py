@@ -1,16 +1,9 @@
-"""Overlays: what was found, drawn on the micrograph."""
-
-from pathlib import Path
-from typing import Any
+"""Micrographs as pictures: grey, with a scale bar; and the colours of what is drawn on them."""
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from stemforge.infer.atoms.detection import Detection
 from stemforge.micrograph.image import Micrograph
 
 # Told apart by every reader (Okabe & Ito); for kinds of things drawn on a micrograph, in their order.
@@ -34,38 +27,3 @@ def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = Tru
     axes.add_patch(Rectangle((x, y - thick), length * unit, thick, color="white"))
     label = f"{length:g} {'px' if micrograph.sampling is None else 'nm'}"
     axes.text(x, y - 1.8 * thick, label, color="white", ha="left", va="bottom", fontsize=9)
-
-
-def draw_detection(detection: Detection, path: str | Path | None = None) -> Figure:
-    """Draw the atoms found on their micrograph, coloured by score.
-
-    Parameters
-    ----------
-    detection
-        From :func:`stemforge.infer.detect_atoms`.
-    path
-        Where to save the picture; None saves nothing.
-
-    Returns
-    -------
-    Figure
-        The picture.
-    """
-    height, width = detection.micrograph.shape
-    figure = Figure(figsize=(7.6, 6.4 * height / width + 0.4), layout="constrained")
-    axes = figure.subplots()
-    draw_micrograph(axes, detection.micrograph)
-    x, y = detection.atoms.points.T
-    colours = ScalarMappable(Normalize(detection.threshold, 1), "autumn")
-    edges: Any = colours.to_rgba(detection.atoms["score"])
-    axes.scatter(x, y, s=70, facecolors="none", edgecolors=edges, linewidths=1.2)
-    figure.colorbar(colours, ax=axes, label="likelihood", shrink=0.6, pad=0.01)
-    title = f"{detection.micrograph.name}: {len(detection.atoms)} atoms from {detection.threshold:.2f} on"
-    if detection.expected_f1 is not None:
-        title += f", expected F1 {detection.expected_f1:.2f}"
-    if detection.density is not None:
-        title += "\nvisible: {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
-    axes.set_title(title, fontsize=10)
-    if path is not None:
-        figure.savefig(path, dpi=120)
-    return figure

@@ -51,33 +51,17 @@ app.command(
     name="inspect",
     help="Show what is in a corpus or a micrograph.",
 )
-train = App(name="train", help="Train a network on corpora.")
-train.command(
-    "stemforge.train.command:sac_cnn", name="sac-cnn", help="Train SAC-CNN, the detector of single atoms."
-)
-train.command(
-    "stemforge.train.command:atom_net", name="atom-net", help="Train AtomNet, the map of single atoms."
-)
-train.command(
-    "stemforge.train.command:divaesr",
-    name="divaesr",
-    help="Train DIVAESR, which restores low-dose iDPC images.",
-)
-train.command(
-    "stemforge.train.command:faster_rcnn",
-    name="faster-rcnn",
-    help="Train Faster R-CNN, the detector of molecules.",
-)
+app.command("stemforge.train.command:train", name="train", help="Train a network on corpora.")
 infer = App(name="infer", help="Find things in real micrographs.")
 infer.command("stemforge.infer.command:atoms", name="atoms", help="Find single atoms.")
 infer.command(
-    "stemforge.infer.framework_command:restore",
+    "stemforge.infer.command:restore",
     name="restore",
     help="Take the noise off low-dose images with DIVAESR.",
 )
-infer.command("stemforge.infer.framework_command:molecules", name="molecules", help="Find molecules.")
+infer.command("stemforge.infer.command:molecules", name="molecules", help="Find molecules.")
 infer.command(
-    "stemforge.infer.framework_command:lattice",
+    "stemforge.infer.command:lattice",
     name="lattice",
     help="Find pixel size, rotation and origin of a crystal from its lattice.",
 )
@@ -103,7 +87,7 @@ app.command(
     name="sweep",
     help="Score a trained model over the electron dose.",
 )
-for group in (train, infer, evaluate):
+for group in (infer, evaluate):
     app.command(group)
 
 

@@ -1,6 +1,7 @@
 """The errors a user can mend: the command line prints them as one message and exits with code 2."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -47,3 +48,12 @@ class UnfinishedError(RuntimeError):
     def __init__(self, message: str, failures: Sequence[object] = ()) -> None:
         super().__init__(message)
         self.failures = list(failures)
+
+
+@contextmanager
+def errors_about(subject: str) -> Iterator[None]:
+    """Let the messages of input errors begin with what they are about, such as the name of an image."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{subject}: {error}") from error

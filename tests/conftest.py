@@ -11,7 +11,7 @@ import torch
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.micrograph.annotations import Annotations
-from stemforge.train import SACCNN, Card, save_weights
+from stemforge.train import SACCNN, Card, Inputs, save_weights
 
 # A shell starts what runs in its background with SIGINT ignored, and children inherit that. Tests of Ctrl-C must not
 # depend on how pytest was started.
@@ -19,6 +19,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SAMPLING = 0.293
+# Atoms as published with SAC-CNN: regions of likelihood.
+REGIONS = Inputs(spots="regions")
 
 # Few, small and thin: seconds to make. Every atom is in focus and bright.
 TINY = {
@@ -109,7 +111,7 @@ def random_weights(tmp_path_factory) -> Path:
     """A weights file with untrained weights; copy it before changing it."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_weights(path, SACCNN(), Card("sac-cnn", SAMPLING, 0.5))
+    save_weights(path, SACCNN(), Card("sac-cnn", SAMPLING, 0.5, inputs=REGIONS))
     return path
 
 
@@ -139,5 +141,5 @@ def matched_filter() -> SACCNN:
 def spot_weights(tmp_path_factory) -> Path:
     """The weights file of a network that finds bright spots; copy it before changing it."""
     path = tmp_path_factory.mktemp("weights") / "spots.safetensors"
-    save_weights(path, _matched_filter(), Card("sac-cnn", SAMPLING, 0.5))
+    save_weights(path, _matched_filter(), Card("sac-cnn", SAMPLING, 0.5, inputs=REGIONS))
     return path

@@ -1,45 +1,106 @@
-"""Training each of the networks on the data it needs."""
+"""A training run of any network: data, folder, checkpoints, logs, and the weights that come out."""
 
-import hashlib
+import dataclasses
+import datetime
+import logging
+import pickle
+import shlex
+import sys
+import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lightning
+import numpy as np
 import torch
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    ModelCheckpoint,
+    RichProgressBar,
+    WeightAveraging,
+)
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch.utils.data import DataLoader
 
-from stemforge.corpus.reader import Corpus
-from stemforge.errors import CorpusError, WeightsError
-from stemforge.train.atom_net.data import AtomHeatMaps
-from stemforge.train.data.exposures import require_segments
-from stemforge.train.divaesr.data import RestorationPairs, open_sources
-from stemforge.train.divaesr.model import DIVAESR
-from stemforge.train.faster_rcnn.data import MoleculeImages, molecule_names
-from stemforge.train.recipe import AtomNetRecipe, DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
-from stemforge.train.run import RunOptions, run_training
-from stemforge.train.sac_cnn.data import AtomCrops
-from stemforge.train.tasks import AtomNetTask, DIVAESRTask, FasterRCNNTask, SACCNNTask
-from stemforge.train.weights import Card, find_weights, load_weights
+from stemforge.errors import InputError, WeightsError
+from stemforge.files import write_text
+from stemforge.train.card import Card
+from stemforge.train.data.batches import EpochBatches
+from stemforge.train.networks import Network, TrainingData, network
+from stemforge.train.recipe import TrainingRecipe
+from stemforge.train.task import Task
+from stemforge.train.weights import load_weights, save_weights
 
 
-def fit_sac_cnn(
-    data: Sequence[str | Path],
-    out: str | Path,
-    recipe: SACCNNRecipe | None = None,
-    **options: Any,
-) -> Path:
-    """Train SAC-CNN on corpora.
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run goes about its work; nothing here changes what is learnt.
 
     Parameters
     ----------
-    data
-        Folders of simulated or measured corpora.
-    out
-        Folder of the run: ``recipe.yaml``, ``checkpoints/``, ``logs/`` (CSV and TensorBoard) and, in the end,
-        ``sac-cnn.safetensors``.
+    resume
+        Go on with the last checkpoint of an interrupted run with the same settings.
+    init
+        Weights to start from instead of random ones. Where they are calibrated, their calibration and thresholds are
+        kept until ``stemforge evaluate threshold`` sets others.
+    num_workers
+        Processes that degrade and crop images.
+    quiet
+        Show no progress.
+    half
+        Store the weights as 16-bit floats.
+    trainer_options
+        Passed on to :class:`lightning.Trainer`: ``devices``, ``strategy``, ``accelerator`` and so on.
+    """
+
+    resume: bool = False
+    init: str | Path | None = None
+    num_workers: int = 1
+    quiet: bool = False
+    half: bool = False
+    trainer_options: dict[str, Any] = field(default_factory=dict)
+
+
+class _CountEpochs(Callback):
+    """Tell data set and network which epoch it is: every epoch draws anew, and the same after a resume."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        trainer.train_dataloader.dataset.epoch = trainer.current_epoch  # type: ignore[union-attr]
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # At every batch, because data loaders draw from the same stream at places that a resume moves.
+        key = (trainer.current_epoch, batch_idx, trainer.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0]))
+
+
+def fit(
+    recipe: TrainingRecipe,
+    data: Sequence[str | Path],
+    out: str | Path,
+    options: RunOptions | None = None,
+) -> Path:
+    """Train the network of a recipe and write its best epoch's weights.
+
+    Parameters
+    ----------
     recipe
-        Settings; the published ones by default.
+        Settings of the run, such as ``AtomNetRecipe.shipped()``; they say which network it is.
+    data
+        Folders of corpora; for DIVAESR also zip files laid out as ``stem-sr.zip``.
+    out
+        Folder of the run: ``recipe.yaml``, ``checkpoints/``, ``logs/`` (CSV and TensorBoard) and, in the end, the
+        weights, such as ``atom-net.safetensors``.
     options
-        Fields of :class:`stemforge.train.RunOptions`: ``resume``, ``init``, ``quiet``, ``trainer_options`` and so on.
+        Resume, initial weights, progress, devices.
 
     Returns
     -------
@@ -48,207 +109,135 @@ def fit_sac_cnn(
 
     Raises
     ------
-    InputError, CorpusError, WeightsError
-        Corpora that do not fit together, a run folder that is already used, or a training that diverged.
+    InputError, CorpusError
+        Corpora that the network cannot learn from or that do not fit together, a run folder that is already used, or a
+        loss that is no longer finite.
+    WeightsError
+        Initial weights, or a restorer, of another network.
     """
-    recipe = recipe or SACCNNRecipe.shipped()
-    corpora = _labelled(data)
-    sampling = common_sampling(corpora)
-    training, held_out = (
-        AtomCrops(
-            corpora,
-            recipe.crops,
-            part=part,
-            validation=recipe.validation,
-            images_per_batch=recipe.images_per_batch,
-            seed=recipe.seed,
-            balance=recipe.balance,
-        )
-        for part in ("train", "validation")
-    )
+    options, out = options or RunOptions(), Path(out)
+    kind = network(recipe.NETWORK)
+    learnt = kind.data(data, recipe)
+    recipe = learnt.recipe
     torch.manual_seed(recipe.seed)
-    task = SACCNNTask(recipe.model_dump(mode="json"))
-    card = Card("sac-cnn", sampling, data=describe(corpora), inputs={"spots": "peaks"})
-    return run_training(task, training, held_out, card, out, RunOptions(**options))
+    task = kind.task(recipe)
+    previous = None if options.init is None else _start_from(task, kind.name, options.init)
+    last = _claim(out, recipe, options.resume)
+    if last is not None:
+        previous = load_weights(last)[1]
+    task.card = card = _card(kind, learnt, previous)
+    best = ModelCheckpoint(out / "checkpoints", "best", monitor=task.monitor, enable_version_counter=False)
+    trainer = _trainer(task, out, best, options)
+    loaders = [_loader(part, options.num_workers) for part in (learnt.training, learnt.validation)]
+    trainer.fit(task, loaders[0], loaders[1], ckpt_path=last, weights_only=True)
+
+    # By its name, not by the path in a resumed checkpoint: the folder may have been moved since.
+    best_file = out / "checkpoints" / "best.ckpt"
+    task.load_state_dict(torch.load(best_file, map_location="cpu", weights_only=True)["state_dict"])
+    score = best.best_model_score
+    card = dataclasses.replace(card, metrics={} if score is None else {task.monitor: float(score)})
+    path = out / f"{kind.name}.safetensors"
+    save_weights(path, task.model, card, half=options.half)
+    return path
 
 
-def fit_atom_net(
-    data: Sequence[str | Path],
-    out: str | Path,
-    recipe: AtomNetRecipe | None = None,
-    **options: Any,
-) -> Path:
-    """Train AtomNet on corpora of labelled annular images.
-
-    Parameters
-    ----------
-    data
-        Folders of corpora, simulated or measured.
-    out
-        Folder of the run; in the end with ``atom-net.safetensors``.
-    recipe
-        Settings; those that ship by default.
-    options
-        Fields of :class:`stemforge.train.RunOptions`: ``resume``, ``init``, ``quiet``, ``trainer_options`` and so on.
-
-    Returns
-    -------
-    Path
-        The weights file.
-
-    Raises
-    ------
-    InputError, CorpusError, WeightsError
-        Corpora that do not fit together, a run folder that is already used, or a training that diverged.
-    """
-    recipe = recipe or AtomNetRecipe.shipped()
-    corpora = _labelled(data)
-    sampling = common_sampling(corpora)
-    training, held_out = (AtomHeatMaps(corpora, part, recipe) for part in ("train", "validation"))
-    torch.manual_seed(recipe.seed)
-    task = AtomNetTask(recipe.model_dump(mode="json"))
-    card = Card("atom-net", sampling, data=describe(corpora), settings=recipe.network.model_dump(mode="json"))
-    return run_training(task, training, held_out, card, out, RunOptions(**options))
-
-
-def _labelled(data: Sequence[str | Path]) -> list[Corpus]:
-    """Open corpora of atoms; refuse them where not one is labelled."""
-    corpora = [Corpus(folder) for folder in data]
-    if not any(len(sample.labels) for corpus in corpora for sample in corpus.labels_only()):
-        raise CorpusError(
-            f"{', '.join(str(c.folder) for c in corpora)}: no labelled atom on any image; there is nothing to learn"
-        )
-    return corpora
-
-
-def fit_divaesr(
-    data: Sequence[str | Path],
-    out: str | Path,
-    recipe: DIVAESRRecipe | None = None,
-    **options: Any,
-) -> Path:
-    """Train DIVAESR, or one of its ablations, on corpora of segment signals or on published pairs.
-
-    Parameters
-    ----------
-    data
-        Folders of corpora with the four segments as channels, and zip files laid out as ``stem-sr.zip``.
-    out
-        Folder of the run; in the end with ``divaesr.safetensors``.
-    recipe
-        Settings; the published ones by default.
-    options
-        Fields of :class:`stemforge.train.RunOptions`: ``resume``, ``init``, ``quiet``, ``trainer_options`` and so on.
-
-    Returns
-    -------
-    Path
-        The weights file.
-
-    Raises
-    ------
-    InputError, CorpusError, WeightsError
-        Data that lack the needed target or do not fit together, a run folder that is already used, or a training
-        that diverged.
-    """
-    recipe = recipe or DIVAESRRecipe.shipped()
-    sources, corpora = open_sources(data, recipe)
-    sampling = common_sampling(corpora)
-    training, held_out = (RestorationPairs(sources, part, recipe) for part in ("train", "validation"))
-    torch.manual_seed(recipe.seed)
-    task = DIVAESRTask(recipe.model_dump(mode="json"))
-    names = [Path(path).name for path in data if Path(path).is_file()]
+def _card(kind: Network, learnt: TrainingData, previous: Card | None) -> Card:
+    """Say what the weights are for; what likelihoods mean is kept from those that the run started with."""
+    settings = getattr(learnt.recipe, "network", None)
     card = Card(
-        "divaesr",
-        sampling,
-        data=(*names, *describe(corpora)),
-        settings=recipe.network.model_dump(mode="json"),
-        inputs={"high_pass": recipe.high_pass if corpora else 0.0},
+        kind.name,
+        learnt.sampling,
+        data=learnt.sources,
+        recipe=learnt.recipe.model_dump(mode="json"),
+        settings={} if settings is None else settings.model_dump(mode="json"),
+        inputs=learnt.inputs,
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        date=datetime.date.today().isoformat(),
     )
-    return run_training(task, training, held_out, card, out, RunOptions(**options))
+    if previous is None or previous.calibration is None:
+        return card
+    # A few steps on a few images change what likelihoods mean less than so few images could tell.
+    kept = ("threshold", "calibration", "counting", "min_expected_f1")
+    return dataclasses.replace(card, **{name: getattr(previous, name) for name in kept})
 
 
-def fit_faster_rcnn(
-    data: Sequence[str | Path],
-    out: str | Path,
-    recipe: FasterRCNNRecipe | None = None,
-    *,
-    restorer: str | Path | None = None,
-    **options: Any,
-) -> Path:
-    """Train Faster R-CNN on corpora of segment signals with molecule boxes.
-
-    Parameters
-    ----------
-    data
-        Folders of corpora.
-    out
-        Folder of the run; in the end with ``faster-rcnn.safetensors``.
-    recipe
-        Settings; the published ones by default.
-    restorer
-        Weights of a DIVAESR through which the detector sees its images.
-    options
-        Fields of :class:`stemforge.train.RunOptions`: ``resume``, ``init``, ``quiet``, ``trainer_options`` and so on.
-
-    Returns
-    -------
-    Path
-        The weights file.
-
-    Raises
-    ------
-    InputError, CorpusError, WeightsError
-        Corpora without boxes or molecule names, a restorer of another network, a run folder that is already
-        used, or a training that diverged.
-    """
-    recipe = recipe or FasterRCNNRecipe.shipped()
-    corpora = [Corpus(folder) for folder in data]
-    sampling = common_sampling(corpora)
-    require_segments(corpora, recipe.crop, boxes=True)
-    classes = molecule_names(corpora, one_class=recipe.one_class)
-    recipe = recipe.model_copy(update={"network": recipe.network.model_copy(update={"classes": classes})})
-    inputs: dict[str, Any] = {"high_pass": recipe.high_pass, "zoom": recipe.zoom, "restorer": None}
-    network: DIVAESR | None = None
-    if restorer is not None:
-        restorer = find_weights(restorer)
-        loaded, its_card = load_weights(restorer)
-        if not isinstance(loaded, DIVAESR):
-            raise WeightsError(f"{restorer}: are weights of {its_card.architecture}; a restorer is a divaesr")
-        network = loaded
-        digest = hashlib.sha256(restorer.read_bytes()).hexdigest()
-        inputs["restorer"] = {"file": restorer.name, "sha256": digest}
-    training, held_out = (MoleculeImages(corpora, part, recipe, network) for part in ("train", "validation"))
-    torch.manual_seed(recipe.seed)
-    task = FasterRCNNTask(recipe.model_dump(mode="json"))
-    card = Card(
-        "faster-rcnn",
-        sampling,
-        data=describe(corpora),
-        settings=recipe.network.model_dump(mode="json"),
-        inputs=inputs,
+def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) -> lightning.Trainer:
+    recipe = task.recipe
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    newest = ModelCheckpoint(
+        out / "checkpoints", "last", save_on_train_epoch_end=True, enable_version_counter=False
     )
-    return run_training(task, training, held_out, card, out, RunOptions(**options))
-
-
-def describe(corpora: Sequence[Corpus]) -> tuple[str, ...]:
-    """Return a line about each corpus for the card."""
-    return tuple(
-        f"{c.recipe.get('name', c.folder.name)} {c.recipe_hash[:12]} ({len(c)} {c.kind})" for c in corpora
+    callbacks: list[Callback] = [best, newest, _CountEpochs(recipe.seed)]
+    callbacks.append(EarlyStopping(task.monitor, patience=recipe.patience))
+    if recipe.average:
+        callbacks.append(WeightAveraging(use_buffers=True, avg_fn=partial(_averaged, recipe.average)))
+    if not options.quiet:
+        callbacks.append(RichProgressBar())
+    return lightning.Trainer(
+        max_epochs=recipe.epochs,
+        callbacks=callbacks,
+        logger=[
+            CSVLogger(out / "logs", "csv", version=""),
+            TensorBoardLogger(out / "logs", "tensorboard", version=""),
+        ],
+        enable_progress_bar=not options.quiet,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,  # the data set shares its batches among ranks itself
+        **options.trainer_options,
     )
 
 
-def common_sampling(corpora: Sequence[Corpus]) -> float | None:
-    """Return the pixel size [Å] of the corpora.
+def _loader(batches: EpochBatches, workers: int) -> DataLoader:
+    context = "spawn" if workers else None
+    return DataLoader(batches, batch_size=None, num_workers=workers, multiprocessing_context=context)
 
-    Raises
-    ------
-    CorpusError
-        They differ; a crop has so many pixels whatever they measure.
-    """
-    found = {str(c.folder): c[0].sampling for c in corpora}
-    sizes = [s for s in found.values() if s is not None]
-    if sizes and max(sizes) > 1.1 * min(sizes):
-        listed = ", ".join(f"{name}: {s} Å" for name, s in found.items())
-        raise CorpusError(f"the corpora differ in pixel size by more than 10 % ({listed}); train on one size")
-    return float(sum(sizes) / len(sizes)) if sizes else None
+
+def _averaged(decay: float, average: torch.Tensor, weights: torch.Tensor, number: Any) -> torch.Tensor:
+    """Exponential average after a number of steps; short at first, so that it forgets the random weights soon."""
+    decay = min(decay, (1 + float(number)) / (10 + float(number)))
+    return decay * average + (1 - decay) * weights
+
+
+def _start_from(task: Task, architecture: str, init: str | Path) -> Card:
+    """Copy another run's weights into the task's network; return their card."""
+    model, card = load_weights(init)
+    if card.architecture != architecture:
+        raise WeightsError(f"{init}: are weights of {card.architecture}, not of {architecture}")
+    try:
+        task.model.load_state_dict(model.state_dict())
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(f"{init}: the network has other sizes than the recipe's ({reason})") from error
+    return card
+
+
+def _claim(out: Path, recipe: TrainingRecipe, resume: bool) -> str | None:
+    """Make ``out`` this run's folder; return the checkpoint to go on with."""
+    settings = out / "recipe.yaml"
+    last = out / "checkpoints" / "last.ckpt"
+    if resume:
+        if not last.is_file():
+            raise InputError(
+                f"{out}: there is no checkpoints/last.ckpt to resume from; start in a new folder, without resume"
+            )
+        try:
+            torch.load(last, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            raise InputError(
+                f"{last}: is no readable checkpoint ({error}); start anew in a new folder"
+            ) from error
+        started = type(recipe).from_file(settings)
+        # Only the length of the run may change when it goes on.
+        if started.replace(epochs=recipe.epochs) != recipe:
+            raise InputError(
+                f"{settings}: the run was started with other settings; resume with those, or start anew"
+            )
+        return str(last)
+    if settings.exists() or (out.exists() and any(out.iterdir())):
+        raise InputError(f"{out}: is not empty; choose another folder, or resume the run in it")
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(settings, recipe.to_yaml())
+    return None

@@ -1,4 +1,4 @@
-"""The training recipes: everything that decides a run."""
+"""What every training recipe has: everything that decides a run, beside what a network adds."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -8,10 +8,7 @@ from pydantic import AfterValidator, Field
 
 from stemforge.errors import RecipeError
 from stemforge.settings import Settings
-from stemforge.train.atom_net.model import AtomNetSettings
 from stemforge.train.data.augment import Augmentation
-from stemforge.train.divaesr.model import DIVAESRSettings
-from stemforge.train.faster_rcnn.model import FasterRCNNSettings
 
 
 def _ordered(doses: tuple[float, float]) -> tuple[float, float]:
@@ -41,7 +38,7 @@ class TrainingRecipe(Settings):
     weight_decay
         Of the optimiser.
     validation
-        Share of the samples, the last of each corpus, kept for validation.
+        Share of the structures kept for validation: samples of one structure are all in training or all in validation.
     patience
         Epochs without a better validation after which training stops.
     schedule
@@ -54,6 +51,8 @@ class TrainingRecipe(Settings):
         measured images beside many simulated ones. Every time is another crop.
     """
 
+    NETWORK: ClassVar[str] = ""
+    """Name in :data:`stemforge.train.networks.NETWORKS` of the network that it trains."""
     SHIPPED: ClassVar[tuple[str, ...]] = ()
     """Recipes for this network that come with stemforge; the first is the published one."""
 
@@ -98,93 +97,20 @@ class TrainingRecipe(Settings):
         return Path(str(files("stemforge.train"))) / "recipes" / f"{name or cls.SHIPPED[0]}.yaml"
 
 
-class Crops(Settings):
-    """Which crops SAC-CNN is shown.
+class Visible(Settings):
+    """Which simulated atoms count as visible, by the contrast-to-noise of their recording; measured labels all count.
 
     Parameters
     ----------
     min_cnr
-        A simulated atom counts as visible, and its crops as positive, from this contrast-to-noise on, against the
-        counts of the degraded image and the texture of its support (:func:`stemforge.simulate.visibility`).
-        Measured labels all count.
+        An atom counts from this contrast-to-noise on, against the counts of the degraded image and the texture of its
+        support (:func:`stemforge.simulate.visibility`).
     ignore_cnr
-        Atoms fainter than visible but above this contrast-to-noise are neither positive nor negative.
-    per_image
-        Crops taken from each image an epoch.
-    positive
-        Share of positives, as far as the image has atoms.
-    hard
-        Share of the negatives taken at bright spots that are no atoms, and just beside atoms.
-    jitter
-        How far a positive's centre may lie from its atom [pixel].
+        Fainter atoms above this contrast-to-noise are neither atom nor background.
     """
 
     min_cnr: Annotated[float, Field(ge=0)] = 4.0
     ignore_cnr: Annotated[float, Field(ge=0)] = 3.0
-    per_image: Annotated[int, Field(ge=2)] = 96
-    positive: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    hard: Annotated[float, Field(ge=0, le=1)] = 0.5
-    jitter: Annotated[int, Field(ge=0, le=5)] = 1
-
-
-class SACCNNRecipe(TrainingRecipe):
-    """Everything that decides a SAC-CNN training run.
-
-    Parameters
-    ----------
-    dropout
-        Of the network.
-    crops
-        Which crops are shown.
-
-    Examples
-    --------
-    >>> SACCNNRecipe.shipped().learning_rate
-    0.0001
-    """
-
-    SHIPPED: ClassVar[tuple[str, ...]] = ("sac-cnn",)
-
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    crops: Crops = Crops()
-
-
-class AtomNetRecipe(TrainingRecipe):
-    """Everything that decides an AtomNet training run.
-
-    Parameters
-    ----------
-    crops
-        What counts as an atom: ``min_cnr`` and ``ignore_cnr``; its other fields are SAC-CNN's.
-    crop
-        Side of the square crops shown [pixel].
-    per_image
-        Crops cut from each image an epoch.
-    doses
-        Simulated images are exposed to a dose drawn log-uniformly between these [e/Å²]; by default as their corpus'
-        recipe says. A network that has seen more doses is better at those, and no worse at the corpus' own.
-    offset_weight
-        Loss = cross-entropy of the heat map + ``offset_weight`` · negative log-likelihood of the offsets.
-    augmentation
-        How much training images are varied; brightness and contrast do not apply, as images are standardised.
-    network
-        Sizes.
-
-    Examples
-    --------
-    >>> AtomNetRecipe.shipped().crops.min_cnr
-    4.0
-    """
-
-    SHIPPED: ClassVar[tuple[str, ...]] = ("atom-net", "atom-net-fine-tuning")
-
-    crops: Crops = Crops()
-    crop: Annotated[int, Field(ge=32, le=2048)] = 256
-    per_image: Annotated[int, Field(ge=1)] = 3
-    doses: Doses | None = None
-    offset_weight: Annotated[float, Field(ge=0)] = 0.01
-    augmentation: Augmentation = Augmentation(rotation="quarter", zoom=(1, 1))
-    network: AtomNetSettings = AtomNetSettings()
 
 
 class DosedRecipe(TrainingRecipe):
@@ -207,62 +133,3 @@ class DosedRecipe(TrainingRecipe):
     clean_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     high_pass: Annotated[float, Field(ge=0)] = 0.02
     augmentation: Augmentation = Augmentation()
-
-
-class DIVAESRRecipe(DosedRecipe):
-    """Everything that decides a DIVAESR training run.
-
-    Parameters
-    ----------
-    kl_weight, lambda_l1
-        Loss = MSE(noise) + ``kl_weight`` · KL + ``lambda_l1`` · L1(output, target).
-    per_image
-        Patches of 64 × 64 pixels cut from each image; published pairs share batches in such groups too.
-    target
-        What is to be drawn: the projected ``atoms``, or the ``clean`` iDPC image. Published pairs have atoms.
-    split
-        How published pairs are split: as ``published``, where views of one image are in both parts, or by
-        ``structure``.
-    network
-        Sizes and mode.
-    """
-
-    SHIPPED: ClassVar[tuple[str, ...]] = ("divaesr", "divaesr-small", "vae", "sr", "vae-sr")
-
-    images_per_batch: Annotated[int, Field(ge=1)] = 1
-    kl_weight: Annotated[float, Field(ge=0)] = 2.5e-4
-    lambda_l1: Annotated[float, Field(gt=0)] = 0.5
-    per_image: Annotated[int, Field(ge=1)] = 16
-    target: Literal["atoms", "clean"] = "atoms"
-    split: Literal["published", "structure"] = "published"
-    network: DIVAESRSettings = DIVAESRSettings()
-
-
-class FasterRCNNRecipe(DosedRecipe):
-    """Everything that decides a Faster R-CNN training run.
-
-    Parameters
-    ----------
-    crop
-        Side of the square crops shown [pixel of the corpus].
-    per_image
-        Crops taken from each image.
-    visible
-        A molecule that the crop cuts counts from this share of its box on.
-    one_class
-        Call everything a molecule, as published; otherwise the classes are the corpora's molecules.
-    zoom
-        Pixels shown along a pixel of the corpus: with 2 the detector sees the restored image as it is, with 1
-        it is resampled to the corpus' pixels, four times cheaper.
-    network
-        Sizes; its ``classes`` are set from the corpora.
-    """
-
-    SHIPPED: ClassVar[tuple[str, ...]] = ("faster-rcnn", "faster-rcnn-small")
-
-    crop: Annotated[int, Field(ge=32, le=4096)] = 256
-    per_image: Annotated[int, Field(ge=1)] = 2
-    visible: Annotated[float, Field(gt=0, le=1)] = 0.5
-    one_class: bool = False
-    zoom: Literal[1, 2] = 1
-    network: FasterRCNNSettings = FasterRCNNSettings()

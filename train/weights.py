@@ -1,114 +1,24 @@
 """Trained weights: safetensors files that say what they are for, and checkpoints published by others."""
 
-import json
 import pickle
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from stemforge.errors import RecipeError, WeightsError
-from stemforge.train.atom_net.model import AtomNet, AtomNetSettings
-from stemforge.train.divaesr.model import DIVAESR, DIVAESRSettings
-from stemforge.train.sac_cnn.model import SACCNN
-
-
-def _faster_rcnn(settings: Mapping[str, Any]) -> torch.nn.Module:
-    # Imported here: torchvision takes seconds to load, which finding atoms need not wait for.
-    from stemforge.train.faster_rcnn.model import FasterRCNN, FasterRCNNSettings
-
-    return FasterRCNN(FasterRCNNSettings.from_mapping(settings))
-
-
-ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], torch.nn.Module]] = {
-    "sac-cnn": lambda settings: SACCNN(),
-    "atom-net": lambda settings: AtomNet(AtomNetSettings.from_mapping(settings)),
-    "divaesr": lambda settings: DIVAESR(DIVAESRSettings.from_mapping(settings)),
-    "faster-rcnn": _faster_rcnn,
-}
-"""How a network is built from its card's settings, by the name under which its weights are stored."""
+from stemforge.files import write_whole
+from stemforge.train.card import CARD_KEY, Card, Inputs
+from stemforge.train.networks import NETWORKS, network
 
 PUBLISHED_SAMPLING = 0.29296875
 """Pixel size of the images on which the published SAC-CNN was trained [Å]."""
 PUBLISHED_THRESHOLD = 0.89
-
-CARD_KEY = "stemforge"
-"""Where a safetensors file and a checkpoint of a run keep their card."""
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a weights file is for and where it comes from; it travels inside the file.
-
-    Parameters
-    ----------
-    architecture
-        Name in :data:`ARCHITECTURES`.
-    sampling
-        Pixel size of the training images [Å]; inference resamples to it.
-    threshold
-        Likelihood from which a detection counts; see ``min_expected_f1``.
-    recipe
-        Settings of the training run.
-    data
-        What it was trained on.
-    metrics
-        Figures measured on held-out data.
-    command, date
-        How and when it was made.
-    settings
-        What the network is built from: sizes, modes, names of classes.
-    inputs
-        What the network wants to see beyond the pixel size, and how it is read. For Faster R-CNN ``zoom``, the pixels
-        shown along a pixel of ``sampling``, and ``restorer``, the file name and SHA-256 of the weights that restored
-        the training images; for SAC-CNN ``spots``, which says whether atoms are the ``peaks`` of the likelihood, or
-        regions as published (where it is missing).
-    counting
-        Of a detector of atoms with calibrated likelihoods: ``scale`` and ``spread``, by which their number on an
-        image follows from the likelihoods (:class:`stemforge.evaluate.likelihoods.reliability.Counting`).
-    calibration
-        Of such a detector: ``scale`` and ``shift`` that turn its log odds into those of calibrated likelihoods.
-    min_expected_f1
-        Of such a detector: images whose likelihoods promise at least this F1 get a threshold of their own
-        (:func:`stemforge.infer.decide`), all others ``threshold``; None gives ``threshold`` to all.
-    """
-
-    architecture: str
-    sampling: float | None = None
-    threshold: float = 0.5
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    data: tuple[str, ...] = ()
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    command: str = ""
-    date: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    counting: Mapping[str, float] = field(default_factory=dict)
-    calibration: Mapping[str, float] = field(default_factory=dict)
-    min_expected_f1: float | None = None
-
-    def to_json(self) -> str:
-        """Return the card as JSON."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Card":
-        """Read a card, also one that an older stemforge wrote.
-
-        Raises
-        ------
-        TypeError, ValueError, KeyError
-            The text is no card.
-        """
-        values = json.loads(text)
-        values["data"] = tuple(values["data"])
-        return cls(**values)
 
 
 def save_weights(path: str | Path, model: torch.nn.Module, card: Card, *, half: bool = False) -> None:
@@ -126,16 +36,13 @@ def save_weights(path: str | Path, model: torch.nn.Module, card: Card, *, half: 
         Store matrices and kernels as 16-bit floats, in half the space. Vectors stay as they are: they are
         small, and a variance may exceed the range.
     """
-    path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
         tensors = {
             name: tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
             for name, tensor in tensors.items()
         }
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={CARD_KEY: card.to_json()})
-    partial.replace(path)
+    write_whole(path, save(tensors, metadata={CARD_KEY: card.to_json()}))
 
 
 def stored_in_half(path: str | Path) -> bool:
@@ -167,12 +74,10 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
     """
     path = find_weights(path)
     tensors, card = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
-    if card.architecture not in ARCHITECTURES:
-        raise WeightsError(
-            f"{path}: unknown architecture '{card.architecture}'; known are {', '.join(ARCHITECTURES)}"
-        )
+    if card.architecture not in NETWORKS:
+        raise WeightsError(f"{path}: unknown network '{card.architecture}'; known are {', '.join(NETWORKS)}")
     try:
-        model = ARCHITECTURES[card.architecture](card.settings)
+        model = network(card.architecture).build(card.settings)
     except (RecipeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its card describes no {card.architecture} ({error})") from error
     try:
@@ -201,7 +106,7 @@ def find_weights(weights: str | Path) -> Path:
     Raises
     ------
     WeightsError
-        Neither a file nor such a name; those that there are are named.
+        Neither a file nor such a name; the message lists the names.
 
     Examples
     --------
@@ -216,7 +121,7 @@ def find_weights(weights: str | Path) -> Path:
     if str(path) not in shipped:
         names = ", ".join(shipped)
         raise WeightsError(
-            f"{path}: no such weights file; those that come with stemforge have the names {names}"
+            f"{path}: no such weights file; the names of weights that come with stemforge are {names}"
         )
     return shipped[str(path)]
 
@@ -230,7 +135,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Card]:
         raise WeightsError(f"{path}: is no readable safetensors file ({error})") from error
     try:
         card = Card.from_json(metadata[CARD_KEY])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{path}: carries no stemforge card; was it written by another program?"
         ) from error
@@ -263,14 +168,16 @@ def _checkpoint_card(path: Path, content: Mapping[str, Any]) -> Card:
     if CARD_KEY in content:
         try:
             return Card.from_json(content[CARD_KEY])
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{path}: its stemforge card is damaged ({error})") from error
     imported = (f"imported from {path.name}",)
     recipe = (content.get("hyper_parameters") or {}).get("recipe")
     if isinstance(recipe, dict):
         # Runs did not always keep a card in their checkpoints; then they were all of SAC-CNN.
-        return Card("sac-cnn", recipe=recipe, data=imported)
-    return Card("sac-cnn", PUBLISHED_SAMPLING, PUBLISHED_THRESHOLD, data=imported)
+        return Card("sac-cnn", recipe=recipe, data=imported, inputs=Inputs(spots="regions"))
+    return Card(
+        "sac-cnn", PUBLISHED_SAMPLING, PUBLISHED_THRESHOLD, data=imported, inputs=Inputs(spots="regions")
+    )
 
 
 def _single(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -16,8 +16,8 @@ from stemforge.infer.drawing import COLOURS, draw_micrograph
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
-from stemforge.train import Crops
-from stemforge.train.sac_cnn.data import visible_atoms
+from stemforge.train import Visible
+from stemforge.train.labelled import visible_atoms
 
 _FIGURES = (".png", ".pdf", ".svg", ".jpg")
 
@@ -161,7 +161,7 @@ def as_recorded(corpus: Corpus, sample: Sample) -> tuple[Micrograph, np.ndarray,
     points = recording.labels.points
     if recording.settings is None or "cnr" not in recording.labels.columns:
         return micrograph, points, points[:0]
-    visible, _ = visible_atoms(recording.labels, Crops())
+    visible, _ = visible_atoms(recording.labels, Visible())
     return micrograph, points[visible], points[~visible]
 
 

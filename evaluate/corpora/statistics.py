@@ -14,7 +14,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.simulate import SEGMENTS, Texture, visibility
 from stemforge.simulate.recording.record import corpus_degradation, recording_rng
-from stemforge.train import Crops
+from stemforge.train import Visible
 
 # Images whose pixels are read for the counts; labels and metadata are read of all.
 _SIGNALS = 64
@@ -109,8 +109,8 @@ class CorpusStatistics:
 
     @property
     def visible(self) -> NDArray[np.bool_]:
-        """Which of the atoms of ``drawn_cnr`` count as visible (:class:`stemforge.train.Crops`)."""
-        return self.drawn_cnr >= Crops().min_cnr
+        """Which of the atoms of ``drawn_cnr`` count as visible (:class:`stemforge.train.Visible`)."""
+        return self.drawn_cnr >= Visible().min_cnr
 
     def words(self, reference_dose: float | None) -> dict[str, str]:
         """Return the statistics as text by heading."""
@@ -180,7 +180,7 @@ def draw_histograms(axes: Sequence[Axes], statistics: CorpusStatistics) -> None:
         one.tick_params(which="both", labelsize=7)
         one.yaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "contrast-to-noise":
-            one.axvline(Crops().min_cnr, color="#cc3311", linewidth=1)
+            one.axvline(Visible().min_cnr, color="#cc3311", linewidth=1)
         one.set_ylabel("objects" if name == "contrast-to-noise" else "images", fontsize=8)
 
 

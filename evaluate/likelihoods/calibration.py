@@ -1,7 +1,8 @@
 """Threshold and meaning of a detector's likelihoods, from images that the network was not trained on."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError, MicrographError, WeightsError
 from stemforge.evaluate.atoms.matching import match_boxes
 from stemforge.evaluate.atoms.scores import AtomScore, score_atoms, summarise
-from stemforge.evaluate.likelihoods.reliability import BINS, Counting, Reliability, fit_platt
-from stemforge.infer import CANDIDATE, atom_finder, best_expected_f1, calibrated, log_odds
+from stemforge.evaluate.likelihoods.reliability import BINS, Reliability, fit_counting, fit_platt
+from stemforge.infer import CANDIDATE, atom_finder, best_expected_f1
 from stemforge.simulate.recording.record import corpus_degradation
-from stemforge.train import SACCNN, AtomNet, Card, Crops, load_weights, save_weights
-from stemforge.train.data.batches import require_sampling
-from stemforge.train.sac_cnn.data import AtomCrops, LabelledImage, as_recorded, labelled_image, require_atoms
-from stemforge.train.weights import stored_in_half
+from stemforge.train.card import Calibration, Card, log_odds
+from stemforge.train.data.batches import require_sampling, split_corpora
+from stemforge.train.labelled import LabelledImage, labelled_image, require_atoms, require_signal
+from stemforge.train.networks import network
+from stemforge.train.recipe import Visible
+from stemforge.train.weights import load_weights, save_weights, stored_in_half
 
 THRESHOLDS = (
     0.05,
@@ -63,7 +66,7 @@ MAX_FALSE = 0.003
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ThresholdCalibration:
     """F1 over the threshold on held-out images.
 
     ``thresholds`` and ``f1_mean``, ``f1_sd`` have one entry a threshold; ``best`` is the threshold of the
@@ -105,19 +108,19 @@ class Calibration:
 
 
 def held_out_images(
-    corpora: Sequence[Corpus], crops: Crops, validation: float, seed: int = 0, repeats: int = 1
+    corpora: Sequence[Corpus], visible: Visible, validation: float, seed: int = 0, repeats: int = 1
 ) -> list[LabelledImage]:
     """Degrade the validation part of corpora; images that show nothing are left out."""
-    held_out = AtomCrops(corpora, crops, part="validation", validation=validation)
+    _, held_out = split_corpora(corpora, validation)
+    degradations = [corpus_degradation(corpus) for corpus in corpora]
     images = []
     for repeat in range(repeats):
-        for number, index, _ in held_out.items:
-            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(7, number, index, repeat)))
-            try:
-                sample = held_out.corpora[number][index]
-                images.append(labelled_image(sample, crops, held_out.degradations[number], rng, as_recorded))
-            except MicrographError:
-                continue
+        for item in held_out:
+            key = (7, item.source, item.number, repeat)
+            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+            sample = corpora[item.source][item.number]
+            with suppress(MicrographError):
+                images.append(labelled_image(sample, visible, degradations[item.source], rng))
     return images
 
 
@@ -130,7 +133,7 @@ def calibrate_threshold(
     control: Sequence[str | Path] = (),
     max_false: float = MAX_FALSE,
     quiet: bool = False,
-) -> Calibration:
+) -> ThresholdCalibration:
     """Choose the threshold of a trained AtomNet or SAC-CNN on held-out images, and store it with the weights.
 
     Where atoms are peaks, likelihoods are calibrated first, so that of the candidates with a likelihood of 0.7 seven in
@@ -160,17 +163,16 @@ def calibrate_threshold(
 
     Returns
     -------
-    Calibration
+    ThresholdCalibration
         The curve; ``best`` is what was stored.
     """
     path = Path(weights)
     if path.suffix != ".safetensors":
         raise WeightsError(f"{path}: only a stemforge weights file (.safetensors) can carry a threshold")
     model, card = load_weights(path)
-    if not isinstance(model, AtomNet | SACCNN):
-        raise WeightsError(f"{path}: are weights of a {card.architecture}, not of an atom-net or a sac-cnn")
-    crops = Crops.from_mapping(card.recipe.get("crops", {}), source=str(path))
-    share = validation if validation is not None else card.recipe.get("validation", 0.15)
+    if network(card.architecture).finds != "atoms":
+        raise WeightsError(f"{path}: are weights of {card.architecture}, which detects no atoms")
+    share = card.validation if validation is None else validation
     if not 0 < share < 1:
         raise InputError(f"validation must lie between 0 and 1, not {share}")
     corpora, nothing = ([Corpus(folder) for folder in folders] for folders in (data, control))
@@ -181,7 +183,7 @@ def calibrate_threshold(
             raise InputError(
                 f"{corpus.folder}: a control must be simulated and hold no atom that has a label"
             )
-    images = held_out_images(corpora, crops, share)
+    images = held_out_images(corpora, card.visible, share)
     if not images:
         raise InputError("the corpora's validation part holds no image with signal; use larger corpora")
     if not any(len(labelled.atoms) for labelled in images):
@@ -191,7 +193,7 @@ def calibrate_threshold(
         )
     before = after = None
     metrics: dict[str, float] = {}
-    if isinstance(model, AtomNet) or card.inputs.get("spots") == "peaks":
+    if card.inputs.spots == "peaks":
         card, before, after = _calibrate(model, card, images, quiet)
         if after is not None:
             metrics["calibration_error"] = after.error
@@ -207,10 +209,10 @@ def calibrate_threshold(
     f1 = np.array([[score.f1 for score in row] for row in table])
     sd = f1.std(0, ddof=1) if len(table) > 1 else np.zeros(f1.shape[1])
     means, deviations = f1.mean(0).tolist()[:-1], sd.tolist()[:-1]
-    nothing_there = _control_trials(model, card, nothing, crops, thresholds, quiet)
-    area = sum(trial.area for trial in nothing_there)
-    false = np.array([[len(points) for points in trial.points] for trial in nothing_there])
-    calibration = Calibration(
+    controls = _control_trials(model, card, nothing, thresholds, quiet)
+    area = sum(trial.area for trial in controls)
+    false = np.array([[len(points) for points in trial.points] for trial in controls])
+    calibration = ThresholdCalibration(
         tuple(thresholds),
         tuple(means),
         tuple(deviations),
@@ -222,16 +224,16 @@ def calibrate_threshold(
     )
     fixed = thresholds.index(calibration.best)
     gate = (
-        _choose_gate(trials, f1, nothing_there, false, fixed, calibration.max_false)
-        if card.calibration
-        else None
+        None
+        if card.calibration is None
+        else _choose_gate(trials, f1, controls, false, fixed, calibration.max_false)
     )
     # The last column is at the image's own threshold.
     chosen = [-1 if gate is not None and trial.expected_f1 >= gate else fixed for trial in trials]
     scores = [row[column] for row, column in zip(table, chosen, strict=True)]
     summary = summarise(scores)
     metrics |= {f"held_out_{name}": summary.mean[name] or 0.0 for name in ("precision", "recall", "f1")}
-    left = _false_at(gate, nothing_there, false, fixed) / area if nothing else None
+    left = _false_at(gate, controls, false, fixed) / area if nothing else None
     if left is not None:
         metrics["false_per_nm2"] = left
     card = replace(
@@ -265,9 +267,9 @@ class _Trial:
     ) -> "_Trial":
         _, find = atom_finder(model, card, image)
         candidates = find(CANDIDATE)
-        own = best_expected_f1(candidates["score"])
-        values = [*thresholds, own.threshold]
-        return cls([find(value).points for value in values], own.expected_f1 or 0.0, area)
+        best = best_expected_f1(candidates["score"])
+        values = [*thresholds, best.threshold]
+        return cls([find(value).points for value in values], best.expected_f1 or 0.0, area)
 
 
 def _choose_gate(
@@ -291,15 +293,15 @@ def _choose_gate(
     )
     if not allowed:
         return None
-    own = np.array([trial.expected_f1 >= allowed[0] for trial in trials])
-    mean = np.where(own, f1[:, -1], f1[:, fixed]).mean()
-    return allowed[0] if own.any() and mean >= f1[:, fixed].mean() else None
+    adaptive = np.array([trial.expected_f1 >= allowed[0] for trial in trials])
+    mean = np.where(adaptive, f1[:, -1], f1[:, fixed]).mean()
+    return allowed[0] if adaptive.any() and mean >= f1[:, fixed].mean() else None
 
 
 def _false_at(gate: float | None, nothing: Sequence[_Trial], false: NDArray[np.int64], fixed: int) -> int:
     """Return the atoms found on control images at their own thresholds where they promise enough."""
-    own = [gate is not None and trial.expected_f1 >= gate for trial in nothing]
-    return int(np.where(own, false[:, -1], false[:, fixed]).sum())
+    adaptive = [gate is not None and trial.expected_f1 >= gate for trial in nothing]
+    return int(np.where(adaptive, false[:, -1], false[:, fixed]).sum())
 
 
 def _calibrate(
@@ -309,7 +311,7 @@ def _calibrate(
 
     None of what cannot be told: nothing where all candidates are atoms or none is.
     """
-    card = replace(card, calibration={}, counting={})
+    card = replace(card, calibration=None, counting=None)
     scores, hits = [], []
     with progress("calibrate", len(images), "images", quiet) as advance:
         for labelled in images:
@@ -321,39 +323,43 @@ def _calibrate(
             scores.append(np.asarray(found["score"], dtype=float))
             hits.append(hit)
             advance(1)
-    said, true = np.concatenate(scores), np.concatenate(hits)
+    score, true = np.concatenate(scores), np.concatenate(hits)
     if true.all() or not true.any():
         return card, None, None
-    scale, shift = fit_platt(said, true)
-    # Each half of the images is judged by the fit to the other.
-    halves = [
-        np.concatenate([np.full(len(s), i % 2) for i, s in enumerate(scores)]) == half for half in (0, 1)
-    ]
-    judged = np.empty(len(said))
-    for fit, test in (halves, halves[::-1]):
-        there = true[fit]
-        own = fit_platt(said[fit], there) if there.any() and not there.all() else (scale, shift)
-        judged[test] = calibrated(log_odds(said[test]), {"scale": own[0], "shift": own[1]})
-    card = replace(card, calibration={"scale": scale, "shift": shift})
-    likelihood = [p[p >= CANDIDATE] for p in (calibrated(log_odds(s), card.calibration) for s in scores)]
+    calibration = fit_platt(score, true)
+    image = np.repeat(np.arange(len(scores)), [len(one) for one in scores])
+    judged = _cross_judged(score, true, image % 2 == 0, calibration)
+    card = replace(card, calibration=calibration)
+    likelihood = [p[p >= CANDIDATE] for p in (calibration.likelihood(log_odds(s)) for s in scores)]
     if len(images) > 1:
-        counting = Counting.fit(
+        counting = fit_counting(
             [p.sum() for p in likelihood],
             [(p * (1 - p)).sum() for p in likelihood],
             [len(labelled.atoms) for labelled in images],
         )
-        card = replace(card, counting=asdict(counting))
-    likely, sure = said >= CANDIDATE, judged >= CANDIDATE
+        card = replace(card, counting=counting)
+    likely, sure = score >= CANDIDATE, judged >= CANDIDATE
     if min(likely.sum(), sure.sum()) < BINS:
         return card, None, None
-    return card, Reliability.of(said[likely], true[likely]), Reliability.of(judged[sure], true[sure])
+    return card, Reliability.of(score[likely], true[likely]), Reliability.of(judged[sure], true[sure])
+
+
+def _cross_judged(
+    score: NDArray[np.float64], true: NDArray[np.bool_], first: NDArray[np.bool_], whole: Calibration
+) -> NDArray[np.float64]:
+    """Return calibrated likelihoods, each half of the images judged by the fit to the other."""
+    judged = np.empty(len(score))
+    for fit, test in ((first, ~first), (~first, first)):
+        some = true[fit].any() and not true[fit].all()
+        calibration = fit_platt(score[fit], true[fit]) if some else whole
+        judged[test] = calibration.likelihood(log_odds(score[test]))
+    return judged
 
 
 def _control_trials(
     model: torch.nn.Module,
     card: Card,
     corpora: Sequence[Corpus],
-    crops: Crops,
     thresholds: Sequence[float],
     quiet: bool,
 ) -> list[_Trial]:
@@ -368,7 +374,7 @@ def _control_trials(
                 rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(8, place, sample.index)))
                 advance(1)
                 try:
-                    image = labelled_image(sample, crops, degradation, rng, as_recorded).image
+                    image = labelled_image(sample, card.visible, degradation, rng, require_signal).image
                 except MicrographError:
                     continue
                 area = image.size * ((sample.sampling or np.nan) / 10) ** 2

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
 from stemforge.errors import InputError
-from stemforge.infer import log_odds
+from stemforge.train.card import Calibration, Counting, log_odds
 
 BINS = 10
 """Bins of a reliability curve, of equally many candidates each."""
 
 
-def fit_platt(scores: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
+def fit_platt(scores: ArrayLike, truth: ArrayLike) -> Calibration:
     """Fit scale a and shift b, so that σ(a·logit(score) + b) is the probability of a hit.
 
     Parameters
@@ -28,7 +28,7 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
 
     Returns
     -------
-    scale, shift
+    Calibration
         By maximum likelihood (Platt 1999, Advances in Large Margin Classifiers, with his prior on the targets).
 
     Raises
@@ -42,8 +42,8 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
     >>> rng = np.random.default_rng(0)
     >>> score = rng.uniform(0.05, 0.95, 20000)
     >>> truth = rng.random(20000) < expit(2 * logit(score) + 1)
-    >>> scale, shift = fit_platt(score, truth)
-    >>> bool(abs(scale - 2) < 0.1 and abs(shift - 1) < 0.1)
+    >>> fitted = fit_platt(score, truth)
+    >>> bool(abs(fitted.scale - 2) < 0.1 and abs(fitted.shift - 1) < 0.1)
     True
     """
     x, hit = log_odds(scores), np.asarray(truth, dtype=bool)
@@ -59,7 +59,7 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
         return float(np.mean(np.logaddexp(0, z) - target * z))
 
     found = minimize(loss, [1.0, 0.0], method="BFGS")
-    return float(found.x[0]), float(found.x[1])
+    return Calibration(float(found.x[0]), float(found.x[1]))
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ class Reliability:
         >>> Reliability.of([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], bins=2).error
         0.149...
         """
-        said, hit = np.asarray(likelihood, dtype=float), np.asarray(truth, dtype=float)
-        if len(said) < bins:
-            raise InputError(f"a reliability curve of {bins} bins needs as many candidates, not {len(said)}")
-        parts = np.array_split(np.argsort(said, kind="stable"), bins)
+        p, hit = np.asarray(likelihood, dtype=float), np.asarray(truth, dtype=float)
+        if len(p) < bins:
+            raise InputError(f"a reliability curve of {bins} bins needs as many candidates, not {len(p)}")
+        parts = np.array_split(np.argsort(p, kind="stable"), bins)
         return cls(
-            np.array([said[part].mean() for part in parts]),
+            np.array([p[part].mean() for part in parts]),
             np.array([hit[part].mean() for part in parts]),
             np.array([len(part) for part in parts]),
         )
@@ -118,31 +118,22 @@ def draw_reliability(curves: Sequence[tuple[str, Reliability]], path: str | Path
     return figure
 
 
-@dataclass(frozen=True)
-class Counting:
-    """From likelihoods of candidates to the number of atoms, with its error.
-
-    The number n on an image goes with Σp by a factor: log (n + ½)/(Σp + ½) has the mean log ``scale``, and the variance
-    ``spread``² for what candidates of an image have in common, beside Σp(1 − p)/(Σp + ½)² as if they were independent.
-    A factor, since detectors see too few on some images and too many on others, by as much as two.
+def fit_counting(expected: ArrayLike, variance: ArrayLike, atoms: ArrayLike) -> Counting:
+    """Fit how the number of atoms on an image follows from its candidates' likelihoods p.
 
     Parameters
     ----------
-    scale
-        Atoms for each expected one, in the median: above 1 where some atoms give no candidate.
-    spread
-        Standard deviation of the factor's logarithm.
+    expected, variance, atoms
+        Σp, Σp(1 − p) and the known number of atoms of each image, shape (images,).
+
+    Raises
+    ------
+    InputError
+        Fewer than two images.
     """
-
-    scale: float
-    spread: float
-
-    @classmethod
-    def fit(cls, expected: ArrayLike, variance: ArrayLike, atoms: ArrayLike) -> "Counting":
-        """Fit to two or more images of known numbers: Σp, Σp(1 − p) and atoms of each, shape (images,)."""
-        mean, own, number = (np.asarray(v, dtype=float) for v in (expected, variance, atoms))
-        if len(mean) < 2:
-            raise InputError("the error of a number of atoms shows on two images or more")
-        ratio = np.log((number + 0.5) / (mean + 0.5))
-        excess = ratio.var(ddof=1) - np.mean(own / (mean + 0.5) ** 2)
-        return cls(float(np.exp(ratio.mean())), float(np.sqrt(max(0.0, excess))))
+    mean, independent, number = (np.asarray(v, dtype=float) for v in (expected, variance, atoms))
+    if len(mean) < 2:
+        raise InputError("the error of a number of atoms shows on two images or more")
+    ratio = np.log((number + 0.5) / (mean + 0.5))
+    excess = ratio.var(ddof=1) - np.mean(independent / (mean + 0.5) ** 2)
+    return Counting(float(np.exp(ratio.mean())), float(np.sqrt(max(0.0, excess))))

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,19 @@ from stemforge.evaluate.crystals.molecules import SMALL, score_boxes
 from stemforge.evaluate.images.baselines import BASELINES, Baseline, tune_baselines
 from stemforge.evaluate.images.quality import Scaling, image_quality
 from stemforge.infer import atom_finder, choose_atoms, detect_boxes
+from stemforge.infer.crystals.molecules import named_boxes
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import Degradation
 from stemforge.simulate.recording.record import Recording, at_dose, corpus_degradation, record
-from stemforge.train import DIVAESR, SACCNN, AtomNet, Card, Crops, FasterRCNN, detector_input, load_weights
-from stemforge.train import restore_image as restore
+from stemforge.train.card import Card
 from stemforge.train.data.batches import require_sampling, split_corpora
-from stemforge.train.data.exposures import Exposure, drawn_atoms, enlarge, expose, require_segments
-from stemforge.train.divaesr.model import PATCH, SCALE
-from stemforge.train.divaesr.pairs import shrink
+from stemforge.train.data.exposures import Exposure, expose, require_segments
+from stemforge.train.data.idpc import shrink
 from stemforge.train.faster_rcnn.data import sample_boxes
-from stemforge.train.faster_rcnn.model import class_names
-from stemforge.train.sac_cnn.data import as_recorded, require_atoms, visible_atoms
+from stemforge.train.labelled import require_atoms, require_signal, visible_atoms
+from stemforge.train.networks import Finds, Restore, molecule_detector, network
+from stemforge.train.networks import restorer as restoring_network
+from stemforge.train.weights import load_weights
 
 DOSES = (100.0, 300.0, 500.0, 1000.0, 1500.0, 3000.0, 6000.0, 1e6)
 """Doses of Yang et al. (2024), Figures 3 and 4 [e/Å²]."""
@@ -58,6 +60,8 @@ class Sweep:
     ----------
     architecture
         Of the model.
+    finds
+        What the model gives: atoms, images or molecules.
     rows
         Every figure of every image.
     settings
@@ -65,6 +69,7 @@ class Sweep:
     """
 
     architecture: str
+    finds: Finds
     rows: tuple[Row, ...]
     settings: Mapping[str, Any]
 
@@ -96,6 +101,7 @@ class Sweep:
         rows = [{"dose": r.dose, "method": r.method, "sample": r.sample, **r.metrics} for r in self.rows]
         content = {
             "architecture": self.architecture,
+            "finds": self.finds,
             "settings": self.settings,
             "summary": self.summary(),
             "rows": rows,
@@ -174,37 +180,33 @@ def sweep_doses(
     if not doses or any(not (np.isfinite(dose) and dose > 0) for dose in doses):
         raise InputError(f"doses must be positive numbers [e/Å²], not {list(doses)}")
     model, card = load_weights(weights)
-    share = card.recipe.get("validation", 0.15) if validation is None else validation
+    share = card.validation if validation is None else validation
     if not 0 < share < 1:
         raise InputError(f"validation must lie between 0 and 1, not {share}")
     degradation = corpus_degradation(corpus)
     if degradation is None:
         raise CorpusError(f"{corpus.folder}: holds measured images, whose dose cannot be changed")
-    held_out = [index for _, index in split_corpora([corpus], "validation", share)]
-    training = [index for _, index in split_corpora([corpus], "train", share)]
-    job = _Job(corpus, degradation, card, seed, device)
+    training, held_out = ([item.number for item in part] for part in split_corpora([corpus], share))
+    job = _Job(corpus, degradation, model.to(device).eval(), card, seed, device)
     settings: dict[str, Any] = {
         "weights": str(weights),
         "corpus": str(corpus.folder),
-        "images": [int(corpus[index].index) for index in held_out],
+        "images": [int(corpus[number].index) for number in held_out],
         "doses": list(doses),
         "seed": seed,
     }
-    if isinstance(model, DIVAESR):
-        settings |= {"scaling": scaling, "target": card.recipe.get("target", "atoms"), "baselines": {}}
-        scorer = _restoring(job, model, training, baselines, scaling, settings)
-    elif isinstance(model, FasterRCNN):
-        scorer = _detecting(job, model, restorer, small)
+    finds = network(card.architecture).finds
+    if restorer is not None and finds != "molecules":
+        raise InputError(f"restorer: is for weights that find molecules; {card.architecture} finds {finds}")
+    if finds == "images":
+        settings |= {"scaling": scaling, "baselines": {}}
+        scorer = _restoring(job, training, baselines, scaling, settings)
+    elif finds == "molecules":
+        scorer = _detecting(job, restorer, small)
         settings |= {"restorer": None if restorer is None else str(restorer), "small": small}
-    elif isinstance(model, AtomNet | SACCNN):
-        if restorer is not None:
-            raise InputError(
-                "--restorer: is for weights that find molecules; atoms are found on images as they are"
-            )
-        scorer = _finding(job, model)
-        settings |= {"threshold": card.threshold, "min_expected_f1": card.min_expected_f1}
     else:
-        raise InputError(f"{weights}: a {card.architecture} cannot be swept")
+        scorer = _finding(job)
+        settings |= {"threshold": card.threshold, "min_expected_f1": card.min_expected_f1}
     require_sampling([corpus], card.sampling)
     rows: list[Row] = []
     with progress(f"sweep {card.architecture}", len(doses) * len(held_out), "images", quiet) as advance:
@@ -213,7 +215,7 @@ def sweep_doses(
                 rows.append(found)
                 if found.sample != "all" and found.method == card.architecture:
                     advance(1)
-    return Sweep(card.architecture, tuple(rows), settings)
+    return Sweep(card.architecture, finds, tuple(rows), settings)
 
 
 _Scorer = Callable[[float, Sequence[int]], Iterator[Row]]
@@ -225,6 +227,7 @@ class _Job:
 
     corpus: Corpus
     degradation: Degradation
+    model: torch.nn.Module
     card: Card
     seed: int
     device: str
@@ -235,8 +238,7 @@ class _Job:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
     def expose(self, index: int, dose: float) -> tuple[Sample, Exposure]:
-        sample = self.corpus[index]
-        high_pass = float(self.card.inputs.get("high_pass") or 0)
+        sample, high_pass = self.corpus[index], self.card.inputs.high_pass
         return sample, expose(sample, self.degradation, dose, self.rng(index, dose), high_pass=high_pass)
 
 
@@ -244,20 +246,20 @@ def _name(sample: Sample) -> str:
     return str(sample.metadata.get("name") or f"{sample.index:06d}")
 
 
-def _finding(job: _Job, model: torch.nn.Module) -> _Scorer:
+def _finding(job: _Job) -> _Scorer:
     require_atoms([job.corpus])
     method = job.card.architecture
-    crops = Crops.from_mapping(job.card.recipe.get("crops", {}))
 
     def score(dose: float, indices: Sequence[int]) -> Iterator[Row]:
         for index in indices:
             sample = job.corpus[index]
             first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
             recording = record(first, at_dose(job.degradation, dose), job.rng(index, dose))
-            visible = recording.labels.where(visible_atoms(recording.labels, crops)[0])
+            visible = recording.labels.where(visible_atoms(recording.labels, job.card.visible)[0])
             figures: dict[str, float | None] = {"f1": None, "precision": None, "recall": None}
             try:
-                _, find = atom_finder(model, job.card, as_recorded(recording.image[0]), device=job.device)
+                image = require_signal(recording.image[0])
+                _, find = atom_finder(job.model, job.card, image, device=job.device)
             except MicrographError:
                 yield Row(dose, method, _name(sample), figures)
                 continue
@@ -279,10 +281,10 @@ def _atom_figures(
         raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
     match = match_boxes(found.points, visible.points)
     score = AtomScore(match.true_positives, match.false_positives, match.false_negatives)
-    seen_at = (dose, settings.source_size, recording.texture)
+    conditions = (dose, settings.source_size, recording.texture)
     # Where nothing was found falsely, the rate at which it happens is below one an image: half of one.
     false, area = max(match.false_positives, 0.5), sample.signal[0].size * sampling**2
-    recall = ideal_recall(visible["cnr"], false, bandwidth(visible, *seen_at), area)
+    recall = ideal_recall(visible["cnr"], false, bandwidth(visible, *conditions), area)
     figures: dict[str, float | None] = {
         "f1": score.f1,
         "precision": score.precision,
@@ -293,7 +295,7 @@ def _atom_figures(
     }
     if match.true_positives:
         # The bound of the same atoms: those that were missed would have been harder to place.
-        bound = localisation_bound(visible.where(match.pairs[:, 1]), *seen_at) / sampling
+        bound = localisation_bound(visible.where(match.pairs[:, 1]), *conditions) / sampling
         figures["placement_px"] = float(np.sqrt(np.mean(match.distances**2) / 2))
         figures["bound_px"] = float(np.sqrt(np.mean(bound**2)))
     return figures
@@ -312,21 +314,10 @@ def _conditions(sample: Sample, visible: Annotations) -> dict[str, float | None]
 
 
 def _restoring(
-    job: _Job,
-    model: DIVAESR,
-    training: Sequence[int],
-    names: Sequence[str],
-    scaling: Scaling,
-    settings: dict[str, Any],
+    job: _Job, training: Sequence[int], names: Sequence[str], scaling: Scaling, settings: dict[str, Any]
 ) -> _Scorer:
-    target_name = job.card.recipe.get("target", "atoms")
-    require_segments([job.corpus], PATCH, structure=target_name == "atoms")
-    network = model.to(job.device).eval()
-
-    def target(sample: Sample, exposure: Exposure) -> Any:
-        if target_name == "atoms":
-            return drawn_atoms(sample, exposure, SCALE)
-        return np.clip(enlarge(exposure.clean, SCALE), 0, 1)
+    net = restoring_network(job.card.architecture)
+    net.require(job.card, [job.corpus])
 
     def tuned(dose: float) -> dict[str, Baseline]:
         if not names:
@@ -334,17 +325,17 @@ def _restoring(
         pairs = []
         for index in training[-_TUNING:]:
             sample, exposure = job.expose(index, dose)
-            pairs.append((exposure.noisy, shrink(target(sample, exposure))))
+            pairs.append((exposure.noisy, shrink(net.target(job.card, sample, exposure))))
         chosen = tune_baselines(pairs, names)
         settings["baselines"][f"{dose:g}"] = [baseline.to_dict() for baseline in chosen.values()]
         return chosen
 
     def score(dose: float, indices: Sequence[int]) -> Iterator[Row]:
         methods: dict[str, Callable[[Any], Any]] = {"raw": lambda image: image, **tuned(dose)}
-        methods["divaesr"] = lambda image: restore(network, image)
+        methods[job.card.architecture] = partial(net.restore, job.model)
         for index in indices:
             sample, exposure = job.expose(index, dose)
-            wanted = target(sample, exposure)
+            wanted = net.target(job.card, sample, exposure)
             for name, method in methods.items():
                 quality = image_quality(method(exposure.noisy), wanted, scaling=scaling)
                 yield Row(dose, name, _name(sample), quality.to_dict())
@@ -352,43 +343,41 @@ def _restoring(
     return score
 
 
-def _detecting(job: _Job, model: FasterRCNN, restorer: str | Path | None, small: float) -> _Scorer:
+def _detecting(job: _Job, restorer: str | Path | None, small: float) -> _Scorer:
     require_segments([job.corpus], 1, boxes=True)
-    network: DIVAESR | None = None
-    if restorer is not None:
-        loaded, card = load_weights(restorer)
-        if not isinstance(loaded, DIVAESR):
-            raise InputError(f"--restorer {restorer}: are weights of a {card.architecture}, not of a divaesr")
-        network = loaded.to(job.device).eval()
-    elif job.card.inputs.get("restorer"):
-        raise InputError(
-            f"the detector was trained on restored images: give {job.card.inputs['restorer']['file']} (--restorer)"
-        )
-    zoom = int(job.card.inputs.get("zoom", 1))
-    classes = model.settings.classes
-    one_class = len(classes) == 1
+    net, method = molecule_detector(job.card.architecture), job.card.architecture
+    restore = _restore(job, restorer)
+    classes = net.classes(job.card)
+    options: dict[str, Any] = {"one_class": len(classes) == 1, "small": small}
 
     def score(dose: float, indices: Sequence[int]) -> Iterator[Row]:
         found, known = [], []
         for index in indices:
             sample, exposure = job.expose(index, dose)
-            there = sample_boxes(sample, exposure, classes)
-            shown = detector_input(exposure.noisy, network, zoom)
-            boxes, labels, scores = detect_boxes(model, shown, device=job.device)
-            boxes = boxes / zoom - 0.5
-            columns = {"label": np.array(class_names(model.settings, torch.from_numpy(labels)), dtype=object)}
-            centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-            found.append(Annotations(centres, boxes, {**columns, "score": scores}))
-            names = np.array([classes[int(c) - 1] for c in there.classes], dtype=object)
-            middle = (there.boxes[:, :2] + there.boxes[:, 2:]) / 2
-            known.append(Annotations(middle, there.boxes, {"label": names}))
-            alone = score_boxes(found[-1:], known[-1:], one_class=one_class, small=small)
-            alone_figures = {"ap": alone.ap, "ap50": alone.ap50, "ar": alone.ar}
-            yield Row(dose, "faster-rcnn", _name(sample), alone_figures)
-        whole = score_boxes(found, known, one_class=one_class, small=small)
+            labelled = sample_boxes(sample, exposure, classes)
+            shown = net.shown(job.card, exposure.noisy, restore)
+            boxes, labels, scores = detect_boxes(job.model, shown, device=job.device)
+            found.append(named_boxes(boxes / job.card.inputs.zoom - 0.5, labels, scores, classes))
+            known.append(named_boxes(labelled.boxes, labelled.classes, np.ones(len(labelled.boxes)), classes))
+            alone = score_boxes(found[-1:], known[-1:], **options)
+            yield Row(dose, method, _name(sample), {"ap": alone.ap, "ap50": alone.ap50, "ar": alone.ar})
+        whole = score_boxes(found, known, **options)
         totals: dict[str, float | None] = {"ap": whole.ap, "ap50": whole.ap50, "ar": whole.ar}
         for name, values in whole.classes.items():
             totals |= {f"ap {name}": values["ap"], f"ar {name}": values["ar"]}
-        yield Row(dose, "faster-rcnn", "all", totals)
+        yield Row(dose, method, "all", totals)
 
     return score
+
+
+def _restore(job: _Job, restorer: str | Path | None) -> Restore | None:
+    """Return what restores images for a detector of molecules; None where it sees them as they are."""
+    if restorer is None:
+        if job.card.inputs.restorer is not None:
+            raise InputError(
+                "the detector was trained on restored images: give the restorer's weights, "
+                f"{job.card.inputs.restorer.file}"
+            )
+        return None
+    model, card = load_weights(restorer)
+    return partial(restoring_network(card.architecture).restore, model.to(job.device).eval())

@@ -9,7 +9,7 @@ from skimage.feature import blob_log, match_template, peak_local_max
 from skimage.morphology import disk, white_tophat
 
 from stemforge.micrograph.annotations import Annotations
-from stemforge.train.preprocess import standardise_image
+from stemforge.train.atom_net.preparation import standardise_image
 
 SIGMA = 3.75
 """Standard deviation of an atom's image [pixel of 0.293 Å]: 1.1 Å, as measured on the brightest spots of Pt/NC."""

@@ -1,6 +1,6 @@
 """Single atoms in micrographs: a network's maps, and the atoms in them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,30 +9,21 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from stemforge.errors import InputError, WeightsError
-from stemforge.infer.atoms.decision import CANDIDATE, Decision, calibrated, decide, log_odds
-from stemforge.infer.atoms.peaks import find_atoms, find_peaks, find_spots
+from stemforge.errors import InputError, errors_about
+from stemforge.infer.atoms.decision import CANDIDATE, Decision, decide
+from stemforge.infer.atoms.peaks import find_peaks, find_regions, find_spots
 from stemforge.infer.resampling import resampled
 from stemforge.infer.tiles import tiles
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
-from stemforge.train.atom_net.model import AtomNet
-from stemforge.train.preprocess import prepare_image, standardise_image
-from stemforge.train.sac_cnn.model import CROP, SACCNN
-from stemforge.train.weights import Card
+from stemforge.train.card import Calibration, Card, log_odds
+from stemforge.train.networks import AtomDetector, atom_detector
 
 TILE = 512
 """Side of a tile [pixel]; the largest intermediate result takes about 0.5 kB a pixel."""
 
-ATOM_SIGMA, SPOT_SIGMA = 1.0, 2.0
-"""Standard deviations of the smoothing of AtomNet's and SAC-CNN's log odds, before their peaks are taken [pixel].
-
-What neighbouring pixels say of an atom is nearly the same; smoothing takes what they differ in by chance.
-"""
-
 Maps = NDArray[np.float32]
-
-_CONTEXT = 6  # of its deepest level's pixels AtomNet sees to each side
+"""Of shape (k, height, width): log odds or likelihood; with k = 4 also offset (x, y) and standard deviation [pixel]."""
 
 
 @dataclass(frozen=True)
@@ -80,127 +71,8 @@ class Detection:
         return expected / area, low / area, high / area
 
 
-def likelihood_map(
-    model: SACCNN, prepared: ArrayLike, *, tile: int = TILE, device: str | torch.device = "cpu"
-) -> NDArray[np.float32]:
-    """Probability of an atom in the 21 × 21 crop around every pixel of a prepared image.
-
-    Parameters
-    ----------
-    model
-        In evaluation mode.
-    prepared
-        From :func:`stemforge.train.prepare_image`, shape (height, width). Beyond its border lie zeros.
-    tile
-        Side of the tiles in which large images are worked through [pixel]; it bounds the memory and does not
-        change the result.
-    device
-        Where the network runs.
-
-    Returns
-    -------
-    ndarray
-        Shape (height, width), float32.
-
-    Examples
-    --------
-    >>> likelihood_map(SACCNN().eval(), np.zeros((30, 40))).shape
-    (30, 40)
-    """
-    half = CROP // 2
-    padded = np.pad(np.asarray(prepared, dtype=np.float32), half)
-    height, width = padded.shape[0] - 2 * half, padded.shape[1] - 2 * half
-    out = np.empty((height, width), dtype=np.float32)
-    # Channels last: oneDNN's convolutions are nearly twice as fast that way.
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with torch.inference_mode():
-        for rows, columns in tiles((height, width), tile):
-            part = padded[rows.start : rows.stop + 2 * half, columns.start : columns.stop + 2 * half]
-            logits = model.dense(torch.from_numpy(np.ascontiguousarray(part))[None, None].to(device))
-            out[rows, columns] = logits.softmax(1)[0, 1].cpu().numpy()
-    return out
-
-
-def map_atoms(
-    model: AtomNet, standardised: ArrayLike, *, tile: int = TILE, device: str | torch.device = "cpu"
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Run AtomNet over a standardised image.
-
-    Parameters
-    ----------
-    model
-        In evaluation mode.
-    standardised
-        From :func:`stemforge.train.standardise_image`, shape (height, width).
-    tile
-        Side of the tiles in which large images are worked through [pixel]; each is seen with a margin around it.
-    device
-        Where the network runs.
-
-    Returns
-    -------
-    likelihood, offset, sigma
-        Probability of an atom near every pixel, as the network says it, shape (height, width); the way (x, y) to its
-        centre [pixel], shape (2, height, width); the standard deviation of each of its coordinates [pixel], shape
-        (height, width).
-
-    Examples
-    --------
-    >>> likelihood, offset, sigma = map_atoms(AtomNet().eval(), np.zeros((30, 40)))
-    >>> likelihood.shape, offset.shape, sigma.shape
-    ((30, 40), (2, 30, 40), (30, 40))
-    """
-    values = np.asarray(standardised, dtype=np.float32)
-    height, width = values.shape
-    out = np.empty((4, height, width), dtype=np.float32)
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    # More than the network sees around a pixel; tile and margin in whole strides, so that tiles do not show.
-    margin, tile = model.stride * _CONTEXT, model.stride * -(-tile // model.stride)
-    with torch.inference_mode():
-        for rows, columns in tiles(values.shape, tile):
-            top, left = max(0, rows.start - margin), max(0, columns.start - margin)
-            part = values[top : rows.stop + margin, left : columns.stop + margin]
-            maps = model(torch.from_numpy(np.ascontiguousarray(part))[None, None].to(device))
-            stacked = torch.cat(
-                [maps.logit[:, None].sigmoid(), maps.offset, maps.log_sigma[:, None].exp()], 1
-            )
-            inner = stacked[0, :, rows.start - top :, columns.start - left :].cpu().numpy()
-            out[:, rows, columns] = inner[:, : rows.stop - rows.start, : columns.stop - columns.start]
-    return out[0], out[1:3], out[3]
-
-
-def _all_orientations(
-    run: Callable[[NDArray[np.float32]], NDArray[np.float32]], image: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Average a network's maps over the eight orientations of an image.
-
-    ``run`` gives maps of shape (1, …) or (4, height, width): log odds, offset (x, y), standard deviation.
-    """
-    every = []
-    for turns in range(4):
-        for mirrored in (False, True):
-            seen = np.rot90(image, turns)
-            maps = run(np.ascontiguousarray(seen[:, ::-1] if mirrored else seen))
-            if mirrored:
-                maps = maps[..., ::-1].copy()
-                maps[1:2] *= -1
-            maps = np.rot90(maps, -turns, axes=(1, 2))
-            for _ in range(turns if len(maps) > 1 else 0):
-                maps = np.stack([maps[0], -maps[2], maps[1], maps[3]])
-            every.append(maps)
-    mean: NDArray[np.float32] = np.mean(every, axis=0)
-    return mean
-
-
-def _smoothed(odds: NDArray[np.float32], sigma: float, card: Card) -> NDArray[np.float32]:
-    """Smooth log odds and turn them into calibrated likelihoods."""
-    return calibrated(ndimage.gaussian_filter(odds, sigma, mode="nearest"), card.calibration).astype(
-        np.float32
-    )
-
-
 @dataclass(frozen=True)
-class Choice:
+class Chosen:
     """Candidates on an image, and at which threshold they are atoms."""
 
     candidates: Annotations
@@ -212,15 +84,90 @@ class Choice:
         return self.candidates.where(self.candidates["score"] >= self.decision.threshold)
 
 
-def choose_atoms(find: Callable[[float], Annotations], card: Card) -> Choice:
+def map_image(
+    network: AtomDetector,
+    model: torch.nn.Module,
+    prepared: ArrayLike,
+    *,
+    tile: int = TILE,
+    device: str | torch.device = "cpu",
+) -> Maps:
+    """Run a network that detects atoms over a prepared image.
+
+    Parameters
+    ----------
+    network
+        Its row in the table of networks.
+    model
+        In evaluation mode.
+    prepared
+        From the network's ``prepare``, shape (height, width).
+    tile
+        Side of the tiles in which large images are worked through [pixel]; it bounds the memory and does not change the
+        result.
+    device
+        Where the network runs.
+
+    Returns
+    -------
+    ndarray
+        Likelihood of an atom near every pixel; of some networks also the way (x, y) to its centre and the standard
+        deviation of each of its coordinates [pixel]: shape (1, height, width) or (4, height, width).
+
+    Examples
+    --------
+    >>> from stemforge.train import SACCNN, network
+    >>> map_image(network("sac-cnn"), SACCNN().eval(), np.zeros((30, 40))).shape
+    (1, 30, 40)
+    """
+    values = np.asarray(prepared, dtype=np.float32)
+    # Channels last: oneDNN's convolutions are nearly twice as fast that way.
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # Tile and margin in whole steps of the network's grid, so that tiles do not show.
+    margin, step = network.reach(model)
+    out: Maps | None = None
+    with torch.inference_mode():
+        for rows, columns in tiles(values.shape, step * -(-tile // step)):
+            top, left = max(0, rows.start - margin), max(0, columns.start - margin)
+            part = np.ascontiguousarray(values[top : rows.stop + margin, left : columns.stop + margin])
+            found = network.maps(model, torch.from_numpy(part)[None, None].to(device)).cpu().numpy()
+            if out is None:
+                out = np.empty((len(found), *values.shape), dtype=np.float32)
+            out[:, rows, columns] = found[
+                :, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+            ]
+    if out is None:
+        raise InputError(f"an image of {values.shape[0]} × {values.shape[1]} pixels has no pixel")
+    return out
+
+
+def _all_orientations(run: Callable[[NDArray[np.float32]], Maps], image: NDArray[np.float32]) -> Maps:
+    """Average a network's maps over the eight orientations of an image."""
+    every = []
+    for turns in range(4):
+        for mirrored in (False, True):
+            turned = np.rot90(image, turns)
+            maps = run(np.ascontiguousarray(turned[:, ::-1] if mirrored else turned))
+            if mirrored:
+                maps = maps[..., ::-1].copy()
+                maps[1:2] *= -1
+            maps = np.rot90(maps, -turns, axes=(1, 2))
+            for _ in range(turns if len(maps) > 1 else 0):
+                maps = np.stack([maps[0], -maps[2], maps[1], maps[3]])
+            every.append(maps)
+    mean: Maps = np.mean(every, axis=0)
+    return mean
+
+
+def choose_atoms(find: Callable[[float], Annotations], card: Card) -> Chosen:
     """Choose the threshold as :func:`stemforge.infer.decide` does; the card's where likelihoods are not calibrated.
 
     ``find`` is what :func:`atom_finder` gives.
     """
-    if not card.calibration:
-        return Choice(find(card.threshold), Decision(card.threshold))
+    if card.calibration is None:
+        return Chosen(find(card.threshold), Decision(card.threshold))
     candidates = find(CANDIDATE)
-    return Choice(candidates, decide(candidates["score"], card))
+    return Chosen(candidates, decide(candidates["score"], card))
 
 
 def atom_finder(
@@ -237,7 +184,7 @@ def atom_finder(
     Parameters
     ----------
     model, card
-        Of an AtomNet or a SAC-CNN, in evaluation mode.
+        Of a network that detects atoms, in evaluation mode.
     image
         As recorded, at the network's pixel size, shape (height, width).
     tile, device, augment
@@ -258,40 +205,29 @@ def atom_finder(
 
     Examples
     --------
-    >>> likelihood, find = atom_finder(AtomNet().eval(), Card("atom-net"), np.random.default_rng(0).random((32, 32)))
+    >>> from stemforge.train import AtomNet
+    >>> image = np.random.default_rng(0).random((32, 32))
+    >>> likelihood, find = atom_finder(AtomNet().eval(), Card("atom-net"), image)
     >>> len(find(0.99))
     0
     """
+    network = atom_detector(card.architecture)
+    regions = card.inputs.spots == "regions"
 
-    def all_maps(
-        run: Callable[[NDArray[np.float32]], NDArray[np.float32]], shown: NDArray[np.float32]
-    ) -> Maps:
-        return _all_orientations(run, shown) if augment else run(shown)
+    def run(prepared: NDArray[np.float32]) -> Maps:
+        maps = map_image(network, model, prepared, tile=tile, device=device)
+        # What neighbouring pixels and orientations say is averaged as log odds; published regions are of likelihoods.
+        return maps if regions else np.concatenate([log_odds(maps[:1]), maps[1:]]).astype(np.float32)
 
-    if isinstance(model, AtomNet):
-
-        def atom_maps(values: NDArray[np.float32]) -> NDArray[np.float32]:
-            likelihood, offset, sigma = map_atoms(model, values, tile=tile, device=device)
-            return np.concatenate([log_odds(likelihood)[None], offset, sigma[None]]).astype(np.float32)
-
-        maps = all_maps(atom_maps, standardise_image(image))
-        likelihood = _smoothed(maps[0], ATOM_SIGMA, card)
-        return likelihood, partial(find_peaks, likelihood, maps[1:3], maps[3])
-    if isinstance(model, SACCNN):
-        peaks = card.inputs.get("spots") == "peaks"
-
-        def spot_map(values: NDArray[np.float32]) -> NDArray[np.float32]:
-            likelihood = likelihood_map(model, values, tile=tile, device=device)
-            return (log_odds(likelihood).astype(np.float32) if peaks else likelihood)[None]
-
-        (said,) = all_maps(spot_map, prepare_image(image))
-        if not peaks:
-            return said, partial(find_atoms, said)
-        likelihood = _smoothed(said, SPOT_SIGMA, card)
+    prepared = network.prepare(image)
+    maps = _all_orientations(run, prepared) if augment else run(prepared)
+    if regions:
+        return maps[0], partial(find_regions, maps[0])
+    odds = ndimage.gaussian_filter(maps[0], network.smoothing, mode="nearest")
+    likelihood = (card.calibration or Calibration()).likelihood(odds).astype(np.float32)
+    if len(maps) == 1:
         return likelihood, partial(find_spots, likelihood)
-    raise WeightsError(
-        f"detecting atoms needs an atom-net or a sac-cnn, these weights are of a {type(model).__name__}"
-    )
+    return likelihood, partial(find_peaks, likelihood, maps[1:3], maps[3])
 
 
 def detect_atoms(
@@ -304,7 +240,7 @@ def detect_atoms(
     device: str | torch.device = "cpu",
     augment: bool = False,
 ) -> Detection:
-    """Find single atoms on a micrograph with a trained AtomNet or SAC-CNN.
+    """Find single atoms on a micrograph with a trained network, such as AtomNet or SAC-CNN.
 
     A calibrated image is resampled to the pixel size that the network was trained at, and the atoms found are
     given in the image's own pixels; an uncalibrated one is taken as it is.
@@ -319,7 +255,7 @@ def detect_atoms(
         Likelihood from which a candidate is an atom; by default what :func:`stemforge.infer.decide` chooses for the
         image, or the card's where likelihoods are not calibrated.
     tile, device
-        As for :func:`likelihood_map`.
+        As for :func:`map_image`.
     augment
         Average over the image's eight orientations: eight times the work.
 
@@ -332,23 +268,20 @@ def detect_atoms(
     ------
     InputError
         Threshold not between 0 and 1, or an image without signal.
+    WeightsError
+        A network that detects no atoms.
     """
     if threshold is not None and not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
-    if not isinstance(model, AtomNet | SACCNN):
-        raise WeightsError(
-            f"detecting atoms needs an atom-net or a sac-cnn, these weights are of a {card.architecture}"
-        )
+    atom_detector(card.architecture)
     image, sampling = resampled(micrograph.image, micrograph.sampling, card.sampling)
-    try:
+    with errors_about(micrograph.name):
         likelihood, find = atom_finder(model, card, image, tile=tile, device=device, augment=augment)
-    except InputError as error:
-        raise InputError(f"{micrograph.name}: {error}") from error
-    choice = choose_atoms(find, card)
-    atoms, decision = choice.atoms, choice.decision
+    chosen = choose_atoms(find, card)
+    atoms, decision = chosen.atoms, chosen.decision
     if threshold is not None:
         atoms, decision = find(threshold), replace(decision, threshold=threshold)
-    number = _number(choice.candidates["score"], card.counting) if card.counting else None
+    number = None if card.counting is None else card.counting.number(chosen.candidates["score"])
     # A resampled pixel's centre lies at ((i + ½) / zoom − ½) of the original.
     scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
     columns = dict(atoms.columns)
@@ -358,14 +291,3 @@ def detect_atoms(
     return Detection(
         micrograph, atoms, likelihood, sampling, decision.threshold, number, decision.expected_f1
     )
-
-
-def _number(scores: ArrayLike, counting: Mapping[str, float]) -> tuple[float, float, float]:
-    """Return the number of atoms and its interval's ends, as Counting says."""
-    said = np.asarray(scores, dtype=float)
-    centre = said.sum() + 0.5
-    error = 1.96 * np.hypot(counting["spread"], np.sqrt((said * (1 - said)).sum()) / centre)
-    number, low, high = (
-        max(0.0, float(counting["scale"] * centre * np.exp(e) - 0.5)) for e in (0, -error, error)
-    )
-    return number, low, high

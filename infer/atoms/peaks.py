@@ -5,14 +5,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import peak_local_max
 
-from stemforge.infer.atoms.decision import log_odds
+from stemforge.infer.maxima import parabola_vertex
 from stemforge.micrograph.annotations import Annotations
+from stemforge.train.card import log_odds
 
 _DISC = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5.5
 
 
-def find_atoms(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
-    """Find atoms in a likelihood map, as published: connected regions above a threshold, their centroids.
+def find_regions(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
+    """Find atoms in a likelihood map as published with SAC-CNN: connected regions above a threshold, their centroids.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def find_atoms(likelihood: NDArray[np.float32], threshold: float) -> Annotations
 
 
 def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
-    """Find atoms in SAC-CNN's smoothed likelihood map: its peaks.
+    """Find atoms in a smoothed likelihood map: its peaks.
 
     Unlike regions, peaks keep close atoms apart at a low threshold and hold together at a high one.
 
@@ -71,13 +72,12 @@ def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     around = np.pad(log_odds(values), 1, mode="edge")
     rows, columns = places.T + 1
     peak = around[rows, columns]
-    # The vertex of the parabola through a peak and its neighbours.
-    sides = [
-        (around[rows, columns - 1], around[rows, columns + 1]),
-        (around[rows - 1, columns], around[rows + 1, columns]),
+    steps = ((0, 1), (1, 0))
+    shift = [
+        parabola_vertex(around[rows - dy, columns - dx], peak, around[rows + dy, columns + dx])
+        for dy, dx in steps
     ]
-    ways = [(after - before) / 2 / np.maximum(2 * peak - before - after, 1e-9) for before, after in sides]
-    points = places[:, ::-1] + np.clip(np.column_stack(ways), -0.5, 0.5)
+    points = places[:, ::-1] + np.clip(np.nan_to_num(np.column_stack(shift)), -0.5, 0.5)
     return Annotations(points, columns={"score": values[places[:, 0], places[:, 1]]})
 
 
@@ -87,12 +87,12 @@ def find_peaks(
     sigma: NDArray[np.float32],
     threshold: float,
 ) -> Annotations:
-    """Find atoms in AtomNet's maps: peaks of the likelihood, moved by the offset there.
+    """Find atoms in maps of likelihood and offset: peaks of the likelihood, moved by the offset.
 
     Parameters
     ----------
     likelihood, offset, sigma
-        From :func:`map_atoms`.
+        From :func:`map_image`, the likelihood smoothed.
     threshold
         Peaks from this likelihood on are atoms.
 

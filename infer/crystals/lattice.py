@@ -10,6 +10,7 @@ from scipy import ndimage, optimize
 
 from stemforge.errors import InputError
 from stemforge.infer.crystals.framework import Framework
+from stemforge.infer.maxima import parabola_vertex
 from stemforge.micrograph.image import Micrograph
 
 THRESHOLD = 0.6
@@ -277,8 +278,8 @@ def _search(
         turn = angles[at[1]]
         found.append(scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]))
         near_row = np.abs(np.arange(len(score)) - at[0]) <= 6
-        apart = np.abs(np.arange(len(angles)) - at[1])
-        near_column = np.minimum(apart, len(angles) - apart) <= 8
+        turned = np.abs(np.arange(len(angles)) - at[1])
+        near_column = np.minimum(turned, len(angles) - turned) <= 8
         score[np.ix_(near_row, near_column)] = -np.inf
     return found
 
@@ -333,12 +334,10 @@ def _peaks(
     ex = np.exp(-2j * np.pi * (g[:, 0, None] + offsets * step[0])[..., None] * x)
     rows = (ey.reshape(-1, len(y)) @ image).reshape(len(g), 3, -1)
     power = np.log(np.abs(np.einsum("niw,njw->nij", rows, ex)) ** 2 + 1e-30)
-    shift = []
-    for line in (power[:, 1, :], power[:, :, 1]):  # along x, along y
-        curvature = 2 * line[:, 1] - line[:, 0] - line[:, 2]
-        slope = (line[:, 2] - line[:, 0]) / 2
-        shift.append(np.where(curvature > 0.05, slope / np.maximum(curvature, 0.05), np.nan))
-    moved = np.column_stack(shift)
+    lines = (power[:, 1, :], power[:, :, 1])  # along x, along y
+    moved = np.column_stack(
+        [parabola_vertex(line[:, 0], line[:, 1], line[:, 2], least=0.05) for line in lines]
+    )
     # A reflection lost in noise has no maximum here, or one far off.
     good = np.all(np.abs(np.nan_to_num(moved, nan=9)) < 2.5, axis=1)
     if good.sum() < 6:

@@ -1,8 +1,9 @@
 """Molecules in micrographs: restored, detected in overlapping tiles, merged."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,9 @@ from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.crystals.restoration import prepared
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
-from stemforge.train.divaesr.model import DIVAESR
-from stemforge.train.faster_rcnn.data import detector_input
-from stemforge.train.faster_rcnn.model import FasterRCNN, class_names
-from stemforge.train.weights import Card
+from stemforge.train.card import Card
+from stemforge.train.networks import Restore, molecule_detector
+from stemforge.train.networks import restorer as restoring_network
 
 TILE = 512
 """Side of the tiles that the detector sees at once [pixel]."""
@@ -149,15 +149,11 @@ def detect_molecules(
     """
     threshold = card.threshold if threshold is None else threshold
     check_options(threshold, tile, tile_overlap, iou)
-    if not isinstance(detector, FasterRCNN):
-        raise WeightsError(
-            f"detecting molecules needs a faster-rcnn, these weights are of a {card.architecture}"
-        )
-    network = _check_restorer(card, restorer)
+    network = molecule_detector(card.architecture)
+    restore, smallest = _restoring(card, restorer, device)
     sampling = micrograph.sampling or (lattice.sampling if lattice else None)
-    zoom = int(card.inputs.get("zoom", 1))
-    image, _ = prepared(micrograph, card, lattice, patch=network is not None)
-    shown = detector_input(image, None if network is None else network.to(device), zoom)
+    image, _ = prepared(micrograph, card, lattice, smallest=smallest)
+    shown = network.shown(card, image, restore)
     boxes, labels, scores = detect_boxes(
         detector,
         shown,
@@ -172,31 +168,40 @@ def detect_molecules(
     # The detector counts from the outer edge of the first pixel, we from its centre.
     scale = np.tile([width / shown.shape[1], height / shown.shape[0]], 2)
     boxes = np.clip(boxes * scale, 0, [width, height] * 2) - 0.5
-    names = np.array(class_names(detector.settings, torch.from_numpy(labels)), dtype=object)
-    molecules = Annotations((boxes[:, :2] + boxes[:, 2:]) / 2, boxes, {"label": names, "score": scores})
+    molecules = named_boxes(boxes, labels, scores, network.classes(card))
     return MoleculeDetection(micrograph, molecules, shown, threshold, sampling)
 
 
-def _check_restorer(card: Card, restorer: tuple[torch.nn.Module, Card] | None) -> DIVAESR | None:
-    """Refuse a restorer that does not go with the detector, or its absence where it is needed."""
-    wanted = card.inputs.get("restorer")
+def named_boxes(
+    boxes: NDArray[np.float64], labels: NDArray[np.int64], scores: NDArray[np.float64], classes: Sequence[str]
+) -> Annotations:
+    """Return detected boxes (x0, y0, x1, y1) [pixel] with their middles and columns ``label`` and ``score``."""
+    names = np.array([classes[int(label) - 1] for label in labels], dtype=object)
+    return Annotations((boxes[:, :2] + boxes[:, 2:]) / 2, boxes, {"label": names, "score": scores})
+
+
+def _restoring(
+    card: Card, restorer: tuple[torch.nn.Module, Card] | None, device: str | torch.device
+) -> tuple[Restore | None, int]:
+    """Return what restores images for a detector, and the smallest side that it takes.
+
+    A restorer that does not go with the detector, or its absence where it is needed, is refused.
+    """
     if restorer is None:
-        if wanted:
+        if card.inputs.restorer is not None:
             raise InputError(
-                f"the detector was trained on restored images: give the restorer's weights, {wanted['file']} "
-                "(--restorer)"
+                f"the detector was trained on restored images: give the restorer's weights, {card.inputs.restorer.file}"
             )
-        return None
-    network, other = restorer
-    if not isinstance(network, DIVAESR):
-        raise WeightsError(f"restoring needs a divaesr, the restorer's weights are of a {other.architecture}")
+        return None, 1
+    model, other = restorer
+    network = restoring_network(other.architecture)
     both = card.sampling, other.sampling
     if both[0] and both[1] and abs(both[0] / both[1] - 1) > 0.02:
         raise WeightsError(
             f"detector and restorer were trained at different pixel sizes, {both[0]:g} and {both[1]:g} Å; "
             "use weights that belong together"
         )
-    return network
+    return partial(network.restore, model.to(device)), network.patch
 
 
 def check_options(threshold: float, tile: int, tile_overlap: int, iou: float) -> None:

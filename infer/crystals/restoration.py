@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from stemforge.errors import InputError, WeightsError
+from stemforge.errors import InputError, errors_about
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.resampling import resampled
 from stemforge.micrograph.image import Micrograph
-from stemforge.train.divaesr.model import DIVAESR, PATCH, SCALE
-from stemforge.train.divaesr.stitching import restore_image
-from stemforge.train.preprocess import prepare_idpc
-from stemforge.train.weights import Card
+from stemforge.train.card import Card
+from stemforge.train.data.idpc import prepare_idpc
+from stemforge.train.networks import restorer
 
 OVERLAP = 16
 """By how much neighbouring patches overlap at least [pixel]."""
@@ -103,17 +102,16 @@ def restore_micrograph(
     >>> restoration.image.shape, restoration.sampling
     ((160, 200), 0.125)
     """
-    if not isinstance(model, DIVAESR):
-        raise WeightsError(f"restoring needs a divaesr, these weights are of a {card.architecture}")
-    if not 0 <= overlap < PATCH:
-        raise InputError(f"overlap must lie between 0 and {PATCH - 1} pixels, not {overlap}")
-    image, sampling = prepared(micrograph, card, lattice, patch=True)
-    restored = restore_image(model.to(device), image, overlap=overlap)
-    return Restoration(micrograph, restored, None if sampling is None else sampling / SCALE)
+    network = restorer(card.architecture)
+    if not 0 <= overlap < network.patch:
+        raise InputError(f"overlap must lie between 0 and {network.patch - 1} pixels, not {overlap}")
+    image, sampling = prepared(micrograph, card, lattice, smallest=network.patch)
+    restored = network.restore(model.to(device), image, overlap=overlap)
+    return Restoration(micrograph, restored, None if sampling is None else sampling / network.scale)
 
 
 def prepared(
-    micrograph: Micrograph, card: Card, lattice: Lattice | None = None, *, patch: bool = False
+    micrograph: Micrograph, card: Card, lattice: Lattice | None = None, *, smallest: int = 1
 ) -> tuple[NDArray[np.float32], float | None]:
     """Make of a micrograph what a network was trained on: its pixel size, its high-pass, 0 … 1.
 
@@ -125,8 +123,8 @@ def prepared(
         Of the network.
     lattice
         Gives the pixel size where the micrograph has none.
-    patch
-        Refuse images that are then smaller than a patch of DIVAESR.
+    smallest
+        Refuse images that then have a side of fewer pixels.
 
     Returns
     -------
@@ -134,20 +132,11 @@ def prepared(
         Between 0 and 1, and its pixel size [Å]; None where it is not known.
     """
     sampling = micrograph.sampling or (lattice.sampling if lattice else None)
-    try:
+    with errors_about(micrograph.name):
         image, sampling = resampled(micrograph.image, sampling, card.sampling)
-        if patch:
-            require_patch(image.shape)
-        high_pass = float(card.inputs.get("high_pass") or 0)
-        return prepare_idpc(image, sampling or card.sampling, high_pass), sampling
-    except InputError as error:
-        raise InputError(f"{micrograph.name}: {error}") from error
-
-
-def require_patch(shape: tuple[int, ...]) -> None:
-    """Refuse an image that is smaller than a patch at the network's pixel size."""
-    if min(shape) < PATCH:
-        raise InputError(
-            f"the image has {shape[1]} × {shape[0]} pixels at the network's pixel size; restoring needs at least "
-            f"{PATCH} × {PATCH}, one patch"
-        )
+        if min(image.shape) < smallest:
+            raise InputError(
+                f"the image has {image.shape[1]} × {image.shape[0]} pixels at the network's pixel size; restoring "
+                f"needs at least {smallest} × {smallest}, one patch"
+            )
+        return prepare_idpc(image, sampling or card.sampling, card.inputs.high_pass), sampling

@@ -197,23 +197,11 @@ class Corpus(Sequence[Sample]):
         CorpusError
             Shares that are not positive, or fewer structures than parts.
         """
-        weights = np.asarray(shares, dtype=float)
-        if weights.ndim != 1 or not len(weights) or not np.all((weights > 0) & np.isfinite(weights)):
-            raise CorpusError(f"shares must be positive numbers, one for each part, not {shares!r}")
-        keys, group = np.unique(self._places["structure"], return_inverse=True)
-        if len(keys) < len(weights):
-            raise CorpusError(
-                f"{self.folder}: has {len(keys)} different structure{'s'[: len(keys) != 1]}, which cannot be "
-                f"divided into {len(weights)} parts"
-            )
-        bounds = np.concatenate([[0.0], np.cumsum(weights / weights.sum())])
-        place = np.array([_uniform(int(key), seed) for key in keys])
-        part = np.clip(np.searchsorted(bounds, place, side="right") - 1, 0, len(weights) - 1)
-        for empty in np.setdiff1d(np.arange(len(weights)), part):
-            distance = np.maximum(bounds[empty] - place, place - bounds[empty + 1])
-            distance[np.bincount(part, minlength=len(weights))[part] < 2] = np.inf
-            part[np.argmin(distance)] = empty
-        return tuple(self._view(self._places[part[group] == i]) for i in range(len(weights)))
+        try:
+            part = divide(self._places["structure"], shares, seed)
+        except CorpusError as error:
+            raise CorpusError(f"{self.folder}: {error}") from error
+        return tuple(self._view(self._places[part == i]) for i in range(len(shares)))
 
     def __repr__(self) -> str:
         part = "" if len(self) == self._all else f" of {self._all}"
@@ -232,6 +220,58 @@ def _places(item: Any, length: int) -> NDArray[np.int64]:
     if np.any((chosen < -length) | (chosen >= length)):
         raise IndexError(f"places must be between {-length} and {length - 1}")
     return chosen.astype(np.int64)
+
+
+def divide(
+    structures: NDArray[np.uint64], shares: Sequence[float], seed: int = 0, *, exact: bool = False
+) -> NDArray[np.int64]:
+    """Divide samples by structure, as :meth:`Corpus.split` says.
+
+    Parameters
+    ----------
+    structures
+        A number for each sample that two samples share where they show the same structure, shape (n,).
+    shares
+        Share of each part; any positive numbers.
+    seed
+        Another seed, another division.
+    exact
+        Give each part its share of the structures to the nearest one, and one at least. A few of them then change sides
+        when others come or go; without, a structure's part depends on itself alone, and parts have their shares on
+        average.
+
+    Returns
+    -------
+    ndarray
+        Number of the part of each sample, shape (n,).
+
+    Raises
+    ------
+    CorpusError
+        Shares that are not positive, or fewer structures than parts.
+    """
+    weights = np.asarray(shares, dtype=float)
+    if weights.ndim != 1 or not len(weights) or not np.all((weights > 0) & np.isfinite(weights)):
+        raise CorpusError(f"shares must be positive numbers, one for each part, not {shares!r}")
+    keys, group = np.unique(structures, return_inverse=True)
+    if len(keys) < len(weights):
+        raise CorpusError(
+            f"has {len(keys)} different structure{'s'[: len(keys) != 1]}, which cannot be divided into {len(weights)} "
+            "parts"
+        )
+    bounds = np.concatenate([[0.0], np.cumsum(weights / weights.sum())])
+    place = np.array([_uniform(int(key), seed) for key in keys])
+    if exact:
+        ends = np.clip(np.rint(bounds[1:-1] * len(keys)), np.arange(1, len(weights)), None)
+        ends = np.minimum(ends, len(keys) - np.arange(len(weights) - 1, 0, -1))
+        rank = np.argsort(np.argsort(place))
+        return np.searchsorted(ends, rank, side="right")[group]
+    part = np.clip(np.searchsorted(bounds, place, side="right") - 1, 0, len(weights) - 1)
+    for empty in np.setdiff1d(np.arange(len(weights)), part):
+        distance = np.maximum(bounds[empty] - place, place - bounds[empty + 1])
+        distance[np.bincount(part, minlength=len(weights))[part] < 2] = np.inf
+        part[np.argmin(distance)] = empty
+    return part[group]
 
 
 def _uniform(key: int, seed: int) -> float:

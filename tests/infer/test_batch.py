@@ -7,6 +7,7 @@ import tifffile
 from stemforge import InputError, read_micrograph
 from stemforge.infer.batch import Batch
 from stemforge.micrograph.writers import write_tiff
+from stemforge.options import Reading
 
 
 @pytest.fixture
@@ -28,13 +29,14 @@ def _work(batch):
 
 def test_what_fails_is_left_out(images, tmp_path, capsys):
     batch = Batch(images, tmp_path / "out", [".txt"], quiet=True)
-    assert batch.run("test", _work(batch), "things", {"weights": "w"}) == 1
-    said = capsys.readouterr().err
-    assert "b: is bad" in said
-    assert "3 things on 1 of 2 images" in said
+    outcome = batch.run("test", _work(batch), "things", {"weights": "w"})
+    assert (outcome.images, outcome.found, outcome.failed, outcome.exit_code) == (2, 3, ("b: is bad",), 1)
+    printed = capsys.readouterr().err
+    assert "b: is bad" in printed
+    assert "3 things on 1 of 2 images" in printed
     assert (tmp_path / "out" / "run.json").read_text().count("is bad") == 1
     alone = Batch(images[1:], tmp_path / "none", [".txt"], quiet=True)
-    assert alone.run("test", _work(alone), "things", {}) == 2
+    assert alone.run("test", _work(alone), "things", {}).exit_code == 2
     assert not (tmp_path / "none").exists()
 
 
@@ -45,11 +47,12 @@ def test_a_result_must_not_replace_its_image(images, tmp_path):
 
 
 @pytest.mark.parametrize("stack", [True, False])
-def test_results_that_are_there_are_kept(images, tmp_path, stack):
+def test_existing_results_are_kept(images, tmp_path, stack):
     Path(tmp_path / ("a_003.txt" if stack else "a.txt")).write_text("x")
-    with pytest.raises(InputError, match="--overwrite"):
-        Batch(images, tmp_path, [".txt"], stack=stack).check_out()
-    Batch(images, tmp_path, [".txt"], stack=stack, overwrite=True).check_out()
+    reading = Reading(stack=stack)
+    with pytest.raises(InputError, match="overwrite"):
+        Batch(images, tmp_path, [".txt"], reading).check_out()
+    Batch(images, tmp_path, [".txt"], reading, overwrite=True).check_out()
 
 
 @pytest.mark.parametrize("sampling", [0.125, None])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stemforge import read_micrograph
-from stemforge.infer import likelihood_map, tiles
-from stemforge.train import SACCNN, load_weights, prepare_image
+from stemforge.infer import map_image, tiles
+from stemforge.train import SACCNN, load_weights, network, subtract_background
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +16,13 @@ def reference(data_dir):
 
 def test_preprocessing_is_the_published_one(data_dir, reference):
     image = next((data_dir / "pt-nc" / "images").glob("021_*.tif"))
-    prepared = prepare_image(read_micrograph(image).image)
+    prepared = subtract_background(read_micrograph(image).image)
     assert np.abs(prepared - reference["preprocessed"]).max() <= 1e-6
 
 
 def test_the_dense_map_is_that_of_the_sliding_window(data_dir, reference):
     model, card = load_weights(data_dir / "pt-nc" / "sac-cnn-reference.ckpt")
-    likelihood = likelihood_map(model, reference["preprocessed"])
+    likelihood = map_image(network("sac-cnn"), model, reference["preprocessed"])[0]
     assert np.abs(likelihood - reference["probability"]).max() <= 1e-5
     assert card.threshold == 0.89
 
@@ -31,8 +31,8 @@ def test_the_dense_map_is_that_of_the_sliding_window(data_dir, reference):
 def test_tiles_do_not_change_the_map(tile):
     prepared = np.random.default_rng(0).random((50, 70), dtype=np.float32)
     model = SACCNN().eval()
-    whole = likelihood_map(model, prepared)
-    np.testing.assert_allclose(likelihood_map(model, prepared, tile=tile), whole, atol=2e-6)
+    whole = map_image(network("sac-cnn"), model, prepared)
+    np.testing.assert_allclose(map_image(network("sac-cnn"), model, prepared, tile=tile), whole, atol=2e-6)
 
 
 def test_tiles_cover_every_pixel_once():

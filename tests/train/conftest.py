@@ -57,6 +57,7 @@ class FakeCorpus(list):
         self.kind = kind
         self.recipe = {"name": "fake", "degradation": degradation or {"dose": 1000.0}}
         self.recipe_hash = "0" * 64
+        self.structures = np.arange(len(samples), dtype=np.uint64)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +80,7 @@ def idpc_corpus():
 @pytest.fixture
 def corpus_by_name(monkeypatch, idpc_corpus):
     """Let the training functions open the fake corpus, whatever folder they are given."""
-    for module in ("fit", "divaesr.data"):
+    for module in ("divaesr.data", "faster_rcnn.network"):
         monkeypatch.setattr(f"stemforge.train.{module}.Corpus", lambda folder: idpc_corpus)
     return idpc_corpus
 

@@ -39,7 +39,7 @@ def test_divaesr_and_then_faster_rcnn_on_what_it_restores(tmp_path, capsys, corp
     assert "stemforge infer molecules IMAGE" in said
     card = load_weights(tmp_path / "b" / "faster-rcnn.safetensors")[1]
     assert card.settings["classes"] == ["molecule"]
-    assert card.inputs["restorer"]["file"] == "divaesr.safetensors"
+    assert card.inputs.restorer.file == "divaesr.safetensors"
 
 
 @pytest.mark.parametrize("network", ["sac-cnn", "divaesr", "faster-rcnn"])

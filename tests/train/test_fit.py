@@ -11,7 +11,17 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import CorpusError, InputError, WeightsError
-from stemforge.train import Crops, SACCNNRecipe, fit_sac_cnn, load_weights, save_weights
+from stemforge.train import (
+    Calibration,
+    Counting,
+    Crops,
+    RunOptions,
+    SACCNNRecipe,
+    fit,
+    load_weights,
+    save_weights,
+)
+from stemforge.train.data.batches import split_corpora
 from stemforge.train.sac_cnn.data import AtomCrops
 
 QUICK = {"accelerator": "cpu", "devices": 1}
@@ -24,7 +34,7 @@ def _recipe(**changes):
 
 def _fit(data, out, **options):
     recipe = options.pop("recipe", None) or _recipe()
-    return fit_sac_cnn(data, out, recipe, num_workers=0, quiet=True, trainer_options=QUICK, **options)
+    return fit(recipe, data, out, RunOptions(num_workers=0, quiet=True, trainer_options=QUICK, **options))
 
 
 def _metrics(run):
@@ -94,7 +104,8 @@ def test_resume_goes_on_counting(run, tiny_corpus):
     after = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert (before["epoch"], after["epoch"]) == (1, 3)
     assert after["global_step"] == 2 * before["global_step"]
-    assert shown == [2, 2, 2, 3, 3, 3]  # the two further epochs, degraded anew
+    images = len(split_corpora([Corpus(tiny_corpus)], 0.25)[0])
+    assert shown == [2] * images + [3] * images  # the two further epochs, degraded anew
     assert _epochs(run)[-2:] == [2, 3]
     assert load_weights(run / "sac-cnn.safetensors")[1].recipe["epochs"] == 4
 
@@ -171,8 +182,8 @@ def test_the_calibration_of_init_weights_is_kept_also_when_the_run_is_resumed(
     model, card = load_weights(spot_weights)
     meaning = {
         "threshold": 0.35,
-        "calibration": {"scale": 1.2, "shift": 0.4},
-        "counting": {"scale": 1.1, "spread": 0.5},
+        "calibration": Calibration(1.2, 0.4),
+        "counting": Counting(1.1, 0.5),
         "min_expected_f1": 0.4,
     }
     save_weights(tmp_path / "start.safetensors", model, replace(card, **meaning))

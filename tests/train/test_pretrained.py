@@ -28,8 +28,8 @@ def test_weights_are_small_and_say_where_they_come_from(name):
 def test_likelihoods_of_atoms_are_calibrated(name):
     card = load_weights(name)[1]
     assert card.metrics["calibration_error"] < 0.05
-    assert set(card.counting) == {"scale", "spread"}
-    assert set(card.calibration) == {"scale", "shift"}
+    assert card.counting.spread > 0
+    assert card.calibration.scale > 0
     assert card.min_expected_f1 >= 0.4
 
 
@@ -38,14 +38,13 @@ def test_hardly_an_atom_is_found_where_there_is_none():
 
 
 def test_the_detectors_restorer_ships_with_it():
-    wanted = load_weights("faster-rcnn")[1].inputs.get("restorer")
-    if wanted:
-        assert (find_weights("faster-rcnn").parent / wanted["file"]).is_file()
+    restorer = load_weights("faster-rcnn")[1].inputs.restorer
+    assert restorer is None or (find_weights("faster-rcnn").parent / restorer.file).is_file()
 
 
 def test_an_architecture_that_does_not_ship():
     with pytest.raises(
         WeightsError,
-        match=r"resnet: no such weights file; those that come with stemforge have the names atom-net, ",
+        match=r"resnet: no such weights file; the names of weights that come with stemforge are atom-net, ",
     ):
         find_weights("resnet")

@@ -13,14 +13,21 @@ from stemforge.train import (
     Card,
     DIVAESRRecipe,
     FasterRCNNRecipe,
+    Inputs,
+    RunOptions,
     SACCNNRecipe,
-    fit_divaesr,
-    fit_faster_rcnn,
+    fit,
     load_weights,
     save_weights,
 )
 
 QUICK = {"num_workers": 0, "quiet": True, "trainer_options": {"accelerator": "cpu", "devices": 1}}
+
+
+def run(recipe, data, out, **options):
+    return fit(recipe, data, out, RunOptions(**QUICK, **options))
+
+
 ALL = [(kind, name) for kind in (SACCNNRecipe, DIVAESRRecipe, FasterRCNNRecipe) for name in kind.SHIPPED]
 TINY_DIVAESR = {
     "epochs": 1,
@@ -52,7 +59,7 @@ def test_a_shipped_recipe_explains_and_states_every_field(kind, name):
     expected.get("network", {}).pop("classes", None)
     assert stated == expected
     bare = [line for line in text.splitlines() if "#" not in line]
-    assert bare in ([], ["crops:"], ["augmentation:", "network:"], ["augmentation:"])
+    assert bare in ([], ["visible:", "crops:"], ["augmentation:", "network:"], ["augmentation:"])
 
 
 @pytest.mark.parametrize("kind", [SACCNNRecipe, DIVAESRRecipe, FasterRCNNRecipe])
@@ -84,13 +91,13 @@ def _validations(run):
 def test_divaesr_recipes_run(name, source, tmp_path, corpus_by_name, pairs_zip):
     recipe = DIVAESRRecipe.load(name, TINY_DIVAESR)
     data = [pairs_zip] if source == "published" else ["somewhere"]
-    path = fit_divaesr(data, tmp_path / "run", recipe, **QUICK)
+    path = run(recipe, data, tmp_path / "run")
     assert path == tmp_path / "run" / "divaesr.safetensors"
     model, card = load_weights(path)
     assert model.settings == recipe.network
     assert card.recipe == recipe.model_dump(mode="json")
     assert card.sampling == (None if source == "published" else 0.25)
-    assert card.inputs == {"high_pass": 0.0 if source == "published" else 0.02}
+    assert card.inputs == Inputs(high_pass=0.0 if source == "published" else 0.02)
     assert card.data == (("pairs.zip",) if source == "published" else ("fake 000000000000 (3 simulated)",))
     (row,) = _validations(tmp_path / "run")
     assert card.metrics["validation_mse"] == pytest.approx(float(row["validation_mse"]), rel=1e-5)
@@ -108,11 +115,11 @@ def test_divaesr_recipes_run(name, source, tmp_path, corpus_by_name, pairs_zip):
 )
 def test_faster_rcnn_recipes_run(name, one_class, tmp_path, corpus_by_name):
     recipe = FasterRCNNRecipe.load(name, TINY_RCNN | {"one_class": one_class})
-    path = fit_faster_rcnn(["somewhere"], tmp_path / "run", recipe, **QUICK)
+    path = run(recipe, ["somewhere"], tmp_path / "run")
     assert path == tmp_path / "run" / "faster-rcnn.safetensors"
     model, card = load_weights(path)
     assert model.settings.classes == (("molecule",) if one_class else ("pyridine", "thiophene"))
-    assert (card.sampling, card.inputs["restorer"], card.inputs["zoom"]) == (0.25, None, 1)
+    assert (card.sampling, card.inputs.restorer, card.inputs.zoom) == (0.25, None, 1)
     (row,) = _validations(tmp_path / "run")
     assert card.metrics["validation_loss"] == pytest.approx(float(row["validation_loss"]), rel=1e-5)
     assert 0 <= float(row["validation_f1"]) <= 1
@@ -127,24 +134,24 @@ def small_rcnn():
 @pytest.fixture
 def restorer(tmp_path, corpus_by_name):
     recipe = DIVAESRRecipe.load("sr", TINY_DIVAESR)
-    return fit_divaesr(["somewhere"], tmp_path / "restorer", recipe, **QUICK)
+    return run(recipe, ["somewhere"], tmp_path / "restorer")
 
 
 def test_a_detector_of_restored_images_names_its_restorer(restorer, tmp_path, small_rcnn):
-    path = fit_faster_rcnn(["somewhere"], tmp_path / "run", small_rcnn, restorer=restorer, **QUICK)
-    named = load_weights(path)[1].inputs["restorer"]
-    assert named["file"] == "divaesr.safetensors"
-    assert len(named["sha256"]) == 64
+    path = run(small_rcnn.replace(restorer=str(restorer)), ["somewhere"], tmp_path / "run")
+    named = load_weights(path)[1].inputs.restorer
+    assert named.file == "divaesr.safetensors"
+    assert len(named.sha256) == 64
 
 
 def test_weights_of_another_network_are_refused(restorer, tmp_path, small_rcnn, random_weights):
-    with pytest.raises(WeightsError, match="are weights of sac-cnn; a restorer is a divaesr"):
-        fit_faster_rcnn(["somewhere"], tmp_path / "run", small_rcnn, restorer=random_weights, **QUICK)
+    with pytest.raises(WeightsError, match="restoring needs weights of divaesr, these are of sac-cnn"):
+        run(small_rcnn.replace(restorer=str(random_weights)), ["somewhere"], tmp_path / "run")
     with pytest.raises(WeightsError, match="are weights of divaesr, not of faster-rcnn"):
-        fit_faster_rcnn(["somewhere"], tmp_path / "run", small_rcnn, init=restorer, **QUICK)
+        run(small_rcnn, ["somewhere"], tmp_path / "run", init=restorer)
     larger = DIVAESRRecipe.load("sr", TINY_DIVAESR | {"network.features": 8})
     with pytest.raises(WeightsError, match="other sizes than the recipe's"):
-        fit_divaesr(["somewhere"], tmp_path / "run", larger, init=restorer, **QUICK)
+        run(larger, ["somewhere"], tmp_path / "run", init=restorer)
     assert not (tmp_path / "run").exists()
 
 
@@ -154,10 +161,10 @@ def test_stopped_and_resumed_is_the_same_as_in_one_go(tmp_path, corpus_by_name):
         DIVAESRRecipe.load("divaesr", TINY_DIVAESR | {"epochs": epochs, "clean_share": 0.5})
         for epochs in (1, 2)
     )
-    fit_divaesr(["somewhere"], tmp_path / "parts", one, **QUICK)
+    run(one, ["somewhere"], tmp_path / "parts")
     paths = [
-        fit_divaesr(["somewhere"], tmp_path / "parts", two, resume=True, **QUICK),
-        fit_divaesr(["somewhere"], tmp_path / "whole", two, **QUICK),
+        run(two, ["somewhere"], tmp_path / "parts", resume=True),
+        run(two, ["somewhere"], tmp_path / "whole"),
     ]
     states = [
         torch.load(p.parent / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for p in paths
@@ -169,7 +176,7 @@ def test_stopped_and_resumed_is_the_same_as_in_one_go(tmp_path, corpus_by_name):
 @pytest.mark.parametrize("half", [False, True])
 def test_half_precision_on_disk(tmp_path, corpus_by_name, half):
     recipe = DIVAESRRecipe.load("divaesr", TINY_DIVAESR)
-    path = fit_divaesr(["somewhere"], tmp_path / "run", recipe, half=half, **QUICK)
+    path = run(recipe, ["somewhere"], tmp_path / "run", half=half)
     from safetensors.torch import load_file
 
     stored = load_file(path)
@@ -181,8 +188,8 @@ def test_half_precision_on_disk(tmp_path, corpus_by_name, half):
 
 def test_checkpoints_of_runs_are_weights_too(tmp_path, corpus_by_name, small_rcnn):
     runs = {
-        "divaesr": fit_divaesr(["x"], tmp_path / "a", DIVAESRRecipe.load("divaesr", TINY_DIVAESR), **QUICK),
-        "faster-rcnn": fit_faster_rcnn(["x"], tmp_path / "b", small_rcnn, **QUICK),
+        "divaesr": run(DIVAESRRecipe.load("divaesr", TINY_DIVAESR), ["x"], tmp_path / "a"),
+        "faster-rcnn": run(small_rcnn, ["x"], tmp_path / "b"),
     }
     for architecture, path in runs.items():
         model, card = load_weights(path)
@@ -201,17 +208,17 @@ def test_a_diverged_run_ends_in_one_message(tmp_path, corpus_by_name):
     changes = {"learning_rate": 1e30, "epochs": 3}
     restoring = DIVAESRRecipe.load("divaesr", TINY_DIVAESR | changes)
     with pytest.raises(InputError, match="diverged; lower the learning rate"):
-        fit_divaesr(["x"], tmp_path / "a", restoring, **QUICK)
+        run(restoring, ["x"], tmp_path / "a")
     finding = FasterRCNNRecipe.load("faster-rcnn-small", TINY_RCNN | changes)
     with pytest.raises(InputError, match="diverged; lower the learning rate"):
-        fit_faster_rcnn(["x"], tmp_path / "b", finding, **QUICK)
+        run(finding, ["x"], tmp_path / "b")
 
 
 def test_a_corpus_without_what_is_needed_leaves_no_folder(tmp_path, tiny_corpus, small_rcnn):
     with pytest.raises(CorpusError, match="lacks simulated segment signals"):
-        fit_divaesr([tiny_corpus], tmp_path / "run", **QUICK)
+        run(DIVAESRRecipe.shipped(), [tiny_corpus], tmp_path / "run")
     with pytest.raises(CorpusError, match=r"lacks simulated segment signals.*; molecule boxes"):
-        fit_faster_rcnn([tiny_corpus], tmp_path / "run", small_rcnn, **QUICK)
+        run(small_rcnn, [tiny_corpus], tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -243,5 +250,5 @@ def test_molecules_are_learnt(tmp_path, make_sample, fake_corpus, monkeypatch):
     changes = {"epochs": 20, "per_image": 1, "images_per_batch": 4, "crop": 96, "learning_rate": 1e-3}
     changes |= {"doses": [1e5, 1e5], "network.pyramid": 32, "network.head": 64, "augmentation.zoom": [1, 1]}
     recipe = FasterRCNNRecipe.load("faster-rcnn-small", changes)
-    fit_faster_rcnn(["x"], tmp_path / "run", recipe, **QUICK)
+    run(recipe, ["x"], tmp_path / "run")
     assert max(float(row["validation_f1"]) for row in _validations(tmp_path / "run")) > 0.8

@@ -126,7 +126,7 @@ def test_another_architecture_by_shape(tmp_path):
 
 def test_another_architecture_by_its_card(tmp_path):
     save_weights(tmp_path / "w.safetensors", SACCNN(), Card("unet"))
-    with pytest.raises(WeightsError, match="unknown architecture 'unet'; known are sac-cnn"):
+    with pytest.raises(WeightsError, match="unknown network 'unet'; known are sac-cnn"):
         load_weights(tmp_path / "w.safetensors")
 
 

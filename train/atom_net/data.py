@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stemforge.corpus.reader import Corpus
-from stemforge.errors import CorpusError, MicrographError
+from stemforge.errors import MicrographError
 from stemforge.simulate import Degradation
 from stemforge.simulate.recording.record import at_dose, corpus_degradation
+from stemforge.train.atom_net.preparation import standardise_image
+from stemforge.train.atom_net.recipe import AtomNetRecipe
 from stemforge.train.data.augment import PLAIN, draw_view
-from stemforge.train.data.batches import EpochBatches, Item, split_corpora
-from stemforge.train.preprocess import standardise_image
-from stemforge.train.recipe import AtomNetRecipe
-from stemforge.train.sac_cnn.data import labelled_image, require_atoms
+from stemforge.train.data.batches import EpochBatches, Item, require_size
+from stemforge.train.labelled import labelled_image, require_atoms
 
 HEAT_SIGMA = 1.8
 """Standard deviation of the spot that an atom is drawn as [pixel]."""
@@ -113,21 +113,11 @@ class AtomHeatMaps(EpochBatches):
     """
 
     def __init__(self, corpora: Sequence[Corpus], part: str, recipe: AtomNetRecipe) -> None:
-        self.corpora = list(corpora)
+        require_atoms(corpora)
+        require_size(corpora, recipe.crop)
+        super().__init__(corpora, part, recipe)
         self.recipe = recipe
-        require_atoms(self.corpora)
         self.degradations = [self._degradation(corpus) for corpus in self.corpora]
-        for corpus in self.corpora:
-            height, width = corpus[0].signal.shape[1:]
-            if min(height, width) < recipe.crop:
-                raise CorpusError(
-                    f"{corpus.folder}: its images of {height} × {width} pixels are smaller than the crops of "
-                    f"{recipe.crop}"
-                )
-        items = split_corpora(self.corpora, part, recipe.validation)
-        super().__init__(
-            items, part=part, per_batch=recipe.images_per_batch, seed=recipe.seed, balance=recipe.balance
-        )
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> HeatMaps:
         """Return the crops of some images and their maps."""
@@ -135,28 +125,24 @@ class AtomHeatMaps(EpochBatches):
         return HeatMaps(*(torch.from_numpy(np.stack(arrays)) for arrays in zip(*made, strict=True)))
 
     def _degradation(self, corpus: Corpus) -> Degradation | None:
-        own = corpus_degradation(corpus)
-        return own if own is None or self.recipe.doses is None else at_dose(own, self.recipe.doses)
+        degradation, doses = corpus_degradation(corpus), self.recipe.doses
+        return degradation if degradation is None or doses is None else at_dose(degradation, doses)
 
     def _crops(self, item: Item, epoch: int) -> list[tuple[NDArray[np.float32], ...]]:
-        recipe = self.recipe
+        recipe, shape = self.recipe, (self.recipe.crop, self.recipe.crop)
         rng = self.rng(item.key, epoch)
         augmentation = recipe.augmentation if self.part == "train" else PLAIN
-        sample = self.corpora[item.source][item.number]
-        empty = np.empty((0, 2))
+        degradation = self.degradations[item.source]
         try:
-            there = labelled_image(
-                sample, recipe.crops, self.degradations[item.source], rng, prepare=standardise_image
-            )
+            labelled = labelled_image(self.sample(item), recipe.visible, degradation, rng, standardise_image)
         except MicrographError:
             # Not an electron on the image: nothing is shown, and nothing is there.
-            blank = np.zeros((recipe.crop, recipe.crop), np.float32)
-            return [(blank[None], *draw_heat(blank.shape, empty, empty))]
+            nothing = np.empty((0, 2))
+            return [(np.zeros((1, *shape), np.float32), *draw_heat(shape, nothing, nothing))]
         made: list[tuple[NDArray[np.float32], ...]] = []
         for _ in range(recipe.per_image):
-            view = draw_view(there.image.shape, recipe.crop, augmentation, rng)
-            image = view.cut(there.image)
-            atoms, doubtful = (view.move(points) for points in (there.atoms, there.doubtful))
-            shape = (recipe.crop, recipe.crop)
+            view = draw_view(labelled.image.shape, recipe.crop, augmentation, rng)
+            image = view.cut(labelled.image)
+            atoms, doubtful = (view.move(points) for points in (labelled.atoms, labelled.doubtful))
             made.append((image[None].astype(np.float32), *draw_heat(shape, atoms, doubtful)))
         return made

@@ -8,8 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
-from stemforge.corpus.reader import Corpus
+from stemforge.corpus.reader import Corpus, divide
+from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError
+from stemforge.train.recipe import TrainingRecipe
 
 
 class Epochs:
@@ -54,39 +56,41 @@ class Item(NamedTuple):
 
 
 class EpochBatches(Epochs, IterableDataset):
-    """Batches over numbered items, shuffled by epoch and shared among processes.
+    """Batches over samples of corpora, or over other numbered items; shuffled by epoch, shared among processes.
 
     A subclass says in :meth:`batch` what items look like as tensors. Its randomness comes from :meth:`rng`
     alone, so that an item's content depends on (seed, epoch, item) and not on who makes it.
 
     Parameters
     ----------
-    items
-        What there is, as (source, number in it).
+    corpora
+        Whose samples are the items, divided by structure.
     part
         ``"train"`` or ``"validation"``.
-    per_batch
-        Items that share a batch.
-    seed
-        Root of the randomness.
-    balance
-        Show the images of smaller sources more than once in training, so that all sources are shown equally often.
+    recipe
+        Seed, images a batch, share of validation; whether the images of smaller sources are shown more than once.
+    items
+        What is shown instead of the samples, as (source, number in it).
     """
 
     def __init__(
         self,
-        items: Sequence[tuple[int, int]],
-        *,
+        corpora: Sequence[Corpus],
         part: str,
-        per_batch: int,
-        seed: int,
-        balance: bool = False,
+        recipe: TrainingRecipe,
+        items: Sequence[Item] | None = None,
     ) -> None:
-        super().__init__(seed)
-        shown = [Item(*item) for item in items]
-        self.items = balanced(shown) if balance and part == "train" else shown
+        super().__init__(recipe.seed)
+        self.corpora = list(corpora)
         self.part = part
-        self.per_batch = per_batch
+        self.per_batch = recipe.images_per_batch
+        if items is None:
+            items = split_corpora(self.corpora, recipe.validation)[part == "validation"]
+        self.items = balanced(items) if recipe.balance and part == "train" else list(items)
+
+    def sample(self, item: Item) -> Sample:
+        """Read the sample that an item shows."""
+        return self.corpora[item.source][item.number]
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> Any:
         """Return the tensors of some items, given by their places in ``self.items``."""
@@ -126,7 +130,7 @@ def balanced(items: Sequence[Item]) -> list[Item]:
         by_source.setdefault(item.source, []).append(item)
     most = max(map(len, by_source.values()), default=0)
     return [
-        own[i % len(own)]._replace(repeat=i // len(own)) for own in by_source.values() for i in range(most)
+        few[i % len(few)]._replace(repeat=i // len(few)) for few in by_source.values() for i in range(most)
     ]
 
 
@@ -154,31 +158,59 @@ def require_sampling(corpora: Sequence[Corpus], sampling: float | None) -> None:
         Names the corpus and both sizes.
     """
     for corpus in corpora:
-        there = corpus[0].sampling
-        if sampling and there and abs(sampling / there - 1) > 0.02:
+        pixel = corpus[0].sampling
+        if sampling and pixel and abs(sampling / pixel - 1) > 0.02:
             raise CorpusError(
-                f"{corpus.folder}: has pixels of {there:g} Å, the weights were trained at {sampling:g} Å"
+                f"{corpus.folder}: has pixels of {pixel:g} Å, the weights were trained at {sampling:g} Å"
             )
 
 
-def split_corpora(corpora: Sequence[Corpus], part: str, validation: float) -> list[tuple[int, int]]:
-    """Return the samples of one part as (corpus, sample): the last of each corpus validate.
-
-    A sample is one structure: no structure is in both parts. At least one sample stays in each.
+def require_size(corpora: Sequence[Corpus], side: int) -> None:
+    """Refuse corpora whose images are smaller than the crops of ``side`` [pixel] that are to be cut.
 
     Raises
     ------
     CorpusError
-        A corpus of fewer than two samples.
+        Names the corpus and both sizes.
     """
-    items: list[tuple[int, int]] = []
-    for number, corpus in enumerate(corpora):
-        if len(corpus) < 2:
-            raise CorpusError(f"{corpus.folder}: needs at least two samples, one of them for validation")
-        split = min(max(1, round(len(corpus) * (1 - validation))), len(corpus) - 1)
-        chosen = range(split) if part == "train" else range(split, len(corpus))
-        items += [(number, i) for i in chosen]
-    return items
+    for corpus in corpora:
+        height, width = corpus[0].signal.shape[1:]
+        if min(height, width) < side:
+            raise CorpusError(
+                f"{corpus.folder}: its images of {height} × {width} pixels are smaller than the crops of {side}"
+            )
+
+
+def split_corpora(corpora: Sequence[Corpus], validation: float) -> tuple[list[Item], list[Item]]:
+    """Divide the samples of corpora into training and validation, by structure.
+
+    Samples of one structure are all in one part, also when they lie in several corpora, and whatever else is in
+    the corpora: see :func:`stemforge.corpus.reader.divide`. Both parts have a structure at least.
+
+    Parameters
+    ----------
+    corpora
+        At least two different structures among them.
+    validation
+        Share of the structures kept for validation.
+
+    Raises
+    ------
+    CorpusError
+        All samples show one structure.
+    """
+    items = [Item(source, number) for source, corpus in enumerate(corpora) for number in range(len(corpus))]
+    structures = np.concatenate([corpus.structures for corpus in corpora])
+    try:
+        part = divide(structures, [1 - validation, validation], exact=True)
+    except CorpusError as error:
+        folders = ", ".join(str(corpus.folder) for corpus in corpora)
+        raise CorpusError(
+            f"{folders}: {error}; training needs structures to learn from and others to validate on, so add a "
+            "corpus or more samples"
+        ) from error
+    training, held_out = ([item for item, p in zip(items, part, strict=True) if p == k] for k in (0, 1))
+    return training, held_out
 
 
 def _share(batches: int) -> slice:
@@ -195,3 +227,26 @@ def _ranks() -> tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
+
+
+def describe(corpora: Sequence[Corpus]) -> tuple[str, ...]:
+    """Return a line about each corpus for the card."""
+    return tuple(
+        f"{c.recipe.get('name', c.folder.name)} {c.recipe_hash[:12]} ({len(c)} {c.kind})" for c in corpora
+    )
+
+
+def common_sampling(corpora: Sequence[Corpus]) -> float | None:
+    """Return the pixel size [Å] of the corpora.
+
+    Raises
+    ------
+    CorpusError
+        They differ; a crop has so many pixels whatever they measure.
+    """
+    found = {str(c.folder): c[0].sampling for c in corpora}
+    sizes = [s for s in found.values() if s is not None]
+    if sizes and max(sizes) > 1.1 * min(sizes):
+        listed = ", ".join(f"{name}: {s} Å" for name, s in found.items())
+        raise CorpusError(f"the corpora differ in pixel size by more than 10 % ({listed}); train on one size")
+    return float(sum(sizes) / len(sizes)) if sizes else None

@@ -12,7 +12,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError
 from stemforge.simulate import SEGMENTS, Degradation, Degraded, atom_map, degrade, idpc_image
-from stemforge.train.preprocess import prepare_idpc
+from stemforge.train.data.idpc import prepare_idpc
 
 # Displacements that change faster than this are jitter [lines].
 _SETTLE = 3.0

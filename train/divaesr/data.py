@@ -1,6 +1,6 @@
 """Pairs for DIVAESR: a noisy patch, the clean one, and what is to be drawn with twice as many pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stemforge.corpus.reader import Corpus
+from stemforge.corpus.sample import Sample
 from stemforge.errors import MicrographError
 from stemforge.simulate import Degradation
 from stemforge.simulate.recording.record import corpus_degradation
 from stemforge.train.data.augment import PLAIN, draw_view, shade
 from stemforge.train.data.batches import EpochBatches, Item, split_corpora
-from stemforge.train.data.exposures import draw_dose, drawn_atoms, enlarge, expose, require_segments
+from stemforge.train.data.exposures import Exposure, draw_dose, drawn_atoms, enlarge, expose, require_segments
+from stemforge.train.data.idpc import normalise_image
 from stemforge.train.divaesr.model import PATCH, SCALE
 from stemforge.train.divaesr.pairs import PublishedPair, cut_pair, read_published_pairs
-from stemforge.train.preprocess import normalise_image
-from stemforge.train.recipe import DIVAESRRecipe
+from stemforge.train.divaesr.recipe import DIVAESRRecipe
 
 Patches = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Noisy and clean patches, shape (n, 64, 64), and targets, shape (n, 128, 128), all between 0 and 1."""
@@ -84,6 +85,8 @@ class CorpusSource:
         Of segment signals; with structures where atoms are to be drawn.
     recipe
         Doses, target, augmentation; ``per_image`` patches of an image are a group.
+    parts
+        Numbers of the samples in ``"train"`` and ``"validation"``.
 
     Raises
     ------
@@ -91,15 +94,16 @@ class CorpusSource:
         The corpus lacks what is needed.
     """
 
-    def __init__(self, corpus: Corpus, recipe: DIVAESRRecipe) -> None:
+    def __init__(self, corpus: Corpus, recipe: DIVAESRRecipe, parts: Mapping[str, Sequence[int]]) -> None:
         require_segments([corpus], PATCH, structure=recipe.target == "atoms")
         self.corpus = corpus
         self.recipe = recipe
+        self.parts = parts
         self.degradation = corpus_degradation(corpus) or Degradation(dose=0)
 
     def groups(self, part: str) -> Sequence[int]:
-        """Return the numbers of the samples; the last of the corpus validate."""
-        return [index for _, index in split_corpora([self.corpus], part, self.recipe.validation)]
+        """Return the numbers of the samples."""
+        return self.parts[part]
 
     def patches(self, group: int, epoch: int, rng: np.random.Generator, part: str) -> Patches:
         """Return patches of one image at one dose."""
@@ -107,10 +111,7 @@ class CorpusSource:
         augmentation = recipe.augmentation if part == "train" else PLAIN
         dose = draw_dose(recipe.doses, recipe.clean_share, rng)
         exposure = expose(sample, self.degradation, dose, rng, high_pass=recipe.high_pass)
-        if recipe.target == "atoms":
-            target = drawn_atoms(sample, exposure, SCALE)
-        else:
-            target = np.clip(enlarge(exposure.clean, SCALE), 0, 1)
+        target = draw_target(recipe.target, sample, exposure)
         made = []
         for _ in range(recipe.per_image):
             view = draw_view(exposure.noisy.shape, PATCH, augmentation, rng)
@@ -118,6 +119,13 @@ class CorpusSource:
             made.append((noisy, view.cut(exposure.clean), view.cut(target, SCALE)))
         noisy_patches, clean, targets = (np.stack(images) for images in zip(*made, strict=True))
         return noisy_patches, np.clip(clean, 0, 1), np.clip(targets, 0, 1)
+
+
+def draw_target(target: str, sample: Sample, exposure: Exposure) -> NDArray[np.float32]:
+    """Draw the projected ``"atoms"`` or the ``"clean"`` image, shape (2 · height, 2 · width), between 0 and 1."""
+    if target == "atoms":
+        return drawn_atoms(sample, exposure, SCALE)
+    return np.clip(enlarge(exposure.clean, SCALE), 0, 1)
 
 
 class RestorationPairs(EpochBatches):
@@ -141,11 +149,9 @@ class RestorationPairs(EpochBatches):
     def __init__(self, sources: Sequence[PairSource], part: str, recipe: DIVAESRRecipe) -> None:
         self.sources = list(sources)
         items = [
-            (number, group) for number, source in enumerate(self.sources) for group in source.groups(part)
+            Item(number, group) for number, source in enumerate(self.sources) for group in source.groups(part)
         ]
-        super().__init__(
-            items, part=part, per_batch=recipe.images_per_batch, seed=recipe.seed, balance=recipe.balance
-        )
+        super().__init__([], part, recipe, items)
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return the patches of some groups."""
@@ -174,8 +180,19 @@ def open_sources(data: Sequence[str | Path], recipe: DIVAESRRecipe) -> tuple[lis
         All of them, and the corpora among them.
     """
     corpora = [Corpus(path) for path in data if not _is_zip(path)]
-    published = [PublishedSource(path, recipe) for path in data if _is_zip(path)]
-    return [*published, *(CorpusSource(corpus, recipe) for corpus in corpora)], corpora
+    sources: list[PairSource] = [PublishedSource(path, recipe) for path in data if _is_zip(path)]
+    both = (
+        zip(("train", "validation"), split_corpora(corpora, recipe.validation), strict=True)
+        if corpora
+        else ()
+    )
+    parts = dict(both)
+    for source, corpus in enumerate(corpora):
+        numbers = {
+            part: [item.number for item in items if item.source == source] for part, items in parts.items()
+        }
+        sources.append(CorpusSource(corpus, recipe, numbers))
+    return sources, corpora
 
 
 def _is_zip(path: str | Path) -> bool:

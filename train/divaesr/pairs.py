@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stemforge.errors import InputError
+from stemforge.train.data.idpc import shrink
 from stemforge.train.divaesr.model import PATCH, SCALE
 
 # The file is somebody else's: no entry is unpacked to disk, and none larger than this is looked at.
@@ -106,13 +107,6 @@ def cut_pair(
         images.append(np.ascontiguousarray(np.rot90(cut, turns)[:, :: -1 if mirrored else 1]))
     noisy, target = images
     return shrink(noisy), shrink(target), target
-
-
-def shrink(image: NDArray[np.float32], factor: int = SCALE) -> NDArray[np.float32]:
-    """Average ``factor`` × ``factor`` pixels into one; what does not fill a pixel at the end is left out."""
-    height, width = (n // factor for n in image.shape)
-    part = image[: height * factor, : width * factor]
-    return part.reshape(height, factor, width, factor).mean((1, 3), dtype=np.float32)
 
 
 def _paired(path: Path, entries: dict[str, zipfile.ZipInfo]) -> list[str]:

@@ -14,12 +14,11 @@ from stemforge.errors import CorpusError, MicrographError
 from stemforge.simulate import Degradation
 from stemforge.simulate.recording.record import corpus_degradation
 from stemforge.train.data.augment import PLAIN, View, draw_view, shade
-from stemforge.train.data.batches import EpochBatches, Item, split_corpora
+from stemforge.train.data.batches import EpochBatches, Item
 from stemforge.train.data.exposures import Exposure, draw_dose, expose, require_segments
-from stemforge.train.divaesr.model import DIVAESR, SCALE
-from stemforge.train.divaesr.pairs import shrink
-from stemforge.train.divaesr.stitching import restore_image
-from stemforge.train.recipe import FasterRCNNRecipe
+from stemforge.train.data.idpc import shrink
+from stemforge.train.faster_rcnn.recipe import FasterRCNNRecipe
+from stemforge.train.networks import Restore
 
 ONE_CLASS = "molecule"
 """Name of the class in one-class mode."""
@@ -72,14 +71,14 @@ def sample_boxes(sample: Sample, exposure: Exposure, classes: Sequence[str]) -> 
     return Boxes(exposure.degraded.move_boxes(boxes), numbers)
 
 
-def boxes_on(view: View, there: Boxes, visible: float) -> Boxes:
-    """Return the boxes on a view, cut at its edges; those that show less than ``visible`` of their area drop out."""
-    moved = view.move_boxes(there.boxes)
+def boxes_on(view: View, boxes: Boxes, share: float) -> Boxes:
+    """Return the boxes on a view, cut at its edges; those that show less than a share of their area drop out."""
+    moved = view.move_boxes(boxes.boxes)
     cut = np.clip(moved, -0.5, view.size - 0.5)
     area, left = (np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (moved, cut))
     # A box of no area teaches nothing, and torchvision refuses it.
-    keep = (left >= visible * area) & ((cut[:, 2:] - cut[:, :2]) >= 1).all(axis=1)
-    return Boxes(cut[keep], there.classes[keep])
+    keep = (left >= share * area) & ((cut[:, 2:] - cut[:, :2]) >= 1).all(axis=1)
+    return Boxes(cut[keep], boxes.classes[keep])
 
 
 class MoleculeImages(EpochBatches):
@@ -93,7 +92,7 @@ class MoleculeImages(EpochBatches):
         ``"train"`` or ``"validation"``.
     recipe
         Settings of the run; ``network.classes`` names what is found.
-    restorer
+    restore
         Restores each image before the detector sees it; None shows it as it is.
 
     Yields
@@ -109,28 +108,24 @@ class MoleculeImages(EpochBatches):
     """
 
     def __init__(
-        self, corpora: Sequence[Corpus], part: str, recipe: FasterRCNNRecipe, restorer: DIVAESR | None = None
+        self, corpora: Sequence[Corpus], part: str, recipe: FasterRCNNRecipe, restore: Restore | None = None
     ) -> None:
         require_segments(corpora, recipe.crop, boxes=True)
-        self.corpora = list(corpora)
+        super().__init__(corpora, part, recipe)
         self.recipe = recipe
-        self.restorer = restorer
+        self.restore = restore
         self.degradations = [corpus_degradation(corpus) or Degradation(dose=0) for corpus in self.corpora]
-        items = split_corpora(self.corpora, part, recipe.validation)
-        super().__init__(
-            items, part=part, per_batch=recipe.images_per_batch, seed=recipe.seed, balance=recipe.balance
-        )
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
         """Return the crops of some images and their boxes."""
         made = [crop for item in items for crop in self._crops(self.items[int(item)], epoch)]
         images = [torch.from_numpy(np.ascontiguousarray(image[None], np.float32)) for image, _ in made]
-        return images, [detection_target(there, self.recipe.zoom) for _, there in made]
+        return images, [detection_target(boxes, self.recipe.zoom) for _, boxes in made]
 
     def _crops(self, item: Item, epoch: int) -> list[tuple[NDArray[np.float32], Boxes]]:
         recipe = self.recipe
         rng = self.rng(item.key, epoch)
-        sample = self.corpora[item.source][item.number]
+        sample = self.sample(item)
         dose = draw_dose(recipe.doses, recipe.clean_share, rng)
         augmentation = recipe.augmentation if self.part == "train" else PLAIN
         try:
@@ -139,25 +134,25 @@ class MoleculeImages(EpochBatches):
             # Hardly an electron on the whole image: nothing is shown, and nothing is there.
             side = recipe.crop * recipe.zoom
             return [(np.zeros((side, side), np.float32), Boxes(np.empty((0, 4)), np.empty(0, np.int64)))]
-        there = sample_boxes(sample, exposure, recipe.network.classes)
-        image = detector_input(exposure.noisy, self.restorer, recipe.zoom)
+        molecules = sample_boxes(sample, exposure, recipe.network.classes)
+        image = detector_input(exposure.noisy, self.restore, recipe.zoom)
         made = []
         for _ in range(recipe.per_image):
             view = draw_view(exposure.noisy.shape, recipe.crop, augmentation, rng)
             cut = shade(np.clip(view.cut(image, recipe.zoom), 0, 1), augmentation, rng)
-            made.append((cut, boxes_on(view, there, recipe.visible)))
+            made.append((cut, boxes_on(view, molecules, recipe.box_share)))
         return made
 
 
-def detector_input(image: NDArray[np.float32], restorer: DIVAESR | None, zoom: int) -> NDArray[np.float32]:
+def detector_input(image: NDArray[np.float32], restore: Restore | None, zoom: int) -> NDArray[np.float32]:
     """Make what the detector sees of a normalised iDPC image, the same in training and in inference.
 
     Parameters
     ----------
     image
         From :func:`stemforge.train.prepare_idpc`, shape (height, width).
-    restorer
-        Restores it; None leaves it as it is.
+    restore
+        Restores it, with twice as many pixels along each side; None leaves it as it is.
     zoom
         Pixels along a pixel of ``image``, 1 or 2.
 
@@ -166,10 +161,10 @@ def detector_input(image: NDArray[np.float32], restorer: DIVAESR | None, zoom: i
     ndarray
         Shape (height × zoom, width × zoom).
     """
-    if restorer is None:
+    if restore is None:
         return image if zoom == 1 else np.repeat(np.repeat(image, zoom, axis=0), zoom, axis=1)
-    restored = restore_image(restorer, image)
-    return restored if zoom == SCALE else shrink(restored)
+    restored = restore(image)
+    return restored if zoom == 2 else shrink(restored)
 
 
 def native_boxes(boxes: NDArray[np.float32], zoom: int) -> NDArray[np.float64]:
@@ -177,9 +172,9 @@ def native_boxes(boxes: NDArray[np.float32], zoom: int) -> NDArray[np.float64]:
     return np.asarray(boxes, float).reshape(-1, 4) / zoom - 0.5
 
 
-def detection_target(there: Boxes, zoom: int) -> dict[str, Tensor]:
+def detection_target(boxes: Boxes, zoom: int) -> dict[str, Tensor]:
     """Return boxes as torchvision wants them: from outer edge to outer edge, at ``zoom`` pixels a pixel."""
     return {
-        "boxes": torch.from_numpy((there.boxes + 0.5) * zoom).float().reshape(-1, 4),
-        "labels": torch.from_numpy(there.classes),
+        "boxes": torch.from_numpy((boxes.boxes + 0.5) * zoom).float().reshape(-1, 4),
+        "labels": torch.from_numpy(boxes.classes),
     }

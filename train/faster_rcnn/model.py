@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Literal, Self
 
-import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torchvision.models import resnet
@@ -143,8 +142,3 @@ def _backbone(settings: FasterRCNNSettings) -> BackboneWithFPN:
         out_channels=settings.pyramid,
         extra_blocks=LastLevelMaxPool(),
     )
-
-
-def class_names(settings: FasterRCNNSettings, labels: Tensor) -> list[str]:
-    """Return the names of detected classes, given as the network's numbers from 1 on."""
-    return [settings.classes[int(label) - 1] for label in torch.as_tensor(labels)]

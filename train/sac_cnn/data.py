@@ -1,7 +1,7 @@
 """Crops of 21 × 21 pixels, drawn from corpora of simulated and of measured images."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,111 +12,20 @@ from torch import Tensor
 
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
-from stemforge.errors import CorpusError, MicrographError
-from stemforge.micrograph.annotations import Annotations
-from stemforge.simulate import SEGMENTS, Degradation
-from stemforge.simulate.recording.record import corpus_degradation, record
-from stemforge.train.data.batches import EpochBatches, Item, split_corpora
-from stemforge.train.preprocess import prepare_image
-from stemforge.train.recipe import Crops
+from stemforge.errors import MicrographError
+from stemforge.simulate import Degradation
+from stemforge.simulate.recording.record import corpus_degradation
+from stemforge.train.data.batches import EpochBatches, Item
+from stemforge.train.labelled import LabelledImage, labelled_image, require_atoms
+from stemforge.train.recipe import Visible
 from stemforge.train.sac_cnn.model import CROP
+from stemforge.train.sac_cnn.preparation import subtract_background
+from stemforge.train.sac_cnn.recipe import Crops, SACCNNRecipe
 
 # No negative is centred nearer to an atom than this [pixel]: half the published match box.
 _CLEAR = 5.0
 # Places beside an atom, taken as hard negatives, lie this far from it [pixel].
 _BESIDE = (6.0, 9.0)
-
-
-@dataclass(frozen=True)
-class LabelledImage:
-    """A prepared image, the atoms an expert would mark on it, and those that are better left alone."""
-
-    image: NDArray[np.float32]
-    atoms: NDArray[np.float64]
-    doubtful: NDArray[np.float64]
-
-
-def require_atoms(corpora: Sequence[Corpus]) -> None:
-    """Refuse simulated corpora that are no images of single atoms.
-
-    Their first samples are looked at.
-
-    Raises
-    ------
-    CorpusError
-        Segment signals, or labels from which no visibility follows.
-    """
-    for corpus in corpora:
-        if corpus.kind != "simulated":
-            continue
-        sample = corpus[0]
-        if set(sample.channels) & set(SEGMENTS):
-            raise CorpusError(
-                f"{corpus.folder}: holds the signals of detector segments ({', '.join(sample.channels)}); "
-                "finding atoms takes images of an annular detector, as the recipe pt-nc makes"
-            )
-        if len(sample.labels) and "noise_width_angstrom" not in sample.labels.columns:
-            raise CorpusError(
-                f"{corpus.folder}: its labels do not say how visible atoms are; simulate it anew"
-            )
-
-
-def as_recorded(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return an image as it is; an image that shows nothing is refused.
-
-    Raises
-    ------
-    MicrographError
-        A uniform image.
-    """
-    if float(np.ptp(image)) == 0:
-        raise MicrographError("the image is uniform; it holds no signal")
-    return image
-
-
-def labelled_image(
-    sample: Sample,
-    crops: Crops,
-    degradation: Degradation | None,
-    rng: np.random.Generator,
-    prepare: Callable[[NDArray[np.float32]], NDArray[np.float32]] = prepare_image,
-) -> LabelledImage:
-    """Make what the network is trained on from one sample of a corpus.
-
-    Parameters
-    ----------
-    sample
-        Simulated or measured.
-    crops
-        What counts as an atom.
-    degradation
-        Applied to simulated signals; None for measured images.
-    rng
-        Source of the degradation's random numbers.
-    prepare
-        Brings an image to what the network wants to see.
-
-    Returns
-    -------
-    LabelledImage
-        Image of shape (height, width) and points (x, y) [pixel].
-    """
-    if degradation is None:
-        return LabelledImage(prepare(sample.signal[0]), sample.labels.points, np.empty((0, 2)))
-    if sample.sampling is None:
-        raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
-    first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
-    recording = record(first, degradation, rng)
-    visible, doubtful = visible_atoms(recording.labels, crops)
-    return LabelledImage(
-        prepare(recording.image[0]), recording.labels.points[visible], recording.labels.points[doubtful]
-    )
-
-
-def visible_atoms(labels: Annotations, crops: Crops) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell visible atoms from doubtful ones by the contrast-to-noise of their recording, column ``cnr``."""
-    visible = labels["cnr"] >= crops.min_cnr
-    return visible, ~visible & (labels["cnr"] >= crops.ignore_cnr)
 
 
 def choose_centres(
@@ -195,18 +104,21 @@ class CutAtoms:
         Which crops.
     degradation
         Applied to simulated signals; None for measured images.
+    visible
+        Which atoms count.
     turn
         Turn and mirror each crop at random.
     """
 
     crops: Crops
     degradation: Degradation | None
+    visible: Visible = Visible()  # noqa: RUF009 - frozen
     turn: bool = True
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return crops of shape (n, 1, 21, 21) and classes of shape (n,)."""
         try:
-            labelled = labelled_image(sample, self.crops, self.degradation, rng)
+            labelled = labelled_image(sample, self.visible, self.degradation, rng, subtract_background)
         except MicrographError:
             # An image of vacuum at a low dose may show nothing at all. One blank crop keeps the number of
             # batches: Lightning validates after the last of them, and distributed ranks wait for each other.
@@ -225,18 +137,10 @@ class AtomCrops(EpochBatches):
     ----------
     corpora
         Simulated ones are degraded as their recipe says, measured ones taken as they are.
-    crops
-        Which crops.
     part
-        ``"train"`` or ``"validation"``: the first or the last samples of each corpus.
-    validation
-        Share of the samples in the validation part; at least one sample stays in each part.
-    images_per_batch
-        Images whose crops share a batch.
-    seed
-        Root of the randomness; an epoch's crops depend on (seed, epoch, sample) alone.
-    balance
-        Show the images of smaller corpora more than once in training.
+        ``"train"`` or ``"validation"``.
+    recipe
+        Settings of the run.
 
     Yields
     ------
@@ -244,23 +148,13 @@ class AtomCrops(EpochBatches):
         Tensors of shape (n, 1, 21, 21) and (n,).
     """
 
-    def __init__(
-        self,
-        corpora: Sequence[Corpus],
-        crops: Crops,
-        *,
-        part: str = "train",
-        validation: float = 0.15,
-        images_per_batch: int = 2,
-        seed: int = 0,
-        balance: bool = False,
-    ) -> None:
-        self.corpora = list(corpora)
-        require_atoms(self.corpora)
-        items = split_corpora(self.corpora, part, validation)
-        super().__init__(items, part=part, per_batch=images_per_batch, seed=seed, balance=balance)
-        self.degradations = [corpus_degradation(corpus) for corpus in self.corpora]
-        self.cuts = [CutAtoms(crops, each, turn=part == "train") for each in self.degradations]
+    def __init__(self, corpora: Sequence[Corpus], part: str, recipe: SACCNNRecipe) -> None:
+        require_atoms(corpora)
+        super().__init__(corpora, part, recipe)
+        self.cuts = [
+            CutAtoms(recipe.crops, corpus_degradation(corpus), recipe.visible, turn=part == "train")
+            for corpus in self.corpora
+        ]
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
         """Return the crops of some images and their classes."""
@@ -269,8 +163,7 @@ class AtomCrops(EpochBatches):
         return images, classes
 
     def _crops(self, item: Item, epoch: int) -> tuple[Tensor, Tensor]:
-        sample = self.corpora[item.source][item.number]
-        return self.cuts[item.source](sample, self.rng(item.key, epoch))
+        return self.cuts[item.source](self.sample(item), self.rng(item.key, epoch))
 
 
 def _turn(crops: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import logit
@@ -7,12 +9,25 @@ from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import InputError, WeightsError
 from stemforge.evaluate.likelihoods import calibration as calibrate
-from stemforge.evaluate.likelihoods.calibration import Calibration, calibrate_threshold, held_out_images
-from stemforge.infer import CANDIDATE, calibrated
+from stemforge.evaluate.likelihoods.calibration import (
+    ThresholdCalibration,
+    calibrate_threshold,
+    held_out_images,
+)
+from stemforge.infer import CANDIDATE
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import SimulationRecipe, simulate_corpus
-from stemforge.train import AtomNet, Card, Crops, load_weights, save_weights
-from stemforge.train.sac_cnn.data import LabelledImage
+from stemforge.train import (
+    AtomNet,
+    Calibration,
+    Card,
+    Inputs,
+    LabelledImage,
+    Visible,
+    load_weights,
+    save_weights,
+)
+from stemforge.train.data.batches import split_corpora
 from stemforge.train.weights import stored_in_half
 
 
@@ -26,7 +41,15 @@ def weights(spot_weights, tmp_path):
 def test_the_best_threshold_is_stored_and_the_rest_kept(tmp_path, matched_filter, write_blobs):
     path = tmp_path / "w.safetensors"
     card = Card(
-        "sac-cnn", 0.293, 0.123, {"validation": 0.5}, ("here",), {"validation_loss": 0.25}, "command", "today"
+        "sac-cnn",
+        0.293,
+        0.123,
+        {"validation": 0.5},
+        ("here",),
+        {"validation_loss": 0.25},
+        "command",
+        "today",
+        inputs=Inputs(spots="regions"),
     )
     save_weights(path, matched_filter, card)
     corpus = write_blobs(tmp_path / "corpus", 4)
@@ -34,7 +57,7 @@ def test_the_best_threshold_is_stored_and_the_rest_kept(tmp_path, matched_filter
     # Everything and nothing is found at the ends.
     assert found.f1_mean == pytest.approx((0, 1, 0), abs=0.3)
     assert found.best == 0.6
-    assert found.images == 2  # half of four, as the card says
+    assert found.images == len(split_corpora([Corpus(corpus)], 0.5)[1])  # half, as the card says
     model, stored = load_weights(path)
     assert stored.threshold == 0.6
     assert stored.metrics["validation_loss"] == 0.25
@@ -66,22 +89,25 @@ def test_f1_by_hand(weights, tmp_path, write_blobs):
 def test_doubtful_atoms_count_as_background(matched_filter, blobs):
     spots = np.array([[20.0, 20], [50, 50]])
     image = blobs(spots, (72, 72))
-    trial = calibrate._Trial.of(matched_filter, Card("sac-cnn"), image, (0.5,))
+    trial = calibrate._Trial.of(
+        matched_filter, Card("sac-cnn", inputs=Inputs(spots="regions")), image, (0.5,)
+    )
     score, _ = calibrate._scores(trial, LabelledImage(image, spots[:1], spots[1:]))
     assert (score.true_positives, score.false_positives, score.false_negatives) == (1, 1, 0)
 
 
 def test_held_out_images_are_those_that_training_left(tiny_corpus, tmp_path, write_blobs):
     corpus = Corpus(write_blobs(tmp_path / "m", 5))
-    images = held_out_images([corpus], Crops(), 0.4)
-    assert len(images) == 2
-    for labelled, sample in zip(images, corpus[3:], strict=True):
-        np.testing.assert_array_equal(labelled.image, sample.signal[0])
+    images = held_out_images([corpus], Visible(), 0.4)
+    training, held_out = split_corpora([corpus], 0.4)
+    assert {item.number for item in training} | {item.number for item in held_out} == set(range(5))
+    for labelled, item in zip(images, held_out, strict=True):
+        np.testing.assert_array_equal(labelled.image, corpus[item.number].signal[0])
     simulated = [Corpus(tiny_corpus)]
-    first, again, other = (held_out_images(simulated, Crops(), 0.25, seed=s) for s in (0, 0, 1))
+    first, again, other = (held_out_images(simulated, Visible(), 0.25, seed=s) for s in (0, 0, 1))
     np.testing.assert_array_equal(first[0].image, again[0].image)
     assert not np.array_equal(first[0].image, other[0].image)
-    assert len(held_out_images(simulated, Crops(), 0.25, repeats=3)) == 3
+    assert len(held_out_images(simulated, Visible(), 0.25, repeats=3)) == 3 * len(first)
 
 
 def test_an_image_that_shows_nothing_is_left_out(weights, tmp_path, write_blobs):
@@ -91,7 +117,9 @@ def test_an_image_that_shows_nothing_is_left_out(weights, tmp_path, write_blobs)
     blank = Sample(
         2, np.full((1, 72, 72), 3, np.float32), 0.293, ("HAADF",), corpus[2].labels, {"name": "blank"}
     )
-    writer.write(2, [blank])
+    (held_out,) = (item.number for item in split_corpora([corpus], 0.3)[1])
+    # What tells the structure of a measured image is its name.
+    writer.write(held_out, [replace(blank, index=held_out, metadata=corpus[held_out].metadata)])
     assert calibrate_threshold(weights, [folder], validation=0.6, quiet=True).images == 1
     before = weights.read_bytes()
     with pytest.raises(InputError, match="no image with signal"):
@@ -111,7 +139,7 @@ def test_share_out_of_range(weights, tiny_corpus, share):
 
 
 def test_best_is_the_highest_mean():
-    assert Calibration((0.1, 0.5, 0.9), (0.2, 0.7, 0.6), (0, 0, 0), 1).best == 0.5
+    assert ThresholdCalibration((0.1, 0.5, 0.9), (0.2, 0.7, 0.6), (0, 0, 0), 1).best == 0.5
 
 
 def test_likelihoods_of_atom_net_are_calibrated_and_stored(tmp_path, monkeypatch, write_blobs):
@@ -121,31 +149,30 @@ def test_likelihoods_of_atom_net_are_calibrated_and_stored(tmp_path, monkeypatch
     spots = np.array([[x, y] for x in (15.0, 40, 65) for y in (15.0, 40, 65)])
     corpus = write_blobs(tmp_path / "corpus", 8, points=spots[:3])
     pale = np.array([[x, 90.0] for x in (10, 30, 50)])
-    found_there = np.concatenate([spots, pale])
+    places = np.concatenate([spots, pale])
     raw = logit(np.where(np.arange(12) < 3, 0.6, 0.3)) + np.linspace(-0.4, 0.4, 12)
 
     def finder(model, card, image):
-        score = calibrated(raw, card.calibration)
+        score = (card.calibration or Calibration()).likelihood(raw)
         kept = lambda least: score >= least  # noqa: E731
-        return None, lambda least: Annotations(
-            found_there[kept(least)], columns={"score": score[kept(least)]}
-        )
+        return None, lambda least: Annotations(places[kept(least)], columns={"score": score[kept(least)]})
 
     monkeypatch.setattr(calibrate, "atom_finder", finder)
     found = calibrate_threshold(path, [corpus], thresholds=(0.1, 0.5, 0.9), quiet=True)
     card = load_weights(path)[1]
-    scale, shift = card.calibration["scale"], card.calibration["shift"]
+    scale, shift = card.calibration.scale, card.calibration.shift
     # Spots were told apart by a little: now they are surer.
     assert scale > 1.5
     assert found.after.error < found.before.error
     assert card.metrics["calibration_error"] == pytest.approx(found.after.error)
-    likely = calibrated(raw, card.calibration)
+    likely = (card.calibration or Calibration()).likelihood(raw)
     likely = likely[likely >= CANDIDATE]
-    assert card.counting["scale"] * (likely.sum() + 0.5) == pytest.approx(3.5, rel=1e-3)
+    assert card.counting.scale * (likely.sum() + 0.5) == pytest.approx(3.5, rel=1e-3)
     assert stored_in_half(path)
     # Again: from the network's own likelihoods, not from calibrated ones.
     calibrate_threshold(path, [corpus], thresholds=(0.1, 0.5, 0.9), quiet=True)
-    assert load_weights(path)[1].calibration == pytest.approx({"scale": scale, "shift": shift}, rel=1e-3)
+    again = load_weights(path)[1].calibration
+    assert (again.scale, again.shift) == pytest.approx((scale, shift), rel=1e-3)
 
 
 def test_a_control_raises_the_threshold(weights, tmp_path, write_blobs, tiny_overrides, monkeypatch):

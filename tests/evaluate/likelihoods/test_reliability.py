@@ -5,8 +5,8 @@ import pytest
 from scipy.special import expit, logit
 
 from stemforge.errors import InputError
-from stemforge.evaluate.likelihoods.reliability import Counting, Reliability, draw_reliability, fit_platt
-from stemforge.infer import calibrated, log_odds
+from stemforge.evaluate.likelihoods.reliability import Reliability, draw_reliability, fit_counting, fit_platt
+from stemforge.train import log_odds
 
 
 def candidates(number=40_000, scale=0.6, shift=-1.0, seed=0):
@@ -17,11 +17,11 @@ def candidates(number=40_000, scale=0.6, shift=-1.0, seed=0):
 
 def test_calibration_makes_likelihoods_mean_what_they_say():
     scores, hits = candidates()
-    scale, shift = fit_platt(scores, hits)
-    assert scale == pytest.approx(0.6, abs=0.05)
-    assert shift == pytest.approx(-1.0, abs=0.05)
+    fitted = fit_platt(scores, hits)
+    assert fitted.scale == pytest.approx(0.6, abs=0.05)
+    assert fitted.shift == pytest.approx(-1.0, abs=0.05)
     unseen, truth = candidates(seed=1)
-    mended = calibrated(log_odds(unseen), {"scale": scale, "shift": shift})
+    mended = fitted.likelihood(log_odds(unseen))
     before, after = Reliability.of(unseen, truth), Reliability.of(mended, truth)
     assert before.error > 0.15
     assert after.error < 0.015
@@ -52,7 +52,7 @@ def test_numbers_with_their_error():
             rows.append((p.sum(), (p * (1 - p)).sum(), 1.1 * found * np.exp(rng.normal(0, 0.4))))
         return np.array(rows).T
 
-    fitted = Counting.fit(*images(400))
+    fitted = fit_counting(*images(400))
     assert fitted.scale == pytest.approx(1.1, abs=0.06)
     assert fitted.spread == pytest.approx(0.4, abs=0.03)
     expected, variance, atoms = images(400)
@@ -60,7 +60,7 @@ def test_numbers_with_their_error():
     off = np.log((atoms + 0.5) / (fitted.scale * (expected + 0.5)))
     assert 0.92 < (np.abs(off) < 1.96 * error).mean() < 0.98
     with pytest.raises(InputError, match="two images"):
-        Counting.fit([3.0], [1.0], [4])
+        fit_counting([3.0], [1.0], [4])
 
 
 def test_picture(tmp_path):

@@ -16,14 +16,16 @@ from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import SimulationRecipe
 from stemforge.train import (
     DIVAESR,
+    AtomNetRecipe,
     Card,
     DIVAESRSettings,
     FasterRCNN,
     FasterRCNNSettings,
-    fit_atom_net,
+    fit,
     load_weights,
     save_weights,
 )
+from stemforge.train.data.batches import split_corpora
 
 RECIPE = {"name": "tiny", "degradation": {"dose": 1000, "source_size": 0.5}}
 
@@ -161,7 +163,7 @@ def _atom_rows():
             if (dose, i) == (1e4, 5):
                 seen = dict.fromkeys(seen) | {"defocus_angstrom": None}
             rows.append(Row(dose, "atom-net", str(i), hard | seen))
-    return Sweep("atom-net", tuple(rows), {})
+    return Sweep("atom-net", "atoms", tuple(rows), {})
 
 
 def test_limits_are_dashed():
@@ -178,7 +180,7 @@ def test_f1_over_dose_and_conditions(tmp_path):
     np.testing.assert_allclose(thickness[:, 1], [0.85, 0.65, 0.45])
     np.testing.assert_allclose(thickness[:, 0], [0.85, 0.65, 0.5])
     assert (tmp_path / "c.png").stat().st_size
-    draw_conditions(Sweep("atom-net", (), {}))
+    draw_conditions(Sweep("atom-net", "atoms", (), {}))
 
 
 def test_the_command_for_atoms(tiny_corpus, spot_weights, tmp_path):
@@ -198,14 +200,14 @@ def test_what_does_not_fit(segments, tiny_corpus, restorer, detector, spot_weigh
             sweep_doses(Corpus(segments), restorer, doses)
     with pytest.raises(InputError, match="validation"):
         sweep_doses(Corpus(segments), restorer, [100], validation=1)
-    with pytest.raises(InputError, match="--restorer"):
+    with pytest.raises(InputError, match="restor"):
         sweep_doses(Corpus(segments), detector, [100], restorer=detector)
-    with pytest.raises(InputError, match="--restorer"):
+    with pytest.raises(InputError, match="restor"):
         sweep_doses(Corpus(tiny_corpus), spot_weights, [100], restorer=restorer)
     with pytest.raises(InputError, match="annular detector"):
         sweep_doses(Corpus(segments), spot_weights, [100])
     with pytest.raises(InputError, match="annular detector"):
-        fit_atom_net([segments], tmp_path / "run")
+        fit(AtomNetRecipe.shipped(), [segments], tmp_path / "run")
     assert not (tmp_path / "run").exists()
     model, card = load_weights(spot_weights)
     save_weights(tmp_path / "fine.safetensors", model, replace(card, sampling=0.15))
@@ -241,7 +243,7 @@ def _example():
         for method in ("raw", "divaesr")
         for i in range(3)
     ]
-    return Sweep("divaesr", tuple(rows), {})
+    return Sweep("divaesr", "images", tuple(rows), {})
 
 
 def test_mean_and_sd(tmp_path):
@@ -263,7 +265,7 @@ def test_a_total_takes_the_place_of_the_mean():
         Row(1.0, "m", "b", {"ap": 0.4}),
         Row(1.0, "m", "all", {"ap": 0.7}),
     )
-    (found,) = Sweep("faster-rcnn", rows, {}).summary()
+    (found,) = Sweep("faster-rcnn", "molecules", rows, {}).summary()
     assert (found["mean"], found["images"]) == (0.7, 2)
 
 
@@ -275,7 +277,8 @@ def test_the_command(segments, restorer, tmp_path, capsys):
     assert "Gaussian" in capsys.readouterr().err
     assert {path.name for path in out.iterdir()} == {"sweep.json", "sweep.csv", "sweep.png"}
     content = json.loads((out / "sweep.json").read_text(), parse_constant=lambda name: pytest.fail(name))
-    assert content["settings"]["images"] == [3]
+    (held_out,) = split_corpora([Corpus(segments)], 0.15)[1]
+    assert content["settings"]["images"] == [held_out.number]
     assert main(words) == 2
     assert "--overwrite" in capsys.readouterr().err
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from stemforge.infer import best_expected_f1, calibrated, choose_atoms, decide, log_odds
+from stemforge.infer import best_expected_f1, choose_atoms, decide
 from stemforge.micrograph.annotations import Annotations
-from stemforge.train import Card
+from stemforge.train import Calibration, Card, log_odds
 
-CARD = Card("atom-net", threshold=0.7, calibration={"scale": 1.0, "shift": 0.0}, min_expected_f1=0.4)
+CARD = Card("atom-net", threshold=0.7, calibration=Calibration(), min_expected_f1=0.4)
 
 
 def simulated_f1(likelihoods, threshold, draws=4000, seed=0):
@@ -53,11 +53,9 @@ def test_an_image_that_promises_little_gets_the_cards_threshold():
 
 
 def test_log_odds_and_back():
-    said = np.array([0.0, 0.2, 1.0])
-    assert calibrated(log_odds(said), {}) == pytest.approx(said, abs=2e-6)
-    assert calibrated(log_odds(0.2), {"scale": 2.0, "shift": 0.5}) == pytest.approx(
-        expit(2 * np.log(0.25) + 0.5)
-    )
+    likelihood = np.array([0.0, 0.2, 1.0])
+    assert Calibration().likelihood(log_odds(likelihood)) == pytest.approx(likelihood, abs=2e-6)
+    assert Calibration(2.0, 0.5).likelihood(log_odds(0.2)) == pytest.approx(expit(2 * np.log(0.25) + 0.5))
 
 
 def test_candidates_below_the_threshold_stay_candidates():
@@ -67,8 +65,8 @@ def test_candidates_below_the_threshold_stay_candidates():
         kept = scores >= least
         return Annotations(np.zeros((kept.sum(), 2)), columns={"score": scores[kept]})
 
-    choice = choose_atoms(find, CARD)
-    assert len(choice.candidates) == 4
-    assert choice.decision.threshold == 0.5
-    assert choice.atoms["score"].tolist() == [0.9, 0.5]
+    chosen = choose_atoms(find, CARD)
+    assert len(chosen.candidates) == 4
+    assert chosen.decision.threshold == 0.5
+    assert chosen.atoms["score"].tolist() == [0.9, 0.5]
     assert choose_atoms(find, Card("atom-net", threshold=0.2)).atoms["score"].tolist() == [0.9, 0.5, 0.3]

@@ -6,11 +6,24 @@ from scipy.spatial.distance import cdist
 
 from stemforge import Annotations, Micrograph
 from stemforge.errors import InputError, WeightsError
-from stemforge.infer import detect_atoms, find_atoms, find_spots, likelihood_map
+from stemforge.infer import detect_atoms, find_regions, find_spots, map_image
 from stemforge.infer.atoms import detection as atoms_module
-from stemforge.train import SACCNN, AtomNet, AtomNetSettings, Card, load_weights, prepare_image
+from stemforge.train import (
+    SACCNN,
+    AtomNet,
+    AtomNetSettings,
+    Calibration,
+    Card,
+    Counting,
+    Inputs,
+    load_weights,
+    network,
+    subtract_background,
+)
 
-CARD = Card("sac-cnn", 0.293, 0.5)
+SAC_CNN = network("sac-cnn")
+REGIONS = Inputs(spots="regions")
+CARD = Card("sac-cnn", 0.293, 0.5, inputs=REGIONS)
 SPOTS = np.array([[30.4, 25.7], [80.2, 40.9], [55.5, 90.1], [100.8, 104.3]])
 
 
@@ -34,15 +47,15 @@ def picture():
 
 @pytest.mark.parametrize("tile", [1000, 100, 64, 33])
 def test_tiles_do_not_change_the_likelihood(untrained, picture, tile):
-    whole = likelihood_map(untrained, picture, tile=512)
-    assert whole.shape == picture.shape
+    whole = map_image(SAC_CNN, untrained, picture, tile=512)
+    assert whole.shape == (1, *picture.shape)
     assert whole.dtype == np.float32
     assert np.ptp(whole) > 0.01  # something that could change
-    np.testing.assert_allclose(likelihood_map(untrained, picture, tile=tile), whole, atol=1e-6)
+    np.testing.assert_allclose(map_image(SAC_CNN, untrained, picture, tile=tile), whole, atol=1e-6)
 
 
 def test_likelihood_is_the_softmax_of_the_crop(untrained, picture):
-    likelihood = likelihood_map(untrained, picture)
+    (likelihood,) = map_image(SAC_CNN, untrained, picture)
     padded = np.pad(picture, 10)
     for x, y in [(0, 0), (116, 129), (0, 129), (50, 60), (113, 3)]:
         crop = torch.from_numpy(padded[y : y + 21, x : x + 21].copy())[None, None]
@@ -54,7 +67,7 @@ def test_likelihood_is_the_softmax_of_the_crop(untrained, picture):
 def test_published_network_on_a_real_image(data_dir):
     model, _ = load_weights(data_dir / "pt-nc" / "sac-cnn-reference.ckpt")
     reference = np.load(data_dir / "pt-nc" / "sac-cnn-reference-021.npz")
-    likelihood = likelihood_map(model, reference["preprocessed"])
+    (likelihood,) = map_image(SAC_CNN, model, reference["preprocessed"])
     assert np.abs(likelihood - reference["probability"]).max() <= 1e-5
 
 
@@ -70,7 +83,7 @@ def _gaussians(points, heights, shape=(60, 80), sigma=2.5):
 def test_centroids_are_sub_pixel_and_sorted_by_score():
     points, heights = [[20.3, 30.7], [60.8, 12.2], [40.0, 45.5]], [0.7, 0.95, 0.8]
     likelihood = _gaussians(points, heights)
-    found = find_atoms(likelihood, 0.2)
+    found = find_regions(likelihood, 0.2)
     order = np.argsort(heights)[::-1]
     np.testing.assert_allclose(found.points, np.asarray(points)[order], atol=0.12)
     for (x, y), score in zip(found.points, found["score"], strict=True):
@@ -81,16 +94,16 @@ def test_centroids_are_sub_pixel_and_sorted_by_score():
 
 def test_threshold_splits_merges_and_drops():
     likelihood = _gaussians([[20, 20], [28, 20]], [0.9, 0.7])
-    assert len(find_atoms(likelihood, 0.05)) == 1
-    assert len(find_atoms(likelihood, 0.6)) == 2
-    assert len(find_atoms(likelihood, 0.8)) == 1
-    assert len(find_atoms(likelihood, 0.99)) == 0
+    assert len(find_regions(likelihood, 0.05)) == 1
+    assert len(find_regions(likelihood, 0.6)) == 2
+    assert len(find_regions(likelihood, 0.8)) == 1
+    assert len(find_regions(likelihood, 0.99)) == 0
 
 
 def test_the_threshold_itself_counts():
     likelihood = np.zeros((5, 5), np.float32)
     likelihood[2, 3] = 0.5
-    found = find_atoms(likelihood, 0.5)
+    found = find_regions(likelihood, 0.5)
     assert found.points.tolist() == [[3, 2]]
     assert found["score"].tolist() == [0.5]
 
@@ -105,7 +118,7 @@ def test_peaks_are_sub_pixel_and_sorted_by_score():
 
 def test_peaks_keep_close_atoms_apart_where_a_region_does_not():
     likelihood = _gaussians([[20, 20], [28, 20]], [0.9, 0.7])
-    assert len(find_atoms(likelihood, 0.05)) == 1
+    assert len(find_regions(likelihood, 0.05)) == 1
     np.testing.assert_allclose(find_spots(likelihood, 0.05).points, [[20, 20], [28, 20]], atol=0.6)
 
 
@@ -125,7 +138,7 @@ def test_no_peaks():
 
 
 def test_nothing_found():
-    found = find_atoms(np.zeros((5, 5), np.float32), 0.5)
+    found = find_regions(np.zeros((5, 5), np.float32), 0.5)
     assert found.points.shape == (0, 2)
     assert found["score"].shape == (0,)
 
@@ -138,7 +151,7 @@ def test_spots_are_found_where_they_are(matched_filter, blobs):
     assert detection.likelihood.shape == (120, 130)
     assert detection.threshold == 0.5
     np.testing.assert_array_equal(
-        detection.likelihood, likelihood_map(matched_filter, prepare_image(micrograph.image))
+        detection.likelihood, map_image(SAC_CNN, matched_filter, subtract_background(micrograph.image))[0]
     )
 
 
@@ -176,7 +189,9 @@ def test_nearly_the_same_sampling_is_taken_as_it_is(matched_filter, blobs):
 
 def test_weights_without_sampling_take_the_image_as_it_is(matched_filter, blobs):
     image = blobs(SPOTS, (120, 130))
-    detection = detect_atoms(Micrograph(image, 0.1), matched_filter, Card("sac-cnn", None, 0.5))
+    detection = detect_atoms(
+        Micrograph(image, 0.1), matched_filter, Card("sac-cnn", None, 0.5, inputs=REGIONS)
+    )
     assert detection.sampling == 0.1
     _same(detection.atoms.points, SPOTS, 0.4)
 
@@ -191,7 +206,7 @@ def test_fine_detail_does_not_fold_into_the_resampled_image(matched_filter, blob
 
 def test_threshold_overrides_the_cards(matched_filter, blobs):
     image = Micrograph(blobs(SPOTS, (120, 130), noise=0), 0.293)
-    low = detect_atoms(image, matched_filter, Card("sac-cnn", 0.293, 0.9))
+    low = detect_atoms(image, matched_filter, Card("sac-cnn", 0.293, 0.9, inputs=REGIONS))
     assert low.threshold == 0.9
     assert detect_atoms(image, matched_filter, CARD, threshold=0.7).threshold == 0.7
 
@@ -211,7 +226,7 @@ def test_an_image_without_signal_is_refused_by_name(matched_filter):
 
 
 def test_another_network_is_refused(blobs):
-    with pytest.raises(WeightsError, match="needs an atom-net or a sac-cnn, these weights are of a divaesr"):
+    with pytest.raises(WeightsError, match="needs weights of sac-cnn or atom-net, these are of divaesr"):
         detect_atoms(Micrograph(blobs(SPOTS, (120, 130))), torch.nn.Identity(), Card("divaesr"))
 
 
@@ -279,9 +294,7 @@ def test_density_and_its_interval_do_not_depend_on_the_threshold(monkeypatch):
 
     monkeypatch.setattr(atoms_module, "atom_finder", finder)
     micrograph = Micrograph(np.random.default_rng(0).random((40, 50)).astype(np.float32), 0.5, name="m")
-    card = Card(
-        "atom-net", 0.5, counting={"scale": 1.5, "spread": 0.1}, calibration={"scale": 1.0, "shift": 0.0}
-    )
+    card = Card("atom-net", 0.5, counting=Counting(1.5, 0.1), calibration=Calibration())
     both = [detect_atoms(micrograph, AtomNet().eval(), card, threshold=t) for t in (0.005, 0.5)]
     assert [len(found.atoms) for found in both] == [4, 2]
     factor = np.exp(1.96 * np.sqrt(0.1**2 + (0.09 + 0.24 + 0.21) / 2.3**2))

@@ -6,13 +6,22 @@ import torch
 from stemforge import AnnotationsError, InputError, Micrograph, WeightsError
 from stemforge.__main__ import main
 from stemforge.infer import detect_boxes, detect_molecules, draw_molecules, read_molecules
-from stemforge.train import DIVAESR, Card, DIVAESRSettings, FasterRCNN, FasterRCNNSettings, save_weights
+from stemforge.train import (
+    DIVAESR,
+    Card,
+    DIVAESRSettings,
+    FasterRCNN,
+    FasterRCNNSettings,
+    Inputs,
+    RestorerFile,
+    save_weights,
+)
 
 CLASSES = ("pyridine", "thiophene")
 SETTINGS = FasterRCNNSettings(
     classes=CLASSES, backbone="resnet18", pyramid=4, head=4, anchors=((8,), (16,), (32,), (64,))
 )
-CARD = Card("faster-rcnn", 0.25, 0.5, settings=SETTINGS.model_dump(mode="json"), inputs={"zoom": 1})
+CARD = Card("faster-rcnn", 0.25, 0.5, settings=SETTINGS.model_dump(mode="json"), inputs=Inputs(zoom=1))
 TINY = DIVAESRSettings(mode="sr", blocks=1, features=4)
 
 
@@ -121,7 +130,7 @@ def test_tables_of_another_kind_are_refused(tmp_path):
 
 
 def test_what_was_trained_on_restored_images_needs_a_restorer():
-    card = Card("faster-rcnn", 0.25, inputs={"restorer": {"file": "d.safetensors", "sha256": "0"}})
+    card = Card("faster-rcnn", 0.25, inputs=Inputs(restorer=RestorerFile("d.safetensors", "0")))
     micrograph = Micrograph(_field((100, 120), [(20, 30)]), 0.25)
     with pytest.raises(InputError, match=r"d\.safetensors"):
         detect_molecules(micrograph, Squares(), card)
@@ -149,7 +158,7 @@ def test_options_out_of_range(options):
 @pytest.fixture
 def weights(tmp_path):
     torch.manual_seed(0)
-    inputs = {"zoom": 1, "restorer": {"file": "d.safetensors", "sha256": "0"}}
+    inputs = Inputs(zoom=1, restorer=RestorerFile("d.safetensors", "0"))
     card = Card("faster-rcnn", 0.25, 0.3, settings=SETTINGS.model_dump(mode="json"), inputs=inputs)
     save_weights(tmp_path / "f.safetensors", FasterRCNN(SETTINGS), card)
     return tmp_path / "f.safetensors"

@@ -62,7 +62,7 @@ def test_smaller_than_a_patch(shape, sampling):
 
 
 def test_weights_of_another_network():
-    with pytest.raises(WeightsError, match="needs a divaesr"):
+    with pytest.raises(WeightsError, match="needs weights of divaesr"):
         restore_micrograph(Micrograph(_waves((70, 70))), SACCNN(), Card("sac-cnn"))
 
 
@@ -115,7 +115,7 @@ def test_the_command(weights, image, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--overlap", "64"], "--overlap"),
+        (["--overlap", "64"], "overlap must lie"),
         (["--device", "abacus"], "--device"),
         (["--sampling", "0"], "positive"),
     ],

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stemforge import Corpus, CorpusError, MicrographError
-from stemforge.infer import find_peaks, map_atoms
+from stemforge.infer import find_peaks, map_image
 from stemforge.simulate import SimulationRecipe, simulate_corpus
 from stemforge.train import (
     AtomHeatMaps,
@@ -13,11 +13,13 @@ from stemforge.train import (
     AtomNetRecipe,
     AtomNetSettings,
     AtomNetTask,
+    RunOptions,
+    fit,
     load_weights,
+    network,
     standardise_image,
 )
 from stemforge.train.atom_net.data import HEAT_SIGMA, OFFSET_RADIUS, draw_heat
-from stemforge.train.fit import fit_atom_net
 
 NONE = np.empty((0, 2))
 
@@ -89,7 +91,7 @@ def test_tiles_do_not_show(levels, tile):
     torch.manual_seed(0)
     model = AtomNet(AtomNetSettings(width=4, levels=levels)).eval()
     image = np.random.default_rng(0).normal(size=(300, 460)).astype("float32")
-    whole, tiled = (map_atoms(model, image, tile=side) for side in (512, tile))
+    whole, tiled = (map_image(network("atom-net"), model, image, tile=side) for side in (512, tile))
     for one, other in zip(whole, tiled, strict=True):
         assert np.abs(one - other).max() < 1e-4
 
@@ -161,7 +163,7 @@ def test_the_loss_falls_on_one_batch(folder):
 
 
 def test_a_run_writes_weights_that_load(folder, tmp_path):
-    path = fit_atom_net([folder], tmp_path / "run", small(epochs=1), num_workers=0, quiet=True)
+    path = fit(small(epochs=1), [folder], tmp_path / "run", RunOptions(num_workers=0, quiet=True))
     model, card = load_weights(path)
     assert isinstance(model, AtomNet)
     assert model.settings.levels == 3

@@ -7,13 +7,15 @@ import torch
 from PIL import Image
 
 from stemforge.errors import CorpusError, InputError
+from stemforge.train.data.idpc import shrink
 from stemforge.train.divaesr.data import CorpusSource, PublishedSource, RestorationPairs, open_sources
-from stemforge.train.divaesr.pairs import cut_pair, read_published_pairs, shrink
-from stemforge.train.recipe import DIVAESRRecipe
+from stemforge.train.divaesr.pairs import cut_pair, read_published_pairs
+from stemforge.train.divaesr.recipe import DIVAESRRecipe
 
 PAIRS = [f"training/molecule_{i}_r{r}.png" for i in range(3) for r in (0, 30)]
 PAIRS += [f"validation/molecule_{i}_r60.png" for i in range(2)]  # as in conftest
 RECIPE = DIVAESRRecipe(per_image=2, images_per_batch=2, validation=0.3)
+PARTS = {"train": [0, 1], "validation": [2]}
 
 
 def _bytes(data):
@@ -21,7 +23,7 @@ def _bytes(data):
 
 
 def _sources(kind, corpus, path):
-    return [CorpusSource(corpus, RECIPE)] if kind == "corpus" else [PublishedSource(path, RECIPE)]
+    return [CorpusSource(corpus, RECIPE, PARTS)] if kind == "corpus" else [PublishedSource(path, RECIPE)]
 
 
 @pytest.mark.parametrize("kind", ["corpus", "published"])
@@ -49,7 +51,7 @@ def test_sources_can_be_mixed(idpc_corpus, pairs_zip):
 
 
 def test_a_corpus_is_split_by_sample(idpc_corpus):
-    source = CorpusSource(idpc_corpus, RECIPE)
+    source = CorpusSource(idpc_corpus, RECIPE, PARTS)
     assert (source.groups("train"), source.groups("validation")) == ([0, 1], [2])
 
 
@@ -58,7 +60,7 @@ def test_clean_patch_and_target_show_the_same_places(make_sample, fake_corpus, t
     corpus = fake_corpus([make_sample(i, size=128) for i in range(2)])
     recipe = RECIPE.model_copy(update={"target": target, "per_image": 8, "clean_share": 1.0})
     rng = np.random.default_rng(0)
-    noisy, clean, targets = CorpusSource(corpus, recipe).patches(0, 0, rng, "train")
+    noisy, clean, targets = CorpusSource(corpus, recipe, PARTS).patches(0, 0, rng, "train")
     likeness = []
     for n, c, t in zip(noisy, clean, targets, strict=True):
         if c.max() < 0.9:
@@ -74,13 +76,13 @@ def test_clean_patch_and_target_show_the_same_places(make_sample, fake_corpus, t
 def test_a_corpus_without_structures_does_for_clean_targets_only(make_sample, fake_corpus):
     corpus = fake_corpus([dataclasses.replace(make_sample(i), structure=None) for i in range(2)])
     with pytest.raises(CorpusError, match="lacks structures"):
-        CorpusSource(corpus, RECIPE)
-    CorpusSource(corpus, RECIPE.model_copy(update={"target": "clean"}))
+        CorpusSource(corpus, RECIPE, PARTS)
+    CorpusSource(corpus, RECIPE.replace(target="clean"), PARTS)
 
 
 def test_an_image_without_a_single_electron_keeps_the_number_of_batches(idpc_corpus):
     recipe = RECIPE.model_copy(update={"doses": (1e-12, 1e-12), "clean_share": 0.0})
-    batches = list(RestorationPairs([CorpusSource(idpc_corpus, recipe)], "train", recipe))
+    batches = list(RestorationPairs([CorpusSource(idpc_corpus, recipe, PARTS)], "train", recipe))
     assert [len(noisy) for noisy, _, _ in batches] == [2]
 
 

@@ -5,9 +5,9 @@ from torch import nn
 
 from stemforge.errors import MicrographError, RecipeError
 from stemforge.train.divaesr.model import DIVAESR, DIVAESRSettings, rescale
+from stemforge.train.divaesr.recipe import DIVAESRRecipe
 from stemforge.train.divaesr.stitching import restore_image
-from stemforge.train.recipe import DIVAESRRecipe
-from stemforge.train.tasks import DIVAESRTask
+from stemforge.train.divaesr.task import DIVAESRTask
 
 MODES = ["vae", "sr", "vae+sr", "divaesr"]
 TINY = {"channels": (4, 8, 8), "latent": 4, "blocks": 1, "features": 4}

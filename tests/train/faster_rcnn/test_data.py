@@ -1,4 +1,5 @@
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from stemforge.simulate import Degradation
 from stemforge.train.data.augment import PLAIN, Augmentation, View
 from stemforge.train.data.exposures import expose
 from stemforge.train.divaesr.model import DIVAESR, DIVAESRSettings
+from stemforge.train.divaesr.stitching import restore_image
 from stemforge.train.faster_rcnn.data import (
     Boxes,
     MoleculeImages,
@@ -20,7 +22,7 @@ from stemforge.train.faster_rcnn.data import (
     sample_boxes,
 )
 from stemforge.train.faster_rcnn.model import FasterRCNNSettings
-from stemforge.train.recipe import FasterRCNNRecipe
+from stemforge.train.faster_rcnn.recipe import FasterRCNNRecipe
 
 CLASSES = ("pyridine", "thiophene")
 STILL = {"source_size": 0.0, "dose": 1000.0}
@@ -91,7 +93,8 @@ def test_epochs_parts_and_repeats(idpc_corpus):
     data = MoleculeImages([idpc_corpus], "train", _recipe())
     held_out = MoleculeImages([idpc_corpus], "validation", _recipe())
     keys = [[item.key for item in part.items] for part in (data, held_out)]
-    assert keys == [[(0, 0), (0, 1)], [(0, 2)]]
+    assert sorted(keys[0] + keys[1]) == [(0, 0), (0, 1), (0, 2)]
+    assert len(keys[1]) == 1
 
     def content(data):
         return [[i.numpy().tobytes() for i in images] for images, _ in data]
@@ -118,15 +121,15 @@ def test_what_the_detector_sees(zoom):
     assert bare.shape == (70 * zoom, 90 * zoom)
     np.testing.assert_array_equal(bare[::zoom, ::zoom], image)
     torch.manual_seed(0)
-    restorer = DIVAESR(DIVAESRSettings(mode="sr", blocks=1, features=4)).eval()
-    assert detector_input(image, restorer, zoom).shape == bare.shape
+    restore = partial(restore_image, DIVAESR(DIVAESRSettings(mode="sr", blocks=1, features=4)).eval())
+    assert detector_input(image, restore, zoom).shape == bare.shape
 
 
 def test_a_restorer_changes_images_and_not_boxes(idpc_corpus):
     torch.manual_seed(0)
-    restorer = DIVAESR(DIVAESRSettings(mode="sr", blocks=1, features=4)).eval()
+    restore = partial(restore_image, DIVAESR(DIVAESRSettings(mode="sr", blocks=1, features=4)).eval())
     ((bare, there),) = MoleculeImages([idpc_corpus], "train", _recipe())
-    ((restored, too),) = MoleculeImages([idpc_corpus], "train", _recipe(), restorer)
+    ((restored, too),) = MoleculeImages([idpc_corpus], "train", _recipe(), restore)
     assert not torch.equal(bare[0], restored[0])
     assert all(torch.equal(a["boxes"], b["boxes"]) for a, b in zip(there, too, strict=True))
 

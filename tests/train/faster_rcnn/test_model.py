@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from stemforge.errors import RecipeError
-from stemforge.train.faster_rcnn.model import FasterRCNN, FasterRCNNSettings, class_names
-from stemforge.train.recipe import FasterRCNNRecipe
-from stemforge.train.tasks import boxes_f1
+from stemforge.train.faster_rcnn.model import FasterRCNN, FasterRCNNSettings
+from stemforge.train.faster_rcnn.recipe import FasterRCNNRecipe
+from stemforge.train.faster_rcnn.task import boxes_f1
 from stemforge.train.weights import Card, load_weights, save_weights
 
 TINY = {
@@ -114,11 +114,6 @@ def test_anchors_lie_on_every_level(network):
 def test_bad_settings(values, said):
     with pytest.raises(RecipeError, match=said):
         FasterRCNNSettings.from_mapping(values)
-
-
-def test_class_names():
-    settings = FasterRCNNSettings(classes=("pyridine", "thiophene"))
-    assert class_names(settings, torch.tensor([2, 1, 2])) == ["thiophene", "pyridine", "thiophene"]
 
 
 def _found(boxes, labels, scores):

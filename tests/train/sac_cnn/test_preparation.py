@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 
 from stemforge.errors import MicrographError
-from stemforge.train import median_filter, prepare_image
+from stemforge.train import median_filter, subtract_background
 
 rng = np.random.default_rng(0)
 
@@ -43,7 +43,7 @@ def test_prepared_image_by_its_definition():
     image = rng.normal(1e5, 1e3, (64, 80)).astype(np.float32)
     image[30, 40] += 2e4
     foreground = np.clip(image - ndimage.median_filter(image, 40), 0, None)
-    prepared = prepare_image(image)
+    prepared = subtract_background(image)
     assert prepared.dtype == np.float32
     np.testing.assert_allclose(prepared, foreground / foreground.max(), atol=1e-6)
     assert prepared.min() == 0
@@ -52,20 +52,20 @@ def test_prepared_image_by_its_definition():
 
 def test_unit_and_offset_do_not_matter():
     image = rng.normal(size=(48, 48)).astype(np.float32)
-    np.testing.assert_allclose(prepare_image(4 * image + 8), prepare_image(image), atol=1e-5)
+    np.testing.assert_allclose(subtract_background(4 * image + 8), subtract_background(image), atol=1e-5)
 
 
 def test_the_image_given_is_left_alone():
     image = rng.normal(size=(20, 20)).astype(np.float32)
     before = image.copy()
-    prepare_image(image)
+    subtract_background(image)
     np.testing.assert_array_equal(image, before)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.7e5])
 def test_a_constant_image_is_refused(value):
     with pytest.raises(MicrographError, match="no signal"):
-        prepare_image(np.full((50, 50), value))
+        subtract_background(np.full((50, 50), value))
 
 
 def test_as_published_on_a_real_image(data_dir):
@@ -73,4 +73,4 @@ def test_as_published_on_a_real_image(data_dir):
 
     reference = np.load(data_dir / "pt-nc" / "sac-cnn-reference-021.npz")["preprocessed"]
     (path,) = (data_dir / "pt-nc" / "images").glob("021_*.tif")
-    assert np.abs(prepare_image(read_micrograph(path).image) - reference).max() <= 1e-4
+    assert np.abs(subtract_background(read_micrograph(path).image) - reference).max() <= 1e-4

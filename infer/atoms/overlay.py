@@ -1,0 +1,46 @@
+"""Atoms drawn on their micrograph."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from stemforge.infer.atoms.detection import Detection
+from stemforge.infer.drawing import draw_micrograph
+
+
+def draw_detection(detection: Detection, path: str | Path | None = None) -> Figure:
+    """Draw the atoms found on their micrograph, coloured by score.
+
+    Parameters
+    ----------
+    detection
+        From :func:`stemforge.infer.detect_atoms`.
+    path
+        Where to save the picture; None saves nothing.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
+    height, width = detection.micrograph.shape
+    figure = Figure(figsize=(7.6, 6.4 * height / width + 0.4), layout="constrained")
+    axes = figure.subplots()
+    draw_micrograph(axes, detection.micrograph)
+    x, y = detection.atoms.points.T
+    colours = ScalarMappable(Normalize(detection.threshold, 1), "autumn")
+    edges: Any = colours.to_rgba(detection.atoms["score"])
+    axes.scatter(x, y, s=70, facecolors="none", edgecolors=edges, linewidths=1.2)
+    figure.colorbar(colours, ax=axes, label="likelihood", shrink=0.6, pad=0.01)
+    title = f"{detection.micrograph.name}: {len(detection.atoms)} atoms from {detection.threshold:.2f} on"
+    if detection.expected_f1 is not None:
+        title += f", expected F1 {detection.expected_f1:.2f}"
+    if detection.density is not None:
+        title += "\nvisible: {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
+    axes.set_title(title, fontsize=10)
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure

@@ -1,0 +1,45 @@
+"""Weights for a batch of images: of the right kind, and said where an image does not tell its pixel size."""
+
+from pathlib import Path
+from typing import Any
+
+from stemforge.console import say
+from stemforge.errors import InputError
+from stemforge.micrograph.image import Micrograph
+from stemforge.train.card import Card
+from stemforge.train.networks import Finds, names_of, network
+from stemforge.train.weights import load_weights
+
+
+def load_finder(weights: str | Path, finds: Finds, what: str = "weights") -> tuple[Any, Card]:
+    """Read a network that finds a kind of thing, and its card.
+
+    Parameters
+    ----------
+    weights
+        A file, or the name of weights that come with stemforge.
+    finds
+        What is to be found.
+    what
+        What the weights are to the user, for messages.
+
+    Raises
+    ------
+    InputError
+        Weights of another kind of network.
+    """
+    model, card = load_weights(weights)
+    if network(card.architecture).finds != finds:
+        names = " or ".join(names_of(finds))
+        raise InputError(f"{what} {weights}: are weights of {card.architecture}, needed are those of {names}")
+    return model, card
+
+
+def warn_uncalibrated(micrograph: Micrograph, card: Card) -> None:
+    """Say that an image without calibration is taken at the network's pixel size."""
+    if micrograph.sampling is None:
+        size = f" ({card.sampling:.3f} Å)" if card.sampling else ""
+        say(
+            f"{micrograph.name}: no calibration in the file; taken as it is, at the network's pixel size{size}; give "
+            "its pixel size with --sampling"
+        )

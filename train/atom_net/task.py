@@ -1,0 +1,53 @@
+"""What AtomNet's training optimises."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stemforge.train.atom_net.data import HEAT_SIGMA, HeatMaps
+from stemforge.train.atom_net.model import AtomNet
+from stemforge.train.atom_net.recipe import AtomNetRecipe
+from stemforge.train.task import Task
+
+
+class AtomNetTask(Task):
+    """Train AtomNet by the cross-entropy of its heat map and the likelihood of its offsets, with AdamW.
+
+    Parameters
+    ----------
+    recipe
+        Settings of the run, as plain values.
+    """
+
+    recipe: AtomNetRecipe
+    model: AtomNet
+
+    def __init__(self, recipe: dict[str, Any]) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.recipe = AtomNetRecipe.from_mapping(recipe)
+        self.model = AtomNet(self.recipe.network).to(memory_format=torch.channels_last)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW with the recipe's schedule."""
+        recipe = self.recipe
+        return self.scheduled(
+            torch.optim.AdamW(self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+        )
+
+    def loss(self, batch: HeatMaps, part: str) -> Tensor:
+        """Cross-entropy of the heat map and negative log-likelihood of the offsets; logs both."""
+        maps = self.model(batch.image.to(memory_format=torch.channels_last))
+        entropy = functional.binary_cross_entropy_with_logits(
+            maps.logit, batch.heat, weight=batch.weight, reduction="sum"
+        )
+        # Per atom, so that images with many and with few weigh alike: an atom's spot covers 2πσ² pixels.
+        atoms = (batch.heat.sum() / (2 * torch.pi * HEAT_SIGMA**2)).clamp(min=1.0)
+        heat = entropy / (atoms + len(batch.image))
+        distance2 = ((maps.offset - batch.offset) ** 2).sum(1)
+        likelihood = distance2 / (2 * torch.exp(2 * maps.log_sigma)) + 2 * maps.log_sigma
+        offset = (likelihood * batch.near).sum() / batch.near.sum().clamp(min=1)
+        loss = heat + self.recipe.offset_weight * offset
+        return self.report(part, len(batch.image), loss, heat=heat.detach(), offset=offset.detach())

@@ -1,0 +1,201 @@
+"""What a weights file says of itself: what it is for, how its network is read, and what its likelihoods mean."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+
+from stemforge.files import plain
+from stemforge.train.recipe import TrainingRecipe, Visible
+
+CARD_KEY = "stemforge"
+"""Where a safetensors file and a checkpoint of a run keep their card."""
+
+_LEAST = 1e-6  # beyond, single precision says 0 or 1
+
+
+def log_odds(likelihood: ArrayLike) -> NDArray[np.float64]:
+    """Return the logarithm of the odds, finite also where a likelihood is 0 or 1."""
+    return np.asarray(logit(np.clip(np.asarray(likelihood, dtype=float), _LEAST, 1 - _LEAST)))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """From a detector's log odds to likelihoods that mean what they say (Platt 1999).
+
+    Parameters
+    ----------
+    scale, shift
+        The likelihood is σ(scale · odds + shift).
+
+    Examples
+    --------
+    >>> Calibration(2.0, -1.0).likelihood([0.0, 1.0]).round(3).tolist()
+    [0.269, 0.731]
+    """
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def likelihood(self, odds: ArrayLike) -> NDArray[np.float64]:
+        """Return the likelihoods that log odds stand for."""
+        return np.asarray(expit(self.scale * np.asarray(odds, dtype=float) + self.shift))
+
+
+@dataclass(frozen=True)
+class Counting:
+    """From likelihoods of candidates to the number of atoms, with its error.
+
+    The number n on an image goes with Σp by a factor: log (n + ½)/(Σp + ½) has the mean log ``scale``, and the variance
+    ``spread``² for what candidates of an image have in common, beside Σp(1 − p)/(Σp + ½)² as if they were independent.
+    A factor, since detectors find too few on some images and too many on others, by as much as two.
+
+    Parameters
+    ----------
+    scale
+        Atoms for each expected one, in the median: above 1 where some atoms give no candidate.
+    spread
+        Standard deviation of the factor's logarithm.
+    """
+
+    scale: float
+    spread: float
+
+    def number(self, likelihoods: ArrayLike) -> tuple[float, float, float]:
+        """Return the number of atoms on an image and the ends of an interval that holds 95 in 100."""
+        p = np.asarray(likelihoods, dtype=float)
+        centre = p.sum() + 0.5
+        error = 1.96 * np.hypot(self.spread, np.sqrt((p * (1 - p)).sum()) / centre)
+        number, low, high = (
+            max(0.0, float(self.scale * centre * np.exp(e) - 0.5)) for e in (0, -error, error)
+        )
+        return number, low, high
+
+
+@dataclass(frozen=True)
+class RestorerFile:
+    """The weights that restored a detector's training images: file name and SHA-256."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network wants to see beyond the pixel size, and how its maps are read.
+
+    Parameters
+    ----------
+    high_pass
+        Of networks for iDPC: spatial frequency below which images are damped [1/Å].
+    zoom
+        Of a detector of molecules: pixels shown along a pixel of the card's ``sampling``.
+    restorer
+        Of a detector of molecules: what restored its training images; None where it learnt from images as they are.
+    spots
+        Of a detector of atoms: atoms are the ``peaks`` of its smoothed likelihood, or ``regions`` above the threshold,
+        as published with SAC-CNN.
+    """
+
+    high_pass: float = 0.0
+    zoom: int = 1
+    restorer: RestorerFile | None = None
+    spots: Literal["peaks", "regions"] = "peaks"
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], architecture: str) -> Self:
+        """Read plain values; SAC-CNNs whose cards say nothing of spots are older than peaks."""
+        restorer = values.get("restorer")
+        spots = values.get("spots") or ("regions" if architecture == "sac-cnn" else "peaks")
+        return cls(
+            high_pass=float(values.get("high_pass") or 0.0),
+            zoom=int(values.get("zoom") or 1),
+            restorer=None if not restorer else RestorerFile(str(restorer["file"]), str(restorer["sha256"])),
+            spots="regions" if spots == "regions" else "peaks",
+        )
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a weights file is for and where it comes from; it travels inside the file.
+
+    Parameters
+    ----------
+    architecture
+        Name in :data:`stemforge.train.networks.NETWORKS`.
+    sampling
+        Pixel size of the training images [Å]; inference resamples to it.
+    threshold
+        Likelihood from which a detection counts; see ``min_expected_f1``.
+    recipe
+        Settings of the training run.
+    data
+        What it was trained on.
+    metrics
+        Figures measured on held-out data.
+    command, date
+        How and when it was made.
+    settings
+        What the network is built from: sizes, modes, names of classes.
+    inputs
+        What the network wants to see, and how its maps are read.
+    counting, calibration
+        Of a detector of atoms with calibrated likelihoods, fitted by :func:`stemforge.evaluate.calibrate_threshold`.
+    min_expected_f1
+        Of such a detector: images whose likelihoods promise at least this F1 get a threshold of their own
+        (:func:`stemforge.infer.decide`), all others ``threshold``; None gives ``threshold`` to all.
+    """
+
+    architecture: str
+    sampling: float | None = None
+    threshold: float = 0.5
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+    date: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Inputs = Inputs()
+    counting: Counting | None = None
+    calibration: Calibration | None = None
+    min_expected_f1: float | None = None
+
+    @property
+    def validation(self) -> float:
+        """Share of the structures that training kept for validation."""
+        return float(self.recipe.get("validation", TrainingRecipe.model_fields["validation"].default))
+
+    @property
+    def visible(self) -> Visible:
+        """Which simulated atoms count; cards once kept it among the crops."""
+        values = self.recipe.get("visible", self.recipe.get("crops", {}))
+        kept = {name: values[name] for name in Visible.model_fields if name in values}
+        return Visible.from_mapping(kept, source=f"card of {self.architecture}")
+
+    def to_json(self) -> str:
+        """Return the card as JSON."""
+        return json.dumps(plain(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a card, also one that an older stemforge wrote.
+
+        Raises
+        ------
+        AttributeError, KeyError, TypeError, ValueError
+            The text is no card.
+        """
+        values = json.loads(text)
+        values["data"] = tuple(values["data"])
+        values["inputs"] = Inputs.from_mapping(values.get("inputs") or {}, values["architecture"])
+        for name, kind in (("counting", Counting), ("calibration", Calibration)):
+            # Once an empty mapping stood for none.
+            values[name] = kind(**values[name]) if values.get(name) else None
+        unknown = set(values) - {one.name for one in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown entries {', '.join(sorted(unknown))}")
+        return cls(**values)

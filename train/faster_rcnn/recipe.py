@@ -1,0 +1,43 @@
+"""The recipe of Faster R-CNN."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from stemforge.train.faster_rcnn.model import FasterRCNNSettings
+from stemforge.train.recipe import DosedRecipe
+
+
+class FasterRCNNRecipe(DosedRecipe):
+    """Everything that decides a Faster R-CNN training run.
+
+    Parameters
+    ----------
+    crop
+        Side of the square crops shown [pixel of the corpus].
+    per_image
+        Crops taken from each image.
+    box_share
+        A molecule that the crop cuts counts from this share of its box on.
+    one_class
+        Call everything a molecule, as published; otherwise the classes are the corpora's molecules.
+    zoom
+        Pixels shown along a pixel of the corpus: with 2 the detector sees the restored image as it is, with 1
+        it is resampled to the corpus' pixels, four times cheaper.
+    restorer
+        Weights of a network that restores every image before the detector sees it: a file, or the name of weights that
+        come with stemforge; null shows images as they are.
+    network
+        Sizes; its ``classes`` are set from the corpora.
+    """
+
+    NETWORK: ClassVar[str] = "faster-rcnn"
+    SHIPPED: ClassVar[tuple[str, ...]] = ("faster-rcnn", "faster-rcnn-small")
+
+    crop: Annotated[int, Field(ge=32, le=4096)] = 256
+    per_image: Annotated[int, Field(ge=1)] = 2
+    box_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    one_class: bool = False
+    zoom: Literal[1, 2] = 1
+    restorer: str | None = None
+    network: FasterRCNNSettings = FasterRCNNSettings()

@@ -1,0 +1,82 @@
+"""What Faster R-CNN's training optimises."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.ops import box_iou
+
+from stemforge.train.faster_rcnn.model import FasterRCNN
+from stemforge.train.faster_rcnn.recipe import FasterRCNNRecipe
+from stemforge.train.task import Task
+
+
+class FasterRCNNTask(Task):
+    """Train Faster R-CNN by the sum of its four losses.
+
+    Parameters
+    ----------
+    recipe
+        Settings of the run, as plain values; ``network.classes`` names what is found.
+    """
+
+    recipe: FasterRCNNRecipe
+    model: FasterRCNN
+
+    def __init__(self, recipe: dict[str, Any]) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.recipe = FasterRCNNRecipe.from_mapping(recipe)
+        self.model = FasterRCNN(self.recipe.network)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW with the recipe's schedule: from random weights it needs no warm-up."""
+        recipe = self.recipe
+        return self.scheduled(
+            torch.optim.AdamW(self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+        )
+
+    def loss(self, batch: tuple[list[Tensor], list[dict[str, Tensor]]], part: str) -> Tensor:
+        """Loss of images and targets; logs its terms, and F1 of the boxes where it validates."""
+        images, targets = batch
+        if part == "train":
+            terms = self.model.losses(images, targets)
+            figures: dict[str, Tensor | float] = dict(terms)
+        else:
+            # Proposals are sampled at random: the same ones in every epoch, so that losses can be compared.
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.recipe.seed)
+                terms = self.model.losses(images, targets)
+            figures = {**terms, "f1": boxes_f1(self.model(images), targets)}
+        loss = torch.stack(list(terms.values())).sum()
+        figures = {name.removeprefix("loss_"): value for name, value in figures.items()}
+        return self.report(part, len(images), loss, **figures)
+
+
+def boxes_f1(
+    found: list[dict[str, Tensor]], targets: list[dict[str, Tensor]], score: float = 0.5, iou: float = 0.5
+) -> float:
+    """F1 of detected boxes of the right class, a quick look beside the loss; AP is evaluate's affair.
+
+    Parameters
+    ----------
+    found, targets
+        Torchvision's dictionaries of each image.
+    score, iou
+        Detections count from this score on, and as right from this overlap on; best scores match first.
+    """
+    right = predicted = labelled = 0
+    for guess, truth in zip(found, targets, strict=True):
+        kept = guess["scores"] >= score
+        predicted += int(kept.sum())
+        labelled += len(truth["boxes"])
+        if not kept.any() or not len(truth["boxes"]):
+            continue
+        overlap = box_iou(guess["boxes"][kept], truth["boxes"])
+        overlap[guess["labels"][kept][:, None] != truth["labels"][None]] = 0
+        for row in overlap:  # torchvision sorts by score
+            best = int(row.argmax())
+            if row[best] >= iou:
+                right += 1
+                overlap[:, best] = 0
+    return 2 * right / max(predicted + labelled, 1)

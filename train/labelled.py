@@ -1,0 +1,124 @@
+"""What is an atom, and what is visible: images with the atoms that an expert would mark."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemforge.corpus.reader import Corpus
+from stemforge.corpus.sample import Sample
+from stemforge.errors import CorpusError, MicrographError
+from stemforge.micrograph.annotations import Annotations
+from stemforge.simulate import SEGMENTS, Degradation
+from stemforge.simulate.recording.record import record
+from stemforge.train.recipe import Visible
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """A prepared image, the atoms an expert would mark on it, and those that are better left alone."""
+
+    image: NDArray[np.float32]
+    atoms: NDArray[np.float64]
+    doubtful: NDArray[np.float64]
+
+
+def require_atoms(corpora: Sequence[Corpus]) -> None:
+    """Refuse simulated corpora that are no images of single atoms.
+
+    Their first samples are looked at.
+
+    Raises
+    ------
+    CorpusError
+        Segment signals, or labels from which no visibility follows.
+    """
+    for corpus in corpora:
+        if corpus.kind != "simulated":
+            continue
+        sample = corpus[0]
+        if set(sample.channels) & set(SEGMENTS):
+            raise CorpusError(
+                f"{corpus.folder}: holds the signals of detector segments ({', '.join(sample.channels)}); "
+                "finding atoms takes images of an annular detector, as the recipe pt-nc makes"
+            )
+        if len(sample.labels) and "noise_width_angstrom" not in sample.labels.columns:
+            raise CorpusError(
+                f"{corpus.folder}: its labels do not say how visible atoms are; simulate it anew"
+            )
+
+
+def require_signal(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an image as it is; an image that shows nothing is refused.
+
+    Raises
+    ------
+    MicrographError
+        A uniform image.
+    """
+    if float(np.ptp(image)) == 0:
+        raise MicrographError("the image is uniform; it holds no signal")
+    return image
+
+
+def labelled_image(
+    sample: Sample,
+    visible: Visible,
+    degradation: Degradation | None,
+    rng: np.random.Generator,
+    prepare: Callable[[NDArray[np.float32]], NDArray[np.float32]] = require_signal,
+) -> LabelledImage:
+    """Make what the network is trained on from one sample of a corpus.
+
+    Parameters
+    ----------
+    sample
+        Simulated or measured.
+    visible
+        Which atoms count.
+    degradation
+        Applied to simulated signals; None for measured images.
+    rng
+        Source of the degradation's random numbers.
+    prepare
+        Makes of the image what a network wants to see; by default it is left as recorded.
+
+    Returns
+    -------
+    LabelledImage
+        Image of shape (height, width) and points (x, y) [pixel].
+    """
+    if degradation is None:
+        return LabelledImage(prepare(sample.signal[0]), sample.labels.points, np.empty((0, 2)))
+    if sample.sampling is None:
+        raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
+    first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
+    recording = record(first, degradation, rng)
+    counted, doubtful = visible_atoms(recording.labels, visible)
+    points = recording.labels.points
+    return LabelledImage(prepare(recording.image[0]), points[counted], points[doubtful])
+
+
+def visible_atoms(labels: Annotations, visible: Visible) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell visible atoms from doubtful ones by the contrast-to-noise of their recording, column ``cnr``."""
+    counted = labels["cnr"] >= visible.min_cnr
+    return counted, ~counted & (labels["cnr"] >= visible.ignore_cnr)
+
+
+def open_labelled(paths: Sequence[str | Path]) -> list[Corpus]:
+    """Open corpora of atoms; refuse them where not one is labelled.
+
+    Raises
+    ------
+    CorpusError
+        No corpus there, one that is no image of single atoms, or no labelled atom on any image.
+    """
+    corpora = [Corpus(folder) for folder in paths]
+    if not any(len(sample.labels) for corpus in corpora for sample in corpus.labels_only()):
+        raise CorpusError(
+            f"{', '.join(str(c.folder) for c in corpora)}: no labelled atom on any image; there is nothing to learn"
+        )
+    require_atoms(corpora)
+    return corpora

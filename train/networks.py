@@ -1,0 +1,260 @@
+"""The table of networks: what each is, takes, gives and needs. Whoever works with a network asks here.
+
+A network is a room, a folder beside this file, whose module ``network`` holds its row. Rows are imported when they
+are asked for, so that finding atoms does not load what finding molecules needs.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stemforge.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from stemforge.corpus.reader import Corpus
+    from stemforge.corpus.sample import Sample
+    from stemforge.train.card import Card, Inputs
+    from stemforge.train.data.batches import EpochBatches
+    from stemforge.train.data.exposures import Exposure
+    from stemforge.train.recipe import TrainingRecipe
+    from stemforge.train.task import Task
+
+Finds = Literal["atoms", "images", "molecules"]
+"""What a network gives: atoms on annular images; restored iDPC images; molecules on iDPC images."""
+
+
+class Row(NamedTuple):
+    """One line of the table: where a network's room is, and what it does in one line of help."""
+
+    where: str
+    summary: str
+
+
+NETWORKS: Mapping[str, Row] = {
+    "sac-cnn": Row("stemforge.train.sac_cnn.network:SACCNNNetwork", "detector of single atoms in crops"),
+    "atom-net": Row("stemforge.train.atom_net.network:AtomNetNetwork", "map of single atoms"),
+    "divaesr": Row("stemforge.train.divaesr.network:DIVAESRNetwork", "restores low-dose iDPC images"),
+    "faster-rcnn": Row("stemforge.train.faster_rcnn.network:FasterRCNNNetwork", "detector of molecules"),
+}
+"""Every network, by the name under which its weights are stored."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a network learns from.
+
+    Parameters
+    ----------
+    training, validation
+        Batches to learn from and to validate on.
+    sampling
+        Pixel size of the images [Å], or None.
+    sources
+        A line about each source, for the card.
+    recipe
+        The recipe with what the data decide, such as the names of classes.
+    inputs
+        What the network will want to see; those of its kind by default.
+    """
+
+    training: "EpochBatches"
+    validation: "EpochBatches"
+    sampling: float | None
+    sources: tuple[str, ...]
+    recipe: "TrainingRecipe"
+    inputs: "Inputs"
+
+    @classmethod
+    def of(
+        cls,
+        batches: "Callable[[Sequence[Corpus], str, Any], EpochBatches]",
+        corpora: "Sequence[Corpus]",
+        recipe: "TrainingRecipe",
+        inputs: "Inputs | None" = None,
+        files: Sequence[str] = (),
+    ) -> "TrainingData":
+        """Divide corpora into both parts; ``batches`` takes corpora, part and recipe."""
+        from stemforge.train.card import Inputs
+        from stemforge.train.data.batches import common_sampling, describe
+
+        sampling = common_sampling(corpora)
+        training, validation = (batches(corpora, part, recipe) for part in ("train", "validation"))
+        sources = (*files, *describe(corpora))
+        return cls(training, validation, sampling, sources, recipe, inputs or Inputs())
+
+
+class Network(ABC):
+    """A network: its settings, recipe, data and task.
+
+    Attributes
+    ----------
+    name
+        In :data:`NETWORKS`.
+    finds
+        What it gives.
+    use
+        Command that uses its weights, with ``{weights}`` for the file.
+    recipe
+        Class of its training recipes.
+    """
+
+    name: ClassVar[str]
+    finds: ClassVar[Finds]
+    use: ClassVar[str]
+    recipe: "ClassVar[type[TrainingRecipe]]"
+
+    @abstractmethod
+    def build(self, settings: Mapping[str, Any]) -> "nn.Module":
+        """Build it, with random weights, from what its card says."""
+
+    @abstractmethod
+    def data(self, paths: Sequence[str | Path], recipe: Any) -> TrainingData:
+        """Open what it learns from; corpora that it cannot learn from are refused."""
+
+    @abstractmethod
+    def task(self, recipe: Any) -> "Task":
+        """Return the Lightning task that trains it."""
+
+
+class AtomDetector(Network):
+    """A network that says of every pixel of an annular image how likely an atom is near.
+
+    Attributes
+    ----------
+    smoothing
+        Standard deviation of the smoothing of its log odds before peaks are taken [pixel]: what neighbouring pixels say
+        of an atom is nearly the same, and what they differ in is chance.
+    """
+
+    finds = "atoms"
+    use = "stemforge infer atoms IMAGE --weights {weights} --out DIR"
+    smoothing: ClassVar[float]
+
+    @abstractmethod
+    def prepare(self, image: ArrayLike) -> NDArray[np.float32]:
+        """Make of an image as recorded, shape (height, width), what the network wants to see."""
+
+    @abstractmethod
+    def maps(self, model: Any, images: "Tensor") -> "Tensor":
+        """Run over prepared images (1, 1, height, width).
+
+        Returns
+        -------
+        Tensor
+            (k, height, width): the likelihood of an atom near each pixel; with k = 4 also the way (x, y) to its
+            centre and the standard deviation of each coordinate [pixel].
+        """
+
+    @abstractmethod
+    def reach(self, model: Any) -> tuple[int, int]:
+        """Return how far around a pixel the network looks, and the pixels that its grid steps by [pixel]."""
+
+
+class Restorer(Network):
+    """A network that takes the noise off an iDPC image and draws it with more pixels.
+
+    Attributes
+    ----------
+    patch
+        Smallest side of an image [pixel].
+    scale
+        Pixels of the result along one pixel of the image.
+    """
+
+    finds = "images"
+    use = "stemforge infer restore IMAGE --weights {weights} --out DIR"
+    patch: ClassVar[int]
+    scale: ClassVar[int]
+
+    @abstractmethod
+    def restore(self, model: Any, image: NDArray[np.float32], *, overlap: int = 16) -> NDArray[np.float32]:
+        """Restore an image between 0 and 1, shape (height, width)."""
+
+    @abstractmethod
+    def target(self, card: "Card", sample: "Sample", exposure: "Exposure") -> NDArray[np.float32]:
+        """Draw what the network was trained to draw of a sample, between 0 and 1."""
+
+    @abstractmethod
+    def require(self, card: "Card", corpora: "Sequence[Corpus]") -> None:
+        """Refuse corpora from which that target cannot be drawn."""
+
+
+class MoleculeDetector(Network):
+    """A network that finds molecules as boxes, in torchvision's manner: images in, boxes, labels and scores out."""
+
+    finds = "molecules"
+    use = "stemforge infer molecules IMAGE --weights {weights} --out DIR"
+
+    @abstractmethod
+    def classes(self, card: "Card") -> tuple[str, ...]:
+        """Return the names of what it finds; label i is the name i − 1."""
+
+    @abstractmethod
+    def shown(
+        self, card: "Card", image: NDArray[np.float32], restore: "Restore | None"
+    ) -> NDArray[np.float32]:
+        """Make of an iDPC image between 0 and 1 what the network sees."""
+
+
+Restore = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Restores an image between 0 and 1, with twice as many pixels along each side."""
+
+
+def network(name: str) -> Network:
+    """Return a network by its name.
+
+    Raises
+    ------
+    WeightsError
+        No network has this name.
+
+    Examples
+    --------
+    >>> network("atom-net").finds
+    'atoms'
+    """
+    if name not in NETWORKS:
+        raise WeightsError(f"no network is called '{name}'; there are {', '.join(NETWORKS)}")
+    module, _, row = NETWORKS[name].where.partition(":")
+    return getattr(import_module(module), row)()
+
+
+def atom_detector(name: str) -> AtomDetector:
+    """Return a network that detects atoms; any other is refused."""
+    found = _of_kind("atoms", name, "detecting atoms")
+    assert isinstance(found, AtomDetector)  # noqa: S101 - what finds atoms is one; for the type checker
+    return found
+
+
+def restorer(name: str) -> Restorer:
+    """Return a network that restores images; any other is refused."""
+    found = _of_kind("images", name, "restoring")
+    assert isinstance(found, Restorer)  # noqa: S101 - for the type checker
+    return found
+
+
+def molecule_detector(name: str) -> MoleculeDetector:
+    """Return a network that detects molecules; any other is refused."""
+    found = _of_kind("molecules", name, "detecting molecules")
+    assert isinstance(found, MoleculeDetector)  # noqa: S101 - for the type checker
+    return found
+
+
+def names_of(finds: Finds) -> tuple[str, ...]:
+    """Return the names of the networks that find a kind of thing."""
+    return tuple(name for name in NETWORKS if network(name).finds == finds)
+
+
+def _of_kind(finds: Finds, name: str, work: str) -> Network:
+    found = network(name)
+    if found.finds != finds:
+        raise WeightsError(f"{work} needs weights of {' or '.join(names_of(finds))}, these are of {name}")
+    return found

@@ -1,0 +1,65 @@
+"""What every Lightning task has: the network, its recipe, its card in every checkpoint, and a watch over the loss."""
+
+from typing import Any, ClassVar
+
+import lightning
+import torch
+from torch import Tensor
+
+from stemforge.errors import InputError
+from stemforge.train.card import CARD_KEY, Card
+from stemforge.train.recipe import TrainingRecipe
+
+
+class Task(lightning.LightningModule):
+    """Base of the tasks: the network, its recipe, its card in every checkpoint, and a watch over the loss.
+
+    Raises
+    ------
+    InputError
+        The loss is no longer finite.
+    """
+
+    monitor: ClassVar[str] = "validation_loss"
+    """What decides which epoch is the best; the lower, the better."""
+
+    model: torch.nn.Module
+    recipe: TrainingRecipe
+    card: Card | None = None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store the card, so that a checkpoint is as good as the weights file."""
+        if self.card is not None:
+            checkpoint[CARD_KEY] = self.card.to_json()
+
+    def training_step(self, batch: Any, index: int) -> Tensor:
+        """Return the loss of one batch."""
+        return self.loss(batch, "train")
+
+    def validation_step(self, batch: Any, index: int) -> None:
+        """Log loss and figures of merit of one batch."""
+        self.loss(batch, "validation")
+
+    def loss(self, batch: Any, part: str) -> Tensor:
+        """Return the loss of a batch of ``"train"`` or ``"validation"`` and log it."""
+        raise NotImplementedError
+
+    def report(self, part: str, size: int, loss: Tensor, **others: Tensor | float) -> Tensor:
+        """Log a batch's figures and return its loss, or stop the run where that is not finite."""
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the {part} loss of epoch {self.current_epoch} is {loss.item()}: the training diverged; lower the "
+                "learning rate or check the data. The best epoch before is in checkpoints/best.ckpt, if there is one"
+            )
+        values = {f"{part}_{name}": value for name, value in {"loss": loss, **others}.items()}
+        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
+        return loss
+
+    def scheduled(self, optimiser: torch.optim.Optimizer) -> Any:
+        """Add the recipe's schedule to an optimiser."""
+        if self.recipe.schedule == "constant":
+            return optimiser
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            optimiser, self.recipe.epochs, self.recipe.learning_rate / 100
+        )
+        return {"optimizer": optimiser, "lr_scheduler": schedule}
