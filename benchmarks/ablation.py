@@ -46,7 +46,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {f"degradation.{name}": NOTHING for name in ("flicker", "read_noise", "line_jitter", "drift")},
         {},
     ),
-    "all atoms labelled": ({}, {"crops": {"min_cnr": 0.0, "ignore_cnr": 0.0}}),
+    "all atoms labelled": ({}, {"visible": {"min_cnr": 0.0, "ignore_cnr": 0.0}}),
 }
 """Changes of the simulation's settings, and of the training's."""
 
@@ -92,8 +92,8 @@ def run(
 def main(options: argparse.Namespace) -> None:
     """Simulate, train and score what is missing."""
     labelled = images(Path(os.environ["STEMFORGE_DATA_DIR"]) / "pt-nc")
-    apart = ("out", "seeds", "variants", "accelerator", "workers")
-    settings = {k: v for k, v in vars(options).items() if k not in apart}
+    distance = ("out", "seeds", "variants", "accelerator", "workers")
+    settings = {k: v for k, v in vars(options).items() if k not in distance}
     result: dict[str, Any] = {"settings": settings, "summary": {}, "runs": {}}
     if options.out.exists():
         result = json.loads(options.out.read_text(encoding="utf-8"))

@@ -62,9 +62,9 @@ def contents(out: Path) -> dict[str, bytes]:
 def finish(recipe: Path, out: Path, num: int, workers: int) -> None:
     """Run to the end."""
     run = start(recipe, out, num, workers)
-    _, said = run.communicate()
+    _, message = run.communicate()
     if run.returncode:
-        raise SystemExit(f"resuming failed with {run.returncode}: {said.decode()}")
+        raise SystemExit(f"resuming failed with {run.returncode}: {message.decode()}")
 
 
 def crash(kills: int, workers: int, num: int, seed: int, folder: Path) -> dict:

@@ -95,7 +95,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         corpus = Corpus(options.corpus) if options.corpus else made_corpus(Path(folder) / "c", 192)
-        ours, naive = (
+        simulated, naive = (
             crops_a_second(corpus, options.size, n, options.workers, options.seconds)
             for n in (options.per_sample, 1)
         )
@@ -105,9 +105,9 @@ if __name__ == "__main__":
     figures = {
         "workers": options.workers,
         "crops_per_image": options.per_sample,
-        "crops_a_second": round(ours, 1),
+        "crops_a_second": round(simulated, 1),
         "naive_crops_a_second": round(naive, 1),
-        "ratio": round(ours / naive, 1),
+        "ratio": round(simulated / naive, 1),
         "cpu_ms_a_crop": round(cpu, 2),
         "naive_cpu_ms_a_crop": round(cpu_naive, 2),
         "load_average": [round(value, 2) for value in os.getloadavg()],

@@ -9,7 +9,7 @@ found is a false one: false atoms a nm² of image and of support, with the 95 % 
 without Pt is a harder control: its zinc stays.
 
 Recipes with atoms also say on how many images the 95 % interval of the density holds the true one. They give F1 of the
-atoms that count as visible for these weights (`crops` of their card), pooled. Faint atoms below that are background in
+atoms that count as visible for these weights (`visible` of their card), pooled. Faint atoms below that are background in
 `f1`, as where the threshold is chosen; in all other figures one that is found is neither right nor wrong. By
 contrast-to-noise recall is known, precision is not, since a false atom has none. So `f1` of a bin is what the detector
 would score were all atoms of that bin, at the first recipe's number of visible atoms a nm² and its own false ones:
@@ -34,8 +34,8 @@ from stemforge.evaluate import match_boxes
 from stemforge.infer import detect_atoms
 from stemforge.simulate import SimulationRecipe, simulate_sample
 from stemforge.simulate.recording.record import Recording, record, recording_rng
-from stemforge.train import Card, Crops, load_weights
-from stemforge.train.sac_cnn.data import visible_atoms
+from stemforge.train import Card, load_weights
+from stemforge.train.labelled import visible_atoms
 
 EDGES = (4.0, 6.0, 8.0, 12.0, np.inf)
 FEW = 10  # atoms; with fewer in a recipe's bin it is left out of comparisons
@@ -75,9 +75,8 @@ def add(count: Count, recording: Recording, sampling: float, share: float, model
     image = recording.image[0]
     detection = detect_atoms(Micrograph(image, sampling), model, card)
     found = detection.atoms.points
-    crops = Crops.from_mapping(card.recipe.get("crops", {}))
     labels = recording.labels
-    visible, doubtful = visible_atoms(labels, crops)
+    visible, doubtful = visible_atoms(labels, card.visible)
     match = match_boxes(found, labels.points[visible])
     cnr = labels["cnr"][visible]
     count.visible += np.histogram(cnr, count.edges)[0]
@@ -154,9 +153,7 @@ def scores(count: Count, first: Count, known: NDArray[np.bool_]) -> dict[str, An
 def main(options: argparse.Namespace) -> dict[str, Any]:
     """Simulate, detect, count."""
     networks = {path: load_weights(path) for path in options.weights}
-    lowest = {
-        path: Crops.from_mapping(card.recipe.get("crops", {})).min_cnr for path, (_, card) in networks.items()
-    }
+    lowest = {path: card.visible.min_cnr for path, (_, card) in networks.items()}
     edges = {path: np.array(sorted({min(low, EDGES[0]), *EDGES})) for path, low in lowest.items()}
     counts = {path: {name: Count(edges[path]) for name in options.recipe} for path in networks}
     overrides = {"seed": options.seed, "scan.shape": [options.side, options.side]}

@@ -45,7 +45,7 @@ from stemforge.evaluate import score_atoms
 from stemforge.evaluate.likelihoods.calibration import THRESHOLDS, held_out_images
 from stemforge.files import write_whole
 from stemforge.infer import CANDIDATE, decide, detect_atoms
-from stemforge.train import AtomNetRecipe, Card, Crops, fit_atom_net, load_weights
+from stemforge.train import AtomNetRecipe, Card, RunOptions, fit, load_weights
 
 LOWEST = 0.01
 GRID = np.array([0.02, *THRESHOLDS])
@@ -67,8 +67,8 @@ def training_recipe(options: argparse.Namespace, card: Card | None, seed: int) -
 
 def training_corpora(real: Corpus, places: NDArray[np.int64], options: argparse.Namespace) -> list[Corpus]:
     """Return the training images, several times over, and simulated ones."""
-    # The last sample validates; a repeated one, so that all others are learnt from.
-    corpora = [real[np.concatenate([np.tile(places, REPEATS), places[-1:]])]]
+    # One of the structures validates: no sample of it is learnt from.
+    corpora = [real[np.tile(places, REPEATS)]]
     if options.replay:
         corpora.append(Corpus(options.replay)[: options.replay_images + 1])
     return corpora
@@ -82,15 +82,9 @@ def train_quietly(
     init: str | Path | None = None,
 ) -> Path:
     """Train AtomNet on one device, with the accelerator and the precision that were asked for."""
-    return fit_atom_net(
-        corpora,
-        Path(folder) / "run",
-        recipe,
-        init=init,
-        num_workers=0,
-        quiet=True,
-        trainer_options={"accelerator": options.accelerator, "devices": 1, "precision": options.precision},
-    )
+    trainer = {"accelerator": options.accelerator, "devices": 1, "precision": options.precision}
+    run = RunOptions(init=init, num_workers=0, quiet=True, trainer_options=trainer)
+    return fit(recipe, corpora, Path(folder) / "run", run)
 
 
 def find_all(model: torch.nn.Module, card: Card, labelled: Labelled, augment: bool = False) -> Found:
@@ -129,11 +123,10 @@ def remembered(model: torch.nn.Module, card: Card, folder: str, threshold: float
     """Return mean F1 on the last images of a simulated corpus."""
     corpus = Corpus(folder)
     share = min(FORGETTING, len(corpus) - 1) / len(corpus)
-    crops = Crops.from_mapping(card.recipe.get("crops", {}))
     scores = []
-    for there in held_out_images([corpus], crops, share):
-        found = detect_atoms(Micrograph(there.image, corpus[0].sampling), model, card, threshold=threshold)
-        scores.append(score_atoms(found.atoms.points, there.atoms).f1)
+    for known in held_out_images([corpus], card.visible, share):
+        found = detect_atoms(Micrograph(known.image, corpus[0].sampling), model, card, threshold=threshold)
+        scores.append(score_atoms(found.atoms.points, known.atoms).f1)
     return float(np.mean(scores))
 
 
@@ -159,10 +152,10 @@ def run_fold(
         corpora, recipe = training_corpora(real, used, options), training_recipe(options, card, seed)
         init = None if options.scratch else options.init
         weights = train_quietly(corpora, folder, recipe, options, init)
-        model, own = load_weights(weights)
+        model, alone = load_weights(weights)
     training, test = ([labelled[i] for i in sorted(chosen)] for chosen in (used, held_out))
-    chosen = best_threshold(find_all(model, own, training), training)
-    found = find_all(model, own, test)
+    chosen = best_threshold(find_all(model, alone, training), training)
+    found = find_all(model, alone, test)
     fold: dict[str, Any] = {
         "trained_on": [n for n, _, _ in training],
         "threshold": chosen,
@@ -172,13 +165,13 @@ def run_fold(
     }
     if card is not None:
         fold["by_card"] = f1_at(found, test, card.threshold)
-        fold["by_image"] = f1_by_image(found, test, own)
-        fold["augmented"] = f1_by_image(find_all(model, own, test, augment=True), test, own)
+        fold["by_image"] = f1_by_image(found, test, alone)
+        fold["augmented"] = f1_by_image(find_all(model, alone, test, augment=True), test, alone)
     if initial is not None:
         fold["threshold_only"] = f1_at(initial, test, best_threshold(initial, training))
     if options.forgetting:
         fold["simulated_f1"] = remembered(
-            model, own if card is None else card, options.forgetting, card.threshold if card else chosen
+            model, alone if card is None else card, options.forgetting, card.threshold if card else chosen
         )
     return fold
 

@@ -116,11 +116,11 @@ def noise_table(folder: Path, figure: Path | None) -> tuple[dict, dict]:
                 scan.sampling,
                 periodic=True,
             )
-            theirs = tifffile.imread(folder / f"{number}_dose_{dose}.tiff").astype(float).T
+            other = tifffile.imread(folder / f"{number}_dose_{dose}.tiff").astype(float).T
             noise[dose]["ours"].append(float(np.corrcoef(noisy.ravel(), image.ravel())[0, 1]))
-            noise[dose]["published"].append(best_correlation(published, theirs)[0])
+            noise[dose]["published"].append(best_correlation(published, other)[0])
             spectra[dose]["ours"].append(_noise_power(noisy, image))
-            spectra[dose]["published"].append(_noise_power(theirs, published))
+            spectra[dose]["published"].append(_noise_power(other, published))
     if figure:
         _draw(spectra, figure)
     ranges = {

@@ -24,9 +24,9 @@ def best(work: Callable[[], object], repeats: int) -> tuple[float, float]:
     work()
     rows = []
     for _ in range(repeats):
-        wall, own = time.perf_counter(), time.process_time()
+        wall, single = time.perf_counter(), time.process_time()
         work()
-        rows.append((time.perf_counter() - wall, time.process_time() - own))
+        rows.append((time.perf_counter() - wall, time.process_time() - single))
     return min(row[0] for row in rows), min(row[1] for row in rows)
 
 

@@ -42,13 +42,13 @@ BINS = (5.0, 6.5, 9.0, 13.0, np.inf)
 
 def alone(labels: Annotations, shape: tuple[int, int], min_cnr: float) -> Annotations:
     """Return the well visible atoms that have no seen neighbour nearby."""
-    seen = labels.where(labels["cnr"] >= 1)
-    if not len(seen):
-        return seen
-    x, y = seen.points.T
+    shown = labels.where(labels["cnr"] >= 1)
+    if not len(shown):
+        return shown
+    x, y = shown.points.T
     inner = (np.minimum(x, y) >= BORDER) & (x < shape[1] - BORDER) & (y < shape[0] - BORDER)
-    nearest = cKDTree(seen.points).query(seen.points, k=2)[0][:, 1]
-    return seen.where((seen["cnr"] >= min_cnr) & inner & (nearest > ALONE))
+    nearest = cKDTree(shown.points).query(shown.points, k=2)[0][:, 1]
+    return shown.where((shown["cnr"] >= min_cnr) & inner & (nearest > ALONE))
 
 
 def matched_filter(recording: Recording, atoms: Annotations, sampling: float) -> np.ndarray:

@@ -86,8 +86,8 @@ class Column:
 
 def detectability(column: Column) -> float:
     """Return d' of one column at 1 e/Å²; it grows with the root of the dose."""
-    there, empty = column.image(column.film), column.image(column.empty)
-    return float(np.sqrt(((there - empty) ** 2 / empty).sum()) * SAMPLING)
+    labelled, empty = column.image(column.film), column.image(column.empty)
+    return float(np.sqrt(((labelled - empty) ** 2 / empty).sum()) * SAMPLING)
 
 
 def information(column: Column) -> NDArray[np.float64]:

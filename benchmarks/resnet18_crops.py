@@ -66,10 +66,7 @@ def train(corpus: Corpus, recipe: SACCNNRecipe, options: argparse.Namespace) -> 
     history = json.loads(log.read_text(encoding="utf-8")) if log.exists() else []
     if history:
         model.load_state_dict(load_file(weights, device=options.device))
-    training, held_out = (
-        AtomCrops([corpus], recipe.crops, part=part, validation=recipe.validation, seed=recipe.seed)
-        for part in ("train", "validation")
-    )
+    training, held_out = (AtomCrops([corpus], part, recipe) for part in ("train", "validation"))
     optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate, weight_decay=1e-4)
     steps = min(options.steps or len(training), len(training))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -148,10 +145,10 @@ def choose_threshold(
     model: nn.Module, corpus: Corpus, recipe: SACCNNRecipe, options: argparse.Namespace
 ) -> tuple[float, float]:
     """Return the best threshold on simulated images of the validation part, and its F1 there."""
-    there = held_out_images([corpus], recipe.crops, recipe.validation)[: options.validation_images]
+    known = held_out_images([corpus], recipe.visible, recipe.validation)[: options.validation_images]
     found, truth = [], []
-    with progress("choose threshold", len(there), "images") as advance:
-        for labelled in there:
+    with progress("choose threshold", len(known), "images") as advance:
+        for labelled in known:
             # The middle half: enough atoms, a quarter of the time.
             side = min(labelled.image.shape)
             part = slice(side // 4, side - side // 4)

@@ -41,9 +41,7 @@ micrograph = Micrograph(noisy, sample.sampling, modality="iDPC", name="simulated
 restorer = load_weights("divaesr")
 detector, card = load_weights("faster-rcnn")
 restoration = restore_micrograph(micrograph, *restorer)
-found = detect_molecules(
-    micrograph, detector, card, restorer=restorer if card.inputs.get("restorer") else None
-)
+found = detect_molecules(micrograph, detector, card, restorer=restorer if card.inputs.restorer else None)
 found.to_csv(options.out / "molecules.csv")
 draw_molecules(found, options.out / "3-molecules.png")
 

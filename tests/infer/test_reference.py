@@ -36,7 +36,7 @@ def test_tiles_do_not_change_the_map(tile):
 
 
 def test_tiles_cover_every_pixel_once():
-    seen = np.zeros((33, 50), dtype=int)
-    for rows, columns in tiles(seen.shape, 16):
-        seen[rows, columns] += 1
-    assert (seen == 1).all()
+    shown = np.zeros((33, 50), dtype=int)
+    for rows, columns in tiles(shown.shape, 16):
+        shown[rows, columns] += 1
+    assert (shown == 1).all()

@@ -26,17 +26,17 @@ def _run(capsys, *words):
 
 def test_divaesr_and_then_faster_rcnn_on_what_it_restores(tmp_path, capsys, corpus_by_name):
     words = ["--recipe", "sr", "--lambda_l1", "0.1", "--half", *TINY, *TINY_DIVAESR]
-    code, said = _run(capsys, "train", "divaesr", "--data", "x", "--out", tmp_path / "a", *words)
+    code, message = _run(capsys, "train", "divaesr", "--data", "x", "--out", tmp_path / "a", *words)
     assert code == 0
     path = tmp_path / "a" / "divaesr.safetensors"
-    assert f"stemforge infer restore IMAGE --weights {path}" in said
+    assert f"stemforge infer restore IMAGE --weights {path}" in message
     card = load_weights(path)[1]
     assert (card.recipe["lambda_l1"], card.settings["mode"]) == (0.1, "sr")
 
     words = ["--recipe", "faster-rcnn-small", "--restorer", path, "--one_class", "true", *TINY, *TINY_RCNN]
-    code, said = _run(capsys, "train", "faster-rcnn", "--data", "x", "--out", tmp_path / "b", *words)
+    code, message = _run(capsys, "train", "faster-rcnn", "--data", "x", "--out", tmp_path / "b", *words)
     assert code == 0
-    assert "stemforge infer molecules IMAGE" in said
+    assert "stemforge infer molecules IMAGE" in message
     card = load_weights(tmp_path / "b" / "faster-rcnn.safetensors")[1]
     assert card.settings["classes"] == ["molecule"]
     assert card.inputs.restorer.file == "divaesr.safetensors"
@@ -45,9 +45,9 @@ def test_divaesr_and_then_faster_rcnn_on_what_it_restores(tmp_path, capsys, corp
 @pytest.mark.parametrize("network", ["sac-cnn", "divaesr", "faster-rcnn"])
 def test_every_network_has_the_same_flags(network, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    code, said = _run(capsys, "train", network, "--help")
+    code, message = _run(capsys, "train", network, "--help")
     assert code == 0
-    lines = [line.strip(" │*") for line in said.splitlines()]
+    lines = [line.strip(" │*") for line in message.splitlines()]
     for flag in (
         *("--data", "--out", "--recipe", "--init", "--resume", "--half", "--accelerator", "--devices"),
         *("--num-nodes", "--strategy", "--precision", "--num-workers", "--quiet"),
@@ -57,7 +57,7 @@ def test_every_network_has_the_same_flags(network, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["divaesr", "--data", "none.zip"], "none.zip: no such file"),
         (["divaesr", "--data", "nowhere"], "nowhere: is no corpus"),
@@ -69,8 +69,8 @@ def test_every_network_has_the_same_flags(network, capsys, monkeypatch):
         (["faster-rcnn", "--data", "nowhere", "--network.anchors", "[[8]]"], "anchors must list 5 levels"),
     ],
 )
-def test_bad_input(words, said, tmp_path, capsys):
+def test_bad_input(words, message, tmp_path, capsys):
     code, text = _run(capsys, "train", *words, "--out", tmp_path / "run")
     assert code == 2
-    assert said in " ".join(text.split())
+    assert message in " ".join(text.split())
     assert not (tmp_path / "run").exists()

@@ -18,8 +18,8 @@ def scene(seed=0):
 def test_spots_are_found_where_they_are(name, threshold):
     found = CLASSICAL[name](scene(), threshold)
     best = found.points[:3]
-    apart = np.linalg.norm(best[:, None] - PLACES, axis=2).min(1)
-    assert (apart < 3).all()
+    distance = np.linalg.norm(best[:, None] - PLACES, axis=2).min(1)
+    assert (distance < 3).all()
     assert (np.diff(found["score"]) <= 0).all()
 
 

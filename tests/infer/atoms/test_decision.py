@@ -14,8 +14,8 @@ CARD = Card("atom-net", threshold=0.7, calibration=Calibration(), min_expected_f
 def simulated_f1(likelihoods, threshold, draws=4000, seed=0):
     """Mean F1 over worlds in which candidates are atoms with their likelihood."""
     atoms = np.random.default_rng(seed).random((draws, len(likelihoods))) < likelihoods
-    said = likelihoods >= threshold
-    return np.mean(2 * (atoms & said).sum(1) / (said.sum() + atoms.sum(1)))
+    message = likelihoods >= threshold
+    return np.mean(2 * (atoms & message).sum(1) / (message.sum() + atoms.sum(1)))
 
 
 @pytest.mark.parametrize("seed", range(5))

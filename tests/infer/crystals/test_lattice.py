@@ -153,9 +153,9 @@ def test_the_command_goes_on_past_an_image_without_lattice(tmp_path, capsys):
     images = [_save(tmp_path / "good.png", _crystal()[0].image), _save(tmp_path / "bad.png", _noise(2))]
     out = tmp_path / "out"
     assert main(["infer", "lattice", *images, "--out", str(out), "--quiet"]) == 1
-    said = capsys.readouterr().err
-    assert "bad: no lattice" in said
-    assert "1 of 2 images" in said
+    printed = capsys.readouterr().err
+    assert "bad: no lattice" in printed
+    assert "1 of 2 images" in printed
     found = json.loads((out / "good_lattice.json").read_text())
     assert found["sampling"] == pytest.approx(0.3, rel=0.003)
     assert "ambiguous" in found["note"]

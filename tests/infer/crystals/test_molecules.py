@@ -174,9 +174,9 @@ def test_the_command(weights, tmp_path, capsys):
     settings = TINY.model_dump(mode="json")
     save_weights(tmp_path / "d.safetensors", DIVAESR(TINY), Card("divaesr", 0.25, settings=settings))
     assert main([*words, "--overwrite"]) == 0
-    said = capsys.readouterr().err
-    assert "another restorer" in said
-    assert "no calibration" in said
+    message = capsys.readouterr().err
+    assert "another restorer" in message
+    assert "no calibration" in message
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"field.csv", "field.png", "run.json"}
     assert main([*words, "--threshold", "2"]) == 2
     assert main([*words, "--tile", "10"]) == 2

@@ -60,9 +60,9 @@ def test_the_heat_is_highest_and_the_offset_exact_at_an_atom():
     assert heat.sum() == pytest.approx(2 * 2 * np.pi * HEAT_SIGMA**2, rel=0.02)
     assert (weight == 1).all()
     rows, columns = np.nonzero(near)
-    there = np.column_stack([columns, rows]) + offset[:, rows, columns].T
-    apart = np.linalg.norm(there[:, None] - atoms, axis=2)
-    assert np.allclose(apart.min(1), 0, atol=1e-5)
+    known = np.column_stack([columns, rows]) + offset[:, rows, columns].T
+    distance = np.linalg.norm(known[:, None] - atoms, axis=2)
+    assert np.allclose(distance.min(1), 0, atol=1e-5)
     assert np.hypot(*offset[:, rows, columns]).max() <= OFFSET_RADIUS
 
 

@@ -57,14 +57,14 @@ def test_a_point_stays_on_its_feature(augmentation, seed):
 def test_patches_lie_on_the_image_and_all_over_it(augmentation):
     rng = np.random.default_rng(0)
     corners = np.array([[-0.5, -0.5], [63.5, -0.5], [-0.5, 63.5], [63.5, 63.5]])
-    seen = []
+    shown = []
     for _ in range(100):
         view = draw_view(SHAPE, 64, augmentation, rng)
         where = (corners - 31.5) @ view.matrix.T + view.centre
         assert where.min() >= -0.5 - 1e-9
         assert np.all(where.max(axis=0) <= np.array(SHAPE[::-1]) - 0.5 + 1e-9)
-        seen.append(view.centre)
-    assert np.ptp(np.array(seen), axis=0).min() > 25
+        shown.append(view.centre)
+    assert np.ptp(np.array(shown), axis=0).min() > 25
 
 
 def test_an_image_as_small_as_the_patch_is_turned_by_quarters():
@@ -130,7 +130,7 @@ def test_shading_keeps_to_the_scale():
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"rotation": "some"}, "rotation"),
         ({"zoom": [2, 1]}, "ordered"),
@@ -138,6 +138,6 @@ def test_shading_keeps_to_the_scale():
         ({"zoom": [0, 1]}, "zoom"),
     ],
 )
-def test_bad_settings(values, said):
-    with pytest.raises(RecipeError, match=said):
+def test_bad_settings(values, message):
+    with pytest.raises(RecipeError, match=message):
         Augmentation.from_mapping(values)

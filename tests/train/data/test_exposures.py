@@ -108,7 +108,7 @@ def test_enlarging_keeps_places_and_means(shape, zoom):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"channels": ("HAADF",)}, "segment signals DPC_0, DPC_1, DPC_2, DPC_3 .it has HAADF"),
         ({"sampling": None}, "pixel size"),
@@ -117,9 +117,9 @@ def test_enlarging_keeps_places_and_means(shape, zoom):
         ({"metadata": {}}, "molecule names"),
     ],
 )
-def test_a_corpus_that_lacks_something_is_refused_by_its_name(make_sample, fake_corpus, changes, said):
+def test_a_corpus_that_lacks_something_is_refused_by_its_name(make_sample, fake_corpus, changes, message):
     corpus = fake_corpus([dataclasses.replace(make_sample(i), **changes) for i in range(2)])
-    with pytest.raises(CorpusError, match=f"fake: lacks .*{said}"):
+    with pytest.raises(CorpusError, match=f"fake: lacks .*{message}"):
         require_segments([corpus], 64, structure=True, boxes=True)
 
 

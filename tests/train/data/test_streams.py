@@ -203,8 +203,8 @@ def test_a_stream_through_a_data_loader(corpus, start):
 def test_lists_of_items_are_taken_apart_and_mixed(corpus):
     items = list(CorpusStream(corpus, twice, buffer=16))
     assert sorted(items) == [(n, crop) for n in range(23) for crop in range(2)]
-    apart = [abs(items.index((n, 0)) - items.index((n, 1))) for n in range(23)]
-    assert np.mean(apart) > 4
+    distance = [abs(items.index((n, 0)) - items.index((n, 1))) for n in range(23)]
+    assert np.mean(distance) > 4
     assert items != list(CorpusStream(corpus, twice, buffer=0))
 
 
@@ -251,9 +251,9 @@ def test_segments_become_idpc_images_with_boxes(make_sample):
     assert image.shape == (1, 96, 96)
     assert abs(float(image.mean())) < 1e-3 * float(image.std())
     assert target["boxes"].shape == (4, 4)
-    (cut, seen), *_ = RecordedImages(Degradation(dose=1e5), size=48)(make_sample(), np.random.default_rng(0))
+    (cut, shown), *_ = RecordedImages(Degradation(dose=1e5), size=48)(make_sample(), np.random.default_rng(0))
     assert cut.shape == (1, 48, 48)
-    assert len(seen["boxes"]) == len(seen["species"]) == len(seen["points"])
+    assert len(shown["boxes"]) == len(shown["species"]) == len(shown["points"])
 
 
 def test_measured_images_are_left_as_they_are(tmp_path, write_blobs):
@@ -263,7 +263,7 @@ def test_measured_images_are_left_as_they_are(tmp_path, write_blobs):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"size": 0}, "at least 1"),
         ({"size": 8, "per_sample": 0}, "at least 1"),
@@ -271,8 +271,8 @@ def test_measured_images_are_left_as_they_are(tmp_path, write_blobs):
         ({"augmentation": Augmentation()}, "give their size"),
     ],
 )
-def test_crops_that_make_no_sense(options, said):
-    with pytest.raises(InputError, match=said):
+def test_crops_that_make_no_sense(options, message):
+    with pytest.raises(InputError, match=message):
         RecordedImages(NOISY, **options)
 
 

@@ -126,7 +126,7 @@ def _odd_pair(target, noisy):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"side": 100}, "100 × 100 pixels"),
         ({"names": PAIRS[:6]}, "no pairs for validation"),
@@ -137,7 +137,7 @@ def _odd_pair(target, noisy):
         ({"files": _odd_pair(_png((4000, 4000)), _png((4000, 4000)))}, "4000 × 4000 pixels"),
     ],
 )
-def test_bad_archives(make_zip, options, said):
+def test_bad_archives(make_zip, options, message):
     with pytest.raises(InputError, match=rf"bad\.zip.*{said}"):
         PublishedSource(make_zip("bad.zip", **options), RECIPE)
 

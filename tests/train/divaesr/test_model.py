@@ -22,8 +22,8 @@ def _task(mode, **changes):
     torch.manual_seed(0)
     recipe = DIVAESRRecipe(network=DIVAESRSettings(mode=mode, **TINY), **changes)
     task = DIVAESRTask(recipe.model_dump(mode="json"))
-    task.said = {}
-    task.log_dict = lambda values, **options: task.said.update(
+    task.message = {}
+    task.log_dict = lambda values, **options: task.message.update(
         {k: float(torch.as_tensor(v).detach()) for k, v in values.items()}
     )
     return task
@@ -102,9 +102,9 @@ def test_loss_is_the_sum_of_its_terms(mode, terms):
     task = _task(mode, kl_weight=0.5, lambda_l1=0.2)
     loss = task.loss(_batch(), "train").detach()
     weights = {"train_noise_mse": 1, "train_kl": 0.5, "train_l1": 0.2}
-    assert set(task.said) == {f"train_{name}" for name in terms | {"loss", "mse"}}
-    assert float(loss) == pytest.approx(sum(w * task.said.get(n, 0) for n, w in weights.items()), rel=1e-5)
-    assert task.said["train_kl" if mode != "sr" else "train_l1"] >= 0
+    assert set(task.message) == {f"train_{name}" for name in terms | {"loss", "mse"}}
+    assert float(loss) == pytest.approx(sum(w * task.message.get(n, 0) for n, w in weights.items()), rel=1e-5)
+    assert task.message["train_kl" if mode != "sr" else "train_l1"] >= 0
 
 
 def test_figures_are_those_of_a_direct_computation():
@@ -115,11 +115,11 @@ def test_figures_are_those_of_a_direct_computation():
         restored = task.model(noisy)
         normal = torch.distributions.Normal(restored.mean, torch.exp(restored.log_variance / 2))
         kl = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
-    assert task.said["validation_kl"] == pytest.approx(float(kl), rel=1e-4)
+    assert task.message["validation_kl"] == pytest.approx(float(kl), rel=1e-4)
     noise = torch.nn.functional.mse_loss(restored.noise, noisy - clean)
-    assert task.said["validation_noise_mse"] == pytest.approx(float(noise), rel=1e-5)
+    assert task.message["validation_noise_mse"] == pytest.approx(float(noise), rel=1e-5)
     grey = (restored.output.clamp(0, 1) - target).square().mean() * 255**2
-    assert task.said["validation_mse"] == pytest.approx(float(grey), rel=1e-5)
+    assert task.message["validation_mse"] == pytest.approx(float(grey), rel=1e-5)
 
 
 def test_folded_pixels_unfold():

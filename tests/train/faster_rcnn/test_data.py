@@ -40,7 +40,7 @@ def test_boxes_lie_on_their_molecules(make_sample, fake_corpus, zoom, rotation):
     samples = [make_sample(i, points=[[48, 40]], molecules=CLASSES) for i in range(3)]
     recipe = _recipe(zoom=zoom, clean_share=1.0, high_pass=0.0, augmentation=Augmentation(rotation=rotation))
     data = MoleculeImages([fake_corpus(samples, STILL)], "train", recipe)
-    seen = 0
+    looked_at = 0
     for data.epoch in range(4):
         for images, targets in data:
             for image, target in zip(images, targets, strict=True):
@@ -51,17 +51,17 @@ def test_boxes_lie_on_their_molecules(make_sample, fake_corpus, zoom, rotation):
                     if min(x0, y0) > 0 and max(x1, y1) < 64 * zoom:  # not cut
                         y, x = ndimage.center_of_mass(image[0].numpy() > 0.8 * float(image.max()))
                         assert np.hypot((x0 + x1) / 2 - x - 0.5, (y0 + y1) / 2 - y - 0.5) < 0.7 * zoom
-                        seen += 1
-    assert seen > 5
+                        looked_at += 1
+    assert looked_at > 5
 
 
 def test_boxes_are_cut_at_the_edge_or_drop_out():
     view = View((31.5, 31.5), np.eye(2), 64)
-    there = Boxes(
+    known = Boxes(
         np.array([[-10.5, 10, 9.5, 20], [-20.5, 10, 9.5, 20], [10, 10, 30, 40], [100, 100, 120, 120]]),
         np.array([1, 2, 2, 1]),
     )
-    on = boxes_on(view, there, 0.5)
+    on = boxes_on(view, known, 0.5)
     np.testing.assert_allclose(on.boxes, [[-0.5, 10, 9.5, 20], [10, 10, 30, 40]])
     assert on.classes.tolist() == [1, 2]
     assert len(boxes_on(view, Boxes(np.empty((0, 4)), np.empty(0, np.int64)), 0.5).boxes) == 0
@@ -70,9 +70,9 @@ def test_boxes_are_cut_at_the_edge_or_drop_out():
 def test_boxes_follow_drift(make_sample):
     sample = make_sample(points=[[30, 40], [60, 50]])
     shown = expose(sample, Degradation(tear=2.0, tear_position=0.0), None, np.random.default_rng(0))
-    there = sample_boxes(sample, shown, CLASSES)
-    np.testing.assert_allclose(there.boxes - sample.labels.boxes, [[8, 0, 8, 0]] * 2, atol=1e-6)
-    assert there.classes.tolist() == [1, 2]
+    known = sample_boxes(sample, shown, CLASSES)
+    np.testing.assert_allclose(known.boxes - sample.labels.boxes, [[8, 0, 8, 0]] * 2, atol=1e-6)
+    assert known.classes.tolist() == [1, 2]
     assert sample_boxes(sample, shown, ("molecule",)).classes.tolist() == [1, 1]
 
 
@@ -128,10 +128,10 @@ def test_what_the_detector_sees(zoom):
 def test_a_restorer_changes_images_and_not_boxes(idpc_corpus):
     torch.manual_seed(0)
     restore = partial(restore_image, DIVAESR(DIVAESRSettings(mode="sr", blocks=1, features=4)).eval())
-    ((bare, there),) = MoleculeImages([idpc_corpus], "train", _recipe())
+    ((bare, known),) = MoleculeImages([idpc_corpus], "train", _recipe())
     ((restored, too),) = MoleculeImages([idpc_corpus], "train", _recipe(), restore)
     assert not torch.equal(bare[0], restored[0])
-    assert all(torch.equal(a["boxes"], b["boxes"]) for a, b in zip(there, too, strict=True))
+    assert all(torch.equal(a["boxes"], b["boxes"]) for a, b in zip(known, too, strict=True))
 
 
 @pytest.mark.parametrize("zoom", [1, 2])
@@ -143,13 +143,13 @@ def test_boxes_come_back(make_sample, fake_corpus, zoom):
 
 
 def test_what_a_corpus_lacks(idpc_corpus):
-    for change, said in (
+    for change, message in (
         ({"labels": idpc_corpus[0].labels.where(np.empty(0, int))}, None),
         ({"metadata": {}}, "molecule names"),
     ):
         idpc_corpus[0] = dataclasses.replace(idpc_corpus[1], **change)
-        if said:
-            with pytest.raises(CorpusError, match=said):
+        if message:
+            with pytest.raises(CorpusError, match=message):
                 MoleculeImages([idpc_corpus], "train", _recipe())
         else:
             list(MoleculeImages([idpc_corpus], "train", _recipe()))

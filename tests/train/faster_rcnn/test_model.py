@@ -102,7 +102,7 @@ def test_anchors_lie_on_every_level(network):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"backbone": "resnet18"}, "anchors must list 4 levels for resnet18"),
         ({"anchors": [[8], [16, 20], [32], [64], [128]]}, "the same number of sides"),
@@ -111,8 +111,8 @@ def test_anchors_lie_on_every_level(network):
         ({"backbone": "vgg"}, "backbone"),
     ],
 )
-def test_bad_settings(values, said):
-    with pytest.raises(RecipeError, match=said):
+def test_bad_settings(values, message):
+    with pytest.raises(RecipeError, match=message):
         FasterRCNNSettings.from_mapping(values)
 
 

@@ -79,9 +79,9 @@ def test_dense_takes_several_images(model):
     images = torch.rand(3, 1, 30, 26)
     with torch.inference_mode():
         together = model.dense(images)
-        apart = torch.cat([model.dense(image[None]) for image in images])
+        distance = torch.cat([model.dense(image[None]) for image in images])
     assert together.shape == (3, 2, 10, 6)
-    torch.testing.assert_close(together, apart, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(together, distance, atol=1e-4, rtol=1e-4)
 
 
 def test_dropout_acts_in_training_alone():
