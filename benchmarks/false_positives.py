@@ -9,7 +9,7 @@ found is a false one: false atoms a nm² of image and of support, with the 95 % 
 without Pt is a harder control: its zinc stays.
 
 Recipes with atoms also say on how many images the 95 % interval of the density holds the true one. They give F1 of the
-atoms that count as visible for these weights (`visible` of their card), pooled. Faint atoms below that are background in
+atoms that count as visible for these weights (`visible` of their card), pooled. Fainter atoms are background in
 `f1`, as where the threshold is chosen; in all other figures one that is found is neither right nor wrong. By
 contrast-to-noise recall is known, precision is not, since a false atom has none. So `f1` of a bin is what the detector
 would score were all atoms of that bin, at the first recipe's number of visible atoms a nm² and its own false ones:

@@ -33,7 +33,7 @@ from stemforge.console import progress
 from stemforge.evaluate import score_atoms
 from stemforge.evaluate.likelihoods.calibration import held_out_images
 from stemforge.infer import find_peaks
-from stemforge.train import AtomCrops, SACCNNRecipe, prepare_image
+from stemforge.train import AtomCrops, SACCNNRecipe, subtract_background
 from stemforge.train.sac_cnn.data import cut_crops
 
 THRESHOLDS = special.expit(np.linspace(-4, 8, 49))
@@ -124,7 +124,7 @@ def candidates(
     model: nn.Module, image: NDArray[np.float32], options: argparse.Namespace, part: slice = slice(None)
 ) -> Annotations:
     """Return the peaks on an image, or on its part of these rows and columns, with their likelihood as score."""
-    odds = log_odds(model, prepare_image(image)[part, part], options)
+    odds = log_odds(model, subtract_background(image)[part, part], options)
     nothing = np.zeros((3, *odds.shape), np.float32)
     # Peaks of the log odds, since the likelihood itself saturates.
     found = find_peaks(odds, nothing[:2], nothing[2], float(special.logit(LOWEST)))

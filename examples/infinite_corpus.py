@@ -55,8 +55,8 @@ data.epoch = 1
 crops, classes = next(iter(DataLoader(data, batch_size=400)))
 model.eval()
 with torch.no_grad():
-    message = model(crops).softmax(1)[:, 1]
-right = float(((message > 0.5) == (classes == 1)).float().mean())
+    likelihood = model(crops).softmax(1)[:, 1]
+right = float(((likelihood > 0.5) == (classes == 1)).float().mean())
 
 figure = Figure(figsize=(11, 3.4), layout="constrained")
 left, *panels = figure.subplots(1, 7, width_ratios=[3, 1, 1, 1, 1, 1, 1])
@@ -64,7 +64,7 @@ left.plot(np.arange(1, len(losses) + 1), losses, color="#4477aa")
 left.set(xlabel="batch", ylabel="cross-entropy", title=f"unseen images: {right:.0%} right")
 for axis, i in zip(panels, range(6), strict=True):
     axis.imshow(crops[i, 0], cmap="gray")
-    axis.set_title(f"{'atom' if classes[i] else 'none'}\n{message[i]:.2f}", fontsize=9)
+    axis.set_title(f"{'atom' if classes[i] else 'none'}\n{likelihood[i]:.2f}", fontsize=9)
     axis.axis("off")
 figure.savefig(options.out / "learning.png", dpi=110)
 print(f"{options.out}: loss {losses[0]:.2f} to {losses[-1]:.2f}, {right:.0%} of unseen images' crops right")

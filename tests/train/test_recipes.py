@@ -237,7 +237,7 @@ def test_a_corpus_without_what_is_needed_leaves_no_folder(tmp_path, tiny_corpus,
 )
 def test_cards_are_not_trusted(tmp_path, architecture, settings, message):
     save_weights(tmp_path / "w.safetensors", torch.nn.Linear(2, 2), Card(architecture, settings=settings))
-    with pytest.raises(WeightsError, match=rf"w\.safetensors: .*{said}"):
+    with pytest.raises(WeightsError, match=rf"w\.safetensors: .*{message}"):
         load_weights(tmp_path / "w.safetensors")
 
 

@@ -138,7 +138,7 @@ def _odd_pair(target, noisy):
     ],
 )
 def test_bad_archives(make_zip, options, message):
-    with pytest.raises(InputError, match=rf"bad\.zip.*{said}"):
+    with pytest.raises(InputError, match=rf"bad\.zip.*{message}"):
         PublishedSource(make_zip("bad.zip", **options), RECIPE)
 
 
