@@ -8,7 +8,6 @@ from pydantic import AfterValidator, Field
 
 from stemforge.errors import RecipeError
 from stemforge.settings import Settings
-from stemforge.train.data.augment import Augmentation
 
 
 def _ordered(doses: tuple[float, float]) -> tuple[float, float]:
@@ -111,25 +110,3 @@ class Visible(Settings):
 
     min_cnr: Annotated[float, Field(ge=0)] = 4.0
     ignore_cnr: Annotated[float, Field(ge=0)] = 3.0
-
-
-class DosedRecipe(TrainingRecipe):
-    """What the recipes of both networks for low-dose iDPC images share.
-
-    Parameters
-    ----------
-    doses
-        Each image is shown at a dose drawn log-uniformly between these [e/Å²].
-    clean_share
-        Share of the images shown without counting noise instead.
-    high_pass
-        Spatial frequency below which iDPC images are damped before they are scaled [1/Å]; 0 keeps all. Published
-        pairs are taken as they are.
-    augmentation
-        How much training images are varied.
-    """
-
-    doses: Doses = (300.0, 1e4)
-    clean_share: Annotated[float, Field(ge=0, le=1)] = 0.05
-    high_pass: Annotated[float, Field(ge=0)] = 0.02
-    augmentation: Augmentation = Augmentation()

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from stemforge.train.data.dosed import DosedRecipe
 from stemforge.train.divaesr.model import DIVAESRSettings
-from stemforge.train.recipe import DosedRecipe
 
 
 class DIVAESRRecipe(DosedRecipe):
