@@ -1,34 +1,20 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .atoms.scatter import scatter_single_atoms
-from .from_file import structure_from_file
-from .supports.carbon import amorphous_carbon
-from .supports.carbon_nitride import carbon_nitride
-from .supports.particle import carbon_particle
-from .tags import CLUSTER_ATOM, GUEST, IMPURITY, LIGAND, SINGLE_ATOM, SUPPORT, Tag
-from .view import draw_structure
-from .zeolites.aluminium import substitute_aluminium
-from .zeolites.channels import find_channels
-from .zeolites.frameworks import mfi, zeolite
-from .zeolites.guests import guests_from_cell, place_guest
-
-__all__ = [
-    "CLUSTER_ATOM",
-    "GUEST",
-    "IMPURITY",
-    "LIGAND",
-    "SINGLE_ATOM",
-    "SUPPORT",
-    "Tag",
-    "amorphous_carbon",
-    "carbon_nitride",
-    "carbon_particle",
-    "draw_structure",
-    "find_channels",
-    "guests_from_cell",
-    "mfi",
-    "place_guest",
-    "scatter_single_atoms",
-    "structure_from_file",
-    "substitute_aluminium",
-    "zeolite",
-]
+from .atoms.scatter import scatter_single_atoms as scatter_single_atoms
+from .from_file import structure_from_file as structure_from_file
+from .supports.carbon import amorphous_carbon as amorphous_carbon
+from .supports.carbon_nitride import carbon_nitride as carbon_nitride
+from .supports.particle import carbon_particle as carbon_particle
+from .tags import (
+    CLUSTER_ATOM as CLUSTER_ATOM,
+    GUEST as GUEST,
+    IMPURITY as IMPURITY,
+    LIGAND as LIGAND,
+    SINGLE_ATOM as SINGLE_ATOM,
+    SUPPORT as SUPPORT,
+    Tag as Tag,
+)
+from .view import draw_structure as draw_structure
+from .zeolites.aluminium import substitute_aluminium as substitute_aluminium
+from .zeolites.channels import find_channels as find_channels
+from .zeolites.frameworks import mfi as mfi, zeolite as zeolite
+from .zeolites.guests import guests_from_cell as guests_from_cell, place_guest as place_guest

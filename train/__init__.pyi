@@ -1,88 +1,47 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .atom_net.data import AtomHeatMaps
-from .atom_net.model import AtomNet, AtomNetSettings
-from .atom_net.preparation import standardise_image
-from .atom_net.recipe import AtomNetRecipe
-from .atom_net.task import AtomNetTask
-from .card import Calibration, Card, Counting, Inputs, RestorerFile, log_odds
-from .data.augment import Augmentation, View, draw_view, shade
-from .data.idpc import normalise_image, prepare_idpc
-from .data.streams import CorpusDataset, CorpusStream, RecordedImages, SimulationStream, collate
-from .divaesr.data import RestorationPairs
-from .divaesr.model import DIVAESR, DIVAESRSettings
-from .divaesr.pairs import read_published_pairs
-from .divaesr.recipe import DIVAESRRecipe
-from .divaesr.stitching import restore_image
-from .divaesr.task import DIVAESRTask
-from .faster_rcnn.data import MoleculeImages
-from .faster_rcnn.model import FasterRCNN, FasterRCNNSettings
-from .faster_rcnn.recipe import FasterRCNNRecipe
-from .faster_rcnn.task import FasterRCNNTask
-from .fit import RunOptions, fit
-from .labelled import LabelledImage, labelled_image, visible_atoms
-from .networks import NETWORKS, Network, network
-from .recipe import Visible
-from .sac_cnn.data import AtomCrops, CutAtoms
-from .sac_cnn.model import SACCNN
-from .sac_cnn.preparation import median_filter, subtract_background
-from .sac_cnn.recipe import Crops, SACCNNRecipe
-from .sac_cnn.task import SACCNNTask
-from .weights import find_weights, load_weights, save_weights
-
-__all__ = [
-    "DIVAESR",
-    "NETWORKS",
-    "SACCNN",
-    "AtomCrops",
-    "AtomHeatMaps",
-    "AtomNet",
-    "AtomNetRecipe",
-    "AtomNetSettings",
-    "AtomNetTask",
-    "Augmentation",
-    "Calibration",
-    "Card",
-    "CorpusDataset",
-    "CorpusStream",
-    "Counting",
-    "Crops",
-    "CutAtoms",
-    "DIVAESRRecipe",
-    "DIVAESRSettings",
-    "DIVAESRTask",
-    "FasterRCNN",
-    "FasterRCNNRecipe",
-    "FasterRCNNSettings",
-    "FasterRCNNTask",
-    "Inputs",
-    "LabelledImage",
-    "MoleculeImages",
-    "Network",
-    "RecordedImages",
-    "RestorationPairs",
-    "RestorerFile",
-    "RunOptions",
-    "SACCNNRecipe",
-    "SACCNNTask",
-    "SimulationStream",
-    "View",
-    "Visible",
-    "collate",
-    "draw_view",
-    "find_weights",
-    "fit",
-    "labelled_image",
-    "load_weights",
-    "log_odds",
-    "median_filter",
-    "network",
-    "normalise_image",
-    "prepare_idpc",
-    "read_published_pairs",
-    "restore_image",
-    "save_weights",
-    "shade",
-    "standardise_image",
-    "subtract_background",
-    "visible_atoms",
-]
+from .atom_net.data import AtomHeatMaps as AtomHeatMaps
+from .atom_net.model import AtomNet as AtomNet, AtomNetSettings as AtomNetSettings
+from .atom_net.preparation import standardise_image as standardise_image
+from .atom_net.recipe import AtomNetRecipe as AtomNetRecipe
+from .atom_net.task import AtomNetTask as AtomNetTask
+from .card import (
+    Calibration as Calibration,
+    Card as Card,
+    Counting as Counting,
+    Inputs as Inputs,
+    RestorerFile as RestorerFile,
+    log_odds as log_odds,
+)
+from .data.augment import Augmentation as Augmentation, View as View, draw_view as draw_view, shade as shade
+from .data.idpc import normalise_image as normalise_image, prepare_idpc as prepare_idpc
+from .data.streams import (
+    CorpusDataset as CorpusDataset,
+    CorpusStream as CorpusStream,
+    RecordedImages as RecordedImages,
+    SimulationStream as SimulationStream,
+    collate as collate,
+)
+from .divaesr.data import RestorationPairs as RestorationPairs
+from .divaesr.model import DIVAESR as DIVAESR, DIVAESRSettings as DIVAESRSettings
+from .divaesr.pairs import read_published_pairs as read_published_pairs
+from .divaesr.recipe import DIVAESRRecipe as DIVAESRRecipe
+from .divaesr.stitching import restore_image as restore_image
+from .divaesr.task import DIVAESRTask as DIVAESRTask
+from .faster_rcnn.data import MoleculeImages as MoleculeImages
+from .faster_rcnn.model import FasterRCNN as FasterRCNN, FasterRCNNSettings as FasterRCNNSettings
+from .faster_rcnn.recipe import FasterRCNNRecipe as FasterRCNNRecipe
+from .faster_rcnn.task import FasterRCNNTask as FasterRCNNTask
+from .fit import RunOptions as RunOptions, fit as fit
+from .labelled import (
+    LabelledImage as LabelledImage,
+    labelled_image as labelled_image,
+    visible_atoms as visible_atoms,
+)
+from .networks import NETWORKS as NETWORKS, Network as Network, network as network
+from .recipe import Visible as Visible
+from .sac_cnn.data import AtomCrops as AtomCrops, CutAtoms as CutAtoms
+from .sac_cnn.model import SACCNN as SACCNN
+from .sac_cnn.preparation import median_filter as median_filter, subtract_background as subtract_background
+from .sac_cnn.recipe import Crops as Crops, SACCNNRecipe as SACCNNRecipe
+from .sac_cnn.task import SACCNNTask as SACCNNTask
+from .weights import find_weights as find_weights, load_weights as load_weights, save_weights as save_weights

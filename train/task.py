@@ -1,5 +1,6 @@
 """What every Lightning task has: the network, its recipe, its card in every checkpoint, and a watch over the loss."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import lightning
@@ -8,11 +9,17 @@ from torch import Tensor
 
 from stemforge.errors import InputError
 from stemforge.train.card import CARD_KEY, Card
-from stemforge.train.recipe import TrainingRecipe
 
 
 class Task(lightning.LightningModule):
     """Base of the tasks: the network, its recipe, its card in every checkpoint, and a watch over the loss.
+
+    Parameters
+    ----------
+    recipe
+        Settings of the run.
+    model
+        The network to train.
 
     Raises
     ------
@@ -23,9 +30,14 @@ class Task(lightning.LightningModule):
     monitor: ClassVar[str] = "validation_loss"
     """What decides which epoch is the best; the lower, the better."""
 
-    model: torch.nn.Module
-    recipe: TrainingRecipe
+    optimiser: ClassVar[Callable[..., torch.optim.Optimizer]] = torch.optim.AdamW
+
     card: Card | None = None
+
+    def __init__(self, recipe: Any, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.recipe: Any = recipe
+        self.model: Any = model
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the card, so that a checkpoint is as good as the weights file."""
@@ -55,11 +67,15 @@ class Task(lightning.LightningModule):
         self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
 
-    def scheduled(self, optimiser: torch.optim.Optimizer) -> Any:
-        """Add the recipe's schedule to an optimiser."""
-        if self.recipe.schedule == "constant":
+    def configure_optimizers(self) -> Any:
+        """Return the optimiser with the recipe's schedule."""
+        recipe = self.recipe
+        optimiser = self.optimiser(
+            self.model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        if recipe.schedule == "constant":
             return optimiser
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            optimiser, self.recipe.epochs, self.recipe.learning_rate / 100
+            optimiser, recipe.epochs, recipe.learning_rate / 100
         )
         return {"optimizer": optimiser, "lr_scheduler": schedule}

@@ -32,8 +32,7 @@ from stemforge.train.data.exposures import Exposure, expose, require_segments
 from stemforge.train.data.idpc import shrink
 from stemforge.train.faster_rcnn.data import sample_boxes
 from stemforge.train.labelled import require_atoms, require_signal, visible_atoms
-from stemforge.train.networks import Finds, Restore, molecule_detector, network
-from stemforge.train.networks import restorer as restoring_network
+from stemforge.train.networks import Finds, Restore, molecule_detector, network, restorer as restoring_network
 from stemforge.train.weights import load_weights
 
 DOSES = (100.0, 300.0, 500.0, 1000.0, 1500.0, 3000.0, 6000.0, 1e6)

@@ -17,8 +17,7 @@ from stemforge.infer.crystals.restoration import prepared
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card
-from stemforge.train.networks import Restore, molecule_detector
-from stemforge.train.networks import restorer as restoring_network
+from stemforge.train.networks import Restore, molecule_detector, restorer as restoring_network
 
 TILE = 512
 """Side of the tiles that the detector sees at once [pixel]."""

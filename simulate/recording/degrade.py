@@ -11,8 +11,7 @@ import numpy as np
 from ase.units import _e
 from numpy.typing import NDArray
 from pydantic import model_validator
-from scipy import ndimage
-from scipy import signal as sps
+from scipy import ndimage, signal as sps
 
 from stemforge.errors import InputError
 from stemforge.settings import Fraction, NonNegative, Positive, Random, Settings

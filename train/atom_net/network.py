@@ -42,7 +42,7 @@ class AtomNetNetwork(AtomDetector):
         """Return the task that trains it."""
         from stemforge.train.atom_net.task import AtomNetTask
 
-        return AtomNetTask(recipe.model_dump(mode="json"))
+        return AtomNetTask(recipe, AtomNet(recipe.network).to(memory_format=torch.channels_last))
 
     def prepare(self, image: ArrayLike) -> NDArray[np.float32]:
         """Bring the image to units of its noise, over its local mean."""

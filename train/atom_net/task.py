@@ -1,41 +1,15 @@
 """What AtomNet's training optimises."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from stemforge.train.atom_net.data import HEAT_SIGMA, HeatMaps
-from stemforge.train.atom_net.model import AtomNet
-from stemforge.train.atom_net.recipe import AtomNetRecipe
 from stemforge.train.task import Task
 
 
 class AtomNetTask(Task):
-    """Train AtomNet by the cross-entropy of its heat map and the likelihood of its offsets, with AdamW.
-
-    Parameters
-    ----------
-    recipe
-        Settings of the run, as plain values.
-    """
-
-    recipe: AtomNetRecipe
-    model: AtomNet
-
-    def __init__(self, recipe: dict[str, Any]) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.recipe = AtomNetRecipe.from_mapping(recipe)
-        self.model = AtomNet(self.recipe.network).to(memory_format=torch.channels_last)
-
-    def configure_optimizers(self) -> Any:
-        """Return AdamW with the recipe's schedule."""
-        recipe = self.recipe
-        return self.scheduled(
-            torch.optim.AdamW(self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-        )
+    """Train AtomNet by the cross-entropy of its heat map and the likelihood of its offsets, with AdamW."""
 
     def loss(self, batch: HeatMaps, part: str) -> Tensor:
         """Cross-entropy of the heat map and negative log-likelihood of the offsets; logs both."""

@@ -46,7 +46,7 @@ class FasterRCNNNetwork(MoleculeDetector):
         """Return the task that trains it."""
         from stemforge.train.faster_rcnn.task import FasterRCNNTask
 
-        return FasterRCNNTask(recipe.model_dump(mode="json"))
+        return FasterRCNNTask(recipe, FasterRCNN(recipe.network))
 
     def classes(self, card: Card) -> tuple[str, ...]:
         """Return the names in the card's settings."""

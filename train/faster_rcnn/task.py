@@ -1,40 +1,14 @@
 """What Faster R-CNN's training optimises."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from stemforge.train.faster_rcnn.model import FasterRCNN
-from stemforge.train.faster_rcnn.recipe import FasterRCNNRecipe
 from stemforge.train.task import Task
 
 
 class FasterRCNNTask(Task):
-    """Train Faster R-CNN by the sum of its four losses.
-
-    Parameters
-    ----------
-    recipe
-        Settings of the run, as plain values; ``network.classes`` names what is found.
-    """
-
-    recipe: FasterRCNNRecipe
-    model: FasterRCNN
-
-    def __init__(self, recipe: dict[str, Any]) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.recipe = FasterRCNNRecipe.from_mapping(recipe)
-        self.model = FasterRCNN(self.recipe.network)
-
-    def configure_optimizers(self) -> Any:
-        """Return AdamW with the recipe's schedule: from random weights it needs no warm-up."""
-        recipe = self.recipe
-        return self.scheduled(
-            torch.optim.AdamW(self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-        )
+    """Train Faster R-CNN by the sum of its four losses."""
 
     def loss(self, batch: tuple[list[Tensor], list[dict[str, Tensor]]], part: str) -> Tensor:
         """Loss of images and targets; logs its terms, and F1 of the boxes where it validates."""

@@ -44,7 +44,7 @@ class SACCNNNetwork(AtomDetector):
         """Return the task that trains it."""
         from stemforge.train.sac_cnn.task import SACCNNTask
 
-        return SACCNNTask(recipe.model_dump(mode="json"))
+        return SACCNNTask(recipe, SACCNN(recipe.dropout))
 
     def prepare(self, image: ArrayLike) -> NDArray[np.float32]:
         """Subtract the background and scale to 0 … 1."""

@@ -1,42 +1,18 @@
 """What SAC-CNN's training optimises."""
 
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stemforge.train.sac_cnn.model import SACCNN
-from stemforge.train.sac_cnn.recipe import SACCNNRecipe
 from stemforge.train.task import Task
 
 
 class SACCNNTask(Task):
-    """Train SAC-CNN by cross-entropy with AMSGrad, as published.
+    """Train SAC-CNN by cross-entropy with AMSGrad, as published."""
 
-    Parameters
-    ----------
-    recipe
-        Settings of the run, as plain values, so that they can be stored in a checkpoint.
-    """
-
-    recipe: SACCNNRecipe
-    model: SACCNN
-
-    def __init__(self, recipe: dict[str, Any]) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.recipe = SACCNNRecipe.from_mapping(recipe)
-        self.model = SACCNN(self.recipe.dropout)
-
-    def configure_optimizers(self) -> Any:
-        """Return AMSGrad."""
-        return torch.optim.Adam(
-            self.model.parameters(),
-            lr=self.recipe.learning_rate,
-            weight_decay=self.recipe.weight_decay,
-            amsgrad=True,
-        )
+    optimiser = staticmethod(partial(torch.optim.Adam, amsgrad=True))
 
     def loss(self, batch: tuple[Tensor, Tensor], part: str) -> Tensor:
         """Cross-entropy of crops and classes; logs F1."""

@@ -17,8 +17,7 @@ from stemforge.simulate.planning.deviation import (
     reference_engine,
 )
 from stemforge.simulate.recipe import Engine, SimulationRecipe
-from stemforge.simulate.running import corpus as generate
-from stemforge.simulate.running import cost
+from stemforge.simulate.running import corpus as generate, cost
 from stemforge.simulate.running.audit import audit_samples, audited_samples
 from stemforge.simulate.running.cost import CorpusPlan, extrapolate, plan_corpus
 

@@ -148,7 +148,7 @@ def test_crops_larger_than_the_images_are_refused(folder):
 def test_the_loss_falls_on_one_batch(folder):
     torch.manual_seed(0)
     recipe = small()
-    task = AtomNetTask(recipe.model_dump(mode="json"))
+    task = AtomNetTask(recipe, AtomNet(recipe.network))
     task.log_dict = lambda *args, **kwargs: None
     batch = AtomHeatMaps([Corpus(folder)], "train", recipe).batch(np.arange(3), 0)
     optimiser = torch.optim.AdamW(task.parameters(), 5e-3)

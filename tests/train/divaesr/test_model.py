@@ -21,7 +21,7 @@ def _network(mode="divaesr", **changes):
 def _task(mode, **changes):
     torch.manual_seed(0)
     recipe = DIVAESRRecipe(network=DIVAESRSettings(mode=mode, **TINY), **changes)
-    task = DIVAESRTask(recipe.model_dump(mode="json"))
+    task = DIVAESRTask(recipe, DIVAESR(recipe.network))
     task.message = {}
     task.log_dict = lambda values, **options: task.message.update(
         {k: float(torch.as_tensor(v).detach()) for k, v in values.items()}
