@@ -44,13 +44,13 @@ def _in_region(positions: Array, region: Region) -> NDArray[np.bool_]:
     return (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
 
 
-def _require_room(number: int, apart: float, area: float, layers: float, areal_density: float) -> None:
+def _require_room(number: int, spacing: float, area: float, layers: float, areal_density: float) -> None:
     """Refuse before any work what no random placement can reach: discs on so many layers of the area."""
-    most = _DISC_LIMIT * layers * area / (np.pi / 4 * apart**2)
+    most = _DISC_LIMIT * layers * area / (np.pi / 4 * spacing**2)
     require(
         number <= most,
         "areal_density",
-        f"at most about {100 * most / area:.3g} per nm² where sites lie {apart:.3g} Å apart",
+        f"at most about {100 * most / area:.3g} per nm² where sites lie {spacing:.3g} Å apart",
         areal_density,
         "Lower areal_density, min_distance or cluster_size.",
     )
@@ -188,16 +188,16 @@ def scatter_single_atoms(
 
     shapes = rafts(bond)
     reach = np.linalg.norm(shapes[most], axis=1).max() if cluster_fraction > 0 else 0.0
-    apart = min_distance + 2 * reach
+    spacing = min_distance + 2 * reach
     require(
-        0 < apart <= edges.min(),
+        0 < spacing <= edges.min(),
         "min_distance",
-        f"such that sites ({apart:.3g} Å apart with their clusters) fit into the cell",
+        f"such that sites ({spacing:.3g} Å apart with their clusters) fit into the cell",
         min_distance,
     )
-    layers = 1 + float(np.ptp(base.positions[:, 2])) / apart
+    layers = 1 + float(np.ptp(base.positions[:, 2])) / spacing
     on_surface = placement == "surface"
-    _require_room(number, apart, area, min(2.0, layers) if on_surface else layers, areal_density)
+    _require_room(number, spacing, area, min(2.0, layers) if on_surface else layers, areal_density)
 
     surface = Surface(base) if on_surface else None
     inside = base.positions[_in_region(base.positions, region)]
@@ -213,14 +213,14 @@ def scatter_single_atoms(
             centre = inside[rng.integers(len(inside), size=n)]
             members, side = turn_inside(centre, shapes[size], rng)
         rows = np.column_stack([centre, side, size, members.reshape(n, -1)])
-        return rows[_in_region(centre, region) & _clear_of(centre, earlier, apart, edges)]
+        return rows[_in_region(centre, region) & _clear_of(centre, earlier, spacing, edges)]
 
     box = (float(edges[0]), float(edges[1]), float(support.cell.lengths()[2]))
-    rows = random_packing(draw, number, box=box, min_distance=apart, columns=5 + 3 * LARGEST_RAFT)
+    rows = random_packing(draw, number, box=box, min_distance=spacing, columns=5 + 3 * LARGEST_RAFT)
     require(
         len(rows) == number,
         "areal_density",
-        f"at most about {100 * len(rows) / area:.3g} per nm² where sites lie {apart:.3g} Å apart",
+        f"at most about {100 * len(rows) / area:.3g} per nm² where sites lie {spacing:.3g} Å apart",
         areal_density,
         "Lower areal_density, min_distance or cluster_size.",
     )
