@@ -23,7 +23,7 @@ from stemforge.evaluate.images.quality import Scaling, image_quality
 from stemforge.infer import atom_finder, choose_atoms, detect_boxes
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import Degradation
-from stemforge.simulate.recording.record import Recording, at_dose, corpus_degradation, record
+from stemforge.simulate.recording.record import Recording, corpus_degradation, record
 from stemforge.train import DIVAESR, SACCNN, AtomNet, Card, Crops, FasterRCNN, detector_input, load_weights
 from stemforge.train import restore_image as restore
 from stemforge.train.data.batches import require_sampling, split_corpora
@@ -253,7 +253,7 @@ def _finding(job: _Job, model: torch.nn.Module) -> _Scorer:
         for index in indices:
             sample = job.corpus[index]
             first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
-            recording = record(first, at_dose(job.degradation, dose), job.rng(index, dose))
+            recording = record(first, job.degradation.at_dose(dose), job.rng(index, dose))
             visible = recording.labels.where(visible_atoms(recording.labels, crops)[0])
             figures: dict[str, float | None] = {"f1": None, "precision": None, "recall": None}
             try:

@@ -11,7 +11,7 @@ from torch import Tensor
 from stemforge.corpus.reader import Corpus
 from stemforge.errors import CorpusError, MicrographError
 from stemforge.simulate import Degradation
-from stemforge.simulate.recording.record import at_dose, corpus_degradation
+from stemforge.simulate.recording.record import corpus_degradation
 from stemforge.train.data.augment import PLAIN, draw_view
 from stemforge.train.data.batches import EpochBatches, Item, split_corpora
 from stemforge.train.preprocess import standardise_image
@@ -136,7 +136,7 @@ class AtomHeatMaps(EpochBatches):
 
     def _degradation(self, corpus: Corpus) -> Degradation | None:
         own = corpus_degradation(corpus)
-        return own if own is None or self.recipe.doses is None else at_dose(own, self.recipe.doses)
+        return own if own is None or self.recipe.doses is None else own.at_dose(self.recipe.doses)
 
     def _crops(self, item: Item, epoch: int) -> list[tuple[NDArray[np.float32], ...]]:
         recipe = self.recipe
