@@ -208,8 +208,11 @@ def export(
     """
     from stemforge.console import say
     from stemforge.corpus.reader import Corpus
+    from stemforge.errors import InputError
     from stemforge.simulate import Export, export_corpus
 
+    if dose and clean:
+        raise InputError("give either --dose or --clean")
     values = {
         "format": format,
         "doses": dose or (),

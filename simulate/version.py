@@ -1,7 +1,10 @@
 """The version of a recipe's layout, and what to do with a recipe or corpus of an older one."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
+
+from stemforge.errors import CorpusError
 
 VERSION: Final = 2
 """Version of the layout: part of a recipe's hash, and stored with its corpus. 1 stated no version."""
@@ -29,6 +32,21 @@ def older_layout(recipe: Mapping[str, Any]) -> str | None:
     if not changed and recipe.get("version", VERSION) != VERSION:
         changed.append(f"version {recipe['version']}, this stemforge reads version {VERSION}")
     return "; ".join(changed) or None
+
+
+def refuse_older(recipe: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a corpus that was made from a recipe of another layout.
+
+    Raises
+    ------
+    CorpusError
+        Names the fields that changed.
+    """
+    changed = older_layout(recipe)
+    if changed:
+        raise CorpusError(
+            f"{folder}: was made from a recipe of an older layout ({changed}); simulate it again into a new folder"
+        )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

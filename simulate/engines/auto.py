@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag
 
 from stemforge.errors import InputError
-from stemforge.simulate.engines.common import EngineSettings
+from stemforge.simulate.engines.common import EngineSettings, Image, Rng
 from stemforge.simulate.engines.kernels import Kernels
 from stemforge.simulate.engines.multislice import AbtemEngine, Multislice
 from stemforge.simulate.engines.prism import Prism
@@ -45,14 +43,7 @@ class Auto(AbtemEngine):
         """Refuse what the engines that it may stand for cannot do."""
         self._prism().check(microscope, scan)
 
-    def image(
-        self,
-        atoms: Atoms,
-        microscope: Microscope,
-        scan: Scan,
-        focus: float,
-        rng: np.random.Generator | None = None,
-    ) -> NDArray[np.float32]:
+    def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
         """Refuse: an engine must be chosen first."""
         raise InputError("engine.name: auto stands for another engine; choose_engine(recipe) finds which")
 

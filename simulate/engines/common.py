@@ -16,6 +16,12 @@ from stemforge.settings import Settings
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
 
+Image = NDArray[np.float32]
+"""Fraction of incident electrons, shape (channels, height, width)."""
+Rng = np.random.Generator | None
+Cost = tuple[float, float]
+"""Seconds [s] and memory [byte]."""
+
 
 @dataclass(frozen=True)
 class Extent:
@@ -49,14 +55,7 @@ class EngineSettings(Settings):
         """Name as a table shows it."""
         return self.name
 
-    def image(
-        self,
-        atoms: Atoms,
-        microscope: Microscope,
-        scan: Scan,
-        focus: float,
-        rng: np.random.Generator | None = None,
-    ) -> NDArray[np.float32]:
+    def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
         """Image a structure.
 
         Parameters
@@ -111,9 +110,7 @@ class EngineSettings(Settings):
         """Say whether one image may take hours, so that its cost is estimated and not measured."""
         return False
 
-    def cost(
-        self, microscope: Microscope, piece: Extent, whole: Extent, seconds: float
-    ) -> tuple[float, float]:
+    def cost(self, microscope: Microscope, piece: Extent, whole: Extent, seconds: float) -> Cost:
         """Estimate what a whole image takes from what a piece of it took.
 
         Parameters

@@ -29,7 +29,7 @@ from stemforge.cache import cache_folder
 from stemforge.errors import InputError, WriteError
 from stemforge.files import write_whole
 from stemforge.simulate.detectors import Rings
-from stemforge.simulate.engines.common import EngineSettings
+from stemforge.simulate.engines.common import EngineSettings, Image, Rng
 from stemforge.simulate.engines.grid import Grid, make_grid
 from stemforge.simulate.engines.multislice import Multislice, scan_single_atom
 from stemforge.simulate.microscope import Microscope
@@ -70,14 +70,7 @@ class Kernels(EngineSettings):
         _refuse_segments(microscope)
         super().check(microscope, scan)
 
-    def image(
-        self,
-        atoms: Atoms,
-        microscope: Microscope,
-        scan: Scan,
-        focus: float,
-        rng: np.random.Generator | None = None,
-    ) -> NDArray[np.float32]:
+    def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
         """Image a structure, periodic in x and y; parameters as in :meth:`EngineSettings.image`."""
         _refuse_segments(microscope)
         device = "cuda" if self.device == "gpu" else "cpu"

@@ -10,11 +10,21 @@ from pydantic import Field
 from scipy import fft
 
 from stemforge.errors import InputError
-from stemforge.simulate.engines.common import EngineSettings, Extent, matched_probe, reproducible
+from stemforge.simulate.engines.common import (
+    Cost,
+    EngineSettings,
+    Extent,
+    Image,
+    Rng,
+    matched_probe,
+    reproducible,
+)
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
 
 _BATCH_BYTES = 64 * 2**20
+
+Array = NDArray[np.float64]
 
 
 class AbtemEngine(EngineSettings):
@@ -36,21 +46,11 @@ class AbtemEngine(EngineSettings):
 
     def check(self, microscope: Microscope, scan: Scan) -> None:
         """Refuse a potential too coarse for the detectors, and a turned or shifted raster."""
-        super().check(microscope, scan)
-        self._check_sampling(microscope)
-
-    def _check_sampling(self, microscope: Microscope) -> None:
         if self.sampling is not None:
             microscope.check_antialias(microscope.wavelength / (3 * self.sampling) * 1e3, self.sampling)
+        super().check(microscope, scan)
 
-    def image(
-        self,
-        atoms: Atoms,
-        microscope: Microscope,
-        scan: Scan,
-        focus: float,
-        rng: np.random.Generator | None = None,
-    ) -> NDArray[np.float32]:
+    def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
         """Image a structure with abTEM; parameters as in :meth:`EngineSettings.image`."""
         x0, y0 = scan.origin((atoms.cell[0, 0], atoms.cell[1, 1]))
         width, height = scan.field_of_view
@@ -64,9 +64,7 @@ class AbtemEngine(EngineSettings):
         # abTEM is [x, y] and averages over the phonons itself.
         return np.ascontiguousarray(np.swapaxes(total, 1, 2), dtype=np.float32)
 
-    def _scan(
-        self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan
-    ) -> NDArray[np.float64]:
+    def _scan(self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan) -> Array:
         """Image at one focus, shape (channels, x, y)."""
         raise NotImplementedError
 
@@ -107,9 +105,7 @@ class Multislice(AbtemEngine):
 
     name: Literal["multislice"] = "multislice"
 
-    def _scan(
-        self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan
-    ) -> NDArray[np.float64]:
+    def _scan(self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan) -> Array:
         """Scan in batches of positions; abTEM would hold all positions' waves at once."""
         probe = microscope.probe(depth)
         probe.grid.match(potential)
@@ -129,9 +125,7 @@ class Multislice(AbtemEngine):
             raise InputError("engine: with a segmented detector prism can be checked")
         return self
 
-    def cost(
-        self, microscope: Microscope, piece: Extent, whole: Extent, seconds: float
-    ) -> tuple[float, float]:
+    def cost(self, microscope: Microscope, piece: Extent, whole: Extent, seconds: float) -> Cost:
         """Estimate seconds, growing with probe positions, grid points and slices, and memory [byte]."""
         deeper = max(whole.depth, 1.0) / max(piece.depth, 1.0)
         grown = seconds * whole.positions / piece.positions * (whole.area / piece.area) * deeper
@@ -164,7 +158,7 @@ def _configurations(
     return abtem.AtomsEnsemble([snapped(rng.normal(0, sigma, (len(atoms), 2))) for _ in range(number)])
 
 
-def channels_of(measured: Any) -> NDArray[np.float64]:
+def channels_of(measured: Any) -> Array:
     """Return what abTEM measured as one array for each channel, shape (channels, *scan)."""
     # abTEM gives a list where several detectors are asked for.
     measured = measured if isinstance(measured, list | tuple) else [measured]
@@ -179,7 +173,7 @@ def channels_of(measured: Any) -> NDArray[np.float64]:
 
 def scan_single_atom(
     symbol: str, microscope: Microscope, cell: float, gpts: int, sampling: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Array, Array]:
     """Image one still atom in focus with multislice.
 
     Parameters

@@ -5,12 +5,11 @@ from typing import Annotated, Any, Literal
 import abtem
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 from pydantic import Field
 
 from stemforge.errors import InputError
-from stemforge.simulate.engines.common import EngineSettings, Extent
-from stemforge.simulate.engines.multislice import AbtemEngine, Multislice, channels_of
+from stemforge.simulate.engines.common import Cost, EngineSettings, Extent, Image, Rng
+from stemforge.simulate.engines.multislice import AbtemEngine, Array, Multislice, channels_of
 from stemforge.simulate.engines.segmented import segmented_signal
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
@@ -41,21 +40,13 @@ class Prism(AbtemEngine):
 
     def check(self, microscope: Microscope, scan: Scan) -> None:
         """Refuse a potential too coarse for the detectors, and what goes with a segmented detector alone."""
-        if microscope.detectors.segmented and self.interpolation > 1:
-            raise InputError("engine.interpolation: must be 1 with a segmented detector")
         if microscope.detectors.segmented:
-            self._check_sampling(microscope)
-        else:
-            super().check(microscope, scan)
+            if self.interpolation > 1:
+                raise InputError("engine.interpolation: must be 1 with a segmented detector")
+            scan = scan.replace(rotation=0.0, shift=(0.0, 0.0))  # tiles are imaged for any raster
+        super().check(microscope, scan)
 
-    def image(
-        self,
-        atoms: Atoms,
-        microscope: Microscope,
-        scan: Scan,
-        focus: float,
-        rng: np.random.Generator | None = None,
-    ) -> NDArray[np.float32]:
+    def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
         """Image a structure; parameters as in :meth:`EngineSettings.image`."""
         if not microscope.detectors.segmented:
             return super().image(atoms, microscope, scan, focus, rng)
@@ -69,9 +60,7 @@ class Prism(AbtemEngine):
             device=self.device,
         )
 
-    def _scan(
-        self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan
-    ) -> NDArray[np.float64]:
+    def _scan(self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan) -> Array:
         matrix = abtem.SMatrix(
             potential=potential,
             energy=microscope.energy,
@@ -94,9 +83,7 @@ class Prism(AbtemEngine):
         sampling = round(share * microscope.coarsest_sampling, 6)
         return self.replace(sampling=sampling, slice_thickness=thickness)
 
-    def cost(
-        self, microscope: Microscope, piece: Extent, whole: Extent, seconds: float
-    ) -> tuple[float, float]:
+    def cost(self, microscope: Microscope, piece: Extent, whole: Extent, seconds: float) -> Cost:
         """Estimate seconds and memory [byte].
 
         Most of the time builds the scattering matrix: it grows with beams (in proportion to the area), grid points

@@ -141,7 +141,7 @@ def _check_fit(corpus: Corpus, export: Export) -> int:
     if export.format == "coco" and first.labels.boxes is None and first.sampling is None:
         raise CorpusError(
             f"{corpus.folder}: has no pixel size, so boxes of {export.box:g} Å cannot be drawn around its atoms; "
-            "ingest the images with --sampling"
+            "ingest the images with their pixel size (sampling)"
         )
     if export.min_cnr is not None and "cnr" not in first.labels.columns:
         raise InputError(f"min_cnr: the labels of {corpus.folder} state no contrast-to-noise")

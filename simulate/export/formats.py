@@ -262,7 +262,7 @@ class CocoWriter:
         elif item.sample.sampling is None:
             raise CorpusError(
                 f"sample {item.sample.index}: has no pixel size, so a box of {self.box:g} Å cannot be drawn; ingest "
-                "the images with --sampling"
+                "the images with their pixel size (sampling)"
             )
         else:
             half = self.box / item.sample.sampling / 2

@@ -16,7 +16,7 @@ from stemforge.simulate.labels.visibility import Texture, visibility
 from stemforge.simulate.recording.degrade import Degradation, degrade
 from stemforge.simulate.recording.idpc import idpc_image
 from stemforge.simulate.stages import Stage, random_stream
-from stemforge.simulate.version import older_layout
+from stemforge.simulate.version import refuse_older
 
 IDPC = "iDPC"
 """Name of the channel that four segments are integrated to."""
@@ -116,12 +116,7 @@ def corpus_degradation(corpus: Corpus) -> Degradation | None:
     """
     if corpus.kind == "measured":
         return None
-    changed = older_layout(corpus.recipe)
-    if changed:
-        raise CorpusError(
-            f"{corpus.folder}: was made from a recipe of an older layout ({changed}); simulate it again "
-            "into a new folder"
-        )
+    refuse_older(corpus.recipe, corpus.folder)
     return Degradation.from_mapping(
         corpus.recipe.get("degradation", {}), source=str(corpus.folder / "recipe.yaml")
     )

@@ -20,7 +20,7 @@ from stemforge.simulate.running.audit import audit_samples, audited_samples
 from stemforge.simulate.running.shards import Failure, Job, Outcome, shards_here, usable_cores
 from stemforge.simulate.running.stopping import StopSignals
 from stemforge.simulate.sample import check_recipe
-from stemforge.simulate.version import older_layout
+from stemforge.simulate.version import refuse_older
 
 FAILED = "failed.json"
 """File beside the shards that lists, with tracebacks, the shards that the last run could not make."""
@@ -99,7 +99,8 @@ def simulate_corpus(
     audited = [] if audit is None else audited_samples(recipe, audit)
     check_recipe(recipe)
     folder = Path(folder).absolute()
-    _refuse_older(folder)
+    if (folder / HEADER).is_file():
+        refuse_older(read_recipe(folder)[0], folder)
     with StopSignals() as signals, contextlib.ExitStack() as stack:
         client = None
         if scheduler is not None:
@@ -140,19 +141,6 @@ def simulate_corpus(
         found.to_json(folder / AUDIT)
         say(f"audit: {found}; {folder / AUDIT}")
     return corpus
-
-
-def _refuse_older(folder: Path) -> None:
-    """Refuse to extend a corpus that a recipe of an older layout made."""
-    if not (folder / HEADER).is_file():
-        return
-    recipe, _, kind = read_recipe(folder)
-    changed = older_layout(recipe) if kind == "simulated" else None
-    if changed:
-        raise CorpusError(
-            f"{folder}: holds a corpus that was made from a recipe of an older layout ({changed}); simulate "
-            "again into a new folder"
-        )
 
 
 def _follow(job: Job, outcomes: Generator[Outcome, None, None], missing: list[int], quiet: bool) -> None:

@@ -1,5 +1,6 @@
 """Microscope and raster: presets, wavelength, limits."""
 
+import numpy as np
 import pytest
 
 from stemforge import InputError, RecipeError
@@ -59,6 +60,15 @@ def test_detector_beyond_the_antialias_limit_says_what_would_do():
         match=r"detectors: outer angle 185 mrad of HAADF .* limit 92 mrad .*engine\.sampling to 0\.0\d+",
     ):
         microscope.check_antialias(92.5, 2 * coarsest)
+
+
+def test_the_focal_series_has_the_spread_and_probe_positions_the_nyquist_distance():
+    changes, weights = Microscope(focal_spread=20.0).focal_series
+    assert (weights.sum(), (weights * changes).sum()) == pytest.approx((1, 0))
+    assert np.sqrt((weights * changes**2).sum()) == pytest.approx(20)
+    assert [each.tolist() for each in Microscope().focal_series] == [[0.0], [1.0]]
+    assert Microscope(preset="low-dose-idpc").nyquist_sampling == pytest.approx(0.328, abs=1e-3)
+    assert Microscope().potential_sampling < Microscope().coarsest_sampling
 
 
 def test_scan_geometry():

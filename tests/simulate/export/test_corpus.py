@@ -358,7 +358,7 @@ def test_corpora_that_lack_what_is_wanted(molecules, tmp_path, write_blobs):
     measured = Corpus(write_blobs(tmp_path / "m", 1, size=40, sampling=None))
     for corpus, format, options, message in (
         (bare, "extxyz", {}, "store_structures"),
-        (measured, "coco", {}, "--sampling"),
+        (measured, "coco", {}, "no pixel size"),
         (measured, "tiff", {"doses": [1e3]}, "measured images"),
         (molecules, "coco", {"min_cnr": 3.0}, "no contrast-to-noise"),
     ):

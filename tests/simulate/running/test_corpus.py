@@ -272,7 +272,9 @@ def test_a_corpus_of_an_older_layout_must_be_made_again(tmp_path, fields, change
     older.write(0, [sample])
     with pytest.raises(CorpusError, match=rf"older layout \(.*{changed}.*simulate it again"):
         corpus_degradation(Corpus(tmp_path))
-    with pytest.raises(CorpusError, match=rf"older layout \(.*{changed}.*simulate again into a new folder"):
+    with pytest.raises(
+        CorpusError, match=rf"older layout \(.*{changed}.*simulate it again into a new folder"
+    ):
         simulate_corpus(tiny(), tmp_path, workers=1, quiet=True)
 
 
