@@ -31,8 +31,8 @@ def simulate(
     Parameters
     ----------
     recipe
-        A YAML file, or the name of a recipe that ships with stemforge: pt-nc, fe-c3n4, zsm5-idpc,
-        zsm5-columns, quickstart.
+        A YAML file, or the name of a recipe that ships with stemforge: fe-c3n4, metal-free, pt-clusters, pt-nc,
+        quickstart, zsm5-columns, zsm5-idpc.
     overrides
         Fields of the recipe by dotted name.
     out
@@ -96,7 +96,8 @@ def plan(
     Parameters
     ----------
     recipe
-        A YAML file, or the name of a recipe that ships with stemforge.
+        A YAML file, or the name of a recipe that ships with stemforge: fe-c3n4, metal-free, pt-clusters, pt-nc,
+        quickstart, zsm5-columns, zsm5-idpc.
     overrides
         Fields of the recipe by dotted name.
     num
