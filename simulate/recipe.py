@@ -43,7 +43,7 @@ class SimulationRecipe(Settings):
     focus
         Depth of the focal plane as a fraction of the structure: 0 its entrance side, 1 its exit side.
     degradation
-        What a reader of the corpus does to the noise-free signal unless told otherwise.
+        What a reader of the corpus does to the noise-free signal unless another degradation is given.
     reference_dose
         Dose at which labels state their contrast-to-noise [e/Å²].
     store_structures

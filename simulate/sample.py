@@ -44,7 +44,7 @@ def simulate_sample(recipe: SimulationRecipe, index: int, *, engine: Engine | No
     """
     try:
         drawn, atoms = recipe.build(index)
-    except (OSError, TypeError, ValueError) as error:  # a builder's own word on its parameters
+    except (OSError, TypeError, ValueError) as error:  # of the builder, about its parameters
         raise InputError(f"recipe '{recipe.name}', structure of sample {index}: {error}") from error
     focus = drawn.focus_depth(atoms)
     drawn = drawn.replace(engine=engine or planned_engine(recipe))

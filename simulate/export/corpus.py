@@ -191,7 +191,7 @@ def _writer(corpus: Corpus, out: Path, export: Export, channel: int, info: dict[
 
 
 def _file_name(name: str, taken: set[str]) -> str:
-    """Make a name, which comes from a file and may be anything, fit for a new file of its own."""
+    """Make a name, which comes from a file and may be anything, fit for a new file."""
     safe = re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "image"
     unique, number = safe, 1
     while unique in taken:

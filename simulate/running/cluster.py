@@ -224,7 +224,7 @@ def shards_on(client: Client, job: Job, shards: Iterable[int]) -> Generator[Outc
         yield Outcome(-1, stop="the connection to the scheduler was lost; start it again")
     finally:
         if not finished and client.status == "running":
-            # A thread cannot be stopped from outside: workers are told, and look before each image.
+            # A thread cannot be stopped from outside: workers learn of it, and look before each image.
             with contextlib.suppress(Exception):
                 client.run(_give_up, run, on_error="ignore")
 

@@ -116,7 +116,7 @@ def scatter_single_atoms(
     Returns
     -------
     ase.Atoms
-        Support, then scattered atoms, then ligands, told apart by their `Tag`. The cell grows along z where
+        Support, then scattered atoms, then ligands, distinguished by their `Tag`. The cell grows along z where
         atoms stand out, and keeps the margins of the support, or 2 Å where those are less.
 
     Raises
