@@ -224,6 +224,6 @@ def export(
         "channel": channel,
         "min_cnr": min_cnr,
     }
-    settings = Export.from_mapping(values, source="stemforge export")
+    settings = Export.from_mapping(values, source="export")
     number = export_corpus(Corpus(corpus), out, settings, quiet=progress.quiet)
     say(f"{out}: {number} {'structures' if format == 'extxyz' else 'images'} as {format}")
