@@ -25,7 +25,7 @@ RECIPE = {
     "seed": 3,
     "shard_size": 2,
     "support": {"kind": "amorphous_carbon", "thickness": {"uniform": [8, 14]}},
-    "microscope": {"preset": "nion-ultrastem-100", "detectors": {"HAADF": [90, 185]}},
+    "microscope": {"preset": "nion-ultrastem-100", "detectors": {"rings": {"HAADF": [90, 185]}}},
     "scan": {"shape": [24, 32], "sampling": 0.4, "margin": 3},
     "degradation": {"dose": 1e4},
 }

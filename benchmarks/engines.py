@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stemforge.simulate import Microscope, Scan, abtem_signal, kernel_signal
+from stemforge.simulate import Kernels, Microscope, Multislice, Prism, Scan
 from stemforge.structures import Tag, amorphous_carbon, scatter_single_atoms
 
 
@@ -26,10 +26,10 @@ def cube(side: float, seed: int = 1):
     return atoms
 
 
-def timed(function, *args, **kwargs):
-    """Return a result and the seconds it took."""
+def timed(engine, *where):
+    """Return an engine's image and the seconds it took."""
     start = time.perf_counter()
-    return function(*args, **kwargs), time.perf_counter() - start
+    return engine.image(*where, np.random.default_rng(3)), time.perf_counter() - start
 
 
 def compare(side: float, probes: int, phonons: int, thickness: float) -> dict:
@@ -37,21 +37,17 @@ def compare(side: float, probes: int, phonons: int, thickness: float) -> dict:
     atoms = cube(side)
     microscope = Microscope(preset="nion-ultrastem-100")
     focus = float(atoms.positions[:, 2].max()) - 2
-    raster = Scan.model_construct(shape=(probes, probes), sampling=side / probes, margin=0.0)
+    raster = Scan.of_any_size((probes, probes), side / probes)
     common = {"frozen_phonons": phonons, "slice_thickness": thickness}
-    kernel_signal(atoms, microscope, raster, focus)  # object functions are cached from here on
-    fast, fast_s = timed(kernel_signal, atoms, microscope, raster, focus)
-    slow, slow_s = timed(
-        abtem_signal, atoms, microscope, raster, focus, rng=np.random.default_rng(3), **common
-    )
-    prism, prism_s = timed(
-        abtem_signal, atoms, microscope, raster, focus, rng=np.random.default_rng(3), algorithm="prism",
-        interpolation=2, **common,
-    )  # fmt: skip
+    where = (atoms, microscope, raster, focus)
+    timed(Kernels(), *where)  # object functions are cached from here on
+    fast, fast_s = timed(Kernels(), *where)
+    slow, slow_s = timed(Multislice(**common), *where)
+    prism, prism_s = timed(Prism(interpolation=2, **common), *where)
     result = {"atoms": len(atoms), "probes": probes**2, "seconds": {"kernels": fast_s, "multislice": slow_s}}
     result["seconds"]["prism_2"] = prism_s
     result["speed_ratio_kernels"] = slow_s / fast_s
-    for channel, name in enumerate(microscope.detectors):
+    for channel, name in enumerate(microscope.channels):
         a, b, p = fast[channel], slow[channel], prism[channel]
         result[name] = {
             "kernels_correlation": float(np.corrcoef(a.ravel(), b.ravel())[0, 1]),
@@ -65,7 +61,7 @@ def compare(side: float, probes: int, phonons: int, thickness: float) -> dict:
 
 def peaks(atoms, element: str, microscope: Microscope, focus: float, image, common: dict) -> list[float]:
     """Peak over mean level, kernels divided by multislice, of each atom of an element."""
-    spot = Scan.model_construct(shape=(3, 3), sampling=0.3, margin=0.0)
+    spot = Scan.of_any_size((3, 3), 0.3)
     chosen = (atoms.get_tags() == Tag.SINGLE_ATOM) & (atoms.symbols == element)
     ratios = []
     for position in atoms.positions[chosen]:
@@ -73,8 +69,8 @@ def peaks(atoms, element: str, microscope: Microscope, focus: float, image, comm
         middle = np.diag(atoms.cell)[:2] / 2 - 0.15  # pixel (1, 1) of the 3 × 3 raster
         moved.positions[:, :2] += middle - position[:2]
         moved.wrap(pbc=(True, True, False))
-        high = kernel_signal(moved, microscope, spot, focus)[0].max()
-        true = abtem_signal(moved, microscope, spot, focus, rng=np.random.default_rng(3), **common)[0].max()
+        high = Kernels().image(moved, microscope, spot, focus)[0].max()
+        true = timed(Multislice(**common), moved, microscope, spot, focus)[0][0].max()
         ratios.append(round(float((high - image.mean()) / (true - image.mean())), 3))
     return ratios
 

@@ -162,7 +162,7 @@ def main(options: argparse.Namespace) -> dict[str, Any]:
         for name in options.recipe:
             recipe = SimulationRecipe.load(name, overrides)
             kept = tuple(s for s in recipe.single_atoms if s.element not in options.without)
-            recipe = recipe.model_copy(update={"single_atoms": kept})
+            recipe = recipe.replace(single_atoms=kept)
             for index in range(options.num):
                 sample = simulate_sample(recipe, index)
                 rng = recording_rng({"seed": recipe.seed}, index)

@@ -62,7 +62,7 @@ def training_recipe(options: argparse.Namespace, card: Card | None, seed: int) -
     network = {} if card is None else {"network": dict(card.settings)}
     recipe = AtomNetRecipe.load("atom-net" if options.scratch else "atom-net-fine-tuning", asked | network)
     # One sample of each corpus validates, however small the share.
-    return recipe.model_copy(update={"validation": 1e-6, "patience": recipe.epochs, "seed": seed})
+    return recipe.replace(validation=1e-6, patience=recipe.epochs, seed=seed)
 
 
 def training_corpora(real: Corpus, places: NDArray[np.int64], options: argparse.Namespace) -> list[Corpus]:

@@ -21,14 +21,15 @@ import tifffile
 from scipy import ndimage
 
 from stemforge.simulate import (
+    Auto,
     Degradation,
     Microscope,
     Scan,
     degrade,
     idpc_image,
-    plan_segmented,
     segmented_signal,
 )
+from stemforge.simulate.planning.deviation import Piece
 from stemforge.structures import zeolite
 
 DOSES = (500, 1000, 1500, 3000, 4500, 6000)
@@ -39,22 +40,19 @@ FOCUS = 0.0
 def raster(atoms, shape: tuple[int, int]) -> Scan:
     """Cover the structure's cell with so many pixels; they are square to 0.3 %."""
     width = float(atoms.cell[0, 0])
-    return Scan.model_construct(
-        shape=shape, sampling=width / shape[1], margin=0.0, rotation=0.0, shift=(0.0, 0.0)
-    )
+    return Scan.of_any_size(shape, width / shape[1])
 
 
 def planned_against_plain(atoms) -> dict:
     """Time and deviation of one unit cell's image."""
-    step = MICROSCOPE.wavelength / (4e-3 * MICROSCOPE.semiangle_cutoff)
+    step = MICROSCOPE.nyquist_sampling
     shape = (int(atoms.cell[1, 1] / step), int(atoms.cell[0, 0] / step))
     scan = raster(atoms, shape)
     atoms = atoms.copy()
     atoms.set_array("thermal_sigma", np.zeros(len(atoms)))  # as plain abTEM: still atoms
-    plan = plan_segmented(atoms, MICROSCOPE, FOCUS, 0.01)
+    engine, tried = Piece.of_crystal(atoms, MICROSCOPE, FOCUS).cheapest(Auto(max_error=0.01))
     start = time.perf_counter()
-    options = {"sampling": plan.sampling, "slice_thickness": plan.slice_thickness}
-    fast = segmented_signal(atoms, MICROSCOPE, scan, FOCUS, **options)
+    fast = engine.image(atoms, MICROSCOPE, scan, FOCUS)
     fast_s = time.perf_counter() - start
     start = time.perf_counter()
     with abtem.config.set({"diagnostics.progress_bar": False}):
@@ -71,7 +69,7 @@ def planned_against_plain(atoms) -> dict:
     slow = np.moveaxis(np.asarray(slow)[:, :, 0], (2, 1), (0, 1))
     a, b = (idpc_image(s, scan.sampling, periodic=True) for s in (fast, slow))
     return {
-        "plan": {"sampling": plan.sampling, "slice_thickness": plan.slice_thickness, "error": plan.error},
+        "plan": {**engine.model_dump(include={"sampling", "slice_thickness"}), "error": tried[-1].error},
         "seconds": {"planned": fast_s, "plain": slow_s},
         "speed_ratio": slow_s / fast_s,
         "nrmse": float(np.sqrt(((a - b) ** 2).mean()) / np.std(b)),
@@ -94,8 +92,8 @@ def best_correlation(image, published) -> tuple[float, np.ndarray]:
 
 def noise_table(folder: Path, figure: Path | None) -> tuple[dict, dict]:
     """Compare clean and noisy images of the five structures with the published ones."""
-    clean, noise = {}, {d: {"ours": [], "published": []} for d in DOSES}
-    spectra: dict = {d: {"ours": [], "published": []} for d in DOSES}
+    clean, noise = {}, {d: {"simulated": [], "published": []} for d in DOSES}
+    spectra: dict = {d: {"simulated": [], "published": []} for d in DOSES}
     for number in range(1, 6):
         atoms = zeolite(folder / f"{number}.cif")
         published = tifffile.imread(folder / f"{number}_dose_1000000.tiff").astype(float).T  # rows along c
@@ -117,9 +115,9 @@ def noise_table(folder: Path, figure: Path | None) -> tuple[dict, dict]:
                 periodic=True,
             )
             other = tifffile.imread(folder / f"{number}_dose_{dose}.tiff").astype(float).T
-            noise[dose]["ours"].append(float(np.corrcoef(noisy.ravel(), image.ravel())[0, 1]))
+            noise[dose]["simulated"].append(float(np.corrcoef(noisy.ravel(), image.ravel())[0, 1]))
             noise[dose]["published"].append(best_correlation(published, other)[0])
-            spectra[dose]["ours"].append(_noise_power(noisy, image))
+            spectra[dose]["simulated"].append(_noise_power(noisy, image))
             spectra[dose]["published"].append(_noise_power(other, published))
     if figure:
         _draw(spectra, figure)
@@ -150,7 +148,7 @@ def _draw(spectra: dict, figure: Path) -> None:
     axes = drawing.subplots(1, 3, sharey=True)
     q = np.linspace(0, 1.5, 61)[:-1] + 0.0125
     for axis, dose in zip(axes, (500, 1500, 6000), strict=True):
-        for who, colour in (("published", "k"), ("ours", "tab:red")):
+        for who, colour in (("published", "k"), ("simulated", "tab:red")):
             axis.loglog(q, np.mean(spectra[dose][who], axis=0), color=colour, label=who)
         axis.set(title=f"{dose} e/Å²", xlabel="spatial frequency [1/Å]")
     axes[0].set_ylabel("noise power / image variance")

@@ -30,7 +30,7 @@ from stemforge.infer import atom_finder, choose_atoms
 from stemforge.options import parse_overrides
 from stemforge.simulate import Recording, SimulationRecipe, record, simulate_sample
 from stemforge.simulate.labels.visibility import noise_power
-from stemforge.simulate.recording.degrade import FWHM
+from stemforge.simulate.microscope import FWHM
 from stemforge.simulate.recording.record import recording_rng
 from stemforge.train import AtomNet, Card, load_weights
 

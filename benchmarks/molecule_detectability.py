@@ -27,6 +27,7 @@ from scipy.special import ndtr
 
 from stemforge.simulate import Microscope, Scan, segmented_signal
 from stemforge.simulate.labels.molecules import molecule_box
+from stemforge.simulate.microscope import FWHM
 from stemforge.structures import mfi, place_guest
 
 DOSES = (500, 1000, 1500, 3000, 6000, 10_000, 30_000, 100_000, 1_000_000)
@@ -49,14 +50,12 @@ class Column:
         self.guest = self.film.arrays["molecule"] == 0
         self.molecules = self.film.positions[self.guest].reshape(cells, -1, 3)
         self.numbers = self.film.numbers[self.guest]
-        self.sigma = source_size / (2 * np.sqrt(2 * np.log(2))) / SAMPLING
+        self.sigma = source_size / FWHM / SAMPLING
 
     def image(self, film: Atoms) -> NDArray[np.float64]:
         """Return the four segments' signals, blurred by the source."""
         height, width = (int(side / SAMPLING) for side in film.cell.lengths()[1::-1])
-        scan = Scan.model_construct(
-            shape=(height, width), sampling=SAMPLING, margin=0.0, rotation=0.0, shift=(0.0, 0.0)
-        )
+        scan = Scan.of_any_size((height, width), SAMPLING)
         signal = segmented_signal(
             film,
             Microscope(preset="low-dose-idpc"),

@@ -21,20 +21,21 @@ import abtem
 import numpy as np
 
 from stemforge.simulate import SimulationRecipe, simulate_sample
-from stemforge.simulate.engines.reference import reproducible
+from stemforge.simulate.engines.common import reproducible
 
-THICK = {"support.mean_thickness": 500, "support.vacuum_fraction": 0, "engine.slice_thickness": 2.0}
+THICK = {"support.mean_thickness": 500, "support.vacuum_fraction": 0}
+SLICE_THICKNESS = 2.0  # Å
 
 
 def waves_through_slices(recipe: SimulationRecipe, waves: int, slices: int) -> dict[str, float]:
     """Time plane waves through the first slices of the structure; extrapolate to the whole matrix."""
     drawn, atoms = recipe.build(0)
-    microscope, thickness = drawn.microscope, drawn.engine.slice_thickness
+    microscope, thickness = drawn.microscope, SLICE_THICKNESS
     side = float(atoms.cell[0, 0])
     depth = float(atoms.cell[2, 2])
     part = atoms[(atoms.positions[:, 2] < slices * thickness + 2)]
     part.cell[2, 2] = slices * thickness + 2
-    gpts = int(np.ceil(side / (0.97 * microscope.potential_sampling())))
+    gpts = int(np.ceil(side / microscope.potential_sampling))
     with reproducible():
         potential = abtem.Potential(part, gpts=gpts, slice_thickness=thickness, projection="infinite").build(
             lazy=False

@@ -24,8 +24,8 @@ from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.simulate import SimulationRecipe, degrade, simulate_corpus, simulate_sample
-from stemforge.simulate.recipe import Stage
 from stemforge.simulate.recording.record import record
+from stemforge.simulate.stages import Stage
 from stemforge.structures import draw_structure
 from stemforge.train import RunOptions, SACCNNRecipe, Visible, fit, load_weights
 from stemforge.train.labelled import visible_atoms
@@ -94,7 +94,7 @@ def quickstart(
         )
     model, card = load_weights(weights)
     with report.stage("detect"):
-        unseen = recipe.model_copy(update={"seed": recipe.seed + 1, "num_samples": _TEST_IMAGES})
+        unseen = recipe.replace(seed=recipe.seed + 1, num_samples=_TEST_IMAGES)
         detections = []
         with progress("detect on unseen", _TEST_IMAGES, "images", quiet) as advance:
             for index in range(_TEST_IMAGES):
@@ -186,7 +186,7 @@ def _dose_series(corpus: Corpus) -> Figure:
     clean.set_title("noise-free", fontsize=9)
     recipe = SimulationRecipe.from_mapping(corpus.recipe)
     for axes, dose in zip(noisy, (1e3, 1e4, 1e5), strict=True):
-        settings = recipe.degradation.model_copy(update={"dose": dose, "drift": 0.0, "tear": 0.0})
+        settings = recipe.degradation.at_dose(dose).replace(drift=0.0, tear=0.0)
         image = degrade(sample.signal[:1], settings, recipe.scan.sampling, np.random.default_rng(0)).image[0]
         draw_micrograph(axes, Micrograph(image, sample.sampling))
         axes.set_title(f"{dose:,.0f} e/Å²", fontsize=9)

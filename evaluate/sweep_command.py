@@ -149,7 +149,7 @@ def sweep(
                     f"{recipe.num_samples}; give more with --num"
                 )
             # A sample follows from seed and number: with the recipe's own seed it would be one of the training's.
-            recipe = recipe.model_copy(update={"seed": recipe.seed + _UNSEEN})
+            recipe = recipe.replace(seed=recipe.seed + _UNSEEN)
             options["validation"] = 0.9 if validation is None else validation
             corpus = simulate_corpus(recipe, Path(folder) / "corpus", quiet=quiet)
         result = sweep_doses(corpus, weights, amounts, **options)  # type: ignore[arg-type]

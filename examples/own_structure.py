@@ -35,7 +35,7 @@ recipe = SimulationRecipe.from_mapping(
         "name": "own-structure",
         "num_samples": 1,
         "support": {"kind": "file", "path": str(options.structure), "single_atoms": ["Pt"]},
-        "microscope": {"preset": "nion-ultrastem-100", "detectors": {"HAADF": [90, 185]}},
+        "microscope": {"preset": "nion-ultrastem-100", "detectors": {"rings": {"HAADF": [90, 185]}}},
         "scan": {"shape": [48, 48], "sampling": 0.3, "margin": 0},
         "engine": {"name": "multislice", "frozen_phonons": 2, "slice_thickness": 2.0},
         "degradation": {"dose": 1e5, "source_size": 0.8},

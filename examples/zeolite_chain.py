@@ -32,7 +32,7 @@ draw_structure(atoms).savefig(options.out / "1-structure.png", dpi=90, bbox_inch
 sample = simulate_sample(recipe, 0)
 
 # 2. A dose: noise acts on the segments, integration comes after it.
-degradation = recipe.degradation.model_copy(update={"dose": options.dose})
+degradation = recipe.degradation.at_dose(options.dose)
 degraded = degrade(sample.signal, degradation, sample.sampling, np.random.default_rng(0))
 clean, noisy = idpc_image(sample.signal, sample.sampling), idpc_image(degraded.image, sample.sampling)
 micrograph = Micrograph(noisy, sample.sampling, modality="iDPC", name="simulated")

@@ -1,8 +1,14 @@
-"""The command of this folder: ``stemforge simulate``."""
+"""The commands of this folder: ``stemforge simulate``, ``plan`` and ``export``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from stemforge.options import Overrides, parse_overrides
+from cyclopts import Parameter
+
+from stemforge.options import Overrides, Progress, parse_overrides
+
+if TYPE_CHECKING:
+    from stemforge.simulate import CorpusPlan
 
 
 def simulate(
@@ -15,7 +21,7 @@ def simulate(
     scheduler: str | None = None,
     retries: int = 2,
     audit: float | None = None,
-    quiet: bool = False,
+    progress: Progress = Progress(),
 ) -> int:
     """Make a labelled corpus from a recipe, or what of it is still missing.
 
@@ -25,8 +31,8 @@ def simulate(
     Parameters
     ----------
     recipe
-        A YAML file, or the name of a recipe that ships with stemforge: pt-nc, fe-c3n4, zsm5-idpc,
-        zsm5-columns, quickstart.
+        A YAML file, or the name of a recipe that ships with stemforge: fe-c3n4, metal-free, pt-clusters, pt-nc,
+        quickstart, zsm5-columns, zsm5-idpc.
     overrides
         Fields of the recipe by dotted name.
     out
@@ -43,37 +49,181 @@ def simulate(
     audit
         Share of the finished images of which a piece is simulated again by the reference engine; the deviation is
         reported and kept in audit.json. 0.01 looks at one in a hundred.
-    quiet
-        Show no progress.
     """
-    from stemforge.console import console
-    from stemforge.simulate.recipe import SimulationRecipe
-    from stemforge.simulate.running.audit import audit_samples, audited_samples
-    from stemforge.simulate.running.corpus import simulate_corpus
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
+    from stemforge.console import say
+    from stemforge.simulate import SimulationRecipe, simulate_corpus
 
     values = parse_overrides(overrides)
     if num is not None:
         values["num_samples"] = num
     settings = SimulationRecipe.load(recipe, values)
-    audited = [] if audit is None else audited_samples(settings, audit)
     try:
         corpus = simulate_corpus(
-            settings, out, workers=workers, scheduler=scheduler, retries=retries, quiet=quiet
+            settings,
+            out,
+            workers=workers,
+            scheduler=scheduler,
+            retries=retries,
+            audit=audit,
+            quiet=progress.quiet,
         )
     except KeyboardInterrupt:
-        shards = len(list(out.glob("shard-*.h5")))
-        of = -(-settings.num_samples // settings.shard_size)
-        say(f"stemforge: stopped; {shards} of {of} shards are in {out}. Run the same command again to go on")
+        shards = f"{len(list(out.glob('shard-*.h5')))} of {settings.num_shards} shards"
+        say(f"stemforge: stopped; {shards} are in {out}. Run the same command again to go on")
         return 130
     labelled = corpus.labels_only()
     labels = sum(len(sample.labels) for sample in labelled)
     kind = "molecules" if labelled[0].labels.boxes is not None else "atoms"
     say(f"{out}: {len(corpus)} images, {labels} labelled {kind}; look at them with: stemforge inspect {out}")
-    if audited:
-        found = audit_samples(settings, corpus.labels_only(), audited, quiet=quiet)
-        found.to_json(out / "audit.json")
-        say(f"audit: {found}; {out / 'audit.json'}")
     return 0
+
+
+def plan(
+    recipe: str,
+    /,
+    *overrides: Overrides,
+    num: int | None = None,
+    workers: int | None = None,
+    max_error: float | None = None,
+    out: Path = Path(),
+    json: Path | None = None,
+) -> None:
+    """Say what a corpus will take before it is made: engine and its error, time, memory, disk.
+
+    Nothing is written but what `--json` names. One sample is made to measure; where that would take minutes, its
+    cost is extrapolated from a small piece.
+
+    Parameters
+    ----------
+    recipe
+        A YAML file, or the name of a recipe that ships with stemforge: fe-c3n4, metal-free, pt-clusters, pt-nc,
+        quickstart, zsm5-columns, zsm5-idpc.
+    overrides
+        Fields of the recipe by dotted name.
+    num
+        Number of images; the recipe's by default.
+    workers
+        Processes on this machine; by default one for each core.
+    max_error
+        Find the cheapest engine with this error at most: root mean square deviation from multislice, as a share of
+        the image's standard deviation. The same as `--engine.name auto --engine.max_error`.
+    out
+        Folder of the corpus; its disk must have room.
+    json
+        Write the plan to this file, too.
+    """
+    from stemforge.console import console, say
+    from stemforge.simulate import SimulationRecipe, plan_corpus
+
+    settings = SimulationRecipe.load(recipe, parse_overrides(overrides))
+    with console.status("measuring one sample, and engines on a piece of it …"):
+        found = plan_corpus(settings, num=num, workers=workers, folder=out, max_error=max_error)
+    if found.checks:
+        _print_checks(found)
+    say("\n".join(_plan_lines(found)))
+    if json is not None:
+        found.to_json(json)
+
+
+def _print_checks(found: "CorpusPlan") -> None:
+    from rich.table import Table
+
+    from stemforge.console import console
+
+    table = Table(title="engines on a piece of the first sample, against the reference", title_justify="left")
+    for heading in ("engine", "error", "level", "time", "reference"):
+        table.add_column(heading, justify="left" if heading == "engine" else "right")
+    for check in found.checks:
+        times = (f"{check.seconds:.2g} s", f"{check.reference_seconds:.2g} s")
+        table.add_row(check.engine.title, f"{check.error:.2%}", f"{check.level:.3f}", *times)
+    console.print(table)
+
+
+def _plan_lines(found: "CorpusPlan") -> list[str]:
+    engine = found.engine.model_dump(exclude_none=True, exclude={"name"})
+    how = "measured on a sample" if found.measured else "extrapolated from a piece, to a factor of two"
+    reason = (
+        "the cheapest within the bound"
+        if found.checks
+        else "as the recipe says; --max-error measures its error"
+    )
+    return [
+        f"{found.recipe}: {found.num_samples} images, {found.workers} workers",
+        f"  engine   {found.engine.name} ({reason}): " + ", ".join(f"{k} {v}" for k, v in engine.items()),
+        f"  time     {_duration(found.seconds_per_sample)} an image and core, {_duration(found.seconds)} in all",
+        f"  memory   {found.memory_per_worker / 1e9:.2f} GB a worker",
+        f"  disk     {found.disk / 1e9:.2f} GB",
+        f"  {how}",
+    ]
+
+
+def _duration(seconds: float) -> str:
+    for length, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def export(
+    corpus: Path,
+    /,
+    *,
+    out: Path,
+    format: Literal["coco", "tiff", "extxyz", "hyperspy"],
+    dose: Annotated[list[float] | None, Parameter(consume_multiple=True, negative=())] = None,
+    clean: bool = False,
+    seed: int | None = None,
+    bits: Literal[8, 16] = 8,
+    box: float = 3.0,
+    channel: str | None = None,
+    min_cnr: float | None = None,
+    progress: Progress = Progress(),
+) -> None:
+    """Write a corpus for other programs: COCO, TIFF and CSV, extended XYZ, HyperSpy.
+
+    Images are degraded as the corpus' recipe says (the same for the same seed), four segments integrated to iDPC.
+
+    Parameters
+    ----------
+    corpus
+        Folder of a corpus.
+    out
+        Folder for the export, new or empty.
+    format
+        coco: annotations.json and images/NAME.png. tiff: NAME.tif (32 bit, with pixel size) and NAME.csv (labels).
+        extxyz: structures.extxyz. hyperspy: NAME.hspy.
+    dose
+        Doses [e/Å²] at which every image is exported, instead of the recipe's.
+    clean
+        Export the noise-free images.
+    seed
+        Root of the noise; the recipe's by default.
+    bits
+        Of COCO's pictures.
+    box
+        Side of the boxes around atoms in COCO [Å].
+    channel
+        Detector that COCO's pictures show; the first by default.
+    min_cnr
+        Leave out atoms whose contrast-to-noise in the image is lower.
+    """
+    from stemforge.console import say
+    from stemforge.corpus.reader import Corpus
+    from stemforge.errors import InputError
+    from stemforge.simulate import Export, export_corpus
+
+    if dose and clean:
+        raise InputError("give either --dose or --clean")
+    values = {
+        "format": format,
+        "doses": dose or (),
+        "clean": clean,
+        "seed": seed,
+        "bits": bits,
+        "box": box,
+        "channel": channel,
+        "min_cnr": min_cnr,
+    }
+    settings = Export.from_mapping(values, source="export")
+    number = export_corpus(Corpus(corpus), out, settings, quiet=progress.quiet)
+    say(f"{out}: {number} {'structures' if format == 'extxyz' else 'images'} as {format}")

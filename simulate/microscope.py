@@ -1,30 +1,33 @@
 """The microscope: energy, aperture, aberrations and detectors, with presets from the papers."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import abtem
+import numpy as np
 from ase.units import _c, _e, _hplanck, _me
-from pydantic import Field, model_validator
+from numpy.typing import NDArray
+from pydantic import model_validator
 
 from stemforge.errors import InputError
 from stemforge.settings import NonNegative, Positive, Random, Settings
+from stemforge.simulate.detectors import Detectors, Rings
+
+FWHM = 2 * np.sqrt(2 * np.log(2))
+"""Full width at half maximum of a Gaussian of standard deviation 1: the size of a source is stated as such."""
 
 # The angles of the UltraSTEM are those of Mitchell et al. (2022), doi:10.1021/jacs.1c12466. For the other two
 # the papers' beam energy and convergence are taken with the same collection angles.
-_ULTRASTEM_DETECTORS = {"HAADF": (90.0, 185.0), "MAADF": (55.0, 85.0)}
+_ULTRASTEM_DETECTORS = {"rings": {"HAADF": (90.0, 185.0), "MAADF": (55.0, 85.0)}}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "nion-ultrastem-100": {"energy": 60e3, "semiangle_cutoff": 32.0, "detectors": _ULTRASTEM_DETECTORS},
     "nion-hermes": {"energy": 60e3, "semiangle_cutoff": 33.0, "detectors": _ULTRASTEM_DETECTORS},
     "jeol-arm300cf": {"energy": 60e3, "semiangle_cutoff": 30.5, "detectors": _ULTRASTEM_DETECTORS},
     # Low-dose iDPC of zeolites: Yang et al., Adv. Sci. 2024, doi:10.1002/advs.202408629.
-    "low-dose-idpc": {"energy": 300e3, "semiangle_cutoff": 15.0, "segments": (4.0, 22.0)},
+    "low-dose-idpc": {"energy": 300e3, "semiangle_cutoff": 15.0, "detectors": {"segments": (4.0, 22.0)}},
 }
 """Microscopes by name; a recipe writes ``microscope: {preset: nion-ultrastem-100}`` and may override fields."""
-
-SEGMENTS = ("DPC_0", "DPC_1", "DPC_2", "DPC_3")
-"""Channels of the segmented detector: segment k is centred at azimuth k · 90°, from the scan's x towards its y."""
 
 
 class Microscope(Settings):
@@ -39,10 +42,7 @@ class Microscope(Settings):
     semiangle_cutoff
         Convergence semiangle [mrad].
     detectors
-        Inner and outer collection angle [mrad] of each annular detector, by name.
-    segments
-        Inner and outer angle [mrad] of a detector of four quadrants, for differential phase contrast; it takes
-        the place of the annular ones.
+        Annular detectors by name, or one of four segments, with inner and outer angles [mrad].
     defocus
         Distance of the focal plane below the plane where the operator meant it to be [Å]: −C1.
     A1, A1_angle
@@ -56,15 +56,14 @@ class Microscope(Settings):
 
     Examples
     --------
-    >>> Microscope(preset="nion-ultrastem-100").detectors["HAADF"]
+    >>> Microscope(preset="nion-ultrastem-100").detectors.angles["HAADF"]
     (90.0, 185.0)
     """
 
     preset: str | None = None
     energy: float = 60e3
     semiangle_cutoff: Positive = 32.0
-    detectors: dict[str, tuple[float, float]] = Field(default={"HAADF": (90.0, 185.0)})
-    segments: tuple[float, float] | None = None
+    detectors: Detectors = Rings(rings={"HAADF": (90.0, 185.0)})
     defocus: Random = 0.0
     A1: NonNegative = 0.0
     A1_angle: Random = 0.0
@@ -77,41 +76,23 @@ class Microscope(Settings):
     @model_validator(mode="before")
     @classmethod
     def _fill_from_preset(cls, values: Any) -> Any:
-        preset = values.get("preset") if isinstance(values, Mapping) else None
         if not isinstance(values, Mapping):
             return values
+        preset = values.get("preset")
         if preset is not None and preset not in PRESETS:
             raise ValueError(f"unknown preset '{preset}'; known are {', '.join(PRESETS)}")
-        values = {**PRESETS.get(str(preset), {}), **values}
-        # A segmented detector stands alone: without this, the default annular one would stand beside it.
-        return values if values.get("segments") is None else {"detectors": {}, **values}
+        return {**PRESETS.get(str(preset), {}), **values}
 
     @model_validator(mode="after")
-    def _check(self) -> "Microscope":
+    def _check(self) -> Self:
         if not 1e3 <= self.energy <= 1e6:
             raise ValueError(f"energy must be 1e3 to 1e6 eV, got {self.energy:g}; is it given in keV?")
-        if self.segments is None and not self.detectors:
-            raise ValueError("detectors needs at least one entry, such as HAADF: [90, 185]")
-        if self.segments is not None and self.detectors:
-            raise ValueError(
-                "segments and detectors: one simulation has either the four segments or annular detectors; "
-                "make two corpora of the same seed for both"
-            )
-        for name, (inner, outer) in self._angles().items():
-            if not 0 <= inner < outer:
-                raise ValueError(f"{name} must have 0 <= inner < outer [mrad], got {[inner, outer]}")
         return self
-
-    def _angles(self) -> dict[str, tuple[float, float]]:
-        """Inner and outer angle of every detector, by field."""
-        if self.segments is not None:
-            return {"segments": self.segments}
-        return {f"detectors.{name}": angles for name, angles in self.detectors.items()}
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Names of the signals that it records."""
-        return SEGMENTS if self.segments is not None else tuple(self.detectors)
+        return self.detectors.channels
 
     @property
     def wavelength(self) -> float:
@@ -119,12 +100,36 @@ class Microscope(Settings):
         energy = self.energy * _e
         return _hplanck / (2 * _me * energy * (1 + energy / (2 * _me * _c**2))) ** 0.5 * 1e10
 
+    @property
+    def nyquist_sampling(self) -> float:
+        """Largest distance of probe positions that misses nothing of an image [Å]: λ/4α."""
+        return self.wavelength / (4e-3 * self.semiangle_cutoff)
+
+    @property
+    def coarsest_sampling(self) -> float:
+        """Coarsest potential sampling [Å] at which every detector fits below the antialias limit (2/3)."""
+        largest = max(outer for _, outer in self.detectors.angles.values())
+        return self.wavelength / (3 * largest * 1e-3)
+
+    @property
+    def potential_sampling(self) -> float:
+        """Potential sampling [Å] that suits the detectors: a little below the coarsest."""
+        return 0.97 * self.coarsest_sampling
+
+    @property
+    def focal_series(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Changes of focus [Å] and their weights, sum 1, for the average over ``focal_spread`` (Gauss–Hermite)."""
+        if not self.focal_spread:
+            return np.zeros(1), np.ones(1)
+        nodes, weights = np.polynomial.hermite_e.hermegauss(5)
+        return self.focal_spread * nodes, weights / weights.sum()
+
     def probe(self, depth: float | Any = 0.0, **grid: Any) -> abtem.Probe:
         """Return abTEM's probe, focused ``depth`` [Å] (a number or a distribution) below the entrance plane.
 
         The settings must be drawn: every field a number. ``focal_spread`` is left to the caller, who must
-        average intensities over it; abTEM's envelope averages the wave, which is wrong for imaging by
-        high-angle scattering.
+        average intensities over :attr:`focal_series`; abTEM's envelope averages the wave, which is wrong for
+        imaging by high-angle scattering.
         """
         return abtem.Probe(
             energy=self.energy,
@@ -154,15 +159,10 @@ class Microscope(Settings):
         InputError
             abTEM would truncate such a detector without a word.
         """
-        for name, (_, outer) in self._angles().items():
+        for name, (_, outer) in self.detectors.angles.items():
             if outer > cutoff:
                 raise InputError(
-                    f"microscope.{name}: outer angle {outer:g} mrad lies beyond the antialias limit "
+                    f"microscope.detectors: outer angle {outer:g} mrad of {name} lies beyond the antialias limit "
                     f"{cutoff:.0f} mrad of a potential sampled at {sampling:g} Å; set engine.sampling to "
                     f"{0.99 * sampling * cutoff / outer:.3f} Å or less"
                 )
-
-    def potential_sampling(self) -> float:
-        """Coarsest potential sampling [Å] at which every detector fits below the antialias limit (2/3)."""
-        largest = max(outer for _, outer in self._angles().values())
-        return self.wavelength / (3 * largest * 1e-3)

@@ -5,15 +5,18 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from stemforge.corpus.sample import Sample, Structure
 from stemforge.errors import InputError
-from stemforge.simulate.imaging import focus_depth, image_structure
+from stemforge.micrograph.annotations import Annotations
+from stemforge.simulate.engines.auto import Engine
 from stemforge.simulate.labels.atoms import label_atoms
 from stemforge.simulate.labels.molecules import label_molecules
 from stemforge.simulate.planning.deviation import choose_engine
-from stemforge.simulate.recipe import Engine, SimulationRecipe, Stage, StructureFile, Zeolite
+from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.scan import Scan
+from stemforge.simulate.stages import Stage
 
 
 def simulate_sample(recipe: SimulationRecipe, index: int, *, engine: Engine | None = None) -> Sample:
@@ -41,28 +44,13 @@ def simulate_sample(recipe: SimulationRecipe, index: int, *, engine: Engine | No
     """
     try:
         drawn, atoms = recipe.build(index)
-    except (OSError, TypeError, ValueError) as error:  # a builder's own word on its parameters
+    except (OSError, TypeError, ValueError) as error:  # of the builder, about its parameters
         raise InputError(f"recipe '{recipe.name}', structure of sample {index}: {error}") from error
-    focus = focus_depth(drawn, atoms)
-    drawn = drawn.model_copy(update={"engine": engine or planned_engine(recipe)})
-    signal = image_structure(drawn, atoms, focus, recipe.rng(index, Stage.SIMULATION))
-    described: dict[str, Any] = {}
-    if drawn.microscope.segments is None:
-        labels = label_atoms(
-            atoms,
-            signal,
-            drawn.microscope,
-            drawn.scan,
-            focus,
-            reference_dose=drawn.reference_dose,
-            source_size=drawn.degradation.source_size,
-            thermal_sigma=drawn.engine.thermal_sigma,
-        )
-    else:
-        labels, described["molecules"] = label_molecules(atoms, drawn.scan)
-        described["frame"] = {"rotation": drawn.scan.rotation, "shift": list(drawn.scan.shift)}
-        if "lattice" in atoms.info:
-            described["lattice"] = _lattice_on_image(atoms, drawn.scan)
+    focus = drawn.focus_depth(atoms)
+    drawn = drawn.replace(engine=engine or planned_engine(recipe))
+    rng = recipe.rng(index, Stage.SIMULATION)
+    signal = drawn.engine.image(atoms, drawn.microscope, drawn.scan, focus, rng)
+    labels, described = _labels(drawn, atoms, signal, focus)
     return Sample(
         index=index,
         signal=signal,
@@ -83,6 +71,30 @@ def simulate_sample(recipe: SimulationRecipe, index: int, *, engine: Engine | No
     )
 
 
+def _labels(
+    drawn: SimulationRecipe, atoms: Atoms, signal: NDArray[np.float32], focus: float
+) -> tuple[Annotations, dict[str, Any]]:
+    """Label atoms or, with a segmented detector, molecules; and return what the metadata say of the labels."""
+    if not drawn.microscope.detectors.segmented:
+        labels = label_atoms(
+            atoms,
+            signal,
+            drawn.microscope,
+            drawn.scan,
+            focus,
+            reference_dose=drawn.reference_dose,
+            source_size=drawn.degradation.source_size,
+            thermal_sigma=drawn.engine.thermal_sigma,
+        )
+        return labels, {}
+    labels, species = label_molecules(atoms, drawn.scan)
+    frame = {"rotation": drawn.scan.rotation, "shift": list(drawn.scan.shift)}
+    described: dict[str, Any] = {"molecules": species, "frame": frame}
+    if "lattice" in atoms.info:
+        described["lattice"] = _lattice_on_image(atoms, drawn.scan)
+    return labels, described
+
+
 def planned_engine(recipe: SimulationRecipe) -> Engine:
     """Return the engine as it will be used: what ``max_error`` asks for is found on the first sample.
 
@@ -93,8 +105,7 @@ def planned_engine(recipe: SimulationRecipe) -> Engine:
 
 @functools.lru_cache(maxsize=4)
 def _planned(text: str) -> Engine:
-    recipe = SimulationRecipe.model_validate_json(text)
-    return recipe.engine if recipe.engine.max_error is None else choose_engine(recipe)[0]
+    return choose_engine(SimulationRecipe.model_validate_json(text))[0]
 
 
 def _lattice_on_image(atoms: Atoms, scan: Scan) -> dict[str, list[float]]:
@@ -128,35 +139,6 @@ def check_recipe(recipe: SimulationRecipe) -> None:
         Detector beyond the antialias limit, no dose, or a structure file that cannot be read or is smaller
         than the field of view.
     """
-    segmented = recipe.microscope.segments is not None
-    if segmented and recipe.engine.name == "kernels":
-        raise InputError(
-            "engine.name: kernels adds intensities, a segmented detector needs prism or multislice"
-        )
-    planned = recipe.engine.name == "auto" or (segmented and recipe.engine.name == "prism")
-    if recipe.engine.max_error is not None and not planned:
-        raise InputError(
-            "engine.max_error: is planned for prism with a segmented detector (microscope.segments), or for "
-            f"engine.name auto; this is {recipe.engine.name}"
-        )
-    turned = (recipe.scan.rotation, *recipe.scan.shift) != (0.0, 0.0, 0.0)
-    if turned and not (segmented and recipe.engine.name in ("auto", "prism")):
-        raise InputError(
-            "scan.rotation, scan.shift: are for prism with a segmented detector; leave them at 0"
-        )
-    sampling = recipe.engine.sampling or 0.97 * recipe.microscope.potential_sampling()
-    limit = recipe.microscope.wavelength / (3 * sampling) * 1e3
-    recipe.microscope.check_antialias(limit, sampling)
+    recipe.engine.check(recipe.microscope, recipe.scan)
     recipe.degradation.draw(np.random.default_rng(0)).electrons_per_pixel(recipe.scan.sampling)
-    if isinstance(recipe.support, Zeolite):
-        rng = np.random.default_rng(0)
-        try:
-            recipe.support.draw(rng).build((1.0, 1.0), rng)
-        except (OSError, TypeError, ValueError) as error:
-            raise InputError(f"support: {error}") from error
-    if isinstance(recipe.support, StructureFile):
-        try:
-            cell = recipe.support.build(recipe.scan.cell, np.random.default_rng(0)).cell
-        except (OSError, TypeError, ValueError) as error:
-            raise InputError(f"support: {error}") from error
-        recipe.scan.origin((cell[0, 0], cell[1, 1]))
+    recipe.support.check(recipe.scan)

@@ -51,6 +51,25 @@ class Scan(Settings):
             raise ValueError(f"margin must not be negative, got {self.margin:g}")
         return self
 
+    @classmethod
+    def of_any_size(
+        cls,
+        shape: tuple[int, int],
+        sampling: float,
+        rotation: float = 0.0,
+        shift: tuple[float, float] = (0.0, 0.0),
+    ) -> "Scan":
+        """Return a raster without margin and without the limits of a recipe's: for a piece, or for one atom."""
+        # Not checked: a few probe positions are enough to compare engines, one row to look at a peak.
+        return Scan.model_construct(
+            shape=shape, sampling=sampling, margin=0.0, rotation=rotation, shift=shift
+        )
+
+    @property
+    def straight(self) -> bool:
+        """Whether the raster is neither turned nor shifted, in any sample."""
+        return (self.rotation, *self.shift) == (0.0, 0.0, 0.0)
+
     @property
     def field_of_view(self) -> tuple[float, float]:
         """Width and height (x, y) [Å]."""

@@ -23,7 +23,7 @@ app.command(
     "stemforge.simulate.command:simulate", name="simulate", help="Make a labelled corpus from a recipe."
 )
 app.command(
-    "stemforge.simulate.plan_command:plan",
+    "stemforge.simulate.command:plan",
     name="plan",
     help="Say what a corpus will take before it is made: engine, error, time, memory, disk.",
 )
@@ -42,7 +42,7 @@ app.command(
     "stemforge.corpus.verify:command", name="verify", help="Check every byte of a corpus, and what it lacks."
 )
 app.command(
-    "stemforge.simulate.export_command:export",
+    "stemforge.simulate.command:export",
     name="export",
     help="Write a corpus for other programs: COCO, TIFF, extended XYZ, HyperSpy.",
 )

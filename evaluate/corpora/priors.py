@@ -13,7 +13,7 @@ from stemforge.errors import InputError
 from stemforge.evaluate.corpora.image_statistics import ImageStatistics, image_statistics
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import SimulationRecipe, degrade, simulate_sample
-from stemforge.simulate.recipe import Stage
+from stemforge.simulate.stages import Stage
 
 _SAMPLES = 6
 _MOST_POROUS = 0.6
@@ -85,7 +85,7 @@ def calibrate_priors(
     """
     if not micrographs:
         raise InputError("calibration needs at least one micrograph")
-    if recipe.microscope.segments is not None:
+    if recipe.microscope.detectors.segmented:
         raise InputError("calibration is for annular images; this recipe has a segmented detector")
     sizes = []
     for micrograph in micrographs:
@@ -101,9 +101,7 @@ def calibrate_priors(
         for micrograph, size in zip(micrographs, sizes, strict=True):
             real.append(image_statistics(micrograph.image, size))
             advance(1)
-        base = recipe.model_copy(
-            update={"scan": recipe.scan.model_copy(update={"sampling": round(float(np.median(sizes)), 5)})}
-        )
+        base = recipe.replace(scan=recipe.scan.replace(sampling=round(float(np.median(sizes)), 5)))
         before, scattered = _simulated(base, samples, advance)
         changes = _changes(base, real, before, scattered)
         settings = base.model_dump(mode="json")

@@ -193,9 +193,9 @@ def _channels(corpus: Corpus) -> tuple[str, ...]:
     energy = microscope.get("energy")
     beam = f" at {energy / 1e3:g} kV" if isinstance(energy, int | float) else ""
     if channels == SEGMENTS:
-        angles = microscope.get("segments")
+        angles = microscope.get("detectors", {}).get("segments")
         return (f"iDPC of four segments{_angles(angles)}{beam}",)
-    detectors = microscope.get("detectors") or {}
+    detectors = microscope.get("detectors", {}).get("rings", {})
     named = [f"{name}{_angles(detectors.get(name))}" for name in channels]
     return (*named[:-1], named[-1] + beam)
 

@@ -25,7 +25,7 @@ from stemforge.infer import atom_finder, choose_atoms, detect_boxes
 from stemforge.infer.crystals.molecules import named_boxes
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import Degradation
-from stemforge.simulate.recording.record import Recording, at_dose, corpus_degradation, record
+from stemforge.simulate.recording.record import Recording, corpus_degradation, record
 from stemforge.train.card import Card
 from stemforge.train.data.batches import require_sampling, split_corpora
 from stemforge.train.data.exposures import Exposure, expose, require_segments
@@ -253,7 +253,7 @@ def _finding(job: _Job) -> _Scorer:
         for index in indices:
             sample = job.corpus[index]
             first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
-            recording = record(first, at_dose(job.degradation, dose), job.rng(index, dose))
+            recording = record(first, job.degradation.at_dose(dose), job.rng(index, dose))
             visible = recording.labels.where(visible_atoms(recording.labels, job.card.visible)[0])
             figures: dict[str, float | None] = {"f1": None, "precision": None, "recall": None}
             try:

@@ -9,14 +9,11 @@ from ase import Atoms
 from numpy.typing import NDArray
 from scipy import fft
 
-from stemforge.cache import compiled
 from stemforge.errors import InputError
-from stemforge.simulate.engines.reference import reproducible
+from stemforge.simulate.engines.common import reproducible
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
-
-# Nodes and weights for the average over the focal spread.
-_SPREAD_NODES, _SPREAD_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
+from stemforge.simulate.splines import add_points, cubic_weights
 
 Complex = NDArray[np.complex64]
 
@@ -30,8 +27,7 @@ class Grid:
         self.microscope = microscope
         self.scan = scan
         # Fine enough for the probe's intensity, which ends at 2α/λ; the pixels are every `factor`-th point.
-        nyquist = microscope.wavelength / (4e-3 * microscope.semiangle_cutoff)
-        self.factor = int(np.ceil(scan.sampling / (0.95 * nyquist)))
+        self.factor = int(np.ceil(scan.sampling / (0.95 * microscope.nyquist_sampling)))
         self.step = scan.sampling / self.factor
         periodic = [np.isclose(side % self.step, 0, atol=1e-6) or np.isclose(side % self.step, self.step, atol=1e-6)
                     for side in (width, height)]  # fmt: skip
@@ -61,14 +57,13 @@ class Grid:
     def density(self, positions: NDArray[np.float64], weights: NDArray[np.float32]) -> Any:
         """Fourier transform of weighted points."""
         grid = np.zeros(self.shape, dtype=np.float32)
-        _spread_splines(grid, (positions[:, :2] - self.origin) / self.step, weights)
+        add_points(grid, (positions[:, :2] - self.origin) / self.step, weights)
         return fft.rfft2(grid) * self._unspline
 
     def probe(self, defocus: float) -> Complex:
         """Conjugate Fourier transform of the probe's intensity, ``defocus`` [Å] from its focus, sum 1."""
-        spread = self.microscope.focal_spread
-        defoci = defocus + spread * _SPREAD_NODES if spread else np.array([defocus])
-        weights = _SPREAD_WEIGHTS / _SPREAD_WEIGHTS.sum() if spread else np.ones(1)
+        offsets, weights = self.microscope.focal_series
+        defoci = defocus + offsets
         # The probe needs only as much room as it is wide: a small grid, put into the large one.
         radius = np.abs(defoci).max() * self.microscope.semiangle_cutoff * 1e-3
         radius += 8 + 3 * (self.microscope.A1 + self.microscope.B2) * self.microscope.semiangle_cutoff * 1e-3
@@ -118,7 +113,7 @@ class TorchGrid(Grid):
             torch.zeros(1, device=self.device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(f"device: {device!r} cannot be used ({error}); take cpu") from error
-        self._unspline_there = self.put(self._unspline)
+        self._unspline_on_device = self.put(self._unspline)
 
     def zeros(self, channels: int) -> Any:
         """Return an empty spectrum, shape (channels, qy, qx)."""
@@ -135,10 +130,8 @@ class TorchGrid(Grid):
         points = torch.as_tensor((positions[:, :2] - self.origin) / self.step, device=self.device)
         cell = points.floor()
         t = points - cell
-        # Weights of the four nearest grid points, shape (n, 2, 4), as in _spline.
-        spline = torch.stack(
-            [(1 - t) ** 3 / 6, 2 / 3 - t**2 + t**3 / 2, 2 / 3 - (1 - t) ** 2 + (1 - t) ** 3 / 2, t**3 / 6], -1
-        )
+        # Of the four nearest grid points, shape (n, 2, 4).
+        spline = torch.stack(cubic_weights(t), -1)
         steps = torch.arange(-1, 3, device=self.device)
         size = torch.tensor(self.shape[::-1], device=self.device)[:, None]
         places = (cell.long()[..., None] + steps) % size
@@ -147,7 +140,7 @@ class TorchGrid(Grid):
         # In double precision: atomic additions come in any order.
         grid = torch.zeros(self.shape[0] * self.shape[1], dtype=torch.float64, device=self.device)
         grid.index_add_(0, flat.flatten(), values.flatten())
-        return torch.fft.rfft2(grid.float().reshape(self.shape)) * self._unspline_there
+        return torch.fft.rfft2(grid.float().reshape(self.shape)) * self._unspline_on_device
 
     def _back(self, spectrum: Any) -> NDArray[np.float32]:
         return self.torch.fft.irfft2(spectrum, s=self.shape).cpu().numpy()
@@ -162,31 +155,3 @@ def make_grid(atoms: Atoms, microscope: Microscope, scan: Scan, device: str = "c
         The device cannot be used here.
     """
     return Grid(atoms, microscope, scan) if device == "cpu" else TorchGrid(atoms, microscope, scan, device)
-
-
-@compiled
-def _spread_splines(
-    grid: NDArray[np.float32], points: NDArray[np.float64], weights: NDArray[np.float32]
-) -> None:
-    """Add weighted points (x, y) [grid step] to a periodic grid as cubic B-splines."""
-    height, width = grid.shape
-    wx = np.empty(4)
-    wy = np.empty(4)
-    for i in range(points.shape[0]):
-        x, y = points[i]
-        fx, fy = np.floor(x), np.floor(y)
-        _spline(x - fx, wx)
-        _spline(y - fy, wy)
-        for a in range(4):
-            row = int(fy + a - 1) % height
-            for b in range(4):
-                grid[row, int(fx + b - 1) % width] += weights[i] * wy[a] * wx[b]
-
-
-@compiled
-def _spline(t: float, weights: NDArray[np.float64]) -> None:
-    """Weights of the four nearest grid points at fraction t between the middle two."""
-    weights[0] = (1 - t) ** 3 / 6
-    weights[1] = 2 / 3 - t**2 + t**3 / 2
-    weights[2] = 2 / 3 - (1 - t) ** 2 + (1 - t) ** 3 / 2
-    weights[3] = t**3 / 6

@@ -14,17 +14,24 @@ divided by the probe. One simulation then serves every defocus and aberration.
 
 import functools
 import hashlib
-import os
+import io
+from contextlib import suppress
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
+from pydantic import Field
 
 from stemforge.cache import cache_folder
+from stemforge.errors import InputError, WriteError
+from stemforge.files import write_whole
+from stemforge.simulate.detectors import Rings
+from stemforge.simulate.engines.common import EngineSettings, Image, Rng
 from stemforge.simulate.engines.grid import Grid, make_grid
-from stemforge.simulate.engines.reference import scan_single_atom
+from stemforge.simulate.engines.multislice import Multislice, scan_single_atom
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
 
@@ -35,103 +42,87 @@ _ATOM_SCAN = 36
 _CACHE_VERSION = 1
 
 
-def kernel_signal(
-    atoms: Atoms,
-    microscope: Microscope,
-    scan: Scan,
-    focus: float,
-    *,
-    thermal_sigma: float = 0.08,
-    depth_step: float = 10.0,
-    broadening: bool = True,
-    device: str = "cpu",
-) -> NDArray[np.float32]:
-    """Image a structure as the sum of its atoms' own images.
+class Kernels(EngineSettings):
+    """The sum of the atoms' own images, for thick light supports.
 
     Parameters
     ----------
-    atoms
-        Structure with an orthogonal cell; the beam travels along +z, x and y are periodic.
-    microscope
-        Drawn settings.
-    scan
-        Raster, centred on the cell.
-    focus
-        Depth of the focal plane [Å] below z = 0.
-    thermal_sigma
-        Root mean square thermal displacement of an atom along one direction [Å].
     depth_step
         Distance of the planes near focus on which the probe is computed [Å], between which it is interpolated;
         it grows away from focus, where the probe changes slowly.
     broadening
         Spread and attenuate the probe by elastic scattering on its way down (see :func:`elastic_scattering`).
-    device
-        Where the sum is done: ``"cpu"``, or a torch device such as ``"cuda"``, with the same image to 1e-5 of its
-        mean.
-
-    Returns
-    -------
-    ndarray
-        Fraction of incident electrons, shape (detectors, height, width).
 
     Examples
     --------
     >>> atoms = Atoms("Pt", positions=[[8, 8, 2]], cell=[16, 16, 4])
-    >>> image = kernel_signal(atoms, Microscope(), Scan(shape=(48, 48), sampling=0.25, margin=2), focus=2.0)
+    >>> image = Kernels().image(atoms, Microscope(), Scan(shape=(48, 48), sampling=0.25, margin=2), focus=2.0)
     >>> np.unravel_index(image[0].argmax(), image[0].shape) == (24, 24)
     True
     """
-    grid = make_grid(atoms, microscope, scan, device)
-    return _sum_over_atoms(grid, atoms, microscope, focus, thermal_sigma, depth_step, broadening)
 
+    name: Literal["kernels"] = "kernels"
+    depth_step: Annotated[float, Field(gt=0)] = 10.0
+    broadening: bool = True
 
-def _sum_over_atoms(
-    grid: Grid,
-    atoms: Atoms,
-    microscope: Microscope,
-    focus: float,
-    thermal_sigma: float,
-    depth_step: float,
-    broadening: bool,
-) -> NDArray[np.float32]:
-    positions = atoms.positions
-    numbers = atoms.numbers
-    elements = [int(z) for z in np.unique(numbers)]
-    objects = {
-        z: [
-            grid.put(_at(object_function(chemical_symbols[z], microscope, d), grid))
-            for d in microscope.detectors.values()
-        ]
-        for z in elements
-    }
-    planes = _planes(positions[:, 2], focus, depth_step)
-    # Between two planes the probe is interpolated: every atom counts on both, by its nearness.
-    fraction = np.interp(positions[:, 2], planes, np.arange(len(planes)))
-    above = np.floor(fraction).astype(int)
-    order = np.lexsort((numbers, above))
-    bounds = np.searchsorted(above[order], np.arange(len(planes) + 1))
-    mean_free_path, angle = elastic_scattering(atoms, microscope) if broadening else (np.inf, 0.0)
-    entrance = positions[:, 2].min() if len(atoms) else 0.0
+    def check(self, microscope: Microscope, scan: Scan) -> None:
+        """Refuse a segmented detector, and a turned or shifted raster."""
+        _refuse_segments(microscope)
+        super().check(microscope, scan)
 
-    spectrum = grid.zeros(len(microscope.detectors))
-    for number, depth in enumerate(planes):
-        members = order[bounds[max(number - 1, 0)] : bounds[number + 1]]
-        weights = (1 - np.abs(fraction[members] - number)).astype(np.float32)
-        if not len(members):
-            continue
-        scattered = grid.zeros(len(microscope.detectors))
-        for z in elements:
-            group = numbers[members] == z
-            if not group.any():
+    def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
+        """Image a structure, periodic in x and y; parameters as in :meth:`EngineSettings.image`."""
+        _refuse_segments(microscope)
+        device = "cuda" if self.device == "gpu" else "cpu"
+        return self.image_on(make_grid(atoms, microscope, scan, device), atoms, focus)
+
+    def image_on(self, grid: Grid, atoms: Atoms, focus: float) -> NDArray[np.float32]:
+        """Image a structure on a grid that was made for it."""
+        positions, numbers, microscope = atoms.positions, atoms.numbers, grid.microscope
+        angles = microscope.detectors.angles.values()
+        objects = {
+            int(z): [grid.put(_at(object_function(chemical_symbols[z], microscope, d), grid)) for d in angles]
+            for z in np.unique(numbers)
+        }
+        planes = _planes(positions[:, 2], focus, self.depth_step)
+        # Between two planes the probe is interpolated: every atom counts on both, by its nearness.
+        fraction = np.interp(positions[:, 2], planes, np.arange(len(planes)))
+        above = np.floor(fraction).astype(int)
+        order = np.lexsort((numbers, above))
+        bounds = np.searchsorted(above[order], np.arange(len(planes) + 1))
+        mean_free_path, angle = elastic_scattering(atoms, microscope) if self.broadening else (np.inf, 0.0)
+        entrance = positions[:, 2].min() if len(atoms) else 0.0
+
+        spectrum = grid.zeros(len(angles))
+        for number, depth in enumerate(planes):
+            members = order[bounds[max(number - 1, 0)] : bounds[number + 1]]
+            weights = (1 - np.abs(fraction[members] - number)).astype(np.float32)
+            if not len(members):
                 continue
-            density = grid.density(positions[members[group]], weights[group])
-            for channel, amplitude in enumerate(objects[z]):
-                scattered[channel] += density * amplitude
-        scattered *= grid.put(grid.probe(depth - focus))
-        scattered *= grid.put(grid.spread(depth - entrance, mean_free_path, angle))
-        spectrum += scattered
-    spectrum *= grid.put(np.exp(-2 * np.pi**2 * thermal_sigma**2 * grid.q2))
-    return grid.image(spectrum)
+            scattered = grid.zeros(len(angles))
+            for z, amplitudes in objects.items():
+                group = numbers[members] == z
+                if not group.any():
+                    continue
+                density = grid.density(positions[members[group]], weights[group])
+                for channel, amplitude in enumerate(amplitudes):
+                    scattered[channel] += density * amplitude
+            scattered *= grid.put(grid.probe(depth - focus))
+            scattered *= grid.put(grid.spread(depth - entrance, mean_free_path, angle))
+            spectrum += scattered
+        spectrum *= grid.put(np.exp(-2 * np.pi**2 * self.thermal_sigma**2 * grid.q2))
+        return grid.image(spectrum)
+
+    def reference(self, microscope: Microscope) -> EngineSettings:
+        """Return multislice, with the same thermal motion."""
+        return Multislice(thermal_sigma=self.thermal_sigma, device=self.device)
+
+
+def _refuse_segments(microscope: Microscope) -> None:
+    if microscope.detectors.segmented:
+        raise InputError(
+            "engine.name: kernels adds intensities, a segmented detector needs prism or multislice"
+        )
 
 
 @functools.lru_cache(maxsize=256)
@@ -151,13 +142,11 @@ def _cached_object_function(
 
 def _store(path: Path, table: NDArray[np.float64]) -> None:
     """Keep a table for the next run; a read-only home is no reason to stop."""
-    try:
+    content = io.BytesIO()
+    np.save(content, table, allow_pickle=False)
+    with suppress(OSError, WriteError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.stem}.{os.getpid()}.npy")
-        np.save(partial, table, allow_pickle=False)
-        partial.replace(path)
-    except OSError:
-        return
+        write_whole(path, content.getvalue())
 
 
 def object_function(
@@ -182,15 +171,15 @@ def object_function(
     """
     # Rounded, so that a recipe that draws its convergence angle does not measure anew for every sample.
     semiangle = round(microscope.semiangle_cutoff)
-    return _cached_object_function(
-        symbol, microscope.energy, semiangle, detector, round(microscope.potential_sampling() * 0.97, 4)
-    )
+    sampling = round(microscope.potential_sampling, 4)
+    return _cached_object_function(symbol, microscope.energy, semiangle, detector, sampling)
 
 
 def _measure_object_function(
     symbol: str, energy: float, semiangle: float, detector: tuple[float, float], sampling: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    microscope = Microscope(energy=energy, semiangle_cutoff=semiangle, detectors={"detector": detector})
+    only = Rings(rings={"detector": detector})
+    microscope = Microscope(energy=energy, semiangle_cutoff=semiangle, detectors=only)
     image, probe = scan_single_atom(symbol, microscope, _ATOM_CELL, _ATOM_SCAN, sampling)
     ratio = (np.fft.fft2(image) / np.conj(np.fft.fft2(probe / probe.sum()))).real * (
         _ATOM_CELL / _ATOM_SCAN
@@ -211,7 +200,7 @@ def _at(table: tuple[NDArray[np.float64], NDArray[np.float64]], grid: Grid) -> N
 
 def cross_section(symbol: str, microscope: Microscope, detector: str) -> float:
     """Return an atom's cross-section [Å²] for scattering to a detector of the microscope."""
-    return float(object_function(symbol, microscope, microscope.detectors[detector])[1][0])
+    return float(object_function(symbol, microscope, microscope.detectors.angles[detector])[1][0])
 
 
 def elastic_scattering(atoms: Atoms, microscope: Microscope) -> tuple[float, float]:
@@ -281,6 +270,6 @@ def atom_image(
     # Pixel (size // 2) is the middle one.
     middle = (size // 2) * sampling
     atom = Atoms(symbol, positions=[[middle, middle, 0.0]], cell=[side, side, 1.0])
-    scan = Scan.model_construct(shape=(size, size), sampling=sampling, margin=0.0)
-    only = microscope.model_copy(update={"detectors": {detector: microscope.detectors[detector]}})
-    return kernel_signal(atom, only, scan, focus=-defocus, thermal_sigma=blur, broadening=False)[0]
+    scan = Scan.of_any_size((size, size), sampling)
+    only = microscope.replace(detectors=Rings(rings={detector: microscope.detectors.angles[detector]}))
+    return Kernels(thermal_sigma=blur, broadening=False).image(atom, only, scan, -defocus)[0]

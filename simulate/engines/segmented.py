@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from stemforge.errors import InputError
-from stemforge.simulate.engines.reference import reproducible, require_cupy
-from stemforge.simulate.microscope import SEGMENTS, Microscope
+from stemforge.simulate.detectors import SEGMENTS
+from stemforge.simulate.engines.common import matched_probe, reproducible, require_cupy
+from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
 
 # The potential is projected on a grid at least this fine [Å] before it is cut to the wave's frequencies: abTEM
@@ -26,6 +27,7 @@ _PROJECTION_SAMPLING = 0.05
 # Atoms whose thermal motion differs by less than this are projected together [Å].
 _SIGMA_STEP = 0.02
 _DEFAULT_SIGMA = 0.08
+_DEFAULT_SAMPLING = 0.2
 
 
 def segmented_signal(
@@ -34,7 +36,7 @@ def segmented_signal(
     scan: Scan,
     focus: float,
     *,
-    sampling: float = 0.2,
+    sampling: float | None = None,
     slice_thickness: float = 2.0,
     device: str = "cpu",
 ) -> NDArray[np.float32]:
@@ -49,26 +51,27 @@ def segmented_signal(
         The array ``thermal_sigma`` holds each atom's root mean square displacement along one direction [Å], which
         enters as a Debye-Waller factor.
     microscope
-        Drawn settings with ``segments``.
+        Drawn settings with a segmented detector.
     scan
         Raster, centred on the cell; it may be turned.
     focus
         Depth of the focal plane [Å] below z = 0.
     sampling, slice_thickness
-        Of the potential [Å]; :func:`stemforge.simulate.plan_segmented` finds what a wanted error needs.
+        Of the potential [Å]; by default 0.2 and 2. :func:`stemforge.simulate.choose_engine` finds what a wanted error
+        needs.
     device
         ``"cpu"``, or ``"gpu"``: the scattering matrix is then made through CuPy.
 
     Returns
     -------
     ndarray
-        Fraction of incident electrons in the channels :data:`~stemforge.simulate.microscope.SEGMENTS`, shape
+        Fraction of incident electrons in the channels :data:`~stemforge.simulate.SEGMENTS`, shape
         (4, height, width).
 
     Raises
     ------
     InputError
-        No segments, or the detector lies beyond the antialias limit.
+        No segmented detector, or it lies beyond the antialias limit.
 
     Examples
     --------
@@ -77,9 +80,9 @@ def segmented_signal(
     >>> segmented_signal(atoms, Microscope(preset="low-dose-idpc"), scan, focus=1.0).shape
     (4, 32, 32)
     """
-    if microscope.segments is None:
+    if not microscope.detectors.segmented:
         raise InputError(
-            "microscope.segments: give the inner and outer angle of the segmented detector [mrad]"
+            "microscope.detectors: must be a detector of four segments, such as {segments: [4, 22]}"
         )
     cell = (float(atoms.cell[0, 0]), float(atoms.cell[1, 1]))
     tiles = atoms.info.get("tiles", (1, 1))
@@ -102,9 +105,10 @@ def segmented_signal(
         content.wrap(pbc=(True, True, False), eps=1e-6)
         key = _fingerprint(content)
         if key not in series:
-            series[key] = _fourier_series(
-                content, microscope, focus, scan.rotation, sampling, slice_thickness, device
-            )
+            with reproducible():
+                potential = _potential(content, sampling or _DEFAULT_SAMPLING, slice_thickness)
+                matched_probe(microscope, potential)
+                series[key] = _fourier_series(potential, size, microscope, focus, scan.rotation, device)
         chosen = window == number
         signal[:, chosen] = _evaluate(series[key], places[chosen], (size[0], size[1]))
     return signal
@@ -167,53 +171,27 @@ def _potential(atoms: Atoms, sampling: float, slice_thickness: float) -> abtem.P
 
 
 def _fourier_series(
-    atoms: Atoms,
+    potential: abtem.PotentialArray,
+    lengths: NDArray[np.float64],
     microscope: Microscope,
     focus: float,
     rotation: float,
-    sampling: float,
-    slice_thickness: float,
     device: str,
 ) -> NDArray[np.complex128]:
     """Fourier coefficients of the four signals over a periodic cell, shape (4, kx, ky), in FFT order."""
-    assert microscope.segments is not None  # noqa: S101 - checked by the caller; for the type checker
-    lengths = np.diag(atoms.cell)[:2]
     if device == "gpu":
         require_cupy()
-    with reproducible():
-        potential = _potential(atoms, sampling, slice_thickness)
-        plain = abtem.Probe(energy=microscope.energy, semiangle_cutoff=microscope.semiangle_cutoff)
-        plain.grid.match(potential)
-        microscope.check_antialias(min(plain.cutoff_angles), float(max(lengths / potential.gpts)))
-        matrix = abtem.SMatrix(
-            potential=potential,
-            energy=microscope.energy,
-            semiangle_cutoff=microscope.semiangle_cutoff,
-            interpolation=1,
-            device=device,
-        ).build(lazy=False)
-        matrix = matrix.to_cpu()
-        spread = microscope.focal_spread
-        nodes, weights = np.polynomial.hermite_e.hermegauss(5) if spread else (np.zeros(1), np.ones(1))
-        probes = [
-            microscope.probe(focus + spread * node, extent=tuple(lengths), gpts=matrix.array.shape[1:])
-            .build(scan=abtem.CustomScan([(0.0, 0.0)]), lazy=False)
-            .array[0]
-            for node in nodes
-        ]
-    beams = np.rint(np.asarray(matrix.wave_vectors) * lengths).astype(int)
+    waves_in = abtem.SMatrix(
+        potential=potential,
+        energy=microscope.energy,
+        semiangle_cutoff=microscope.semiangle_cutoff,
+        interpolation=1,
+        device=device,
+    )
+    matrix = waves_in.build(lazy=False).to_cpu()
     gpts = matrix.array.shape[1:]
-    index = [np.fft.fftfreq(n, 1 / n).astype(int) for n in gpts]
-    # Where each plane wave goes: (beam in, beam out), out of the beams that reach the detector.
-    out_x, out_y = np.meshgrid(*(i / length for i, length in zip(index, lengths, strict=True)), indexing="ij")
-    angle = np.hypot(out_x, out_y) * microscope.wavelength * 1e3
-    reached = (angle >= microscope.segments[0]) & (angle < microscope.segments[1])
-    azimuth = np.arctan2(out_y[reached], out_x[reached]) - rotation
-    # A beam on the border between two segments counts half on each: rounding must not choose.
-    share = np.zeros((len(azimuth), len(SEGMENTS)), dtype=np.float32)
-    for nudge in (-1e-6, 1e-6):
-        segment = np.rint(azimuth / (np.pi / 2) + nudge).astype(int) % 4
-        share[np.arange(len(segment)), segment] += 0.5
+    beams = np.rint(np.asarray(matrix.wave_vectors) * lengths).astype(int)
+    reached, share = _shares(microscope, rotation, lengths, gpts)
     scattering = fft.fft2(matrix.array)[:, reached]
     # Plane waves of amplitude 1 in, fractions of the incident electrons out.
     scattering = (scattering / (np.prod(gpts) * _plane_wave_amplitude(matrix))).astype(np.complex64)
@@ -223,13 +201,33 @@ def _fourier_series(
     phase_x = np.exp(-2j * np.pi * np.outer(np.arange(nx) / nx, beams[:, 0]))
     phase_y = np.exp(-2j * np.pi * np.outer(np.arange(ny) / ny, beams[:, 1]))
     signal = np.zeros((4, nx, ny))
-    for probe, weight in zip(probes, weights / weights.sum(), strict=True):
-        spectrum = fft.fft2(probe)
+    for offset, weight in zip(*microscope.focal_series, strict=True):
+        probe = microscope.probe(focus + offset, extent=tuple(lengths), gpts=gpts)
+        wave = probe.build(scan=abtem.CustomScan([(0.0, 0.0)]), lazy=False).array[0]
+        spectrum = fft.fft2(wave)
         coefficients = spectrum[beams[:, 0], beams[:, 1]] / np.sqrt((np.abs(spectrum) ** 2).sum())
         for i in range(nx):
             waves = (phase_x[i] * coefficients * phase_y).astype(np.complex64)
             signal[:, i] += weight * (np.abs(waves @ scattering) ** 2 @ share).T
     return fft.fft2(signal) / (nx * ny)
+
+
+def _shares(
+    microscope: Microscope, rotation: float, lengths: NDArray[np.float64], gpts: tuple[int, ...]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Return which outgoing beams reach the detector, on the grid, and the share of each on every segment."""
+    index = [np.fft.fftfreq(n, 1 / n).astype(int) for n in gpts]
+    out_x, out_y = np.meshgrid(*(i / length for i, length in zip(index, lengths, strict=True)), indexing="ij")
+    angle = np.hypot(out_x, out_y) * microscope.wavelength * 1e3
+    ((inner, outer),) = microscope.detectors.angles.values()
+    reached = (angle >= inner) & (angle < outer)
+    azimuth = np.arctan2(out_y[reached], out_x[reached]) - rotation
+    # A beam on the border between two segments counts half on each: rounding must not choose.
+    share = np.zeros((len(azimuth), len(SEGMENTS)), dtype=np.float32)
+    for nudge in (-1e-6, 1e-6):
+        segment = np.rint(azimuth / (np.pi / 2) + nudge).astype(int) % 4
+        share[np.arange(len(segment)), segment] += 0.5
+    return reached, share
 
 
 def _plane_wave_amplitude(matrix: Any) -> float:

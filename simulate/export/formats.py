@@ -1,11 +1,13 @@
 """The files that a corpus is exported to: one writer a format."""
 
 import json
+import mmap
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import IO, Any, Protocol
 
 import numpy as np
 from ase import Atoms
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError
+from stemforge.files import plain, write_whole
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate.recording.record import Recording
@@ -220,8 +223,8 @@ class CocoWriter:
         self.annotations = 0
         (self.out / "images").mkdir(exist_ok=True)
         # Annotations go to the file as they come: a large corpus has millions.
-        self.stream: TextIO = (self.out / "annotations.json.partial").open("w", encoding="utf-8")
-        self.stream.write('{"annotations": [')
+        self.stream: IO[bytes] = tempfile.TemporaryFile(dir=self.out)  # noqa: SIM115 - until close()
+        self.stream.write(b'{"annotations": [')
 
     def add(self, item: Exported) -> None:
         """Write one picture and its annotations."""
@@ -248,8 +251,8 @@ class CocoWriter:
         )
         for annotation in self._annotations(item, number, (width, height)):
             self.annotations += 1
-            text = json.dumps({"id": self.annotations, **annotation})
-            self.stream.write(f"{',' if self.annotations > 1 else ''}\n{text}")
+            text = json.dumps({"id": self.annotations, **annotation}, allow_nan=False)
+            self.stream.write(f"{',' if self.annotations > 1 else ''}\n{text}".encode())
 
     def _annotations(self, item: Exported, number: int, size: tuple[int, int]) -> list[dict[str, Any]]:
         labels = item.labels
@@ -259,7 +262,7 @@ class CocoWriter:
         elif item.sample.sampling is None:
             raise CorpusError(
                 f"sample {item.sample.index}: has no pixel size, so a box of {self.box:g} Å cannot be drawn; ingest "
-                "the images with --sampling"
+                "the images with their pixel size (sampling)"
             )
         else:
             half = self.box / item.sample.sampling / 2
@@ -277,7 +280,7 @@ class CocoWriter:
             if labels.boxes is None:
                 annotation |= {"keypoints": [_short(x), _short(y), 2], "num_keypoints": 1}
             values = {name: column[i] for name, column in labels.columns.items() if name != "label"}
-            annotation["attributes"] = {name: _plain(value) for name, value in values.items()}
+            annotation["attributes"] = plain(values)
             made.append(annotation)
         return made
 
@@ -300,16 +303,11 @@ class CocoWriter:
             {"id": number, "name": name, **self.kinds[name]} for name, number in self.categories.items()
         ]
         rest = {"categories": categories, "images": self.images, "info": dict(self.info), "licenses": []}
-        self.stream.write(f"\n],{json.dumps(rest)[1:]}\n")
-        self.stream.close()
-        (self.out / "annotations.json.partial").rename(self.out / "annotations.json")
+        self.stream.write(f"\n],{json.dumps(plain(rest), allow_nan=False)[1:]}\n".encode())
+        self.stream.flush()
+        with self.stream, mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            write_whole(self.out / "annotations.json", content)  # type: ignore[arg-type]
 
 
 def _short(value: float) -> float:
     return round(float(value), 3)
-
-
-def _plain(value: Any) -> float | int | None:
-    """Return a number as JSON has it: NaN, for which it has no word, becomes null."""
-    number = value.item() if hasattr(value, "item") else value
-    return None if isinstance(number, float) and not np.isfinite(number) else number

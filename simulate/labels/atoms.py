@@ -9,8 +9,7 @@ from scipy import ndimage
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate.engines.kernels import atom_image
 from stemforge.simulate.labels.visibility import visibility
-from stemforge.simulate.microscope import Microscope
-from stemforge.simulate.recording.degrade import FWHM
+from stemforge.simulate.microscope import FWHM, Microscope
 from stemforge.simulate.scan import Scan
 from stemforge.structures import Tag
 
@@ -66,7 +65,7 @@ def label_atoms(
     numbers = atoms.numbers[chosen][within]
     defocus = z - focus
 
-    detector = next(iter(microscope.detectors))
+    detector = microscope.channels[0]
     source = source_size / FWHM
     blur = float(np.hypot(source, thermal_sigma))
     area = scan.sampling**2

@@ -8,7 +8,7 @@ from scipy import fft
 from scipy.stats import trim_mean
 
 from stemforge.micrograph.annotations import Annotations
-from stemforge.simulate.recording.degrade import FWHM
+from stemforge.simulate.microscope import FWHM
 
 # Side of the windows in which texture is measured [Å].
 _WINDOW = 19.0
@@ -154,8 +154,8 @@ def visibility(
     if texture is None:
         variance = labels["noise_width_angstrom"] ** 2 + source
         return peak / background, scale * np.sqrt(dose / (4 * np.pi * variance))
-    q, seen = detectability_spectrum(labels, dose, source_size, texture)
-    return peak / background, scale * np.sqrt(np.trapezoid(seen, q, axis=1))
+    q, spectrum = detectability_spectrum(labels, dose, source_size, texture)
+    return peak / background, scale * np.sqrt(np.trapezoid(spectrum, q, axis=1))
 
 
 def detectability_spectrum(

@@ -1,23 +1,25 @@
-"""How far an engine is from multislice, measured on a piece of the very structure; and the cheapest that will do.
+"""How far an engine is from its reference, measured on a piece of the very structure; and the cheapest that will do.
 
 A whole thick field by multislice takes days. What an engine gets wrong shows on a piece: a column of the structure
-around one of its single atoms, some nanometres deep about the focal plane, seen by a few probe positions at the
-probe's Nyquist distance. Both engines get the same piece; multislice and PRISM the same frozen phonons.
+around one of its single atoms, some nanometres deep about the focal plane, or a crystal's first tile, seen by probe
+positions at the Nyquist distance. Both engines get the same piece; multislice and PRISM the same frozen phonons.
 """
 
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
 from stemforge.errors import InputError
-from stemforge.simulate.imaging import focus_depth, image_structure
-from stemforge.simulate.planning.segmented import Plan, plan_segmented, segmented_error
-from stemforge.simulate.recipe import Engine, SimulationRecipe, Stage
+from stemforge.simulate.engines.auto import Auto, Engine
+from stemforge.simulate.engines.common import EngineSettings, Extent
+from stemforge.simulate.microscope import Microscope
+from stemforge.simulate.recipe import SimulationRecipe
+from stemforge.simulate.recording.idpc import idpc_image
 from stemforge.simulate.scan import Scan
+from stemforge.simulate.stages import Stage
 
 PIECE_DEPTH = 40.0
 """Most of a structure's depth that a piece keeps [Å]."""
@@ -48,8 +50,8 @@ class EngineError:
         Probe positions of the piece, its area [Å²] and depth [Å].
     """
 
-    engine: Engine
-    reference: Engine
+    engine: EngineSettings
+    reference: EngineSettings
     sample: int
     error: float
     level: float
@@ -59,42 +61,21 @@ class EngineError:
     piece_area: float
     piece_depth: float
 
-    def plain(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        engines = {name: getattr(self, name).model_dump(mode="json") for name in ("engine", "reference")}
-        return asdict(self) | engines
+    @property
+    def piece(self) -> Extent:
+        """How much was imaged."""
+        return Extent(self.piece_area, self.piece_depth, self.positions)
 
 
-def candidates(engine: Engine) -> list[Engine]:
-    """Return what ``engine: auto`` may stand for with annular detectors, the cheapest first.
-
-    Examples
-    --------
-    >>> [one.name for one in candidates(Engine(name="auto", max_error=0.1))]
-    ['kernels', 'prism', 'prism', 'multislice']
-    """
-    plain = {"max_error": None, "interpolation": 1}
-    changes: list[dict[str, object]] = [
-        {"name": "kernels"},
-        {"name": "prism", "interpolation": 2},
-        {"name": "prism"},
-        {"name": "multislice"},
-    ]
-    return [engine.model_copy(update=plain | change) for change in changes]
-
-
-def reference_engine(engine: Engine) -> Engine:
-    """Return multislice with the engine's numerical settings."""
-    return candidates(engine)[-1]
-
-
-def check_engine(recipe: SimulationRecipe, engine: Engine | None = None, index: int = 0) -> EngineError:
-    """Measure how far an engine is from multislice on a piece of a sample.
+def check_engine(
+    recipe: SimulationRecipe, engine: EngineSettings | None = None, index: int = 0
+) -> EngineError:
+    """Measure how far an engine is from the reference on a piece of a sample.
 
     Parameters
     ----------
     recipe
-        What makes the sample.
+        What makes the sample. Its engine's numerical settings are the reference's.
     engine
         The engine to check; the recipe's own by default.
     index
@@ -104,128 +85,147 @@ def check_engine(recipe: SimulationRecipe, engine: Engine | None = None, index: 
     -------
     EngineError
         The deviation. It holds for the piece: what builds up over a greater depth is not in it. With a segmented
-        detector the piece is the first unit cell, the reference PRISM with much finer sampling and slices.
+        detector the piece is the first tile, the reference PRISM with much finer sampling and slices.
 
     Examples
     --------
-    >>> recipe = SimulationRecipe.load("fe-c3n4", {"engine.frozen_phonons": 0, "engine.slice_thickness": 3.2})
-    >>> check_engine(recipe, reference_engine(recipe.engine)).error
+    >>> settings = {"name": "multislice", "frozen_phonons": 0, "slice_thickness": 3.2}
+    >>> check_engine(SimulationRecipe.load("fe-c3n4", {"engine": settings})).error
     0.0
     """
     checked = recipe.engine if engine is None else engine
-    if recipe.microscope.segments is None:
-        return _Piece(recipe, index).deviation(checked)
-    if checked.name != "prism":
-        raise InputError("engine: with a segmented detector prism can be checked")
-    drawn, atoms = recipe.build(index)
-    settings = {"slice_thickness": checked.slice_thickness}
-    if checked.sampling is not None:
-        settings["sampling"] = checked.sampling
-    plan = segmented_error(atoms, drawn.microscope, focus_depth(drawn, atoms), **settings)
-    return _segmented(checked, plan, atoms, index)
+    return Piece.of_sample(recipe, index).deviation(checked, recipe.engine.reference(recipe.microscope))
 
 
 def choose_engine(recipe: SimulationRecipe) -> tuple[Engine, list[EngineError]]:
-    """Find the cheapest engine whose error is within ``engine.max_error``.
+    """Find the cheapest engine whose error is within the bound that ``engine: {name: auto, max_error: …}`` sets.
 
     Parameters
     ----------
     recipe
-        With ``engine.max_error``; the first sample is looked at.
+        The first sample is looked at.
 
     Returns
     -------
     engine, tried
-        The settings to use, and the measurement of each engine tried, the last being of the engine chosen.
+        The settings to use, and the measurement of each engine tried, the last being of the engine chosen. Another
+        engine than ``auto`` is returned as it is, and nothing is tried.
 
     Raises
     ------
     InputError
-        No ``max_error``; on segments, no setting that reaches it.
+        No setting reaches the bound, on a segmented detector.
 
     Notes
     -----
-    It depends on the recipe alone, up to the seconds measured. With a segmented detector PRISM's settings are
-    planned, see :func:`stemforge.simulate.plan_segmented`.
+    It depends on the recipe alone, up to the seconds measured.
     """
-    bound = recipe.engine.max_error
-    if bound is None:
-        raise InputError("engine.max_error: say which error is allowed")
-    if recipe.microscope.segments is not None:
-        return _planned_prism(recipe, bound)
-    piece = _Piece(recipe, 0)
-    tried: list[EngineError] = []
-    for engine in candidates(recipe.engine):
-        tried.append(piece.deviation(engine))
-        if tried[-1].error <= bound:
-            break
-    return tried[-1].engine, tried
+    if not isinstance(recipe.engine, Auto):
+        return recipe.engine, []
+    return Piece.of_sample(recipe, 0).cheapest(recipe.engine)
 
 
-def _planned_prism(recipe: SimulationRecipe, bound: float) -> tuple[Engine, list[EngineError]]:
-    drawn, atoms = recipe.build(0)
-    plan = plan_segmented(atoms, drawn.microscope, focus_depth(drawn, atoms), bound)
-    found = _segmented(recipe.engine, plan, atoms, 0)
-    return found.engine, [found]
+@dataclass
+class Piece:
+    """A piece of a sample on which engines are compared.
 
+    Parameters
+    ----------
+    atoms, microscope, scan, focus
+        As for :meth:`stemforge.simulate.Kernels.image`.
+    phonons
+        Seed of the frozen phonons, the same for every engine.
+    sample
+        Number of the sample that it was cut from.
+    """
 
-def _segmented(engine: Engine, plan: Plan, atoms: Atoms, index: int) -> EngineError:
-    """Describe what was found out about a segmented detector's PRISM as a check."""
-    plain = engine.model_copy(update={"name": "prism", "interpolation": 1, "max_error": None})
-    used, reference = (
-        plain.model_copy(update={"sampling": round(sampling, 6), "slice_thickness": thickness})
-        for sampling, thickness in ((plan.sampling, plan.slice_thickness), plan.reference)
-    )
-    area = float(np.prod(atoms.info.get("tile_size", np.diag(atoms.cell)[:2])))
-    depth = float(np.ptp(atoms.positions[:, 2]))
-    seconds = plan.seconds
-    return EngineError(used, reference, index, plan.error, 1.0, *seconds, plan.positions, area, depth)
+    atoms: Atoms
+    microscope: Microscope
+    scan: Scan
+    focus: float
+    phonons: int = 0
+    sample: int = 0
 
+    def __post_init__(self) -> None:
+        self._reference: tuple[EngineSettings, NDArray[np.float32], float] | None = None
 
-class _Piece:
-    """A piece of a sample, its place in the microscope, and what multislice makes of it."""
-
-    def __init__(self, recipe: SimulationRecipe, index: int) -> None:
+    @classmethod
+    def of_sample(cls, recipe: SimulationRecipe, index: int) -> "Piece":
+        """Cut a piece: a column around a single atom or, with a segmented detector, the first tile."""
         drawn, atoms = recipe.build(index)
-        self.index = index
-        self.focus = focus_depth(drawn, atoms)
-        step = drawn.microscope.wavelength / (4e-3 * drawn.microscope.semiangle_cutoff)
-        scan = Scan.model_construct(
-            shape=(_POSITIONS, _POSITIONS), sampling=step, margin=_MARGIN, rotation=0.0, shift=(0.0, 0.0)
-        )
-        self.drawn = drawn.model_copy(update={"scan": scan})
-        self.rng_seed = recipe.rng(index, Stage.SIMULATION).integers(2**63)
-        self.atoms, self.focus = cut_piece(atoms, self.focus, scan.cell[0])
-        self._reference: tuple[Engine, NDArray[np.float32], float] | None = None
+        microscope, focus = drawn.microscope, drawn.focus_depth(atoms)
+        if microscope.detectors.segmented:
+            return cls.of_crystal(atoms, microscope, focus, index)
+        step = microscope.nyquist_sampling
+        scan = Scan.of_any_size((_POSITIONS, _POSITIONS), step)
+        column, depth = cut_piece(atoms, focus, _POSITIONS * step + 2 * _MARGIN)
+        phonons = int(recipe.rng(index, Stage.SIMULATION).integers(2**63))
+        return cls(column, microscope, scan, depth, phonons, index)
 
-    def image(self, engine: Engine) -> tuple[NDArray[np.float32], float]:
-        """Return the image (detectors, height, width) and the seconds it took."""
+    @classmethod
+    def of_crystal(cls, atoms: Atoms, microscope: Microscope, focus: float, sample: int = 0) -> "Piece":
+        """Take the first tile of a crystal, or all of one that has no tiles."""
+        if "tiles" in atoms.info:
+            first = atoms[atoms.arrays["tile"] == 0]
+            first.info = {}
+            first.cell = [*atoms.info["tile_size"], atoms.cell[2, 2]]
+            first.wrap(pbc=(True, True, False))
+            atoms = first
+        # Square pixels that divide the cell only nearly: equal for all settings.
+        step = microscope.nyquist_sampling
+        shape = (int(atoms.cell[1, 1] // step), int(atoms.cell[0, 0] // step))
+        return cls(atoms, microscope, Scan.of_any_size(shape, step), focus, sample=sample)
+
+    @property
+    def extent(self) -> Extent:
+        """How much is imaged."""
+        depth = float(np.ptp(self.atoms.positions[:, 2])) if len(self.atoms) else 0.0
+        area = float(np.prod(np.diag(self.atoms.cell)[:2]))
+        return Extent(area, depth, int(np.prod(self.scan.shape)))
+
+    def image(self, engine: EngineSettings) -> tuple[NDArray[np.float32], float]:
+        """Return the signal (channels, height, width) and the seconds it took."""
         start = time.perf_counter()
-        drawn = self.drawn.model_copy(update={"engine": engine})
         # The same generator for every engine: the same frozen phonons.
-        signal = image_structure(drawn, self.atoms, self.focus, np.random.default_rng(self.rng_seed))
+        rng = np.random.default_rng(self.phonons)
+        signal = engine.image(self.atoms, self.microscope, self.scan, self.focus, rng)
         return signal, time.perf_counter() - start
 
-    def deviation(self, engine: Engine) -> EngineError:
-        """Compare an engine with multislice."""
-        wanted = reference_engine(engine)
-        if self._reference is None or self._reference[0] != wanted:
-            self._reference = (wanted, *self.image(wanted))
+    def deviation(self, engine: EngineSettings, reference: EngineSettings) -> EngineError:
+        """Compare an engine with its reference: iDPC images where the detector is segmented, otherwise signals."""
+        if self._reference is None or self._reference[0] != reference:
+            self._reference = (reference, *self.image(reference))
         _, truth, reference_seconds = self._reference
-        found, seconds = (truth, reference_seconds) if engine == wanted else self.image(engine)
-        apart = np.sqrt(((found - truth) ** 2).mean((1, 2)))
+        found, seconds = (truth, reference_seconds) if engine == reference else self.image(engine)
         level = found.mean((1, 2)) / np.maximum(truth.mean((1, 2)), 1e-30)
+        if self.microscope.detectors.segmented:
+            found, truth = (idpc_image(signal, self.scan.sampling)[None] for signal in (found, truth))
+        difference = np.sqrt(((found - truth) ** 2).mean((1, 2)))
+        extent = self.extent
         return EngineError(
             engine,
-            wanted,
-            self.index,
-            round(float((apart / np.maximum(truth.std((1, 2)), 1e-30)).max()), 4),
+            reference,
+            self.sample,
+            round(float((difference / np.maximum(truth.std((1, 2)), 1e-30)).max()), 4),
             round(float(level[np.abs(level - 1).argmax()]), 4),
             seconds,
             reference_seconds,
-            _POSITIONS**2,
-            float(np.prod(np.diag(self.atoms.cell)[:2])),
-            float(np.ptp(self.atoms.positions[:, 2])) if len(self.atoms) else 0.0,
+            extent.positions,
+            extent.area,
+            extent.depth,
+        )
+
+    def cheapest(self, auto: Auto) -> tuple[Engine, list[EngineError]]:
+        """Return the first engine of those that ``auto`` may be whose error is within the bound, and what was tried."""
+        reference = auto.reference(self.microscope)
+        tried: list[EngineError] = []
+        for engine in auto.candidates(self.microscope):
+            tried.append(self.deviation(engine, reference))
+            if tried[-1].error <= auto.max_error:
+                return engine, tried
+        raise InputError(
+            f"engine.max_error: {auto.max_error:g} is out of reach, the finest setting gives {tried[-1].error:.2g}; "
+            "give a larger max_error, or set engine.name, sampling and slice_thickness"
         )
 
 
@@ -263,15 +263,15 @@ def cut_piece(atoms: Atoms, focus: float, side: float) -> tuple[Atoms, float]:
         middle = positions[single[np.abs(positions[single, 2] - focus).argmin()]]
         # The atom is in the piece, even where it lies farther from focus than half of it.
         centre = np.clip(focus, middle[2] - PIECE_DEPTH / 2 + 2, middle[2] + PIECE_DEPTH / 2 - 2)
-    apart = positions[:, :2] - middle[:2]
-    apart -= edges * np.round(apart / edges)
+    offset = positions[:, :2] - middle[:2]
+    offset -= edges * np.round(offset / edges)
     z = positions[:, 2]
     low, high = (z.min(), z.max()) if len(z) else (0.0, 0.0)
     top = np.clip(centre - PIECE_DEPTH / 2, low, max(high - PIECE_DEPTH, low))
-    inside = (np.abs(apart) <= side / 2).all(axis=1) & (z >= top) & (z <= top + PIECE_DEPTH)
+    inside = (np.abs(offset) <= side / 2).all(axis=1) & (z >= top) & (z <= top + PIECE_DEPTH)
     piece = atoms[inside]
     piece.info = {}
-    piece.positions[:, :2] = apart[inside] + side / 2
+    piece.positions[:, :2] = offset[inside] + side / 2
     start = piece.positions[:, 2].min() - 2.0 if len(piece) else top
     piece.positions[:, 2] -= start
     height = float(np.ptp(piece.positions[:, 2])) + 4.0 if len(piece) else 4.0

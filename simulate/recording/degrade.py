@@ -14,11 +14,13 @@ from pydantic import model_validator
 from scipy import ndimage, signal as sps
 
 from stemforge.errors import InputError
-from stemforge.settings import Fraction, NonNegative, Positive, Random, Settings
-from stemforge.simulate.microscope import SEGMENTS
+from stemforge.settings import Fraction, LogUniform, NonNegative, Positive, Random, Settings
+from stemforge.simulate.detectors import SEGMENTS
+from stemforge.simulate.microscope import FWHM
+from stemforge.simulate.splines import cubic_weights
 
-FWHM = 2 * np.sqrt(2 * np.log(2))
-"""Full width at half maximum of a Gaussian of standard deviation 1."""
+# Without counting noise the dose is but a factor [e/Å²].
+_NOISELESS_DOSE = 1e6
 
 
 class Degradation(Settings):
@@ -95,6 +97,30 @@ class Degradation(Settings):
         if self.bits is not None and not 1 <= self.bits <= 32:
             raise ValueError(f"bits must be 1 to 32 or null, got {self.bits}")
         return self
+
+    def at_dose(self, dose: float | tuple[float, float] | None) -> Self:
+        """Return the same degradation at another dose [e/Å²], with its counting noise.
+
+        Parameters
+        ----------
+        dose
+            Of two values it is drawn log-uniformly between them. None: without counting noise.
+
+        Raises
+        ------
+        InputError
+            The dose is no positive number.
+
+        Examples
+        --------
+        >>> Degradation().at_dose((1e4, 4e5)).dose.loguniform
+        (10000.0, 400000.0)
+        """
+        number = _NOISELESS_DOSE if dose is None else dose
+        if not (np.isfinite(number).all() and np.min(number) > 0):
+            raise InputError(f"dose must be a positive number of e/Å², not {dose}")
+        drawn = LogUniform(loguniform=number) if isinstance(number, tuple) else float(number)
+        return self.replace(dose=drawn, beam_current=None, dwell_time=None, counting=dose is not None)
 
     def electrons_per_pixel(self, sampling: float) -> float:
         """Incident electrons a pixel of side ``sampling`` [Å]; the settings must be drawn."""
@@ -266,7 +292,9 @@ def _distort(values: NDArray[np.float32], displacement: NDArray[np.float64]) -> 
     room = int(np.ceil(np.abs(displacement).max())) + 14
     rows, columns = np.arange(height) - displacement[:, 1] + room, room - displacement[:, 0]
     r0, c0 = np.floor(rows).astype(int), np.floor(columns).astype(int)
-    wy, wx = (_cubic((places - start).astype(np.float32)) for places, start in ((rows, r0), (columns, c0)))
+    wy, wx = (
+        cubic_weights((places - start).astype(np.float32)) for places, start in ((rows, r0), (columns, c0))
+    )
     reach = (c0 - 1)[:, None] + np.arange(width + 3)
     made = np.empty_like(values)
     for image, out in zip(values, made, strict=True):
@@ -276,13 +304,6 @@ def _distort(values: NDArray[np.float32], displacement: NDArray[np.float64]) -> 
         lines = np.take_along_axis(lines, reach, axis=1)
         out[:] = sum(wx[k][:, None] * lines[:, k : k + width] for k in range(4))
     return made
-
-
-def _cubic(t: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights of the four nearest points at fraction t between the middle two, shape (4, n)."""
-    return np.stack(
-        [(1 - t) ** 3 / 6, 2 / 3 - t**2 + t**3 / 2, 2 / 3 - (1 - t) ** 2 + (1 - t) ** 3 / 2, t**3 / 6]
-    )
 
 
 def _flicker(settings: Degradation, height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:

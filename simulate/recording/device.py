@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from stemforge.simulate.splines import cubic_weights
+
 # How far scipy.ndimage repeats the edges before it fits splines [pixel].
 _PAD = 12
 
@@ -37,10 +39,10 @@ def distort(values: torch.Tensor, displacement: NDArray[np.float64]) -> torch.Te
     # Within the repeated edges, where the outermost taps still are.
     y = (rows - moved[:, 1] + _PAD).clamp(1, height + 2 * _PAD - 3)
     x = (columns - moved[:, :1] + _PAD).clamp(1, width + 2 * _PAD - 3)
-    rows_there, weights = _taps(y)
-    lines = (coefficients[:, rows_there] * weights[..., None].to(values.dtype)).sum(2)
-    columns_there, weights = _taps(x)
-    index = columns_there.reshape(1, height, -1).expand(len(values), -1, -1)
+    taps, weights = _taps(y)
+    lines = (coefficients[:, taps] * weights[..., None].to(values.dtype)).sum(2)
+    taps, weights = _taps(x)
+    index = taps.reshape(1, height, -1).expand(len(values), -1, -1)
     gathered = lines.gather(2, index).reshape(len(values), height, width, 4)
     return (gathered * weights.to(values.dtype)).sum(-1)
 
@@ -111,7 +113,5 @@ def _spline_coefficients(values: torch.Tensor, axis: int) -> torch.Tensor:
 def _taps(places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the four nearest points and their spline weights, with a last axis of 4."""
     first = places.floor()
-    t = places - first
-    weights = [(1 - t) ** 3 / 6, 2 / 3 - t**2 + t**3 / 2, 2 / 3 - (1 - t) ** 2 + (1 - t) ** 3 / 2, t**3 / 6]
     points = first.long()[..., None] + torch.arange(-1, 3, device=places.device)
-    return points, torch.stack(weights, -1)
+    return points, torch.stack(cubic_weights(places - first), -1)

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
-from stemforge.errors import CorpusError, InputError
+from stemforge.errors import CorpusError
 from stemforge.micrograph.annotations import Annotations
-from stemforge.settings import LogUniform
+from stemforge.simulate.detectors import SEGMENTS
 from stemforge.simulate.labels.visibility import Texture, visibility
-from stemforge.simulate.microscope import SEGMENTS
-from stemforge.simulate.recipe import Stage
 from stemforge.simulate.recording.degrade import Degradation, degrade
 from stemforge.simulate.recording.idpc import idpc_image
+from stemforge.simulate.stages import Stage, random_stream
+from stemforge.simulate.version import refuse_older
 
 IDPC = "iDPC"
 """Name of the channel that four segments are integrated to."""
@@ -91,8 +91,8 @@ def record(
     boxes, columns, texture = sample.labels.boxes, dict(sample.labels.columns), None
     if {"scattering", "background", "peak_width_angstrom", "noise_width_angstrom"} <= set(columns):
         texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
-        seen = visibility(sample.labels, dose, degraded.settings.source_size, texture)
-        columns["contrast"], columns["cnr"] = seen
+        source_size = degraded.settings.source_size
+        columns["contrast"], columns["cnr"] = visibility(sample.labels, dose, source_size, texture)
     moved = Annotations(
         degraded.move(sample.labels.points), None if boxes is None else degraded.move_boxes(boxes), columns
     )
@@ -107,31 +107,19 @@ def _integrated(signal: NDArray[np.float32], sample: Sample) -> NDArray[np.float
 
 
 def corpus_degradation(corpus: Corpus) -> Degradation | None:
-    """Return the degradation that a simulated corpus' recipe asks for; None for measured images."""
-    if corpus.kind == "measured":
-        return None
-    return Degradation.from_mapping(
-        corpus.recipe.get("degradation", {}), source=str(corpus.folder / "recipe.yaml")
-    )
-
-
-def at_dose(degradation: Degradation, dose: float | tuple[float, float]) -> Degradation:
-    """Return a degradation with another dose [e/Å²]; of two values, it is drawn log-uniformly between them.
+    """Return the degradation that a simulated corpus' recipe asks for; None for measured images.
 
     Raises
     ------
-    InputError
-        The dose is no positive number.
-
-    Examples
-    --------
-    >>> at_dose(Degradation(), (1e4, 4e5)).dose.loguniform
-    (10000.0, 400000.0)
+    CorpusError
+        The corpus was made from a recipe of an older layout.
     """
-    if not (np.isfinite(dose).all() and np.min(dose) > 0):
-        raise InputError(f"dose must be a positive number of e/Å², not {dose}")
-    drawn = LogUniform(loguniform=dose) if isinstance(dose, tuple) else float(dose)
-    return degradation.model_copy(update={"dose": drawn, "beam_current": None, "dwell_time": None})
+    if corpus.kind == "measured":
+        return None
+    refuse_older(corpus.recipe, corpus.folder)
+    return Degradation.from_mapping(
+        corpus.recipe.get("degradation", {}), source=str(corpus.folder / "recipe.yaml")
+    )
 
 
 def recording_rng(recipe: Mapping[str, Any], index: int, seed: int | None = None) -> np.random.Generator:
@@ -147,4 +135,4 @@ def recording_rng(recipe: Mapping[str, Any], index: int, seed: int | None = None
         Replaces the recipe's.
     """
     root = int(recipe.get("seed", 0)) if seed is None else seed
-    return np.random.default_rng(np.random.SeedSequence(root, spawn_key=(index, int(Stage.DEGRADATION))))
+    return random_stream(root, index, Stage.DEGRADATION)

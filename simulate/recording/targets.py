@@ -66,14 +66,7 @@ def atom_map(
         )
     structure = sample.structure
     height, width = sample.signal.shape[1:]
-    frame = sample.metadata.get("frame", {})
-    scan = Scan.model_construct(
-        shape=(height, width),
-        sampling=sample.sampling,
-        margin=0.0,
-        rotation=frame.get("rotation", 0.0),
-        shift=tuple(frame.get("shift", (0.0, 0.0))),
-    )
+    scan = Scan.of_any_size((height, width), sample.sampling, **sample.metadata.get("frame", {}))
     drawn = structure.numbers != 1
     cell = (float(structure.cell[0, 0]), float(structure.cell[1, 1]))
     points = scan.pixels(structure.positions[drawn, :2].astype(float), cell)

@@ -1,6 +1,5 @@
 """Auditing: samples of a corpus compared with the reference engine."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ import numpy as np
 from stemforge.console import progress
 from stemforge.corpus.sample import Sample
 from stemforge.errors import InputError
+from stemforge.files import write_json
 from stemforge.simulate.planning.deviation import EngineError, check_engine
-from stemforge.simulate.recipe import Engine, SimulationRecipe
+from stemforge.simulate.recipe import SimulationRecipe
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Audit:
             "recipe_hash": self.recipe_hash,
             "mean_error": float(np.mean(errors)),
             "largest_error": float(np.max(errors)),
-            "checks": [check.plain() for check in self.checks],
+            "checks": self.checks,
         }
-        Path(path).write_text(json.dumps(content, indent=2), encoding="utf-8")
+        write_json(path, content)
 
 
 def audited_samples(recipe: SimulationRecipe, share: float) -> list[int]:
@@ -92,7 +92,7 @@ def audit_samples(
     with progress(f"audit {recipe.name}", len(samples), "images", quiet) as advance:
         checks = []
         for index in samples:
-            engine = Engine.model_validate(corpus[index].metadata["drawn"]["engine"])
+            engine = recipe.replace(engine=corpus[index].metadata["drawn"]["engine"]).engine
             checks.append(check_engine(recipe, engine, index))
             advance(1)
     return Audit(recipe.content_hash, tuple(checks))

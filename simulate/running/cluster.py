@@ -23,7 +23,7 @@ from dask.distributed import CancelledError, Client, Future, LocalCluster, as_co
 from dask.typing import Key
 from distributed.scheduler import KilledWorker
 
-from stemforge.console import console
+from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.files import PARTIAL
 from stemforge.simulate.recipe import SimulationRecipe
@@ -131,7 +131,7 @@ def check_workers(client: Client, recipe: SimulationRecipe, folder: Path) -> Non
     """
     try:
         if not client.nthreads():
-            console.print("the cluster has no worker yet; waiting for the first", highlight=False)
+            say("the cluster has no worker yet; waiting for the first")
             # A task, not a question: clusters that adapt to their load start workers only for work.
             client.submit(os.getpid, pure=False).result()
         token = uuid.uuid4().hex
@@ -156,16 +156,13 @@ def check_workers(client: Client, recipe: SimulationRecipe, folder: Path) -> Non
             "stemforge, and the corpus folder under the same path"
         )
     if max(threads.values(), default=1) > 1:
-        console.print(
-            "workers with several threads make one image at a time; start them with --nthreads 1",
-            highlight=False,
-        )
+        say("workers with several threads make one image at a time; start them with --nthreads 1")
 
 
 def _problem_of_worker(recipe: SimulationRecipe, marker: Path, software: dict[str, str]) -> str | None:
     """Say why this worker cannot take part, or None. It runs there."""
-    own = _software()
-    other = [f"{name} {own[name]}, not {software[name]}" for name in own if own[name] != software[name]]
+    here = _software()
+    other = [f"{name} {here[name]}, not {software[name]}" for name in here if here[name] != software[name]]
     if other:
         return f"has {', '.join(other)}"
     for _ in range(6):  # a file server may show a new file a moment later
@@ -174,10 +171,10 @@ def _problem_of_worker(recipe: SimulationRecipe, marker: Path, software: dict[st
         time.sleep(0.5)
     else:
         return f"does not see the folder {marker.parent}"
-    mine = marker.with_name(f"{marker.stem}-{socket.gethostname()}-{os.getpid()}{PARTIAL}")
+    trial = marker.with_name(f"{marker.stem}-{socket.gethostname()}-{os.getpid()}{PARTIAL}")
     try:
-        mine.write_bytes(b"x")
-        mine.unlink()
+        trial.write_bytes(b"x")
+        trial.unlink()
     except OSError as error:
         return f"cannot write to {marker.parent} ({error.strerror})"
     try:
@@ -227,7 +224,7 @@ def shards_on(client: Client, job: Job, shards: Iterable[int]) -> Generator[Outc
         yield Outcome(-1, stop="the connection to the scheduler was lost; start it again")
     finally:
         if not finished and client.status == "running":
-            # A thread cannot be stopped from outside: workers are told, and look before each image.
+            # A thread cannot be stopped from outside: workers learn of it, and look before each image.
             with contextlib.suppress(Exception):
                 client.run(_give_up, run, on_error="ignore")
 

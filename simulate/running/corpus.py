@@ -6,29 +6,33 @@ import json
 import os
 import shutil
 from collections.abc import Generator, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
-from stemforge.console import console, progress
+from stemforge.console import progress, say
 from stemforge.corpus.reader import Corpus
-from stemforge.corpus.writer import CorpusWriter
+from stemforge.corpus.writer import HEADER, CorpusWriter, read_recipe
 from stemforge.errors import CorpusError, InputError, UnfinishedError, WriteError
-from stemforge.files import write_whole
+from stemforge.files import write_json
+from stemforge.simulate.engines.auto import Engine
 from stemforge.simulate.planning.deviation import choose_engine
-from stemforge.simulate.recipe import Engine, SimulationRecipe
-from stemforge.simulate.running.shards import Failure, Job, Outcome, shards_here
+from stemforge.simulate.recipe import SimulationRecipe
+from stemforge.simulate.running.audit import audit_samples, audited_samples
+from stemforge.simulate.running.shards import Failure, Job, Outcome, shards_here, usable_cores
 from stemforge.simulate.running.stopping import StopSignals
 from stemforge.simulate.sample import check_recipe
+from stemforge.simulate.version import refuse_older
 
 FAILED = "failed.json"
-"""File beside the shards that tells, with tracebacks, which shards the last run could not make."""
+"""File beside the shards that lists, with tracebacks, the shards that the last run could not make."""
 PLAN = "plan.json"
-"""File beside the shards that tells which engine ``max_error`` led to, and the check it rests on."""
+"""File beside the shards with the engine that ``max_error`` led to, and the check it rests on."""
+AUDIT = "audit.json"
+"""File beside the shards with what the last audit found."""
 
 # When nothing has succeeded and so many shards have failed, the settings are wrong, and a night would be wasted.
 _HOPELESS = 5
-# Failures that are told in full; a message and a file must not grow with the corpus.
-_TOLD = 100
+# Failures that are listed; a message and a file must not grow with the corpus.
+_LISTED = 100
 
 
 def simulate_corpus(
@@ -38,6 +42,7 @@ def simulate_corpus(
     workers: int | None = None,
     scheduler: str | Path | None = None,
     retries: int = 2,
+    audit: float | None = None,
     quiet: bool = False,
 ) -> Corpus:
     """Make the corpus of a recipe, or what of it is still missing.
@@ -56,8 +61,11 @@ def simulate_corpus(
     retries
         How often a sample that fails is tried again, and a worker that dies is replaced, before the sample's shard
         is left out.
+    audit
+        Share of the samples of which a piece is simulated again by the reference engine; what that finds is printed
+        and kept in ``audit.json``.
     quiet
-        Draw no progress bar.
+        Show no progress.
 
     Returns
     -------
@@ -88,8 +96,11 @@ def simulate_corpus(
         raise InputError(f"workers must be at least 1, not {workers}")
     if retries < 0:
         raise InputError(f"retries must be at least 0, not {retries}")
+    audited = [] if audit is None else audited_samples(recipe, audit)
     check_recipe(recipe)
     folder = Path(folder).absolute()
+    if (folder / HEADER).is_file():
+        refuse_older(read_recipe(folder)[0], folder)
     with StopSignals() as signals, contextlib.ExitStack() as stack:
         client = None
         if scheduler is not None:
@@ -103,7 +114,7 @@ def simulate_corpus(
         # and still writes, finds its file gone when it comes to rename it.
         stack.callback(writer.remove_partials)
         job = Job(recipe, writer, retries=retries)
-        shards = range(-(-recipe.num_samples // recipe.shard_size))
+        shards = range(recipe.num_shards)
         # A shard that is not full ended a corpus that is now extended: it is made again.
         missing = [shard for shard in shards if writer.count(shard) < job.size(shard)]
         if missing:
@@ -124,13 +135,18 @@ def simulate_corpus(
             with contextlib.closing(outcomes):
                 _follow(job, outcomes, missing, quiet)
     (folder / FAILED).unlink(missing_ok=True)
-    return Corpus(folder)
+    corpus = Corpus(folder)
+    if audited:
+        found = audit_samples(recipe, corpus.labels_only(), audited, quiet=quiet)
+        found.to_json(folder / AUDIT)
+        say(f"audit: {found}; {folder / AUDIT}")
+    return corpus
 
 
 def _follow(job: Job, outcomes: Generator[Outcome, None, None], missing: list[int], quiet: bool) -> None:
     """Count what comes back; raise where a run has to stop, and at its end where shards are missing."""
     folder, total = job.writer.folder, sum(job.size(shard) for shard in missing)
-    begun = len(missing) < -(-job.recipe.num_samples // job.recipe.shard_size)
+    begun = len(missing) < job.recipe.num_shards
     failures: list[Failure] = []
     made = failed = 0
     with progress(f"simulate {job.recipe.name}", total, "images", quiet) as advance:
@@ -146,11 +162,11 @@ def _follow(job: Job, outcomes: Generator[Outcome, None, None], missing: list[in
             if outcome.failure is None:
                 continue
             failed += 1
-            if len(failures) < _TOLD:
+            if len(failures) < _LISTED:
                 failures.append(outcome.failure)
                 _write_failures(folder, failures)
                 if not quiet:
-                    console.print(f"{failed} failed: {outcome.failure}", highlight=False, markup=False)
+                    say(f"{failed} failed: {outcome.failure}")
             if not made and not begun and failed == min(_HOPELESS, len(missing)):
                 if all(failure.recipe_is_to_blame for failure in failures):
                     raise InputError(failures[0].error)
@@ -176,27 +192,20 @@ def _summary(folder: Path, failures: list[Failure], failed: int, made: str) -> s
 
 def _engine(recipe: SimulationRecipe, folder: Path) -> Engine:
     """Return the engine to use; what ``max_error`` led to is kept with the corpus, and found there again."""
-    if recipe.engine.max_error is None:
-        return recipe.engine
     path = folder / PLAN
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads(path.read_text())
         if found["recipe_hash"] == recipe.content_hash:
-            return Engine.model_validate(found["engine"])
+            return recipe.replace(engine=found["engine"]).engine
     engine, checks = choose_engine(recipe)
-    content = {
-        "recipe_hash": recipe.content_hash,
-        "engine": engine.model_dump(mode="json"),
-        "checks": [check.plain() for check in checks],
-    }
-    write_whole(path, json.dumps(content, indent=1).encode())
+    if checks:
+        write_json(path, {"recipe_hash": recipe.content_hash, "engine": engine, "checks": checks})
     return engine
 
 
 def _write_failures(folder: Path, failures: list[Failure]) -> None:
-    text = json.dumps([asdict(failure) for failure in failures], indent=1)
     with contextlib.suppress(WriteError):  # a full disk: the shards will say so
-        write_whole(folder / FAILED, text.encode())
+        write_json(folder / FAILED, failures)
 
 
 @contextlib.contextmanager
@@ -215,11 +224,6 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_disk(recipe: SimulationRecipe, folder: Path, shards: int) -> None:

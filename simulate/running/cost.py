@@ -1,21 +1,24 @@
 """What a corpus will cost, before it is made: time, memory a worker, disk."""
 
-import json
 import multiprocessing
 import resource
 import shutil
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 
 from stemforge.errors import InputError
-from stemforge.simulate.planning.deviation import EngineError, check_engine, choose_engine, reference_engine
-from stemforge.simulate.recipe import Engine, SimulationRecipe
+from stemforge.files import write_json
+from stemforge.simulate.engines.auto import Auto, Engine
+from stemforge.simulate.engines.common import Extent
+from stemforge.simulate.planning.deviation import EngineError, check_engine, choose_engine
+from stemforge.simulate.recipe import SimulationRecipe
+from stemforge.simulate.running.shards import usable_cores
 
 # A sample that should take longer than this [s] is not made, but extrapolated from the engine's check.
 _TRIAL = 180.0
@@ -62,18 +65,14 @@ class CorpusPlan:
 
     def to_json(self, path: str | Path) -> None:
         """Write everything to a JSON file."""
-        content = asdict(self) | {
-            "engine": self.engine.model_dump(mode="json"),
-            "checks": [check.plain() for check in self.checks],
-        }
-        Path(path).write_text(json.dumps(content, indent=2), encoding="utf-8")
+        write_json(path, self)
 
 
 def plan_corpus(
     recipe: SimulationRecipe,
     *,
     num: int | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     folder: str | Path = ".",
     max_error: float | None = None,
 ) -> CorpusPlan:
@@ -89,11 +88,11 @@ def plan_corpus(
     num
         Samples; the recipe's number by default.
     workers
-        Processes.
+        Processes; by default one for each core.
     folder
         Where the corpus will go: its file system must have room.
     max_error
-        Stands in for the recipe's ``engine.max_error``, with ``engine.name: auto``.
+        Stands in for the recipe's engine: ``{name: auto, max_error: …}`` with its numerical settings.
 
     Returns
     -------
@@ -112,20 +111,19 @@ def plan_corpus(
     'kernels'
     """
     if max_error is not None:
-        engine = {**recipe.engine.model_dump(), "name": "auto", "max_error": max_error}
-        recipe = recipe.model_copy(update={"engine": Engine.model_validate(engine)})
+        numerical = set(Auto.model_fields) - {"name", "max_error"}
+        settings = recipe.engine.model_dump(include=numerical)
+        recipe = recipe.replace(engine=Auto(max_error=max_error, **settings))
     num = recipe.num_samples if num is None else num
+    workers = usable_cores() if workers is None else workers
     if num < 1 or workers < 1:
         raise InputError(f"num and workers must be at least 1, not {num} and {workers}")
-    checks: list[EngineError] = []
-    engine_used = recipe.engine
-    if engine_used.max_error is not None:
-        engine_used, checks = choose_engine(recipe)
-        recipe = recipe.model_copy(update={"engine": engine_used})
+    engine, checks = choose_engine(recipe)
+    recipe = recipe.replace(engine=engine, num_samples=num)
     measured = True
-    if engine_used.name != "kernels" and recipe.microscope.segments is None:
-        check = checks[-1] if checks else check_engine(recipe, reference_engine(engine_used))
-        seconds, memory, size = extrapolate(recipe, engine_used, check)
+    if engine.is_costly(recipe.microscope):
+        check = checks[-1] if checks else check_engine(recipe)
+        seconds, memory, size = extrapolate(recipe, check)
         measured = seconds <= _TRIAL and memory <= psutil.virtual_memory().available
     if measured:
         context = multiprocessing.get_context("spawn")
@@ -133,12 +131,12 @@ def plan_corpus(
             seconds, memory, size = pool.submit(_trial, recipe.model_dump_json()).result()
     plan = CorpusPlan(
         recipe.name,
-        engine_used,
+        engine,
         tuple(checks),
         num,
         workers,
         seconds,
-        seconds * -(-num // recipe.shard_size) * recipe.shard_size / workers,
+        seconds * recipe.num_shards * recipe.shard_size / workers,
         memory,
         size * num,
         measured,
@@ -147,32 +145,14 @@ def plan_corpus(
     return plan
 
 
-def extrapolate(recipe: SimulationRecipe, engine: Engine, check: EngineError) -> tuple[float, float, float]:
-    """Estimate seconds, memory and disk [byte] of one sample of ``multislice`` or ``prism``.
-
-    Multislice's time grows with probe positions, grid points and slices; that of PRISM, most of which builds the
-    scattering matrix, with beams (in proportion to the area), grid points and slices.
-    """
+def extrapolate(recipe: SimulationRecipe, check: EngineError) -> tuple[float, float, float]:
+    """Estimate seconds, memory and disk [byte] of one sample from the engine's image of a piece."""
     drawn, atoms = recipe.build(0)
-    step = engine.sampling or 0.97 * drawn.microscope.potential_sampling()
-    area, depth = float(np.prod(np.diag(atoms.cell)[:2])), float(np.ptp(atoms.positions[:, 2]))
-    pixels = float(np.prod(drawn.scan.shape))
-    grid, slices = area / step**2, max(depth / engine.slice_thickness, 1.0)
-    bigger_area = area / check.piece_area
-    deeper = max(depth, 1.0) / max(check.piece_depth, 1.0)
-    phonons = max(engine.frozen_phonons, 1)
-    memory = _BARE_PROCESS + 4 * grid * slices * phonons
-    if engine.name == "multislice":
-        # One run of the reference is at hand, and probes cost alike.
-        seconds = check.reference_seconds * pixels / check.positions * bigger_area * deeper
-        memory += 64 * 2**20
-    else:
-        beams = np.pi * (drawn.microscope.semiangle_cutoff * 1e-3 / drawn.microscope.wavelength) ** 2 * area
-        beams /= engine.interpolation**2
-        seconds = check.seconds * bigger_area**2 * deeper
-        memory += 2 * 8 * beams * grid
+    pixels = int(np.prod(drawn.scan.shape))
+    whole = Extent(float(np.prod(np.diag(atoms.cell)[:2])), float(np.ptp(atoms.positions[:, 2])), pixels)
+    seconds, memory = recipe.engine.cost(drawn.microscope, check.piece, whole, check.seconds)
     size = 4 * pixels * len(recipe.microscope.channels) + 17.0 * len(atoms) * recipe.store_structures
-    return seconds, memory, size
+    return seconds, _BARE_PROCESS + memory, size
 
 
 def _trial(text: str) -> tuple[float, float, float]:
@@ -199,7 +179,7 @@ def _refuse_what_does_not_fit(plan: CorpusPlan, folder: Path) -> None:
     if plan.memory_per_worker * plan.workers > 0.9 * memory:
         fitting = int(0.9 * memory // plan.memory_per_worker)
         mend = (
-            f"take --workers {fitting}"
+            f"take {fitting} workers"
             if fitting
             else "take a smaller scan, engine kernels, or PRISM with a larger interpolation"
         )
@@ -214,5 +194,5 @@ def _refuse_what_does_not_fit(plan: CorpusPlan, folder: Path) -> None:
     if plan.disk > free:
         raise InputError(
             f"{plan.num_samples} samples take {plan.disk / 1e9:.1f} GB, {folder} has {free / 1e9:.1f} GB free; "
-            "make room, lower --num, or set store_structures: false"
+            "make room, lower num_samples, or set store_structures: false"
         )

@@ -1,5 +1,6 @@
 """The unit of work: one shard, made and written by one process."""
 
+import os
 import traceback
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import InputError, WriteError
-from stemforge.simulate.recipe import Engine, SimulationRecipe
+from stemforge.simulate.engines.auto import Engine
+from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.sample import simulate_sample
 
 
@@ -99,7 +101,7 @@ def write_shard(job: Job, shard: int, stopped: Callable[[], bool] = lambda: Fals
     Returns
     -------
     Outcome
-        Errors are told, not raised: a shard that fails does not end the run.
+        Errors are returned, not raised: a shard that fails does not end the run.
     """
     # Dask may ask again for what a process finished just before it died.
     if job.writer.count(shard) >= job.size(shard):
@@ -148,3 +150,8 @@ def _failure(shard: int, sample: int | None, error: Exception) -> Failure:
     text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
     return Failure(shard, sample, text, trace, _is_recipe(error))
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

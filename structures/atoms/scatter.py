@@ -44,13 +44,11 @@ def _in_region(positions: Array, region: Region) -> NDArray[np.bool_]:
     return (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
 
 
-def _require_room(number: int, apart: float, area: float, layers: float, areal_density: float) -> None:
-    """Refuse before any work what no random placement can reach: discs on so many layers of the area."""
-    most = _DISC_LIMIT * layers * area / (np.pi / 4 * apart**2)
+def _require_room(enough: bool, most: float, spacing: float, areal_density: float) -> None:
     require(
-        number <= most,
+        enough,
         "areal_density",
-        f"at most about {100 * most / area:.3g} per nm² where sites lie {apart:.3g} Å apart",
+        f"at most about {100 * most:.3g} per nm² where sites lie {spacing:.3g} Å apart",
         areal_density,
         "Lower areal_density, min_distance or cluster_size.",
     )
@@ -118,7 +116,7 @@ def scatter_single_atoms(
     Returns
     -------
     ase.Atoms
-        Support, then scattered atoms, then ligands, told apart by their `Tag`. The cell grows along z where
+        Support, then scattered atoms, then ligands, distinguished by their `Tag`. The cell grows along z where
         atoms stand out, and keeps the margins of the support, or 2 Å where those are less.
 
     Raises
@@ -142,35 +140,16 @@ def scatter_single_atoms(
     >>> int((specimen.get_tags() == SINGLE_ATOM).sum())
     10
     """
+    bond = 2 * covalent_radii[atomic_numbers.get(element, 0)] if bond_distance is None else bond_distance
+    _require_atoms(element, bond, cluster_fraction, cluster_size, ligand, ligand_fraction)
     require_orthogonal(support, "support")
-    require(
-        element in atomic_numbers and element != "X", "element", "a chemical symbol such as 'Pt'", element
-    )
     require_range("areal_density", areal_density, 0.0, mend="It counts sites per nm².")
     require_range("min_distance", min_distance, 0.1)
     require(placement in ("surface", "volume"), "placement", "'surface' or 'volume'", placement)
-    require_range("cluster_fraction", cluster_fraction, 0.0, 1.0)
-    fewest, most = cluster_size
-    require(
-        2 <= fewest <= most <= LARGEST_RAFT,
-        "cluster_size",
-        f"two numbers, fewest and most, between 2 and {LARGEST_RAFT}",
-        cluster_size,
-    )
-    bond = 2 * covalent_radii[atomic_numbers[element]] if bond_distance is None else bond_distance
-    require_range("bond_distance", bond, 0.5)
-    require(ligand is None or ligand in LIGANDS, "ligand", f"None or one of {tuple(LIGANDS)}", ligand)
-    require_range("ligand_fraction", ligand_fraction, 0.0, 1.0)
     require_range("contact_distance", contact_distance, 0.5)
     require_generator(rng)
     edges = support.cell.lengths()[:2]
-    x0, y0, x1, y1 = region = region or (0.0, 0.0, float(edges[0]), float(edges[1]))
-    require(
-        0 <= x0 < x1 <= edges[0] + 1e-6 and 0 <= y0 < y1 <= edges[1] + 1e-6,
-        "region",
-        f"(x0, y0, x1, y1) inside the cell of {edges[0]:g} × {edges[1]:g} Å",
-        region,
-    )
+    region = _checked_region(region, edges)
 
     scattered = support.get_tags() != Tag.SUPPORT
     base = support[~scattered]
@@ -187,17 +166,20 @@ def scatter_single_atoms(
         return support.copy()
 
     shapes = rafts(bond)
+    fewest, most = cluster_size
     reach = np.linalg.norm(shapes[most], axis=1).max() if cluster_fraction > 0 else 0.0
-    apart = min_distance + 2 * reach
+    spacing = min_distance + 2 * reach
     require(
-        0 < apart <= edges.min(),
+        0 < spacing <= edges.min(),
         "min_distance",
-        f"such that sites ({apart:.3g} Å apart with their clusters) fit into the cell",
+        f"such that sites ({spacing:.3g} Å apart with their clusters) fit into the cell",
         min_distance,
     )
-    layers = 1 + float(np.ptp(base.positions[:, 2])) / apart
+    layers = 1 + float(np.ptp(base.positions[:, 2])) / spacing
     on_surface = placement == "surface"
-    _require_room(number, apart, area, min(2.0, layers) if on_surface else layers, areal_density)
+    # Refused before any work: what no random placement can reach, discs on so many layers of the area.
+    highest = _DISC_LIMIT * (min(2.0, layers) if on_surface else layers) * area / (np.pi / 4 * spacing**2)
+    _require_room(number <= highest, highest / area, spacing, areal_density)
 
     surface = Surface(base) if on_surface else None
     inside = base.positions[_in_region(base.positions, region)]
@@ -213,27 +195,16 @@ def scatter_single_atoms(
             centre = inside[rng.integers(len(inside), size=n)]
             members, side = turn_inside(centre, shapes[size], rng)
         rows = np.column_stack([centre, side, size, members.reshape(n, -1)])
-        return rows[_in_region(centre, region) & _clear_of(centre, earlier, apart, edges)]
+        return rows[_in_region(centre, region) & _clear_of(centre, earlier, spacing, edges)]
 
     box = (float(edges[0]), float(edges[1]), float(support.cell.lengths()[2]))
-    rows = random_packing(draw, number, box=box, min_distance=apart, columns=5 + 3 * LARGEST_RAFT)
-    require(
-        len(rows) == number,
-        "areal_density",
-        f"at most about {100 * len(rows) / area:.3g} per nm² where sites lie {apart:.3g} Å apart",
-        areal_density,
-        "Lower areal_density, min_distance or cluster_size.",
-    )
+    rows = random_packing(draw, number, box=box, min_distance=spacing, columns=5 + 3 * LARGEST_RAFT)
+    _require_room(len(rows) == number, len(rows) / area, spacing, areal_density)
 
     side, size, members = rows[:, 3], rows[:, 4].astype(int), rows[:, 5:].reshape(number, LARGEST_RAFT, 3)
-    real = np.arange(LARGEST_RAFT) < size[:, None]
-    tags = np.where(np.broadcast_to(size[:, None] > 1, real.shape), Tag.CLUSTER_ATOM, Tag.SINGLE_ATOM)[real]
-    if impurity:
-        tags[:] = Tag.IMPURITY
-    metal = members[real]
-    added = Atoms([element] * len(metal), positions=metal, tags=tags)
+    added = _tagged(element, size, members, impurity)
     if not on_surface:
-        base = base[_clear_of(base.positions, metal, contact_distance, edges)]
+        base = base[_clear_of(base.positions, added.positions, contact_distance, edges)]
     if ligand is not None:
         single = np.flatnonzero(size == 1)
         chosen = np.sort(rng.choice(single, round(ligand_fraction * len(single)), replace=False))
@@ -244,3 +215,49 @@ def scatter_single_atoms(
     z, height = support.positions[:, 2], support.cell.lengths()[2]
     below, above = max(z.min(), _MARGIN), max(height - z.max(), _MARGIN)
     return fit_cell(base + support[scattered] + added, below, above)
+
+
+def _require_atoms(
+    element: str,
+    bond: float,
+    cluster_fraction: float,
+    cluster_size: tuple[int, int],
+    ligand: str | None,
+    ligand_fraction: float,
+) -> None:
+    """Refuse atoms, clusters or ligands that cannot be made."""
+    require(
+        element in atomic_numbers and element != "X", "element", "a chemical symbol such as 'Pt'", element
+    )
+    require_range("cluster_fraction", cluster_fraction, 0.0, 1.0)
+    fewest, most = cluster_size
+    require(
+        2 <= fewest <= most <= LARGEST_RAFT,
+        "cluster_size",
+        f"two numbers, fewest and most, between 2 and {LARGEST_RAFT}",
+        cluster_size,
+    )
+    require_range("bond_distance", bond, 0.5)
+    require(ligand is None or ligand in LIGANDS, "ligand", f"None or one of {tuple(LIGANDS)}", ligand)
+    require_range("ligand_fraction", ligand_fraction, 0.0, 1.0)
+
+
+def _checked_region(region: Region | None, edges: Array) -> Region:
+    """Return the rectangle to which sites keep: by default the whole cell."""
+    x0, y0, x1, y1 = region = region or (0.0, 0.0, float(edges[0]), float(edges[1]))
+    require(
+        0 <= x0 < x1 <= edges[0] + 1e-6 and 0 <= y0 < y1 <= edges[1] + 1e-6,
+        "region",
+        f"(x0, y0, x1, y1) inside the cell of {edges[0]:g} × {edges[1]:g} Å",
+        region,
+    )
+    return region
+
+
+def _tagged(element: str, size: NDArray[np.int_], members: Array, impurity: bool) -> Atoms:
+    """Return the scattered atoms of all sites, with their tags."""
+    real = np.arange(LARGEST_RAFT) < size[:, None]
+    tags = np.where(np.broadcast_to(size[:, None] > 1, real.shape), Tag.CLUSTER_ATOM, Tag.SINGLE_ATOM)[real]
+    if impurity:
+        tags[:] = Tag.IMPURITY
+    return Atoms([element] * int(real.sum()), positions=members[real], tags=tags)

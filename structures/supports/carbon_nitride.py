@@ -79,9 +79,9 @@ def _patchwork(edges: Array, centres: Array, angles: Array, shift: Array) -> tup
         turned = sheet @ rotation.T
         nearby = np.all(np.abs(turned) < edges / 2, axis=1)
         placed = np.mod(turned[nearby] + centre, edges)
-        own = tree.query(placed)[1] == patch
-        positions.append(placed[own])
-        numbers.append(kinds[nearby][own])
+        inside = tree.query(placed)[1] == patch
+        positions.append(placed[inside])
+        numbers.append(kinds[nearby][inside])
     xy, kind = np.concatenate(positions), np.concatenate(numbers)
     close = cKDTree(np.mod(xy, edges), boxsize=edges).query_pairs(_TOO_CLOSE, output_type="ndarray")
     keep = np.ones(len(xy), dtype=bool)

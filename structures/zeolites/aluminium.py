@@ -74,12 +74,12 @@ def _proton(atoms: Atoms, bonds: _Bonds, oxygen: int) -> Array:
 
 def _has_room(atoms: Atoms, proton: Array, bonds: _Bonds, oxygen: int) -> bool:
     """Whether a proton keeps its distance from all atoms but its oxygen and the two T atoms."""
-    apart = shortest(atoms.positions - proton, atoms)
+    separation = shortest(atoms.positions - proton, atoms)
     least = np.full(len(atoms), _CLEARANCE["other"])
     least[atoms.numbers == 8] = _CLEARANCE["O"]
     least[atoms.numbers == 1] = _CLEARANCE["H"]
     least[[oxygen, *bonds.partners[oxygen]]] = 0.0
-    return bool(np.all((apart**2).sum(axis=1) >= least**2))
+    return bool(np.all((separation**2).sum(axis=1) >= least**2))
 
 
 def _check(
@@ -128,9 +128,9 @@ class _Draft:
     def _off_axis(self, oxygen: int, proton: Array) -> float:
         """Distance [Å] in projection of a guest at a proton from the axis of the nearest channel."""
         guest = proton + _GUEST * (proton - self.film.positions[oxygen]) / _OXYGEN_HYDROGEN
-        apart = guest[:2] - shear_at(self.film, guest[2]) - self.channels[:, :2]
-        apart -= self.size * np.round(apart / self.size)
-        return float(np.linalg.norm(apart, axis=1).min(initial=np.inf))
+        separation = guest[:2] - shear_at(self.film, guest[2]) - self.channels[:, :2]
+        separation -= self.size * np.round(separation / self.size)
+        return float(np.linalg.norm(separation, axis=1).min(initial=np.inf))
 
     def _choices(self, t: int, rng: np.random.Generator) -> list[tuple[int, Array]]:
         """Oxygens of a T atom that may take the proton, each with the proton's position [Å]."""
@@ -172,8 +172,8 @@ class _Draft:
     def _at(self, place: Array, t: int) -> int:
         """Oxygen of a T atom that is nearest to a place [Å]."""
         near = np.array(self.bonds.oxygens[t])
-        apart = shortest(self.film.positions[near] - place, self.film)
-        return int(near[np.argmin((apart**2).sum(axis=1))])
+        separation = shortest(self.film.positions[near] - place, self.film)
+        return int(near[np.argmin((separation**2).sum(axis=1))])
 
 
 def substitute_aluminium(

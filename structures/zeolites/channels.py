@@ -80,8 +80,8 @@ def find_channels(atoms: Atoms, *, min_radius: float = 3.0) -> Array:
         core = (distance >= _CORE * distance[i, j]) & (np.linalg.norm(away, axis=-1) < distance[i, j])
         centre = np.mod(grid[i, j] + away[core].mean(axis=0), size)
         centre = np.where((size - centre < _PIXEL / 2) | (centre < 1e-9), 0.0, centre)
-        apart = found[:, :2] - centre
-        apart -= size * np.round(apart / size)
-        if not np.any(np.linalg.norm(apart, axis=1) < min_radius):
+        separation = found[:, :2] - centre
+        separation -= size * np.round(separation / size)
+        if not np.any(np.linalg.norm(separation, axis=1) < min_radius):
             found = np.vstack([found, [*centre, distance[i, j]]])
     return found[np.lexsort((found[:, 1].round(1), found[:, 0].round(1), -found[:, 2].round(1)))]

@@ -87,10 +87,10 @@ class Surroundings:
 
     def _meets(self, positions: Array, radii: Array, others: Array, other_radii: Array) -> bool:
         """Whether two sets of atoms clash."""
-        apart = positions[:, None] - others
-        apart[..., :2] -= self._edges * np.round(apart[..., :2] / self._edges)
+        separation = positions[:, None] - others
+        separation[..., :2] -= self._edges * np.round(separation[..., :2] / self._edges)
         least = self._tolerance * (radii[:, None] + other_radii)
-        return bool(np.any((apart**2).sum(axis=-1) < least**2))
+        return bool(np.any((separation**2).sum(axis=-1) < least**2))
 
     def copies_clash(self, numbers: NDArray[np.int_], positions: Array, offsets: Array) -> bool:
         """Whether a molecule clashes with its copies or with periodic images of itself.
@@ -115,9 +115,9 @@ class Surroundings:
         lengths = np.linalg.norm(shifts, axis=1)
         near = np.linalg.norm(np.ptp(positions, axis=0)) + 2 * radii.max() * self._tolerance
         for shift in shifts[(lengths > 1e-6) & (lengths < near)]:
-            apart = positions[:, None] - positions - shift
+            separation = positions[:, None] - positions - shift
             least = self._tolerance * (radii[:, None] + radii)
-            if np.any((apart**2).sum(axis=-1) < least**2):
+            if np.any((separation**2).sum(axis=-1) < least**2):
                 return True
         return False
 

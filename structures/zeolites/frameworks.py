@@ -45,9 +45,9 @@ def _expand(
     for kind, points in enumerate(np.mod(images, 1.0)):
         kept = np.empty((0, 3))
         for point in points:
-            apart = kept - point
-            apart -= np.round(apart)
-            if not np.any(np.all(np.abs(apart) < _SAME_SITE, axis=1)):
+            separation = kept - point
+            separation -= np.round(separation)
+            if not np.any(np.all(np.abs(separation) < _SAME_SITE, axis=1)):
                 kept = np.vstack([kept, point])
         full.append(kept)
         kinds += [kind] * len(kept)

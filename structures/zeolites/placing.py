@@ -89,14 +89,14 @@ class Placer:
             return []
         points = self.atoms.positions[self.protons]
         axis = channel[:2] + self.offsets[tiles[0], :2] + shear_at(self.atoms, points[:, 2])
-        apart = shortest(np.column_stack([points[:, :2] - axis, np.zeros(len(points))]), self.atoms)
-        inwards = (apart * self.bonds).sum(axis=1) < 0
-        near = inwards & (np.linalg.norm(apart, axis=1) <= channel[2] + _NEAR_WALL)
+        separation = shortest(np.column_stack([points[:, :2] - axis, np.zeros(len(points))]), self.atoms)
+        inwards = (separation * self.bonds).sum(axis=1) < 0
+        near = inwards & (np.linalg.norm(separation, axis=1) <= channel[2] + _NEAR_WALL)
         for tile in tiles[1:]:
             shift = self.offsets[tile] - self.offsets[tiles[0]]
             for k in np.flatnonzero(near):
-                there = np.linalg.norm(shortest(points - points[k] - shift, self.atoms), axis=1) < 1e-3
-                near[k] = there.any()
+                equal = np.linalg.norm(shortest(points - points[k] - shift, self.atoms), axis=1) < 1e-3
+                near[k] = equal.any()
         return [int(k) for k in np.flatnonzero(near) if k not in self.used]
 
     def _poses(self, count: int, orientation: float | None, tilt: float | None, each: int) -> Array:

@@ -30,8 +30,8 @@ def translates(atoms: Atoms, first: int, second: int, tolerance: float = 1e-6) -
     if len(a) != len(b) or np.any(atoms.numbers[a] != atoms.numbers[b]):
         return False
     offsets = tile_offsets(atoms)
-    apart = shortest(atoms.positions[b] - atoms.positions[a] - offsets[second] + offsets[first], atoms)
-    return bool(np.all(np.abs(apart) <= tolerance))
+    separation = shortest(atoms.positions[b] - atoms.positions[a] - offsets[second] + offsets[first], atoms)
+    return bool(np.all(np.abs(separation) <= tolerance))
 
 
 def shortest(vectors: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64]:

@@ -189,8 +189,8 @@ def simulate(refuse, tmp_path):
         (["--microscope.preset", "magic"], ["unknown preset 'magic'", "nion-ultrastem-100"]),
         (["--scan.shape", "[4, 4]"], ["scan", "16 to 8192"]),
         (
-            ["--engine.sampling", "0.2"],
-            ["microscope.detectors.HAADF", "185 mrad", "antialias", "engine.sampling"],
+            ["--engine", "{name: multislice, sampling: 0.2}"],
+            ["microscope.detectors", "185 mrad of HAADF", "antialias", "engine.sampling"],
         ),
         (["--num", "0"], ["num_samples"]),
         (["--seed"], ["--seed", "needs a value"]),

@@ -20,9 +20,9 @@ SPOTS = np.array([[20.0, 30.0], [44.5, 12.25], [50.0, 52.0]])  # as in conftest
 COMMANDS = {
     "quickstart": "stemforge.evaluate.quickstart:quickstart",
     "simulate": "stemforge.simulate.command:simulate",
-    "plan": "stemforge.simulate.plan_command:plan",
+    "plan": "stemforge.simulate.command:plan",
     "verify": "stemforge.corpus.verify:command",
-    "export": "stemforge.simulate.export_command:export",
+    "export": "stemforge.simulate.command:export",
     "calibrate": "stemforge.evaluate.priors_command:calibrate",
     "compare": "stemforge.evaluate.priors_command:compare",
     "ingest": "stemforge.corpus.ingest:command",
@@ -375,7 +375,8 @@ def option_names(function):
     hints = get_type_hints(function)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
-            shared = [kind for kind in get_args(hints[parameter.name]) if dataclasses.is_dataclass(kind)]
+            kinds = (hints[parameter.name], *get_args(hints[parameter.name]))
+            shared = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
             yield from (f.name for f in dataclasses.fields(shared[0])) if shared else (parameter.name,)
 
 

@@ -39,5 +39,7 @@ def reference(symbol):
 @pytest.mark.physics
 @pytest.mark.parametrize("symbol", ["C", "N", "Fe", "Pt"])
 def test_cross_section(symbol):
-    microscope = Microscope(energy=ENERGY, semiangle_cutoff=SEMIANGLE, detectors={"HAADF": (INNER, OUTER)})
+    microscope = Microscope(
+        energy=ENERGY, semiangle_cutoff=SEMIANGLE, detectors={"rings": {"HAADF": (INNER, OUTER)}}
+    )
     assert cross_section(symbol, microscope, "HAADF") == pytest.approx(reference(symbol), rel=0.05)

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from stemforge.simulate import Microscope, Scan, abtem_signal, kernel_signal
+from stemforge.simulate import Kernels, Microscope, Multislice, Prism, Scan
 from stemforge.structures import Tag, amorphous_carbon
 
 pytestmark = pytest.mark.physics
 
 SIDE = 16.0
-MICROSCOPE = Microscope(preset="nion-ultrastem-100", detectors={"HAADF": (90, 185)})
+MICROSCOPE = Microscope(preset="nion-ultrastem-100", detectors={"rings": {"HAADF": (90, 185)}})
 
 
 def raster(n, side=SIDE):
-    return Scan.model_construct(shape=(n, n), sampling=side / n, margin=0.0)
+    return Scan.of_any_size((n, n), side / n)
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +28,15 @@ def cube():
     return atoms
 
 
-def multislice(atoms, focus, scan, **options):
-    options = {"frozen_phonons": 4, "slice_thickness": 2.0, **options}
-    return abtem_signal(atoms, MICROSCOPE, scan, focus, rng=np.random.default_rng(3), **options)[0]
+def multislice(atoms, focus, scan):
+    return Multislice(frozen_phonons=4).image(atoms, MICROSCOPE, scan, focus, np.random.default_rng(3))[0]
 
 
 @pytest.fixture(scope="module")
 def images(cube):
     focus = float(cube.positions[-1, 2])
     scan = raster(16)
-    return kernel_signal(cube, MICROSCOPE, scan, focus)[0], multislice(cube, focus, scan)
+    return Kernels().image(cube, MICROSCOPE, scan, focus)[0], multislice(cube, focus, scan)
 
 
 def test_kernels_give_multislice_s_mean(images):
@@ -66,13 +65,10 @@ def test_prism_without_interpolation_is_multislice():
     rng = np.random.default_rng(2)
     atoms = amorphous_carbon((10.0, 8.0, 8.0), density=2.0, rng=rng)
     atoms += Atoms("Pt", positions=[[5, 4, 2]])
-    scan = Scan.model_construct(shape=(8, 10), sampling=1.0, margin=0.0)
-    options = {"frozen_phonons": 2, "slice_thickness": 2.0}
+    scan = Scan.of_any_size((8, 10), 1.0)
     prism, slow = (
-        abtem_signal(
-            atoms, MICROSCOPE, scan, 2.0, algorithm=name, rng=np.random.default_rng(3), **options
-        ).astype(float)
-        for name in ("prism", "multislice")
+        engine(frozen_phonons=2).image(atoms, MICROSCOPE, scan, 2.0, np.random.default_rng(3)).astype(float)
+        for engine in (Prism, Multislice)
     )
     assert np.abs(prism - slow).max() <= 1e-4 * slow.max()
 
@@ -94,14 +90,14 @@ def test_an_aberrated_atom(name):
     """One still atom: nothing but the probe and the object function can differ."""
     settings = dict(ABERRATIONS[name])
     defocus = settings.pop("defocus", 0.0)
-    microscope = MICROSCOPE.model_copy(update=settings)
+    microscope = MICROSCOPE.replace(**settings)
     side = 18.0
     # Neither in the middle nor symmetric; abTEM puts it on a point of its potential's grid, 0.04 Å away at most.
     atoms = Atoms("Pt", positions=[[9.0, 9.0, 0.5]], cell=[side, side, 1.0])
-    scan = Scan.model_construct(shape=(36, 36), sampling=side / 36, margin=0.0)
-    slow = abtem_signal(atoms, microscope, scan, -defocus, frozen_phonons=0, slice_thickness=1.0)[0]
+    scan = Scan.of_any_size((36, 36), side / 36)
+    slow = Multislice(frozen_phonons=0, slice_thickness=1.0).image(atoms, microscope, scan, -defocus)[0]
     # abTEM projects the whole slice into its entrance plane, z = 0: that is where the atom is.
     atoms.positions[:, 2] = 0.0
-    fast = kernel_signal(atoms, microscope, scan, -defocus, thermal_sigma=0.0)[0]
+    fast = Kernels(thermal_sigma=0.0).image(atoms, microscope, scan, -defocus)[0]
     assert fast.sum() == pytest.approx(slow.sum(), rel=0.03)
     assert np.corrcoef(fast.ravel(), slow.ravel())[0, 1] >= 0.995

@@ -34,8 +34,8 @@ def test_published_images_and_their_noise(benchmark, data_dir, tmp_path):
     assert sorted(clean) == [1, 2, 3, 4, 5]
     assert min(clean.values()) >= 0.95
     for dose, (low, high) in PUBLISHED.items():
-        simulated = noise[dose]["simulated"]
-        assert low - 0.05 <= simulated[0] <= simulated[1] <= high + 0.05
+        lowest, highest = noise[dose]["simulated"]
+        assert low - 0.05 <= lowest <= highest <= high + 0.05
     assert figure.stat().st_size > 10_000
 
 

@@ -1,5 +1,6 @@
 """Microscope and raster: presets, wavelength, limits."""
 
+import numpy as np
 import pytest
 
 from stemforge import InputError, RecipeError
@@ -18,7 +19,7 @@ def test_wavelength(energy, wavelength):
 def test_presets(preset, energy, semiangle):
     microscope = Microscope(preset=preset)
     assert (microscope.energy, microscope.semiangle_cutoff) == (energy, semiangle)
-    assert microscope.detectors == {"HAADF": (90, 185), "MAADF": (55, 85)}
+    assert microscope.detectors.angles == {"HAADF": (90, 185), "MAADF": (55, 85)}
     assert Microscope(preset=preset, energy=80e3).energy == 80e3
     assert set(PRESETS) == {"nion-ultrastem-100", "nion-hermes", "jeol-arm300cf", "low-dose-idpc"}
 
@@ -30,11 +31,14 @@ def test_presets(preset, energy, semiangle):
         ({"energy": 60}, "is it given in keV"),
         ({"energy": 1e7}, "1e3 to 1e6"),
         ({"semiangle_cutoff": 0}, "semiangle_cutoff"),
-        ({"detectors": {}}, "at least one"),
-        ({"detectors": {"HAADF": [185, 90]}}, "HAADF must have 0 <= inner < outer"),
-        ({"detectors": {"HAADF": [-1, 90]}}, "inner"),
-        ({"detectors": {"HAADF": [90]}}, "HAADF"),
-        ({"detectors": {"HAADF": [90, 90]}}, "inner < outer"),
+        ({"detectors": {}}, r"rings: \{HAADF: \[90, 185\]\}"),
+        ({"detectors": {"rings": {}}}, "at least one"),
+        ({"detectors": {"rings": {"HAADF": [90, 185]}, "segments": [4, 22]}}, "must be either"),
+        ({"detectors": {"segments": [22, 4]}}, "segments must have 0 <= inner < outer"),
+        ({"detectors": {"rings": {"HAADF": [185, 90]}}}, "HAADF must have 0 <= inner < outer"),
+        ({"detectors": {"rings": {"HAADF": [-1, 90]}}}, "inner"),
+        ({"detectors": {"rings": {"HAADF": [90]}}}, "HAADF"),
+        ({"detectors": {"rings": {"HAADF": [90, 90]}}}, "inner < outer"),
         ({"A1": -1}, "'A1'.*at least 0"),
         ({"focal_spread": -1}, "focal_spread"),
         ({"C1": 1}, "unknown key 'C1'"),
@@ -47,15 +51,24 @@ def test_bad_microscopes(values, says):
 
 def test_detector_beyond_the_antialias_limit_says_what_would_do():
     microscope = Microscope()
-    coarsest = microscope.potential_sampling()
+    coarsest = microscope.coarsest_sampling
     # The limit of a grid: two thirds of its Nyquist frequency 1/2s.
     assert coarsest == pytest.approx(microscope.wavelength / (3 * 0.185))
     microscope.check_antialias(185.0, coarsest)
     with pytest.raises(
         InputError,
-        match=r"detectors.HAADF: outer angle 185 mrad .* limit 92 mrad .*engine\.sampling to 0\.0\d+",
+        match=r"detectors: outer angle 185 mrad of HAADF .* limit 92 mrad .*engine\.sampling to 0\.0\d+",
     ):
         microscope.check_antialias(92.5, 2 * coarsest)
+
+
+def test_the_focal_series_has_the_spread_and_probe_positions_the_nyquist_distance():
+    changes, weights = Microscope(focal_spread=20.0).focal_series
+    assert (weights.sum(), (weights * changes).sum()) == pytest.approx((1, 0))
+    assert np.sqrt((weights * changes**2).sum()) == pytest.approx(20)
+    assert [each.tolist() for each in Microscope().focal_series] == [[0.0], [1.0]]
+    assert Microscope(preset="low-dose-idpc").nyquist_sampling == pytest.approx(0.328, abs=1e-3)
+    assert Microscope().potential_sampling < Microscope().coarsest_sampling
 
 
 def test_scan_geometry():

@@ -11,7 +11,7 @@ from torch import Tensor
 from stemforge.corpus.reader import Corpus
 from stemforge.errors import MicrographError
 from stemforge.simulate import Degradation
-from stemforge.simulate.recording.record import at_dose, corpus_degradation
+from stemforge.simulate.recording.record import corpus_degradation
 from stemforge.train.atom_net.preparation import standardise_image
 from stemforge.train.atom_net.recipe import AtomNetRecipe
 from stemforge.train.data.augment import PLAIN, draw_view
@@ -126,7 +126,7 @@ class AtomHeatMaps(EpochBatches):
 
     def _degradation(self, corpus: Corpus) -> Degradation | None:
         degradation, doses = corpus_degradation(corpus), self.recipe.doses
-        return degradation if degradation is None or doses is None else at_dose(degradation, doses)
+        return degradation if degradation is None or doses is None else degradation.at_dose(doses)
 
     def _crops(self, item: Item, epoch: int) -> list[tuple[NDArray[np.float32], ...]]:
         recipe, shape = self.recipe, (self.recipe.crop, self.recipe.crop)

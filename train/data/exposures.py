@@ -75,8 +75,7 @@ def expose(
     """
     if sample.sampling is None or sample.channels != SEGMENTS:
         raise CorpusError(f"sample {sample.index}: holds no calibrated segment signals {', '.join(SEGMENTS)}")
-    amount = {"dose": 1e6 if dose is None else dose, "beam_current": None, "dwell_time": None}
-    settings = degradation.model_copy(update={**amount, "counting": dose is not None}).draw(rng)
+    settings = degradation.at_dose(dose).draw(rng)
     degraded = degrade(sample.signal, settings, sample.sampling, rng)
     settled = ndimage.gaussian_filter1d(degraded.displacement, _SETTLE, axis=0, mode="nearest")
     degraded = dataclasses.replace(degraded, displacement=settled)

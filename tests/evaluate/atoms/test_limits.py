@@ -6,7 +6,7 @@ from stemforge import InputError
 from stemforge.evaluate.atoms.limits import bandwidth, ideal_recall, localisation_bound
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import Texture, visibility
-from stemforge.simulate.recording.degrade import FWHM
+from stemforge.simulate.microscope import FWHM
 
 
 def _labels(scattering, width, background=0.01):

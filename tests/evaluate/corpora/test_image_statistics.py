@@ -106,7 +106,7 @@ def test_priors_follow_the_images(monkeypatch):
     made = []
     for index in range(3):
         sample = priors.simulate_sample(base, 100 + index)
-        settings = base.degradation.model_copy(update=truth)
+        settings = base.degradation.replace(**truth)
         image = degrade(sample.signal, settings, base.scan.sampling, np.random.default_rng(index)).image[0]
         made.append(Micrograph(image, sampling=0.25, name=f"m{index}"))
     found = calibrate_priors(made, base, samples=2, quiet=True)

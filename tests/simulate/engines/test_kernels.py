@@ -5,16 +5,20 @@ import pytest
 from ase import Atoms
 
 from stemforge import InputError
-from stemforge.simulate import Microscope, Scan, atom_image, cross_section, kernel_signal, object_function
+from stemforge.simulate import Kernels, Microscope, Scan, atom_image, cross_section, object_function
 from stemforge.simulate.engines import kernels
-from stemforge.simulate.engines.grid import Grid, TorchGrid
+from stemforge.simulate.engines.grid import Grid, TorchGrid, make_grid
 
 HAADF = (90.0, 185.0)
 MICROSCOPE = Microscope()
 
 
 def raster(shape, sampling):
-    return Scan.model_construct(shape=shape, sampling=sampling, margin=0.0)
+    return Scan.of_any_size(shape, sampling)
+
+
+def kernel_signal(atoms, microscope, scan, focus, **settings):
+    return Kernels(**settings).image(atoms, microscope, scan, focus)
 
 
 def atom(symbol="Pt", x=8.0, y=8.0, z=2.0, cell=(16.0, 16.0)):
@@ -149,8 +153,8 @@ def test_images_add_up_wherever_the_others_lie(focus):
     options = {"broadening": False}
     scan = raster((80, 96), 0.2)
     together = kernel_signal(atoms, MICROSCOPE, scan, focus, **options)
-    apart = sum(kernel_signal(atoms[[i]], MICROSCOPE, scan, focus, **options) for i in range(len(atoms)))
-    np.testing.assert_allclose(together, apart, atol=0.01 * together.max())
+    separate = sum(kernel_signal(atoms[[i]], MICROSCOPE, scan, focus, **options) for i in range(len(atoms)))
+    np.testing.assert_allclose(together, separate, atol=0.01 * together.max())
 
 
 def test_broadening_keeps_the_sum_and_lowers_the_peaks_below():
@@ -168,7 +172,7 @@ def test_broadening_keeps_the_sum_and_lowers_the_peaks_below():
 
 
 def test_detectors_stack_in_order_and_empty_structures_give_nothing():
-    both = Microscope(detectors={"MAADF": (55, 85), "HAADF": HAADF})
+    both = Microscope(detectors={"rings": {"MAADF": (55, 85), "HAADF": HAADF}})
     scan = raster((32, 32), 0.25)
     images = kernel_signal(atom(x=4, y=4, cell=(8, 8)), both, scan, 2.0)
     assert images.shape == (2, 32, 32)
@@ -214,7 +218,7 @@ def test_every_probe_is_planned_so_that_its_bytes_repeat(monkeypatch):
     """FFTW's MEASURE gave 4 different last bits in 5 processes: every way to a probe must plan with ESTIMATE."""
     import abtem
 
-    from stemforge.simulate.engines.reference import scan_single_atom
+    from stemforge.simulate.engines.multislice import scan_single_atom
 
     plans = []
     build = abtem.Probe.build
@@ -240,22 +244,21 @@ def crowd(seed=3):
 
 
 def test_the_sum_on_a_torch_device_is_the_same_image():
-    settings = {"thermal_sigma": 0.08, "depth_step": 10.0, "broadening": True}
-    two = Microscope(detectors={"HAADF": HAADF, "MAADF": (55.0, 85.0)}, focal_spread=20.0)
+    two = Microscope(detectors={"rings": {"HAADF": HAADF, "MAADF": (55.0, 85.0)}}, focal_spread=20.0)
     scan = Scan(shape=(48, 40), sampling=0.3, margin=0)
     expected = kernel_signal(crowd(), two, scan, 25.0)
     grid = TorchGrid(crowd(), two, scan, "cpu")
-    found = kernels._sum_over_atoms(grid, crowd(), two, 25.0, **settings)
+    found = Kernels().image_on(grid, crowd(), 25.0)
     assert np.abs(found - expected).max() < 1e-5 * expected.mean()
 
 
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(InputError, match="take cpu"):
-        kernel_signal(crowd(), MICROSCOPE, raster((16, 16), 0.3), 25.0, device="no-such-device")
+        make_grid(crowd(), MICROSCOPE, raster((16, 16), 0.3), "no-such-device")
 
 
 @pytest.mark.gpu
 def test_the_gpu_gives_the_cpu_s_image():
     scan = Scan(shape=(48, 40), sampling=0.3, margin=0)
-    one, other = (kernel_signal(crowd(), MICROSCOPE, scan, 25.0, device=name) for name in ("cpu", "cuda"))
+    one, other = (kernel_signal(crowd(), MICROSCOPE, scan, 25.0, device=name) for name in ("cpu", "gpu"))
     assert np.abs(one - other).max() < 1e-3 * one.mean()

@@ -5,16 +5,15 @@ import pytest
 from ase import Atoms
 
 from stemforge.errors import InputError
-from stemforge.simulate import Microscope, Scan, abtem_signal, idpc_image, plan_segmented, segmented_signal
+from stemforge.simulate import Auto, Microscope, Multislice, Scan, idpc_image, segmented_signal
+from stemforge.simulate.planning.deviation import Piece
 from stemforge.structures import GUEST, mfi, place_guest
 
 MICROSCOPE = Microscope(preset="low-dose-idpc")
 
 
 def raster(shape, sampling, **options):
-    return Scan.model_construct(
-        shape=shape, sampling=sampling, margin=0.0, **{"rotation": 0.0, "shift": (0.0, 0.0), **options}
-    )
+    return Scan.of_any_size(shape, sampling, **options)
 
 
 def single(symbol="Si", at=(5.0, 6.0), cell=(10.0, 12.0)):
@@ -40,7 +39,7 @@ def laid_out(atoms, across, down):
 def test_vacuum_passes_every_electron():
     faint = single("H", cell=(10.0, 10.0))
     signal = segmented_signal(
-        faint, Microscope(preset="low-dose-idpc", segments=(0, 30)), raster((20, 20), 0.5), 1.0
+        faint, Microscope(preset="low-dose-idpc", detectors={"segments": (0, 30)}), raster((20, 20), 0.5), 1.0
     )
     np.testing.assert_allclose(signal.sum(0), 1, atol=1e-3)
     np.testing.assert_allclose(signal.mean((1, 2)), 0.25, atol=0.01)
@@ -50,7 +49,8 @@ def test_is_plain_multislice():
     """The same cell by abTEM's own multislice, probe and detector."""
     atoms, scan = few(), raster((16, 18), 0.5)
     fast = segmented_signal(atoms, MICROSCOPE, scan, 2.0, sampling=0.1, slice_thickness=1.0)
-    slow = abtem_signal(atoms, MICROSCOPE, scan, 2.0, frozen_phonons=0, sampling=0.03, slice_thickness=1.0)
+    plain = Multislice(frozen_phonons=0, sampling=0.03, slice_thickness=1.0)
+    slow = plain.image(atoms, MICROSCOPE, scan, 2.0)
     difference = [a - b for a, b in zip(idpc_image(fast, 0.5), idpc_image(slow, 0.5), strict=True)]
     assert np.std(difference) < 0.02 * np.std(idpc_image(slow, 0.5))
     for channel in range(4):
@@ -156,18 +156,19 @@ def test_thermal_motion_blurs():
 
 
 def test_bad_input():
-    with pytest.raises(InputError, match=r"microscope\.segments"):
+    with pytest.raises(InputError, match=r"microscope\.detectors: must be a detector of four segments"):
         segmented_signal(single(), Microscope(), raster((16, 16), 0.5), 1.0)
     with pytest.raises(InputError, match="antialias"):
         segmented_signal(single(), MICROSCOPE, raster((16, 16), 0.5), 1.0, sampling=0.4)
 
 
-def test_plan_keeps_its_error_and_spends_more_for_a_smaller_one():
-    atoms = few()
-    loose, tight = (plan_segmented(atoms, MICROSCOPE, 2.0, bound) for bound in (0.05, 0.005))
-    assert loose.error <= 0.05
-    assert tight.error <= 0.005
-    assert len(tight.tried) > len(loose.tried)
-    assert tight.sampling * tight.slice_thickness < loose.sampling * loose.slice_thickness
+def test_auto_keeps_its_error_and_spends_more_for_a_smaller_one():
+    piece = Piece.of_crystal(few(), MICROSCOPE, 2.0)
+    loose, tight = (piece.cheapest(Auto(max_error=bound)) for bound in (0.05, 0.005))
+    assert loose[1][-1].error <= 0.05
+    assert tight[1][-1].error <= 0.005
+    assert len(tight[1]) > len(loose[1])
+    assert tight[0].name == loose[0].name == "prism"
+    assert tight[0].sampling * tight[0].slice_thickness < loose[0].sampling * loose[0].slice_thickness
     with pytest.raises(InputError, match="max_error: 1e-09 is out of reach"):
-        plan_segmented(atoms, MICROSCOPE, 2.0, 1e-9)
+        piece.cheapest(Auto(max_error=1e-9))

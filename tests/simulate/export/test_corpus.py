@@ -15,9 +15,9 @@ from stemforge.corpus.sample import Sample, Structure
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import CorpusError, InputError
 from stemforge.micrograph.annotations import Annotations
-from stemforge.simulate import SEGMENTS, idpc_image
-from stemforge.simulate.export.corpus import export_corpus
-from stemforge.simulate.export_command import export
+from stemforge.options import Progress
+from stemforge.simulate import SEGMENTS, Export, export_corpus, idpc_image
+from stemforge.simulate.command import export
 from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
 
 SAMPLING = 0.25
@@ -90,6 +90,11 @@ def recorded(corpus, i, seed=None):
     return record(sample, corpus_degradation(corpus), recording_rng(corpus.recipe, sample.index, seed))
 
 
+def exported(corpus, out, format, **options):
+    settings = Export.from_mapping({"format": format, **options})
+    return export_corpus(corpus, out, settings, quiet=True)
+
+
 def files(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
@@ -98,7 +103,7 @@ def files(folder):
 
 
 def test_coco_is_read_by_others(corpus, tmp_path):
-    assert export_corpus(corpus, tmp_path / "o", "coco", box=2.0, quiet=True) == 3
+    assert exported(corpus, tmp_path / "o", "coco", box=2.0) == 3
     coco = COCO(str(tmp_path / "o" / "annotations.json"))
     assert len(coco.getImgIds()) == 3
     assert {c["id"]: c["name"] for c in coco.loadCats(coco.getCatIds())} == {78: "Pt", 26: "Fe"}
@@ -122,7 +127,7 @@ def test_coco_is_read_by_others(corpus, tmp_path):
 
 @pytest.mark.parametrize("bits", [8, 16])
 def test_grey_can_be_undone(corpus, tmp_path, bits):
-    export_corpus(corpus, tmp_path / "o", "coco", bits=bits, quiet=True)
+    exported(corpus, tmp_path / "o", "coco", bits=bits)
     content = json.loads((tmp_path / "o" / "annotations.json").read_text())
     for i, entry in enumerate(content["images"]):
         grey = np.asarray(Image.open(tmp_path / "o" / "images" / entry["file_name"]))
@@ -136,7 +141,7 @@ def test_grey_can_be_undone(corpus, tmp_path, bits):
 
 
 def test_boxes_of_molecules(molecules, tmp_path):
-    export_corpus(molecules, tmp_path / "o", "coco", quiet=True)
+    exported(molecules, tmp_path / "o", "coco")
     coco = COCO(str(tmp_path / "o" / "annotations.json"))
     # Numbered by the recipe's guests, whether or not one occurs: the same in every part of a corpus.
     names = {c["id"]: c["name"] for c in coco.loadCats(coco.getCatIds())}
@@ -152,23 +157,23 @@ def test_boxes_of_molecules(molecules, tmp_path):
 
 
 def test_faint_atoms_can_be_left_out(corpus, tmp_path):
-    seen = [recorded(corpus, i).labels["cnr"] for i in range(3)]
-    limit = (seen[2][0] + seen[2][1]) / 2
-    left = [int((cnr >= limit).sum()) for cnr in seen]
-    assert 0 < left[2] < len(seen[2])
-    export_corpus(corpus, tmp_path / "o", "coco", min_cnr=limit, quiet=True)
+    cnr = [recorded(corpus, i).labels["cnr"] for i in range(3)]
+    limit = (cnr[2][0] + cnr[2][1]) / 2
+    left = [int((values >= limit).sum()) for values in cnr]
+    assert 0 < left[2] < len(cnr[2])
+    exported(corpus, tmp_path / "o", "coco", min_cnr=limit)
     coco = COCO(str(tmp_path / "o" / "annotations.json"))
     assert [len(coco.getAnnIds(imgIds=[i])) for i in (1, 2, 3)] == left
 
 
 def test_one_detector_of_two(tmp_path):
     corpus = write(tmp_path / "c", [atoms_sample(0, channels=("HAADF", "MAADF"))])
-    export_corpus(corpus, tmp_path / "o", "coco", channel="MAADF", clean=True, bits=16, quiet=True)
+    exported(corpus, tmp_path / "o", "coco", channel="MAADF", clean=True, bits=16)
     content = json.loads((tmp_path / "o" / "annotations.json").read_text())
     assert content["images"][0]["channel"] == "MAADF"
-    export_corpus(corpus, tmp_path / "t", "tiff", quiet=True)
+    exported(corpus, tmp_path / "t", "tiff")
     assert tifffile.imread(tmp_path / "t" / "made-000.tif").shape == (2, 24, 32)
-    export_corpus(corpus, tmp_path / "h", "hyperspy", quiet=True)
+    exported(corpus, tmp_path / "h", "hyperspy")
     (signal,) = file_reader(str(tmp_path / "h" / "made-000.hspy"))
     assert [axis["navigate"] for axis in signal["axes"]] == [True, False, False]
 
@@ -177,7 +182,7 @@ def test_one_detector_of_two(tmp_path):
 
 
 def test_tiff_and_tables(corpus, tmp_path):
-    export_corpus(corpus, tmp_path / "o", "tiff", quiet=True)
+    exported(corpus, tmp_path / "o", "tiff")
     assert sorted(files(tmp_path / "o")) == sorted(
         ["export.json", *(f"made-{i:03d}.{end}" for i in range(3) for end in ("csv", "tif"))]
     )
@@ -201,7 +206,7 @@ def test_tiff_and_tables(corpus, tmp_path):
 
 
 def test_tables_of_molecules_have_the_columns_of_detections(molecules, tmp_path):
-    export_corpus(molecules, tmp_path / "o", "tiff", quiet=True)
+    exported(molecules, tmp_path / "o", "tiff")
     header, *rows = (tmp_path / "o" / "guests-0.csv").read_text().splitlines()
     assert header.startswith("x0_px,y0_px,x1_px,y1_px,")
     assert [row.split(",")[header.split(",").index("label")] for row in rows] == ["thiophene", "pyridine"]
@@ -210,7 +215,7 @@ def test_tables_of_molecules_have_the_columns_of_detections(molecules, tmp_path)
 
 
 def test_hyperspy(corpus, tmp_path):
-    export_corpus(corpus, tmp_path / "o", "hyperspy", quiet=True)
+    exported(corpus, tmp_path / "o", "hyperspy")
     (signal,) = file_reader(str(tmp_path / "o" / "made-002.hspy"))
     recording = recorded(corpus, 2)
     np.testing.assert_array_equal(signal["data"], recording.image[0])
@@ -230,7 +235,7 @@ def test_hyperspy(corpus, tmp_path):
 
 
 def test_structures(corpus, tmp_path):
-    assert export_corpus(corpus, tmp_path / "o", "extxyz", quiet=True) == 3
+    assert exported(corpus, tmp_path / "o", "extxyz") == 3
     frames = ase.io.read(tmp_path / "o" / "structures.extxyz", index=":")
     assert [frame.info["sample"] for frame in frames] == [0, 1, 2]
     for frame, sample in zip(frames, corpus, strict=True):
@@ -248,7 +253,7 @@ def test_structures(corpus, tmp_path):
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_same_export_twice(corpus, tmp_path, format):
     for name in ("one", "two"):
-        export_corpus(corpus, tmp_path / name, format, quiet=True)
+        exported(corpus, tmp_path / name, format)
     one, two = files(tmp_path / "one"), files(tmp_path / "two")
     assert one.keys() == two.keys()
     if format != "hyperspy":  # HDF5 keeps times
@@ -257,23 +262,23 @@ def test_the_same_export_twice(corpus, tmp_path, format):
 
 def test_the_seed_changes_the_noise_and_nothing_else(corpus, tmp_path):
     for seed in (None, 7, 8):
-        export_corpus(corpus, tmp_path / str(seed), "tiff", seed=seed, quiet=True)
-    own, same, other = (tifffile.imread(tmp_path / s / "made-001.tif") for s in ("None", "7", "8"))
-    np.testing.assert_array_equal(own, same)
-    assert not np.array_equal(own, other)
-    assert own.mean() == pytest.approx(other.mean(), rel=0.05)
+        exported(corpus, tmp_path / str(seed), "tiff", seed=seed)
+    first, same, other = (tifffile.imread(tmp_path / s / "made-001.tif") for s in ("None", "7", "8"))
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
+    assert first.mean() == pytest.approx(other.mean(), rel=0.05)
 
 
 def test_clean_images_are_the_signals(corpus, molecules, tmp_path):
-    export_corpus(corpus, tmp_path / "a", "tiff", clean=True, quiet=True)
+    exported(corpus, tmp_path / "a", "tiff", clean=True)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a" / "made-000.tif"), corpus[0].signal[0])
-    export_corpus(molecules, tmp_path / "m", "tiff", clean=True, quiet=True)
+    exported(molecules, tmp_path / "m", "tiff", clean=True)
     wanted = idpc_image(molecules[0].signal, SAMPLING)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "m" / "guests-0.tif"), wanted)
 
 
 def test_several_doses(corpus, tmp_path):
-    assert export_corpus(corpus, tmp_path / "o", "tiff", doses=[1e3, 2.5e6], quiet=True) == 6
+    assert exported(corpus, tmp_path / "o", "tiff", doses=[1e3, 2.5e6]) == 6
     low, high = (tifffile.imread(tmp_path / "o" / f"made-001_{d}eA2.tif") for d in ("1000", "2.5e06"))
     assert high.mean() / low.mean() == pytest.approx(2500, rel=0.1)
     record_ = json.loads((tmp_path / "o" / "export.json").read_text())
@@ -284,7 +289,7 @@ def test_several_doses(corpus, tmp_path):
 def test_labels_move_with_the_drift(tmp_path):
     torn = {"dose": 1e6, "source_size": 0.0, "tear": 5 * SAMPLING, "tear_position": 0.0}
     corpus = write(tmp_path / "c", [atoms_sample(2)], degradation=torn)
-    export_corpus(corpus, tmp_path / "o", "tiff", quiet=True)
+    exported(corpus, tmp_path / "o", "tiff")
     labels = Annotations.from_csv(tmp_path / "o" / "made-002.csv")
     moved = corpus[0].labels.points + np.array([5, 0])
     np.testing.assert_allclose(labels.points, moved[moved[:, 0] <= 31.5], atol=2e-3)
@@ -292,9 +297,9 @@ def test_labels_move_with_the_drift(tmp_path):
 
 def test_measured_images_are_exported_as_they_are(tmp_path, write_blobs):
     corpus = Corpus(write_blobs(tmp_path / "c", 2, size=40))
-    export_corpus(corpus, tmp_path / "o", "tiff", quiet=True)
+    exported(corpus, tmp_path / "o", "tiff")
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "o" / "blobs-001.tif"), corpus[1].signal[0])
-    export_corpus(corpus, tmp_path / "j", "coco", quiet=True)
+    exported(corpus, tmp_path / "j", "coco")
     coco = COCO(str(tmp_path / "j" / "annotations.json"))
     assert [c["name"] for c in coco.loadCats(coco.getCatIds())] == ["atom"]
 
@@ -308,7 +313,7 @@ def test_names_from_a_file_stay_in_the_folder(tmp_path, name):
         samples.append(sample)
     corpus = write(tmp_path / "c", samples)
     before = {p for p in tmp_path.rglob("*") if tmp_path / "o" not in p.parents}
-    export_corpus(corpus, tmp_path / "o", "tiff", quiet=True)
+    exported(corpus, tmp_path / "o", "tiff")
     after = {p for p in tmp_path.rglob("*") if tmp_path / "o" not in p.parents}
     assert after - before == {tmp_path / "o"}
     assert len(list((tmp_path / "o").glob("*.tif"))) == 2  # the same name twice, both kept
@@ -322,47 +327,47 @@ def test_a_folder_in_use_is_left_alone(corpus, tmp_path, format):
     (tmp_path / "o").mkdir()
     (tmp_path / "o" / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="not an empty folder"):
-        export_corpus(corpus, tmp_path / "o", format, quiet=True)
+        exported(corpus, tmp_path / "o", format)
     assert files(tmp_path / "o") == {"mine.txt": b"mine"}
     with pytest.raises(InputError, match="not an empty folder"):
-        export_corpus(corpus, tmp_path / "o" / "mine.txt", format, quiet=True)
+        exported(corpus, tmp_path / "o" / "mine.txt", format)
 
 
 @pytest.mark.parametrize(
-    ("format", "options", "said"),
+    ("format", "options", "message"),
     [
-        ("png", {}, "one of coco, tiff, extxyz, hyperspy, not 'png'"),
-        ("tiff", {"doses": [1e3], "clean": True}, "either --dose or --clean"),
+        ("png", {}, "'coco', 'tiff', 'extxyz' or 'hyperspy'"),
+        ("tiff", {"doses": [1e3], "clean": True}, "either doses or clean"),
         ("tiff", {"doses": [1e3, 1e3]}, "named twice"),
-        ("tiff", {"doses": [0.0]}, "positive"),
-        ("tiff", {"doses": [float("nan")]}, "positive"),
+        ("tiff", {"doses": [0.0]}, "greater than 0"),
+        ("tiff", {"doses": [float("nan")]}, "finite|greater than 0"),
         ("extxyz", {"doses": [1e3]}, "structures have no noise"),
-        ("coco", {"box": 0.0}, "--box"),
-        ("coco", {"bits": 12}, "--bits"),
-        ("coco", {"channel": "ABF"}, "the corpus has HAADF"),
+        ("coco", {"box": 0.0}, "'box'"),
+        ("coco", {"bits": 12}, "bits"),
+        ("coco", {"channel": "ABF"}, "channels HAADF"),
     ],
 )
-def test_options_that_cannot_be(corpus, tmp_path, format, options, said):
-    with pytest.raises(InputError, match=said):
-        export_corpus(corpus, tmp_path / "o", format, quiet=True, **options)
+def test_options_that_cannot_be(corpus, tmp_path, format, options, message):
+    with pytest.raises(InputError, match=message):
+        exported(corpus, tmp_path / "o", format, **options)
     assert not (tmp_path / "o").exists()
 
 
 def test_corpora_that_lack_what_is_wanted(molecules, tmp_path, write_blobs):
     bare = write(tmp_path / "bare", [atoms_sample(0, structure=False)])
     measured = Corpus(write_blobs(tmp_path / "m", 1, size=40, sampling=None))
-    for corpus, format, options, said in (
+    for corpus, format, options, message in (
         (bare, "extxyz", {}, "store_structures"),
-        (measured, "coco", {}, "--sampling"),
+        (measured, "coco", {}, "no pixel size"),
         (measured, "tiff", {"doses": [1e3]}, "measured images"),
         (molecules, "coco", {"min_cnr": 3.0}, "no contrast-to-noise"),
     ):
-        with pytest.raises((CorpusError, InputError), match=said):
-            export_corpus(corpus, tmp_path / "o", format, quiet=True, **options)
+        with pytest.raises((CorpusError, InputError), match=message):
+            exported(corpus, tmp_path / "o", format, **options)
         assert not (tmp_path / "o").exists()
 
 
 def test_the_command(corpus, tmp_path, capsys):
-    export(corpus.folder, out=tmp_path / "o", format="tiff", dose=[1e3, 1e4], quiet=True)
+    export(corpus.folder, out=tmp_path / "o", format="tiff", dose=[1e3, 1e4], progress=Progress(quiet=True))
     assert "6 images as tiff" in " ".join(capsys.readouterr().err.split())
     assert len(list((tmp_path / "o").glob("*.tif"))) == 6

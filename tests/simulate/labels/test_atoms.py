@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 
 from stemforge.simulate import Microscope, Scan, Texture, atom_image, label_atoms, visibility
-from stemforge.simulate.recording.degrade import FWHM
+from stemforge.simulate.microscope import FWHM
 from stemforge.structures import Tag
 
 MICROSCOPE = Microscope()
@@ -68,8 +68,8 @@ def test_texture_that_is_white_counts_as_so_many_electrons_less():
     labels = labels_of(one_atom())
     # White texture of power 1/D₁ beside counts of 1/D₂: the noise of a dose of 1/(1/D₁ + 1/D₂).
     white = Texture(np.array([0.0, 2.0]), np.full(2, 1 / 3e4))
-    seen = visibility(labels, 6e4, 0.0, white)[1]
-    assert seen == pytest.approx(visibility(labels, 2e4, 0.0)[1], rel=1e-3)
+    cnr = visibility(labels, 6e4, 0.0, white)[1]
+    assert cnr == pytest.approx(visibility(labels, 2e4, 0.0)[1], rel=1e-3)
     none = Texture(white.frequency, np.zeros(2))
     assert visibility(labels, 6e4, 1.5, none)[1] == pytest.approx(visibility(labels, 6e4, 1.5)[1], rel=1e-3)
 
@@ -95,9 +95,9 @@ def test_visibility_against_texture_is_that_of_a_linear_observer():
     images = np.fft.ifft2(np.fft.fft2(support(200)) * blur).real
     images = rng.poisson(images * dose * step**2) / (dose * step**2)
     cell = 1 / (side * step) ** 2
-    seen = (np.conj(np.fft.fft2(images) * step**2) * atom / power).real.copy()
-    seen[:, 0, 0] = 0  # the mean itself tells nothing
-    noise = (seen.sum((1, 2)) * cell).std()
+    response = (np.conj(np.fft.fft2(images) * step**2) * atom / power).real.copy()
+    response[:, 0, 0] = 0  # the mean itself tells nothing
+    noise = (response.sum((1, 2)) * cell).std()
     signal = (atom**2 / power).sum() * cell
     assert visibility(labels, dose, source, texture)[1][0] == pytest.approx(signal / noise, rel=0.15)
 
@@ -119,8 +119,8 @@ def test_what_is_left_of_atoms_on_vacuum_is_no_texture():
     cut = slice(middle - half, middle + half)
     signal[y - half : y + half, x - half : x + half] = image[cut, cut]
     texture = Texture.of(signal, SCAN.sampling, labels)
-    seen = visibility(labels, 1e4, 1.0, texture)[1]
-    assert seen == pytest.approx(visibility(labels, 1e4, 1.0)[1], rel=0.05)
+    cnr = visibility(labels, 1e4, 1.0, texture)[1]
+    assert cnr == pytest.approx(visibility(labels, 1e4, 1.0)[1], rel=0.05)
 
 
 def test_vacuum_gives_finite_numbers():

@@ -65,9 +65,9 @@ def test_a_box_goes_round_the_spheres_of_heavy_atoms():
 
 def test_the_angle_turns_with_the_scan():
     atoms = place_guest(mfi(), "thiophene", rng=np.random.default_rng(0))
-    scan = Scan.model_construct(shape=(60, 60), sampling=0.25, margin=0.0, rotation=0.0, shift=(0.0, 0.0))
+    scan = Scan.of_any_size((60, 60), 0.25)
     straight, _ = label_molecules(atoms, scan)
-    turned, _ = label_molecules(atoms, scan.model_copy(update={"rotation": np.pi / 2}))
+    turned, _ = label_molecules(atoms, Scan.of_any_size((60, 60), 0.25, rotation=np.pi / 2))
     numbers = {round(z, 3): a for z, a in zip(straight["z_angstrom"], straight["angle_degrees"], strict=True)}
     assert len(turned) == len(straight) > 0
     for z, angle in zip(turned["z_angstrom"], turned["angle_degrees"], strict=True):
@@ -106,10 +106,10 @@ def test_a_corpus_of_segments_is_the_same_again(tmp_path):
 
 
 def test_planned_engine(tmp_path):
-    Atoms("SiO", positions=[[2, 2, 1], [5, 6, 2]], cell=[9, 8, 4]).write(tmp_path / "own.xyz")
+    Atoms("SiO", positions=[[2, 2, 1], [5, 6, 2]], cell=[9, 8, 4]).write(tmp_path / "oxide.xyz")
     planned = recipe(
-        engine={"name": "prism", "max_error": 0.05},
-        support={"kind": "file", "path": str(tmp_path / "own.xyz")},
+        engine={"name": "auto", "max_error": 0.05},
+        support={"kind": "file", "path": str(tmp_path / "oxide.xyz")},
         scan={"shape": [16, 16], "sampling": 0.4, "margin": 0},
     )
     sample = simulate_sample(planned, 1)
@@ -141,9 +141,12 @@ def test_channels_of_unequal_gain_and_contamination():
     ("changes", "message"),
     [
         ({"engine": {"name": "kernels"}}, "engine.name: kernels adds intensities"),
-        ({"engine": {"name": "multislice", "max_error": 0.01}}, "engine.max_error: is planned for prism"),
+        ({"engine": {"name": "prism", "interpolation": 2}}, "engine.interpolation: must be 1"),
         ({"engine": {"name": "multislice"}}, "scan.rotation, scan.shift: are for prism"),
-        ({"engine": {"name": "prism", "sampling": 0.5}}, "microscope.segments: outer angle 22"),
+        (
+            {"engine": {"name": "prism", "sampling": 0.5}},
+            "microscope.detectors: outer angle 22 mrad of segments",
+        ),
         ({"support": {"kind": "zeolite", "guests": {"unobtainium": 1}}}, "support: .*unobtainium"),
         ({"support": {"kind": "zeolite", "framework": "/no/such.cif"}}, "support: .*/no/such.cif"),
     ],
@@ -154,5 +157,10 @@ def test_bad_recipes_are_refused_before_work(changes, message):
 
 
 def test_segments_and_annular_detectors_exclude_each_other():
-    with pytest.raises(RecipeError, match="segments and detectors"):
-        recipe(microscope={"preset": "low-dose-idpc", "detectors": {"HAADF": [90, 185]}})
+    with pytest.raises(RecipeError, match="must be either"):
+        recipe(
+            microscope={
+                "preset": "low-dose-idpc",
+                "detectors": {"rings": {"HAADF": [90, 185]}, "segments": [4, 22]},
+            }
+        )

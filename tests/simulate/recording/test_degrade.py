@@ -47,6 +47,16 @@ def test_counts_of_a_textured_signal():
     assert np.corrcoef(images.mean(0).ravel(), expected.ravel())[0, 1] > 0.99
 
 
+def test_a_dose_replaces_whatever_set_it():
+    current = Degradation(beam_current=20, dwell_time=8, counting=False)
+    assert current.at_dose(2e4) == Degradation(dose=2e4)
+    assert current.at_dose((1e3, 1e4)).dose.bounds == (1e3, 1e4)
+    assert not Degradation(dose=1e4).at_dose(None).counting
+    for bad in (0.0, -1.0, np.inf, np.nan, (0.0, 1e4)):
+        with pytest.raises(InputError, match="dose must be a positive number"):
+            current.at_dose(bad)
+
+
 def test_beam_current_and_dwell_time_are_a_dose():
     # 20 pA for 8 µs: 20e-12 A × 8e-6 s / 1.602176634e-19 C = 998.6 electrons.
     electrons = 20e-12 * 8e-6 / 1.602176634e-19

@@ -11,9 +11,9 @@ import pytest
 from ase import Atoms
 
 import stemforge.simulate
-from stemforge import Corpus, CorpusError, InputError, RecipeError
+from stemforge import Corpus, CorpusError, CorpusWriter, InputError, RecipeError
 from stemforge.simulate import SimulationRecipe, shipped_recipes, simulate_corpus, simulate_sample
-from stemforge.simulate.recording.record import record
+from stemforge.simulate.recording.record import corpus_degradation, record
 from stemforge.simulate.running import shards
 
 TINY = {
@@ -25,7 +25,7 @@ TINY = {
     "single_atoms": [{"element": "Pt", "areal_density": 1.0}],
     "microscope": {
         "preset": "nion-ultrastem-100",
-        "detectors": {"HAADF": [90, 185]},
+        "detectors": {"rings": {"HAADF": [90, 185]}},
         "A1": {"uniform": [0, 10]},
     },
     "scan": {"shape": [24, 32], "sampling": 0.4, "margin": 3},
@@ -143,8 +143,6 @@ def test_a_finished_or_shorter_corpus_is_left_alone(reference):
 
 
 def test_a_half_written_shard_of_another_process_survives(tmp_path):
-    from stemforge import CorpusWriter
-
     recipe = tiny(num_samples=1, shard_size=1)
     writer = CorpusWriter(tmp_path, recipe.model_dump(mode="json"), recipe.content_hash)
     other = tmp_path / "shard-000007.partial"
@@ -180,7 +178,7 @@ def test_a_damaged_shard_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        ({"engine.name": "multislice", "engine.sampling": 0.2}, "antialias limit"),
+        ({"engine": {"name": "multislice", "sampling": 0.2}}, "antialias limit"),
         ({"degradation": {"source_size": 1.0}}, "give dose"),
         ({"support": {"kind": "file", "path": "nowhere.cif"}}, "nowhere.cif"),
         ({"support": {"kind": "file", "path": "SMALL"}}, "field of view"),
@@ -200,7 +198,7 @@ def test_what_a_builder_refuses_is_the_recipe_s_fault(tmp_path, monkeypatch):
     def refuse(self, size, rng):
         raise ValueError("density must be below diamond's")
 
-    monkeypatch.setattr("stemforge.simulate.recipe.AmorphousCarbon.build", refuse)
+    monkeypatch.setattr("stemforge.simulate.specimen.AmorphousCarbon.build", refuse)
     with pytest.raises(InputError, match="recipe 'tiny', structure of sample 0: density must be"):
         simulate_corpus(tiny(), tmp_path, workers=1, quiet=True)
 
@@ -219,7 +217,12 @@ def test_no_workers(tmp_path):
         ({"support": {"kind": "steel"}}, "support"),
         ({"support.thickness": -5}, "thickness"),
         ({"single_atoms": [{"element": "Xx"}]}, "no such element: 'Xx'"),
-        ({"engine.interpolation": 2}, "prism only"),
+        (
+            {"engine.interpolation": 2},
+            r"unknown key .*interpolation.*; allowed are broadening, depth_step",
+        ),
+        ({"engine.name": "bloch"}, "must be kernels, prism, multislice or auto"),
+        ({"engine.name": "auto"}, "max_error"),
         ({"reference_dose": 0}, "reference_dose"),
         ({"focus": 1.2}, "focus"),
     ],
@@ -231,7 +234,7 @@ def test_recipes_out_of_range(overrides, says):
 
 @pytest.mark.parametrize("engine", ["prism", "multislice"])
 def test_the_other_engines_make_samples_too(engine):
-    overrides = {"engine.name": engine, "engine.frozen_phonons": 1, "scan.shape": [16, 16]}
+    overrides = {"engine": {"name": engine, "frozen_phonons": 1}, "scan.shape": [16, 16]}
     sample = simulate_sample(tiny(**overrides), 0)
     kernels = simulate_sample(tiny(**{"scan.shape": [16, 16]}), 0)
     assert sample.signal.shape == (1, 16, 16)
@@ -248,6 +251,38 @@ def test_shipped_recipes_simulate(name, tmp_path):
     assert corpus[0].signal.max() > 0
 
 
+OLDER = [
+    ({"microscope": {"segments": [4, 22]}}, r"microscope\.detectors: \{segments: \[4, 22\]\}"),
+    ({"microscope": {"detectors": {"HAADF": [90, 185]}}}, r"microscope\.detectors: \{rings: "),
+    ({"engine": {"name": "prism", "max_error": 0.01}}, r"engine: \{name: auto, max_error"),
+    ({"version": 1}, "version 1, this stemforge reads version 2"),
+]
+
+
+@pytest.mark.parametrize(("fields", "changed"), OLDER, ids=str)
+def test_a_recipe_of_an_older_layout_says_which_field_changed(fields, changed):
+    with pytest.raises(RecipeError, match=f"older layout: .*{changed}"):
+        SimulationRecipe.from_mapping({**TINY, **fields})
+
+
+@pytest.mark.parametrize(("fields", "changed"), OLDER, ids=str)
+def test_a_corpus_of_an_older_layout_must_be_made_again(tmp_path, fields, changed):
+    sample = simulate_sample(tiny(num_samples=1), 0)
+    older = CorpusWriter(tmp_path, {**tiny().model_dump(mode="json"), **fields}, "0" * 64)
+    older.write(0, [sample])
+    with pytest.raises(CorpusError, match=rf"older layout \(.*{changed}.*simulate it again"):
+        corpus_degradation(Corpus(tmp_path))
+    with pytest.raises(
+        CorpusError, match=rf"older layout \(.*{changed}.*simulate it again into a new folder"
+    ):
+        simulate_corpus(tiny(), tmp_path, workers=1, quiet=True)
+
+
+def test_the_version_is_part_of_the_hash_and_of_the_corpus(reference):
+    assert Corpus(reference).recipe["version"] == tiny().version == 2
+    assert '"version":2' in tiny().model_dump_json()
+
+
 def test_unknown_recipe_names_the_shipped_ones():
     with pytest.raises(RecipeError, match="fe-c3n4, metal-free, pt-clusters, pt-nc, quickstart"):
         SimulationRecipe.load("pt-ncc")
@@ -259,7 +294,7 @@ def test_variants_of_pt_nc_differ_in_their_atoms_alone(name):
     for field in ("support", "microscope", "scan", "focus", "engine", "degradation", "reference_dose"):
         assert getattr(variant, field) == getattr(original, field), field
     plain = {"cluster_fraction": 0.0, "cluster_size": (2, 4)}
-    kept = [species.model_copy(update=plain) for species in variant.single_atoms]
+    kept = [species.replace(**plain) for species in variant.single_atoms]
     assert kept == ([] if name == "metal-free" else list(original.single_atoms))
     assert variant.seed != original.seed
 
@@ -276,10 +311,10 @@ def test_metal_free_has_carbon_and_nitrogen_and_no_label(tmp_path):
         assert recorded["cnr"].shape == recorded["contrast"].shape == (0,)
 
 
-MODULES = [m.name for m in pkgutil.iter_modules(stemforge.simulate.__path__)]
+MODULES = [m.name for m in pkgutil.walk_packages(stemforge.simulate.__path__, "stemforge.simulate.")]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    module = importlib.import_module(f"stemforge.simulate.{name}")
+    module = importlib.import_module(name)
     assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0

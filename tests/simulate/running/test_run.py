@@ -168,15 +168,15 @@ def test_a_signal_stops_a_run(tmp_path, workers, number, quick):
         family = psutil.Process(run.pid).children(recursive=True)
         # As a terminal does: to the whole foreground group.
         os.killpg(run.pid, number)
-        _, said = run.communicate(timeout=30)
+        _, output = run.communicate(timeout=30)
     finally:
         taken.close()
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
     assert run.returncode == 130
-    assert "Run the same command again to go on" in said
+    assert "Run the same command again to go on" in output
     for noise in ("Traceback", "Warning", "8787", "distributed"):
-        assert noise not in said
+        assert noise not in output
     assert not psutil.wait_procs(family, timeout=10)[1], "processes were left"
     assert {p.suffix for p in out.iterdir()} == {".yaml", ".h5"}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["corpus", "recipe.yaml"], "litter"

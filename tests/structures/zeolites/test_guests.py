@@ -22,7 +22,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def apart(film, one, other):
+def distances(film, one, other):
     """Distances between two sets of atoms, periodic in x and y."""
     edges = film.cell.lengths() * (1, 1, 0)
     vectors = film.positions[one][:, None] - film.positions[other]
@@ -34,7 +34,7 @@ def closest_contact(film, index):
     """Smallest distance of a guest to other atoms, as a fraction of the sum of their radii."""
     mine, others = film.arrays["molecule"] == index, film.arrays["molecule"] != index
     radii = contact_radii(film.numbers[mine])[:, None] + contact_radii(film.numbers[others])
-    return (apart(film, mine, others) / radii).min()
+    return (distances(film, mine, others) / radii).min()
 
 
 @pytest.mark.parametrize("name", [*FORMULA, "H2O", "CO2"])
@@ -136,17 +136,17 @@ def test_anchored_guests_bind_to_a_proton(name, symbol, near, far):
     guest = film.get_tags() == Tag.GUEST
     protons = (film.symbols == "H") & ~guest
     heads = np.flatnonzero(guest & (film.symbols == symbol))
-    distance = apart(film, heads, protons)
+    distance = distances(film, heads, protons)
     assert near <= distance.min(axis=1).min() <= distance.min(axis=1).max() <= far
     assert len(set(distance.argmin(axis=1))) == len(heads)
     for head, proton in zip(heads, np.flatnonzero(protons)[distance.argmin(axis=1)], strict=True):
         oxygens = np.flatnonzero((film.symbols == "O") & ~guest)
-        owner = oxygens[apart(film, [proton], oxygens).argmin()]
+        owner = oxygens[distances(film, [proton], oxygens).argmin()]
         assert film.get_angle(owner, proton, head, mic=True) > 160
         # Nothing else of the guest is near to the framework.
         rest = (film.arrays["molecule"] == film.arrays["molecule"][head]) & (np.arange(len(film)) != head)
         radii = contact_radii(film.numbers[rest])[:, None] + contact_radii(film.numbers[~guest])
-        assert (apart(film, rest, ~guest) / radii).min() >= 0.8
+        assert (distances(film, rest, ~guest) / radii).min() >= 0.8
 
 
 def test_a_second_species_keeps_clear_of_the_first_and_goes_on_counting():
@@ -163,9 +163,9 @@ def test_the_same_seed_gives_the_same_atoms():
 
 
 def test_own_atoms_are_named_by_their_info():
-    own = ase_molecule("CH3OH")
-    own.info["name"] = "methanol"
-    assert place_guest(mfi(), own, rng=rng()).info["molecules"][0]["name"] == "methanol"
+    methanol = ase_molecule("CH3OH")
+    methanol.info["name"] = "methanol"
+    assert place_guest(mfi(), methanol, rng=rng()).info["molecules"][0]["name"] == "methanol"
     assert place_guest(mfi(), ase_molecule("CH4"), rng=rng()).info["molecules"][0]["name"] == "CH4"
 
 

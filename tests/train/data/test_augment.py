@@ -9,12 +9,12 @@ SHAPE = (120, 150)
 ALL = Augmentation(zoom=(0.7, 1.5), brightness=0.2, contrast=0.4, blur=1.5)
 KINDS = [
     PLAIN,
-    PLAIN.model_copy(update={"flip": True}),
-    PLAIN.model_copy(update={"rotation": "quarter"}),
-    PLAIN.model_copy(update={"rotation": "any"}),
-    PLAIN.model_copy(update={"zoom": (0.7, 1.5)}),
-    PLAIN.model_copy(update={"blur": 1.5}),
-    PLAIN.model_copy(update={"brightness": 0.2, "contrast": 0.4}),
+    PLAIN.replace(flip=True),
+    PLAIN.replace(rotation="quarter"),
+    PLAIN.replace(rotation="any"),
+    PLAIN.replace(zoom=(0.7, 1.5)),
+    PLAIN.replace(blur=1.5),
+    PLAIN.replace(brightness=0.2, contrast=0.4),
     ALL,
 ]
 
@@ -81,7 +81,7 @@ def test_quarter_turns_and_plain_crops_move_pixels_unchanged():
     view = draw_view(SHAPE, 64, PLAIN, np.random.default_rng(1))
     left, top = (round(c + 0.5 - 32) for c in view.centre)
     assert np.array_equal(view.cut(image), windows[top, left])
-    quarter = PLAIN.model_copy(update={"rotation": "quarter", "flip": True})
+    quarter = PLAIN.replace(rotation="quarter", flip=True)
     found = set()
     for seed in range(30):
         view = draw_view((64, 64), 64, quarter, np.random.default_rng(seed))

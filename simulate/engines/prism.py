@@ -1,0 +1,97 @@
+"""PRISM, abTEM's scattering matrix; crystals on a segmented detector tile by tile."""
+
+from typing import Annotated, Any, Literal
+
+import abtem
+import numpy as np
+from ase import Atoms
+from pydantic import Field
+
+from stemforge.errors import InputError
+from stemforge.simulate.engines.common import Cost, EngineSettings, Extent, Image, Rng
+from stemforge.simulate.engines.multislice import AbtemEngine, Array, Multislice, channels_of
+from stemforge.simulate.engines.segmented import segmented_signal
+from stemforge.simulate.microscope import Microscope
+from stemforge.simulate.scan import Scan
+
+# Of the reference on a segmented detector: potential sampling as a share of the coarsest, and slice thickness [Å].
+_FINEST = (0.33, 0.5)
+
+
+class Prism(AbtemEngine):
+    """The scattering matrix of the whole field.
+
+    With a segmented detector crystals are imaged tile by tile (:func:`stemforge.simulate.segmented_signal`); atoms
+    move as their Debye-Waller factors say, and phonons and interpolation play no part.
+
+    Parameters
+    ----------
+    interpolation
+        1 gives multislice's image on a periodic cell; a higher factor takes less time and memory.
+    """
+
+    name: Literal["prism"] = "prism"
+    interpolation: Annotated[int, Field(ge=1)] = 1
+
+    @property
+    def title(self) -> str:
+        """Name, and interpolation where there is any."""
+        return f"prism (interpolation {self.interpolation})" if self.interpolation > 1 else "prism"
+
+    def check(self, microscope: Microscope, scan: Scan) -> None:
+        """Refuse a potential too coarse for the detectors, and what goes with a segmented detector alone."""
+        if microscope.detectors.segmented:
+            if self.interpolation > 1:
+                raise InputError("engine.interpolation: must be 1 with a segmented detector")
+            scan = scan.replace(rotation=0.0, shift=(0.0, 0.0))  # tiles are imaged for any raster
+        super().check(microscope, scan)
+
+    def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
+        """Image a structure; parameters as in :meth:`EngineSettings.image`."""
+        if not microscope.detectors.segmented:
+            return super().image(atoms, microscope, scan, focus, rng)
+        return segmented_signal(
+            atoms,
+            microscope,
+            scan,
+            focus,
+            sampling=self.sampling,
+            slice_thickness=self.slice_thickness,
+            device=self.device,
+        )
+
+    def _scan(self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan) -> Array:
+        matrix = abtem.SMatrix(
+            potential=potential,
+            energy=microscope.energy,
+            semiangle_cutoff=microscope.semiangle_cutoff,
+            interpolation=self.interpolation,
+        )
+        ctf = abtem.CTF(
+            aberration_coefficients=microscope.probe(depth).aberrations.aberration_coefficients,
+            semiangle_cutoff=microscope.semiangle_cutoff,
+            energy=microscope.energy,
+        )
+        detectors = microscope.detectors.abtem_detectors()
+        return channels_of(matrix.scan(scan=places, ctf=ctf, detectors=detectors, lazy=False))
+
+    def reference(self, microscope: Microscope) -> EngineSettings:
+        """Return multislice; with a segmented detector, PRISM with much finer sampling and slices."""
+        if not microscope.detectors.segmented:
+            return Multislice(**self.model_dump(exclude={"name", "interpolation"}))
+        share, thickness = _FINEST
+        sampling = round(share * microscope.coarsest_sampling, 6)
+        return self.replace(sampling=sampling, slice_thickness=thickness)
+
+    def cost(self, microscope: Microscope, piece: Extent, whole: Extent, seconds: float) -> Cost:
+        """Estimate seconds and memory [byte].
+
+        Most of the time builds the scattering matrix: it grows with beams (in proportion to the area), grid points
+        and slices.
+        """
+        beams = np.pi * (microscope.semiangle_cutoff * 1e-3 / microscope.wavelength) ** 2 * whole.area
+        beams /= self.interpolation**2
+        matrix = 2 * 8 * float(beams) * self._grid_points(microscope, whole)
+        deeper = max(whole.depth, 1.0) / max(piece.depth, 1.0)
+        memory = self._potential_bytes(microscope, whole) + matrix
+        return seconds * (whole.area / piece.area) ** 2 * deeper, memory
