@@ -1,10 +1,11 @@
 # ruff: noqa: TID252 - lazy_loader reads this stub and wants relative imports
 __version__: str
 
+from .corpus.ingest import ingest_images
 from .corpus.merge import merge_corpora
 from .corpus.reader import Corpus
 from .corpus.sample import Sample, Structure
-from .corpus.verify import Fault, verify_corpus
+from .corpus.verify import Fault, remove_damaged, verify_corpus
 from .corpus.writer import CorpusWriter
 from .errors import (
     AnnotationsError,
@@ -39,8 +40,10 @@ __all__ = [
     "WeightsError",
     "WriteError",
     "__version__",
+    "ingest_images",
     "merge_corpora",
     "read_micrograph",
     "read_stack",
+    "remove_damaged",
     "verify_corpus",
 ]

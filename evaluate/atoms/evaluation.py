@@ -81,7 +81,7 @@ def evaluate_atoms(
                 raise InputError(f"{name} must be a positive length [Å], not {value}")
     if threshold is not None and not np.isfinite(threshold):
         raise InputError(f"threshold must be a finite number, not {threshold}")
-    found, known = read_points(pred, "--pred"), read_points(truth, "--truth")
+    found, known = read_points(pred, "pred"), read_points(truth, "truth")
     pairs = pair_images(found, known, unlabelled)
     tables = [(found[name], _selected(known[other], select)) for name, other in pairs.items()]
     scored = all("score" in table.points.columns for table, _ in tables)
@@ -133,7 +133,7 @@ def _selected(table: Table, select: Callable[[Annotations], ArrayLike] | None) -
 def _scale(table: Table, labels: Table, scale: float | None) -> float | None:
     """Pixel size to match with: where one side has no points nothing can match, and any will do.
 
-    An empty table says nothing of the calibration; it must not take the scores in Å from all the others.
+    An empty table carries no calibration; the others keep their scores in Å.
     """
     return scale or (1.0 if not (len(table.points) and len(labels.points)) else None)
 
@@ -161,19 +161,15 @@ def _notes(tables: _Pairs, scales: Sequence[float | None], scored: bool) -> tupl
     notes = []
     if bare:
         names = ", ".join(bare[:5]) + (f" and {len(bare) - 5} more" if len(bare) > 5 else "")
-        notes.append(
-            f"No pixel size for {names}: criteria in Å are not reported. Give one with sampling (--sampling)."
-        )
+        notes.append(f"No pixel size for {names}: criteria in Å are not reported; sampling gives one.")
     lowest = [float(np.min(table.points["score"])) for table, _ in tables if scored and len(table.points)]
     if not scored:
-        notes.append(
-            "Not every table of predictions has a column 'score': there are no curves over the threshold."
-        )
+        notes.append("Not every table of predictions has a column 'score': no curves over the threshold.")
     elif lowest:
         notes.append(
             f"The lowest score in the tables is {min(lowest):.4g}. Points below the detector's own threshold "
-            "are not in them: the curves begin there, and a better threshold may lie lower."
+            "are not in them: the curves begin at that score, and a better threshold may lie lower."
         )
     else:
-        notes.append("Not one atom was predicted on any image: there are no curves over the threshold.")
+        notes.append("Not one atom was predicted on any image: no curves over the threshold.")
     return tuple(notes)

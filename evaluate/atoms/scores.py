@@ -65,7 +65,7 @@ class AtomScore:
         total = self.predicted + self.truth
         return 2 * self.true_positives / total if total else 1.0
 
-    def as_dict(self) -> dict[str, float | int | None]:
+    def to_dict(self) -> dict[str, float | int | None]:
         """Return counts and measures as plain values, ready for JSON."""
         names = ("predicted", "truth", "true_positives", "false_positives", "false_negatives", *_MEASURES)
         return {name: getattr(self, name) for name in names}
@@ -92,14 +92,26 @@ class Summary:
     sd: Mapping[str, float | None]
     pooled: AtomScore
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain values, ready for JSON."""
         return {
             "images": self.images,
             "mean": dict(self.mean),
             "sd": dict(self.sd),
-            "pooled": self.pooled.as_dict(),
+            "pooled": self.pooled.to_dict(),
         }
+
+
+def format_mean(mean: float | None, sd: float | None) -> str:
+    """Write ``mean ± sd``, or the mean alone where the deviation is not known.
+
+    Examples
+    --------
+    >>> format_mean(0.5, 0.25), format_mean(0.5, None)
+    ('0.500 ± 0.250', '0.500')
+    """
+    text = "–" if mean is None else f"{mean:.3f}"
+    return text if sd is None else f"{text} ± {sd:.3f}"
 
 
 def score_atoms(
@@ -150,7 +162,7 @@ def summarise(scores: Sequence[AtomScore]) -> Summary:
     Returns
     -------
     Summary
-        See there for the conventions.
+        Mean, standard deviation and pooled score.
 
     Examples
     --------
@@ -159,7 +171,7 @@ def summarise(scores: Sequence[AtomScore]) -> Summary:
     (0.625, 0.177, 0.667)
     """
     if not scores:
-        raise InputError("scores: there are none to summarise; give the score of at least one image")
+        raise InputError("scores must hold the score of at least one image")
     mean: dict[str, float | None] = {}
     sd: dict[str, float | None] = {}
     for name in _MEASURES:

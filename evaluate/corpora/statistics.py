@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from stemforge.colours import BLUE, VERMILION
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.simulate import SEGMENTS, Texture, visibility
@@ -18,7 +19,7 @@ from stemforge.train import Crops
 
 # Images whose pixels are read for the counts; labels and metadata are read of all.
 _SIGNALS = 64
-_SEEN_BY = {"scattering", "background", "peak_width_angstrom", "noise_width_angstrom"}
+_VISIBILITY = {"scattering", "background", "peak_width_angstrom", "noise_width_angstrom"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,11 @@ class CorpusStatistics:
         for index in chosen:
             sample = corpus[int(index)]
             rows["counts"].append(float(sample.signal.mean()) * electrons[index])
-            if degradation is None or sample.sampling is None or not set(sample.labels.columns) >= _SEEN_BY:
+            if (
+                degradation is None
+                or sample.sampling is None
+                or not set(sample.labels.columns) >= _VISIBILITY
+            ):
                 continue
             drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
             dose = electrons[index] / sample.sampling**2
@@ -175,12 +180,12 @@ def draw_histograms(axes: Sequence[Axes], statistics: CorpusStatistics) -> None:
             if high > 5 * low:
                 one.set_xscale("log")
                 bins = np.geomspace(low, high, number)
-        one.hist(values, bins=bins, color="#4477aa")
+        one.hist(values, bins=bins, color=BLUE)
         one.set_xlabel(name, fontsize=8)
         one.tick_params(which="both", labelsize=7)
         one.yaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "contrast-to-noise":
-            one.axvline(Crops().min_cnr, color="#cc3311", linewidth=1)
+            one.axvline(Crops().min_cnr, color=VERMILION, linewidth=1)
         one.set_ylabel("objects" if name == "contrast-to-noise" else "images", fontsize=8)
 
 

@@ -1,4 +1,4 @@
-"""Whether a likelihood means what it says, and making it so (Platt scaling)."""
+"""Reliability of likelihoods: how often atoms are right at each likelihood, and calibration by Platt scaling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
+from stemforge.colours import BLUE, GREY, VERMILION
 from stemforge.errors import InputError
 from stemforge.infer import log_odds
 
@@ -87,12 +88,14 @@ class Reliability:
         >>> Reliability.of([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], bins=2).error
         0.149...
         """
-        said, hit = np.asarray(likelihood, dtype=float), np.asarray(truth, dtype=float)
-        if len(said) < bins:
-            raise InputError(f"a reliability curve of {bins} bins needs as many candidates, not {len(said)}")
-        parts = np.array_split(np.argsort(said, kind="stable"), bins)
+        values, hit = np.asarray(likelihood, dtype=float), np.asarray(truth, dtype=float)
+        if len(values) < bins:
+            raise InputError(
+                f"a reliability curve of {bins} bins needs as many candidates, not {len(values)}"
+            )
+        parts = np.array_split(np.argsort(values, kind="stable"), bins)
         return cls(
-            np.array([said[part].mean() for part in parts]),
+            np.array([values[part].mean() for part in parts]),
             np.array([hit[part].mean() for part in parts]),
             np.array([len(part) for part in parts]),
         )
@@ -108,7 +111,7 @@ def draw_reliability(curves: Sequence[tuple[str, Reliability]], path: str | Path
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.6", lw=1)
-    for (name, curve), colour in zip(curves, ("#999999", "#0072B2", "#D55E00"), strict=False):
+    for (name, curve), colour in zip(curves, (GREY, BLUE, VERMILION), strict=False):
         label = f"{name}: ECE {curve.error:.3f}"
         axes.plot(curve.likelihood, curve.share, "o-", color=colour, ms=4, label=label)
     axes.set(xlabel="likelihood", ylabel="share that are atoms", xlim=(0, 1), ylim=(0, 1), aspect="equal")
@@ -140,9 +143,9 @@ class Counting:
     @classmethod
     def fit(cls, expected: ArrayLike, variance: ArrayLike, atoms: ArrayLike) -> "Counting":
         """Fit to two or more images of known numbers: Σp, Σp(1 − p) and atoms of each, shape (images,)."""
-        mean, own, number = (np.asarray(v, dtype=float) for v in (expected, variance, atoms))
+        mean, independent, number = (np.asarray(v, dtype=float) for v in (expected, variance, atoms))
         if len(mean) < 2:
             raise InputError("the error of a number of atoms shows on two images or more")
         ratio = np.log((number + 0.5) / (mean + 0.5))
-        excess = ratio.var(ddof=1) - np.mean(own / (mean + 0.5) ** 2)
+        excess = ratio.var(ddof=1) - np.mean(independent / (mean + 0.5) ** 2)
         return cls(float(np.exp(ratio.mean())), float(np.sqrt(max(0.0, excess))))

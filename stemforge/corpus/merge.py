@@ -75,7 +75,7 @@ def _merged_recipe(corpora: Sequence[Corpus]) -> dict[str, Any]:
         raise CorpusError("there is nothing to merge: give at least one corpus with a sample")
     first = corpora[0]
     channels = first.labels_only()[0].channels
-    seen: set[tuple[str, int]] = set()
+    given: set[tuple[str, int]] = set()
     for corpus in corpora:
         if corpus._labels_only:
             raise CorpusError(
@@ -95,12 +95,12 @@ def _merged_recipe(corpora: Sequence[Corpus]) -> dict[str, Any]:
             if corpus.recipe.get(name) != first.recipe.get(name):
                 raise CorpusError(
                     f"{first.folder} and {corpus.folder} differ in '{name}', which a reader applies to a whole corpus; "
-                    "leave them apart, training takes several corpora"
+                    "keep them as two, training takes several corpora"
                 )
         places = {(corpus.recipe_hash, int(index)) for index in corpus.indices}
-        if twice := seen & places:
+        if twice := given & places:
             raise CorpusError(f"{corpus.folder}: sample {min(twice)[1]} is given twice")
-        seen |= places
+        given |= places
     agreed = {
         name: value
         for name, value in first.recipe.items()

@@ -165,8 +165,8 @@ class Corpus(Sequence[Sample]):
         labels_only
             It looks at labels and metadata alone: signals and structures are not read.
         """
-        seen = self.labels_only() if labels_only else self
-        kept = np.fromiter((bool(predicate(sample)) for sample in seen), bool, len(self))
+        samples = self.labels_only() if labels_only else self
+        kept = np.fromiter((bool(predicate(sample)) for sample in samples), bool, len(self))
         return self._view(self._places[kept])
 
     def split(self, shares: Sequence[float], seed: int = 0) -> "tuple[Corpus, ...]":

@@ -18,15 +18,15 @@ from stemforge.train import Card, load_weights, save_weights
 SPOTS = np.array([[20.0, 30.0], [44.5, 12.25], [50.0, 52.0]])  # as in conftest
 
 COMMANDS = {
-    "quickstart": "stemforge.evaluate.quickstart:quickstart",
+    "quickstart": "stemforge.evaluate.command:quickstart",
     "simulate": "stemforge.simulate.command:simulate",
     "plan": "stemforge.simulate.plan_command:plan",
-    "verify": "stemforge.corpus.verify:command",
+    "verify": "stemforge.command:verify",
     "export": "stemforge.simulate.export_command:export",
-    "calibrate": "stemforge.evaluate.priors_command:calibrate",
-    "compare": "stemforge.evaluate.priors_command:compare",
-    "ingest": "stemforge.corpus.ingest:command",
-    "inspect": "stemforge.evaluate.corpora.inspection:inspect",
+    "calibrate": "stemforge.evaluate.command:calibrate",
+    "compare": "stemforge.evaluate.command:compare",
+    "ingest": "stemforge.command:ingest",
+    "inspect": "stemforge.evaluate.command:inspect",
     "train sac-cnn": "stemforge.train.command:sac_cnn",
     "train atom-net": "stemforge.train.command:atom_net",
     "train divaesr": "stemforge.train.command:divaesr",
@@ -35,7 +35,7 @@ COMMANDS = {
     "infer restore": "stemforge.infer.framework_command:restore",
     "infer molecules": "stemforge.infer.framework_command:molecules",
     "infer lattice": "stemforge.infer.framework_command:lattice",
-    "sweep": "stemforge.evaluate.sweep_command:sweep",
+    "sweep": "stemforge.evaluate.command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",
     "evaluate framework": "stemforge.evaluate.command:framework",
     "evaluate atoms": "stemforge.evaluate.command:atoms",
@@ -375,7 +375,8 @@ def option_names(function):
     hints = get_type_hints(function)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
-            shared = [kind for kind in get_args(hints[parameter.name]) if dataclasses.is_dataclass(kind)]
+            hint = hints[parameter.name]
+            shared = [kind for kind in (hint, *get_args(hint)) if dataclasses.is_dataclass(kind)]
             yield from (f.name for f in dataclasses.fields(shared[0])) if shared else (parameter.name,)
 
 

@@ -7,11 +7,12 @@ import pytest
 from scipy import ndimage
 
 from stemforge import InputError, Micrograph, MicrographError
+from stemforge.evaluate.command import calibrate, compare
 from stemforge.evaluate.corpora import priors
 from stemforge.evaluate.corpora.image_statistics import BANDS, image_statistics
-from stemforge.evaluate.corpora.priors import calibrate_priors
+from stemforge.evaluate.corpora.priors import fit_priors
 from stemforge.evaluate.corpora.two_sample import two_sample_test
-from stemforge.evaluate.priors_command import calibrate, compare
+from stemforge.options import Output, Progress
 from stemforge.simulate import Degradation, SimulationRecipe, degrade
 
 SAMPLING = 0.293
@@ -106,10 +107,10 @@ def test_priors_follow_the_images(monkeypatch):
     made = []
     for index in range(3):
         sample = priors.simulate_sample(base, 100 + index)
-        settings = base.degradation.model_copy(update=truth)
+        settings = base.degradation.replace(**truth)
         image = degrade(sample.signal, settings, base.scan.sampling, np.random.default_rng(index)).image[0]
         made.append(Micrograph(image, sampling=0.25, name=f"m{index}"))
-    found = calibrate_priors(made, base, samples=2, quiet=True)
+    found = fit_priors(made, base, samples=2, quiet=True)
     assert found.recipe.scan.sampling == 0.25
     low, high = found.changes["degradation.dose"]["loguniform"]
     # Pixels were taken to be smaller than they are: so many counts a pixel mean so much more dose.
@@ -129,7 +130,7 @@ def test_priors_follow_the_images(monkeypatch):
 )
 def test_micrographs_that_do_not_do_are_refused(images, message):
     with pytest.raises(InputError, match=message):
-        calibrate_priors(images, SimulationRecipe.load("pt-nc"))
+        fit_priors(images, SimulationRecipe.load("pt-nc"))
 
 
 def noisy(number, seed, blur):
@@ -170,12 +171,12 @@ def test_the_commands_write_recipe_tables_and_pictures(tmp_path, monkeypatch):
     assert tifffile.imread(images[0]).shape == (128, 128)
     (tmp_path / "base.yaml").write_text(recipe.to_yaml())
     out = tmp_path / "priors.yaml"
-    calibrate(images[:2], out=out, recipe=str(tmp_path / "base.yaml"), samples=2, quiet=True)
+    calibrate(images[:2], out=out, recipe=str(tmp_path / "base.yaml"), samples=2, progress=Progress(True))
     assert SimulationRecipe.load(out).support == SimulationRecipe.load(out).support
     assert out.with_suffix(".png").stat().st_size > 10_000
     with pytest.raises(InputError, match="exists already"):
-        calibrate(images, out=out, quiet=True)
-    compare(images, corpus=tmp_path / "corpus", out=tmp_path / "compared", quiet=True)
+        calibrate(images, out=out)
+    compare(images, corpus=tmp_path / "corpus", output=Output(tmp_path / "compared"), progress=Progress(True))
     content = json.loads((tmp_path / "compared" / "compare.json").read_text())
     assert 0 <= content["two_sample_test"]["accuracy"] <= 1
     assert len(content["statistics"]["real"]) == 4

@@ -119,7 +119,7 @@ def test_a_corpus_without_boxes(folders, write_blobs, tmp_path):
 def test_no_class_in_common(folders):
     path = folders[0] / "img_001.csv"
     path.write_text(path.read_text().replace("pyridine", "molecule").replace("thiophene", "molecule"))
-    with pytest.raises(InputError, match="--one-class"):
+    with pytest.raises(InputError, match="one_class"):
         evaluate_molecules(*folders)
     assert evaluate_molecules(*folders, one_class=True).score.ap50 == pytest.approx(1)
 
