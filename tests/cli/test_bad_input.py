@@ -17,9 +17,9 @@ def infer(refuse, random_weights, tmp_path, tree):
     def run(image, *patterns):
         before = tree()
         words = ("infer", "atoms", image, "--weights", random_weights, "--out", tmp_path / "out", "--quiet")
-        said = refuse(words, *patterns)
+        output = refuse(words, *patterns)
         assert tree() == before
-        return said
+        return output
 
     return run
 
@@ -307,10 +307,10 @@ def test_scoring_what_is_not_there(refuse, tmp_path):
 )
 def test_words_that_are_no_command(cli, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, said = cli(*words)
+    code, output = cli(*words)
     assert code == (2 if words else 0)
-    assert "Traceback" not in said
-    assert said
+    assert "Traceback" not in output
+    assert output
     assert not list(tmp_path.iterdir())
 
 

@@ -22,7 +22,7 @@ from stemforge.evaluate import (
         ((0, 4, 3), 0, 0, 0),
         ((0, 0, 3), 0, 0, 0),  # silence is not precise
         ((0, 2, 0), 0, 0, 0),  # atoms invented on an empty image
-        ((0, 0, 0), 1, 1, 1),  # nothing there, nothing said
+        ((0, 0, 0), 1, 1, 1),  # no atom, no prediction
     ],
 )
 def test_measures_and_their_conventions(counts, precision, recall, f1):

@@ -9,7 +9,8 @@ from scipy import ndimage
 from stemforge import InputError, Micrograph, MicrographError
 from stemforge.evaluate.command import calibrate, compare
 from stemforge.evaluate.corpora import priors
-from stemforge.evaluate.corpora.image_statistics import BANDS, image_statistics
+from stemforge.evaluate.corpora.image_statistics import image_statistics
+from stemforge.evaluate.corpora.measurements import BANDS
 from stemforge.evaluate.corpora.priors import fit_priors
 from stemforge.evaluate.corpora.two_sample import two_sample_test
 from stemforge.options import Output, Progress
@@ -43,7 +44,7 @@ def test_gain_offset_and_counts_are_found():
 
 
 @pytest.mark.parametrize("flicker", [0.01, 0.03])
-def test_flicker_is_found_apart_from_counting_noise(flicker):
+def test_flicker_is_distinguished_from_counting_noise(flicker):
     flat = np.full((512, 512), 0.02, "float32")
     found = image_statistics(recorded(flat, flicker=flicker, flicker_time=0.5, seed=3), SAMPLING)
     assert found.flicker == pytest.approx(flicker, rel=0.35)
@@ -80,7 +81,7 @@ def test_blobs_are_counted_and_measured():
 
 
 @pytest.mark.parametrize("bad", [np.ones((64, 64)), np.full((256, 256), np.nan), np.ones((256, 256))])
-def test_images_that_say_nothing_are_refused(bad):
+def test_images_without_information_are_refused(bad):
     with pytest.raises(MicrographError):
         image_statistics(bad, SAMPLING)
 
@@ -128,7 +129,7 @@ def test_priors_follow_the_images(monkeypatch):
         ([Micrograph(np.eye(128), sampling=s, name="x") for s in (0.2, 0.4)], "differ"),
     ],
 )
-def test_micrographs_that_do_not_do_are_refused(images, message):
+def test_unusable_micrographs_are_refused(images, message):
     with pytest.raises(InputError, match=message):
         fit_priors(images, SimulationRecipe.load("pt-nc"))
 
@@ -141,7 +142,7 @@ def noisy(number, seed, blur):
     ]
 
 
-def test_like_images_cannot_be_told_apart_and_unlike_ones_can(monkeypatch):
+def test_like_images_cannot_be_distinguished_and_unlike_ones_can(monkeypatch):
     from stemforge.evaluate.corpora import two_sample
 
     monkeypatch.setattr(two_sample, "_STEPS", 25)
