@@ -174,9 +174,8 @@ def framework(
     batch.check_out()
 
     def work(micrograph: "Micrograph") -> int:
-        evaluation = evaluate_restoration(
-            micrograph, model, card, tolerance=tolerance, merge=merge, bend=bend, device=where
-        )
+        options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
+        evaluation = evaluate_restoration(micrograph, model, card, device=where, **options)
         evaluation.to_json(batch.path(micrograph, "_framework.json"))
         evaluation.figure().savefig(batch.path(micrograph, "_framework.png"), dpi=110)
         for line in evaluation.lines():
@@ -274,8 +273,8 @@ def calibrate(
     if out.suffix not in {".yaml", ".yml"}:
         raise InputError(f"--out {out}: must end in .yaml")
     base = SimulationRecipe.load(recipe, parse_overrides(overrides))
-    micrographs = [micrograph for path in images for micrograph in reading.read_calibrated(path)]
-    with named_as_options("samples"):
+    micrographs = [micrograph for path in images for micrograph in reading.read(path)]
+    with named_as_options("samples", "sampling"):
         found = fit_priors(micrographs, base, samples=samples, quiet=progress.quiet)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, found.recipe.to_yaml())
@@ -317,8 +316,8 @@ def compare(
     from stemforge.evaluate.corpora.comparison import compare_images
 
     out = output.folder("compare", ("compare.json", "compare.png"))
-    micrographs = [micrograph for path in images for micrograph in reading.read_calibrated(path)]
-    with named_as_options("corpus", "num"):
+    micrographs = [micrograph for path in images for micrograph in reading.read(path)]
+    with named_as_options("corpus", "num", "sampling"):
         comparison = compare_images(micrographs, Corpus(corpus), num=num, seed=seed, quiet=progress.quiet)
     say("\n".join(comparison.lines()))
     out.mkdir(parents=True, exist_ok=True)

@@ -158,11 +158,6 @@ def short_names(names: Sequence[str]) -> list[str]:
     return tokens if len(set(tokens)) == len(names) else list(names)
 
 
-def format_score(value: float | None) -> str:
-    """Write a score for a table; a dash where it is not known."""
-    return "–" if value is None else f"{value:.3f}"
-
-
 def _from_csv(path: Path) -> Table:
     points = Annotations.from_csv(path)
     return Table(path.stem, str(path), points, _sampling(path, points))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 import stemforge
 from stemforge.evaluate.atoms.result import AtomEvaluation
-from stemforge.evaluate.atoms.scores import format_mean
+from stemforge.evaluate.atoms.scores import format_score
 from stemforge.files import write_text
 
 
@@ -46,7 +46,7 @@ class Report:
             return
         f1, precision, recall = (summary.mean[name] for name in ("f1", "precision", "recall"))
         self.scores.append(
-            f"{what}: F1 {format_mean(f1, summary.sd['f1'])}, precision {precision:.3f}, recall {recall:.3f} "
+            f"{what}: F1 {format_score(f1, summary.sd['f1'])}, precision {precision:.3f}, recall {recall:.3f} "
             f"({summary.images} images)"
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import yaml
 from cyclopts import Parameter
 
-from stemforge.errors import InputError, MicrographError, RecipeError
+from stemforge.errors import InputError, RecipeError
 
 if TYPE_CHECKING:
     from stemforge.micrograph.image import Micrograph
@@ -71,13 +71,6 @@ class Reading:
             if self.stack:
                 return read_stack(path, sampling=self.sampling)
             return [read_micrograph(path, sampling=self.sampling, frame=self.frame)]
-
-    def read_calibrated(self, path: Path) -> "list[Micrograph]":
-        """Return the same; an image without pixel size is refused."""
-        micrographs = self.read(path)
-        if any(micrograph.sampling is None for micrograph in micrographs):
-            raise MicrographError(f"{path}: has no pixel size; give --sampling")
-        return micrographs
 
 
 @Parameter(name="*")

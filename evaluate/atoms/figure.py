@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from stemforge.colours import BLUE, GREEN, GREY, VERMILION
 from stemforge.evaluate.atoms.curves import ThresholdCurve, best_threshold
 from stemforge.evaluate.atoms.result import AtomEvaluation
-from stemforge.evaluate.atoms.scores import Summary, format_mean
+from stemforge.evaluate.atoms.scores import Summary, format_score
 from stemforge.evaluate.pairing import short_names
 
 _MARKERS = ("v", "o", "^", "s", "D")
@@ -75,7 +75,7 @@ def _bars(axes: Axes, evaluation: AtomEvaluation, primary: str) -> None:
     summary = evaluation.summary[primary]
     if summary is not None and summary.mean["f1"] is not None:
         mean, sd = summary.mean["f1"], summary.sd["f1"]
-        axes.axhline(mean, color=VERMILION, lw=1.5, label=f"mean {format_mean(mean, sd)}")
+        axes.axhline(mean, color=VERMILION, lw=1.5, label=f"mean {format_score(mean, sd)}")
         if sd is not None:
             axes.axhspan(mean - sd, mean + sd, color=VERMILION, alpha=0.15, lw=0, zorder=0)
     axes.set(ylim=(0, 1), ylabel="F1", xlim=(-0.6, len(images) - 0.4))

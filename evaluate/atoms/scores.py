@@ -102,13 +102,13 @@ class Summary:
         }
 
 
-def format_mean(mean: float | None, sd: float | None) -> str:
-    """Write ``mean ± sd``, or the mean alone where the deviation is not known.
+def format_score(mean: float | None, sd: float | None = None) -> str:
+    """Write a score, or a mean ± its standard deviation; a dash where it is not known.
 
     Examples
     --------
-    >>> format_mean(0.5, 0.25), format_mean(0.5, None)
-    ('0.500 ± 0.250', '0.500')
+    >>> format_score(0.5), format_score(0.5, 0.25), format_score(None)
+    ('0.500', '0.500 ± 0.250', '–')
     """
     text = "–" if mean is None else f"{mean:.3f}"
     return text if sd is None else f"{text} ± {sd:.3f}"

@@ -4,7 +4,8 @@ from rich import box
 from rich.table import Table
 
 from stemforge.evaluate.atoms.result import AtomEvaluation
-from stemforge.evaluate.pairing import format_score, short_names
+from stemforge.evaluate.atoms.scores import format_score
+from stemforge.evaluate.pairing import short_names
 
 
 def evaluation_table(evaluation: AtomEvaluation) -> Table:

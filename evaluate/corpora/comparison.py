@@ -113,7 +113,7 @@ def compare_images(
 def calibrated_sampling(micrograph: Micrograph) -> float:
     """Return the pixel size [Å]; a micrograph without one is refused."""
     if micrograph.sampling is None:
-        raise InputError(f"{micrograph.name}: has no pixel size; read it with sampling")
+        raise InputError(f"{micrograph.name}: has no pixel size; give one (sampling)")
     return micrograph.sampling
 
 

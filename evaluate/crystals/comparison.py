@@ -69,7 +69,6 @@ def evaluate_restoration(
     model: torch.nn.Module,
     card: Card,
     *,
-    framework: Framework | None = None,
     tolerance: float = TOLERANCE,
     merge: float = MERGE,
     bend: bool = True,
@@ -80,11 +79,9 @@ def evaluate_restoration(
     Parameters
     ----------
     micrograph
-        Raw iDPC image; its lattice is found.
+        Raw iDPC image of MFI along b; its lattice is found.
     model, card
         A DIVAESR, from :func:`stemforge.train.load_weights`.
-    framework
-        Of the crystal; by default MFI along b.
     tolerance, merge, bend
         As for :func:`compare_framework`.
     device
@@ -96,7 +93,7 @@ def evaluate_restoration(
         No lattice found, tolerance or merge not positive, or weights of another network.
     """
     check_lengths(tolerance, merge)
-    framework = framework or Framework.named("mfi")
+    framework = Framework.named("mfi")
     lattice = find_lattice(micrograph, framework=framework)
     restored = restore_micrograph(micrograph, model, card, lattice=lattice, device=device)
     options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError
-from stemforge.evaluate.pairing import format_score, pair_images, read_tables
+from stemforge.evaluate.atoms.scores import format_score
+from stemforge.evaluate.pairing import pair_images, read_tables
 from stemforge.files import write_json
 from stemforge.infer.crystals.molecules import read_molecules
 from stemforge.micrograph.annotations import Annotations

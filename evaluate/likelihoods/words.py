@@ -1,6 +1,6 @@
 """The result of calibrating a detector, in words."""
 
-from stemforge.evaluate.atoms.scores import format_mean
+from stemforge.evaluate.atoms.scores import format_score
 from stemforge.evaluate.likelihoods.calibration import Calibration
 
 
@@ -9,7 +9,7 @@ def describe_calibration(calibration: Calibration) -> str:
     parts = [f"threshold {calibration.best:g}"]
     if calibration.min_expected_f1 is not None:
         parts[0] += f", images that promise an F1 of {calibration.min_expected_f1:g} one of their own"
-    f1 = format_mean(*calibration.chosen_f1)
+    f1 = format_score(*calibration.chosen_f1)
     parts.append(f"F1 {f1} on {calibration.images} held-out images")
     if calibration.chosen_false is not None:
         parts.append(f"{calibration.chosen_false:.4f} false atoms per nm² of the control")
