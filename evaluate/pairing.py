@@ -31,7 +31,7 @@ class Table:
     points
         The atoms, with whatever columns came with them.
     sampling
-        Pixel size [Å] that the table or the corpus tells, or None.
+        Pixel size [Å] of the table or the corpus, or None where neither has one.
     """
 
     name: str
@@ -93,7 +93,7 @@ def read_tables(
                 raise CorpusError(f"{folder}: two samples are named '{name}'; they cannot be distinguished")
             tables[name] = from_sample(sample)
         return tables
-    # Names that begin with a dot are the droppings of file managers (._021.csv), not tables.
+    # Names that begin with a dot are left by file managers (._021.csv); they are no tables.
     files = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
     if not files:
         raise InputError(f"{what} {folder}: holds no CSV and is no corpus; expected one CSV an image")
@@ -153,7 +153,7 @@ def pair_images(predicted: Iterable[str], truth: Iterable[str], unlabelled: bool
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Return the leading tokens of names where they tell the images apart, else the names; for tables."""
+    """Return the leading tokens of names where these are all different, else the names; for tables."""
     tokens = [name.split("_")[0] for name in names]
     return tokens if len(set(tokens)) == len(names) else list(names)
 

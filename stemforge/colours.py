@@ -1,4 +1,4 @@
-"""The colours of all figures: Okabe and Ito's, told apart by every reader."""
+"""The colours of all figures: those of Okabe and Ito, which colour-blind readers can distinguish, too."""
 
 BLUE = "#0072B2"
 VERMILION = "#D55E00"

@@ -215,7 +215,7 @@ def parse_overrides(tokens: Sequence[str]) -> dict[str, Any]:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise RecipeError(f"'{word}': '{text}' is no YAML value") from error
-        # YAML 1.1 reads 1e4 as text; nobody who types it means that.
+        # YAML 1.1 reads 1e4 as text; a number is meant.
         values[name.replace("-", "_")] = _number(value) if isinstance(value, str) else value
     return values
 

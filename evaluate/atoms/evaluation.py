@@ -49,7 +49,7 @@ def evaluate_atoms(
         Leave predictions without truth out instead of refusing them.
     select
         Takes the labels of an image, returns a boolean mask of shape (m,): what counts as an atom. The
-        labels of a simulated corpus hold atoms that nobody could see. By default all count.
+        labels of a simulated corpus also hold atoms that are not visible. By default all count.
 
     Returns
     -------
@@ -75,23 +75,11 @@ def evaluate_atoms(
     >>> {name: round(summary.mean["f1"], 3) for name, summary in result.summary.items()}
     {'box21_iou0.5': 0.667, '0.5 Å': 0.0, '1 Å': 0.667, '2 Å': 0.667}
     """
-    for name, values in (("sampling", [sampling]), ("tolerances", tolerances)):
-        for value in values:
-            if value is not None and not (np.isfinite(value) and value > 0):
-                raise InputError(f"{name} must be a positive length [Å], not {value}")
-    if threshold is not None and not np.isfinite(threshold):
-        raise InputError(f"threshold must be a finite number, not {threshold}")
+    _check_numbers(sampling, tolerances, threshold)
     found, known = read_points(pred, "pred"), read_points(truth, "truth")
     pairs = pair_images(found, known, unlabelled)
     tables = [(found[name], _selected(known[other], select)) for name, other in pairs.items()]
-    scored = all("score" in table.points.columns for table, _ in tables)
-    if threshold is not None and not scored:
-        bad = next(table.source for table, _ in tables if "score" not in table.points.columns)
-        raise InputError(f"{bad}: has no column 'score', so threshold={threshold:g} cannot be applied")
-    for table, _ in tables:
-        if scored and not np.all(np.isfinite(table.points["score"])):
-            raise InputError(f"{table.source}: column score holds cells that are empty or not finite")
-
+    scored = _are_scored(tables, threshold)
     scales = [sampling or table.sampling or labels.sampling for table, labels in tables]
     criteria: dict[str, float | None] = {PUBLISHED: None} | {f"{t:g} Å": t for t in tolerances}
     images = []
@@ -119,6 +107,27 @@ def evaluate_atoms(
 
 
 _Pairs = Sequence[tuple[Table, Table]]
+
+
+def _check_numbers(sampling: float | None, tolerances: Sequence[float], threshold: float | None) -> None:
+    for name, values in (("sampling", [sampling]), ("tolerances", tolerances)):
+        for value in values:
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise InputError(f"{name} must be a positive length [Å], not {value}")
+    if threshold is not None and not np.isfinite(threshold):
+        raise InputError(f"threshold must be a finite number, not {threshold}")
+
+
+def _are_scored(tables: _Pairs, threshold: float | None) -> bool:
+    """Say whether all predictions have scores; refuse scores that are not finite, or missing for a threshold."""
+    scored = all("score" in table.points.columns for table, _ in tables)
+    if threshold is not None and not scored:
+        bad = next(table.source for table, _ in tables if "score" not in table.points.columns)
+        raise InputError(f"{bad}: has no column 'score', so threshold={threshold:g} cannot be applied")
+    for table, _ in tables:
+        if scored and not np.all(np.isfinite(table.points["score"])):
+            raise InputError(f"{table.source}: column score holds cells that are empty or not finite")
+    return scored
 
 
 def _selected(table: Table, select: Callable[[Annotations], ArrayLike] | None) -> Table:

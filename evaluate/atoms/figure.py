@@ -1,5 +1,7 @@
 """The figure of an evaluation of detected atoms."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from stemforge.colours import BLUE, GREEN, GREY, VERMILION
 from stemforge.evaluate.atoms.curves import ThresholdCurve, best_threshold
-from stemforge.evaluate.atoms.result import AtomEvaluation
+from stemforge.evaluate.atoms.result import AtomEvaluation, ImageEvaluation
 from stemforge.evaluate.atoms.scores import Summary, format_score
 from stemforge.evaluate.pairing import short_names
 
@@ -80,22 +82,7 @@ def _bars(axes: Axes, evaluation: AtomEvaluation, primary: str) -> None:
             axes.axhspan(mean - sd, mean + sd, color=VERMILION, alpha=0.15, lw=0, zorder=0)
     axes.set(ylim=(0, 1), ylabel="F1", xlim=(-0.6, len(images) - 0.4))
     if named:
-        names = short_names([image.name for image in images])
-        # About as many letters as fit side by side under an axis of 12 inches.
-        axes.set_xticks(at, names, rotation=0 if max(map(len, names)) * len(names) <= 120 else 90)
-        for x, image in enumerate(images):
-            score = image.scores[primary]
-            if score is not None:
-                count = f"{score.true_positives}/{score.truth}"
-                axes.text(
-                    x,
-                    0.02,
-                    count,
-                    ha="center",
-                    va="bottom",
-                    fontsize=8,
-                    color="white" if score.f1 > 0.1 else "k",
-                )
+        _name_bars(axes, images, primary)
     else:
         axes.set_xticks([])
         axes.set_xlabel(f"{len(images)} images, in order of their F1")
@@ -105,6 +92,26 @@ def _bars(axes: Axes, evaluation: AtomEvaluation, primary: str) -> None:
     axes.legend(
         loc="lower right", bbox_to_anchor=(1.01, 0.98), frameon=False, fontsize=9, ncols=7, columnspacing=1.2
     )
+
+
+def _name_bars(axes: Axes, images: Sequence[ImageEvaluation], primary: str) -> None:
+    """Write names under the bars, and the numbers of atoms into them."""
+    names = short_names([image.name for image in images])
+    # About as many letters as fit side by side under an axis of 12 inches.
+    axes.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) * len(names) <= 120 else 90)
+    for x, image in enumerate(images):
+        score = image.scores[primary]
+        if score is not None:
+            count = f"{score.true_positives}/{score.truth}"
+            axes.text(
+                x,
+                0.02,
+                count,
+                ha="center",
+                va="bottom",
+                fontsize=8,
+                color="white" if score.f1 > 0.1 else "k",
+            )
 
 
 def _thresholds(axes: Axes, curve: ThresholdCurve, threshold: float | None) -> None:

@@ -32,7 +32,7 @@ class ImageEvaluation:
     name, truth
         Names of the predicted image and of its truth.
     sampling
-        Pixel size [Å], or None where nothing tells it.
+        Pixel size [Å], or None where it is not known.
     scores
         Score by name of the criterion; None where a criterion in Å meets an image without calibration.
     distances
@@ -64,7 +64,7 @@ class AtomEvaluation:
         Scores over the threshold by name of the criterion, of all predictions in the tables; empty where
         the tables hold no scores.
     notes
-        What a reader of the figures must know: missing calibration, missing scores, where curves begin.
+        Remarks for the reader: missing calibration, missing scores, where curves begin.
     """
 
     pred: str

@@ -30,8 +30,8 @@ def detector_response(image: NDArray[np.float64]) -> tuple[float, float]:
     Returns
     -------
     gain, offset
-        Detector units an electron, and at no electron. Where the image is too even to tell the offset, it is taken
-        to be 0.
+        Detector units an electron, and at no electron. Where the image is too even to measure the offset, 0 is
+        returned.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def detector_response(image: NDArray[np.float64]) -> tuple[float, float]:
         raise MicrographError("the image has no noise: was it filtered or simulated without counting?")
     spread = np.percentile(means, [3, 97])
     level = float(np.median(means))
-    # Each block's variance is known to a share of itself: a fit in the logarithm weighs them alike.
+    # The error of each block's variance is proportional to it: a fit in the logarithm gives all the same weight.
     usable = variances > 0
     floor = float(np.percentile(image, 5))
 
@@ -80,7 +80,7 @@ def noise_variance(image: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def flicker(relative: NDArray[np.float64], specimen: NDArray[np.bool_]) -> tuple[float, float]:
-    """Emission noise: what neighbouring lines do not share, but pixels far apart on a line do."""
+    """Emission noise: shared by distant pixels of a line, but not by neighbouring lines."""
     difference = np.diff(relative, axis=0) / np.sqrt(2)
     usable_pixels = specimen[1:] & specimen[:-1]
     width = relative.shape[1]

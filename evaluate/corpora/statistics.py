@@ -1,4 +1,4 @@
-"""Statistics of a corpus: what its images show and how well it can be seen, in words and as histograms."""
+"""Statistics of a corpus: what its images show and how visible it is, in words and as histograms."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -142,7 +142,7 @@ class CorpusStatistics:
         if len(self.drawn_cnr):
             lines["CNR as drawn"] = (
                 f"{_range(self.drawn_cnr, '')} at each image's own dose and source; {self.visible.mean():.0%} of the "
-                "atoms can be seen"
+                "atoms are visible"
             )
         return lines
 

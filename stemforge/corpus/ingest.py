@@ -61,10 +61,10 @@ def ingest_images(
     pictures = {path.stem: path for path in _files(images, FORMATS, "images")}
     tables = {path.stem: path for path in _files(labels, (".csv",), "labels")}
     pairs = pair_names(pictures, tables)
-    lonely = sorted(set(pictures) - set(pairs)) + sorted(set(tables) - set(pairs.values()))
-    if lonely:
+    unpaired = sorted(set(pictures) - set(pairs)) + sorted(set(tables) - set(pairs.values()))
+    if unpaired:
         raise InputError(
-            f"images and labels do not pair: {', '.join(lonely[:10])} {'has' if len(lonely) == 1 else 'have'} no "
+            f"images and labels do not pair: {', '.join(unpaired[:10])} {'has' if len(unpaired) == 1 else 'have'} no "
             "partner; give each image a CSV of the same name, or with the same number before the first '_'"
         )
     # Everything is read and checked before anything is written, one image at a time: all may not fit into memory.

@@ -73,6 +73,35 @@ def merge_corpora(corpora: Sequence[Corpus], folder: str | Path, *, quiet: bool 
 def _merged_recipe(corpora: Sequence[Corpus]) -> dict[str, Any]:
     if not corpora:
         raise CorpusError("there is nothing to merge: give at least one corpus with a sample")
+    _check_alike(corpora)
+    first = corpora[0]
+    agreed = {
+        name: value
+        for name, value in first.recipe.items()
+        if all(name in corpus.recipe and corpus.recipe[name] == value for corpus in corpora)
+    }
+    for name in ("num_samples", "shard_size", "sources"):
+        agreed.pop(name, None)
+    return {
+        # Names the noise that inspection draws; any number would do.
+        "seed": first.recipe.get("seed", 0),
+        **agreed,
+        "name": " + ".join(dict.fromkeys(str(c.recipe.get("name", c.folder.name)) for c in corpora)),
+        "num_samples": sum(map(len, corpora)),
+        "sources": [
+            {
+                "recipe_hash": corpus.recipe_hash,
+                "recipe": corpus.recipe,
+                "num_samples": len(corpus),
+                "samples_sha256": hashlib.sha256(corpus.indices.astype("<i8").tobytes()).hexdigest(),
+            }
+            for corpus in corpora
+        ],
+    }
+
+
+def _check_alike(corpora: Sequence[Corpus]) -> None:
+    """Refuse corpora that cannot be one: of different kinds, channels or degradation, or with the same samples."""
     first = corpora[0]
     channels = first.labels_only()[0].channels
     given: set[tuple[str, int]] = set()
@@ -101,29 +130,6 @@ def _merged_recipe(corpora: Sequence[Corpus]) -> dict[str, Any]:
         if twice := given & places:
             raise CorpusError(f"{corpus.folder}: sample {min(twice)[1]} is given twice")
         given |= places
-    agreed = {
-        name: value
-        for name, value in first.recipe.items()
-        if all(name in corpus.recipe and corpus.recipe[name] == value for corpus in corpora)
-    }
-    for name in ("num_samples", "shard_size", "sources"):
-        agreed.pop(name, None)
-    return {
-        # Names the noise that inspection draws; any number would do.
-        "seed": first.recipe.get("seed", 0),
-        **agreed,
-        "name": " + ".join(dict.fromkeys(str(c.recipe.get("name", c.folder.name)) for c in corpora)),
-        "num_samples": sum(map(len, corpora)),
-        "sources": [
-            {
-                "recipe_hash": corpus.recipe_hash,
-                "recipe": corpus.recipe,
-                "num_samples": len(corpus),
-                "samples_sha256": hashlib.sha256(corpus.indices.astype("<i8").tobytes()).hexdigest(),
-            }
-            for corpus in corpora
-        ],
-    }
 
 
 def _shards(corpora: Sequence[Corpus]) -> Iterator[list[Sample]]:

@@ -20,7 +20,7 @@ from stemforge.files import PARTIAL
 
 FaultKind = Literal["damaged", "unreadable", "schema", "foreign", "duplicate", "missing", "partial", "header"]
 
-# What commands leave beside the shards; anything else is foreign.
+# Files that commands write beside the shards; anything else is foreign.
 _KNOWN_NAME = re.compile(r"\..*|[\w.-]+\.(json|jsonl|yaml|csv|log|txt|md|png)")
 
 
@@ -138,7 +138,7 @@ def _examine(
         with open_shard(path, anew=True) as h5:
             same = h5.attrs["recipe_hash"] == header.recipe_hash
             if not same or not np.array_equal(h5["index"], header.indices):
-                return Fault("damaged", path, "header and content tell different samples", again)
+                return Fault("damaged", path, "header and content name different samples", again)
             written = (h5.attrs["kind"], _fixed(json.loads(h5.attrs["recipe"])))
     except ShardSchemaError as error:
         problem = str(error).removeprefix(f"{path}: ")

@@ -88,7 +88,7 @@ def test_likelihood_of_a_resampled_image_carries_the_networks_pixel_size(infer, 
 
 
 @pytest.mark.parametrize("name", ["bare.tif", "bare.png"])
-def test_without_calibration_nm_stay_empty_and_it_is_said(infer, write_image, spots_image, tmp_path, name):
+def test_without_calibration_nm_stay_empty_with_a_note(infer, write_image, spots_image, tmp_path, name):
     image = np.clip(spots_image, 0, 255).astype(np.uint8) if name.endswith("png") else spots_image
     code, output = infer(write_image(name, image, sampling=None))
     assert code == 0
@@ -168,7 +168,7 @@ def test_a_batch_of_bad_images_alone(infer, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_markup_in_a_file_name_is_said_as_it_is(infer, write_image, spots_image, tmp_path):
+def test_markup_in_a_file_name_is_printed_literally(infer, write_image, spots_image, tmp_path):
     code, output = infer(write_image("good.tif"), tmp_path / "a[bold]b.tif")
     assert code == 1
     assert "a[bold]b.tif" in output
@@ -214,7 +214,7 @@ def test_frames_are_not_replaced_unasked_either(infer, spots_image, tmp_path, op
     assert (tmp_path / "out" / first).read_text() == "mine"
 
 
-def test_a_picture_of_ones_own_is_not_replaced(infer, write_image, tmp_path):
+def test_a_foreign_picture_is_not_replaced(infer, write_image, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "spots.png").write_text("mine")
     code, output = infer(write_image())
@@ -335,7 +335,7 @@ def test_the_threshold_is_stored_with_the_weights(cli, write_blobs, spot_weights
     assert card.metrics["held_out_f1"] == 1
 
 
-def test_inspect_says_and_draws(cli, tiny_corpus, write_image, tmp_path):
+def test_inspect_prints_and_draws(cli, tiny_corpus, write_image, tmp_path):
     code, output = cli("inspect", tiny_corpus, "--out", tmp_path / "sheet.png")
     assert code == 0
     labels = sum(len(sample.labels) for sample in Corpus(tiny_corpus))

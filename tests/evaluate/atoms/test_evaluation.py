@@ -67,7 +67,7 @@ def test_curves_hold_all_predictions_whatever_the_threshold(folders):
     assert curves["1 Å"].recall[0] == 1 / 4
 
 
-def test_without_calibration_criteria_in_angstrom_are_null_and_it_is_said(folders):
+def test_without_calibration_criteria_in_angstrom_are_null_with_a_note(folders):
     pred, truth = folders
     _predict(pred, "b", [[50, 56]], [0.95], sampling=None)
     result = evaluate_atoms(pred, truth)
@@ -267,7 +267,7 @@ def test_bad_folders(folders, tmp_path):
             evaluate_atoms(bad, truth)
 
 
-def test_droppings_of_file_managers_are_no_tables(folders):
+def test_hidden_files_of_file_managers_are_no_tables(folders):
     (folders[1] / "._b.csv").write_bytes(b"\x00\xff")
     assert len(evaluate_atoms(*folders).images) == 2
 

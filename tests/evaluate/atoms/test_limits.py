@@ -124,7 +124,7 @@ def test_ideal_recall_is_that_of_a_matched_filter_in_noise():
         assert recall == pytest.approx(expected, abs=0.06)
 
 
-def test_ideal_recall_rises_with_what_is_there_and_what_is_allowed():
+def test_ideal_recall_rises_with_contrast_and_false_positives():
     recall = ideal_recall(np.linspace(0, 10, 101), 1.0, 0.6, 150.0**2)
     assert np.all(np.diff(recall) >= 0)
     assert recall[0] < 1e-3

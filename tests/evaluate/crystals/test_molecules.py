@@ -53,7 +53,7 @@ def test_classes_count_unless_they_are_left_aside():
     assert score_boxes([found], [truth], one_class=True).ap == pytest.approx(1)
 
 
-def test_sizes_are_told_apart_by_our_limits():
+def test_sizes_are_divided_at_the_given_side():
     small, middle, large = [0, 0, 10, 10], [50, 50, 80, 80], [100, 100, 160, 160]
     truth = _table([small, middle, large])
     found = _table([small, large], scores=[0.9, 0.8])

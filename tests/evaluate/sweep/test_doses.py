@@ -213,7 +213,7 @@ def test_what_does_not_fit(segments, tiny_corpus, restorer, detector, spot_weigh
         sweep_doses(Corpus(tiny_corpus), tmp_path / "fine.safetensors", [100])
 
 
-def test_a_recipe_is_swept_on_structures_of_its_own(tiny_overrides, restorer, tmp_path, monkeypatch, capsys):
+def test_a_recipe_is_swept_on_other_structures(tiny_overrides, restorer, tmp_path, monkeypatch, capsys):
     swept = []
 
     def look(corpus, *args, **options):
