@@ -99,9 +99,8 @@ def compare_images(
     if num < 4:
         raise InputError(f"num must be at least 4, not {num}")
     sizes = [calibrated_sampling(micrograph) for micrograph in micrographs]
-    chosen = np.unique(np.linspace(0, len(corpus) - 1, min(num, len(corpus))).astype(int))
     recorded, simulated = [], []
-    for sample in corpus[chosen]:
+    for sample in corpus.evenly(num):
         image = record(sample, degradation, recording_rng(corpus.recipe, sample.index, seed)).image[0]
         recorded.append(image)
         simulated.append(image_statistics(image, float(sample.sampling or 0)))

@@ -128,12 +128,11 @@ def _grid(samples: int, most: int) -> tuple[int, int]:
 def _draw_sheet(figure: Any, corpus: Corpus, most: int) -> None:
     """Draw the contact sheet into a figure, or a part of one."""
     columns, rows = _grid(len(corpus), most)
-    chosen = np.unique(np.linspace(0, len(corpus) - 1, min(most, len(corpus))).astype(int))
+    chosen = corpus.evenly(most)
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axes in grid[len(chosen) :]:
         axes.set_axis_off()
-    for axes, index in zip(grid, chosen, strict=False):
-        sample = corpus[int(index)]
+    for axes, sample in zip(grid, chosen, strict=False):
         if sample.labels.boxes is not None:
             _draw_molecules(axes, corpus, sample)
             continue

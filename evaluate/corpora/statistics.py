@@ -68,7 +68,7 @@ class CorpusStatistics:
         molecules: Counter[str] = Counter()
         rows: dict[str, list[Any]] = {name: [] for name in ("labels", "thickness", "focus", "dose", "counts")}
         atoms: dict[str, list[NDArray]] = {name: [] for name in ("contrast", "cnr", "drawn_cnr")}
-        electrons: list[float] = []
+        electrons: dict[int, float] = {}
         for sample in corpus.labels_only():
             labels = sample.labels
             sizes.add(_size(sample))
@@ -81,26 +81,18 @@ class CorpusStatistics:
             for name in ("contrast", "cnr"):
                 if name in labels.columns:
                     atoms[name].append(labels[name])
-            electrons.append(1.0)
-            if degradation is None or sample.sampling is None:
-                continue
-            drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
-            electrons[-1] = drawn.electrons_per_pixel(sample.sampling)
-            rows["dose"].append(electrons[-1] / sample.sampling**2)
-        chosen = np.unique(np.linspace(0, len(corpus) - 1, min(_SIGNALS, len(corpus))).astype(int))
-        for index in chosen:
-            sample = corpus[int(index)]
-            rows["counts"].append(float(sample.signal.mean()) * electrons[index])
-            if (
-                degradation is None
-                or sample.sampling is None
-                or not set(sample.labels.columns) >= _VISIBILITY
-            ):
-                continue
-            drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
-            dose = electrons[index] / sample.sampling**2
-            texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
-            atoms["drawn_cnr"].append(visibility(sample.labels, dose, drawn.source_size, texture)[1])
+            if degradation is not None and sample.sampling is not None:
+                drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
+                electrons[sample.index] = drawn.electrons_per_pixel(sample.sampling)
+                rows["dose"].append(electrons[sample.index] / sample.sampling**2)
+        for sample in corpus.evenly(_SIGNALS):
+            rows["counts"].append(float(sample.signal.mean()) * electrons.get(sample.index, 1.0))
+            known = set(sample.labels.columns) >= _VISIBILITY
+            if known and degradation is not None and sample.sampling is not None:
+                drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
+                dose = electrons[sample.index] / sample.sampling**2
+                texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
+                atoms["drawn_cnr"].append(visibility(sample.labels, dose, drawn.source_size, texture)[1])
         values: dict[str, Any] = {
             name: np.array(listed, dtype=int if name == "labels" else float) for name, listed in rows.items()
         }

@@ -155,6 +155,10 @@ class Corpus(Sequence[Sample]):
         """
         return self._view(self._places, labels_only=True)
 
+    def evenly(self, most: int) -> "Corpus":
+        """Return up to ``most`` samples, spread evenly over the corpus, as a view."""
+        return self[np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).astype(int))]
+
     def filter(self, predicate: Callable[[Sample], bool], *, labels_only: bool = False) -> "Corpus":
         """Return the samples of which a function says yes, as a view; each is read once, now.
 

@@ -199,6 +199,13 @@ def test_labels_only(corpus_folder, sample):
     assert np.isnan(corpus.labels_only()[2:][0].signal).all()
 
 
+def test_samples_spread_evenly(corpus_folder):
+    corpus = Corpus(corpus_folder)
+    assert indices(corpus.evenly(3)) == [0, 7, 14]
+    assert indices(corpus.evenly(99)) == indices(corpus)
+    assert indices(corpus.evenly(1)) == [0]
+
+
 def test_filter(corpus_folder, monkeypatch):
     corpus = Corpus(corpus_folder)
     assert indices(corpus.filter(lambda s: len(s.labels) == 3)) == [3, 7, 11]
