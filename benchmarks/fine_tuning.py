@@ -40,7 +40,7 @@ from real_images import Labelled, images
 
 from stemforge import Annotations, Corpus, Micrograph
 from stemforge.console import console, progress
-from stemforge.corpus.ingest import ingest
+from stemforge.corpus.ingest import ingest_images
 from stemforge.evaluate import score_atoms
 from stemforge.evaluate.likelihoods.calibration import THRESHOLDS, held_out_images
 from stemforge.files import write_whole
@@ -259,7 +259,7 @@ def main(options: argparse.Namespace) -> None:
         if f"{seed}/{number}" not in result["folds"]
     ]
     with tempfile.TemporaryDirectory() as folder:
-        real = ingest([data / "images"], [data / "labels"], Path(folder) / "real")
+        real = ingest_images([data / "images"], [data / "labels"], Path(folder) / "real")
         names = [sample.metadata["name"].split("_")[0] for sample in real.labels_only()]
         if names != [n for n, _, _ in labelled]:
             raise SystemExit(f"images were ingested in another order: {names}")

@@ -11,17 +11,28 @@ from .atoms.limits import (
     localisation_bound as localisation_bound,
 )
 from .atoms.matching import Match as Match, match_boxes as match_boxes, match_distance as match_distance
-from .atoms.result import AtomEvaluation as AtomEvaluation, ImageEvaluation as ImageEvaluation
+from .atoms.result import AtomEvaluation as AtomEvaluation
 from .atoms.scores import (
     AtomScore as AtomScore,
+    ImageEvaluation as ImageEvaluation,
     Summary as Summary,
     score_atoms as score_atoms,
     summarise as summarise,
 )
-from .crystals.framework import (
-    FrameworkScore as FrameworkScore,
+from .corpora.comparison import ImageComparison as ImageComparison, compare_images as compare_images
+from .corpora.image_statistics import ImageStatistics as ImageStatistics, image_statistics as image_statistics
+from .corpora.inspection import Inspection as Inspection, inspect as inspect
+from .corpora.priors import FittedPriors as FittedPriors, fit_priors as fit_priors
+from .corpora.two_sample import TwoSample as TwoSample, two_sample_test as two_sample_test
+from .crystals.comparison import (
+    RestorationEvaluation as RestorationEvaluation,
     compare_framework as compare_framework,
     draw_framework as draw_framework,
+    evaluate_restoration as evaluate_restoration,
+)
+from .crystals.framework import (
+    FrameworkMatch as FrameworkMatch,
+    FrameworkScore as FrameworkScore,
     score_framework as score_framework,
 )
 from .crystals.molecules import (
@@ -33,6 +44,11 @@ from .crystals.molecules import (
 from .images.baselines import Baseline as Baseline, tune_baselines as tune_baselines
 from .images.bm3d import denoise_bm3d as denoise_bm3d
 from .images.quality import ImageQuality as ImageQuality, image_quality as image_quality
+from .likelihoods.calibration import calibrate_threshold as calibrate_threshold
+from .likelihoods.reliability import Reliability as Reliability, draw_reliability as draw_reliability
 from .pairing import pair_images as pair_images
+from .quickstart import run_quickstart as run_quickstart
+from .report import Report as Report
 from .sweep.doses import Sweep as Sweep, sweep_doses as sweep_doses
-from .sweep_command import draw_conditions as draw_conditions, draw_sweep as draw_sweep
+from .sweep.figure import draw_conditions as draw_conditions, draw_sweep as draw_sweep
+from .sweep.recipe import sweep_recipe as sweep_recipe

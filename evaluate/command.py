@@ -1,21 +1,30 @@
-"""The commands of this folder, mounted by the front door: ``stemforge evaluate …``."""
+"""The commands of this folder, mounted by the front door: ``stemforge evaluate …``, ``sweep``, ``inspect``, ….
 
+More than 400 lines, as each of the nine commands explains its options in its docstring.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
-
+from stemforge.console import say
 from stemforge.errors import InputError
+from stemforge.options import (
+    PICTURES,
+    Device,
+    Folders,
+    Images,
+    Output,
+    Overrides,
+    Progress,
+    Reading,
+    check_file,
+    named_as_options,
+    parse_overrides,
+)
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from stemforge.evaluate.atoms.result import AtomEvaluation
-    from stemforge.evaluate.crystals.molecules import MoleculeEvaluation
-
-_FIGURES = (".png", ".pdf", ".svg", ".jpg")
-# What `stemforge infer atoms` and a corpus keep beside their tables.
-_THEIRS = ("run.json", "recipe.yaml")
+    from stemforge.micrograph.image import Micrograph
 
 
 def atoms(
@@ -48,97 +57,26 @@ def atoms(
     figure
         Draw the scores into this file (PNG, PDF, SVG, JPG).
     sampling
-        Pixel size of every image [Å]. By default it comes from the nm columns of the predictions; where
-        there is none, criteria in Å are left out.
+        Pixel size of the images [Å], where the files carry none or a wrong one. Where it is not known, criteria in Å
+        are left out.
     threshold
         Count only predictions with at least this score. By default all in the tables.
     unlabelled
         Leave predictions without labels out instead of refusing them.
     """
-    from rich.console import Console
-
     from stemforge.evaluate.atoms.evaluation import evaluate_atoms
 
-    _check_outputs([json, csv, figure], [pred, truth])
-    evaluation = evaluate_atoms(pred, truth, sampling=sampling, threshold=threshold, unlabelled=unlabelled)
-    console = Console()
-    console.print(_table(evaluation))
+    _check_results({"--json": json, "--csv": csv, "--figure": figure}, [pred, truth])
+    with named_as_options("pred", "truth", "sampling", "threshold"):
+        evaluation = evaluate_atoms(
+            pred, truth, sampling=sampling, threshold=threshold, unlabelled=unlabelled
+        )
+    _print(evaluation.table())
     for note in evaluation.notes:
-        console.print(note, style="dim", highlight=False)
-    for path, write in ((json, evaluation.to_json), (csv, evaluation.to_csv)):
-        if path is not None:
-            verb = "replaced" if path.exists() else "wrote"
-            write(path)
-            console.print(f"{verb} {path}", soft_wrap=True, highlight=False)
-    if figure is not None:
-        verb = "replaced" if figure.exists() else "wrote"
-        evaluation.figure().savefig(figure, dpi=150)
-        console.print(f"{verb} {figure}", soft_wrap=True, highlight=False)
-
-
-def _check_outputs(outputs: list[Path | None], inputs: list[Path]) -> None:
-    """Refuse outputs that cannot be written or would replace what is being scored, before any work."""
-    taken: set[Path] = set()
-    for option, path in zip(("--json", "--csv", "--figure"), outputs, strict=True):
-        if path is None:
-            continue
-        if path.is_dir():
-            raise InputError(f"{option} {path}: is a folder, expected a file name")
-        if not path.absolute().parent.is_dir():
-            raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
-        if option == "--figure" and path.suffix.lower() not in _FIGURES:
-            raise InputError(f"{option} {path}: must end in {', '.join(_FIGURES)}, not '{path.suffix}'")
-        among = path.resolve().parent in {folder.resolve() for folder in inputs}
-        if among and (path.suffix.lower() == ".csv" or path.name in _THEIRS):
-            raise InputError(f"{option} {path}: lies among the tables that are scored; choose another folder")
-        if path.resolve() in taken:
-            raise InputError(f"{option} {path}: is named for two outputs; give each a file of its own")
-        taken.add(path.resolve())
-
-
-def _table(evaluation: "AtomEvaluation") -> "Table":
-    """Lay out one row an image, then mean, sd and pooled values."""
-    from rich import box
-    from rich.table import Table
-
-    from stemforge.evaluate.pairing import short_names
-
-    primary, *others = evaluation.summary
-    scored = [name for name in others if evaluation.summary[name] is not None]
-    table = Table(
-        title=f"atoms matched by {primary}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    table.add_column("image", overflow="fold", min_width=6)
-    known = all(image.sampling for image in evaluation.images if len(image.distances))
-    unit, key = ("Å", "rmse_angstrom") if known else ("px", "rmse_px")
-    for name in ("atoms", "pred.", "P", "R", "F1", f"rms\n{unit}", *(f"F1\n{name}" for name in scored)):
-        table.add_column(name, justify="right")
-    last = len(evaluation.images) - 1
-    # Ten columns fill a terminal of 80; the files have the names in full.
-    names = short_names([image.name for image in evaluation.images])
-    for i, image in enumerate(evaluation.images):
-        score = image.scores[primary]
-        assert score is not None  # noqa: S101 - the published criterion needs no calibration; for the type checker
-        f1s = [_cell(s.f1 if (s := image.scores[name]) else None) for name in scored]
-        values = [_cell(score.precision), _cell(score.recall), _cell(score.f1), _cell(getattr(score, key))]
-        counts = [str(score.truth), str(score.predicted)]
-        table.add_row(names[i], *counts, *values, *f1s, end_section=i == last)
-    summary = evaluation.summary[primary]
-    if summary is not None:
-        measures = ("precision", "recall", "f1", key)
-        kept = [other for name in scored if (other := evaluation.summary[name])]
-        for label in ("mean", "sd"):
-            rows = [_cell(getattr(summary, label)[name]) for name in measures]
-            table.add_row(label, "", "", *rows, *(_cell(getattr(s, label)["f1"]) for s in kept))
-        pooled = summary.pooled
-        values = [_cell(getattr(pooled, name)) for name in measures]
-        counts = [str(pooled.truth), str(pooled.predicted)]
-        table.add_row("pooled", *counts, *values, *(_cell(s.pooled.f1) for s in kept))
-    return table
-
-
-def _cell(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+        _print(note, style="dim")
+    _write(json, evaluation.to_json)
+    _write(csv, evaluation.to_csv)
+    _write(figure, lambda path: evaluation.figure().savefig(path, dpi=150))
 
 
 def molecules(
@@ -165,70 +103,36 @@ def molecules(
     json
         Write everything to this file.
     one_class
-        Leave the classes aside.
+        Take all classes as one.
     small
-        Side below which a box counts as small [pixel]; from three times as much on it counts as large.
+        Side below which a molecule's box counts as small [pixel]; from three times as much on it counts as large.
     threshold
         Count only predictions with at least this score. By default all in the tables.
     unlabelled
         Leave predictions without labels out instead of refusing them.
     """
-    from rich.console import Console
-
     from stemforge.evaluate.crystals.molecules import evaluate_molecules
 
-    _check_outputs([json, None, None], [pred, truth])
-    evaluation = evaluate_molecules(
-        pred, truth, one_class=one_class, small=small, threshold=threshold, unlabelled=unlabelled
-    )
-    console = Console()
-    console.print(_molecule_table(evaluation))
-    if json is not None:
-        verb = "replaced" if json.exists() else "wrote"
-        evaluation.to_json(json)
-        console.print(f"{verb} {json}", soft_wrap=True, highlight=False)
-
-
-def _molecule_table(evaluation: "MoleculeEvaluation") -> "Table":
-    """Lay out all molecules, each class and each size."""
-    from rich import box
-    from rich.table import Table
-
-    score = evaluation.score
-    title = f"{score.predicted} boxes against {score.truth} labelled ones on {score.images} images"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("", "AP@[.5:.95]", "AP50", "AP75", "AR"):
-        table.add_column(name, justify="right" if name else "left")
-    figures = [_cell(value) for value in (score.ap, score.ap50, score.ap75, score.ar)]
-    table.add_row("all", *figures, end_section=True)
-    names = sorted(score.classes)
-    for name in names:
-        values = score.classes[name]
-        end = name == names[-1]
-        table.add_row(name, _cell(values["ap"]), "", "", _cell(values["ar"]), end_section=end)
-    side = evaluation.small
-    for name, text in (
-        ("small", f"below {side:g} px"),
-        ("medium", f"{side:g} to {3 * side:g} px"),
-        ("large", f"from {3 * side:g} px"),
-    ):
-        ap, ar = getattr(score, f"ap_{name}"), getattr(score, f"ar_{name}")
-        table.add_row(text, _cell(ap), "", "", _cell(ar))
-    return table
+    _check_results({"--json": json}, [pred, truth])
+    options: dict[str, Any] = {"one_class": one_class, "small": small, "unlabelled": unlabelled}
+    with named_as_options("pred", "truth", "small", "threshold", "one_class"):
+        evaluation = evaluate_molecules(pred, truth, threshold=threshold, **options)
+    _print(evaluation.table())
+    _write(json, evaluation.to_json)
 
 
 def framework(
-    images: Annotated[list[Path], Parameter(negative=())],
+    images: Images,
     /,
     *,
-    out: Path,
     weights: Path = Path("divaesr"),
     tolerance: float = 0.6,
     merge: float = 1.0,
     bend: bool = True,
-    device: str = "cpu",
-    overwrite: bool = False,
-    quiet: bool = False,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    device: Device = Device(),
+    progress: Progress = Progress(),
 ) -> int:
     """Score raw and restored images of a crystal, without labels: by the atom columns of its framework.
 
@@ -240,42 +144,53 @@ def framework(
     ----------
     images
         Image files of MFI (ZSM-5, silicalite-1) along b.
-    out
-        Folder for the results.
     weights
-        Of the divaesr that restores; by default those that come with stemforge under this name.
+        Of the divaesr that restores: a file, or the name of weights that come with stemforge.
     tolerance
         Largest distance between a maximum and its column [Å].
     merge
         Columns closer than this count as one [Å].
     bend
         Follow the scan's distortion, a smooth bend of the lattice, measured on the raw image.
-    device
-        Where the network runs: cpu, cuda, cuda:1, …
-    overwrite
-        Replace results that are already in the folder.
-    quiet
-        Show no progress.
     """
-    from stemforge.evaluate.framework_command import score_images
+    from stemforge.evaluate.crystals.comparison import check_lengths, evaluate_restoration
+    from stemforge.infer.batch import Batch
+    from stemforge.infer.weights import load_finder
 
-    return score_images(images, out, weights, tolerance, merge, bend, device, overwrite, quiet)
+    endings = ("_framework.json", "_framework.png")
+    batch = Batch(images, output.folder("framework"), endings, reading, output.overwrite, progress.quiet)
+    where = device.check()
+    with named_as_options("tolerance", "merge", "weights", "out"):
+        check_lengths(tolerance, merge)
+        model, card = load_finder(weights, "images")
+        batch.check_out()
+
+    def work(micrograph: "Micrograph") -> int:
+        options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
+        evaluation = evaluate_restoration(micrograph, model, card, device=where, **options)
+        evaluation.to_json(batch.path(micrograph, "_framework.json"))
+        evaluation.figure().savefig(batch.path(micrograph, "_framework.png"), dpi=110)
+        for line in evaluation.lines():
+            say(line)
+        return 1
+
+    return batch.run("evaluate framework", work, "scored", {"weights": str(weights)}).exit_code
 
 
 def threshold(
     *,
     weights: Path,
-    data: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
+    data: Folders,
     validation: float | None = None,
-    control: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
-    max_false: float | None = None,
+    control: Folders | None = None,
+    max_false: float = 0.003,
     figure: Path | None = None,
-    quiet: bool = False,
+    progress: Progress = Progress(),
 ) -> None:
     """Choose a detector's threshold on images that it was not trained on, and store it with the weights.
 
     Likelihoods are calibrated first, so that seven in ten of what has a likelihood of 0.7 are atoms. An image whose
-    likelihoods promise enough then gets a threshold of its own, with the highest F1 to be expected; the others get the
+    likelihoods promise enough then gets its own threshold, with the highest F1 to be expected; the others get the
     one that is chosen here.
 
     Parameters
@@ -285,44 +200,307 @@ def threshold(
     data
         The corpora it was trained on; their validation part is used.
     validation
-        Share of each corpus to use; by default the share that training kept for validation.
+        Share of each corpus to use, from its end; by default the share that training kept for validation.
     control
         Corpora without an atom to be found and not trained on, such as of the recipe metal-free with another seed: the
-        thresholds are then such that hardly anything is found there.
+        thresholds are then such that hardly anything is found on them.
     max_false
-        Atoms a nm² of the control that may be found; by default 0.003.
+        Atoms a nm² of the control that may be found.
     figure
-        Where to draw the likelihoods' reliability before and after.
-    quiet
-        Show no progress.
+        Draw the likelihoods' reliability before and after into this file (PNG, PDF, SVG, JPG).
     """
-    from stemforge.console import console
-    from stemforge.evaluate.likelihoods.calibration import MAX_FALSE, calibrate_threshold
+    from stemforge.evaluate.likelihoods.calibration import calibrate_threshold
     from stemforge.evaluate.likelihoods.reliability import draw_reliability
+    from stemforge.evaluate.likelihoods.words import describe_calibration
 
-    _check_outputs([None, None, figure], [])
-    most = MAX_FALSE if max_false is None else max_false
-    if not most > 0:
-        raise InputError(f"--max-false must be positive, not {most}")
-    found = calibrate_threshold(
-        weights, data, validation=validation, control=control or (), max_false=most, quiet=quiet
-    )
-    error = ""
-    if found.before is not None and found.after is not None:
-        error = f"; calibration error {found.before.error:.3f} before, {found.after.error:.3f} after"
-        if figure is not None:
-            draw_reliability([("as trained", found.before), ("calibrated", found.after)], figure)
-            error += f"; wrote {figure}"
-    elif figure is not None:
-        error = f"; no {figure}, as likelihoods are calibrated of peaks only, on ten candidates or more"
-    if found.chosen_false is not None:
-        error = f"; {found.chosen_false:.4f} false atoms per nm² of the control{error}"
-    own = ""
-    if found.min_expected_f1 is not None:
-        own = f", images that promise an F1 of {found.min_expected_f1:g} their own"
-    console.print(
-        f"{weights}: threshold {found.best:g}{own}; F1 {found.chosen_f1[0]:.3f} ± {found.chosen_f1[1]:.3f} on "
-        f"{found.images} held-out images{error}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    _check_results({"--figure": figure})
+    if not max_false > 0:
+        raise InputError(f"--max-false must be positive, not {max_false}")
+    options: dict[str, Any] = {"control": control or (), "max_false": max_false, "quiet": progress.quiet}
+    with named_as_options("validation"):
+        found = calibrate_threshold(weights, data, validation=validation, **options)
+    say(f"{weights}: {describe_calibration(found)}")
+    if figure is None:
+        return
+    if found.before is None or found.after is None:
+        say(f"no {figure}: likelihoods are calibrated of peaks only, on ten candidates or more")
+        return
+    curves = (("as trained", found.before), ("calibrated", found.after))
+    _write(figure, lambda path: draw_reliability(curves, path))
+
+
+def calibrate(
+    images: Images,
+    /,
+    *overrides: Overrides,
+    out: Path,
+    recipe: str = "pt-nc",
+    samples: int = 6,
+    reading: Reading = Reading(),
+    progress: Progress = Progress(),
+) -> None:
+    """Set a recipe's priors from unlabelled annular micrographs.
+
+    Writes the recipe, and beside it a picture and a JSON file with the statistics of real and simulated images.
+
+    Parameters
+    ----------
+    images
+        Micrographs of one kind.
+    overrides
+        Fields of the base recipe by dotted name.
+    out
+        The new recipe, a YAML file that `stemforge simulate` takes.
+    recipe
+        What to start from: a YAML file, or the name of a recipe that ships with stemforge.
+    samples
+        Images to simulate before and after.
+    """
+    from stemforge.evaluate.corpora.priors import fit_priors
+    from stemforge.files import write_text
+    from stemforge.simulate import SimulationRecipe
+
+    if out.exists():
+        raise InputError(f"--out {out}: exists already; choose another name")
+    if out.suffix not in {".yaml", ".yml"}:
+        raise InputError(f"--out {out}: must end in .yaml")
+    base = SimulationRecipe.load(recipe, parse_overrides(overrides))
+    micrographs = [micrograph for path in images for micrograph in reading.read(path)]
+    with named_as_options("samples", "sampling"):
+        found = fit_priors(micrographs, base, samples=samples, quiet=progress.quiet)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, found.recipe.to_yaml())
+    found.to_json(out.with_suffix(".json"))
+    found.figure().savefig(out.with_suffix(".png"), dpi=110)
+    for name, value in found.changes.items():
+        say(f"  {name}: {value}")
+    say(f"{out}: priors from {len(micrographs)} images; simulate with: stemforge simulate {out} --out CORPUS")
+
+
+def compare(
+    images: Images,
+    /,
+    *,
+    corpus: Path,
+    num: int = 44,
+    seed: int = 0,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    progress: Progress = Progress(),
+) -> None:
+    """Measure how much real micrographs and a simulated corpus differ.
+
+    Prints every statistic's median and quartiles on both sides, and the accuracy of a small network at distinguishing
+    them on images that it was not trained on: 50 % is perfect likeness. Writes compare.json and compare.png.
+
+    Parameters
+    ----------
+    images
+        Annular micrographs, at least four.
+    corpus
+        Simulated; its images are degraded as its recipe says.
+    num
+        Most images to take from the corpus.
+    seed
+        Root of the randomness.
+    """
+    from stemforge.corpus.reader import Corpus
+    from stemforge.evaluate.corpora.comparison import compare_images
+
+    out = output.folder("compare", ("compare.json", "compare.png"))
+    micrographs = [micrograph for path in images for micrograph in reading.read(path)]
+    with named_as_options("corpus", "num", "sampling"):
+        comparison = compare_images(micrographs, Corpus(corpus), num=num, seed=seed, quiet=progress.quiet)
+    say("\n".join(comparison.lines()))
+    out.mkdir(parents=True, exist_ok=True)
+    comparison.to_json(out / "compare.json")
+    comparison.figure().savefig(out / "compare.png", dpi=110)
+    say(f"wrote {out}/compare.json, compare.png")
+
+
+def inspect(
+    path: Path, /, *, out: Path | None = None, frame: int | None = None, overwrite: bool = False
+) -> None:
+    """Show what is in a corpus or a micrograph.
+
+    Parameters
+    ----------
+    path
+        Folder of a corpus, or an image file.
+    out
+        Draw a contact sheet of the corpus with histograms, or the micrograph with its histogram, into this file (PNG,
+        PDF, SVG, JPG).
+    frame
+        Which frame of a stack to look at, counted from 0.
+    overwrite
+        Replace a picture that exists.
+    """
+    from stemforge.evaluate.corpora import inspection
+
+    if out is not None:
+        if out.resolve() == path.resolve():
+            raise InputError(f"--out {out}: is the micrograph itself; choose another file")
+        check_file(out, "--out", PICTURES, overwrite=overwrite)
+    with named_as_options("frame"):
+        found = inspection.inspect(path, frame=frame)
+    for line in found.lines():
+        _print(line)
+    if out is not None:
+        found.figure().savefig(out, dpi=110)
+        _print(f"{'picture':<14} {out}")
+
+
+def sweep(
+    data: str,
+    /,
+    *,
+    weights: Path,
+    doses: str = "100,300,500,1000,1500,3000,6000,1000000",
+    restorer: Path | None = None,
+    num: int | None = None,
+    validation: float | None = None,
+    baselines: str = "gaussian,wiener,tv,bm3d",
+    scaling: str = "affine",
+    small: float = 16.0,
+    seed: int = 0,
+    output: Output = Output(),
+    device: Device = Device(),
+    progress: Progress = Progress(),
+) -> None:
+    """Score a trained model over the electron dose: degrade, run the model, score.
+
+    AtomNet and SAC-CNN by F1, precision, recall and localisation error, beside what is physically possible; DIVAESR by
+    SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster R-CNN by AP, AP50 and AR. Writes
+    sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images; for atoms also
+    sweep-conditions.png, F1 over dose and thickness, density and defocus.
+
+    Parameters
+    ----------
+    data
+        A corpus, or a recipe, of which a corpus is then simulated for this sweep alone, with another seed than the
+        recipe's: its structures are none that a model was trained on.
+    weights
+        Of the model: a file, or the name of weights that come with stemforge, such as atom-net.
+    doses
+        Doses with commas between them [e/Å²].
+    restorer
+        Weights of the divaesr that restores what Faster R-CNN is given.
+    num
+        Number of images, where a recipe is simulated; at least two.
+    validation
+        Share of the corpus that is scored, from its end; by default what training kept for validation, and of a
+        recipe 0.9: the rest is for tuning the baselines.
+    baselines
+        Which ones, with commas between them; none for none.
+    scaling
+        How images are fitted to their target before they are compared: affine, minmax or none.
+    small
+        Side below which a molecule's box counts as small [pixel]; from three times as much on it counts as large.
+    seed
+        Root of the noise.
+    """
+    from stemforge.corpus.reader import Corpus
+    from stemforge.evaluate.sweep import doses as over_corpus
+    from stemforge.evaluate.sweep.figure import draw_sweep_figures
+    from stemforge.evaluate.sweep.recipe import check_sweep, sweep_recipe
+    from stemforge.evaluate.sweep.table import sweep_lines
+    from stemforge.simulate import SimulationRecipe
+
+    amounts = parse_doses(doses)
+    names = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
+    checked: dict[str, Any] = {"restorer": restorer, "baselines": names, "scaling": scaling}
+    out = output.folder("sweep", ("sweep.json", "sweep.csv", "sweep.png", "sweep-conditions.png"))
+    options = checked | {"small": small, "seed": seed, "device": device.check(), "quiet": progress.quiet}
+    with named_as_options("weights", "num", "baselines", "scaling", "restorer", "validation", "small"):
+        check_sweep(weights, **checked)
+        if Path(data).is_dir():
+            if num is not None:
+                raise InputError("--num: is for a recipe; of a corpus --validation chooses the images")
+            result = over_corpus.sweep_doses(Corpus(data), weights, amounts, validation=validation, **options)
+        else:
+            recipe = SimulationRecipe.load(data, {} if num is None else {"num_samples": num})
+            share = 0.9 if validation is None else validation
+            result = sweep_recipe(recipe, weights, amounts, validation=share, **options)
+    out.mkdir(parents=True, exist_ok=True)
+    result.to_json(out / "sweep.json")
+    result.to_csv(out / "sweep.csv")
+    figures = draw_sweep_figures(result, out)
+    say("\n".join(sweep_lines(result)))
+    say(f"wrote {out}/{', '.join(['sweep.json', 'sweep.csv', *figures])}")
+
+
+def parse_doses(text: str) -> list[float]:
+    """Read doses [e/Å²] with commas between them.
+
+    Examples
+    --------
+    >>> parse_doses("100, 1e6")
+    [100.0, 1000000.0]
+    """
+    try:
+        doses = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"--doses {text}: expected numbers with commas between them, in e/Å²") from error
+    if any(not 0 < dose < float("inf") for dose in doses):
+        raise InputError(f"--doses {text}: every dose must be positive [e/Å²]")
+    if len(set(doses)) != len(doses):
+        raise InputError(f"--doses {text}: names a dose twice")
+    return doses
+
+
+def quickstart(
+    *,
+    out: Path = Path("stemforge-quickstart"),
+    workers: int | None = None,
+    progress: Progress = Progress(),
+) -> None:
+    """Simulate, train, detect and score on a small scale, and write report.html.
+
+    A few minutes on two cores. Atoms are detected on simulated images that the network was not trained on, and on
+    real ones where the environment variable STEMFORGE_DATA_DIR names a folder that holds the reference data.
+
+    Parameters
+    ----------
+    out
+        Folder for everything that is made. Run again, it goes on where it stopped.
+    workers
+        Processes that simulate; by default one for each core.
+    """
+    from stemforge.evaluate.quickstart import run_quickstart
+
+    with named_as_options("out"):
+        report = run_quickstart(out, workers=workers, quiet=progress.quiet)
+    for line in report.scores:
+        say(line)
+    say(f"wrote {out / 'report.html'}: open it in a browser")
+
+
+def _check_results(results: dict[str, Path | None], inputs: Sequence[Path] = ()) -> None:
+    """Refuse, before any work, result files that cannot be written or would replace what is scored."""
+    taken: set[Path] = set()
+    for option, path in results.items():
+        if path is None:
+            continue
+        check_file(path, option, PICTURES if option == "--figure" else ())
+        # What `stemforge infer` and a corpus keep beside their tables.
+        table = path.suffix.lower() == ".csv" or path.name in {"run.json", "recipe.yaml"}
+        if table and path.resolve().parent in {folder.resolve() for folder in inputs}:
+            raise InputError(f"{option} {path}: lies among the tables that are scored; choose another folder")
+        if path.resolve() in taken:
+            raise InputError(f"{option} {path}: is named for two outputs; give each another file")
+        taken.add(path.resolve())
+
+
+def _write(path: Path | None, write: Callable[[Path], object]) -> None:
+    """Write a result file, and say whether it replaced one; nothing without a path."""
+    if path is not None:
+        verb = "replaced" if path.exists() else "wrote"
+        write(path)
+        _print(f"{verb} {path}")
+
+
+def _print(content: object, style: str | None = None) -> None:
+    """Print a result to standard output."""
+    from rich.console import Console
+
+    Console().print(content, style=style, highlight=False, soft_wrap=isinstance(content, str) and not style)

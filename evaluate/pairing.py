@@ -1,15 +1,21 @@
-"""Pairing: which table of predictions belongs to which table of labelled atoms."""
+"""Tables of predictions and labels, read from folders and paired by the names of their images."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from stemforge.corpus.reader import Corpus
+from stemforge.corpus.sample import Sample
+from stemforge.corpus.writer import HEADER
 from stemforge.errors import CorpusError, InputError
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.names import pair_names
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Table:
     points
         The atoms, with whatever columns came with them.
     sampling
-        Pixel size [Å] that the table or the corpus tells, or None.
+        Pixel size [Å] of the table or the corpus, or None where neither has one.
     """
 
     name: str
@@ -41,9 +47,9 @@ def read_points(folder: str | Path, what: str) -> dict[str, Table]:
     ----------
     folder
         Folder of CSVs (``x_px,y_px,…`` as ``stemforge infer atoms`` writes them, or ``X,Y`` as ImageJ does);
-        other files in it are left alone. Or a corpus, whose samples carry a ``name`` in their metadata.
+        other files in it are ignored. Or a corpus.
     what
-        What the folder is to the user (``"--pred"``), for messages.
+        Name of the argument that gave the folder (``"pred"``), for messages.
 
     Returns
     -------
@@ -53,26 +59,56 @@ def read_points(folder: str | Path, what: str) -> dict[str, Table]:
     Raises
     ------
     InputError
-        Folder missing or without tables, a table that cannot be read, a corpus sample without a name of
-        its own.
+        Folder missing or without tables, a table that cannot be read, two samples of one name.
+    """
+    return read_tables(folder, what, _from_csv, partial(_from_sample, folder))
+
+
+def read_tables(
+    folder: str | Path, what: str, from_csv: Callable[[Path], T], from_sample: Callable[[Sample], T]
+) -> dict[str, T]:
+    """Read one table per image from a folder of CSVs or a corpus.
+
+    Parameters
+    ----------
+    folder, what
+        As for :func:`read_points`.
+    from_csv, from_sample
+        Make a table of a CSV, and of a sample.
+
+    Returns
+    -------
+    dict
+        Tables by image name: the stem of the CSV; of a sample the ``name`` in its metadata, else its number.
     """
     folder = Path(folder)
     if not folder.is_dir():
         state = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{what} {folder}: {state}; expected a folder with one CSV an image")
-    if (folder / "recipe.yaml").is_file():
-        return _read_corpus(folder)
-    # Names that begin with a dot are the droppings of file managers (._021.csv), not tables.
+        raise InputError(f"{what} {folder}: {state}; expected a folder with one CSV an image, or a corpus")
+    if (folder / HEADER).is_file():
+        tables: dict[str, T] = {}
+        for sample in Corpus(folder):
+            name = sample_name(sample)
+            if name in tables:
+                raise CorpusError(f"{folder}: two samples are named '{name}'; they cannot be distinguished")
+            tables[name] = from_sample(sample)
+        return tables
+    # Names that begin with a dot are left by file managers (._021.csv); they are no tables.
     files = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
     if not files:
         raise InputError(f"{what} {folder}: holds no CSV and is no corpus; expected one CSV an image")
-    return {path.stem: _read_csv(path) for path in files}
+    return {path.stem: from_csv(path) for path in files}
+
+
+def sample_name(sample: Sample) -> str:
+    """Return the name of a sample's image: ``name`` of its metadata, else its number."""
+    return str(sample.metadata.get("name") or f"{sample.index:06d}")
 
 
 def pair_images(predicted: Iterable[str], truth: Iterable[str], unlabelled: bool = False) -> dict[str, str]:
     """Find the truth of each predicted image by name.
 
-    Which names belong together is :func:`stemforge.micrograph.names.pair_names`'s to say.
+    :func:`stemforge.micrograph.names.pair_names` decides which names belong together.
 
     Parameters
     ----------
@@ -99,11 +135,11 @@ def pair_images(predicted: Iterable[str], truth: Iterable[str], unlabelled: bool
     """
     found, known = sorted(predicted), sorted(truth)
     pairs = pair_names(found, known)
-    lonely = [] if unlabelled else [name for name in found if name not in pairs]
+    unpaired = [] if unlabelled else [name for name in found if name not in pairs]
     missing = [name for name in known if name not in pairs.values()]
     problems = []
-    if lonely:
-        problems.append(f"{_count(lonely, 'prediction')} without truth: {_some(lonely)}")
+    if unpaired:
+        problems.append(f"{_count(unpaired, 'prediction')} without truth: {_some(unpaired)}")
     if missing:
         problems.append(f"{_count(missing, 'truth')} without prediction: {_some(missing)}")
     if problems or not pairs:
@@ -117,26 +153,19 @@ def pair_images(predicted: Iterable[str], truth: Iterable[str], unlabelled: bool
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Return the leading tokens of names where they tell the images apart, else the names; for tables."""
+    """Return the leading tokens of names where these are all different, else the names; for tables."""
     tokens = [name.split("_")[0] for name in names]
     return tokens if len(set(tokens)) == len(names) else list(names)
 
 
-def _read_csv(path: Path) -> Table:
+def _from_csv(path: Path) -> Table:
     points = Annotations.from_csv(path)
     return Table(path.stem, str(path), points, _sampling(path, points))
 
 
-def _read_corpus(folder: Path) -> dict[str, Table]:
-    tables: dict[str, Table] = {}
-    for sample in Corpus(folder):
-        name = sample.metadata.get("name")
-        if not isinstance(name, str) or not name:
-            raise CorpusError(f"{folder}: sample {sample.index} has no 'name' in its metadata to pair it by")
-        if name in tables:
-            raise CorpusError(f"{folder}: two samples are named '{name}'; predictions cannot be told apart")
-        tables[name] = Table(name, f"{folder}, sample {sample.index}", sample.labels, sample.sampling)
-    return tables
+def _from_sample(folder: str | Path, sample: Sample) -> Table:
+    source = f"{folder}, sample {sample.index}"
+    return Table(sample_name(sample), source, sample.labels, sample.sampling)
 
 
 def _sampling(path: Path, table: Annotations) -> float | None:

@@ -1,24 +1,21 @@
 """Quickstart: the whole chain on a small scale, and a report of it."""
 
-import base64
-import io
 import os
 import shutil
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
-import jinja2
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
-import stemforge
-from stemforge.console import console, progress
+from stemforge.colours import BLUE, GREEN, VERMILION
+from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError
 from stemforge.evaluate.atoms.evaluation import evaluate_atoms
 from stemforge.evaluate.corpora.inspection import contact_sheet, describe_corpus
 from stemforge.evaluate.likelihoods.calibration import ThresholdCalibration, calibrate_threshold
+from stemforge.evaluate.report import Report
 from stemforge.infer import Detection, detect_atoms, draw_detection, draw_micrograph
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
@@ -27,19 +24,25 @@ from stemforge.simulate import SimulationRecipe, degrade, simulate_corpus, simul
 from stemforge.simulate.recording.record import record
 from stemforge.simulate.stages import Stage
 from stemforge.structures import draw_structure
-from stemforge.train import RunOptions, SACCNNRecipe, Visible, fit, load_weights
+from stemforge.train import Card, RunOptions, SACCNNRecipe, fit, load_weights
 from stemforge.train.labelled import visible_atoms
 
 # Images that are simulated for the test alone.
 _TEST_IMAGES = 4
+_RESULTS = frozenset({"corpus", "run", "unseen", "real", "report.html"})
+_TRAINING = {
+    "epochs": 14,
+    "learning_rate": 1e-3,
+    "images_per_batch": 1,
+    "crops.per_image": 128,
+    "validation": 0.2,
+}
 
 
-def quickstart(
-    *, out: Path = Path("stemforge-quickstart"), workers: int | None = None, quiet: bool = False
-) -> None:
+def run_quickstart(out: str | Path, *, workers: int | None = None, quiet: bool = False) -> Report:
     """Simulate, train, detect and score on a small scale, and write report.html.
 
-    A few minutes on two cores. Atoms are detected on simulated images that the network has not seen, and on the
+    A few minutes on two cores. Atoms are detected on simulated images that the network was not trained on, and on
     real ones where the environment variable STEMFORGE_DATA_DIR names a folder that holds the reference data.
 
     Parameters
@@ -50,95 +53,91 @@ def quickstart(
         Processes that simulate; by default one for each core.
     quiet
         Show no progress.
+
+    Returns
+    -------
+    Report
+        As it was written; ``scores`` has the mean scores as text.
+
+    Raises
+    ------
+    InputError
+        The folder holds other files.
     """
+    out = Path(out)
+    _check_folder(out)
     report = Report()
     recipe = SimulationRecipe.shipped("quickstart")
-    _refuse_strangers(out)
     out.mkdir(parents=True, exist_ok=True)
-    training = SACCNNRecipe.from_file(
-        SACCNNRecipe.shipped_path(),
-        {
-            "epochs": 14,
-            "learning_rate": 1e-3,
-            "images_per_batch": 1,
-            "crops.per_image": 128,
-            "validation": 0.2,
-        },
-    )
-
+    training = SACCNNRecipe.from_file(SACCNNRecipe.shipped_path(), _TRAINING)
     with report.stage("structure"):
         _, atoms = recipe.build(0)
         report.add("One specimen", draw_structure(atoms), f"{len(atoms):,} atoms; scattered Pt highlighted.")
     with report.stage("simulate"):
         corpus = simulate_corpus(recipe, out / "corpus", workers=workers, quiet=quiet)
-        text = "; ".join(
-            f"{k} {v}" for k, v in describe_corpus(corpus).items() if k not in {"corpus", "recipe hash"}
-        )
-        report.add("Simulated corpus", contact_sheet(corpus, 8), f"{text}. Circles: atoms that can be seen.")
-        report.add(
-            "From signal to image", _dose_series(corpus), "One image at rising dose; left, noise-free."
-        )
+        _report_corpus(corpus, report)
     with report.stage("train"):
-        run = out / "run"
-        weights = run / "sac-cnn.safetensors"
-        if not weights.exists():
-            resume = (run / "checkpoints" / "last.ckpt").exists()
-            if not resume and run.exists():
-                shutil.rmtree(run)  # stopped before the first epoch had ended
-            fit(training, [out / "corpus"], run, RunOptions(resume, num_workers=0, quiet=quiet))
-        calibration = calibrate_threshold(weights, [out / "corpus"], quiet=quiet)
-        report.add(
-            "Training",
-            _training_figure(run, calibration),
-            "Loss an epoch; F1 over threshold, held-out images.",
-        )
+        weights, calibration = _train(out / "corpus", out / "run", training, quiet)
+        figure = _training_figure(out / "run", calibration)
+        report.add("Training", figure, "Loss an epoch; F1 over threshold, held-out images.")
     model, card = load_weights(weights)
     with report.stage("detect"):
-        unseen = recipe.replace(seed=recipe.seed + 1, num_samples=_TEST_IMAGES)
+        other = recipe.replace(seed=recipe.seed + 1, num_samples=_TEST_IMAGES)
         detections = []
         with progress("detect on unseen", _TEST_IMAGES, "images", quiet) as advance:
             for index in range(_TEST_IMAGES):
-                detections.append(
-                    _detect_unseen(unseen, index, model, card, training.visible, out / "unseen")
-                )
+                detections.append(_detect_unseen(other, index, model, card, out / "unseen"))
                 advance(1)
-        report.add(
-            "Unseen simulated image", draw_detection(detections[0]), "Atoms found, coloured by likelihood."
-        )
+        figure = draw_detection(detections[0])
+        report.add("Unseen simulated image", figure, "Atoms found, coloured by likelihood.")
     with report.stage("score"):
         evaluation = evaluate_atoms(out / "unseen" / "found", out / "unseen" / "truth")
         evaluation.to_json(out / "unseen" / "scores.json")
         report.score("simulated, unseen", evaluation)
         report.add("Scores on unseen simulated images", evaluation.figure(), "Published match criterion.")
     _real_images(model, card, out, report, quiet)
-    path = out / "report.html"
-    report.write(path)
-    for line in report.scores:
-        console.print(line, highlight=False)
-    console.print(f"wrote {path}: open it in a browser", highlight=False, soft_wrap=True)
+    report.write(out / "report.html")
+    return report
 
 
-def _refuse_strangers(out: Path) -> None:
-    """Refuse a folder that holds something else, before any work."""
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that holds other files, before any work."""
     if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out}: is a file, expected a folder")
-    ours = {"corpus", "run", "unseen", "real", "report.html"}
-    if out.exists() and (strangers := {p.name for p in out.iterdir()} - ours):
-        raise InputError(
-            f"--out {out}: holds {', '.join(sorted(strangers)[:4])}; choose an empty or new folder"
-        )
+        raise InputError(f"out {out}: is a file, expected a folder")
+    foreign = sorted({path.name for path in out.iterdir()} - _RESULTS) if out.exists() else []
+    if foreign:
+        raise InputError(f"out {out}: holds {', '.join(foreign[:4])}; choose an empty or new folder")
+
+
+def _report_corpus(corpus: Corpus, report: Report) -> None:
+    words = describe_corpus(corpus).items()
+    text = "; ".join(f"{name} {value}" for name, value in words if name not in {"corpus", "recipe hash"})
+    caption = f"{text}. Circles: atoms that are visible."
+    report.add("Simulated corpus", contact_sheet(corpus, 8), caption)
+    report.add("From signal to image", _dose_series(corpus), "One image at rising dose; left, noise-free.")
+
+
+def _train(corpus: Path, run: Path, training: SACCNNRecipe, quiet: bool) -> tuple[Path, ThresholdCalibration]:
+    """Train, or go on with a training that was stopped; return the weights and how they were calibrated."""
+    weights = run / "sac-cnn.safetensors"
+    if not weights.exists():
+        resume = (run / "checkpoints" / "last.ckpt").exists()
+        if not resume and run.exists():
+            shutil.rmtree(run)  # stopped before the first epoch had ended
+        fit(training, [corpus], run, RunOptions(resume, num_workers=0, quiet=quiet))
+    return weights, calibrate_threshold(weights, [corpus], quiet=quiet)
 
 
 def _detect_unseen(
-    recipe: SimulationRecipe, index: int, model: object, card: object, visible: Visible, folder: Path
+    recipe: SimulationRecipe, index: int, model: torch.nn.Module, card: Card, folder: Path
 ) -> Detection:
     """Simulate an image from another seed, detect on it, and write truth and result as CSV."""
     sample = simulate_sample(recipe, index)
     recording = record(sample, recipe.degradation, recipe.rng(index, Stage.DEGRADATION))
-    counted, _ = visible_atoms(recording.labels, visible)
+    counted, _ = visible_atoms(recording.labels, card.visible)
     name = f"unseen-{index:03d}"
     micrograph = Micrograph(recording.image[0], recipe.scan.sampling, "HAADF", name)
-    detection = detect_atoms(micrograph, model, card)  # type: ignore[arg-type]
+    detection = detect_atoms(micrograph, model, card)
     for part in ("found", "truth"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     detection.atoms.to_csv(folder / "found" / f"{name}.csv", micrograph.sampling)
@@ -148,8 +147,8 @@ def _detect_unseen(
     return detection
 
 
-def _real_images(model: object, card: object, out: Path, report: "Report", quiet: bool) -> None:
-    """Detect and score on the reference data, where it is."""
+def _real_images(model: torch.nn.Module, card: Card, out: Path, report: Report, quiet: bool) -> None:
+    """Detect and score on the reference data, if the environment names its folder."""
     folder = os.environ.get("STEMFORGE_DATA_DIR")
     images = sorted(Path(folder, "pt-nc", "images").glob("*.tif")) if folder else []
     if not images:
@@ -159,7 +158,7 @@ def _real_images(model: object, card: object, out: Path, report: "Report", quiet
         found = out / "real"
         found.mkdir(exist_ok=True)
         for path in images:
-            detection = detect_atoms(read_micrograph(path), model, card)  # type: ignore[arg-type]
+            detection = detect_atoms(read_micrograph(path), model, card)
             detection.atoms.to_csv(found / f"{path.stem}.csv", detection.micrograph.sampling)
             if path == images[0]:
                 report.add(
@@ -198,65 +197,15 @@ def _training_figure(run: Path, calibration: ThresholdCalibration) -> Figure:
     table = np.genfromtxt(run / "logs" / "csv" / "metrics.csv", delimiter=",", names=True)
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for part, colour in (("train", "#4477aa"), ("validation", "#ee6677")):
+    for part, colour in (("train", BLUE), ("validation", VERMILION)):
         values = np.atleast_1d(table[f"{part}_loss"])
-        there = np.isfinite(values)
-        left.plot(
-            np.atleast_1d(table["epoch"])[there], values[there], "o-", color=colour, label=part, markersize=3
-        )
+        known = np.isfinite(values)
+        epochs = np.atleast_1d(table["epoch"])[known]
+        left.plot(epochs, values[known], "o-", color=colour, label=part, markersize=3)
     left.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
     left.legend(frameon=False)
-    right.errorbar(
-        calibration.thresholds,
-        calibration.f1_mean,
-        calibration.f1_sd,
-        fmt="o-",
-        color="#228833",
-        markersize=3,
-    )
+    curve = calibration.thresholds, calibration.f1_mean, calibration.f1_sd
+    right.errorbar(*curve, fmt="o-", color=GREEN, markersize=3)
     right.axvline(calibration.best, color="0.6", linestyle="--")
     right.set(xlabel="threshold", ylabel="F1 (mean ± sd)", ylim=(0, 1), title=f"best at {calibration.best:g}")
     return figure
-
-
-class Report:
-    """A self-contained HTML page: pictures, captions, times and scores in the order they were made."""
-
-    def __init__(self) -> None:
-        self.figures: list[dict[str, str]] = []
-        self.seconds: dict[str, float] = {}
-        self.scores: list[str] = []
-        self.notes: list[str] = []
-
-    @contextmanager
-    def stage(self, name: str):  # type: ignore[no-untyped-def]
-        """Measure how long a stage takes."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - start
-
-    def add(self, title: str, figure: Figure, caption: str) -> None:
-        """Add a picture."""
-        stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=90)
-        picture = base64.b64encode(stream.getvalue()).decode()
-        self.figures.append({"title": title, "caption": caption, "png": picture})
-
-    def score(self, what: str, evaluation: object) -> None:
-        """Add the mean scores of an evaluation."""
-        summary = evaluation.summary["box21_iou0.5"]  # type: ignore[attr-defined]
-        mean, sd = summary.mean, summary.sd
-        self.scores.append(
-            f"{what}: F1 {mean['f1']:.3f} ± {sd['f1'] or 0:.3f}, precision {mean['precision']:.3f}, recall "
-            f"{mean['recall']:.3f} ({summary.images} images)"
-        )
-
-    def note(self, text: str) -> None:
-        """Add a remark."""
-        self.notes.append(text)
-
-    def write(self, path: Path) -> None:
-        """Write the page."""
-        environment = jinja2.Environment(loader=jinja2.PackageLoader("stemforge.evaluate"), autoescape=True)
-        page = environment.get_template("report.html").render(report=self, version=stemforge.__version__)
-        path.write_text(page, encoding="utf-8")

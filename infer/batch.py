@@ -10,7 +10,6 @@ from stemforge.console import console, progress, say
 from stemforge.errors import InputError
 from stemforge.files import write_json
 from stemforge.micrograph.image import Micrograph
-from stemforge.micrograph.readers import read_micrograph, read_stack
 from stemforge.options import Reading
 
 
@@ -129,7 +128,7 @@ class Batch:
         with progress(title, len(self.images), "images", self.quiet) as advance:
             for path in self.images:
                 try:
-                    for micrograph in self._read(path):
+                    for micrograph in self.reading.read(path):
                         found += work(micrograph)
                 except InputError as error:
                     failed.append(str(error))
@@ -143,11 +142,6 @@ class Batch:
         done = len(self.images) - len(failed)
         say(f"{self.out}: {found} {noun} on {done} of {len(self.images)} images")
         return Outcome(len(self.images), found, tuple(failed))
-
-    def _read(self, path: Path) -> list[Micrograph]:
-        if self.reading.stack:
-            return read_stack(path, sampling=self.reading.sampling)
-        return [read_micrograph(path, sampling=self.reading.sampling, frame=self.reading.frame)]
 
     def path(self, micrograph: Micrograph, ending: str) -> Path:
         """Return the file of one result; makes the folder."""

@@ -1,10 +1,11 @@
 # ruff: noqa: TID252 - lazy_loader reads this stub and wants relative imports
 __version__: str
 
+from .corpus.ingest import ingest_images as ingest_images
 from .corpus.merge import merge_corpora as merge_corpora
 from .corpus.reader import Corpus as Corpus
 from .corpus.sample import Sample as Sample, Structure as Structure
-from .corpus.verify import Fault as Fault, verify_corpus as verify_corpus
+from .corpus.verify import Fault as Fault, remove_damaged as remove_damaged, verify_corpus as verify_corpus
 from .corpus.writer import CorpusWriter as CorpusWriter
 from .errors import (
     AnnotationsError as AnnotationsError,

@@ -7,99 +7,68 @@ from cyclopts import App, CycloptsError
 from stemforge.console import console
 from stemforge.errors import InputError, UnfinishedError
 
+GROUPS = {
+    "infer": "Find things in real micrographs.",
+    "evaluate": "Score what was found.",
+}
 # Commands are named by import string: `stemforge --help` imports none of them, and nothing on the ground floor
 # imports upward.
-app = App(
-    name="stemforge",
-    help="Labelled STEM images from physics, and detectors of single atoms trained on them.",
-    help_format="markdown",
-)
-app.command(
-    "stemforge.evaluate.quickstart:quickstart",
-    name="quickstart",
-    help="Simulate, train, detect and score on a small scale, with a report.",
-)
-app.command(
-    "stemforge.simulate.command:simulate", name="simulate", help="Make a labelled corpus from a recipe."
-)
-app.command(
-    "stemforge.simulate.command:plan",
-    name="plan",
-    help="Say what a corpus will take before it is made: engine, error, time, memory, disk.",
-)
-app.command(
-    "stemforge.evaluate.priors_command:calibrate",
-    name="calibrate",
-    help="Set a recipe's priors from unlabelled micrographs.",
-)
-app.command(
-    "stemforge.evaluate.priors_command:compare",
-    name="compare",
-    help="Measure how far real micrographs and a simulated corpus are apart.",
-)
-app.command("stemforge.corpus.ingest:command", name="ingest", help="Make a corpus of real labelled images.")
-app.command(
-    "stemforge.corpus.verify:command", name="verify", help="Check every byte of a corpus, and what it lacks."
-)
-app.command(
-    "stemforge.simulate.command:export",
-    name="export",
-    help="Write a corpus for other programs: COCO, TIFF, extended XYZ, HyperSpy.",
-)
-app.command(
-    "stemforge.evaluate.corpora.inspection:inspect",
-    name="inspect",
-    help="Show what is in a corpus or a micrograph.",
-)
-app.command("stemforge.train.command:train", name="train", help="Train a network on corpora.")
-infer = App(name="infer", help="Find things in real micrographs.")
-infer.command("stemforge.infer.command:atoms", name="atoms", help="Find single atoms.")
-infer.command(
-    "stemforge.infer.command:restore",
-    name="restore",
-    help="Take the noise off low-dose images with DIVAESR.",
-)
-infer.command("stemforge.infer.command:molecules", name="molecules", help="Find molecules.")
-infer.command(
-    "stemforge.infer.command:lattice",
-    name="lattice",
-    help="Find pixel size, rotation and origin of a crystal from its lattice.",
-)
-evaluate = App(name="evaluate", help="Score what was found.")
-evaluate.command(
-    "stemforge.evaluate.command:atoms", name="atoms", help="Score detected atoms against labels."
-)
-evaluate.command(
-    "stemforge.evaluate.command:threshold",
-    name="threshold",
-    help="Choose a detector's threshold on images that it was not trained on.",
-)
-evaluate.command(
-    "stemforge.evaluate.command:molecules", name="molecules", help="Score detected molecules against labels."
-)
-evaluate.command(
-    "stemforge.evaluate.command:framework",
-    name="framework",
-    help="Score raw and restored crystal images by the framework's own atom columns.",
-)
-app.command(
-    "stemforge.evaluate.sweep_command:sweep",
-    name="sweep",
-    help="Score a trained model over the electron dose.",
-)
-for group in (infer, evaluate):
-    app.command(group)
+COMMANDS = (
+    ("quickstart", "stemforge.evaluate.command:quickstart",
+     "Simulate, train, detect and score on a small scale, with a report."),
+    ("simulate", "stemforge.simulate.command:simulate", "Make a labelled corpus from a recipe."),
+    ("plan", "stemforge.simulate.command:plan",
+     "Say what a corpus will take before it is made: engine, error, time, memory, disk."),
+    ("calibrate", "stemforge.evaluate.command:calibrate", "Set a recipe's priors from unlabelled micrographs."),
+    ("compare", "stemforge.evaluate.command:compare",
+     "Measure how much real micrographs and a simulated corpus differ."),
+    ("ingest", "stemforge.command:ingest", "Make a corpus of real labelled images."),
+    ("verify", "stemforge.command:verify", "Check every byte of a corpus, and what it lacks."),
+    ("export", "stemforge.simulate.command:export",
+     "Write a corpus for other programs: COCO, TIFF, extended XYZ, HyperSpy."),
+    ("inspect", "stemforge.evaluate.command:inspect", "Show what is in a corpus or a micrograph."),
+    ("train", "stemforge.train.command:train", "Train a network on corpora."),
+    ("infer atoms", "stemforge.infer.command:atoms", "Find single atoms."),
+    ("infer restore", "stemforge.infer.command:restore",
+     "Take the noise off low-dose images with DIVAESR."),
+    ("infer molecules", "stemforge.infer.command:molecules", "Find molecules."),
+    ("infer lattice", "stemforge.infer.command:lattice",
+     "Find pixel size, rotation and origin of a crystal from its lattice."),
+    ("evaluate atoms", "stemforge.evaluate.command:atoms", "Score detected atoms against labels."),
+    ("evaluate threshold", "stemforge.evaluate.command:threshold",
+     "Choose a detector's threshold on images that it was not trained on."),
+    ("evaluate molecules", "stemforge.evaluate.command:molecules", "Score detected molecules against labels."),
+    ("evaluate framework", "stemforge.evaluate.command:framework",
+     "Score raw and restored crystal images by the atom columns of the framework."),
+    ("sweep", "stemforge.evaluate.command:sweep", "Score a trained model over the electron dose."),
+)  # fmt: skip
+
+
+def _mounted() -> App:
+    """Return the command line with every command."""
+    text = "Labelled STEM images from physics, and detectors of single atoms trained on them."
+    app = App(name="stemforge", help=text, help_format="markdown")
+    groups = {name: App(name=name, help=text) for name, text in GROUPS.items()}
+    for words, function, text in COMMANDS:
+        *group, name = words.split()
+        (groups[group[0]] if group else app).command(function, name=name, help=text)
+    for group_app in groups.values():
+        app.command(group_app)
+    return app
+
+
+app = _mounted()
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
-    0: done. 1: a batch went on past images that failed. 2: bad input, said in one message before work started.
+    0: done. 1: a batch went on past images that failed. 2: bad input, refused with one message before work started.
     """
     try:
         code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
-        return 2  # cyclopts has said what is wrong
+        return 2  # cyclopts has printed what is wrong
     except InputError as error:
         console.print(f"[bold red]stemforge:[/] {_escaped(str(error))}", soft_wrap=True, highlight=False)
         return 2

@@ -1,14 +1,22 @@
 """Options that many commands share, each with one name, type and explanation; and fields of a recipe as options."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
 from cyclopts import Parameter
 
 from stemforge.errors import InputError, RecipeError
+
+if TYPE_CHECKING:
+    from stemforge.micrograph.image import Micrograph
+
+PICTURES = (".png", ".pdf", ".svg", ".jpg")
+"""Endings of the files into which a figure can be drawn."""
 
 Images = Annotated[list[Path], Parameter(negative=())]
 """Image files, one after another."""
@@ -55,6 +63,15 @@ class Reading:
         if self.stack and self.frame is not None:
             raise InputError("give either --frame or --stack")
 
+    def read(self, path: Path) -> "list[Micrograph]":
+        """Return the micrograph of an image file, or one for each frame of a stack."""
+        from stemforge.micrograph.readers import read_micrograph, read_stack
+
+        with named_as_options("frame", "sampling"):
+            if self.stack:
+                return read_stack(path, sampling=self.sampling)
+            return [read_micrograph(path, sampling=self.sampling, frame=self.frame)]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -72,9 +89,16 @@ class Output:
     out: Path | None = None
     overwrite: bool = False
 
-    def folder(self, name: str) -> Path:
-        """Return the folder; ``name`` is what it is called by default."""
-        return Path(name) if self.out is None else self.out
+    def folder(self, name: str, results: Sequence[str] = ()) -> Path:
+        """Return the folder, ``name`` by default; refuse it where it holds some of ``results`` already."""
+        folder = Path(name) if self.out is None else self.out
+        check_folder(folder, "--out")
+        found = [result for result in results if (folder / result).exists()]
+        if found and not self.overwrite:
+            raise InputError(
+                f"--out {folder}: already holds {', '.join(found)}; choose another folder or say --overwrite"
+            )
+        return folder
 
 
 @Parameter(name="*")
@@ -102,6 +126,58 @@ class Device:
                 f"--device {self.device}: cannot be used here ({reason}); cpu always works"
             ) from error
         return self.device
+
+
+def check_folder(path: Path, option: str) -> None:
+    """Refuse a folder for results that is a file."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{option} {path}: is a file, expected a folder")
+
+
+def check_file(path: Path, option: str, endings: Sequence[str] = (), *, overwrite: bool = True) -> None:
+    """Refuse, before any work, a file for results that cannot be written, or would replace another one.
+
+    Parameters
+    ----------
+    path
+        The file.
+    option
+        Names it in messages, such as ``--figure``.
+    endings
+        Those that its name may have; any by default.
+    overwrite
+        Whether it may replace a file.
+    """
+    if path.is_dir():
+        raise InputError(f"{option} {path}: is a folder, expected a file name")
+    if endings and path.suffix.lower() not in endings:
+        raise InputError(f"{option} {path}: must end in {', '.join(endings)}, not '{path.suffix}'")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
+    if path.exists() and not overwrite:
+        raise InputError(f"{option} {path}: exists already; choose another file or say --overwrite")
+
+
+@contextmanager
+def named_as_options(*names: str) -> Iterator[None]:
+    """Write arguments as options in errors: a name at the beginning, or alone in brackets.
+
+    Examples
+    --------
+    >>> with named_as_options("max_false", "control"):
+    ...     raise InputError("max_false must be positive; give images without atoms (control)")
+    Traceback (most recent call last):
+    stemforge.errors.InputError: --max-false must be positive; give images without atoms (--control)
+    """
+    try:
+        yield
+    except InputError as error:
+        listed = "|".join(names)
+        pattern = rf"^(?:{listed})\b|(?<=\()(?:{listed})(?=\))"
+        message = re.sub(pattern, lambda name: f"--{name[0].replace('_', '-')}", str(error))
+        if message == str(error):
+            raise
+        raise type(error)(message) from error
 
 
 def parse_overrides(tokens: Sequence[str]) -> dict[str, Any]:
@@ -139,7 +215,7 @@ def parse_overrides(tokens: Sequence[str]) -> dict[str, Any]:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise RecipeError(f"'{word}': '{text}' is no YAML value") from error
-        # YAML 1.1 reads 1e4 as text; nobody who types it means that.
+        # YAML 1.1 reads 1e4 as text; a number is meant.
         values[name.replace("-", "_")] = _number(value) if isinstance(value, str) else value
     return values
 

@@ -53,7 +53,7 @@ def threshold_curve(
     truth
         (x, y) [px] of each image's atoms, each of shape (m, 2).
     thresholds
-        Where to evaluate. By default up to 101 values, the lowest score and from there midway between
+        Where to evaluate. By default up to 101 values, the lowest score and above it midway between
         neighbouring ones, so that rounding of a score cannot move a prediction across.
     match
         Criterion, as in :func:`score_atoms`.
@@ -71,7 +71,7 @@ def threshold_curve(
     Notes
     -----
     Points are taken as they are. A detector that is run again at another threshold may also split or merge
-    neighbouring spots; that is not seen here, nor are points below the threshold it was run with.
+    neighbouring spots; these curves show neither that nor points below the threshold it was run with.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def best_threshold(curve: ThresholdCurve, by: Literal["f1_mean", "f1"] = "f1_mea
 
 def _default_thresholds(scores: NDArray[np.float64], most: int = 101) -> NDArray[np.float64]:
     if not len(scores):
-        raise InputError("scores: there is not one prediction on any image, so no threshold to follow")
+        raise InputError("scores: no image has a prediction, so there is no threshold to follow")
     ranked = np.sort(scores)
     levels, first = np.unique(ranked, return_index=True)
     between = np.concatenate([levels[:1], (levels[1:] + levels[:-1]) / 2])

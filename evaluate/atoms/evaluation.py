@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from stemforge.errors import InputError
 from stemforge.evaluate.atoms.curves import ThresholdCurve, threshold_curve
 from stemforge.evaluate.atoms.matching import Matcher, match_boxes, match_distance
-from stemforge.evaluate.atoms.result import AtomEvaluation, ImageEvaluation
+from stemforge.evaluate.atoms.result import AtomEvaluation
 from stemforge.evaluate.atoms.scores import Summary, score_atoms, summarise
 from stemforge.evaluate.pairing import Table, pair_images, read_points
 from stemforge.micrograph.annotations import Annotations
@@ -49,7 +49,7 @@ def evaluate_atoms(
         Leave predictions without truth out instead of refusing them.
     select
         Takes the labels of an image, returns a boolean mask of shape (m,): what counts as an atom. The
-        labels of a simulated corpus hold atoms that nobody could see. By default all count.
+        labels of a simulated corpus also hold atoms that are not visible. By default all count.
 
     Returns
     -------
@@ -75,23 +75,11 @@ def evaluate_atoms(
     >>> {name: round(summary.mean["f1"], 3) for name, summary in result.summary.items()}
     {'box21_iou0.5': 0.667, '0.5 Å': 0.0, '1 Å': 0.667, '2 Å': 0.667}
     """
-    for name, values in (("sampling", [sampling]), ("tolerances", tolerances)):
-        for value in values:
-            if value is not None and not (np.isfinite(value) and value > 0):
-                raise InputError(f"{name} must be a positive length [Å], not {value}")
-    if threshold is not None and not np.isfinite(threshold):
-        raise InputError(f"threshold must be a finite number, not {threshold}")
-    found, known = read_points(pred, "--pred"), read_points(truth, "--truth")
+    _check_numbers(sampling, tolerances, threshold)
+    found, known = read_points(pred, "pred"), read_points(truth, "truth")
     pairs = pair_images(found, known, unlabelled)
     tables = [(found[name], _selected(known[other], select)) for name, other in pairs.items()]
-    scored = all("score" in table.points.columns for table, _ in tables)
-    if threshold is not None and not scored:
-        bad = next(table.source for table, _ in tables if "score" not in table.points.columns)
-        raise InputError(f"{bad}: has no column 'score', so threshold={threshold:g} cannot be applied")
-    for table, _ in tables:
-        if scored and not np.all(np.isfinite(table.points["score"])):
-            raise InputError(f"{table.source}: column score holds cells that are empty or not finite")
-
+    scored = _are_scored(tables, threshold)
     scales = [sampling or table.sampling or labels.sampling for table, labels in tables]
     criteria: dict[str, float | None] = {PUBLISHED: None} | {f"{t:g} Å": t for t in tolerances}
     images = []
@@ -121,6 +109,27 @@ def evaluate_atoms(
 _Pairs = Sequence[tuple[Table, Table]]
 
 
+def _check_numbers(sampling: float | None, tolerances: Sequence[float], threshold: float | None) -> None:
+    for name, values in (("sampling", [sampling]), ("tolerances", tolerances)):
+        for value in values:
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise InputError(f"{name} must be a positive length [Å], not {value}")
+    if threshold is not None and not np.isfinite(threshold):
+        raise InputError(f"threshold must be a finite number, not {threshold}")
+
+
+def _are_scored(tables: _Pairs, threshold: float | None) -> bool:
+    """Say whether all predictions have scores; refuse scores that are not finite, or missing for a threshold."""
+    scored = all("score" in table.points.columns for table, _ in tables)
+    if threshold is not None and not scored:
+        bad = next(table.source for table, _ in tables if "score" not in table.points.columns)
+        raise InputError(f"{bad}: has no column 'score', so threshold={threshold:g} cannot be applied")
+    for table, _ in tables:
+        if scored and not np.all(np.isfinite(table.points["score"])):
+            raise InputError(f"{table.source}: column score holds cells that are empty or not finite")
+    return scored
+
+
 def _selected(table: Table, select: Callable[[Annotations], ArrayLike] | None) -> Table:
     if select is None:
         return table
@@ -133,7 +142,7 @@ def _selected(table: Table, select: Callable[[Annotations], ArrayLike] | None) -
 def _scale(table: Table, labels: Table, scale: float | None) -> float | None:
     """Pixel size to match with: where one side has no points nothing can match, and any will do.
 
-    An empty table says nothing of the calibration; it must not take the scores in Å from all the others.
+    An empty table carries no calibration; the others keep their scores in Å.
     """
     return scale or (1.0 if not (len(table.points) and len(labels.points)) else None)
 
@@ -161,19 +170,15 @@ def _notes(tables: _Pairs, scales: Sequence[float | None], scored: bool) -> tupl
     notes = []
     if bare:
         names = ", ".join(bare[:5]) + (f" and {len(bare) - 5} more" if len(bare) > 5 else "")
-        notes.append(
-            f"No pixel size for {names}: criteria in Å are not reported. Give one with sampling (--sampling)."
-        )
+        notes.append(f"No pixel size for {names}: criteria in Å are not reported; sampling gives one.")
     lowest = [float(np.min(table.points["score"])) for table, _ in tables if scored and len(table.points)]
     if not scored:
-        notes.append(
-            "Not every table of predictions has a column 'score': there are no curves over the threshold."
-        )
+        notes.append("Not every table of predictions has a column 'score': no curves over the threshold.")
     elif lowest:
         notes.append(
             f"The lowest score in the tables is {min(lowest):.4g}. Points below the detector's own threshold "
-            "are not in them: the curves begin there, and a better threshold may lie lower."
+            "are not in them: the curves begin at that score, and a better threshold may lie lower."
         )
     else:
-        notes.append("Not one atom was predicted on any image: there are no curves over the threshold.")
+        notes.append("Not one atom was predicted on any image: no curves over the threshold.")
     return tuple(notes)

@@ -30,9 +30,9 @@ def bandwidth(
     ndarray
         One value an atom.
     """
-    q, seen = detectability_spectrum(labels, dose, source_size, texture)
+    q, spectrum = detectability_spectrum(labels, dose, source_size, texture)
     square = (2 * np.pi * q) ** 2 / 2  # of one of two axes
-    return np.sqrt(np.trapezoid(square * seen, q, axis=1) / np.trapezoid(seen, q, axis=1))
+    return np.sqrt(np.trapezoid(square * spectrum, q, axis=1) / np.trapezoid(spectrum, q, axis=1))
 
 
 def localisation_bound(

@@ -1,8 +1,7 @@
-"""What an evaluation of detected atoms says, and its forms on disk: JSON, CSV, figure."""
+"""The result of an evaluation of detected atoms, and its forms: JSON, CSV, figure, table."""
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,40 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stemforge.errors import InputError
 from stemforge.evaluate.atoms.curves import ThresholdCurve, best_threshold
-from stemforge.evaluate.atoms.scores import AtomScore, Summary
+from stemforge.evaluate.atoms.scores import AtomScore, ImageEvaluation, Summary
+from stemforge.files import plain, write_json, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from rich.table import Table
 
 SCHEMA = 1
 """Version of the JSON layout."""
-
-
-@dataclass(frozen=True)
-class ImageEvaluation:
-    """Scores of one image.
-
-    Parameters
-    ----------
-    name, truth
-        Names of the predicted image and of its truth.
-    sampling
-        Pixel size [Å], or None where nothing tells it.
-    scores
-        Score by name of the criterion; None where a criterion in Å meets an image without calibration.
-    distances
-        Distances of the pairs matched by the published criterion [px], shape (m,).
-    """
-
-    name: str
-    truth: str
-    sampling: float | None
-    scores: Mapping[str, AtomScore | None]
-    distances: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -64,7 +40,7 @@ class AtomEvaluation:
         Scores over the threshold by name of the criterion, of all predictions in the tables; empty where
         the tables hold no scores.
     notes
-        What a reader of the figures must know: missing calibration, missing scores, where curves begin.
+        Remarks for the reader: missing calibration, missing scores, where curves begin.
     """
 
     pred: str
@@ -75,7 +51,7 @@ class AtomEvaluation:
     curves: Mapping[str, ThresholdCurve]
     notes: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values; what is not known is None, so that strict JSON can hold it."""
         return {
             "schema": SCHEMA,
@@ -84,13 +60,13 @@ class AtomEvaluation:
             "truth": self.truth,
             "criteria": list(self.summary),
             "threshold": self.threshold,
-            "summary": {name: s.as_dict() if s else None for name, s in self.summary.items()},
+            "summary": {name: s.to_dict() if s else None for name, s in self.summary.items()},
             "images": [
                 {
                     "name": image.name,
                     "truth": image.truth,
                     "sampling_angstrom": image.sampling,
-                    "scores": {name: s.as_dict() if s else None for name, s in image.scores.items()},
+                    "scores": {name: s.to_dict() if s else None for name, s in image.scores.items()},
                 }
                 for image in self.images
             ],
@@ -100,50 +76,40 @@ class AtomEvaluation:
 
     def to_json(self, path: str | Path) -> None:
         """Write everything as strict JSON: no NaN, null where something is not known."""
-        _replace(path, json.dumps(self.as_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+        write_json(path, self.to_dict())
 
     def to_csv(self, path: str | Path) -> None:
         """Write one row per image and criterion; cells are empty where something is not known."""
         text = io.StringIO()
-        fields = ["image", "truth_image", "criterion", "sampling_angstrom", *AtomScore(0, 0, 0).as_dict()]
+        fields = ["image", "truth_image", "criterion", "sampling_angstrom", *AtomScore(0, 0, 0).to_dict()]
         writer = csv.DictWriter(text, fields, lineterminator="\n")
         writer.writeheader()
         for image in self.images:
             for name, score in image.scores.items():
                 known = {"image": image.name, "truth_image": image.truth, "criterion": name}
                 writer.writerow(
-                    {**known, "sampling_angstrom": image.sampling, **(score.as_dict() if score else {})}
+                    {**known, "sampling_angstrom": image.sampling, **(score.to_dict() if score else {})}
                 )
-        _replace(path, text.getvalue())
+        write_text(path, text.getvalue())
 
     def figure(self) -> "Figure":
-        """Draw F1 per image, curves over the threshold and localisation errors; see ``atoms_figure``."""
-        from stemforge.evaluate.atoms.figure import draw
+        """Draw F1 per image, curves over the threshold and localisation errors."""
+        from stemforge.evaluate.atoms.figure import draw_evaluation
 
-        return draw(self)
+        return draw_evaluation(self.images, self.summary, self.curves, self.threshold)
+
+    def table(self) -> "Table":
+        """Lay out one row an image, then mean, sd and pooled values, for a terminal."""
+        from stemforge.evaluate.atoms.table import evaluation_table
+
+        return evaluation_table(self.images, self.summary)
 
 
 def _curve_dict(curve: ThresholdCurve | None) -> dict[str, Any] | None:
     if curve is None:
         return None
     columns = ("thresholds", "precision", "recall", "f1", "f1_mean", "f1_sd")
-    values = {name: [_plain(v) for v in getattr(curve, name)] for name in columns}
+    values = {name: plain(getattr(curve, name)) for name in columns}
     best = best_threshold(curve)
     at = int(np.flatnonzero(curve.thresholds == best)[0])
     return values | {"best": {"threshold": best, **{n: values[n][at] for n in columns[1:]}}}
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _replace(path: str | Path, text: str) -> None:
-    """Write a file so that it is there whole or as it was before."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error

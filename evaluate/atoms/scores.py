@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from stemforge.errors import InputError
 from stemforge.evaluate.atoms.matching import Matcher, match_boxes
@@ -65,10 +65,33 @@ class AtomScore:
         total = self.predicted + self.truth
         return 2 * self.true_positives / total if total else 1.0
 
-    def as_dict(self) -> dict[str, float | int | None]:
+    def to_dict(self) -> dict[str, float | int | None]:
         """Return counts and measures as plain values, ready for JSON."""
         names = ("predicted", "truth", "true_positives", "false_positives", "false_negatives", *_MEASURES)
         return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class ImageEvaluation:
+    """Scores of one image.
+
+    Parameters
+    ----------
+    name, truth
+        Names of the predicted image and of its truth.
+    sampling
+        Pixel size [Å], or None where it is not known.
+    scores
+        Score by name of the criterion; None where a criterion in Å meets an image without calibration.
+    distances
+        Distances of the pairs matched by the published criterion [px], shape (m,).
+    """
+
+    name: str
+    truth: str
+    sampling: float | None
+    scores: Mapping[str, AtomScore | None]
+    distances: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -92,14 +115,26 @@ class Summary:
     sd: Mapping[str, float | None]
     pooled: AtomScore
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain values, ready for JSON."""
         return {
             "images": self.images,
             "mean": dict(self.mean),
             "sd": dict(self.sd),
-            "pooled": self.pooled.as_dict(),
+            "pooled": self.pooled.to_dict(),
         }
+
+
+def format_score(mean: float | None, sd: float | None = None) -> str:
+    """Write a score, or a mean ± its standard deviation; a dash where it is not known.
+
+    Examples
+    --------
+    >>> format_score(0.5), format_score(0.5, 0.25), format_score(None)
+    ('0.500', '0.500 ± 0.250', '–')
+    """
+    text = "–" if mean is None else f"{mean:.3f}"
+    return text if sd is None else f"{text} ± {sd:.3f}"
 
 
 def score_atoms(
@@ -150,7 +185,7 @@ def summarise(scores: Sequence[AtomScore]) -> Summary:
     Returns
     -------
     Summary
-        See there for the conventions.
+        Mean, standard deviation and pooled score.
 
     Examples
     --------
@@ -159,7 +194,7 @@ def summarise(scores: Sequence[AtomScore]) -> Summary:
     (0.625, 0.177, 0.667)
     """
     if not scores:
-        raise InputError("scores: there are none to summarise; give the score of at least one image")
+        raise InputError("scores must hold the score of at least one image")
     mean: dict[str, float | None] = {}
     sd: dict[str, float | None] = {}
     for name in _MEASURES:

@@ -1,5 +1,7 @@
 """Inspection: what is in a corpus or a micrograph, in words and as a picture."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,66 +10,68 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from stemforge.colours import BLUE, ORANGE
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
-from stemforge.errors import InputError
 from stemforge.evaluate.corpora.statistics import CorpusStatistics, draw_histograms
 from stemforge.infer.drawing import COLOURS, draw_micrograph
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
-from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
+from stemforge.simulate.recording.record import Recording, corpus_degradation, record, recording_rng
 from stemforge.train import Visible
 from stemforge.train.labelled import visible_atoms
 
-_FIGURES = (".png", ".pdf", ".svg", ".jpg")
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is in a corpus or a micrograph.
+
+    Parameters
+    ----------
+    content
+        The corpus or the micrograph.
+    words
+        What is in it, as text by heading.
+    statistics
+        Of the corpus; None for a micrograph.
+    """
+
+    content: Corpus | Micrograph
+    words: Mapping[str, str]
+    statistics: CorpusStatistics | None = None
+
+    def lines(self) -> list[str]:
+        """Return heading and text of each fact as a line."""
+        return [f"{heading:<14} {text}" for heading, text in self.words.items()]
+
+    def figure(self) -> Figure:
+        """Draw a contact sheet of the corpus with histograms, or the micrograph with its histogram."""
+        if isinstance(self.content, Micrograph):
+            return draw_histogram(self.content)
+        return draw_corpus(self.content, self.statistics)
 
 
-def inspect(
-    path: Path, /, *, out: Path | None = None, frame: int | None = None, overwrite: bool = False
-) -> None:
-    """Show what is in a corpus or a micrograph.
+def inspect(path: str | Path, *, frame: int | None = None) -> Inspection:
+    """Look at what is in a corpus or a micrograph.
 
     Parameters
     ----------
     path
         Folder of a corpus, or an image file.
-    out
-        Draw a contact sheet of the corpus with histograms, or the micrograph with its own, into this picture.
     frame
-        Which frame of a stack to look at.
-    overwrite
-        Replace a picture that is already there.
-    """
-    from rich.console import Console
+        Which frame of a stack to look at, counted from 0.
 
-    if out is not None:
-        _check_out(out, path, overwrite)
-    if path.is_dir():
+    Raises
+    ------
+    InputError
+        Neither a corpus nor an image that can be read.
+    """
+    if Path(path).is_dir():
         corpus = Corpus(path)
         statistics = CorpusStatistics.of(corpus)
-        lines = describe_corpus(corpus, statistics)
-        figure = draw_corpus(corpus, statistics) if out else None
-    else:
-        micrograph = read_micrograph(path, frame=frame)
-        lines, figure = describe_micrograph(micrograph), draw_histogram(micrograph) if out else None
-    console = Console()
-    for name, value in lines.items():
-        console.print(f"{name:<14} {value}", highlight=False, soft_wrap=True)
-    if out is not None and figure is not None:
-        figure.savefig(out, dpi=110)
-        console.print(f"{'picture':<14} {out}", highlight=False, soft_wrap=True)
-
-
-def _check_out(out: Path, path: Path, overwrite: bool) -> None:
-    """Refuse, before any work, a picture that cannot be written or would replace something."""
-    if not out.absolute().parent.is_dir():
-        raise InputError(f"--out {out}: the folder {out.parent} does not exist; make it first")
-    if out.suffix.lower() not in _FIGURES or out.is_dir():
-        raise InputError(f"--out {out}: expected the name of a picture that ends in {', '.join(_FIGURES)}")
-    if out.resolve() == path.resolve():
-        raise InputError(f"--out {out}: is the micrograph itself; choose another file")
-    if out.exists() and not overwrite:
-        raise InputError(f"--out {out}: is already there; choose another file or say --overwrite")
+        return Inspection(corpus, describe_corpus(corpus, statistics), statistics)
+    micrograph = read_micrograph(path, frame=frame)
+    return Inspection(micrograph, describe_micrograph(micrograph))
 
 
 def describe_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None) -> dict[str, str]:
@@ -85,7 +89,7 @@ def describe_micrograph(micrograph: Micrograph) -> dict[str, str]:
     image = micrograph.image
     lines = {"micrograph": micrograph.name, "size": f"{image.shape[1]} × {image.shape[0]} pixels"}
     if micrograph.sampling is None:
-        lines["pixel size"] = "not in the file; give it with --sampling where a command needs it"
+        lines["pixel size"] = "not in the file; commands that need it take it as --sampling"
     else:
         height, width = (n * micrograph.sampling / 10 for n in image.shape)
         lines["pixel size"] = f"{micrograph.sampling:.4g} Å ({width:.2f} × {height:.2f} nm)"
@@ -124,40 +128,43 @@ def _grid(samples: int, most: int) -> tuple[int, int]:
 def _draw_sheet(figure: Any, corpus: Corpus, most: int) -> None:
     """Draw the contact sheet into a figure, or a part of one."""
     columns, rows = _grid(len(corpus), most)
-    chosen = np.unique(np.linspace(0, len(corpus) - 1, min(most, len(corpus))).astype(int))
+    chosen = corpus.evenly(most)
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axes in grid[len(chosen) :]:
         axes.set_axis_off()
-    for axes, index in zip(grid, chosen, strict=False):
-        sample = corpus[int(index)]
+    for axes, sample in zip(grid, chosen, strict=False):
         if sample.labels.boxes is not None:
             _draw_molecules(axes, corpus, sample)
             continue
-        micrograph, visible, faint = as_recorded(corpus, sample)
+        micrograph, visible, faint = recorded_image(corpus, sample)
         draw_micrograph(axes, micrograph)
-        axes.scatter(*visible.T, s=36, facecolors="none", edgecolors="#ffb000", linewidths=0.9)
+        axes.scatter(*visible.T, s=36, facecolors="none", edgecolors=ORANGE, linewidths=0.9)
         axes.set_title(f"{micrograph.name}: {len(visible)} visible, {len(faint)} faint", fontsize=8)
 
 
 def _draw_molecules(axes: Axes, corpus: Corpus, sample: Sample) -> None:
     """Draw a sample as it would be recorded, iDPC where it holds segments, with a box for each molecule."""
-    recording = record(sample, corpus_degradation(corpus), recording_rng(corpus.recipe, sample.index))
-    name, labels = str(sample.metadata.get("name", sample.index)), recording.labels
-    draw_micrograph(axes, Micrograph(recording.image[0], sample.sampling, recording.channels[0], name))
+    micrograph, recording = _recorded(corpus, sample)
+    labels = recording.labels
+    draw_micrograph(axes, micrograph)
     names = sample.metadata.get("molecules", [])
     boxes = np.empty((0, 4)) if labels.boxes is None else labels.boxes
     for (x0, y0, x1, y1), species in zip(boxes, labels.columns.get("species", ()), strict=True):
         colour = COLOURS[int(species) % len(COLOURS)]
         axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=0.9))
     counts = [f"{int((labels['species'] == i).sum())} {species}" for i, species in enumerate(names)]
-    axes.set_title(f"{name}: {', '.join(counts) or 'no molecule'}", fontsize=8)
+    axes.set_title(f"{micrograph.name}: {', '.join(counts) or 'no molecule'}", fontsize=8)
 
 
-def as_recorded(corpus: Corpus, sample: Sample) -> tuple[Micrograph, np.ndarray, np.ndarray]:
-    """Return a sample as a detector would have recorded it, and its visible and faint atoms (x, y)."""
+def _recorded(corpus: Corpus, sample: Sample) -> tuple[Micrograph, Recording]:
     recording = record(sample, corpus_degradation(corpus), recording_rng(corpus.recipe, sample.index))
     name = str(sample.metadata.get("name", sample.index))
-    micrograph = Micrograph(recording.image[0], sample.sampling, recording.channels[0], name)
+    return Micrograph(recording.image[0], sample.sampling, recording.channels[0], name), recording
+
+
+def recorded_image(corpus: Corpus, sample: Sample) -> tuple[Micrograph, np.ndarray, np.ndarray]:
+    """Return a sample as a detector would have recorded it, and its visible and faint atoms (x, y)."""
+    micrograph, recording = _recorded(corpus, sample)
     points = recording.labels.points
     if recording.settings is None or "cnr" not in recording.labels.columns:
         return micrograph, points, points[:0]
@@ -171,6 +178,6 @@ def draw_histogram(micrograph: Micrograph) -> Figure:
     left, right = figure.subplots(1, 2)
     draw_micrograph(left, micrograph)
     left.set_title(micrograph.name, fontsize=9)
-    right.hist(micrograph.image.ravel(), bins=200, color="#4477aa")
+    right.hist(micrograph.image.ravel(), bins=200, color=BLUE)
     right.set(xlabel="intensity", ylabel="pixels")
     return figure

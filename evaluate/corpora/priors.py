@@ -1,27 +1,31 @@
-"""From what unlabelled micrographs say of themselves to the priors of a recipe."""
+"""Priors of a recipe, fitted to the statistics of unlabelled micrographs (the command ``stemforge calibrate``)."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stemforge.console import progress
 from stemforge.errors import InputError
+from stemforge.evaluate.corpora.comparison import calibrated_sampling, draw_statistics
 from stemforge.evaluate.corpora.image_statistics import ImageStatistics, image_statistics
+from stemforge.files import write_json
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import SimulationRecipe, degrade, simulate_sample
 from stemforge.simulate.stages import Stage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SAMPLES = 6
 _MOST_POROUS = 0.6
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Priors found from micrographs.
+class FittedPriors:
+    """A recipe whose priors were fitted to micrographs.
 
     Parameters
     ----------
@@ -44,19 +48,27 @@ class Calibration:
 
     def to_json(self, path: str | Path) -> None:
         """Write the statistics and the changes to a JSON file."""
-        tables = {name: [s.flat() for s in getattr(self, name)] for name in ("real", "before", "after")}
-        content = {"images": self.images, "changes": self.changes, **tables}
-        Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+        write_json(path, {"images": self.images, "changes": self.changes, **self.tables})
+
+    @property
+    def tables(self) -> dict[str, list[dict[str, float]]]:
+        """Statistics of each image by name, for the real ones and those simulated before and after."""
+        return {kind: [one.flat() for one in getattr(self, kind)] for kind in ("real", "before", "after")}
+
+    def figure(self) -> "Figure":
+        """Draw every statistic, see :func:`~stemforge.evaluate.corpora.comparison.draw_statistics`."""
+        real, before, after = self.tables.values()
+        return draw_statistics({"real": real, "simulated before": before, "simulated after": after})
 
 
-def calibrate_priors(
+def fit_priors(
     micrographs: Sequence[Micrograph],
     recipe: SimulationRecipe,
     *,
     samples: int = _SAMPLES,
     quiet: bool = False,
-) -> Calibration:
-    """Set a recipe's priors so that its images share the statistics of real ones. No label is looked at.
+) -> FittedPriors:
+    """Set a recipe's priors so that its images share the statistics of real ones. Labels are not needed.
 
     Pixel size, counts, dark counts, flicker and vacuum share are measured directly. The dose follows from the counts
     and from what the recipe's own supports scatter; the source size from how much wider the real blobs are; for a
@@ -75,7 +87,7 @@ def calibrate_priors(
 
     Returns
     -------
-    Calibration
+    FittedPriors
         The new recipe and what it rests on.
 
     Raises
@@ -84,19 +96,17 @@ def calibrate_priors(
         No micrograph, one without pixel size, pixel sizes that differ, or a recipe for segments.
     """
     if not micrographs:
-        raise InputError("calibration needs at least one micrograph")
+        raise InputError("priors need at least one micrograph")
     if recipe.microscope.detectors.segmented:
-        raise InputError("calibration is for annular images; this recipe has a segmented detector")
-    sizes = []
-    for micrograph in micrographs:
-        if micrograph.sampling is None:
-            raise InputError(f"{micrograph.name}: has no pixel size; give --sampling")
-        sizes.append(micrograph.sampling)
+        raise InputError("priors are fitted to annular images; this recipe has a segmented detector")
+    if samples < 2:
+        raise InputError(f"samples must be at least 2, not {samples}")
+    sizes = [calibrated_sampling(micrograph) for micrograph in micrographs]
     if max(sizes) > 1.1 * min(sizes):
         raise InputError(
             f"the micrographs' pixel sizes differ ({min(sizes):g} to {max(sizes):g} Å); take one kind"
         )
-    with progress("calibrate", len(micrographs) + 2 * samples, "images", quiet) as advance:
+    with progress("fit priors", len(micrographs) + 2 * samples, "images", quiet) as advance:
         real = []
         for micrograph, size in zip(micrographs, sizes, strict=True):
             real.append(image_statistics(micrograph.image, size))
@@ -104,16 +114,9 @@ def calibrate_priors(
         base = recipe.replace(scan=recipe.scan.replace(sampling=round(float(np.median(sizes)), 5)))
         before, scattered = _simulated(base, samples, advance)
         changes = _changes(base, real, before, scattered)
-        settings = base.model_dump(mode="json")
-        for name, value in changes.items():
-            *path, last = name.split(".")
-            place = settings
-            for part in path:
-                place = place[part]
-            place[last] = value
-        new = SimulationRecipe.from_mapping(settings)
+        new = SimulationRecipe.from_mapping(base.model_dump(mode="json"), changes)
         after, _ = _simulated(new, samples, advance)
-    return Calibration(
+    return FittedPriors(
         new, tuple(m.name for m in micrographs), tuple(real), tuple(before), tuple(after), changes
     )
 
@@ -160,9 +163,9 @@ def _changes(
     }
     if len(known):
         changes["degradation.flicker"] = {"uniform": spread(known)}
-    widths, ours = over("blob_width"), over("blob_width", before)
-    if (widths > 0).any() and (ours > 0).any():
-        wider = np.percentile(widths[widths > 0], [20, 80]) ** 2 - np.median(ours[ours > 0]) ** 2
+    widths, simulated = over("blob_width"), over("blob_width", before)
+    if (widths > 0).any() and (simulated > 0).any():
+        wider = np.percentile(widths[widths > 0], [20, 80]) ** 2 - np.median(simulated[simulated > 0]) ** 2
         source = np.array([_source(recipe) ** 2 + one for one in wider])
         ends = np.sqrt(np.clip(source, 0.5**2, 4.0**2))
         changes["degradation.source_size"] = {

@@ -1,4 +1,4 @@
-"""Statistics of a corpus: what its images show and how well it can be seen, in words and as histograms."""
+"""Statistics of a corpus: what its images show and how visible it is, in words and as histograms."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from stemforge.colours import BLUE, VERMILION
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.simulate import SEGMENTS, Texture, visibility
@@ -18,7 +19,7 @@ from stemforge.train import Visible
 
 # Images whose pixels are read for the counts; labels and metadata are read of all.
 _SIGNALS = 64
-_SEEN_BY = {"scattering", "background", "peak_width_angstrom", "noise_width_angstrom"}
+_VISIBILITY = {"scattering", "background", "peak_width_angstrom", "noise_width_angstrom"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class CorpusStatistics:
         molecules: Counter[str] = Counter()
         rows: dict[str, list[Any]] = {name: [] for name in ("labels", "thickness", "focus", "dose", "counts")}
         atoms: dict[str, list[NDArray]] = {name: [] for name in ("contrast", "cnr", "drawn_cnr")}
-        electrons: list[float] = []
+        electrons: dict[int, float] = {}
         for sample in corpus.labels_only():
             labels = sample.labels
             sizes.add(_size(sample))
@@ -80,22 +81,18 @@ class CorpusStatistics:
             for name in ("contrast", "cnr"):
                 if name in labels.columns:
                     atoms[name].append(labels[name])
-            electrons.append(1.0)
-            if degradation is None or sample.sampling is None:
-                continue
-            drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
-            electrons[-1] = drawn.electrons_per_pixel(sample.sampling)
-            rows["dose"].append(electrons[-1] / sample.sampling**2)
-        chosen = np.unique(np.linspace(0, len(corpus) - 1, min(_SIGNALS, len(corpus))).astype(int))
-        for index in chosen:
-            sample = corpus[int(index)]
-            rows["counts"].append(float(sample.signal.mean()) * electrons[index])
-            if degradation is None or sample.sampling is None or not set(sample.labels.columns) >= _SEEN_BY:
-                continue
-            drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
-            dose = electrons[index] / sample.sampling**2
-            texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
-            atoms["drawn_cnr"].append(visibility(sample.labels, dose, drawn.source_size, texture)[1])
+            if degradation is not None and sample.sampling is not None:
+                drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
+                electrons[sample.index] = drawn.electrons_per_pixel(sample.sampling)
+                rows["dose"].append(electrons[sample.index] / sample.sampling**2)
+        for sample in corpus.evenly(_SIGNALS):
+            rows["counts"].append(float(sample.signal.mean()) * electrons.get(sample.index, 1.0))
+            known = set(sample.labels.columns) >= _VISIBILITY
+            if known and degradation is not None and sample.sampling is not None:
+                drawn = degradation.draw(recording_rng(corpus.recipe, sample.index))
+                dose = electrons[sample.index] / sample.sampling**2
+                texture = Texture.of(sample.signal[0], sample.sampling, sample.labels)
+                atoms["drawn_cnr"].append(visibility(sample.labels, dose, drawn.source_size, texture)[1])
         values: dict[str, Any] = {
             name: np.array(listed, dtype=int if name == "labels" else float) for name, listed in rows.items()
         }
@@ -137,7 +134,7 @@ class CorpusStatistics:
         if len(self.drawn_cnr):
             lines["CNR as drawn"] = (
                 f"{_range(self.drawn_cnr, '')} at each image's own dose and source; {self.visible.mean():.0%} of the "
-                "atoms can be seen"
+                "atoms are visible"
             )
         return lines
 
@@ -175,12 +172,12 @@ def draw_histograms(axes: Sequence[Axes], statistics: CorpusStatistics) -> None:
             if high > 5 * low:
                 one.set_xscale("log")
                 bins = np.geomspace(low, high, number)
-        one.hist(values, bins=bins, color="#4477aa")
+        one.hist(values, bins=bins, color=BLUE)
         one.set_xlabel(name, fontsize=8)
         one.tick_params(which="both", labelsize=7)
         one.yaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "contrast-to-noise":
-            one.axvline(Visible().min_cnr, color="#cc3311", linewidth=1)
+            one.axvline(Visible().min_cnr, color=VERMILION, linewidth=1)
         one.set_ylabel("objects" if name == "contrast-to-noise" else "images", fontsize=8)
 
 

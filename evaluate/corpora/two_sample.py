@@ -1,6 +1,6 @@
-"""Can a network tell real from simulated images? The classifier two-sample test.
+"""The classifier two-sample test: how well a network distinguishes real from simulated images.
 
-Lopez-Paz & Oquab (2017), arXiv:1610.06545: a classifier is trained to tell two samples apart; its accuracy on held-out
+Lopez-Paz & Oquab (2017), arXiv:1610.06545: a classifier is trained to distinguish two samples; its accuracy on held-out
 images is a distance between them, 50 % being none.
 """
 
@@ -30,7 +30,7 @@ class TwoSample:
     Parameters
     ----------
     accuracy
-        Share of held-out patches that were told apart rightly, mean over the folds; 0.5 is perfect likeness.
+        Share of held-out patches that were classified correctly, mean over the folds; 0.5 is perfect likeness.
     image_accuracy
         The same for whole images, by the mean of their patches.
     folds
@@ -54,7 +54,7 @@ def two_sample_test(
     seed: int = 0,
     quiet: bool = False,
 ) -> TwoSample:
-    """Train a small network to tell real from simulated patches; test it on images it did not see.
+    """Train a small network to distinguish real from simulated patches; test it on other images.
 
     Parameters
     ----------

@@ -1,21 +1,24 @@
 """Evaluation of detected molecules: average precision and recall of boxes, by class and by size."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError
-from stemforge.evaluate.pairing import pair_images
+from stemforge.evaluate.atoms.scores import format_score
+from stemforge.evaluate.pairing import pair_images, read_tables
+from stemforge.files import write_json
 from stemforge.infer.crystals.molecules import read_molecules
 from stemforge.micrograph.annotations import Annotations
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 SMALL = 16.0
 """Side below which a box counts as small [pixel]; from three times as much on it counts as large."""
@@ -97,9 +100,9 @@ def score_boxes(
 
     Examples
     --------
-    >>> there = Annotations([[10, 10]], [[0, 0, 20, 20]], {"label": ["pyridine"]})
+    >>> known = Annotations([[10, 10]], [[0, 0, 20, 20]], {"label": ["pyridine"]})
     >>> found = Annotations([[10, 11]], [[0, 1, 20, 21]], {"label": ["pyridine"], "score": [0.9]})
-    >>> score = score_boxes([found], [there])
+    >>> score = score_boxes([found], [known])
     >>> round(score.ap50, 2), round(score.ap, 2)
     (1.0, 0.9)
     """
@@ -154,7 +157,7 @@ def _check_classes(predicted: Sequence[Annotations], truth: Sequence[Annotations
     if known and found and not known & found:
         raise InputError(
             f"the predictions' classes ({', '.join(sorted(found))}) are none of the labels' "
-            f"({', '.join(sorted(known))}); score them as one class (--one-class)"
+            f"({', '.join(sorted(known))}); score them as one class (one_class)"
         )
 
 
@@ -199,8 +202,11 @@ class MoleculeEvaluation:
 
     def to_json(self, path: str | Path) -> None:
         """Write everything to a JSON file."""
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        Path(path).write_text(text, encoding="utf-8")
+        write_json(path, self)
+
+    def table(self) -> "Table":
+        """Lay out all molecules, each class and each size for a terminal."""
+        return _table(self)
 
 
 def evaluate_molecules(
@@ -240,11 +246,11 @@ def evaluate_molecules(
     """
     if threshold is not None and not np.isfinite(threshold):
         raise InputError(f"threshold must be a finite number, not {threshold}")
-    found, known = read_boxes(pred, "--pred"), read_boxes(truth, "--truth")
+    found, known = read_boxes(pred, "pred"), read_boxes(truth, "truth")
     pairs = pair_images(found, known, unlabelled)
     for name in pairs:
         if "score" not in found[name].columns:
-            raise InputError(f"--pred {pred}: the table {name} has no column 'score'")
+            raise InputError(f"pred {pred}: the table {name} has no column 'score'")
     tables = {
         name: found[name] if threshold is None else found[name].where(found[name]["score"] >= threshold)
         for name in pairs
@@ -265,39 +271,51 @@ def read_boxes(folder: str | Path, what: str) -> dict[str, Annotations]:
     folder
         Folder of CSVs, or a corpus whose samples carry boxes, the column ``species`` and the metadata ``molecules``.
     what
-        What the folder is to the user (``"--pred"``), for messages.
+        Name of the argument that gave the folder (``"pred"``), for messages.
 
     Returns
     -------
     dict
         Tables with boxes and column ``label``, by image name.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        state = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{what} {folder}: {state}; expected a folder with one CSV an image, or a corpus")
-    if (folder / "recipe.yaml").is_file():
-        tables = {}
-        for sample in Corpus(folder):
-            name = str(sample.metadata.get("name") or f"{sample.index:06d}")
-            if name in tables:
-                raise CorpusError(f"{folder}: two samples are named '{name}'; they cannot be told apart")
-            tables[name] = labelled_boxes(sample)
-        return tables
-    files = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
-    if not files:
-        raise InputError(f"{what} {folder}: holds no CSV and is no corpus; expected one CSV an image")
-    return {path.stem: read_molecules(path) for path in files}
+    return read_tables(folder, what, read_molecules, labelled_boxes)
 
 
 def labelled_boxes(sample: Sample, boxes: NDArray[np.float64] | None = None) -> Annotations:
     """Return the boxes of a sample's molecules with their names; elsewhere where ``boxes`` say so."""
-    own = sample.labels.boxes if boxes is None else boxes
+    placed = sample.labels.boxes if boxes is None else boxes
     names = sample.metadata.get("molecules")
-    if own is None or not isinstance(names, list) or "species" not in sample.labels.columns:
+    if placed is None or not isinstance(names, list) or "species" not in sample.labels.columns:
         raise CorpusError(
             f"sample {sample.index}: carries no molecule boxes with names (boxes, column species, metadata "
             "molecules)"
         )
     labels = np.array([names[int(s)] for s in sample.labels["species"]], dtype=object)
-    return Annotations((own[:, :2] + own[:, 2:]) / 2, own, {"label": labels})
+    return Annotations((placed[:, :2] + placed[:, 2:]) / 2, placed, {"label": labels})
+
+
+def _table(evaluation: MoleculeEvaluation) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    score = evaluation.score
+    title = f"{score.predicted} boxes against {score.truth} labelled ones on {score.images} images"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("", "AP@[.5:.95]", "AP50", "AP75", "AR"):
+        table.add_column(name, justify="right" if name else "left")
+    figures = [format_score(value) for value in (score.ap, score.ap50, score.ap75, score.ar)]
+    table.add_row("all", *figures, end_section=True)
+    names = sorted(score.classes)
+    for name in names:
+        values = score.classes[name]
+        end = name == names[-1]
+        table.add_row(name, format_score(values["ap"]), "", "", format_score(values["ar"]), end_section=end)
+    side = evaluation.small
+    for name, text in (
+        ("small", f"below {side:g} px"),
+        ("medium", f"{side:g} to {3 * side:g} px"),
+        ("large", f"from {3 * side:g} px"),
+    ):
+        ap, ar = getattr(score, f"ap_{name}"), getattr(score, f"ar_{name}")
+        table.add_row(text, format_score(ap), "", "", format_score(ar))
+    return table

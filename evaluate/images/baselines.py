@@ -35,8 +35,8 @@ class Baseline:
     name
         Of :data:`BASELINES`.
     parameter
-        Standard deviation of the blur [pixel], weight of the total variation, or noise level (0 … 1) that BM3D
-        is told; nan for the Wiener filter, whose whole transfer function is fitted.
+        Standard deviation of the blur [pixel], weight of the total variation, or noise level (0 … 1) that
+        BM3D assumes; nan for the Wiener filter, whose whole transfer function is fitted.
     transfer
         The Wiener filter over spatial frequency: (frequencies [cycles a pixel], factors), else empty.
     """

@@ -1,4 +1,4 @@
-"""Whether a likelihood means what it says, and making it so (Platt scaling)."""
+"""Reliability of likelihoods: how often atoms are right at each likelihood, and calibration by Platt scaling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
+from stemforge.colours import BLUE, GREY, VERMILION
 from stemforge.errors import InputError
 from stemforge.train.card import Calibration, Counting, log_odds
 
@@ -87,12 +88,14 @@ class Reliability:
         >>> Reliability.of([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], bins=2).error
         0.149...
         """
-        p, hit = np.asarray(likelihood, dtype=float), np.asarray(truth, dtype=float)
-        if len(p) < bins:
-            raise InputError(f"a reliability curve of {bins} bins needs as many candidates, not {len(p)}")
-        parts = np.array_split(np.argsort(p, kind="stable"), bins)
+        values, hit = np.asarray(likelihood, dtype=float), np.asarray(truth, dtype=float)
+        if len(values) < bins:
+            raise InputError(
+                f"a reliability curve of {bins} bins needs as many candidates, not {len(values)}"
+            )
+        parts = np.array_split(np.argsort(values, kind="stable"), bins)
         return cls(
-            np.array([p[part].mean() for part in parts]),
+            np.array([values[part].mean() for part in parts]),
             np.array([hit[part].mean() for part in parts]),
             np.array([len(part) for part in parts]),
         )
@@ -108,7 +111,7 @@ def draw_reliability(curves: Sequence[tuple[str, Reliability]], path: str | Path
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.6", lw=1)
-    for (name, curve), colour in zip(curves, ("#999999", "#0072B2", "#D55E00"), strict=False):
+    for (name, curve), colour in zip(curves, (GREY, BLUE, VERMILION), strict=False):
         label = f"{name}: ECE {curve.error:.3f}"
         axes.plot(curve.likelihood, curve.share, "o-", color=colour, ms=4, label=label)
     axes.set(xlabel="likelihood", ylabel="share that are atoms", xlim=(0, 1), ylim=(0, 1), aspect="equal")

@@ -1,13 +1,9 @@
-"""Real labelled images, made into a corpus like any other."""
+"""Measured images and their labels, made into a corpus."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from stemforge.console import console
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
@@ -29,7 +25,7 @@ class IngestRecipe(Settings):
     sampling: float | None = None
 
 
-def ingest(
+def ingest_images(
     images: Sequence[str | Path],
     labels: Sequence[str | Path],
     out: str | Path,
@@ -62,13 +58,13 @@ def ingest(
         An image or table that cannot be read or has no partner, or a label outside its image; nothing has
         been written then.
     """
-    pictures = {path.stem: path for path in _files(images, FORMATS, "image")}
-    tables = {path.stem: path for path in _files(labels, (".csv",), "--labels")}
+    pictures = {path.stem: path for path in _files(images, FORMATS, "images")}
+    tables = {path.stem: path for path in _files(labels, (".csv",), "labels")}
     pairs = pair_names(pictures, tables)
-    lonely = sorted(set(pictures) - set(pairs)) + sorted(set(tables) - set(pairs.values()))
-    if lonely:
+    unpaired = sorted(set(pictures) - set(pairs)) + sorted(set(tables) - set(pairs.values()))
+    if unpaired:
         raise InputError(
-            f"images and labels do not pair: {', '.join(lonely[:10])} {'has' if len(lonely) == 1 else 'have'} no "
+            f"images and labels do not pair: {', '.join(unpaired[:10])} {'has' if len(unpaired) == 1 else 'have'} no "
             "partner; give each image a CSV of the same name, or with the same number before the first '_'"
         )
     # Everything is read and checked before anything is written, one image at a time: all may not fit into memory.
@@ -114,39 +110,6 @@ def _files(paths: Sequence[str | Path], endings: tuple[str, ...], what: str) -> 
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise InputError(
-            f"{what}: two files are named {', '.join(twice)}; their labels could not be told apart"
+            f"{what}: two files are named {', '.join(twice)}; their labels cannot be distinguished"
         )
     return found
-
-
-def command(
-    images: Annotated[list[Path], Parameter(negative=())],
-    /,
-    *,
-    labels: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
-    out: Path,
-    sampling: float | None = None,
-    modality: str = "HAADF",
-) -> None:
-    """Make a corpus of real labelled images, to train on or to measure against.
-
-    Parameters
-    ----------
-    images
-        Image files, or folders of them.
-    labels
-        CSV tables with columns X,Y or x_px,y_px in pixels, or folders of them. A table belongs to the image of
-        the same name, or with the same number before the first underscore.
-    out
-        Folder of the new corpus.
-    sampling
-        Pixel size [Å], where the files carry none or a wrong one.
-    modality
-        Imaging mode.
-    """
-    corpus = ingest(images, labels, out, sampling=sampling, modality=modality)
-    samples = list(corpus.labels_only())
-    objects = sum(len(sample.labels) for sample in samples)
-    console.print(f"{out}: {len(corpus)} images, {objects} labels", highlight=False)
-    if any(sample.sampling is None for sample in samples):
-        console.print("some images carry no calibration; say --sampling to give their pixel size in Å")

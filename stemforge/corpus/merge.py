@@ -73,34 +73,8 @@ def merge_corpora(corpora: Sequence[Corpus], folder: str | Path, *, quiet: bool 
 def _merged_recipe(corpora: Sequence[Corpus]) -> dict[str, Any]:
     if not corpora:
         raise CorpusError("there is nothing to merge: give at least one corpus with a sample")
+    _check_alike(corpora)
     first = corpora[0]
-    channels = first.labels_only()[0].channels
-    seen: set[tuple[str, int]] = set()
-    for corpus in corpora:
-        if corpus._labels_only:
-            raise CorpusError(
-                f"{corpus.folder}: is opened without its signals (labels_only); give it with them"
-            )
-        if corpus.kind != first.kind:
-            raise CorpusError(
-                f"{first.folder} is {first.kind}, {corpus.folder} is {corpus.kind}; merge corpora of one kind"
-            )
-        other = corpus.labels_only()[0].channels
-        if other != channels:
-            raise CorpusError(
-                f"{first.folder} has channels {', '.join(channels)}, {corpus.folder} has {', '.join(other)}; merge "
-                "corpora with the same channels"
-            )
-        for name in _ALIKE:
-            if corpus.recipe.get(name) != first.recipe.get(name):
-                raise CorpusError(
-                    f"{first.folder} and {corpus.folder} differ in '{name}', which a reader applies to a whole corpus; "
-                    "leave them apart, training takes several corpora"
-                )
-        places = {(corpus.recipe_hash, int(index)) for index in corpus.indices}
-        if twice := seen & places:
-            raise CorpusError(f"{corpus.folder}: sample {min(twice)[1]} is given twice")
-        seen |= places
     agreed = {
         name: value
         for name, value in first.recipe.items()
@@ -124,6 +98,38 @@ def _merged_recipe(corpora: Sequence[Corpus]) -> dict[str, Any]:
             for corpus in corpora
         ],
     }
+
+
+def _check_alike(corpora: Sequence[Corpus]) -> None:
+    """Refuse corpora that cannot be one: of different kinds, channels or degradation, or with the same samples."""
+    first = corpora[0]
+    channels = first.labels_only()[0].channels
+    given: set[tuple[str, int]] = set()
+    for corpus in corpora:
+        if corpus._labels_only:
+            raise CorpusError(
+                f"{corpus.folder}: is opened without its signals (labels_only); give it with them"
+            )
+        if corpus.kind != first.kind:
+            raise CorpusError(
+                f"{first.folder} is {first.kind}, {corpus.folder} is {corpus.kind}; merge corpora of one kind"
+            )
+        other = corpus.labels_only()[0].channels
+        if other != channels:
+            raise CorpusError(
+                f"{first.folder} has channels {', '.join(channels)}, {corpus.folder} has {', '.join(other)}; merge "
+                "corpora with the same channels"
+            )
+        for name in _ALIKE:
+            if corpus.recipe.get(name) != first.recipe.get(name):
+                raise CorpusError(
+                    f"{first.folder} and {corpus.folder} differ in '{name}', which a reader applies to a whole corpus; "
+                    "keep them as two, training takes several corpora"
+                )
+        places = {(corpus.recipe_hash, int(index)) for index in corpus.indices}
+        if twice := given & places:
+            raise CorpusError(f"{corpus.folder}: sample {min(twice)[1]} is given twice")
+        given |= places
 
 
 def _shards(corpora: Sequence[Corpus]) -> Iterator[list[Sample]]:

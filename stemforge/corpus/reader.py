@@ -155,6 +155,10 @@ class Corpus(Sequence[Sample]):
         """
         return self._view(self._places, labels_only=True)
 
+    def evenly(self, most: int) -> "Corpus":
+        """Return up to ``most`` samples, spread evenly over the corpus, as a view."""
+        return self[np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).astype(int))]
+
     def filter(self, predicate: Callable[[Sample], bool], *, labels_only: bool = False) -> "Corpus":
         """Return the samples of which a function says yes, as a view; each is read once, now.
 
@@ -165,8 +169,8 @@ class Corpus(Sequence[Sample]):
         labels_only
             It looks at labels and metadata alone: signals and structures are not read.
         """
-        seen = self.labels_only() if labels_only else self
-        kept = np.fromiter((bool(predicate(sample)) for sample in seen), bool, len(self))
+        samples = self.labels_only() if labels_only else self
+        kept = np.fromiter((bool(predicate(sample)) for sample in samples), bool, len(self))
         return self._view(self._places[kept])
 
     def split(self, shares: Sequence[float], seed: int = 0) -> "tuple[Corpus, ...]":

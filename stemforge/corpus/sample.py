@@ -64,7 +64,7 @@ def structure_key(sample: Sample, recipe_hash: str, kind: Kind) -> str:
     """Return 16 hexadecimal digits that are the same where two samples show the same structure.
 
     Known by the atoms where they are kept; else by ``metadata["structure"]``; of a measured image by its file or
-    name. What tells nothing of its structure counts as one of its own.
+    name. A sample without any of these counts as a structure that no other sample shows.
 
     Examples
     --------

@@ -50,7 +50,7 @@ _SOFTWARE = ("stemforge", "abtem", "ase", "numpy", "h5py")
 
 
 class ShardDamageError(CorpusError):
-    """A shard whose bytes are not those that were written; ``why`` is how that was seen."""
+    """A shard whose bytes are not those that were written; ``why`` is how that was found."""
 
     why: str = ""
 
@@ -215,7 +215,7 @@ def _damaged(path: str | Path, why: object) -> ShardDamageError:
 
 
 def _unreadable(path: str | Path, error: Exception) -> CorpusError:
-    """Say what the system said; the file may well be sound."""
+    """Return an error with the message of the system; the file itself may be sound."""
     why = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return CorpusError(
         f"{path}: cannot be read ({why}); check the corpus with: stemforge verify {Path(path).parent}"
@@ -236,7 +236,7 @@ def encode_shard(
     size = 512
     while len(ShardHeader(recipe_hash, tuple(runs), keys, size, 10**18, "0" * 64).encode()) > size:
         size *= 2
-    # No timestamps in the file. HDF5 tells open files in memory apart by their names.
+    # No timestamps in the file. HDF5 distinguishes open files in memory by their names.
     name = f"memory-{secrets.token_hex(8)}"
     options: dict[str, Any] = {"driver": "core", "backing_store": False, "libver": "v110"}
     with h5py.File(name, "w", userblock_size=size, **options) as h5:
@@ -352,7 +352,7 @@ def read_samples(h5: h5py.File, rows: Sequence[int], *, labels_only: bool = Fals
         samples.append(
             Sample(
                 index=int(indices[row]),
-                # Of the right shape at no cost; nobody can take NaN for an image.
+                # Of the right shape at no cost; NaN cannot be mistaken for an image.
                 signal=np.broadcast_to(np.float32(np.nan), signal.shape[1:]) if labels_only else signal[row],
                 sampling=None if np.isnan(sampling) else sampling,
                 channels=channels,

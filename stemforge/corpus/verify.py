@@ -20,8 +20,8 @@ from stemforge.files import PARTIAL
 
 FaultKind = Literal["damaged", "unreadable", "schema", "foreign", "duplicate", "missing", "partial", "header"]
 
-# What commands leave beside the shards; anything else is somebody else's.
-_OURS = re.compile(r"\..*|[\w.-]+\.(json|jsonl|yaml|csv|log|txt|md|png)")
+# Files that commands write beside the shards; anything else is foreign.
+_KNOWN_NAME = re.compile(r"\..*|[\w.-]+\.(json|jsonl|yaml|csv|log|txt|md|png)")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def verify_corpus(folder: str | Path, *, quiet: bool = True) -> list[Fault]:
         if path.suffix == PARTIAL:
             remedy = "remove it once no simulation runs; simulate does so itself"
             faults.append(Fault("partial", path, "was left half-written", remedy))
-        elif shard_number(path.name) is None and (path.is_dir() or not _OURS.fullmatch(path.name)):
+        elif shard_number(path.name) is None and (path.is_dir() or not _KNOWN_NAME.fullmatch(path.name)):
             faults.append(Fault("foreign", path, "is no part of a corpus", "move it away"))
 
     def examine(path: Path) -> ShardHeader | Fault:
@@ -117,11 +117,19 @@ def verify_corpus(folder: str | Path, *, quiet: bool = True) -> list[Fault]:
     return sorted(faults, key=lambda fault: (fault.path == folder, fault.path))
 
 
+def remove_damaged(faults: Iterable[Fault]) -> int:
+    """Remove the shards that are damaged, so that the simulation makes them again; return how many."""
+    paths = [fault.path for fault in faults if fault.kind == "damaged"]
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return len(paths)
+
+
 def _examine(
     path: Path, recipe: dict[str, Any] | None, recipe_hash: str | None, kind: str | None
 ) -> ShardHeader | Fault:
     """Return the header of a shard that is sound and belongs to the corpus."""
-    again = "remove it (--remove-damaged) and simulate again to remake it"
+    again = "remove it and simulate again to remake it"
     try:
         header = read_header(path)
         if recipe_hash not in (None, header.recipe_hash):
@@ -130,8 +138,8 @@ def _examine(
         with open_shard(path, anew=True) as h5:
             same = h5.attrs["recipe_hash"] == header.recipe_hash
             if not same or not np.array_equal(h5["index"], header.indices):
-                return Fault("damaged", path, "header and content tell different samples", again)
-            theirs = (h5.attrs["kind"], _fixed(json.loads(h5.attrs["recipe"])))
+                return Fault("damaged", path, "header and content name different samples", again)
+            written = (h5.attrs["kind"], _fixed(json.loads(h5.attrs["recipe"])))
     except ShardSchemaError as error:
         problem = str(error).removeprefix(f"{path}: ")
         return Fault("schema", path, problem, "read it with the stemforge that made it, or simulate again")
@@ -140,7 +148,7 @@ def _examine(
     except CorpusError as error:
         problem = str(error).removeprefix(f"{path}: ").partition("; check")[0]
         return Fault("unreadable", path, problem, "mend access to the file, then verify again")
-    if recipe is not None and theirs != (kind, _fixed(recipe)):
+    if recipe is not None and written != (kind, _fixed(recipe)):
         problem = f"was made by settings that differ from those in {HEADER}"
         return Fault("header", path, problem, f"put {HEADER} back as it was")
     return header
@@ -162,8 +170,8 @@ def _coverage(folder: Path, recipe: dict[str, Any], headers: dict[Path, ShardHea
     for index, paths in holders.items():
         if len(paths) > 1:
             # The copy is the one whose name belongs to other samples, else the later one.
-            own = [p for p in paths if size and shard_number(p.name) == index // size]
-            keep = (own or paths)[0]
+            named = [p for p in paths if size and shard_number(p.name) == index // size]
+            keep = (named or paths)[0]
             for path in paths:
                 if path != keep:
                     doubled.setdefault(path, (keep, []))[1].append(index)
@@ -199,40 +207,3 @@ def _ranges(numbers: list[int]) -> str:
     runs = np.split(np.asarray(numbers), ends)
     texts = [f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
     return ", ".join(texts[:8]) + (f" and {sum(map(len, runs[8:]))} more" if len(texts) > 8 else "")
-
-
-def command(corpus: Path, /, *, remove_damaged: bool = False, quiet: bool = False) -> int:
-    """Check every byte of a corpus, and say what is damaged, missing, doubled or foreign.
-
-    Exits with 0 if the corpus is sound and complete, with 1 if faults were found.
-
-    Parameters
-    ----------
-    corpus
-        Folder of the corpus.
-    remove_damaged
-        Remove shards whose bytes are not those that were written, so that `simulate` makes them again.
-    quiet
-        Show no progress.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    faults = verify_corpus(corpus, quiet=quiet)
-    console = Console()
-    if not faults:
-        console.print(f"{corpus}: sound", highlight=False, soft_wrap=True)
-        return 0
-    table = Table(
-        "file", "fault", "what to do", title=f"{corpus}: {len(faults)} fault{'s'[: len(faults) != 1]}"
-    )
-    for fault in faults:
-        name = "–" if fault.path == corpus else fault.path.name
-        table.add_row(name, f"{fault.kind}: {fault.problem}", fault.remedy)
-    console.print(table)
-    if remove_damaged:
-        damaged = [fault.path for fault in faults if fault.kind == "damaged"]
-        for path in damaged:
-            path.unlink(missing_ok=True)
-        console.print(f"removed {len(damaged)} damaged shards", highlight=False)
-    return 1

@@ -18,7 +18,7 @@ import yaml
 from stemforge.corpus.sample import Kind, Sample
 from stemforge.corpus.shard import encode_shard, read_header
 from stemforge.errors import CorpusError
-from stemforge.files import PARTIAL, write_whole
+from stemforge.files import PARTIAL, write_text, write_whole
 
 HEADER = "recipe.yaml"
 """Name of the file that says what made a corpus."""
@@ -104,7 +104,7 @@ class CorpusWriter:
     def _claim(self) -> None:
         """Make the folder this recipe's, or refuse it."""
         if self.folder.exists() and not self.folder.is_dir():
-            raise CorpusError(f"{self.folder}: is a file, a corpus is a folder; choose another --out")
+            raise CorpusError(f"{self.folder}: is a file, a corpus is a folder; choose another name")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -114,7 +114,7 @@ class CorpusWriter:
             if found_hash != self.recipe_hash:
                 raise CorpusError(
                     f"{self.folder}: holds the corpus of another recipe (hash {found_hash[:12]}, this one is "
-                    f"{self.recipe_hash[:12]}); choose another --out or remove that corpus yourself"
+                    f"{self.recipe_hash[:12]}); choose another folder or remove that corpus yourself"
                 )
             if (found.get(GROWS) or 0) < (self.recipe.get(GROWS) or 0):
                 self._write_header()
@@ -126,7 +126,7 @@ class CorpusWriter:
     def _write_header(self) -> None:
         content = {"hash": self.recipe_hash, "kind": self.kind, "recipe": self.recipe}
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        write_whole(self.folder / HEADER, text.encode())
+        write_text(self.folder / HEADER, text)
 
     def remove_partials(self) -> None:
         """Remove what a killed run left half-written; only while no other process writes to the folder."""

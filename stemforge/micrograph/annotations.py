@@ -104,40 +104,15 @@ class Annotations:
             File missing or not a table of numbers, columns missing, or coordinates off the image.
         """
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise AnnotationsError(f"{path}: cannot be read as CSV ({error})") from error
-        rows = list(csv.reader(text.splitlines()))
-        header = [name.strip() for name in rows[0]] if rows else []
-        named = [name for name in header if name]
-        if len(set(named)) < len(named):
-            raise AnnotationsError(f"{path}: two columns have the same name in {','.join(header)}")
-        pair = next((pair for pair in _POINT_COLUMNS if set(pair) <= set(header)), None)
+        header, rows = _read_cells(path)
+        pair = next((pair for pair in _POINT_COLUMNS if set(pair) <= set(header)), ())
         has_boxes = set(BOX_COLUMNS) <= set(header)
-        if pair is None and not has_boxes:
+        if not pair and not has_boxes:
             raise AnnotationsError(
                 f"{path}: expected columns x_px,y_px or X,Y (pixels), found {','.join(header) or 'none'}"
             )
-        table: dict[str, list[float]] = {name: [] for name in header if name}
-        numeric = set(table)
-        for number, row in enumerate(rows[1:], start=2):
-            if not any(cell.strip() for cell in row):
-                continue
-            if len(row) != len(header):
-                raise AnnotationsError(
-                    f"{path}: line {number} has {len(row)} cells, the header {len(header)}"
-                )
-            for name, cell in zip(header, row, strict=True):
-                if name in numeric:
-                    try:
-                        table[name].append(float(cell) if cell.strip() else np.nan)
-                    except ValueError as error:
-                        if name in (pair or ()) or (has_boxes and name in BOX_COLUMNS):
-                            raise AnnotationsError(
-                                f"{path}: line {number}, column {name}: '{cell}' is no number"
-                            ) from error
-                        numeric.discard(name)
+        required = {*pair, *(BOX_COLUMNS if has_boxes else ())}
+        table = _numbers(path, header, rows, required)
         try:
             boxes = np.column_stack([table[name] for name in BOX_COLUMNS]) if has_boxes else None
             if pair:
@@ -145,8 +120,7 @@ class Annotations:
             else:
                 assert boxes is not None  # noqa: S101 - one of the two was found above; for the type checker
                 points = (boxes[:, :2] + boxes[:, 2:]) / 2
-            known = {*(pair or ()), *(BOX_COLUMNS if has_boxes else ())}
-            annotations = cls(points, boxes, {k: v for k, v in table.items() if k in numeric - known})
+            annotations = cls(points, boxes, {k: v for k, v in table.items() if k not in required})
         except AnnotationsError as error:
             raise AnnotationsError(f"{path}: {error}") from error
         if shape is not None and not annotations.inside(shape).all():
@@ -172,6 +146,43 @@ class Annotations:
                 scaled = ["", ""] if sampling is None else [f"{v * sampling / 10:.5f}" for v in (x, y)]
                 values = [_cell(column[i]) for column in self.columns.values()]
                 writer.writerow([*box, f"{x:.3f}", f"{y:.3f}", *scaled, *values])
+
+
+def _read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header of a CSV, and its rows that are not empty with their line numbers."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AnnotationsError(f"{path}: cannot be read as CSV ({error})") from error
+    first, *rest = [*csv.reader(text.splitlines())] or [[]]
+    header = [name.strip() for name in first]
+    named = [name for name in header if name]
+    if len(set(named)) < len(named):
+        raise AnnotationsError(f"{path}: two columns have the same name in {','.join(header)}")
+    rows = [(n, row) for n, row in enumerate(rest, start=2) if any(cell.strip() for cell in row)]
+    return header, rows
+
+
+def _numbers(
+    path: Path, header: list[str], rows: list[tuple[int, list[str]]], required: set[str]
+) -> dict[str, list[float]]:
+    """Return the columns of numbers by name; others are dropped, or refused where they are required."""
+    table: dict[str, list[float]] = {name: [] for name in header if name}
+    for number, row in rows:
+        if len(row) != len(header):
+            raise AnnotationsError(f"{path}: line {number} has {len(row)} cells, the header {len(header)}")
+        for name, cell in zip(header, row, strict=True):
+            if name not in table:
+                continue
+            try:
+                table[name].append(float(cell) if cell.strip() else np.nan)
+            except ValueError as error:
+                if name in required:
+                    raise AnnotationsError(
+                        f"{path}: line {number}, column {name}: '{cell}' is no number"
+                    ) from error
+                del table[name]
+    return table
 
 
 def _cell(value: np.generic) -> str:

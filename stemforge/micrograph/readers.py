@@ -76,8 +76,8 @@ def read_micrograph(
     if frame is None:
         if len(frames) > 1:
             raise MicrographError(
-                f"{path}: holds a stack of {len(frames)} frames; choose one with frame=0 to {len(frames) - 1} "
-                "(--frame), or read all of them"
+                f"{path}: holds a stack of {len(frames)} frames; choose one from 0 to {len(frames) - 1} (frame), "
+                "or read all of them"
             )
         frame = 0
     if not 0 <= frame < len(frames):
@@ -135,9 +135,9 @@ def _read(path: Path, sampling: float | None, modality: str | None) -> list[_Fra
         ) from error
 
     frames: list[_Frame] = []
-    for array, own_sampling, metadata in signals:
+    for array, file_sampling, metadata in signals:
         stack = array.reshape(-1, *array.shape[-2:])
-        scale = own_sampling if sampling is None else sampling
+        scale = file_sampling if sampling is None else sampling
         frames += [(path.stem, image, scale, {**metadata, "file": str(path)}) for image in stack]
     if len(frames) > 1:
         frames = [(f"{name}_{i:03d}", *rest) for i, (name, *rest) in enumerate(frames)]  # type: ignore[misc]
@@ -177,8 +177,8 @@ def _read_rosetta(
         # RosettaSciIO takes ImageJ's scale, but of its units knows the micron only.
         image_axes = [{**axis, "units": axis.get("units") or imagej_unit} for axis in image_axes]
         # A calibration that the user overrides may be as wrong as it likes.
-        own = _square_sampling(image_axes, path) if sampling is None else sampling
-        found.append((array, own, _flat(signal.get("metadata", {}))))
+        scale = _square_sampling(image_axes, path) if sampling is None else sampling
+        found.append((array, scale, _flat(signal.get("metadata", {}))))
     if not found:
         raise MicrographError(f"{path}: holds no two-dimensional image")
     return found
@@ -230,7 +230,7 @@ def _square_sampling(axes: Sequence[Mapping[str, Any]], path: Path) -> float | N
     if not np.isclose(x, y, rtol=1e-3):
         raise MicrographError(
             f"{path}: pixels are {x:.4g} × {y:.4g} Å; only square pixels are supported, resample the image or "
-            "say sampling= (--sampling) if the calibration is wrong"
+            "give the right pixel size (sampling)"
         )
     return x if x > 0 else None
 

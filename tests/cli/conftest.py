@@ -10,13 +10,13 @@ SPOTS = [[20.0, 30.0], [44.5, 12.25], [50.0, 52.0]]
 
 @pytest.fixture
 def cli(capsys):
-    """Run the command line in this process; return the exit code and everything it said."""
+    """Run the command line in this process; return the exit code and everything it printed."""
 
     def run(*words):
         capsys.readouterr()
         code = main([str(word) for word in words])
-        said = capsys.readouterr()
-        return code, said.out + said.err
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
 
     return run
 
@@ -26,12 +26,12 @@ def refuse(cli):
     """Run a command that must be refused with exit code 2; every pattern must be in what it says."""
 
     def run(words, *patterns):
-        code, said = cli(*words)
-        assert code == 2, said
-        assert "Traceback" not in said
+        code, printed = cli(*words)
+        assert code == 2, printed
+        assert "Traceback" not in printed
         for pattern in patterns:
-            assert str(pattern) in said, said
-        return said
+            assert str(pattern) in printed, printed
+        return printed
 
     return run
 

@@ -17,9 +17,9 @@ def infer(refuse, random_weights, tmp_path, tree):
     def run(image, *patterns):
         before = tree()
         words = ("infer", "atoms", image, "--weights", random_weights, "--out", tmp_path / "out", "--quiet")
-        said = refuse(words, *patterns)
+        output = refuse(words, *patterns)
         assert tree() == before
-        return said
+        return output
 
     return run
 
@@ -218,7 +218,7 @@ def test_recipe_files(simulate, tmp_path, text, pattern):
     simulate([], "mine.yaml", pattern, recipe=path)
 
 
-def test_recipe_that_is_not_there(simulate):
+def test_missing_recipe(simulate):
     simulate([], "pt-cn", "no such recipe", "pt-nc", recipe="pt-cn")
 
 
@@ -289,7 +289,7 @@ def test_choosing_a_threshold_for_what_cannot_carry_one(refuse, tiny_corpus, tmp
     refuse(["evaluate", "threshold", "--weights", path, "--data", tiny_corpus], "w.ckpt", ".safetensors")
 
 
-def test_scoring_what_is_not_there(refuse, tmp_path):
+def test_scoring_a_missing_folder(refuse, tmp_path):
     refuse(["evaluate", "atoms", "--pred", tmp_path / "none", "--truth", tmp_path], "--pred", "none")
 
 
@@ -307,10 +307,10 @@ def test_scoring_what_is_not_there(refuse, tmp_path):
 )
 def test_words_that_are_no_command(cli, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, said = cli(*words)
+    code, output = cli(*words)
     assert code == (2 if words else 0)
-    assert "Traceback" not in said
-    assert said
+    assert "Traceback" not in output
+    assert output
     assert not list(tmp_path.iterdir())
 
 

@@ -18,24 +18,21 @@ from stemforge.train import Card, load_weights, save_weights
 SPOTS = np.array([[20.0, 30.0], [44.5, 12.25], [50.0, 52.0]])  # as in conftest
 
 COMMANDS = {
-    "quickstart": "stemforge.evaluate.quickstart:quickstart",
+    "quickstart": "stemforge.evaluate.command:quickstart",
     "simulate": "stemforge.simulate.command:simulate",
     "plan": "stemforge.simulate.command:plan",
-    "verify": "stemforge.corpus.verify:command",
+    "verify": "stemforge.command:verify",
     "export": "stemforge.simulate.command:export",
-    "calibrate": "stemforge.evaluate.priors_command:calibrate",
-    "compare": "stemforge.evaluate.priors_command:compare",
-    "ingest": "stemforge.corpus.ingest:command",
-    "inspect": "stemforge.evaluate.corpora.inspection:inspect",
-    "train sac-cnn": "stemforge.train.command:sac_cnn",
-    "train atom-net": "stemforge.train.command:atom_net",
-    "train divaesr": "stemforge.train.command:divaesr",
-    "train faster-rcnn": "stemforge.train.command:faster_rcnn",
+    "calibrate": "stemforge.evaluate.command:calibrate",
+    "compare": "stemforge.evaluate.command:compare",
+    "ingest": "stemforge.command:ingest",
+    "inspect": "stemforge.evaluate.command:inspect",
+    "train": "stemforge.train.command:train",
     "infer atoms": "stemforge.infer.command:atoms",
-    "infer restore": "stemforge.infer.framework_command:restore",
-    "infer molecules": "stemforge.infer.framework_command:molecules",
-    "infer lattice": "stemforge.infer.framework_command:lattice",
-    "sweep": "stemforge.evaluate.sweep_command:sweep",
+    "infer restore": "stemforge.infer.command:restore",
+    "infer molecules": "stemforge.infer.command:molecules",
+    "infer lattice": "stemforge.infer.command:lattice",
+    "sweep": "stemforge.evaluate.command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",
     "evaluate framework": "stemforge.evaluate.command:framework",
     "evaluate atoms": "stemforge.evaluate.command:atoms",
@@ -88,21 +85,21 @@ def test_likelihood_of_a_resampled_image_carries_the_networks_pixel_size(infer, 
 
 
 @pytest.mark.parametrize("name", ["bare.tif", "bare.png"])
-def test_without_calibration_nm_stay_empty_and_it_is_said(infer, write_image, spots_image, tmp_path, name):
+def test_without_calibration_nm_stay_empty_with_a_note(infer, write_image, spots_image, tmp_path, name):
     image = np.clip(spots_image, 0, 255).astype(np.uint8) if name.endswith("png") else spots_image
-    code, said = infer(write_image(name, image, sampling=None))
+    code, output = infer(write_image(name, image, sampling=None))
     assert code == 0
-    assert "bare: no calibration" in said
-    assert "--sampling" in said
+    assert "bare: no calibration" in output
+    assert "--sampling" in output
     rows = _rows(tmp_path / "out" / "bare.csv")
     assert len(rows) == 3
     assert all(row[2:4] == ["", ""] for row in rows)
 
 
 def test_sampling_given_on_the_command_line(infer, write_image, tmp_path):
-    code, said = infer(write_image("bare.tif", sampling=None), "--sampling", "0.293")
+    code, output = infer(write_image("bare.tif", sampling=None), "--sampling", "0.293")
     assert code == 0
-    assert "no calibration" not in said
+    assert "no calibration" not in output
     assert all(
         float(row[2]) == pytest.approx(float(row[0]) * 0.0293, abs=1e-4)
         for row in _rows(tmp_path / "out" / "bare.csv")
@@ -118,11 +115,11 @@ def test_a_batch_goes_on_past_bad_images(infer, write_image, spots_image, tmp_pa
         tmp_path / "gone.tif",
         write_image("z.tif"),
     ]
-    code, said = infer(*images)
+    code, output = infer(*images)
     assert code == 1
-    assert "bad.tif" in said
-    assert "gone.tif" in said
-    assert "2 of 4 images" in said
+    assert "bad.tif" in output
+    assert "gone.tif" in output
+    assert "2 of 4 images" in output
     assert _names(tmp_path / "out") == ["a.csv", "a.png", "run.json", "z.csv", "z.png"]
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     assert len(run["failed"]) == 2
@@ -133,7 +130,7 @@ def test_a_batch_goes_on_past_bad_images(infer, write_image, spots_image, tmp_pa
 def test_an_image_on_which_little_looks_like_an_atom_is_named(
     cli, matched_filter, blobs, write_image, tmp_path
 ):
-    """Clear spots get a threshold of their own; faint ones the card's, and it is said."""
+    """Clear spots get a threshold of their own; faint ones the card's, and it is output."""
     card = Card(
         *("sac-cnn", 0.293, 0.9),
         inputs={"spots": "peaks"},
@@ -146,39 +143,39 @@ def test_an_image_on_which_little_looks_like_an_atom_is_named(
     rng = np.random.default_rng(0)
     faint = write_image("faint.tif", rng.poisson(100, (72, 72)).astype(np.float32))
     words = ["infer", "atoms", clear, faint, "--weights", tmp_path / "w.safetensors", "--quiet"]
-    code, said = cli(*words, "--out", tmp_path / "own")
+    code, output = cli(*words, "--out", tmp_path / "own")
     assert code == 0
-    assert "faint: hardly anything looks like an atom" in said
-    assert "clear: " not in said
+    assert "faint: hardly anything looks like an atom" in output
+    assert "clear: " not in output
     run = json.loads((tmp_path / "own" / "run.json").read_text())
     assert run["thresholds"]["faint"] == 0.9
     assert run["thresholds"]["clear"] != 0.9
     assert run["expected_f1"]["clear"] > 0.6 > run["expected_f1"]["faint"]
-    code, said = cli(*words, "--out", tmp_path / "fixed", "--threshold", "0.1")
-    assert "hardly" not in said
+    code, output = cli(*words, "--out", tmp_path / "fixed", "--threshold", "0.1")
+    assert "hardly" not in output
     run = json.loads((tmp_path / "fixed" / "run.json").read_text())
     assert run["thresholds"] == {"clear": 0.1, "faint": 0.1}
 
 
 def test_a_batch_of_bad_images_alone(infer, tmp_path):
-    code, said = infer(tmp_path / "one.tif", tmp_path / "two.tif")
+    code, output = infer(tmp_path / "one.tif", tmp_path / "two.tif")
     assert code == 1
-    assert "one.tif" in said
-    assert "two.tif" in said
+    assert "one.tif" in output
+    assert "two.tif" in output
     assert not (tmp_path / "out").exists()
 
 
-def test_markup_in_a_file_name_is_said_as_it_is(infer, write_image, spots_image, tmp_path):
-    code, said = infer(write_image("good.tif"), tmp_path / "a[bold]b.tif")
+def test_markup_in_a_file_name_is_printed_literally(infer, write_image, spots_image, tmp_path):
+    code, output = infer(write_image("good.tif"), tmp_path / "a[bold]b.tif")
     assert code == 1
-    assert "a[bold]b.tif" in said
+    assert "a[bold]b.tif" in output
 
 
 def test_no_atoms_give_an_empty_table(infer, write_image, tmp_path):
     noise = np.random.default_rng(0).normal(100, 1, (64, 64))
-    code, said = infer(write_image("noise.tif", noise))
+    code, output = infer(write_image("noise.tif", noise))
     assert code == 0
-    assert "0 atoms" in said
+    assert "0 atoms" in output
     assert _rows(tmp_path / "out" / "noise.csv") == []
     assert (tmp_path / "out" / "noise.png").exists()
 
@@ -188,10 +185,10 @@ def test_results_are_not_replaced_unasked(infer, write_image, tmp_path):
     assert infer(image)[0] == 0
     table = tmp_path / "out" / "spots.csv"
     table.write_text("mine")
-    code, said = infer(image)
+    code, output = infer(image)
     assert code == 2
-    assert "spots.csv" in said
-    assert "--overwrite" in said
+    assert "spots.csv" in output
+    assert "--overwrite" in output
     assert table.read_text() == "mine"
     assert infer(image, "--overwrite")[0] == 0
     assert len(_rows(table)) == 3
@@ -208,25 +205,25 @@ def test_frames_are_not_replaced_unasked_either(infer, spots_image, tmp_path, op
     expected = 2 if option == ["--stack"] else 1
     assert len(list((tmp_path / "out").glob("movie_*.csv"))) == expected
     (tmp_path / "out" / first).write_text("mine")
-    code, said = infer(path, *option)
+    code, output = infer(path, *option)
     assert code == 2
-    assert first in said
+    assert first in output
     assert (tmp_path / "out" / first).read_text() == "mine"
 
 
-def test_a_picture_of_ones_own_is_not_replaced(infer, write_image, tmp_path):
+def test_a_foreign_picture_is_not_replaced(infer, write_image, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "spots.png").write_text("mine")
-    code, said = infer(write_image())
+    code, output = infer(write_image())
     assert code == 2
-    assert "spots.png" in said
+    assert "spots.png" in output
     assert (tmp_path / "out" / "spots.png").read_text() == "mine"
 
 
 def test_two_images_of_one_name_are_refused(infer, write_image):
-    code, said = infer(write_image("a/spots.tif"), write_image("b/spots.tif"))
+    code, output = infer(write_image("a/spots.tif"), write_image("b/spots.tif"))
     assert code == 2
-    assert "two images are named spots" in said
+    assert "two images are named spots" in output
 
 
 def test_png_images_are_not_replaced_by_their_overlays(infer, write_image, spots_image, tmp_path):
@@ -258,29 +255,29 @@ def test_ingest_train_and_score(cli, infer, write_image, blobs, tmp_path):
         "--accelerator",
         "cpu",
     ]
-    code, said = cli("train", "sac-cnn", "--data", corpus, "--out", tmp_path / "run", *words)
+    code, output = cli("train", "sac-cnn", "--data", corpus, "--out", tmp_path / "run", *words)
     assert code == 0
-    assert "sac-cnn.safetensors" in said
+    assert "sac-cnn.safetensors" in output
     card = load_weights(tmp_path / "run" / "sac-cnn.safetensors")[1]
     assert (card.recipe["epochs"], card.recipe["crops"]["per_image"]) == (1, 8)
 
     assert infer(*sorted((tmp_path / "images").iterdir()))[0] == 0
     scores = tmp_path / "scores.json"
-    code, said = cli(
+    code, output = cli(
         "evaluate", "atoms", "--pred", tmp_path / "out", "--truth", tmp_path / "labels", "--json", scores
     )
     assert code == 0
     assert json.loads(scores.read_text())["summary"]["box21_iou0.5"]["mean"]["f1"] == 1
-    assert "1.000" in said
+    assert "1.000" in output
 
 
 def test_training_can_go_on(cli, tiny_corpus, tmp_path):
     words = ["train", "sac-cnn", "--data", tiny_corpus, "--out", tmp_path / "run", "--crops.per_image", "8"]
     words += ["--num_workers", "0", "--quiet", "--accelerator", "cpu"]
     assert cli(*words, "--epochs", "1")[0] == 0
-    code, said = cli(*words, "--epochs", "2")
+    code, output = cli(*words, "--epochs", "2")
     assert code == 2
-    assert "--resume" in said
+    assert "--resume" in output
     assert cli(*words, "--epochs", "2", "--resume")[0] == 0
     assert load_weights(tmp_path / "run" / "sac-cnn.safetensors")[1].recipe["epochs"] == 2
 
@@ -299,9 +296,9 @@ def test_dotted_options_reach_the_recipe_and_a_corpus_can_grow(cli, tiny_overrid
     assert corpus.recipe["single_atoms"][0]["areal_density"] == 1.0
     assert corpus[0].signal.shape == (1, 32, 48)
     before = (out / "shard-000000.h5").stat().st_mtime_ns
-    code, said = cli(*words, "--num", "2")
+    code, output = cli(*words, "--num", "2")
     assert code == 0
-    assert "2 images" in said
+    assert "2 images" in output
     assert (out / "shard-000000.h5").stat().st_mtime_ns == before
 
 
@@ -311,13 +308,13 @@ def test_a_corpus_without_atoms(cli, refuse, tiny_overrides, tmp_path):
     for name, value in (tiny_overrides | {"single_atoms": [], "scan.shape": [32, 32]}).items():
         if name != "num_samples":
             words += [f"--{name}={json.dumps(value)}"]
-    code, said = cli(*words)
+    code, output = cli(*words)
     assert code == 0
-    assert "0 labelled atoms" in said
+    assert "0 labelled atoms" in output
     assert [len(sample.labels) for sample in Corpus(out)] == [0, 0]
-    code, said = cli("inspect", out, "--out", tmp_path / "sheet.png")
+    code, output = cli("inspect", out, "--out", tmp_path / "sheet.png")
     assert code == 0
-    assert "0, 0 to 0 an image" in said
+    assert "0, 0 to 0 an image" in output
     refuse(["train", "sac-cnn", "--data", out, "--out", tmp_path / "run"], "no labelled atom")
     assert not (tmp_path / "run").exists()
 
@@ -327,23 +324,23 @@ def test_the_threshold_is_stored_with_the_weights(cli, write_blobs, spot_weights
     weights = tmp_path / "w.safetensors"
     weights.write_bytes(spot_weights.read_bytes())
     words = ["evaluate", "threshold", "--weights", weights, "--data", corpus, "--quiet"]
-    code, said = cli(*words, "--validation", "0.6")
+    code, output = cli(*words, "--validation", "0.6")
     assert code == 0
     card = load_weights(weights)[1]
-    assert f"threshold {card.threshold:g}" in said
-    assert "2 held-out images" in said
+    assert f"threshold {card.threshold:g}" in output
+    assert "2 held-out images" in output
     assert card.metrics["held_out_f1"] == 1
 
 
-def test_inspect_says_and_draws(cli, tiny_corpus, write_image, tmp_path):
-    code, said = cli("inspect", tiny_corpus, "--out", tmp_path / "sheet.png")
+def test_inspect_prints_and_draws(cli, tiny_corpus, write_image, tmp_path):
+    code, output = cli("inspect", tiny_corpus, "--out", tmp_path / "sheet.png")
     assert code == 0
     labels = sum(len(sample.labels) for sample in Corpus(tiny_corpus))
-    assert "4 of 64 × 64 pixels (0.293 Å a pixel), HAADF" in said
-    assert f"{labels}, " in said
-    code, said = cli("inspect", write_image(), "--out", tmp_path / "image.png")
+    assert "4 of 64 × 64 pixels (0.293 Å a pixel), HAADF" in output
+    assert f"{labels}, " in output
+    code, output = cli("inspect", write_image(), "--out", tmp_path / "image.png")
     assert code == 0
-    assert "0.293 Å (1.88 × 1.88 nm)" in said
+    assert "0.293 Å (1.88 × 1.88 nm)" in output
     for name in ("sheet.png", "image.png"):
         assert read_picture(tmp_path / name) > 100
 
@@ -361,11 +358,13 @@ def test_help_lists_every_option(cli, command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     module, name = COMMANDS[command].split(":")
     function = getattr(importlib.import_module(module), name)
-    code, said = cli(*command.split(), "--help")
+    code, output = cli(*command.split(), "--help")
     assert code == 0
     for name in option_names(function):
         option = f"--{name.replace('_', '-')}"
-        line = next((line for line in said.splitlines() if f"{option} " in line and "Usage" not in line), "")
+        line = next(
+            (line for line in output.splitlines() if f"{option} " in line and "Usage" not in line), ""
+        )
         words = line.split(option, 1)[-1].replace("│", "").split()
         assert len(words) > 2, f"{command} {option} is not explained"
 
@@ -375,14 +374,14 @@ def option_names(function):
     hints = get_type_hints(function)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
-            kinds = (hints[parameter.name], *get_args(hints[parameter.name]))
-            shared = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
+            hint = hints[parameter.name]
+            shared = [kind for kind in (hint, *get_args(hint)) if dataclasses.is_dataclass(kind)]
             yield from (f.name for f in dataclasses.fields(shared[0])) if shared else (parameter.name,)
 
 
 def test_every_command_is_known_here(cli):
-    _, said = cli("--help")
-    assert all(command.split()[0] in said for command in COMMANDS)
+    _, output = cli("--help")
+    assert all(command.split()[0] in output for command in COMMANDS)
 
 
 def _python(*words, **options):

@@ -125,8 +125,8 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
             )
             assert len(list(Path("found").glob("*.csv"))) == 4
         extra = next((more for start, more in small.items() if " ".join(words).startswith(start)), [])
-        code, said = cli(*words, *extra)
-        assert code == 0, f"{command}: {said}"
+        code, output = cli(*words, *extra)
+        assert code == 0, f"{command}: {output}"
     for name in (
         "corpus.png",
         "found/my-image.csv",

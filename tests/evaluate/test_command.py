@@ -27,7 +27,7 @@ def _run(*arguments):
     return app(["atoms", *map(str, arguments)], exit_on_error=False)
 
 
-def test_prints_a_table_and_writes_what_it_is_told(folders, tmp_path, capsys):
+def test_a_table_is_printed_and_results_are_written_on_request(folders, tmp_path, capsys):
     pred, truth = folders
     before = sorted(tmp_path.rglob("*"))
     _run("--pred", pred, "--truth", truth)

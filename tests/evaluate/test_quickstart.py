@@ -44,7 +44,7 @@ def test_the_report_is_one_file_with_pictures_of_every_stage(finished):
         assert word in page
 
 
-def test_it_finds_atoms_that_it_has_not_seen(finished):
+def test_atoms_are_found_on_other_images(finished):
     out, _, _ = finished
     scores = json.loads((out / "unseen" / "scores.json").read_text())
     assert len(scores["images"]) == 4

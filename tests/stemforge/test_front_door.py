@@ -63,7 +63,7 @@ def test_version_and_help(capsys):
         assert command in printed
 
 
-def test_progress_counts_and_is_silent_when_told(capsys):
+def test_progress_counts_and_is_silent_on_request(capsys):
     with progress("work", 5, "images") as advance:
         advance(2)
         advance(3)

@@ -1,9 +1,11 @@
-"""Dotted options of the command line."""
+"""Options that commands share, and dotted options of recipes."""
 
+import numpy as np
 import pytest
+import tifffile
 
-from stemforge import RecipeError
-from stemforge.options import parse_overrides
+from stemforge import InputError, MicrographError, RecipeError
+from stemforge.options import Output, Reading, check_file, named_as_options, parse_overrides
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,62 @@ def test_read(words, values):
 def test_refused(words, says):
     with pytest.raises(RecipeError, match=says):
         parse_overrides(words)
+
+
+@pytest.fixture
+def stack(tmp_path):
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, np.random.default_rng(0).random((3, 8, 8), "float32"), photometric="minisblack")
+    return path
+
+
+def test_images_are_read_as_asked(stack):
+    assert [m.name for m in Reading(stack=True).read(stack)] == ["stack_000", "stack_001", "stack_002"]
+    (micrograph,) = Reading(sampling=0.2, frame=1).read(stack)
+    assert (micrograph.name, micrograph.sampling) == ("stack_001", 0.2)
+    with pytest.raises(MicrographError, match=r"from 0 to 2 \(--frame\)"):
+        Reading().read(stack)
+
+
+def test_results_are_not_replaced_unasked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = ["a.json", "b.json"]
+    folder = Output().folder("found", results)
+    folder.mkdir()
+    (folder / "b.json").write_text("mine")
+    with pytest.raises(InputError, match=r"--out found: already holds b\.json; .* --overwrite"):
+        Output().folder("found", results)
+    assert Output(overwrite=True).folder("found", results) == folder
+    with pytest.raises(InputError, match="is a file"):
+        Output(folder / "b.json").folder("found")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("", "is a folder"),
+        ("a.gif", r"must end in \.png"),
+        ("no/a.png", "no does not exist"),
+        ("b.png", "exists"),
+    ],
+)
+def test_files_for_results_are_checked(tmp_path, name, says):
+    (tmp_path / "b.png").write_text("mine")
+    with pytest.raises(InputError, match=f"--figure .*{says}"):
+        check_file(tmp_path / name, "--figure", (".png",), overwrite=False)
+    check_file(tmp_path / "b.png", "--figure", (".png",))
+
+
+@pytest.mark.parametrize(
+    ("message", "printed"),
+    [
+        ("one_class must be true", "--one-class must be true"),
+        ("give one class (one_class)", "give one class (--one-class)"),
+        ("one_classes: one_class", "one_classes: one_class"),
+        ("small one_class", "small one_class"),
+    ],
+)
+def test_arguments_are_written_as_options(message, printed):
+    with pytest.raises(RecipeError) as error, named_as_options("one_class", "other"):
+        raise RecipeError(message)
+    assert str(error.value) == printed

@@ -67,7 +67,7 @@ def test_curves_hold_all_predictions_whatever_the_threshold(folders):
     assert curves["1 Å"].recall[0] == 1 / 4
 
 
-def test_without_calibration_criteria_in_angstrom_are_null_and_it_is_said(folders):
+def test_without_calibration_criteria_in_angstrom_are_null_with_a_note(folders):
     pred, truth = folders
     _predict(pred, "b", [[50, 56]], [0.95], sampling=None)
     result = evaluate_atoms(pred, truth)
@@ -108,11 +108,11 @@ def test_a_corpus_is_truth_too(tmp_path):
     _predict(tmp_path / "p", "demo_000", [[5, 6]], [0.9], sampling=None)
     result = evaluate_atoms(tmp_path / "p", tmp_path / "corpus")
     assert result.summary["1 Å"].mean["f1"] == pytest.approx(2 / 3)  # calibrated by the corpus
-    seen = evaluate_atoms(tmp_path / "p", tmp_path / "corpus", select=lambda atoms: atoms["visible"] > 0)
-    assert seen.summary["1 Å"].mean["f1"] == 1
+    result = evaluate_atoms(tmp_path / "p", tmp_path / "corpus", select=lambda atoms: atoms["visible"] > 0)
+    assert result.summary["1 Å"].mean["f1"] == 1
 
     writer.write(1, [Sample(1, signal, 0.3, ("HAADF",), labels, {})])
-    with pytest.raises(InputError, match="sample 1 has no 'name'"):
+    with pytest.raises(InputError, match="1 truth without prediction: 000001"):
         evaluate_atoms(tmp_path / "p", tmp_path / "corpus")
 
 
@@ -127,7 +127,7 @@ def test_json_is_strict_and_keeps_its_keys(folders, tmp_path):
         raise AssertionError(f"{name} is no strict JSON")
 
     read = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    assert read == result.as_dict()
+    assert read == result.to_dict()
     assert [*read] == [
         *("schema", "software", "pred", "truth", "criteria", "threshold"),
         *("summary", "images", "curves", "notes"),
@@ -145,7 +145,7 @@ def test_json_is_strict_and_keeps_its_keys(folders, tmp_path):
 def test_json_of_a_single_image_has_null_deviations(tmp_path):
     _predict(tmp_path / "p", "a", [[1, 1]], [0.5])
     _label(tmp_path / "t", "a", [[1, 1]])
-    read = evaluate_atoms(tmp_path / "p", tmp_path / "t").as_dict()
+    read = evaluate_atoms(tmp_path / "p", tmp_path / "t").to_dict()
     assert read["summary"]["1 Å"]["sd"]["f1"] is None
     assert read["curves"]["1 Å"]["f1_sd"] == [None]
     json.dumps(read, allow_nan=False)
@@ -259,15 +259,15 @@ def test_bad_folders(folders, tmp_path):
     pred, truth = folders
     (tmp_path / "empty").mkdir()
     for bad, says in (
-        (tmp_path / "missing", "--pred .*missing: does not exist"),
-        (pred / "b.csv", "--pred .*is a file"),
-        (tmp_path / "empty", "--pred .*holds no CSV and is no corpus"),
+        (tmp_path / "missing", "pred .*missing: does not exist"),
+        (pred / "b.csv", "pred .*is a file"),
+        (tmp_path / "empty", "pred .*holds no CSV and is no corpus"),
     ):
         with pytest.raises(InputError, match=says):
             evaluate_atoms(bad, truth)
 
 
-def test_droppings_of_file_managers_are_no_tables(folders):
+def test_hidden_files_of_file_managers_are_no_tables(folders):
     (folders[1] / "._b.csv").write_bytes(b"\x00\xff")
     assert len(evaluate_atoms(*folders).images) == 2
 

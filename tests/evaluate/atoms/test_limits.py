@@ -92,8 +92,8 @@ def test_with_texture_the_prewhitened_estimate_reaches_the_bound_and_a_plain_one
         # Where the filtered image peaks, to first order: its slope there over its mean curvature.
         filtered = np.fft.fft2(slope) * weight
         score = (noisy * filtered.conj()).sum((1, 2)).real
-        own = (np.fft.fft2(slope) * filtered.conj()).sum().real * 0.05 / sampling**2
-        return (score / own).std() * sampling
+        gain = (np.fft.fft2(slope) * filtered.conj()).sum().real * 0.05 / sampling**2
+        return (score / gain).std() * sampling
 
     bound = localisation_bound(labels, dose, 0.0, texture)[0]
     assert spread(1 / power) / bound == pytest.approx(1, abs=0.1)
@@ -101,7 +101,7 @@ def test_with_texture_the_prewhitened_estimate_reaches_the_bound_and_a_plain_one
 
 
 def test_ideal_recall_is_that_of_a_matched_filter_in_noise():
-    width, side, apart, cnr = 4.0, 1024, 64, 5.0
+    width, side, spacing, cnr = 4.0, 1024, 64, 5.0
     rng = np.random.default_rng(0)
     noise = (
         ndimage.gaussian_filter(rng.normal(size=(side, side)), width, mode="wrap")
@@ -109,8 +109,8 @@ def test_ideal_recall_is_that_of_a_matched_filter_in_noise():
         * np.sqrt(np.pi)
         * width
     )
-    spot, _ = _gaussian(apart + 1, np.sqrt(2) * width)
-    atoms = np.tile(cnr * spot[:-1, :-1] / spot.max(), (side // apart, side // apart))
+    spot, _ = _gaussian(spacing + 1, np.sqrt(2) * width)
+    atoms = np.tile(cnr * spot[:-1, :-1] / spot.max(), (side // spacing, side // spacing))
 
     def peaks(image, threshold):
         return np.argwhere((image == ndimage.maximum_filter(image, 11, mode="wrap")) & (image >= threshold))
@@ -118,13 +118,13 @@ def test_ideal_recall_is_that_of_a_matched_filter_in_noise():
     for threshold in (3.0, 3.5, 4.0):
         false = len(peaks(noise, threshold))
         found = peaks(noise + atoms, threshold)
-        near = np.hypot(*(found % apart - apart // 2).T) <= 6
-        recall = len({(i, j) for i, j in found[near] // apart}) / (side // apart) ** 2
+        near = np.hypot(*(found % spacing - spacing // 2).T) <= 6
+        recall = len({(i, j) for i, j in found[near] // spacing}) / (side // spacing) ** 2
         expected = ideal_recall(cnr, false, 1 / (np.sqrt(2) * width), side**2)
         assert recall == pytest.approx(expected, abs=0.06)
 
 
-def test_ideal_recall_rises_with_what_is_there_and_what_is_allowed():
+def test_ideal_recall_rises_with_contrast_and_false_positives():
     recall = ideal_recall(np.linspace(0, 10, 101), 1.0, 0.6, 150.0**2)
     assert np.all(np.diff(recall) >= 0)
     assert recall[0] < 1e-3

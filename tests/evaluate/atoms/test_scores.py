@@ -22,7 +22,7 @@ from stemforge.evaluate import (
         ((0, 4, 3), 0, 0, 0),
         ((0, 0, 3), 0, 0, 0),  # silence is not precise
         ((0, 2, 0), 0, 0, 0),  # atoms invented on an empty image
-        ((0, 0, 0), 1, 1, 1),  # nothing there, nothing said
+        ((0, 0, 0), 1, 1, 1),  # no atom, no prediction
     ],
 )
 def test_measures_and_their_conventions(counts, precision, recall, f1):
@@ -62,7 +62,7 @@ def test_pooled_error_in_angstrom_needs_every_image_calibrated():
 
 
 def test_nothing_to_summarise():
-    with pytest.raises(InputError, match="none to summarise"):
+    with pytest.raises(InputError, match="at least one image"):
         summarise([])
 
 
@@ -112,7 +112,7 @@ def test_the_middle_of_a_plateau_is_chosen():
         (([], [], []), "one entry an image"),
         (([[[1, 1]]], [[0.5, 0.6]], [[[1, 1]]]), "column 'score' must have 1 rows"),
         (([[[1, 1]]], [[np.nan]], [[[1, 1]]]), "scores of image 1: must be finite"),
-        (([[]], [[]], [[[1, 1]]]), "not one prediction"),
+        (([[]], [[]], [[[1, 1]]]), "no image has a prediction"),
         (([[[1, 1]]], [[0.5]], [[[1, 1]]], [np.inf]), "thresholds must be finite"),
     ],
 )

@@ -7,11 +7,13 @@ import pytest
 from scipy import ndimage
 
 from stemforge import InputError, Micrograph, MicrographError
+from stemforge.evaluate.command import calibrate, compare
 from stemforge.evaluate.corpora import priors
-from stemforge.evaluate.corpora.image_statistics import BANDS, image_statistics
-from stemforge.evaluate.corpora.priors import calibrate_priors
+from stemforge.evaluate.corpora.image_statistics import image_statistics
+from stemforge.evaluate.corpora.measurements import BANDS
+from stemforge.evaluate.corpora.priors import fit_priors
 from stemforge.evaluate.corpora.two_sample import two_sample_test
-from stemforge.evaluate.priors_command import calibrate, compare
+from stemforge.options import Output, Progress
 from stemforge.simulate import Degradation, SimulationRecipe, degrade
 
 SAMPLING = 0.293
@@ -42,7 +44,7 @@ def test_gain_offset_and_counts_are_found():
 
 
 @pytest.mark.parametrize("flicker", [0.01, 0.03])
-def test_flicker_is_found_apart_from_counting_noise(flicker):
+def test_flicker_is_distinguished_from_counting_noise(flicker):
     flat = np.full((512, 512), 0.02, "float32")
     found = image_statistics(recorded(flat, flicker=flicker, flicker_time=0.5, seed=3), SAMPLING)
     assert found.flicker == pytest.approx(flicker, rel=0.35)
@@ -79,7 +81,7 @@ def test_blobs_are_counted_and_measured():
 
 
 @pytest.mark.parametrize("bad", [np.ones((64, 64)), np.full((256, 256), np.nan), np.ones((256, 256))])
-def test_images_that_say_nothing_are_refused(bad):
+def test_images_without_information_are_refused(bad):
     with pytest.raises(MicrographError):
         image_statistics(bad, SAMPLING)
 
@@ -109,7 +111,7 @@ def test_priors_follow_the_images(monkeypatch):
         settings = base.degradation.replace(**truth)
         image = degrade(sample.signal, settings, base.scan.sampling, np.random.default_rng(index)).image[0]
         made.append(Micrograph(image, sampling=0.25, name=f"m{index}"))
-    found = calibrate_priors(made, base, samples=2, quiet=True)
+    found = fit_priors(made, base, samples=2, quiet=True)
     assert found.recipe.scan.sampling == 0.25
     low, high = found.changes["degradation.dose"]["loguniform"]
     # Pixels were taken to be smaller than they are: so many counts a pixel mean so much more dose.
@@ -127,9 +129,9 @@ def test_priors_follow_the_images(monkeypatch):
         ([Micrograph(np.eye(128), sampling=s, name="x") for s in (0.2, 0.4)], "differ"),
     ],
 )
-def test_micrographs_that_do_not_do_are_refused(images, message):
+def test_unusable_micrographs_are_refused(images, message):
     with pytest.raises(InputError, match=message):
-        calibrate_priors(images, SimulationRecipe.load("pt-nc"))
+        fit_priors(images, SimulationRecipe.load("pt-nc"))
 
 
 def noisy(number, seed, blur):
@@ -140,7 +142,7 @@ def noisy(number, seed, blur):
     ]
 
 
-def test_like_images_cannot_be_told_apart_and_unlike_ones_can(monkeypatch):
+def test_like_images_cannot_be_distinguished_and_unlike_ones_can(monkeypatch):
     from stemforge.evaluate.corpora import two_sample
 
     monkeypatch.setattr(two_sample, "_STEPS", 25)
@@ -170,12 +172,12 @@ def test_the_commands_write_recipe_tables_and_pictures(tmp_path, monkeypatch):
     assert tifffile.imread(images[0]).shape == (128, 128)
     (tmp_path / "base.yaml").write_text(recipe.to_yaml())
     out = tmp_path / "priors.yaml"
-    calibrate(images[:2], out=out, recipe=str(tmp_path / "base.yaml"), samples=2, quiet=True)
+    calibrate(images[:2], out=out, recipe=str(tmp_path / "base.yaml"), samples=2, progress=Progress(True))
     assert SimulationRecipe.load(out).support == SimulationRecipe.load(out).support
     assert out.with_suffix(".png").stat().st_size > 10_000
     with pytest.raises(InputError, match="exists already"):
-        calibrate(images, out=out, quiet=True)
-    compare(images, corpus=tmp_path / "corpus", out=tmp_path / "compared", quiet=True)
+        calibrate(images, out=out)
+    compare(images, corpus=tmp_path / "corpus", output=Output(tmp_path / "compared"), progress=Progress(True))
     content = json.loads((tmp_path / "compared" / "compare.json").read_text())
     assert 0 <= content["two_sample_test"]["accuracy"] <= 1
     assert len(content["statistics"]["real"]) == 4

@@ -6,14 +6,14 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import InputError
+from stemforge.evaluate.command import inspect
 from stemforge.evaluate.corpora.inspection import (
-    as_recorded,
     contact_sheet,
     describe_corpus,
     describe_micrograph,
     draw_corpus,
     draw_histogram,
-    inspect,
+    recorded_image,
 )
 from stemforge.evaluate.corpora.statistics import CorpusStatistics
 from stemforge.micrograph.annotations import Annotations
@@ -76,18 +76,18 @@ def test_contact_sheet_shows_samples_and_their_atoms(tmp_path, write_blobs, imag
     figure.savefig(tmp_path / "sheet.png")
 
 
-def test_simulated_samples_are_shown_as_recorded(tiny_corpus):
+def test_simulated_samples_are_shown_recorded_image(tiny_corpus):
     corpus = Corpus(tiny_corpus)
     sample = corpus[0]
-    micrograph, visible, faint = as_recorded(corpus, sample)
+    micrograph, visible, faint = recorded_image(corpus, sample)
     assert micrograph.sampling == pytest.approx(0.293)
     assert len(visible) + len(faint) == len(sample.labels)
     assert len(visible)
     counts = micrograph.image
     assert np.array_equal(counts, np.rint(counts))  # electrons, not fractions
     assert counts.mean() == pytest.approx(sample.signal.mean() * 4e4 * 0.293**2, rel=0.05)
-    np.testing.assert_array_equal(as_recorded(corpus, sample)[0].image, counts)
-    assert not np.array_equal(as_recorded(corpus, corpus[1])[0].image, counts)
+    np.testing.assert_array_equal(recorded_image(corpus, sample)[0].image, counts)
+    assert not np.array_equal(recorded_image(corpus, corpus[1])[0].image, counts)
 
 
 def test_histogram_counts_every_pixel():
@@ -101,7 +101,7 @@ def test_statistics_hold_for_the_images_that_are_shown(tiny_corpus):
     statistics = CorpusStatistics.of(corpus)
     assert statistics.labels.tolist() == [len(sample.labels) for sample in corpus]
     np.testing.assert_allclose(statistics.dose, 4e4)
-    shown = [as_recorded(corpus, sample) for sample in corpus]
+    shown = [recorded_image(corpus, sample) for sample in corpus]
     np.testing.assert_allclose(
         statistics.counts, [micrograph.image.mean() for micrograph, *_ in shown], rtol=0.05
     )
@@ -160,7 +160,7 @@ def test_the_picture_has_every_histogram(tiny_corpus, tmp_path):
 def test_a_picture_is_not_replaced_unasked(tiny_corpus, tmp_path, capsys):
     out = tmp_path / "picture.png"
     out.write_text("mine")
-    with pytest.raises(InputError, match=r"already there.*--overwrite"):
+    with pytest.raises(InputError, match=r"exists already.*--overwrite"):
         inspect(tiny_corpus, out=out)
     assert out.read_text() == "mine"
     inspect(tiny_corpus, out=out, overwrite=True)

@@ -9,7 +9,7 @@ from PIL import Image
 from stemforge import InputError, Micrograph, read_micrograph
 from stemforge.__main__ import main
 from stemforge.evaluate import compare_framework, draw_framework, score_framework
-from stemforge.evaluate.crystals.framework import fit_offsets
+from stemforge.evaluate.crystals.distortion import fit_offsets
 from stemforge.infer import Framework, Lattice, Restoration, find_lattice
 from stemforge.train import DIVAESR, Card, DIVAESRSettings, save_weights
 

@@ -53,7 +53,7 @@ def test_classes_count_unless_they_are_left_aside():
     assert score_boxes([found], [truth], one_class=True).ap == pytest.approx(1)
 
 
-def test_sizes_are_told_apart_by_our_limits():
+def test_sizes_are_divided_at_the_given_side():
     small, middle, large = [0, 0, 10, 10], [50, 50, 80, 80], [100, 100, 160, 160]
     truth = _table([small, middle, large])
     found = _table([small, large], scores=[0.9, 0.8])
@@ -119,7 +119,7 @@ def test_a_corpus_without_boxes(folders, write_blobs, tmp_path):
 def test_no_class_in_common(folders):
     path = folders[0] / "img_001.csv"
     path.write_text(path.read_text().replace("pyridine", "molecule").replace("thiophene", "molecule"))
-    with pytest.raises(InputError, match="--one-class"):
+    with pytest.raises(InputError, match="one_class"):
         evaluate_molecules(*folders)
     assert evaluate_molecules(*folders, one_class=True).score.ap50 == pytest.approx(1)
 

@@ -182,11 +182,11 @@ def test_a_control_raises_the_threshold(weights, tmp_path, write_blobs, tiny_ove
     corpus = write_blobs(tmp_path / "a", 2, points=[[12.0, 12], [60, 60]])
 
     def finder(model, card, image):
-        there, score = np.array([[12.0, 12], [60, 60], [40, 40]]), np.array([0.9, 0.5, 0.2])
+        points, score = np.array([[12.0, 12], [60, 60], [40, 40]]), np.array([0.9, 0.5, 0.2])
         if image.shape == (64, 64):
-            there, score = there[:1], np.array([0.45])
+            points, score = points[:1], np.array([0.45])
         return None, lambda least: Annotations(
-            there[score >= least], columns={"score": score[score >= least]}
+            points[score >= least], columns={"score": score[score >= least]}
         )
 
     monkeypatch.setattr(calibrate, "atom_finder", finder)
@@ -220,9 +220,9 @@ def test_images_without_atoms_neither_count_nor_suffice(weights, tmp_path, write
     assert weights.read_bytes() == before
 
 
-def trial(expected_f1, own, at_fixed, area=0.0):
+def trial(expected_f1, chosen, at_fixed, area=0.0):
     """What is found at one fixed threshold and at the image's own: so many points each."""
-    return calibrate._Trial([np.zeros((n, 2)) for n in (at_fixed, own)], expected_f1, area)
+    return calibrate._Trial([np.zeros((n, 2)) for n in (at_fixed, chosen)], expected_f1, area)
 
 
 def gate_of(f1, promised, nothing=(), max_false=np.inf):
@@ -242,7 +242,7 @@ def test_images_get_their_own_threshold_unless_that_is_worse():
 
 def test_the_gate_leaves_a_control_alone():
     better = [[0.5, 0.6], [0.5, 0.9]]
-    control = [trial(0.33, own=9, at_fixed=0, area=100.0), trial(0.5, own=7, at_fixed=1, area=100.0)]
+    control = [trial(0.33, chosen=9, at_fixed=0, area=100.0), trial(0.5, chosen=7, at_fixed=1, area=100.0)]
     # Nine, seven and one atom on 200 nm², by what the two images promise.
     assert gate_of(better, [0.45, 0.71], control, max_false=0.1) == 0
     assert gate_of(better, [0.45, 0.71], control, max_false=0.04) == 0.34

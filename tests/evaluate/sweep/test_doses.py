@@ -9,9 +9,9 @@ from stemforge import Corpus, InputError
 from stemforge.__main__ import main
 from stemforge.corpus.sample import Sample, Structure
 from stemforge.corpus.writer import CorpusWriter
-from stemforge.evaluate import Sweep, draw_sweep, sweep_doses
+from stemforge.evaluate import Sweep, draw_conditions, draw_sweep, sweep_doses
+from stemforge.evaluate.command import parse_doses
 from stemforge.evaluate.sweep.doses import Row
-from stemforge.evaluate.sweep_command import draw_conditions, parse_doses
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import SimulationRecipe
 from stemforge.train import (
@@ -137,11 +137,11 @@ def test_atoms_beside_what_is_possible(tiny_corpus, spot_weights):
         }
         for dose in (3e4, 3e6)
     }
-    for dose, there in figures.items():
+    for dose, mean in figures.items():
         # These atoms outshine their thin support: part of the background beside them is their own, and the bound
         # is higher than it should be.
-        assert 0 < there["bound_px"] < 1.8 * there["placement_px"]
-        assert _mean(result, dose, "sac-cnn", "recall")["mean"] <= there["ideal_recall"] + 0.05 <= 1.05
+        assert 0 < mean["bound_px"] < 1.8 * mean["placement_px"]
+        assert _mean(result, dose, "sac-cnn", "recall")["mean"] <= mean["ideal_recall"] + 0.05 <= 1.05
     # Counting noise alone would go down tenfold; the support's texture stays.
     fall = figures[3e4]["bound_px"] / figures[3e6]["bound_px"]
     assert 1.2 < fall < 10
@@ -153,7 +153,7 @@ def _atom_rows():
     for dose in (1e4, 1e5):
         for i in range(6):
             hard = {"thickness_angstrom": 100.0 + 50 * i, "areal_density": 0.1, "defocus_angstrom": 10.0 + i}
-            seen = {
+            figures = {
                 "f1": 0.9 - 0.1 * i,
                 "recall": 0.8,
                 "ideal_recall": 0.95,
@@ -161,8 +161,8 @@ def _atom_rows():
                 "bound_px": 0.7,
             }
             if (dose, i) == (1e4, 5):
-                seen = dict.fromkeys(seen) | {"defocus_angstrom": None}
-            rows.append(Row(dose, "atom-net", str(i), hard | seen))
+                figures = dict.fromkeys(figures) | {"defocus_angstrom": None}
+            rows.append(Row(dose, "atom-net", str(i), hard | figures))
     return Sweep("atom-net", "atoms", tuple(rows), {})
 
 
@@ -215,21 +215,21 @@ def test_what_does_not_fit(segments, tiny_corpus, restorer, detector, spot_weigh
         sweep_doses(Corpus(tiny_corpus), tmp_path / "fine.safetensors", [100])
 
 
-def test_a_recipe_is_swept_on_structures_of_its_own(tiny_overrides, restorer, tmp_path, monkeypatch, capsys):
+def test_a_recipe_is_swept_on_other_structures(tiny_overrides, restorer, tmp_path, monkeypatch, capsys):
     swept = []
 
     def look(corpus, *args, **options):
         swept.append((corpus.recipe["seed"], len(corpus), options["validation"]))
-        raise InputError("seen")
+        raise InputError("stopped here")
 
     monkeypatch.setattr("stemforge.evaluate.sweep.doses.sweep_doses", look)
     recipe = SimulationRecipe.load("quickstart", tiny_overrides)
     (tmp_path / "r.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
     words = ["sweep", str(tmp_path / "r.yaml"), "--weights", str(restorer), "--out", str(tmp_path / "out")]
     assert main([*words, "--num", "1"]) == 2
-    said = capsys.readouterr().err
-    assert "at least two images" in said
-    assert "simulate" not in said  # refused before work starts
+    printed = capsys.readouterr().err
+    assert "at least two images" in printed
+    assert "simulate" not in printed  # refused before work starts
     assert main([*words, "--num", "2", "--quiet"]) == 2
     ((seed, number, share),) = swept
     assert seed != recipe.seed

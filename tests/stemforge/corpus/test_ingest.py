@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from stemforge import Corpus, InputError
-from stemforge.corpus.ingest import ingest
+from stemforge.corpus.ingest import ingest_images
 from stemforge.micrograph.names import pair_names
 
 IMAGE = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30)
@@ -42,7 +42,7 @@ def data(tmp_path):
 
 
 def run(folder, **options):
-    return ingest([folder / "images"], [folder / "labels"], folder / "corpus", **options)
+    return ingest_images([folder / "images"], [folder / "labels"], folder / "corpus", **options)
 
 
 def test_images_of_two_sizes(data):
@@ -89,4 +89,4 @@ def test_refused_before_anything_is_written(data, prepare, says):
 
 def test_missing_file_is_named(data):
     with pytest.raises(InputError, match=r"none\.tif: no such file"):
-        ingest([data / "none.tif"], [data / "none.csv"], data / "corpus")
+        ingest_images([data / "none.tif"], [data / "none.csv"], data / "corpus")

@@ -115,7 +115,7 @@ def test_bad_shards(tmp_path, samples, says, sample, writer):
     assert not list(tmp_path.glob("shard*"))
 
 
-def file_there(folder):
+def make_file(folder):
     folder.rmdir()
     folder.write_text("a file")
 
@@ -128,10 +128,10 @@ def file_there(folder):
         (lambda f: (f / "recipe.yaml").write_text("- a list\n"), "not a corpus header"),
         (lambda f: (f / "recipe.yaml").write_text("a: {"), "not a corpus header"),
         (lambda f: (f / "recipe.yaml").write_bytes(b"\xff\x80"), "not a corpus header"),
-        (file_there, "is a file"),
+        (make_file, "is a file"),
     ],
 )
-def test_folders_that_are_not_ours(tmp_path, prepare, says, writer):
+def test_folders_with_foreign_files(tmp_path, prepare, says, writer):
     folder = tmp_path / "corpus"
     folder.mkdir()
     writer(folder, hash="b" * 64) if prepare == "other corpus" else prepare(folder)
@@ -197,6 +197,13 @@ def test_labels_only(corpus_folder, sample):
         assert np.isnan(read.signal).all()
         assert read.structure is None
     assert np.isnan(corpus.labels_only()[2:][0].signal).all()
+
+
+def test_samples_spread_evenly(corpus_folder):
+    corpus = Corpus(corpus_folder)
+    assert indices(corpus.evenly(3)) == [0, 7, 14]
+    assert indices(corpus.evenly(99)) == indices(corpus)
+    assert indices(corpus.evenly(1)) == [0]
 
 
 def test_filter(corpus_folder, monkeypatch):

@@ -221,9 +221,9 @@ print(len(list(Corpus(sys.argv[1]))))
 def test_a_limit_of_the_system_on_files(tmp_path):
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "corpus")]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    said, names, number = result.stdout.splitlines()
-    assert "shard-000001.h5: cannot be written" in said
-    assert "ulimit -f" in said
+    message, names, number = result.stdout.splitlines()
+    assert "shard-000001.h5: cannot be written" in message
+    assert "ulimit -f" in message
     assert names == "['recipe.yaml', 'shard-000000.h5']"
     assert number == "2"
 

@@ -209,7 +209,7 @@ NAN = np.where(GREY == 0, np.nan, GREY).astype(np.float32)
         (
             lambda f: tiff(f / "a.tif", np.stack([GREY] * 3), photometric="minisblack"),
             {},
-            r"stack of 3 frames.*frame=0 to 2",
+            r"stack of 3 frames.*0 to 2 \(frame\)",
         ),
         (
             lambda f: tiff(f / "a.tif", np.stack([GREY] * 3), photometric="minisblack"),

@@ -1,0 +1,190 @@
+"""A raw image of a crystal and what was restored from it, scored without labels by the columns of the framework."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from stemforge.colours import SKY, VERMILION
+from stemforge.errors import InputError
+from stemforge.evaluate.crystals.distortion import fit_offsets, rescaled
+from stemforge.evaluate.crystals.framework import TOLERANCE, FrameworkMatch, score_framework
+from stemforge.files import write_json
+from stemforge.infer import Framework, Lattice, Restoration, draw_micrograph, find_lattice, restore_micrograph
+from stemforge.micrograph.image import Micrograph
+from stemforge.train import Card
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MERGE = 1.0
+"""Columns closer than this count as one [Å]."""
+
+
+@dataclass(frozen=True)
+class RestorationEvaluation:
+    """How well a raw and a restored image show the columns of their framework.
+
+    Parameters
+    ----------
+    lattice
+        Of the raw image.
+    images, matches
+        The raw and the restored image, and what was matched on each, by name.
+    options
+        ``tolerance``, ``merge`` and ``bend`` as they were used.
+    """
+
+    lattice: Lattice
+    images: Mapping[str, Micrograph]
+    matches: Mapping[str, FrameworkMatch]
+    options: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the raw image."""
+        return self.images["raw"].name
+
+    def lines(self) -> list[str]:
+        """Return the score of each image as a line of text."""
+        return [f"{self.name}, {kind}: {match.score}" for kind, match in self.matches.items()]
+
+    def to_json(self, path: str | Path) -> None:
+        """Write lattice, options and scores to a JSON file."""
+        scores = {kind: match.score for kind, match in self.matches.items()}
+        write_json(
+            path, {"image": self.name, "lattice": self.lattice.to_dict(), **self.options, "scores": scores}
+        )
+
+    def figure(self) -> "Figure":
+        """Draw the middle of each image with columns and maxima, see :func:`draw_framework`."""
+        return draw_framework(self.images, self.matches)
+
+
+def evaluate_restoration(
+    micrograph: Micrograph,
+    model: torch.nn.Module,
+    card: Card,
+    *,
+    tolerance: float = TOLERANCE,
+    merge: float = MERGE,
+    bend: bool = True,
+    device: str = "cpu",
+) -> RestorationEvaluation:
+    """Restore an image of a crystal, and score it and its restoration by the columns of the framework.
+
+    Parameters
+    ----------
+    micrograph
+        Raw iDPC image of MFI along b; its lattice is found.
+    model, card
+        A DIVAESR, from :func:`stemforge.train.load_weights`.
+    tolerance, merge, bend
+        As for :func:`compare_framework`.
+    device
+        Where the network runs.
+
+    Raises
+    ------
+    InputError
+        No lattice found, tolerance or merge not positive, or weights of another network.
+    """
+    check_lengths(tolerance, merge)
+    framework = Framework.named("mfi")
+    lattice = find_lattice(micrograph, framework=framework)
+    restored = restore_micrograph(micrograph, model, card, lattice=lattice, device=device)
+    options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
+    matches = compare_framework(micrograph, {"restored": restored}, lattice, framework=framework, **options)
+    raw = Micrograph(micrograph.image, lattice.sampling, name=micrograph.name)
+    images = {"raw": raw, "restored": restored.as_micrograph()}
+    return RestorationEvaluation(lattice, images, matches, options)
+
+
+def check_lengths(tolerance: float, merge: float) -> None:
+    """Refuse a tolerance or merging distance that is no length."""
+    for name, value in (("tolerance", tolerance), ("merge", merge)):
+        if not value > 0:
+            raise InputError(f"{name} must be a positive length [Å], not {value}")
+
+
+def compare_framework(
+    micrograph: Micrograph,
+    restorations: Mapping[str, Restoration],
+    lattice: Lattice,
+    *,
+    framework: Framework | None = None,
+    tolerance: float = TOLERANCE,
+    merge: float = MERGE,
+    bend: bool = True,
+) -> dict[str, FrameworkMatch]:
+    """Score a raw image and what was restored from it against the same columns.
+
+    Parameters
+    ----------
+    micrograph
+        The raw image, on which the lattice was found.
+    restorations
+        Restorations of it, by name.
+    lattice
+        From :func:`stemforge.infer.find_lattice` on the raw image.
+    framework, tolerance, merge
+        As for :func:`score_framework`.
+    bend
+        Follow the scan's distortion, see :func:`fit_offsets`.
+
+    Returns
+    -------
+    dict
+        ``"raw"`` and the restorations by name.
+    """
+    framework = framework or Framework.named(lattice.framework)
+    offsets = fit_offsets(micrograph, lattice, framework=framework) if bend else None
+    options: dict[str, Any] = {"framework": framework, "tolerance": tolerance, "merge": merge}
+    found = {"raw": score_framework(micrograph, lattice, offsets=offsets, **options)}
+    for name, restoration in restorations.items():
+        finer, bent = rescaled(lattice, offsets, restoration)
+        found[name] = score_framework(restoration.as_micrograph(), finer, offsets=bent, **options)
+    return found
+
+
+def draw_framework(
+    images: Mapping[str, Micrograph], found: Mapping[str, FrameworkMatch], path: str | Path | None = None
+) -> "Figure":
+    """Draw the middle of each image with the framework's columns (circles) and the maxima found (dots).
+
+    Parameters
+    ----------
+    images
+        Images by name, as scored.
+    found
+        From :func:`compare_framework`.
+    path
+        Where to save the picture; None saves nothing.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.2 * len(found), 6.6), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(found)))
+    for axes, (name, result) in zip(panels, found.items(), strict=True):
+        image = images[name]
+        height, width = image.shape
+        side = min(height, width) / 4
+        middle = image.image[
+            int((height - side) / 2) : int((height + side) / 2),
+            int((width - side) / 2) : int((width + side) / 2),
+        ]
+        draw_micrograph(axes, image, scale_bar=False)
+        axes.images[0].set_clim(*np.percentile(middle, [0.5, 99.8]))
+        axes.scatter(*result.columns.T, s=60, facecolors="none", edgecolors=SKY, linewidths=1)
+        axes.scatter(*result.points.T, s=10, color=VERMILION)
+        axes.set_xlim((width - side) / 2, (width + side) / 2)
+        axes.set_ylim((height + side) / 2, (height - side) / 2)
+        score = result.score
+        counts = f"{score.matched} of {score.columns} columns, {score.maxima} maxima"
+        axes.set_title(f"{name}: {score} ({counts})", fontsize=10)
+    if path is not None:
+        figure.savefig(path, dpi=110)
+    return figure

@@ -1,0 +1,135 @@
+"""Figures of a sweep: every figure of merit over the dose, and F1 over what makes images hard."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from stemforge.colours import SERIES
+from stemforge.evaluate.sweep.doses import Sweep
+from stemforge.evaluate.sweep.table import LABELS, NAMES, SHOWN, methods
+
+# What is physically possible, beside what was reached.
+_LIMITS = {"recall": ("ideal_recall", "ideal observer"), "placement_px": ("bound_px", "Cramér–Rao bound")}
+# What decides how hard an image of atoms is: key, words, unit.
+_CONDITIONS = (
+    ("thickness_angstrom", "thickness", "Å"),
+    ("areal_density", "visible atoms", "1/nm²"),
+    ("defocus_angstrom", "mean |defocus|", "Å"),
+)
+
+
+def draw_sweep(result: Sweep, path: str | Path | None = None) -> Figure:
+    """Draw every figure of merit over the dose: mean as a line, ± one standard deviation over images as a band.
+
+    Parameters
+    ----------
+    result
+        From :func:`stemforge.evaluate.sweep_doses`.
+    path
+        Where to save the picture; None saves nothing.
+
+    Returns
+    -------
+    Figure
+        A panel for each figure of merit, as in Figures 3 and 4 of Yang et al., Adv. Sci. 2024,
+        doi:10.1002/advs.202408629; what is physically possible is dashed.
+    """
+    shown = SHOWN[result.finds]
+    summary = result.summary()
+    figure = Figure(figsize=(4.6 * len(shown), 4.2), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(shown)))
+    names = methods(summary)
+    for axes, metric in zip(panels, shown, strict=True):
+        for i, method in enumerate(names):
+            rows = [r for r in summary if r["metric"] == metric and r["method"] == method]
+            if not rows:
+                continue
+            dose, mean = (np.array([row[key] for row in rows], dtype=float) for key in ("dose", "mean"))
+            sd = np.array([row["sd"] or 0 for row in rows])
+            style = {"marker": "o", "ms": 3.5, "lw": 2.2 if i == 0 else 1.2, "color": SERIES[i]}
+            axes.plot(dose, mean, label=NAMES.get(method, method), **style)
+            axes.fill_between(dose, mean - sd, mean + sd, color=SERIES[i], alpha=0.15, lw=0)
+        limit, name = _LIMITS.get(metric, ("", ""))
+        rows = [r for r in summary if r["metric"] == limit]
+        if rows:
+            dose, mean = (np.array([row[key] for row in rows], dtype=float) for key in ("dose", "mean"))
+            axes.plot(dose, mean, "k--", lw=1.2, label=name)
+            axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")
+        axes.set_xscale("log")
+        axes.set(xlabel="dose [e/Å²]", title=LABELS.get(metric, metric))
+        if metric == "mse":
+            axes.set_yscale("log")
+        elif metric == "placement_px":
+            axes.set_ylim(bottom=0)
+        elif metric not in ("psnr", "vif"):
+            axes.set_ylim(0, 1.02)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+    if len(names) > 1:
+        panels[0].legend(fontsize=8, framealpha=0.8, edgecolor="none")
+    count = max((row["images"] for row in summary), default=0)
+    figure.suptitle(f"{result.architecture}: mean ± sd over {count} images", fontsize=10)
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure
+
+
+def draw_conditions(result: Sweep, path: str | Path | None = None) -> Figure:
+    """Draw the F1 of an atom sweep over the dose and over what makes images hard.
+
+    Parameters
+    ----------
+    result
+        From :func:`stemforge.evaluate.sweep_doses`, of a network that finds atoms.
+    path
+        Where to save the picture; None saves nothing.
+
+    Returns
+    -------
+    Figure
+        A heat map each for the support's thickness and the density and defocus of visible atoms: mean F1 of the images
+        in each third of all images and doses. A field without images stays white.
+    """
+    rows = [{**row.metrics, "dose": row.dose} for row in result.rows if row.metrics.get("f1") is not None]
+    doses = sorted({row.dose for row in result.rows})
+    figure = Figure(figsize=(4.4 * len(_CONDITIONS) + 0.6, 3.2), layout="constrained")
+    panels = figure.subplots(1, len(_CONDITIONS))
+    drawn = None
+    for axes, (key, words, unit) in zip(panels, _CONDITIONS, strict=True):
+        axes.set(title=f"F1 by {words} [{unit}]", xlabel="dose [e/Å²]")
+        known = [row for row in rows if row.get(key) is not None]
+        if not known:
+            axes.set_axis_off()
+            continue
+        values = np.array([row[key] for row in known], dtype=float)
+        f1 = np.array([row["f1"] for row in known], dtype=float)
+        edges = np.quantile(values, [0, 1 / 3, 2 / 3, 1])
+        third = np.searchsorted(edges[1:3], values, side="left")
+        column = np.searchsorted(doses, np.array([row["dose"] for row in known], dtype=float))
+        total, count = np.zeros((2, 3, len(doses)))
+        np.add.at(total, (third, column), f1)
+        np.add.at(count, (third, column), 1)
+        mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+        drawn = axes.imshow(mean, vmin=0, vmax=1, origin="lower", aspect="auto", cmap="viridis")
+        for (i, j), value in np.ndenumerate(mean):
+            if np.isfinite(value):
+                colour = "w" if value < 0.6 else "k"
+                axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8)
+        axes.set_xticks(range(len(doses)), [f"{dose:g}" for dose in doses], rotation=45, fontsize=8)
+        axes.set_yticks(range(3), [f"{a:.3g}–{b:.3g}" for a, b in pairwise(edges)], fontsize=8)
+    if drawn is not None:
+        figure.colorbar(drawn, ax=panels, label="F1")
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure
+
+
+def draw_sweep_figures(result: Sweep, folder: Path) -> list[str]:
+    """Draw all figures of a sweep into a folder; return their names."""
+    draw_sweep(result, folder / "sweep.png")
+    if "placement_px" not in SHOWN[result.finds]:
+        return ["sweep.png"]
+    draw_conditions(result, folder / "sweep-conditions.png")
+    return ["sweep.png", "sweep-conditions.png"]

@@ -1,0 +1,76 @@
+"""The commands of the ground floor: ``stemforge ingest`` and ``stemforge verify``."""
+
+from pathlib import Path
+
+from stemforge.console import say
+from stemforge.options import Folders, Images, Progress, named_as_options
+
+
+def ingest(
+    images: Images,
+    /,
+    *,
+    labels: Folders,
+    out: Path,
+    sampling: float | None = None,
+    modality: str = "HAADF",
+) -> None:
+    """Make a corpus of real labelled images, to train on or to measure against.
+
+    Parameters
+    ----------
+    images
+        Image files, or folders of them.
+    labels
+        CSV tables with columns X,Y or x_px,y_px in pixels, or folders of them. A table belongs to the image of
+        the same name, or with the same number before the first underscore.
+    out
+        Folder of the new corpus.
+    sampling
+        Pixel size of the images [Å], where the files carry none or a wrong one.
+    modality
+        Imaging mode.
+    """
+    from stemforge.corpus.ingest import ingest_images
+
+    with named_as_options("labels"):
+        corpus = ingest_images(images, labels, out, sampling=sampling, modality=modality)
+    samples = list(corpus.labels_only())
+    say(f"{out}: {len(corpus)} images, {sum(len(sample.labels) for sample in samples)} labels")
+    if any(sample.sampling is None for sample in samples):
+        say("some images carry no calibration; --sampling gives their pixel size in Å")
+
+
+def verify(corpus: Path, /, *, remove_damaged: bool = False, progress: Progress = Progress()) -> int:
+    """Check every byte of a corpus, and say what is damaged, missing, doubled or foreign.
+
+    Exits with 0 if the corpus is sound and complete, with 1 if faults were found.
+
+    Parameters
+    ----------
+    corpus
+        Folder of the corpus.
+    remove_damaged
+        Remove shards whose bytes are not those that were written, so that `simulate` makes them again.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from stemforge.corpus import verify
+
+    faults = verify.verify_corpus(corpus, quiet=progress.quiet)
+    console = Console()
+    if not faults:
+        console.print(f"{corpus}: sound", highlight=False, soft_wrap=True)
+        return 0
+    title = f"{corpus}: {len(faults)} fault{'s'[: len(faults) != 1]}"
+    table = Table("file", "fault", "what to do", title=title)
+    for fault in faults:
+        name = "–" if fault.path == corpus else fault.path.name
+        table.add_row(name, f"{fault.kind}: {fault.problem}", fault.remedy)
+    console.print(table)
+    if remove_damaged:
+        console.print(f"removed {verify.remove_damaged(faults)} damaged shards", highlight=False)
+    elif any(fault.kind == "damaged" for fault in faults):
+        console.print("--remove-damaged removes the damaged shards", highlight=False)
+    return 1
