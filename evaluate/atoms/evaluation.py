@@ -11,7 +11,7 @@ from stemforge.errors import InputError
 from stemforge.evaluate.atoms.curves import ThresholdCurve, threshold_curve
 from stemforge.evaluate.atoms.matching import Matcher, match_boxes, match_distance
 from stemforge.evaluate.atoms.result import AtomEvaluation
-from stemforge.evaluate.atoms.scores import Summary, score_atoms, summarise
+from stemforge.evaluate.atoms.scores import ImageEvaluation, Summary, score_atoms, summarise
 from stemforge.evaluate.pairing import Table, pair_images, read_points
 from stemforge.micrograph.annotations import Annotations
 
