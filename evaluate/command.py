@@ -19,7 +19,6 @@ from stemforge.options import (
     Progress,
     Reading,
     check_file,
-    named_as_options,
     parse_overrides,
 )
 
@@ -67,10 +66,7 @@ def atoms(
     from stemforge.evaluate.atoms.evaluation import evaluate_atoms
 
     _check_results({"--json": json, "--csv": csv, "--figure": figure}, [pred, truth])
-    with named_as_options("pred", "truth", "sampling", "threshold"):
-        evaluation = evaluate_atoms(
-            pred, truth, sampling=sampling, threshold=threshold, unlabelled=unlabelled
-        )
+    evaluation = evaluate_atoms(pred, truth, sampling=sampling, threshold=threshold, unlabelled=unlabelled)
     _print(evaluation.table())
     for note in evaluation.notes:
         _print(note, style="dim")
@@ -115,8 +111,7 @@ def molecules(
 
     _check_results({"--json": json}, [pred, truth])
     options: dict[str, Any] = {"one_class": one_class, "small": small, "unlabelled": unlabelled}
-    with named_as_options("pred", "truth", "small", "threshold", "one_class"):
-        evaluation = evaluate_molecules(pred, truth, threshold=threshold, **options)
+    evaluation = evaluate_molecules(pred, truth, threshold=threshold, **options)
     _print(evaluation.table())
     _write(json, evaluation.to_json)
 
@@ -160,10 +155,9 @@ def framework(
     endings = ("_framework.json", "_framework.png")
     batch = Batch(images, output.folder("framework"), endings, reading, output.overwrite, progress.quiet)
     where = device.check()
-    with named_as_options("tolerance", "merge", "weights", "out"):
-        check_lengths(tolerance, merge)
-        model, card = load_finder(weights, "images")
-        batch.check_out()
+    check_lengths(tolerance, merge)
+    model, card = load_finder(weights, "images")
+    batch.check_out()
 
     def work(micrograph: "Micrograph") -> int:
         options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
@@ -217,8 +211,7 @@ def threshold(
     if not max_false > 0:
         raise InputError(f"--max-false must be positive, not {max_false}")
     options: dict[str, Any] = {"control": control or (), "max_false": max_false, "quiet": progress.quiet}
-    with named_as_options("validation"):
-        found = calibrate_threshold(weights, data, validation=validation, **options)
+    found = calibrate_threshold(weights, data, validation=validation, **options)
     say(f"{weights}: {describe_calibration(found)}")
     if figure is None:
         return
@@ -266,8 +259,7 @@ def calibrate(
         raise InputError(f"--out {out}: must end in .yaml")
     base = SimulationRecipe.load(recipe, parse_overrides(overrides))
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
-    with named_as_options("samples", "sampling"):
-        found = fit_priors(micrographs, base, samples=samples, quiet=progress.quiet)
+    found = fit_priors(micrographs, base, samples=samples, quiet=progress.quiet)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, found.recipe.to_yaml())
     found.to_json(out.with_suffix(".json"))
@@ -309,8 +301,7 @@ def compare(
 
     out = output.folder("compare", ("compare.json", "compare.png"))
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
-    with named_as_options("corpus", "num", "sampling"):
-        comparison = compare_images(micrographs, Corpus(corpus), num=num, seed=seed, quiet=progress.quiet)
+    comparison = compare_images(micrographs, Corpus(corpus), num=num, seed=seed, quiet=progress.quiet)
     say("\n".join(comparison.lines()))
     out.mkdir(parents=True, exist_ok=True)
     comparison.to_json(out / "compare.json")
@@ -341,8 +332,7 @@ def inspect(
         if out.resolve() == path.resolve():
             raise InputError(f"--out {out}: is the micrograph itself; choose another file")
         check_file(out, "--out", PICTURES, overwrite=overwrite)
-    with named_as_options("frame"):
-        found = inspection.inspect(path, frame=frame)
+    found = inspection.inspect(path, frame=frame)
     for line in found.lines():
         _print(line)
     if out is not None:
@@ -411,16 +401,15 @@ def sweep(
     checked: dict[str, Any] = {"restorer": restorer, "baselines": names, "scaling": scaling}
     out = output.folder("sweep", ("sweep.json", "sweep.csv", "sweep.png", "sweep-conditions.png"))
     options = checked | {"small": small, "seed": seed, "device": device.check(), "quiet": progress.quiet}
-    with named_as_options("weights", "num", "baselines", "scaling", "restorer", "validation", "small"):
-        check_sweep(weights, **checked)
-        if Path(data).is_dir():
-            if num is not None:
-                raise InputError("--num: is for a recipe; of a corpus --validation chooses the images")
-            result = over_corpus.sweep_doses(Corpus(data), weights, amounts, validation=validation, **options)
-        else:
-            recipe = SimulationRecipe.load(data, {} if num is None else {"num_samples": num})
-            share = 0.9 if validation is None else validation
-            result = sweep_recipe(recipe, weights, amounts, validation=share, **options)
+    check_sweep(weights, **checked)
+    if Path(data).is_dir():
+        if num is not None:
+            raise InputError("--num: is for a recipe; of a corpus --validation chooses the images")
+        result = over_corpus.sweep_doses(Corpus(data), weights, amounts, validation=validation, **options)
+    else:
+        recipe = SimulationRecipe.load(data, {} if num is None else {"num_samples": num})
+        share = 0.9 if validation is None else validation
+        result = sweep_recipe(recipe, weights, amounts, validation=share, **options)
     out.mkdir(parents=True, exist_ok=True)
     result.to_json(out / "sweep.json")
     result.to_csv(out / "sweep.csv")
@@ -468,8 +457,7 @@ def quickstart(
     """
     from stemforge.evaluate.quickstart import run_quickstart
 
-    with named_as_options("out"):
-        report = run_quickstart(out, workers=workers, quiet=progress.quiet)
+    report = run_quickstart(out, workers=workers, quiet=progress.quiet)
     for line in report.scores:
         say(line)
     say(f"wrote {out / 'report.html'}: open it in a browser")

@@ -79,16 +79,17 @@ class Batch:
             raise InputError(f"out {out}: is a file, expected a folder")
         # The frames of a stack are named after their number: image_000.csv.
         frames = self.reading.stack or self.reading.frame is not None
-        names = [
+        patterns = [
             f"{escape(stem)}{'_[0-9][0-9][0-9]' * n}{ending}"
             for stem in stems
             for n in range(1 + frames)
             for ending in self.endings
         ]
-        existing = sorted({path.name for name in names for path in out.glob(name)})
+        existing = sorted({path.name for pattern in patterns for path in out.glob(pattern)})
         if existing and not self.overwrite:
+            names = ", ".join(existing[:5])
             raise InputError(
-                f"out {out}: already holds {', '.join(existing[:5])}; choose another folder, or overwrite them"
+                f"out {out}: already holds {names}; choose another folder, or replace them (overwrite)"
             )
         written = {f"{stem}{ending}" for stem in stems for ending in self.endings}
         for path in self.images:

@@ -6,6 +6,7 @@ from cyclopts import App, CycloptsError
 
 from stemforge.console import console
 from stemforge.errors import InputError, UnfinishedError
+from stemforge.options import named_as_options, option_names
 
 GROUPS = {
     "infer": "Find things in real micrographs.",
@@ -66,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
     0: done. 1: a batch went on past images that failed. 2: bad input, refused with one message before work started.
     """
     try:
-        code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+        command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=True)
+        with named_as_options(option_names(command)):
+            code = command(*bound.args, **bound.kwargs)
     except CycloptsError:
         return 2  # cyclopts has printed what is wrong
     except InputError as error:

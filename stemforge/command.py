@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stemforge.console import say
-from stemforge.options import Folders, Images, Progress, named_as_options
+from stemforge.options import Folders, Images, Progress
 
 
 def ingest(
@@ -33,8 +33,7 @@ def ingest(
     """
     from stemforge.corpus.ingest import ingest_images
 
-    with named_as_options("labels"):
-        corpus = ingest_images(images, labels, out, sampling=sampling, modality=modality)
+    corpus = ingest_images(images, labels, out, sampling=sampling, modality=modality)
     samples = list(corpus.labels_only())
     say(f"{out}: {len(corpus)} images, {sum(len(sample.labels) for sample in samples)} labels")
     if any(sample.sampling is None for sample in samples):

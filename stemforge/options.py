@@ -1,11 +1,12 @@
 """Options that many commands share, each with one name, type and explanation; and fields of a recipe as options."""
 
+import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import yaml
 from cyclopts import Parameter
@@ -67,7 +68,7 @@ class Reading:
         """Return the micrograph of an image file, or one for each frame of a stack."""
         from stemforge.micrograph.readers import read_micrograph, read_stack
 
-        with named_as_options("frame", "sampling"):
+        with named_as_options(["frame", "sampling"]):
             if self.stack:
                 return read_stack(path, sampling=self.sampling)
             return [read_micrograph(path, sampling=self.sampling, frame=self.frame)]
@@ -159,12 +160,12 @@ def check_file(path: Path, option: str, endings: Sequence[str] = (), *, overwrit
 
 
 @contextmanager
-def named_as_options(*names: str) -> Iterator[None]:
+def named_as_options(names: Iterable[str]) -> Iterator[None]:
     """Write arguments as options in errors: a name at the beginning, or alone in brackets.
 
     Examples
     --------
-    >>> with named_as_options("max_false", "control"):
+    >>> with named_as_options(["max_false", "control"]):
     ...     raise InputError("max_false must be positive; give images without atoms (control)")
     Traceback (most recent call last):
     stemforge.errors.InputError: --max-false must be positive; give images without atoms (--control)
@@ -178,6 +179,16 @@ def named_as_options(*names: str) -> Iterator[None]:
         if message == str(error):
             raise
         raise type(error)(message) from error
+
+
+def option_names(command: Callable[..., object]) -> Iterator[str]:
+    """Return the names of a command's options; those that several commands share stand in a dataclass."""
+    hints = get_type_hints(command)
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            hint = hints[parameter.name]
+            shared = [kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)]
+            yield from (field.name for field in fields(shared[0])) if shared else (parameter.name,)
 
 
 def parse_overrides(tokens: Sequence[str]) -> dict[str, Any]:

@@ -237,7 +237,7 @@ def _claim(out: Path, recipe: TrainingRecipe, resume: bool) -> str | None:
             )
         return str(last)
     if settings.exists() or (out.exists() and any(out.iterdir())):
-        raise InputError(f"{out}: is not empty; choose another folder, or resume the run in it")
+        raise InputError(f"{out}: is not empty; choose another folder, or go on with the run in it (resume)")
     out.mkdir(parents=True, exist_ok=True)
     write_text(settings, recipe.to_yaml())
     return None

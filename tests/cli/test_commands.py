@@ -1,18 +1,16 @@
 """What the commands leave behind; plain mistakes stand in test_bad_input."""
 
-import dataclasses
 import importlib
-import inspect
 import json
 import subprocess
 import sys
-from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 import tifffile
 
 from stemforge import Annotations, Corpus, read_micrograph
+from stemforge.options import option_names
 from stemforge.train import Card, load_weights, save_weights
 
 SPOTS = np.array([[20.0, 30.0], [44.5, 12.25], [50.0, 52.0]])  # as in conftest
@@ -367,16 +365,6 @@ def test_help_lists_every_option(cli, command, monkeypatch):
         )
         words = line.split(option, 1)[-1].replace("│", "").split()
         assert len(words) > 2, f"{command} {option} is not explained"
-
-
-def option_names(function):
-    """Names of a command's options; those that several commands share stand in a dataclass."""
-    hints = get_type_hints(function)
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            hint = hints[parameter.name]
-            shared = [kind for kind in (hint, *get_args(hint)) if dataclasses.is_dataclass(kind)]
-            yield from (f.name for f in dataclasses.fields(shared[0])) if shared else (parameter.name,)
 
 
 def test_every_command_is_known_here(cli):

@@ -13,15 +13,9 @@ from cyclopts import CycloptsError
 from stemforge.__main__ import app
 from stemforge.options import parse_overrides
 from stemforge.simulate import SimulationRecipe
-from stemforge.train import AtomNetRecipe, DIVAESRRecipe, FasterRCNNRecipe, SACCNNRecipe
+from stemforge.train.networks import network
 
 ROOT = Path(__file__).parents[2]
-TRAINED = {
-    "atom_net": AtomNetRecipe,
-    "divaesr": DIVAESRRecipe,
-    "faster_rcnn": FasterRCNNRecipe,
-    "sac_cnn": SACCNNRecipe,
-}
 DOCUMENTS = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")) if path.is_file())
 
 
@@ -63,7 +57,7 @@ def test_commands_fit_the_command_line_and_their_recipes(document, command):
     if function.__name__ == "simulate":
         SimulationRecipe.load(values["recipe"], overrides)
     elif function.__module__.startswith("stemforge.train"):
-        TRAINED[function.__name__].load(values.get("recipe"), overrides)
+        network(values["network"]).recipe.load(values.get("recipe"), overrides)
     else:
         assert not overrides
 

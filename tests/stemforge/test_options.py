@@ -104,6 +104,6 @@ def test_files_for_results_are_checked(tmp_path, name, says):
     ],
 )
 def test_arguments_are_written_as_options(message, printed):
-    with pytest.raises(RecipeError) as error, named_as_options("one_class", "other"):
+    with pytest.raises(RecipeError) as error, named_as_options(["one_class", "other"]):
         raise RecipeError(message)
     assert str(error.value) == printed
