@@ -1,13 +1,10 @@
-"""Micrographs as pictures: grey, with a scale bar; and the colours of what is drawn on them."""
+"""Micrographs as pictures: grey, with a scale bar."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from stemforge.micrograph.image import Micrograph
-
-# Told apart by every reader (Okabe & Ito); for kinds of things drawn on a micrograph, in their order.
-COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
 
 
 def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = True) -> None:

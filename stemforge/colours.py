@@ -8,6 +8,9 @@ ORANGE = "#E69F00"
 SKY = "#56B4E9"
 GREY = "#555555"
 OLIVE = "#999933"
+YELLOW = "#F0E442"
 
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY, OLIVE)
 """Colours of lines and points that stand beside each other, in this order."""
+MARKS = (SKY, ORANGE, GREEN, YELLOW, PURPLE, VERMILION)
+"""Colours of what is drawn on a grey micrograph, by kind, in this order."""

@@ -1,11 +1,13 @@
 """Files that are there whole, or not at all; and the plain values that JSON takes."""
 
+import csv
 import dataclasses
 import errno
+import io
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,15 @@ def write_json(path: str | Path, content: Any) -> None:
     Strict JSON: what is not known, NaN or infinite, is null.
     """
     write_text(path, json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: str | Path, header: Iterable[object], rows: Iterable[Iterable[object]]) -> None:
+    """Write a table as CSV, None as an empty cell; whole or not at all, as :func:`write_whole`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def plain(value: Any) -> Any:

@@ -1,7 +1,5 @@
 """The result of an evaluation of detected atoms, and its forms: JSON, CSV, figure, table."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,7 +10,7 @@ import numpy as np
 
 from stemforge.evaluate.atoms.curves import ThresholdCurve, best_threshold
 from stemforge.evaluate.atoms.scores import AtomScore, ImageEvaluation, Summary
-from stemforge.files import plain, write_json, write_text
+from stemforge.files import plain, write_csv, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,17 +78,13 @@ class AtomEvaluation:
 
     def to_csv(self, path: str | Path) -> None:
         """Write one row per image and criterion; cells are empty where something is not known."""
-        text = io.StringIO()
-        fields = ["image", "truth_image", "criterion", "sampling_angstrom", *AtomScore(0, 0, 0).to_dict()]
-        writer = csv.DictWriter(text, fields, lineterminator="\n")
-        writer.writeheader()
-        for image in self.images:
-            for name, score in image.scores.items():
-                known = {"image": image.name, "truth_image": image.truth, "criterion": name}
-                writer.writerow(
-                    {**known, "sampling_angstrom": image.sampling, **(score.to_dict() if score else {})}
-                )
-        write_text(path, text.getvalue())
+        rows = [
+            [image.name, image.truth, name, image.sampling, *(score.to_dict().values() if score else ())]
+            for image in self.images
+            for name, score in image.scores.items()
+        ]
+        columns = AtomScore(0, 0, 0).to_dict()
+        write_csv(path, ["image", "truth_image", "criterion", "sampling_angstrom", *columns], rows)
 
     def figure(self) -> "Figure":
         """Draw F1 per image, curves over the threshold and localisation errors."""

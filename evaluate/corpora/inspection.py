@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from stemforge.colours import BLUE, ORANGE
+from stemforge.colours import BLUE, MARKS, ORANGE
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.evaluate.corpora.statistics import CorpusStatistics, draw_histograms
-from stemforge.infer.drawing import COLOURS, draw_micrograph
+from stemforge.infer.drawing import draw_micrograph
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record, recording_rng
@@ -150,7 +150,7 @@ def _draw_molecules(axes: Axes, corpus: Corpus, sample: Sample) -> None:
     names = sample.metadata.get("molecules", [])
     boxes = np.empty((0, 4)) if labels.boxes is None else labels.boxes
     for (x0, y0, x1, y1), species in zip(boxes, labels.columns.get("species", ()), strict=True):
-        colour = COLOURS[int(species) % len(COLOURS)]
+        colour = MARKS[int(species) % len(MARKS)]
         axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=0.9))
     counts = [f"{int((labels['species'] == i).sum())} {species}" for i, species in enumerate(names)]
     axes.set_title(f"{micrograph.name}: {', '.join(counts) or 'no molecule'}", fontsize=8)

@@ -1,7 +1,5 @@
 """Dose sweeps: the same images at rising dose, degraded, worked on by a model, scored."""
 
-import csv
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +19,7 @@ from stemforge.evaluate.atoms.scores import AtomScore
 from stemforge.evaluate.crystals.molecules import SMALL, score_boxes
 from stemforge.evaluate.images.baselines import BASELINES, Baseline, tune_baselines
 from stemforge.evaluate.images.quality import Scaling, image_quality
+from stemforge.files import write_csv, write_json
 from stemforge.infer import atom_finder, choose_atoms, detect_boxes
 from stemforge.infer.crystals.molecules import named_boxes
 from stemforge.micrograph.annotations import Annotations
@@ -30,7 +29,7 @@ from stemforge.train.card import Card
 from stemforge.train.data.batches import require_sampling, split_corpora
 from stemforge.train.data.exposures import Exposure, expose, require_segments
 from stemforge.train.data.idpc import shrink
-from stemforge.train.faster_rcnn.data import sample_boxes
+from stemforge.train.faster_rcnn.data import native_boxes, sample_boxes
 from stemforge.train.labelled import require_atoms, require_signal, visible_atoms
 from stemforge.train.networks import Finds, Restore, molecule_detector, network, restorer as restoring_network
 from stemforge.train.weights import load_weights
@@ -105,15 +104,12 @@ class Sweep:
             "summary": self.summary(),
             "rows": rows,
         }
-        Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+        write_json(path, content)
 
     def to_csv(self, path: str | Path) -> None:
         """Write mean and sd, one row a dose, method and figure of merit."""
-        with Path(path).open("w", newline="", encoding="utf-8") as stream:
-            names = ["dose", "method", "metric", "mean", "sd", "images"]
-            writer = csv.DictWriter(stream, names, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.summary())
+        names = ("dose", "method", "metric", "mean", "sd", "images")
+        write_csv(path, names, ([row[name] for name in names] for row in self.summary()))
 
 
 def sweep_doses(
@@ -356,7 +352,7 @@ def _detecting(job: _Job, restorer: str | Path | None, small: float) -> _Scorer:
             labelled = sample_boxes(sample, exposure, classes)
             shown = net.shown(job.card, exposure.noisy, restore)
             boxes, labels, scores = detect_boxes(job.model, shown, device=job.device)
-            found.append(named_boxes(boxes / job.card.inputs.zoom - 0.5, labels, scores, classes))
+            found.append(named_boxes(native_boxes(boxes, job.card.inputs.zoom), labels, scores, classes))
             known.append(named_boxes(labelled.boxes, labelled.classes, np.ones(len(labelled.boxes)), classes))
             alone = score_boxes(found[-1:], known[-1:], **options)
             yield Row(dose, method, _name(sample), {"ap": alone.ap, "ap50": alone.ap50, "ar": alone.ar})

@@ -7,11 +7,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from stemforge.colours import MARKS, ORANGE, SKY, VERMILION, YELLOW
 from stemforge.infer.crystals.framework import FRAMEWORKS, Framework
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.crystals.molecules import MoleculeDetection
 from stemforge.infer.crystals.restoration import Restoration
-from stemforge.infer.drawing import COLOURS, draw_micrograph
+from stemforge.infer.drawing import draw_micrograph
 from stemforge.micrograph.image import Micrograph
 
 
@@ -48,9 +49,9 @@ def draw_lattice(
     calibrated = Micrograph(micrograph.image, lattice.sampling, name=micrograph.name)
     for axes in (whole, part):
         draw_micrograph(axes, calibrated, scale_bar=axes is whole)
-        axes.add_collection(LineCollection(_grid(lattice, (height, width)), colors="#56B4E9", lw=0.6))
+        axes.add_collection(LineCollection(_grid(lattice, (height, width)), colors=SKY, lw=0.6))
     origin = np.array(lattice.origin_px)
-    for vector, name, colour in ((lattice.a_px, "1", "#E69F00"), (lattice.b_px, "2", "#F0E442")):
+    for vector, name, colour in ((lattice.a_px, "1", ORANGE), (lattice.b_px, "2", YELLOW)):
         for axes in (whole, part):
             arrow = {"arrowstyle": "->", "color": colour, "lw": 2}
             axes.annotate("", origin + vector, origin, arrowprops=arrow)
@@ -58,7 +59,7 @@ def draw_lattice(
     half = 1.3 * max(np.hypot(*lattice.a_px), np.hypot(*lattice.b_px))
     if framework is not None:
         x, y = lattice.sites(framework.columns().fractional, (height, width)).T
-        part.scatter(x, y, s=16, facecolors="none", edgecolors="#D55E00", linewidths=0.9)
+        part.scatter(x, y, s=16, facecolors="none", edgecolors=VERMILION, linewidths=0.9)
     part.set_xlim(origin[0] - half, origin[0] + half)
     part.set_ylim(origin[1] + half * height / width, origin[1] - half * height / width)
     whole.set_title(
@@ -142,7 +143,7 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
     right.imshow(detection.shown, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
     right.set_axis_off()
     names = sorted({str(name) for name in detection.molecules["label"]})
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+    colours = {name: MARKS[i % len(MARKS)] for i, name in enumerate(names)}
     boxes = detection.molecules.boxes
     assert boxes is not None  # noqa: S101 - detections have boxes; for the type checker
     for axes in (left, right):

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torchvision.ops import batched_nms, nms
 
 from stemforge.errors import AnnotationsError, InputError, WeightsError
+from stemforge.files import write_csv
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.crystals.restoration import prepared
 from stemforge.micrograph.annotations import Annotations
@@ -58,13 +59,11 @@ class MoleculeDetection:
         """Write ``x0_px,y0_px,x1_px,y1_px,label,score`` and the corners in nm, empty without calibration."""
         boxes = self.molecules.boxes
         assert boxes is not None  # noqa: S101 - detections have boxes; for the type checker
-        with Path(path).open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(_COLUMNS)
-            rows = zip(boxes, self.molecules["label"], self.molecules["score"], strict=True)
-            for box, label, score in rows:
-                scaled = [""] * 4 if self.sampling is None else [f"{v * self.sampling / 10:.4f}" for v in box]
-                writer.writerow([*(f"{v:.2f}" for v in box), label, f"{score:.4f}", *scaled])
+        rows = []
+        for box, label, score in zip(boxes, self.molecules["label"], self.molecules["score"], strict=True):
+            scaled = [""] * 4 if self.sampling is None else [f"{v * self.sampling / 10:.4f}" for v in box]
+            rows.append([*(f"{v:.2f}" for v in box), label, f"{score:.4f}", *scaled])
+        write_csv(path, _COLUMNS, rows)
 
 
 def read_molecules(path: str | Path) -> Annotations:

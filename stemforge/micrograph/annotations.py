@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stemforge.errors import AnnotationsError
+from stemforge.files import write_csv
 
 # Column names under which other programs and stemforge's own tables keep a point.
 _POINT_COLUMNS = (("x_px", "y_px"), ("X", "Y"), ("x", "y"))
@@ -138,14 +139,13 @@ class Annotations:
         Points come as ``x_px,y_px,x_nm,y_nm``, boxes before them as ``x0_px,y0_px,x1_px,y1_px``.
         """
         header = [*(BOX_COLUMNS if self.boxes is not None else ()), "x_px", "y_px", "x_nm", "y_nm"]
-        with Path(path).open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([*header, *self.columns])
-            for i, (x, y) in enumerate(self.points):
-                box = [] if self.boxes is None else [f"{v:.2f}" for v in self.boxes[i]]
-                scaled = ["", ""] if sampling is None else [f"{v * sampling / 10:.5f}" for v in (x, y)]
-                values = [_cell(column[i]) for column in self.columns.values()]
-                writer.writerow([*box, f"{x:.3f}", f"{y:.3f}", *scaled, *values])
+        rows = []
+        for i, (x, y) in enumerate(self.points):
+            box = [] if self.boxes is None else [f"{v:.2f}" for v in self.boxes[i]]
+            scaled = ["", ""] if sampling is None else [f"{v * sampling / 10:.5f}" for v in (x, y)]
+            values = [_cell(column[i]) for column in self.columns.values()]
+            rows.append([*box, f"{x:.3f}", f"{y:.3f}", *scaled, *values])
+        write_csv(path, [*header, *self.columns], rows)
 
 
 def _read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

@@ -167,7 +167,7 @@ def detector_input(image: NDArray[np.float32], restore: Restore | None, zoom: in
     return restored if zoom == 2 else shrink(restored)
 
 
-def native_boxes(boxes: NDArray[np.float32], zoom: int) -> NDArray[np.float64]:
+def native_boxes(boxes: NDArray[np.floating], zoom: int) -> NDArray[np.float64]:
     """Return detected boxes on the pixels of the image that :func:`detector_input` was given, shape (n, 4)."""
     return np.asarray(boxes, float).reshape(-1, 4) / zoom - 0.5
 
