@@ -1,6 +1,7 @@
 """The laws of the house beyond the direction of imports: no circles, few files a room, one place for each question."""
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -223,3 +224,33 @@ def test_questions_are_asked_in_their_place():
 )
 def test_a_question_elsewhere_would_be_found(text):
     assert list(questions(ast.parse(text)))
+
+
+def missing_paths(text):
+    """Return the files and folders of a document, in backquotes, that are not in the tree."""
+    known = {str(path) for path in FILES} | {f"{parent}/" for path in FILES for parent in path.parents}
+    folders = "|".join((*ROOMS, "tests", "benchmarks", "examples"))
+    return [path for path in re.findall(rf"`((?:{folders})/[\w/.-]*)`", text) if path not in known]
+
+
+@pytest.mark.parametrize("document", ["README.md", *(str(path) for path in FILES if path.match("docs/*.md"))])
+def test_documents_point_to_files_that_exist(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert missing_paths(text) == []
+    assert missing_paths("`train/fit.py`, `infer/fitt.py`, `infer/atoms/`, `infer/ions/`") == [
+        "infer/fitt.py",
+        "infer/ions/",
+    ]
+
+
+def test_the_drawn_house_is_the_real_one():
+    text = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+    drawn, room = set(), ""
+    for line in re.findall(r"^    (?:  )?\S.*$", text, re.M):
+        names = re.findall(r"(?<![\w./])[\w]+(?:/|\.py)(?!\w)", line)
+        if match := re.match(rf"^    ({'|'.join(ROOMS)})/", line):
+            room = match[1]
+            continue
+        drawn |= {f"{room}/{name}" for name in names}
+    tops = {f"{path.parts[0]}/{path.parts[1]}{'/' if len(path.parts) > 2 else ''}" for path in MODULES}
+    assert {top for top in tops if not top.endswith("__init__.py")} == drawn
