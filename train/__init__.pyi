@@ -37,7 +37,14 @@ from .labelled import (
     labelled_image as labelled_image,
     visible_atoms as visible_atoms,
 )
-from .networks import NETWORKS as NETWORKS, Network as Network, network as network
+from .networks import (
+    NETWORKS as NETWORKS,
+    AtomDetector as AtomDetector,
+    MoleculeDetector as MoleculeDetector,
+    Network as Network,
+    Restorer as Restorer,
+    network as network,
+)
 from .recipe import Visible as Visible
 from .sac_cnn.data import AtomCrops as AtomCrops, CutAtoms as CutAtoms
 from .sac_cnn.model import SACCNN as SACCNN

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -100,6 +100,8 @@ class Network(ABC):
         In :data:`NETWORKS`.
     finds
         What it gives.
+    work
+        What it does, in messages.
     use
         Command that uses its weights, with ``{weights}`` for the file.
     recipe
@@ -108,8 +110,24 @@ class Network(ABC):
 
     name: ClassVar[str]
     finds: ClassVar[Finds]
+    work: ClassVar[str]
     use: ClassVar[str]
     recipe: "ClassVar[type[TrainingRecipe]]"
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Return a network of this kind by its name; one of another kind is refused.
+
+        Examples
+        --------
+        >>> AtomDetector.named("atom-net").smoothing
+        1.0
+        """
+        found = network(name)
+        if not isinstance(found, cls):
+            needed = " or ".join(names_of(cls.finds))
+            raise WeightsError(f"{cls.work} needs weights of {needed}, these are of {name}")
+        return found
 
     @abstractmethod
     def build(self, settings: Mapping[str, Any]) -> "nn.Module":
@@ -135,6 +153,7 @@ class AtomDetector(Network):
     """
 
     finds = "atoms"
+    work = "detecting atoms"
     use = "stemforge infer atoms IMAGE --weights {weights} --out DIR"
     smoothing: ClassVar[float]
 
@@ -170,6 +189,7 @@ class Restorer(Network):
     """
 
     finds = "images"
+    work = "restoring"
     use = "stemforge infer restore IMAGE --weights {weights} --out DIR"
     patch: ClassVar[int]
     scale: ClassVar[int]
@@ -191,6 +211,7 @@ class MoleculeDetector(Network):
     """A network that finds molecules as boxes, in torchvision's manner: images in, boxes, labels and scores out."""
 
     finds = "molecules"
+    work = "detecting molecules"
     use = "stemforge infer molecules IMAGE --weights {weights} --out DIR"
 
     @abstractmethod
@@ -227,34 +248,6 @@ def network(name: str) -> Network:
     return getattr(import_module(module), row)()
 
 
-def atom_detector(name: str) -> AtomDetector:
-    """Return a network that detects atoms; any other is refused."""
-    found = _of_kind("atoms", name, "detecting atoms")
-    assert isinstance(found, AtomDetector)  # noqa: S101 - what finds atoms is one; for the type checker
-    return found
-
-
-def restorer(name: str) -> Restorer:
-    """Return a network that restores images; any other is refused."""
-    found = _of_kind("images", name, "restoring")
-    assert isinstance(found, Restorer)  # noqa: S101 - for the type checker
-    return found
-
-
-def molecule_detector(name: str) -> MoleculeDetector:
-    """Return a network that detects molecules; any other is refused."""
-    found = _of_kind("molecules", name, "detecting molecules")
-    assert isinstance(found, MoleculeDetector)  # noqa: S101 - for the type checker
-    return found
-
-
 def names_of(finds: Finds) -> tuple[str, ...]:
     """Return the names of the networks that find a kind of thing."""
     return tuple(name for name in NETWORKS if network(name).finds == finds)
-
-
-def _of_kind(finds: Finds, name: str, work: str) -> Network:
-    found = network(name)
-    if found.finds != finds:
-        raise WeightsError(f"{work} needs weights of {' or '.join(names_of(finds))}, these are of {name}")
-    return found

@@ -291,7 +291,7 @@ def labelled_boxes(sample: Sample, boxes: NDArray[np.float64] | None = None) -> 
             "molecules)"
         )
     labels = np.array([names[int(s)] for s in sample.labels["species"]], dtype=object)
-    return Annotations((placed[:, :2] + placed[:, 2:]) / 2, placed, {"label": labels})
+    return Annotations.of_boxes(placed, {"label": labels})
 
 
 def _table(evaluation: MoleculeEvaluation) -> "Table":

@@ -21,7 +21,7 @@ from stemforge.evaluate.images.baselines import BASELINES, Baseline, tune_baseli
 from stemforge.evaluate.images.quality import Scaling, image_quality
 from stemforge.files import write_csv, write_json
 from stemforge.infer import atom_finder, choose_atoms, detect_boxes
-from stemforge.infer.crystals.molecules import named_boxes
+from stemforge.infer.crystals.molecules import named_boxes, restoring
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import Degradation
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record
@@ -31,7 +31,7 @@ from stemforge.train.data.exposures import Exposure, expose, require_segments
 from stemforge.train.data.idpc import shrink
 from stemforge.train.faster_rcnn.data import native_boxes, sample_boxes
 from stemforge.train.labelled import require_atoms, require_signal, visible_atoms
-from stemforge.train.networks import Finds, Restore, molecule_detector, network, restorer as restoring_network
+from stemforge.train.networks import Finds, MoleculeDetector, Restorer, network
 from stemforge.train.weights import load_weights
 
 DOSES = (100.0, 300.0, 500.0, 1000.0, 1500.0, 3000.0, 6000.0, 1e6)
@@ -311,7 +311,7 @@ def _conditions(sample: Sample, visible: Annotations) -> dict[str, float | None]
 def _restoring(
     job: _Job, training: Sequence[int], names: Sequence[str], scaling: Scaling, settings: dict[str, Any]
 ) -> _Scorer:
-    net = restoring_network(job.card.architecture)
+    net = Restorer.named(job.card.architecture)
     net.require(job.card, [job.corpus])
 
     def tuned(dose: float) -> dict[str, Baseline]:
@@ -340,8 +340,8 @@ def _restoring(
 
 def _detecting(job: _Job, restorer: str | Path | None, small: float) -> _Scorer:
     require_segments([job.corpus], 1, boxes=True)
-    net, method = molecule_detector(job.card.architecture), job.card.architecture
-    restore = _restore(job, restorer)
+    net, method = MoleculeDetector.named(job.card.architecture), job.card.architecture
+    restore, _ = restoring(job.card, None if restorer is None else load_weights(restorer), job.device)
     classes = net.classes(job.card)
     options: dict[str, Any] = {"one_class": len(classes) == 1, "small": small}
 
@@ -363,16 +363,3 @@ def _detecting(job: _Job, restorer: str | Path | None, small: float) -> _Scorer:
         yield Row(dose, method, "all", totals)
 
     return score
-
-
-def _restore(job: _Job, restorer: str | Path | None) -> Restore | None:
-    """Return what restores images for a detector of molecules; None where it sees them as they are."""
-    if restorer is None:
-        if job.card.inputs.restorer is not None:
-            raise InputError(
-                "the detector was trained on restored images: give the restorer's weights, "
-                f"{job.card.inputs.restorer.file}"
-            )
-        return None
-    model, card = load_weights(restorer)
-    return partial(restoring_network(card.architecture).restore, model.to(job.device).eval())

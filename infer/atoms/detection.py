@@ -17,7 +17,7 @@ from stemforge.infer.tiles import tiles
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Calibration, Card, log_odds
-from stemforge.train.networks import AtomDetector, atom_detector
+from stemforge.train.networks import AtomDetector
 
 TILE = 512
 """Side of a tile [pixel]; the largest intermediate result takes about 0.5 kB a pixel."""
@@ -211,7 +211,7 @@ def atom_finder(
     >>> len(find(0.99))
     0
     """
-    network = atom_detector(card.architecture)
+    network = AtomDetector.named(card.architecture)
     regions = card.inputs.spots == "regions"
 
     def run(prepared: NDArray[np.float32]) -> Maps:
@@ -273,7 +273,7 @@ def detect_atoms(
     """
     if threshold is not None and not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
-    atom_detector(card.architecture)
+    AtomDetector.named(card.architecture)
     image, sampling = resampled(micrograph.image, micrograph.sampling, card.sampling)
     with errors_about(micrograph.name):
         likelihood, find = atom_finder(model, card, image, tile=tile, device=device, augment=augment)

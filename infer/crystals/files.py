@@ -19,7 +19,7 @@ from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.writers import write_tiff
 from stemforge.train.card import Card, RestorerFile
-from stemforge.train.networks import restorer as restoring_network
+from stemforge.train.networks import Restorer
 from stemforge.train.weights import find_weights
 
 
@@ -45,7 +45,7 @@ def restore_files(
         As for :func:`restore_micrograph`.
     """
     model, card = load_finder(weights, "images")
-    patch = restoring_network(card.architecture).patch
+    patch = Restorer.named(card.architecture).patch
     if not 0 <= overlap < patch:
         raise InputError(f"overlap must lie between 0 and {patch - 1} pixels, not {overlap}")
     batch.check_out()

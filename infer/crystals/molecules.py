@@ -18,7 +18,7 @@ from stemforge.infer.crystals.restoration import prepared
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card
-from stemforge.train.networks import Restore, molecule_detector, restorer as restoring_network
+from stemforge.train.networks import MoleculeDetector, Restore, Restorer
 
 TILE = 512
 """Side of the tiles that the detector sees at once [pixel]."""
@@ -147,8 +147,8 @@ def detect_molecules(
     """
     threshold = card.threshold if threshold is None else threshold
     check_options(threshold, tile, tile_overlap, iou)
-    network = molecule_detector(card.architecture)
-    restore, smallest = _restoring(card, restorer, device)
+    network = MoleculeDetector.named(card.architecture)
+    restore, smallest = restoring(card, restorer, device)
     sampling = micrograph.sampling or (lattice.sampling if lattice else None)
     image, _ = prepared(micrograph, card, lattice, smallest=smallest)
     shown = network.shown(card, image, restore)
@@ -175,10 +175,10 @@ def named_boxes(
 ) -> Annotations:
     """Return detected boxes (x0, y0, x1, y1) [pixel] with their middles and columns ``label`` and ``score``."""
     names = np.array([classes[int(label) - 1] for label in labels], dtype=object)
-    return Annotations((boxes[:, :2] + boxes[:, 2:]) / 2, boxes, {"label": names, "score": scores})
+    return Annotations.of_boxes(boxes, {"label": names, "score": scores})
 
 
-def _restoring(
+def restoring(
     card: Card, restorer: tuple[torch.nn.Module, Card] | None, device: str | torch.device
 ) -> tuple[Restore | None, int]:
     """Return what restores images for a detector, and the smallest side that it takes.
@@ -192,7 +192,7 @@ def _restoring(
             )
         return None, 1
     model, other = restorer
-    network = restoring_network(other.architecture)
+    network = Restorer.named(other.architecture)
     both = card.sampling, other.sampling
     if both[0] and both[1] and abs(both[0] / both[1] - 1) > 0.02:
         raise WeightsError(

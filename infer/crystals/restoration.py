@@ -12,7 +12,7 @@ from stemforge.infer.resampling import resampled
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card
 from stemforge.train.data.idpc import prepare_idpc
-from stemforge.train.networks import restorer
+from stemforge.train.networks import Restorer
 
 OVERLAP = 16
 """By how much neighbouring patches overlap at least [pixel]."""
@@ -102,7 +102,7 @@ def restore_micrograph(
     >>> restoration.image.shape, restoration.sampling
     ((160, 200), 0.125)
     """
-    network = restorer(card.architecture)
+    network = Restorer.named(card.architecture)
     if not 0 <= overlap < network.patch:
         raise InputError(f"overlap must lie between 0 and {network.patch - 1} pixels, not {overlap}")
     image, sampling = prepared(micrograph, card, lattice, smallest=network.patch)

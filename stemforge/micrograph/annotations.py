@@ -67,6 +67,18 @@ class Annotations:
         if self.boxes is not None and len(self.boxes) != len(self):
             raise AnnotationsError(f"boxes must have {len(self)} rows, not {len(self.boxes)}")
 
+    @classmethod
+    def of_boxes(cls, boxes: ArrayLike, columns: Mapping[str, ArrayLike] | None = None) -> "Annotations":
+        """Return objects with boxes, whose points are the middles.
+
+        Examples
+        --------
+        >>> Annotations.of_boxes([[0, 0, 4, 2]]).points
+        array([[2., 1.]])
+        """
+        table = _table(boxes, 4, "boxes (x0, y0, x1, y1)")
+        return cls((table[:, :2] + table[:, 2:]) / 2, table, columns)
+
     def __len__(self) -> int:
         return len(self.points)
 
@@ -116,12 +128,11 @@ class Annotations:
         table = _numbers(path, header, rows, required)
         try:
             boxes = np.column_stack([table[name] for name in BOX_COLUMNS]) if has_boxes else None
-            if pair:
-                points = np.column_stack([table[name] for name in pair])
+            columns = {name: values for name, values in table.items() if name not in required}
+            if boxes is not None and not pair:
+                annotations = cls.of_boxes(boxes, columns)
             else:
-                assert boxes is not None  # noqa: S101 - one of the two was found above; for the type checker
-                points = (boxes[:, :2] + boxes[:, 2:]) / 2
-            annotations = cls(points, boxes, {k: v for k, v in table.items() if k not in required})
+                annotations = cls(np.column_stack([table[name] for name in pair]), boxes, columns)
         except AnnotationsError as error:
             raise AnnotationsError(f"{path}: {error}") from error
         if shape is not None and not annotations.inside(shape).all():

@@ -15,7 +15,7 @@ from stemforge.train.data.exposures import require_segments
 from stemforge.train.faster_rcnn.data import MoleculeImages, detector_input, molecule_names
 from stemforge.train.faster_rcnn.model import FasterRCNN, FasterRCNNSettings
 from stemforge.train.faster_rcnn.recipe import FasterRCNNRecipe
-from stemforge.train.networks import MoleculeDetector, Restore, TrainingData, restorer
+from stemforge.train.networks import MoleculeDetector, Restore, Restorer, TrainingData
 from stemforge.train.weights import find_weights, load_weights
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ def _restoring(weights: str | None) -> tuple[Restore | None, RestorerFile | None
     path = find_weights(weights)
     model, card = load_weights(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return partial(restorer(card.architecture).restore, model), RestorerFile(path.name, digest)
+    return partial(Restorer.named(card.architecture).restore, model), RestorerFile(path.name, digest)

@@ -18,7 +18,7 @@ def _table(boxes, labels="pyridine", scores=None):
     columns = {"label": np.array(labels, dtype=object)}
     if scores is not None:
         columns["score"] = np.asarray(scores, float)
-    return Annotations((boxes[:, :2] + boxes[:, 2:]) / 2, boxes, columns)
+    return Annotations.of_boxes(boxes, columns)
 
 
 def _grid(count, side=20):
@@ -103,7 +103,7 @@ def test_a_corpus_as_truth(folders, tmp_path):
     writer = CorpusWriter(tmp_path / "corpus", {"name": "x"}, "0" * 64)
     for index, boxes in enumerate(([[0, 0, 20, 21], [40, 40, 60, 60]], [])):
         table = np.asarray(boxes, float).reshape(-1, 4)
-        labels = Annotations((table[:, :2] + table[:, 2:]) / 2, table, {"species": np.arange(len(table))})
+        labels = Annotations.of_boxes(table, {"species": np.arange(len(table))})
         metadata = {"name": f"img_{index + 1:03d}", "molecules": ["pyridine", "thiophene"]}
         sample = Sample(index, np.ones((4, 8, 8), "float32"), 0.25, tuple("abcd"), labels, metadata)
         writer.write(index, [sample])

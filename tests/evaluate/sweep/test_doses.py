@@ -49,9 +49,7 @@ def segments(tmp_path_factory):
             np.diag([side * sampling, side * sampling, 5.0]),
         )
         boxes = np.array([[10.0, 10, 34, 34], [50, 50, 74, 74]])
-        labels = Annotations(
-            (boxes[:, :2] + boxes[:, 2:]) / 2, boxes, {"species": np.array([0, 1], np.uint8)}
-        )
+        labels = Annotations.of_boxes(boxes, {"species": np.array([0, 1], np.uint8)})
         metadata = {"name": f"tiny-{index}", "molecules": ["pyridine", "thiophene"]}
         channels = ("DPC_0", "DPC_1", "DPC_2", "DPC_3")
         writer.write(
