@@ -122,7 +122,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=5)
     options, others = parser.parse_known_args()  # the others are fields of the recipe
     model, card = load_weights(options.weights)
-    if not isinstance(model, AtomNet):
+    if card.architecture != "atom-net":
         sys.exit(f"{options.weights}: a {card.architecture}; only an atom-net places atoms within a pixel")
     element = {"element": "Pt", "areal_density": options.density, "placement": "volume", "min_distance": 10}
     overrides = {

@@ -25,7 +25,7 @@ def atoms(
     calibration; of AtomNet also sigma_px, the standard deviation of a coordinate), an overlay PNG, and on request the
     likelihood as TIFF, in the folder `atoms`. For each image run.json has the threshold, the F1 to be expected by the
     likelihoods alone, and the areal density of visible atoms with an interval of 95 %. An image that cannot be read is
-    named and left out, and the exit code is then 1.
+    named and left out, and the exit code is then 1; 2 where it was the only one.
 
     Parameters
     ----------
@@ -129,8 +129,10 @@ def molecules(
     lattice
         Find the pixel size of images without calibration from their MFI lattice; an image without one is left
         out.
-    tile, tile_overlap
-        Side of the tiles that the detector sees at once, and by how much they overlap [pixel].
+    tile
+        Side of the tiles that the detector sees at once [pixel].
+    tile_overlap
+        By how much tiles overlap [pixel].
     iou
         Overlap (intersection over union) from which two boxes are the same molecule.
     """
@@ -166,7 +168,8 @@ def lattice(
     """Find a framework's lattice in images of a crystal: pixel size, rotation and origin.
 
     For each image NAME_lattice.json and NAME_lattice.png, the lattice drawn on the image, in the folder `lattices`. The
-    images' own calibration is not used. An image without a lattice is named and left out, and the exit code is then 1.
+    images' own calibration is not used. An image without a lattice is named and left out; the exit code is
+    then 1, or 2 where it was the only one.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from stemforge.console import say
-from stemforge.errors import InputError
+from stemforge.errors import InputError, errors_about
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card
 from stemforge.train.networks import Finds, names_of, network
@@ -28,7 +28,8 @@ def load_finder(weights: str | Path, finds: Finds, what: str = "weights") -> tup
     InputError
         Weights of another kind of network.
     """
-    model, card = load_weights(weights)
+    with errors_about(what):
+        model, card = load_weights(weights)
     if network(card.architecture).finds != finds:
         names = " or ".join(names_of(finds))
         raise InputError(f"{what} {weights}: are weights of {card.architecture}, needed are those of {names}")

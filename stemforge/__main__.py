@@ -1,6 +1,7 @@
 """The front door: one command line that mounts each folder's commands lazily."""
 
 import sys
+from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
@@ -45,20 +46,21 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def _mounted() -> App:
-    """Return the command line with every command."""
+def command_line(arguments: Sequence[str] = ()) -> App:
+    """Return the command line with every command.
+
+    Lists show the table's line of each; a command that ``arguments`` name shows its whole docstring instead.
+    """
     text = "Labelled STEM images from physics, and detectors of single atoms trained on them."
     app = App(name="stemforge", help=text, help_format="markdown")
     groups = {name: App(name=name, help=text) for name, text in GROUPS.items()}
     for words, function, text in COMMANDS:
         *group, name = words.split()
-        (groups[group[0]] if group else app).command(function, name=name, help=text)
+        chosen = list(arguments[: len(group) + 1]) == [*group, name]
+        (groups[group[0]] if group else app).command(function, name=name, help=None if chosen else text)
     for group_app in groups.values():
         app.command(group_app)
     return app
-
-
-app = _mounted()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,8 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     0: done. 1: a batch went on past images that failed. 2: bad input, refused with one message before work started.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=True)
+        command, bound, _ = command_line(words).parse_args(words, exit_on_error=False, print_error=True)
         with named_as_options(option_names(command)):
             code = command(*bound.args, **bound.kwargs)
     except CycloptsError:

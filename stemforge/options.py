@@ -63,6 +63,10 @@ class Reading:
     def __post_init__(self) -> None:
         if self.stack and self.frame is not None:
             raise InputError("give either --frame or --stack")
+        if self.sampling is not None and not 0 < self.sampling < float("inf"):
+            raise InputError(f"--sampling must be a positive number of Å, not {self.sampling}")
+        if self.frame is not None and self.frame < 0:
+            raise InputError(f"--frame must be 0 or more, not {self.frame}")
 
     def read(self, path: Path) -> "list[Micrograph]":
         """Return the micrograph of an image file, or one for each frame of a stack."""
@@ -161,7 +165,7 @@ def check_file(path: Path, option: str, endings: Sequence[str] = (), *, overwrit
 
 @contextmanager
 def named_as_options(names: Iterable[str]) -> Iterator[None]:
-    """Write arguments as options in errors: a name at the beginning, or alone in brackets.
+    """Write arguments as options in errors: a name at the beginning, before "must", or alone in brackets.
 
     Examples
     --------
@@ -174,7 +178,8 @@ def named_as_options(names: Iterable[str]) -> Iterator[None]:
         yield
     except InputError as error:
         listed = "|".join(names)
-        pattern = rf"^(?:{listed})\b|(?<=\()(?:{listed})(?=\))"
+        # A path may begin with the same word: data/images.tif.
+        pattern = rf"^(?:{listed})(?=[ :])|(?<=: )(?:{listed})(?= must )|(?<=\()(?:{listed})(?=\))"
         message = re.sub(pattern, lambda name: f"--{name[0].replace('_', '-')}", str(error))
         if message == str(error):
             raise

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
@@ -75,7 +75,8 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(merged)
         except ValidationError as error:
-            raise RecipeError(f"{source}: {_explain(error, cls)}") from error
+            changed = f" with {', '.join(overrides)} set" if overrides else ""
+            raise RecipeError(f"{source}{changed}: {_explain(error, cls)}") from error
 
     def to_yaml(self) -> str:
         """Return the settings as YAML, every field spelled out."""
@@ -285,35 +286,38 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Say which fields are wrong, what is allowed and what came."""
     lines = []
     for item in error.errors(include_url=False):
-        # pydantic names the union branch it tried ("number", "carbon_particle"); users wrote no such key.
-        field = ".".join(str(part) for part in item["loc"] if str(part) not in {"number", *_KINDS})
         if item["type"] == "extra_forbidden":
-            lines.append(f"unknown key '{field}'; {_siblings(model, item['loc'])}")
+            *parents, key = item["loc"]
+            written, names = _follow(model, parents)
+            lines.append(f"unknown key '{'.'.join([*written, str(key)])}'; {_siblings(str(key), names)}")
         else:
+            field = ".".join(_follow(model, item["loc"])[0])
             got = json.dumps(item["input"], default=str)
             message = item["msg"].removeprefix("Value error, ")
             lines.append(f"'{field}': {message} (got {got[:80]})" if field else message)
     return "; ".join(lines)
 
 
-def _siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+def _siblings(key: str, names: list[str]) -> str:
     """Name the closest allowed key, or all of them, next to an unknown one."""
     import difflib
 
-    names = _field_names(model, list(loc[:-1]))
-    close = difflib.get_close_matches(str(loc[-1]), names, n=1)
+    close = difflib.get_close_matches(key, names, n=1)
     return f"did you mean '{close[0]}'?" if close else f"allowed are {', '.join(names)}"
 
 
-def _field_names(model: type[BaseModel], parents: list[int | str]) -> list[str]:
-    """Fields of the settings that ``parents`` lead to, through nested and tagged models."""
+def _follow(model: type[BaseModel], parents: Sequence[int | str]) -> tuple[list[str], list[str]]:
+    """Return ``parents`` as users write them, and the fields that they lead to.
+
+    pydantic also names the union branch it tried ("number", "carbon_particle"); users wrote no such key.
+    """
 
     def models(annotation: Any) -> list[type[BaseModel]]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             return [annotation]
         return [m for argument in get_args(annotation) for m in models(argument)]
 
-    candidates = [model]
+    candidates, written = [model], []
     for part in parents:
         fields = [c.model_fields[part] for c in candidates if part in c.model_fields]
         named = [m for field in fields for m in models(field.annotation)]
@@ -326,5 +330,7 @@ def _field_names(model: type[BaseModel], parents: list[int | str]) -> list[str]:
                 for f in c.model_fields.values()
             )
         ]
+        if fields or not (tagged or part in {"number", *_KINDS}):
+            written.append(str(part))
         candidates = named or tagged or candidates
-    return sorted({name for c in candidates for name in c.model_fields})
+    return written, sorted({name for c in candidates for name in c.model_fields})

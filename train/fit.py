@@ -16,6 +16,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -26,8 +27,9 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from stemforge.errors import InputError, WeightsError
+from stemforge.errors import InputError, WeightsError, errors_about
 from stemforge.files import write_text
+from stemforge.options import check_folder
 from stemforge.train.card import Card
 from stemforge.train.data.batches import EpochBatches
 from stemforge.train.networks import Network, TrainingData, network
@@ -122,13 +124,18 @@ def fit(
     torch.manual_seed(recipe.seed)
     task = kind.task(recipe)
     previous = None if options.init is None else _start_from(task, kind.name, options.init)
-    last = _claim(out, recipe, options.resume)
+    last = _last_checkpoint(out, recipe) if options.resume else None
     if last is not None:
         previous = load_weights(last)[1]
     task.card = card = _card(kind, learnt, previous)
     best = ModelCheckpoint(out / "checkpoints", "best", monitor=task.monitor, enable_version_counter=False)
-    trainer = _trainer(task, out, best, options)
-    loaders = [_loader(part, options.num_workers) for part in (learnt.training, learnt.validation)]
+    try:
+        trainer = _trainer(task, out, best, options)
+        loaders = [_loader(part, options.num_workers) for part in (learnt.training, learnt.validation)]
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise InputError(f"the run's options do not fit this machine or each other: {error}") from error
+    if last is None:
+        _claim(out, recipe)
     trainer.fit(task, loaders[0], loaders[1], ckpt_path=last, weights_only=True)
 
     # By its name, not by the path in a resumed checkpoint: the folder may have been moved since.
@@ -203,7 +210,8 @@ def _averaged(decay: float, average: torch.Tensor, weights: torch.Tensor, number
 
 def _start_from(task: Task, architecture: str, init: str | Path) -> Card:
     """Copy another run's weights into the task's network; return their card."""
-    model, card = load_weights(init)
+    with errors_about("init"):
+        model, card = load_weights(init)
     if card.architecture != architecture:
         raise WeightsError(f"{init}: are weights of {card.architecture}, not of {architecture}")
     try:
@@ -214,30 +222,30 @@ def _start_from(task: Task, architecture: str, init: str | Path) -> Card:
     return card
 
 
-def _claim(out: Path, recipe: TrainingRecipe, resume: bool) -> str | None:
-    """Make ``out`` this run's folder; return the checkpoint to go on with."""
-    settings = out / "recipe.yaml"
+def _last_checkpoint(out: Path, recipe: TrainingRecipe) -> str:
+    """Return the checkpoint of an interrupted run of the same recipe."""
     last = out / "checkpoints" / "last.ckpt"
-    if resume:
-        if not last.is_file():
-            raise InputError(
-                f"{out}: there is no checkpoints/last.ckpt to resume from; start in a new folder, without resume"
-            )
-        try:
-            torch.load(last, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-            raise InputError(
-                f"{last}: is no readable checkpoint ({error}); start anew in a new folder"
-            ) from error
-        started = type(recipe).from_file(settings)
-        # Only the length of the run may change when it goes on.
-        if started.replace(epochs=recipe.epochs) != recipe:
-            raise InputError(
-                f"{settings}: the run was started with other settings; resume with those, or start anew"
-            )
-        return str(last)
-    if settings.exists() or (out.exists() and any(out.iterdir())):
+    if not last.is_file():
+        raise InputError(f"{out}: there is no checkpoints/last.ckpt to go on with (resume); start a new run")
+    try:
+        torch.load(last, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{last}: is no readable checkpoint ({error}); start anew in a new folder"
+        ) from error
+    started = type(recipe).from_file(out / "recipe.yaml")
+    # Only the length of the run may change when it goes on.
+    if started.replace(epochs=recipe.epochs) != recipe:
+        raise InputError(
+            f"{out / 'recipe.yaml'}: the run was started with other settings; resume with those, or start anew"
+        )
+    return str(last)
+
+
+def _claim(out: Path, recipe: TrainingRecipe) -> None:
+    """Make a new or empty folder this run's."""
+    check_folder(out, "out")
+    if out.exists() and any(out.iterdir()):
         raise InputError(f"{out}: is not empty; choose another folder, or go on with the run in it (resume)")
     out.mkdir(parents=True, exist_ok=True)
-    write_text(settings, recipe.to_yaml())
-    return None
+    write_text(out / "recipe.yaml", recipe.to_yaml())

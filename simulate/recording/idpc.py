@@ -20,7 +20,7 @@ def idpc_image(
     Parameters
     ----------
     segments
-        Signals of the channels :data:`stemforge.simulate.microscope.SEGMENTS`, shape (4, height, width):
+        Signals of the channels :data:`stemforge.simulate.SEGMENTS`, shape (4, height, width):
         fractions of incident electrons, or counts. Segment k is centred at azimuth k · 90° from x towards y.
     sampling
         Pixel size [Å].

@@ -72,7 +72,7 @@ def read_micrograph(
     >>> read_micrograph(path, sampling=0.3).field_of_view
     (0.8999999999999999, 1.2)
     """
-    frames = _read(Path(path), sampling, modality)
+    frames = _read(Path(path), sampling)
     if frame is None:
         if len(frames) > 1:
             raise MicrographError(
@@ -95,7 +95,7 @@ def read_stack(
     list of Micrograph
         One a frame, named ``<file>_000``, ``<file>_001``, …; a file with one frame keeps its name.
     """
-    return [_micrograph(*entry, modality) for entry in _read(Path(path), sampling, modality)]
+    return [_micrograph(*entry, modality) for entry in _read(Path(path), sampling)]
 
 
 _Frame = tuple[str, NDArray[Any], float | None, Mapping[str, Any]]
@@ -112,7 +112,7 @@ def _micrograph(
     return micrograph
 
 
-def _read(path: Path, sampling: float | None, modality: str | None) -> list[_Frame]:
+def _read(path: Path, sampling: float | None) -> list[_Frame]:
     suffix = path.suffix.lower()
     if not path.exists():
         raise MicrographError(f"{path}: no such file")

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from cyclopts import CycloptsError
 
-from stemforge.__main__ import app
+from stemforge.__main__ import command_line
 from stemforge.options import parse_overrides
 from stemforge.simulate import SimulationRecipe
 from stemforge.train.networks import network
@@ -32,7 +32,9 @@ COMMANDS = [(path.name, command) for path in DOCUMENTS for command in _commands(
 
 
 def _bind(command):
-    function, bound, _ = app.parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
+    function, bound, _ = command_line().parse_args(
+        shlex.split(command)[1:], exit_on_error=False, print_error=False
+    )
     return function, bound.arguments
 
 

@@ -246,7 +246,7 @@ def test_molecules_are_learnt(tmp_path, make_sample, fake_corpus, monkeypatch):
     rng = np.random.default_rng(0)
     points = rng.uniform(14, 82, (24, 3, 2))
     corpus = fake_corpus([make_sample(i, points=p, molecules=["m"]) for i, p in enumerate(points)])
-    monkeypatch.setattr("stemforge.train.fit.Corpus", lambda folder: corpus)
+    monkeypatch.setattr("stemforge.train.faster_rcnn.network.Corpus", lambda folder: corpus)
     changes = {"epochs": 20, "per_image": 1, "images_per_batch": 4, "crop": 96, "learning_rate": 1e-3}
     changes |= {"doses": [1e5, 1e5], "network.pyramid": 32, "network.head": 64, "augmentation.zoom": [1, 1]}
     recipe = FasterRCNNRecipe.load("faster-rcnn-small", changes)

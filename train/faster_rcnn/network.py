@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.corpus.reader import Corpus
+from stemforge.errors import errors_about
 from stemforge.train.card import Card, Inputs, RestorerFile
 from stemforge.train.data.exposures import require_segments
 from stemforge.train.faster_rcnn.data import MoleculeImages, detector_input, molecule_names
@@ -61,7 +62,8 @@ def _restoring(weights: str | None) -> tuple[Restore | None, RestorerFile | None
     """Return what restores images, and which file that is."""
     if weights is None:
         return None, None
-    path = find_weights(weights)
-    model, card = load_weights(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return partial(Restorer.named(card.architecture).restore, model), RestorerFile(path.name, digest)
+    with errors_about("restorer"):
+        path = find_weights(weights)
+        model, card = load_weights(path)
+        restore = partial(Restorer.named(card.architecture).restore, model)
+    return restore, RestorerFile(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
