@@ -1,14 +1,14 @@
 """The commands of this folder: ``stemforge simulate``, ``plan`` and ``export``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from stemforge import simulate as room
+from stemforge.console import console, say
+from stemforge.errors import InputError
 from stemforge.options import Overrides, Progress, parse_overrides
-
-if TYPE_CHECKING:
-    from stemforge.simulate import CorpusPlan
 
 
 def simulate(
@@ -50,15 +50,12 @@ def simulate(
         Share of the finished images of which a piece is simulated again by the reference engine; the deviation is
         reported and kept in audit.json. 0.01 looks at one in a hundred.
     """
-    from stemforge.console import say
-    from stemforge.simulate import SimulationRecipe, simulate_corpus
-
     values = parse_overrides(overrides)
     if num is not None:
         values["num_samples"] = num
-    settings = SimulationRecipe.load(recipe, values)
+    settings = room.SimulationRecipe.load(recipe, values)
     try:
-        corpus = simulate_corpus(
+        corpus = room.simulate_corpus(
             settings,
             out,
             workers=workers,
@@ -112,12 +109,9 @@ def plan(
     json
         Write the plan to this file, too.
     """
-    from stemforge.console import console, say
-    from stemforge.simulate import SimulationRecipe, plan_corpus
-
-    settings = SimulationRecipe.load(recipe, parse_overrides(overrides))
+    settings = room.SimulationRecipe.load(recipe, parse_overrides(overrides))
     with console.status("measuring one sample, and engines on a piece of it …"):
-        found = plan_corpus(settings, num=num, workers=workers, folder=out, max_error=max_error)
+        found = room.plan_corpus(settings, num=num, workers=workers, folder=out, max_error=max_error)
     if found.checks:
         _print_checks(found)
     say("\n".join(_plan_lines(found)))
@@ -125,10 +119,8 @@ def plan(
         found.to_json(json)
 
 
-def _print_checks(found: "CorpusPlan") -> None:
+def _print_checks(found: "room.CorpusPlan") -> None:
     from rich.table import Table
-
-    from stemforge.console import console
 
     table = Table(title="engines on a piece of the first sample, against the reference", title_justify="left")
     for heading in ("engine", "error", "level", "time", "reference"):
@@ -139,7 +131,7 @@ def _print_checks(found: "CorpusPlan") -> None:
     console.print(table)
 
 
-def _plan_lines(found: "CorpusPlan") -> list[str]:
+def _plan_lines(found: "room.CorpusPlan") -> list[str]:
     engine = found.engine.model_dump(exclude_none=True, exclude={"name"})
     how = "measured on a sample" if found.measured else "extrapolated from a piece, to a factor of two"
     reason = (
@@ -207,10 +199,7 @@ def export(
     min_cnr
         Leave out atoms whose contrast-to-noise in the image is lower.
     """
-    from stemforge.console import say
     from stemforge.corpus.reader import Corpus
-    from stemforge.errors import InputError
-    from stemforge.simulate import Export, export_corpus
 
     if dose and clean:
         raise InputError("give either --dose or --clean")
@@ -224,6 +213,6 @@ def export(
         "channel": channel,
         "min_cnr": min_cnr,
     }
-    settings = Export.from_mapping(values, source="export")
-    number = export_corpus(Corpus(corpus), out, settings, quiet=progress.quiet)
+    settings = room.Export.from_mapping(values, source="export")
+    number = room.export_corpus(Corpus(corpus), out, settings, quiet=progress.quiet)
     say(f"{out}: {number} {'structures' if format == 'extxyz' else 'images'} as {format}")

@@ -110,15 +110,10 @@ def _planned(text: str) -> Engine:
 
 def _lattice_on_image(atoms: Atoms, scan: Scan) -> dict[str, list[float]]:
     """Origin and lattice vectors (x, y) of the framework on the image [pixel]."""
-    lattice = atoms.info["lattice"]
-    origin = np.asarray(lattice["origin"], dtype=float)[:2]
-    ends = np.stack([origin, *(origin + np.asarray(lattice[name], dtype=float)[:2] for name in ("a", "b"))])
-    places = scan.pixels(ends, (float(atoms.cell[0, 0]), float(atoms.cell[1, 1])))
-    return {
-        "origin_px": places[0].tolist(),
-        "a_px": (places[1] - places[0]).tolist(),
-        "b_px": (places[2] - places[0]).tolist(),
-    }
+    ends = np.array([atoms.info["lattice"][name] for name in ("origin", "a", "b")])
+    ends[1:] += ends[0]
+    origin, a, b = scan.pixels(ends, (float(atoms.cell[0, 0]), float(atoms.cell[1, 1])))
+    return {"origin_px": origin.tolist(), "a_px": (a - origin).tolist(), "b_px": (b - origin).tolist()}
 
 
 def _structure(atoms: Atoms) -> Structure:

@@ -52,9 +52,8 @@ class AmorphousCarbon(SupportSettings):
 
     def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
         """Build the support over a field of ``size`` (x, y) [Å]."""
-        return amorphous_carbon(
-            (*size, self.thickness), density=self.density, nitrogen_fraction=self.nitrogen_fraction, rng=rng
-        )
+        values = self.model_dump(exclude={"kind", "thickness"})
+        return amorphous_carbon((*size, self.thickness), **values, rng=rng)
 
 
 class CarbonParticle(SupportSettings):
@@ -153,14 +152,10 @@ class Zeolite(SupportSettings):
 
     def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
         """Build as many tiles as cover a field of ``size`` (x, y) [Å]."""
-        film = {
-            "zone_axis": self.zone_axis,
-            "thickness": max(1, round(self.thickness)),
-            "mistilt": (
-                float(self.mistilt * np.cos(self.mistilt_angle)),
-                float(self.mistilt * np.sin(self.mistilt_angle)),
-            ),
-        }
+        azimuth = (np.cos(self.mistilt_angle), np.sin(self.mistilt_angle))
+        mistilt = tuple(float(self.mistilt * part) for part in azimuth)
+        thickness = max(1, round(self.thickness))
+        film = {"zone_axis": self.zone_axis, "thickness": thickness, "mistilt": mistilt}
         tile = self._framework(**film).info["tile_size"]
         repeat = (int(np.ceil(size[0] / tile[0])), int(np.ceil(size[1] / tile[1])))
         atoms = self._framework(**film, repeat=repeat)
@@ -168,15 +163,9 @@ class Zeolite(SupportSettings):
             atoms = substitute_aluminium(atoms, fraction=self.aluminium, variants=self.variants, rng=rng)
         if self.guests and self.occupancy:
             # The tiles with aluminium are variants already.
-            atoms = place_guest(
-                atoms,
-                self.guests,
-                occupancy=self.occupancy,
-                anchored=self.anchored,
-                columns=self.columns,
-                variants=None if self.aluminium else self.variants,
-                rng=rng,
-            )
+            values = self.model_dump(include={"occupancy", "anchored", "columns"})
+            variants = None if self.aluminium else self.variants
+            atoms = place_guest(atoms, self.guests, **values, variants=variants, rng=rng)
         return atoms
 
     def check(self, scan: Scan) -> None:

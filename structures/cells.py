@@ -6,34 +6,30 @@ from numpy.typing import NDArray
 
 from stemforge.structures.checks import require
 
-__all__ = ["fit_cell", "require_orthogonal", "wrapped"]
+__all__ = ["Array", "Indices", "Mask", "fit_cell", "require_orthogonal", "wrapped"]
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int_]
+Mask = NDArray[np.bool_]
 
 
-def wrapped(positions: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Positions [Å], shape ``(n, 3)``, brought inside the edges of the cell in x and y."""
+def wrapped(positions: Array, edges: Array) -> Array:
+    """Positions [Å], shape ``(n, 3)`` or ``(n, 2)``, brought inside the edges of the cell in x and y."""
     xy = np.mod(positions[:, :2], edges)
     # A coordinate a rounding error below zero wraps to the edge itself, which is outside.
-    return np.column_stack([np.where(xy >= edges, 0.0, xy), positions[:, 2]])
+    return np.column_stack([np.where(xy >= edges, 0.0, xy), positions[:, 2:]])
 
 
 def require_orthogonal(atoms: Atoms, name: str) -> None:
     """Raise ``ValueError`` unless the cell of the atoms is orthogonal, along x, y and z, and not empty."""
     cell = atoms.cell.array
     lengths = np.diag(cell)
-    require(
-        bool(np.all(lengths > 0)),
-        name,
-        "in a cell with three positive edges along x, y and z",
-        cell.tolist(),
-        "Give it one: atoms.center(vacuum=5.0) makes a box around a molecule.",
-    )
-    require(
-        bool(np.all(np.abs(cell - np.diag(lengths)) <= 1e-4 * lengths.min())),
-        name,
-        "in an orthogonal cell along x, y and z, as abTEM's grid is",
-        cell.tolist(),
-        "Turn it into one with abtem.orthogonalize_cell(atoms).",
-    )
+    mend = "Give it one: atoms.center(vacuum=5.0) makes a box around a molecule."
+    allowed = "in a cell with three positive edges along x, y and z"
+    require(bool(np.all(lengths > 0)), name, allowed, cell.tolist(), mend)
+    upright = bool(np.all(np.abs(cell - np.diag(lengths)) <= 1e-4 * lengths.min()))
+    mend = "Turn it into one with abtem.orthogonalize_cell(atoms)."
+    require(upright, name, "in an orthogonal cell along x, y and z, as abTEM's grid is", cell.tolist(), mend)
 
 
 def fit_cell(atoms: Atoms, below: float = 2.0, above: float = 2.0) -> Atoms:

@@ -60,32 +60,22 @@ def structure_from_file(
     [1, 1, 1, 1, 1, 1, 1, 1]
     """
     path = Path(path)
-    require(
-        not isinstance(single_atoms, str),
-        "single_atoms",
-        "a sequence of symbols such as ['Pt']",
-        single_atoms,
-    )
+    several = not isinstance(single_atoms, str)
+    require(several, "single_atoms", "a sequence of symbols such as ['Pt']", single_atoms)
     for symbol in single_atoms:
         require(symbol in atomic_numbers, "single_atoms", "chemical symbols such as 'Pt'", symbol)
     require_range("vacuum", vacuum, 0.0)
     if not path.exists():
         raise FileNotFoundError(f"path must be an existing file, got {str(path)!r}.")
-    unknown = (
-        f"path must be in a format that ASE reads, got {str(path)!r}. Convert it to CIF or extended XYZ."
-    )
+    mend = "Convert it to CIF or extended XYZ."
+    unknown = f"path must be in a format that ASE reads, got {str(path)!r}. {mend}"
     safe = path.is_file() and path.suffix.lower() not in _PICKLED_SUFFIXES
     try:
         file_format = filetype(str(path)) if safe else ""
     except UnknownFileTypeError:
         raise ValueError(unknown) from None
-    require(
-        safe and file_format not in _PICKLED_FORMATS,
-        "path",
-        "a file without Python pickles, which run code when read",
-        str(path),
-        "Convert it to CIF or extended XYZ.",
-    )
+    safe = safe and file_format not in _PICKLED_FORMATS
+    require(safe, "path", "a file without Python pickles, which run code when read", str(path), mend)
     try:
         atoms = read(str(path), format=file_format, do_not_split_by_at_sign=True)
     except UnknownFileTypeError:  # a format that ASE knows to write only, or guessed from the suffix

@@ -16,18 +16,13 @@ from stemforge.structures.tags import Tag
 __all__ = ["draw_structure"]
 
 _MOST_CIRCLES = 5000  # more atoms than these overlap into a blot: show how many lie in a column instead
-_EDGES = {
-    Tag.SINGLE_ATOM: "crimson",
-    Tag.CLUSTER_ATOM: "darkorange",
-    Tag.LIGAND: "seagreen",
-    Tag.GUEST: "royalblue",
+_ROLES = {  # name and colour of the outline
+    Tag.SINGLE_ATOM: ("single atom", "crimson"),
+    Tag.CLUSTER_ATOM: ("cluster atom", "darkorange"),
+    Tag.LIGAND: ("ligand", "seagreen"),
+    Tag.GUEST: ("guest", "royalblue"),
 }
-_NAMES = {
-    Tag.SINGLE_ATOM: "single atom",
-    Tag.CLUSTER_ATOM: "cluster atom",
-    Tag.LIGAND: "ligand",
-    Tag.GUEST: "guest",
-}
+_OTHER = ("support", "0.4")
 
 
 def _draw_projection(ax: Axes, atoms: Atoms, axes: tuple[int, int], depth: int) -> None:
@@ -55,7 +50,7 @@ def _draw_projection(ax: Axes, atoms: Atoms, axes: tuple[int, int], depth: int) 
             offsets=atoms.positions[shown][:, [h, v]],
             offset_transform=ax.transData,
             facecolors=jmol_colors[atoms.numbers[shown]] if filled else "none",
-            edgecolors=[_EDGES.get(tag, "0.4") for tag in tags[shown]],
+            edgecolors=[_ROLES.get(tag, _OTHER)[1] for tag in tags[shown]],
             linewidths=np.where(tags[shown] == Tag.SUPPORT, 0.3, 1.2),
         )
         ax.add_collection(circles)
@@ -111,8 +106,9 @@ def draw_structure(atoms: Atoms, path: str | PathLike[str] | None = None) -> Fig
     handles = []
     for tag, number in sorted({*zip(tags.tolist(), atoms.numbers.tolist(), strict=True)}):
         count = int(((tags == tag) & (atoms.numbers == number)).sum())
-        label = f"{chemical_symbols[number]} {_NAMES.get(tag, 'support')} ({count:,})"
-        style = {"markerfacecolor": jmol_colors[number], "markeredgecolor": _EDGES.get(tag, "0.4")}
+        role, colour = _ROLES.get(tag, _OTHER)
+        label = f"{chemical_symbols[number]} {role} ({count:,})"
+        style = {"markerfacecolor": jmol_colors[number], "markeredgecolor": colour}
         handles.append(Line2D([], [], marker="o", linestyle="none", label=label, **style))
     figure.legend(handles=handles, loc="outside lower center", ncols=max(len(handles), 1), frameon=False)
     if path is not None:

@@ -1,7 +1,7 @@
 """The engine that is chosen by the error that is allowed, and the union of all engines."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from ase import Atoms
 from pydantic import Discriminator, Field, Tag
@@ -17,7 +17,8 @@ from stemforge.simulate.scan import Scan
 # On a segmented detector: potential sampling as a share of the coarsest that carries its outer angle, and slice
 # thickness [Å], from the cheapest to the best.
 _LADDER = ((0.95, 8.0), (0.95, 4.0), (0.8, 4.0), (0.65, 4.0), (0.65, 2.0), (0.5, 2.0), (0.5, 1.0))
-_DEPTH_STEP = Kernels.model_fields["depth_step"].default
+
+E = TypeVar("E", bound=EngineSettings)
 
 
 class Auto(AbtemEngine):
@@ -36,12 +37,12 @@ class Auto(AbtemEngine):
 
     name: Literal["auto"] = "auto"
     max_error: Annotated[float, Field(gt=0, lt=1)]
-    depth_step: Annotated[float, Field(gt=0)] = _DEPTH_STEP
+    depth_step: Annotated[float, Field(gt=0)] = Kernels.model_fields["depth_step"].default
     broadening: bool = True
 
     def check(self, microscope: Microscope, scan: Scan) -> None:
         """Refuse what the engines that it may stand for cannot do."""
-        self._prism().check(microscope, scan)
+        self._as(Prism).check(microscope, scan)
 
     def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
         """Refuse: an engine must be chosen first."""
@@ -49,7 +50,7 @@ class Auto(AbtemEngine):
 
     def reference(self, microscope: Microscope) -> EngineSettings:
         """Return what the candidates are compared with."""
-        return self._prism().reference(microscope)
+        return self._as(Prism).reference(microscope)
 
     def candidates(self, microscope: Microscope) -> list["Engine"]:
         """Return the engines that it may stand for, the cheapest first.
@@ -63,20 +64,18 @@ class Auto(AbtemEngine):
         >>> [one.title for one in Auto(max_error=0.1).candidates(Microscope())]
         ['kernels', 'prism (interpolation 2)', 'prism', 'multislice']
         """
-        prism = self._prism()
+        prism = self._as(Prism)
         if microscope.detectors.segmented:
             largest = microscope.coarsest_sampling
             return [
                 prism.replace(sampling=round(share * largest, 6), slice_thickness=thickness)
                 for share, thickness in _LADDER
             ]
-        kernels = Kernels(**self.model_dump(include=set(Kernels.model_fields) - {"name"}))
-        multislice = Multislice(**self.model_dump(include=set(Multislice.model_fields) - {"name"}))
-        return [kernels, prism.replace(interpolation=2), prism, multislice]
+        return [self._as(Kernels), prism.replace(interpolation=2), prism, self._as(Multislice)]
 
-    def _prism(self) -> Prism:
-        shared = set(Prism.model_fields) - {"name", "interpolation"}
-        return Prism(**self.model_dump(include=shared))
+    def _as(self, kind: type[E]) -> E:
+        """Return an engine of another kind with what the settings of both share."""
+        return kind(**self.model_dump(include=set(kind.model_fields) - {"name"}))
 
 
 def _name(value: Any) -> str:

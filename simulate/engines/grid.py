@@ -23,21 +23,13 @@ class Grid:
 
     def __init__(self, atoms: Atoms, microscope: Microscope, scan: Scan) -> None:
         width, height = float(atoms.cell[0, 0]), float(atoms.cell[1, 1])
-        x0, y0 = scan.origin((width, height))
+        self.origin = np.array(scan.origin((width, height)))
         self.microscope = microscope
         self.scan = scan
         # Fine enough for the probe's intensity, which ends at 2α/λ; the pixels are every `factor`-th point.
         self.factor = int(np.ceil(scan.sampling / (0.95 * microscope.nyquist_sampling)))
         self.step = scan.sampling / self.factor
-        periodic = [np.isclose(side % self.step, 0, atol=1e-6) or np.isclose(side % self.step, self.step, atol=1e-6)
-                    for side in (width, height)]  # fmt: skip
-        # A cell that is no whole number of steps is padded; its margin keeps the seam out of the image.
-        sizes = [side / self.step for side in (height, width)]
-        self.shape = tuple(
-            round(n) if p else fft.next_fast_len(int(np.ceil(n)), real=True)
-            for n, p in zip(sizes, reversed(periodic), strict=True)
-        )
-        self.origin = np.array([x0, y0])
+        self.shape = (self._points(height), self._points(width))
         qy = np.fft.fftfreq(self.shape[0], self.step)
         qx = np.fft.rfftfreq(self.shape[1], self.step)
         self.q2 = (qy[:, None] ** 2 + qx[None, :] ** 2).astype(np.float32)
@@ -45,6 +37,12 @@ class Grid:
         # Undo the smoothing by the splines with which atoms are put on the grid.
         window = np.sinc(qy * self.step)[:, None] ** 4 * np.sinc(qx * self.step)[None, :] ** 4
         self._unspline = (1 / window).astype(np.float32)
+
+    def _points(self, side: float) -> int:
+        """Points along a side [Å]: a cell of no whole number of steps is padded, its margin keeps the seam out."""
+        if np.isclose(side % self.step, [0, self.step], atol=1e-6).any():
+            return round(side / self.step)
+        return fft.next_fast_len(int(np.ceil(side / self.step)), real=True)
 
     def zeros(self, channels: int) -> Any:
         """Return an empty spectrum, shape (channels, qy, qx)."""

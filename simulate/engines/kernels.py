@@ -41,6 +41,9 @@ _ATOM_CELL = 12.0
 _ATOM_SCAN = 36
 _CACHE_VERSION = 1
 
+Table = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Spatial frequency [1/Å] and object function [Å²]."""
+
 
 class Kernels(EngineSettings):
     """The sum of the atoms' own images, for thick light supports.
@@ -128,7 +131,7 @@ def _refuse_segments(microscope: Microscope) -> None:
 @functools.lru_cache(maxsize=256)
 def _cached_object_function(
     symbol: str, energy: float, semiangle: float, detector: tuple[float, float], sampling: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> Table:
     key = f"{_CACHE_VERSION} {symbol} {energy:.6g} {semiangle:.6g} {detector} {sampling:.4f}"
     name = hashlib.sha256(f"{key} {_ATOM_CELL} {_ATOM_SCAN}".encode()).hexdigest()[:16]
     path = cache_folder() / f"object-{name}.npy"
@@ -149,9 +152,7 @@ def _store(path: Path, table: NDArray[np.float64]) -> None:
         write_whole(path, content.getvalue())
 
 
-def object_function(
-    symbol: str, microscope: Microscope, detector: tuple[float, float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def object_function(symbol: str, microscope: Microscope, detector: tuple[float, float]) -> Table:
     """Return how one atom scatters to a detector, as a function of spatial frequency.
 
     Parameters
@@ -177,13 +178,12 @@ def object_function(
 
 def _measure_object_function(
     symbol: str, energy: float, semiangle: float, detector: tuple[float, float], sampling: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> Table:
     only = Rings(rings={"detector": detector})
     microscope = Microscope(energy=energy, semiangle_cutoff=semiangle, detectors=only)
     image, probe = scan_single_atom(symbol, microscope, _ATOM_CELL, _ATOM_SCAN, sampling)
-    ratio = (np.fft.fft2(image) / np.conj(np.fft.fft2(probe / probe.sum()))).real * (
-        _ATOM_CELL / _ATOM_SCAN
-    ) ** 2
+    ratio = (np.fft.fft2(image) / np.conj(np.fft.fft2(probe / probe.sum()))).real
+    ratio *= (_ATOM_CELL / _ATOM_SCAN) ** 2
     steps = np.fft.fftfreq(_ATOM_SCAN, 1 / _ATOM_SCAN)
     ring = np.rint(np.hypot(*np.meshgrid(steps, steps, indexing="ij"))).astype(int)
     # Towards the probe's own limit, 2α/λ, both transforms vanish and their quotient is noise.
@@ -193,7 +193,7 @@ def _measure_object_function(
     return rings / _ATOM_CELL, amplitude
 
 
-def _at(table: tuple[NDArray[np.float64], NDArray[np.float64]], grid: Grid) -> NDArray[np.float32]:
+def _at(table: Table, grid: Grid) -> NDArray[np.float32]:
     """Interpolate an object function to the grid's frequencies; beyond its end the probe carries next to nothing."""
     return np.interp(np.sqrt(grid.q2), *table).astype(np.float32)
 
@@ -267,8 +267,7 @@ def atom_image(
     radius = 4 + abs(defocus) * microscope.semiangle_cutoff * 1e-3 + 3 * blur
     size = 2 * int(np.ceil(radius / sampling)) + 1
     side = size * sampling
-    # Pixel (size // 2) is the middle one.
-    middle = (size // 2) * sampling
+    middle = (size // 2) * sampling  # where the middle pixel is
     atom = Atoms(symbol, positions=[[middle, middle, 0.0]], cell=[side, side, 1.0])
     scan = Scan.of_any_size((size, size), sampling)
     only = microscope.replace(detectors=Rings(rings={detector: microscope.detectors.angles[detector]}))

@@ -70,13 +70,11 @@ class AbtemEngine(EngineSettings):
 
     def _potential(self, atoms: Atoms, microscope: Microscope, rng: np.random.Generator | None) -> Any:
         step = self.sampling or microscope.potential_sampling
-        gpts = tuple(
-            fft.next_fast_len(int(np.ceil(side / step)), real=True) for side in np.diag(atoms.cell)[:2]
-        )
-        moved: Any = _configurations(atoms, gpts, self.frozen_phonons, self.thermal_sigma, rng)
-        potential = abtem.Potential(
-            moved, gpts=gpts, slice_thickness=self.slice_thickness, projection="infinite"
-        )
+        sides = np.ceil(np.diag(atoms.cell)[:2] / step)
+        gpts = tuple(fft.next_fast_len(int(points), real=True) for points in sides)
+        moved = _configurations(atoms, gpts, self.frozen_phonons, self.thermal_sigma, rng)
+        thickness = self.slice_thickness
+        potential = abtem.Potential(moved, gpts=gpts, slice_thickness=thickness, projection="infinite")
         # Built once: an unbuilt potential is made again for every chunk of the scan.
         return potential.build(lazy=False)
 
@@ -116,8 +114,7 @@ class Multislice(AbtemEngine):
         for first in range(0, len(positions), batch):
             part = abtem.CustomScan(positions[first : first + batch])
             parts.append(channels_of(probe.scan(potential, scan=part, detectors=detectors, lazy=False)))
-        gpts = tuple(places.gpts or ())
-        return np.concatenate(parts, axis=1).reshape(-1, *gpts)
+        return np.concatenate(parts, axis=1).reshape(-1, *(places.gpts or ()))
 
     def reference(self, microscope: Microscope) -> EngineSettings:
         """Return this engine: nothing is more exact."""

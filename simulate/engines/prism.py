@@ -50,15 +50,8 @@ class Prism(AbtemEngine):
         """Image a structure; parameters as in :meth:`EngineSettings.image`."""
         if not microscope.detectors.segmented:
             return super().image(atoms, microscope, scan, focus, rng)
-        return segmented_signal(
-            atoms,
-            microscope,
-            scan,
-            focus,
-            sampling=self.sampling,
-            slice_thickness=self.slice_thickness,
-            device=self.device,
-        )
+        settings = self.model_dump(include={"sampling", "slice_thickness", "device"})
+        return segmented_signal(atoms, microscope, scan, focus, **settings)
 
     def _scan(self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan) -> Array:
         matrix = abtem.SMatrix(

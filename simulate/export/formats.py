@@ -3,11 +3,11 @@
 import json
 import mmap
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import numpy as np
 from ase import Atoms
@@ -23,6 +23,9 @@ from stemforge.simulate.recording.record import Recording
 
 # What lies beyond these percentiles is clipped on an 8-bit picture: a few bright pixels would darken the rest.
 _CLIPPED = (0.1, 99.9)
+# COCO's kinds of categories.
+_MOLECULE = {"supercategory": "molecule"}
+_ATOM = {"supercategory": "atom", "keypoints": ["centre"], "skeleton": []}
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,15 @@ class Exported:
         }
 
 
-class Writer(Protocol):
-    """Writes exported samples to a folder, one after the other."""
+@dataclass
+class Writer:
+    """Writes exported samples to the folder ``out``, one after the other."""
+
+    out: Path
 
     def add(self, item: Exported) -> None:
         """Write one sample."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Finish the files that hold many samples."""
@@ -75,11 +82,8 @@ def label_names(sample: Sample, labels: Annotations) -> NDArray[np.object_]:
     return np.array(found, dtype=object)
 
 
-@dataclass
-class TiffWriter:
+class TiffWriter(Writer):
     """NAME.tif, 32 bit with pixel size, and NAME.csv, labels in the columns of ``stemforge infer``."""
-
-    out: Path
 
     def add(self, item: Exported) -> None:
         """Write one image and its table."""
@@ -89,15 +93,9 @@ class TiffWriter:
         write_tiff(path, recording.image, sampling, channels=recording.channels, info=info)
         item.labels.to_csv(self.out / f"{item.name}.csv", sampling)
 
-    def close(self) -> None:
-        """Nothing is left to write."""
 
-
-@dataclass
-class HyperSpyWriter:
+class HyperSpyWriter(Writer):
     """NAME.hspy with axes in nm, labels and settings in its metadata."""
-
-    out: Path
 
     def add(self, item: Exported) -> None:
         """Write one signal."""
@@ -145,15 +143,9 @@ class HyperSpyWriter:
         }
         file_writer(str(self.out / f"{item.name}.hspy"), signal, show_progressbar=False)
 
-    def close(self) -> None:
-        """Nothing is left to write."""
 
-
-@dataclass
-class XYZWriter:
+class XYZWriter(Writer):
     """``structures.extxyz``: every structure [Å] with its tags, and the number and name of its sample."""
-
-    out: Path
 
     def add(self, item: Exported) -> None:
         """Append one structure."""
@@ -162,31 +154,16 @@ class XYZWriter:
         structure = item.sample.structure
         if structure is None:
             raise CorpusError(f"sample {item.sample.index}: carries no structure")
-        atoms = Atoms(
-            numbers=structure.numbers,
-            positions=structure.positions,
-            tags=structure.tags,
-            cell=structure.cell,
-            pbc=(True, True, False),
-        )
-        atoms.info = {"sample": item.sample.index, "name": item.name}
-        for key in ("focus_angstrom", "thickness_angstrom"):
-            if key in item.sample.metadata:
-                atoms.info[key] = item.sample.metadata[key]
-        write(
-            self.out / "structures.extxyz",
-            atoms,
-            format="extxyz",
-            append=True,
-            columns=["symbols", "positions", "tags"],
-        )
-
-    def close(self) -> None:
-        """Nothing is left to write."""
+        atoms = Atoms(**vars(structure), pbc=(True, True, False))
+        depths = ("focus_angstrom", "thickness_angstrom")
+        known = {key: item.sample.metadata[key] for key in depths if key in item.sample.metadata}
+        atoms.info = {"sample": item.sample.index, "name": item.name, **known}
+        columns = ["symbols", "positions", "tags"]
+        write(self.out / "structures.extxyz", atoms, format="extxyz", append=True, columns=columns)
 
 
 @dataclass
-class CocoWriter:
+class CocoWriter(Writer):
     """``annotations.json`` in COCO's format beside ``images/NAME.png``.
 
     COCO's coordinates are 0 at the outer corner of the first pixel: half a pixel more than stemforge's. Atoms have a
@@ -209,7 +186,6 @@ class CocoWriter:
         What the export is made of.
     """
 
-    out: Path
     bits: int = 8
     box: float = 3.0
     channel: int = 0
@@ -219,7 +195,7 @@ class CocoWriter:
     def __post_init__(self) -> None:
         self.images: list[dict[str, Any]] = []
         self.categories = {name: number for number, name in enumerate(self.species, start=1)}
-        self.kinds: dict[str, dict[str, Any]] = {name: {"supercategory": "molecule"} for name in self.species}
+        self.kinds: dict[str, dict[str, Any]] = dict.fromkeys(self.species, _MOLECULE)
         self.annotations = 0
         (self.out / "images").mkdir(exist_ok=True)
         # Annotations go to the file as they come: a large corpus has millions.
@@ -254,7 +230,7 @@ class CocoWriter:
             text = json.dumps({"id": self.annotations, **annotation}, allow_nan=False)
             self.stream.write(f"{',' if self.annotations > 1 else ''}\n{text}".encode())
 
-    def _annotations(self, item: Exported, number: int, size: tuple[int, int]) -> list[dict[str, Any]]:
+    def _annotations(self, item: Exported, number: int, size: tuple[int, int]) -> Iterator[dict[str, Any]]:
         labels = item.labels
         points = labels.points + 0.5
         if labels.boxes is not None:
@@ -268,7 +244,6 @@ class CocoWriter:
             half = self.box / item.sample.sampling / 2
             boxes = np.hstack([points - half, points + half])
         boxes = np.clip(boxes, 0, [*size, *size])
-        made = []
         for i, ((x0, y0, x1, y1), (x, y)) in enumerate(zip(boxes, points, strict=True)):
             annotation: dict[str, Any] = {
                 "image_id": number,
@@ -281,8 +256,7 @@ class CocoWriter:
                 annotation |= {"keypoints": [_short(x), _short(y), 2], "num_keypoints": 1}
             values = {name: column[i] for name, column in labels.columns.items() if name != "label"}
             annotation["attributes"] = plain(values)
-            made.append(annotation)
-        return made
+            yield annotation
 
     def _category(self, labels: Annotations, i: int) -> int:
         name = str(labels["label"][i])
@@ -290,11 +264,7 @@ class CocoWriter:
             atom = labels.boxes is None
             element = atom and "element" in labels.columns
             self.categories[name] = int(labels["element"][i]) if element else len(self.categories) + 1
-            self.kinds[name] = (
-                {"supercategory": "atom", "keypoints": ["centre"], "skeleton": []}
-                if atom
-                else {"supercategory": "molecule"}
-            )
+            self.kinds[name] = _ATOM if atom else _MOLECULE
         return self.categories[name]
 
     def close(self) -> None:

@@ -201,19 +201,10 @@ class Piece:
         if self.microscope.detectors.segmented:
             found, truth = (idpc_image(signal, self.scan.sampling)[None] for signal in (found, truth))
         difference = np.sqrt(((found - truth) ** 2).mean((1, 2)))
-        extent = self.extent
-        return EngineError(
-            engine,
-            reference,
-            self.sample,
-            round(float((difference / np.maximum(truth.std((1, 2)), 1e-30)).max()), 4),
-            round(float(level[np.abs(level - 1).argmax()]), 4),
-            seconds,
-            reference_seconds,
-            extent.positions,
-            extent.area,
-            extent.depth,
-        )
+        error = round(float((difference / np.maximum(truth.std((1, 2)), 1e-30)).max()), 4)
+        farthest = round(float(level[np.abs(level - 1).argmax()]), 4)
+        size = (self.extent.positions, self.extent.area, self.extent.depth)
+        return EngineError(engine, reference, self.sample, error, farthest, seconds, reference_seconds, *size)
 
     def cheapest(self, auto: Auto) -> tuple[Engine, list[EngineError]]:
         """Return the first engine of those that ``auto`` may be whose error is within the bound, and what was tried."""

@@ -164,7 +164,8 @@ def _follow(job: Job, outcomes: Generator[Outcome, None, None], missing: list[in
             failed += 1
             if len(failures) < _LISTED:
                 failures.append(outcome.failure)
-                _write_failures(folder, failures)
+                with contextlib.suppress(WriteError):  # a full disk: the shards will say so
+                    write_json(folder / FAILED, failures)
                 if not quiet:
                     say(f"{failed} failed: {outcome.failure}")
             if not made and not begun and failed == min(_HOPELESS, len(missing)):
@@ -201,11 +202,6 @@ def _engine(recipe: SimulationRecipe, folder: Path) -> Engine:
     if checks:
         write_json(path, {"recipe_hash": recipe.content_hash, "engine": engine, "checks": checks})
     return engine
-
-
-def _write_failures(folder: Path, failures: list[Failure]) -> None:
-    with contextlib.suppress(WriteError):  # a full disk: the shards will say so
-        write_json(folder / FAILED, failures)
 
 
 @contextlib.contextmanager

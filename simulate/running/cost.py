@@ -129,17 +129,9 @@ def plan_corpus(
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             seconds, memory, size = pool.submit(_trial, recipe.model_dump_json()).result()
+    total = seconds * recipe.num_shards * recipe.shard_size / workers
     plan = CorpusPlan(
-        recipe.name,
-        engine,
-        tuple(checks),
-        num,
-        workers,
-        seconds,
-        seconds * recipe.num_shards * recipe.shard_size / workers,
-        memory,
-        size * num,
-        measured,
+        recipe.name, engine, tuple(checks), num, workers, seconds, total, memory, size * num, measured
     )
     _refuse_what_does_not_fit(plan, Path(folder))
     return plan

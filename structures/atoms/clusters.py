@@ -2,17 +2,15 @@
 
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii
-from numpy.typing import NDArray
 
 from stemforge.structures.atoms.surface import Surface
+from stemforge.structures.cells import Array
 
 __all__ = ["LARGEST_RAFT", "LIGANDS", "lay_on_surface", "ligand_atoms", "rafts", "turn_inside"]
 
 LARGEST_RAFT = 7
 LIGANDS = {"Cl": ("Cl",), "OH": ("O", "H")}
 _OH_BOND, _MOH_ANGLE = 0.97, np.radians(109.5)
-
-Array = NDArray[np.float64]
 
 
 def _unit(vectors: Array) -> Array:
@@ -61,9 +59,8 @@ def turn_inside(centre: Array, shapes: Array, rng: np.random.Generator) -> tuple
     """Positions [Å], shape ``(n, atoms, 3)``, of rafts turned at random about their centre; side 0."""
     u, v = _unit(rng.standard_normal((2, len(centre), 3)))
     v = _unit(v - (u * v).sum(axis=1, keepdims=True) * u)
-    return centre[:, None] + shapes[..., :1] * u[:, None] + shapes[..., 1:] * v[:, None], np.zeros(
-        len(centre)
-    )
+    placed = centre[:, None] + shapes[..., :1] * u[:, None] + shapes[..., 1:] * v[:, None]
+    return placed, np.zeros(len(centre))
 
 
 def ligand_atoms(
@@ -75,10 +72,8 @@ def ligand_atoms(
     so that the ligand does not hide behind its atom; inside (`side` 0) they point anywhere. A hydroxyl bends
     by 109.5° at its oxygen.
     """
-    outwards = _unit(
-        side[:, None] * [0.0, 0.0, 1.0]
-        + np.where(side == 0, 1.0, 0.35)[:, None] * rng.standard_normal(sites.shape)
-    )
+    lean = np.where(side == 0, 1.0, 0.35)[:, None] * rng.standard_normal(sites.shape)
+    outwards = _unit(side[:, None] * [0.0, 0.0, 1.0] + lean)
     # A far draw may lean below the horizon: mirror it.
     outwards[:, 2] = np.where(side == 0, outwards[:, 2], side * np.abs(outwards[:, 2]))
     first = LIGANDS[ligand][0]

@@ -3,7 +3,6 @@
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from stemforge.structures.atoms.clusters import (
@@ -15,7 +14,7 @@ from stemforge.structures.atoms.clusters import (
     turn_inside,
 )
 from stemforge.structures.atoms.surface import Surface, covered_pixels
-from stemforge.structures.cells import fit_cell, require_orthogonal, wrapped
+from stemforge.structures.cells import Array, Indices, Mask, fit_cell, require_orthogonal, wrapped
 from stemforge.structures.checks import require, require_generator, require_range
 from stemforge.structures.packing import random_packing
 from stemforge.structures.tags import Tag
@@ -26,11 +25,10 @@ _MARGIN = 2.0  # Å, empty space that abTEM needs at both ends of the cell
 _LIGAND_CLEARANCE = 1.5  # Å; support atoms nearer to a ligand give way
 _DISC_LIMIT = 0.5  # of the plane; sequential insertion of discs saturates at 0.547
 
-Array = NDArray[np.float64]
 Region = tuple[float, float, float, float]
 
 
-def _clear_of(positions: Array, others: Array, distance: float, edges: Array) -> NDArray[np.bool_]:
+def _clear_of(positions: Array, others: Array, distance: float, edges: Array) -> Mask:
     """Which positions have none of the others nearer than `distance` [Å], periodic in x and y."""
     if len(others) == 0:
         return np.ones(len(positions), dtype=bool)
@@ -38,20 +36,16 @@ def _clear_of(positions: Array, others: Array, distance: float, edges: Array) ->
     return np.isinf(tree.query(wrapped(positions, edges), distance_upper_bound=distance)[0])
 
 
-def _in_region(positions: Array, region: Region) -> NDArray[np.bool_]:
+def _in_region(positions: Array, region: Region) -> Mask:
     x0, y0, x1, y1 = region
     x, y = positions[:, 0], positions[:, 1]
     return (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
 
 
 def _require_room(enough: bool, most: float, spacing: float, areal_density: float) -> None:
-    require(
-        enough,
-        "areal_density",
-        f"at most about {100 * most:.3g} per nm² where sites lie {spacing:.3g} Å apart",
-        areal_density,
-        "Lower areal_density, min_distance or cluster_size.",
-    )
+    allowed = f"at most about {100 * most:.3g} per nm² where sites lie {spacing:.3g} Å apart"
+    mend = "Lower areal_density, min_distance or cluster_size."
+    require(enough, "areal_density", allowed, areal_density, mend)
 
 
 def scatter_single_atoms(
@@ -141,7 +135,15 @@ def scatter_single_atoms(
     10
     """
     bond = 2 * covalent_radii[atomic_numbers.get(element, 0)] if bond_distance is None else bond_distance
-    _require_atoms(element, bond, cluster_fraction, cluster_size, ligand, ligand_fraction)
+    known = element in atomic_numbers and element != "X"
+    require(known, "element", "a chemical symbol such as 'Pt'", element)
+    require_range("cluster_fraction", cluster_fraction, 0.0, 1.0)
+    fewest, most = cluster_size
+    allowed = f"two numbers, fewest and most, between 2 and {LARGEST_RAFT}"
+    require(2 <= fewest <= most <= LARGEST_RAFT, "cluster_size", allowed, cluster_size)
+    require_range("bond_distance", bond, 0.5)
+    require(ligand is None or ligand in LIGANDS, "ligand", f"None or one of {tuple(LIGANDS)}", ligand)
+    require_range("ligand_fraction", ligand_fraction, 0.0, 1.0)
     require_orthogonal(support, "support")
     require_range("areal_density", areal_density, 0.0, mend="It counts sites per nm².")
     require_range("min_distance", min_distance, 0.1)
@@ -166,15 +168,10 @@ def scatter_single_atoms(
         return support.copy()
 
     shapes = rafts(bond)
-    fewest, most = cluster_size
     reach = np.linalg.norm(shapes[most], axis=1).max() if cluster_fraction > 0 else 0.0
     spacing = min_distance + 2 * reach
-    require(
-        0 < spacing <= edges.min(),
-        "min_distance",
-        f"such that sites ({spacing:.3g} Å apart with their clusters) fit into the cell",
-        min_distance,
-    )
+    allowed = f"such that sites ({spacing:.3g} Å apart with their clusters) fit into the cell"
+    require(0 < spacing <= edges.min(), "min_distance", allowed, min_distance)
     layers = 1 + float(np.ptp(base.positions[:, 2])) / spacing
     on_surface = placement == "surface"
     # Refused before any work: what no random placement can reach, discs on so many layers of the area.
@@ -217,44 +214,15 @@ def scatter_single_atoms(
     return fit_cell(base + support[scattered] + added, below, above)
 
 
-def _require_atoms(
-    element: str,
-    bond: float,
-    cluster_fraction: float,
-    cluster_size: tuple[int, int],
-    ligand: str | None,
-    ligand_fraction: float,
-) -> None:
-    """Refuse atoms, clusters or ligands that cannot be made."""
-    require(
-        element in atomic_numbers and element != "X", "element", "a chemical symbol such as 'Pt'", element
-    )
-    require_range("cluster_fraction", cluster_fraction, 0.0, 1.0)
-    fewest, most = cluster_size
-    require(
-        2 <= fewest <= most <= LARGEST_RAFT,
-        "cluster_size",
-        f"two numbers, fewest and most, between 2 and {LARGEST_RAFT}",
-        cluster_size,
-    )
-    require_range("bond_distance", bond, 0.5)
-    require(ligand is None or ligand in LIGANDS, "ligand", f"None or one of {tuple(LIGANDS)}", ligand)
-    require_range("ligand_fraction", ligand_fraction, 0.0, 1.0)
-
-
 def _checked_region(region: Region | None, edges: Array) -> Region:
     """Return the rectangle to which sites keep: by default the whole cell."""
     x0, y0, x1, y1 = region = region or (0.0, 0.0, float(edges[0]), float(edges[1]))
-    require(
-        0 <= x0 < x1 <= edges[0] + 1e-6 and 0 <= y0 < y1 <= edges[1] + 1e-6,
-        "region",
-        f"(x0, y0, x1, y1) inside the cell of {edges[0]:g} × {edges[1]:g} Å",
-        region,
-    )
+    inside = 0 <= x0 < x1 <= edges[0] + 1e-6 and 0 <= y0 < y1 <= edges[1] + 1e-6
+    require(inside, "region", f"(x0, y0, x1, y1) inside the cell of {edges[0]:g} × {edges[1]:g} Å", region)
     return region
 
 
-def _tagged(element: str, size: NDArray[np.int_], members: Array, impurity: bool) -> Atoms:
+def _tagged(element: str, size: Indices, members: Array, impurity: bool) -> Atoms:
     """Return the scattered atoms of all sites, with their tags."""
     real = np.arange(LARGEST_RAFT) < size[:, None]
     tags = np.where(np.broadcast_to(size[:, None] > 1, real.shape), Tag.CLUSTER_ATOM, Tag.SINGLE_ATOM)[real]

@@ -2,11 +2,10 @@
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
-from stemforge.structures.cells import wrapped
+from stemforge.structures.cells import Array, Mask, wrapped
 
 __all__ = ["Surface", "covered_pixels"]
 
@@ -14,7 +13,7 @@ _PIXEL = 1.0  # Å
 _LARGEST_HOLE = 4.0  # Å, radius; wider gaps are vacuum, narrower ones are holes between atoms
 
 
-def covered_pixels(atoms: Atoms) -> NDArray[np.bool_]:
+def covered_pixels(atoms: Atoms) -> Mask:
     """Which pixels of the (x, y) cell the atoms cover, in projection along z.
 
     The map is a morphological closing of the pixels that hold an atom, periodic, with a disc of 4 Å: the
@@ -75,12 +74,10 @@ class Surface:
     def __init__(self, atoms: Atoms) -> None:
         self._edges = atoms.cell.lengths()[:2]
         self._z = atoms.positions[:, 2]
-        xy = wrapped(atoms.positions, self._edges)[:, :2]
+        xy = wrapped(atoms.positions[:, :2], self._edges)
         self._tree = cKDTree(xy, boxsize=self._edges, balanced_tree=False, compact_nodes=False)
 
-    def heights(
-        self, xy: NDArray[np.float64], side: NDArray[np.float64], contact_distance: float
-    ) -> NDArray[np.float64]:
+    def heights(self, xy: Array, side: Array, contact_distance: float) -> Array:
         """Height z [Å] at which a ball that comes down onto the surface touches the first atom.
 
         Parameters
@@ -98,8 +95,7 @@ class Surface:
             Height of the ball's centre [Å], shape ``(n,)``. Over a hole wide enough to let the ball through
             it is that of the outermost atom at the rim of the hole.
         """
-        xy = np.mod(xy, self._edges)
-        xy = np.where(xy >= self._edges, 0.0, xy)  # a rounding error below zero wraps to the edge itself
+        xy = wrapped(xy, self._edges)
         nearest = self._tree.query(xy)[0]
         through = nearest >= contact_distance
         lists = self._tree.query_ball_point(xy, np.where(through, nearest + 1.0, contact_distance))

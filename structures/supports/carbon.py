@@ -6,8 +6,8 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers
 from ase.units import _amu
-from numpy.typing import NDArray
 
+from stemforge.structures.cells import Array
 from stemforge.structures.checks import require, require_generator, require_lengths, require_range
 from stemforge.structures.packing import random_packing
 
@@ -27,7 +27,7 @@ def _number_density(density: float, nitrogen_fraction: float) -> float:
 
 
 def fill_with_carbon(
-    draw: Callable[[int], NDArray[np.float64]],
+    draw: Callable[[int], Array],
     volume: float,
     size: tuple[float, float, float],
     *,
@@ -45,29 +45,20 @@ def fill_with_carbon(
     require_range("density", density, 0.0, 25.0, "Densities are in g/cm³; amorphous carbon has 1.8–2.3.")
     require_range("nitrogen_fraction", nitrogen_fraction, 0.0, 1.0)
     require_range("vacuum", vacuum, 0.0)
-    require_range(
-        "min_distance", min_distance, 0.0, min(size[:2]) / 2, "A cell has to hold two atoms a side."
-    )
+    mend = "A cell has to hold two atoms a side."
+    require_range("min_distance", min_distance, 0.0, min(size[:2]) / 2, mend)
 
     number_density = _number_density(density, nitrogen_fraction)
     filled = number_density * np.pi / 6 * min_distance**3
     most = _MAX_PACKING_FRACTION / max(filled, 1e-12)
-    require(
-        filled <= _MAX_PACKING_FRACTION,
-        "density",
-        f"at most {density * most:.2f} g/cm³ at min_distance {min_distance:g} Å",
-        density,
-        "Lower density or min_distance.",
-    )
+    mend = "Lower density or min_distance."
+    allowed = f"at most {density * most:.2f} g/cm³ at min_distance {min_distance:g} Å"
+    require(filled <= _MAX_PACKING_FRACTION, "density", allowed, density, mend)
     number = round(number_density * volume)
     positions = random_packing(draw, number, box=size, min_distance=min_distance)
-    require(
-        len(positions) == number,
-        "size",
-        f"large enough for {number} atoms {min_distance:g} Å apart (only {len(positions)} found room)",
-        size,
-        "Lower density or min_distance.",
-    )
+    found = f"only {len(positions)} found room"
+    allowed = f"large enough for {number} atoms {min_distance:g} Å apart ({found})"
+    require(len(positions) == number, "size", allowed, size, mend)
     positions[:, 2] += vacuum
     numbers = np.full(number, _CARBON)
     numbers[rng.choice(number, round(nitrogen_fraction * number), replace=False)] = _NITROGEN

@@ -2,11 +2,10 @@
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
-from stemforge.structures.cells import fit_cell
+from stemforge.structures.cells import Array, Indices, fit_cell
 from stemforge.structures.checks import (
     require,
     require_count,
@@ -23,10 +22,8 @@ _INNER, _EDGE, _BRIDGE = 1.39, 1.33, 1.47  # Å, C–N bonds: at the central N, 
 _TOO_CLOSE = 1.2  # Å; atoms of two patches that come nearer are one atom
 _STACKINGS = ("AA", "AB", "random")
 
-Array = NDArray[np.float64]
 
-
-def _heptazine_cell() -> tuple[Array, NDArray[np.int_]]:
+def _heptazine_cell() -> tuple[Array, Indices]:
     """Positions (x, y) [Å] and atomic numbers of C₆N₈, centred on the unit, from its three bond lengths."""
 
     def star(radius: float, degrees: float) -> Array:
@@ -46,13 +43,11 @@ def _heptazine_cell() -> tuple[Array, NDArray[np.int_]]:
     return positions, np.array([7] + [6] * 6 + [7] * 7)
 
 
-def _sheet(repeats: tuple[int, int]) -> tuple[Array, NDArray[np.int_]]:
+def _sheet(repeats: tuple[int, int]) -> tuple[Array, Indices]:
     """Sheet of rectangular cells, a × √3a with two heptazine units, that begins at the origin."""
     a = LATTICE_CONSTANT
     positions, numbers = _heptazine_cell()
-    units = np.stack(np.meshgrid(np.arange(repeats[0]), np.arange(repeats[1]), indexing="ij"), -1).reshape(
-        -1, 2
-    )
+    units = np.array([*np.ndindex(repeats)])
     origins = np.concatenate([units, units + 0.5]) * (a, np.sqrt(3) * a)
     return (origins[:, None] + positions).reshape(-1, 2), np.tile(numbers, len(origins))
 
@@ -65,7 +60,7 @@ def _layer_shift(layer: int, stacking: str, rng: np.random.Generator) -> Array:
     return np.array([0.0, offset * LATTICE_CONSTANT / np.sqrt(3)])
 
 
-def _patchwork(edges: Array, centres: Array, angles: Array, shift: Array) -> tuple[Array, NDArray[np.int_]]:
+def _patchwork(edges: Array, centres: Array, angles: Array, shift: Array) -> tuple[Array, Indices]:
     """One layer of rotated patches, each cut to the (periodic) Voronoi cell of its centre."""
     reach = np.hypot(*edges) / 2
     # Three cells more than the patch can need: one for the ragged border, two for the shift.

@@ -2,11 +2,10 @@
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
-from stemforge.structures.cells import wrapped
+from stemforge.structures.cells import Array, wrapped
 from stemforge.structures.checks import require, require_generator, require_lengths, require_range
 from stemforge.structures.supports.carbon import fill_with_carbon
 from stemforge.structures.supports.random_fields import random_field
@@ -18,8 +17,6 @@ _SHORTEST = 20.0  # Å; finer waves on a thick particle would be needles: pores 
 _RIDGE = 6.0  # Å, half-width of a stack of a few graphitic sheets
 _THINNEST = 0.1  # of the mean thickness: no roughness opens a hole, pores do
 
-Map = NDArray[np.float64]
-
 
 def _distance_to_vacuum(
     shape: tuple[int, int],
@@ -27,7 +24,7 @@ def _distance_to_vacuum(
     vacuum_fraction: float,
     roughness: float,
     rng: np.random.Generator,
-) -> Map:
+) -> Array:
     """Distance [Å] of each pixel from the outline, 0 in vacuum; vacuum lies in a random direction."""
     x, y = ((np.arange(n) / n - 0.5) * length for n, length in zip(shape, size, strict=True))
     angle = rng.uniform(0, 2 * np.pi)
@@ -47,7 +44,7 @@ def _distance_to_vacuum(
 
 def _ridge_lines(
     shape: tuple[int, int], size: tuple[float, float], longest: float, rng: np.random.Generator
-) -> Map:
+) -> Array:
     """Winding lines of height 1 and half-width `_RIDGE`, where a random field crosses zero."""
     field = random_field(shape, size, (longest / 2, longest), rng)
     dx, dy = np.gradient(field, size[0] / shape[0], size[1] / shape[1])
@@ -176,22 +173,16 @@ def carbon_particle(
     envelope = np.where(material, distance**taper, 0.0) if vacuum_fraction > 0 else np.ones(shape)
     ridges = 1 + ridge_height * _ridge_lines(shape, size, correlation_length, rng)
     # Two independent surfaces, each with √2 of the relative roughness that their sum shall have.
-    top, bottom = (
-        envelope
-        * ridges
-        * np.maximum(
-            1 + np.sqrt(2) * roughness * random_field(shape, size, (_SHORTEST, correlation_length), rng),
-            _THINNEST,
-        )
-        for _ in range(2)
-    )
+    band = (_SHORTEST, correlation_length)
+    waves = (np.sqrt(2) * roughness * random_field(shape, size, band, rng) for _ in range(2))
+    top, bottom = (envelope * ridges * np.maximum(1 + wave, _THINNEST) for wave in waves)
     scale = mean_thickness / (top + bottom)[material].mean()
     top, bottom = scale * top, -scale * bottom
 
     floor = bottom.min()
     box = (size[0], size[1], float(top.max() - floor))
 
-    def draw(number: int) -> NDArray[np.float64]:
+    def draw(number: int) -> Array:
         points = rng.random((number, 3))
         i, j = (points[:, :2] * shape).astype(np.intp).T
         points *= box

@@ -1,14 +1,15 @@
 """Random surfaces: periodic Gaussian fields limited to a band of wavelengths."""
 
 import numpy as np
-from numpy.typing import NDArray
+
+from stemforge.structures.cells import Array
 
 __all__ = ["random_field"]
 
 
 def random_field(
     shape: tuple[int, int], size: tuple[float, float], band: tuple[float, float], rng: np.random.Generator
-) -> NDArray[np.float64]:
+) -> Array:
     """Gaussian random field, periodic, with zero mean and unit variance, equally rough in every octave.
 
     Parameters

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from stemforge.structures.cells import wrapped
+from stemforge.structures.cells import Array, Indices, wrapped
 from stemforge.structures.checks import require, require_count, require_generator, require_range
 from stemforge.structures.tags import Tag
 from stemforge.structures.zeolites.channels import find_channels, require_film, shear_at
@@ -20,8 +19,6 @@ _OXYGEN_HYDROGEN = 0.97  # Å
 _GUEST = 3.2  # Å, from the proton to the middle of a pyridine ring bonded to it
 _BOND = 2.0  # Å; longest T–O bond
 _CLEARANCE = {"O": 1.9, "H": 1.8, "other": 2.2}  # Å, from the proton to atoms that it is not bonded to
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -82,31 +79,10 @@ def _has_room(atoms: Atoms, proton: Array, bonds: _Bonds, oxygen: int) -> bool:
     return bool(np.all((separation**2).sum(axis=1) >= least**2))
 
 
-def _check(
-    atoms: Atoms, site: int | None, number: int | None, fraction: float | None, oxygen: int | None
-) -> None:
-    """Refuse parameters of `substitute_aluminium` that are out of range."""
-    require((number is None) != (fraction is None), "number", "given, or else fraction, not both", number)
-    if number is not None:
-        require_count("number", number)
-    else:
-        require_range("fraction", float(fraction or 0.0), 0.0, 0.5, "Löwenstein's rule allows no more.")
-    known = np.unique(atoms.arrays["site"][atoms.numbers == 14]).tolist()
-    if site is not None:
-        shown = (
-            f"the number of a T site that holds Si, {known[0]}–{known[-1]}"
-            if known
-            else "None: no Si is left"
-        )
-        require(site in known, "site", shown, site)
-    if oxygen is not None:
-        require(oxygen in (0, 1, 2, 3), "oxygen", "0, 1, 2 or 3", oxygen)
-
-
 class _Draft:
     """A film in which sites are exchanged one after another, alike in all tiles of a variant."""
 
-    def __init__(self, atoms: Atoms, variant: NDArray[np.int_], oxygen: int | None) -> None:
+    def __init__(self, atoms: Atoms, variant: Indices, oxygen: int | None) -> None:
         self.film, self.variant, self.oxygen = atoms.copy(), variant, oxygen
         self.bonds = _Bonds.of(atoms)
         self.offsets = tile_offsets(atoms)
@@ -114,7 +90,7 @@ class _Draft:
         self.channels = find_channels(atoms)
         self.size = np.asarray(atoms.info["tile_size"])
 
-    def candidates(self, site: int | None) -> NDArray[np.int_]:
+    def candidates(self, site: int | None) -> Indices:
         """Variant and index within the tile of each fully bonded Si, shape ``(n, 2)``."""
         rows = []
         for v in np.unique(self.variant):
@@ -154,10 +130,8 @@ class _Draft:
             protons = wrapped(proton + step, edges)
             # The same oxygen in the other tiles, which may belong to their neighbours.
             owners = [self._at(film.positions[oxygen] + shift, group[n]) for n, shift in enumerate(step)]
-            if not all(
-                _has_room(film, place, self.bonds, owner)
-                for place, owner in zip(protons, owners, strict=True)
-            ):
+            places = zip(protons, owners, strict=True)
+            if not all(_has_room(film, place, self.bonds, owner) for place, owner in places):
                 continue
             film.numbers[group] = atomic_numbers["Al"]
             added = Atoms("H" * len(tiles), positions=protons, tags=[Tag.SUPPORT] * len(tiles))
@@ -241,7 +215,17 @@ def substitute_aluminium(
     """
     require_film(atoms)
     require_generator(rng)
-    _check(atoms, site, number, fraction, oxygen)
+    require((number is None) != (fraction is None), "number", "given, or else fraction, not both", number)
+    if number is not None:
+        require_count("number", number)
+    else:
+        require_range("fraction", float(fraction or 0.0), 0.0, 0.5, "Löwenstein's rule allows no more.")
+    known = np.unique(atoms.arrays["site"][atoms.numbers == 14]).tolist()
+    allowed = (
+        f"the number of a T site that holds Si, {known[0]}–{known[-1]}" if known else "None: no Si is left"
+    )
+    require(site in (None, *known), "site", allowed, site)
+    require(oxygen in (None, 0, 1, 2, 3), "oxygen", "0, 1, 2 or 3", oxygen)
     variant = draw_variants(atoms, variants, rng)
     draft = _Draft(atoms, variant, oxygen)
     sites = draft.candidates(site)

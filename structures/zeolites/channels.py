@@ -2,10 +2,10 @@
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
+from stemforge.structures.cells import Array, wrapped
 from stemforge.structures.checks import require, require_range
 from stemforge.structures.tags import Tag
 
@@ -13,8 +13,6 @@ __all__ = ["find_channels", "require_film", "shear_at"]
 
 _PIXEL = 0.1  # Å, of the map of distances
 _CORE = 0.8  # of the largest distance; the part of the hole whose middle is the centre
-
-Array = NDArray[np.float64]
 
 
 def require_film(atoms: Atoms) -> None:
@@ -66,8 +64,7 @@ def find_channels(atoms: Atoms, *, min_radius: float = 3.0) -> Array:
     size = np.asarray(atoms.info["tile_size"])
     wall = (atoms.arrays["tile"] == 0) & (atoms.get_tags() == Tag.SUPPORT) & (atoms.numbers != 1)
     xy = atoms.positions[wall, :2] - shear_at(atoms, atoms.positions[wall, 2])
-    xy = np.mod(xy, size)
-    tree = cKDTree(np.where(xy >= size, 0.0, xy), boxsize=size)
+    tree = cKDTree(wrapped(xy, size), boxsize=size)
     shape = np.maximum(np.round(size / _PIXEL).astype(int), 1)
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), -1) * (size / shape)
     distance = tree.query(grid)[0]

@@ -3,10 +3,9 @@
 import numpy as np
 from ase import Atoms
 from ase.data import vdw_radii
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from stemforge.structures.cells import wrapped
+from stemforge.structures.cells import Array, Indices, wrapped
 
 __all__ = ["Surroundings", "contact_radii"]
 
@@ -15,10 +14,8 @@ _HYDROGEN_RADIUS = (
     1.0  # Å; the tabulated 1.2 forbids the C–H…O contacts of 2.2–2.5 Å that relaxed guests make
 )
 
-Array = NDArray[np.float64]
 
-
-def contact_radii(numbers: NDArray[np.int_]) -> Array:
+def contact_radii(numbers: Indices) -> Array:
     """Van der Waals radii [Å]: 1.0 Å for H, 2 Å for elements that have none in ASE's table."""
     radii = np.where(numbers == 1, _HYDROGEN_RADIUS, vdw_radii[numbers])
     return np.where(np.isfinite(radii), radii, _UNKNOWN_RADIUS)
@@ -55,9 +52,7 @@ class Surroundings:
         self._guests = np.empty((0, 3))
         self._radii = np.empty(0)
 
-    def clash(
-        self, numbers: NDArray[np.int_], positions: Array, bonded: NDArray[np.int_] | None = None
-    ) -> bool:
+    def clash(self, numbers: Indices, positions: Array, bonded: Indices | None = None) -> bool:
         """Whether atoms come too near to the framework, or to guests added before.
 
         Parameters
@@ -92,7 +87,7 @@ class Surroundings:
         least = self._tolerance * (radii[:, None] + other_radii)
         return bool(np.any((separation**2).sum(axis=-1) < least**2))
 
-    def copies_clash(self, numbers: NDArray[np.int_], positions: Array, offsets: Array) -> bool:
+    def copies_clash(self, numbers: Indices, positions: Array, offsets: Array) -> bool:
         """Whether a molecule clashes with its copies or with periodic images of itself.
 
         Parameters
@@ -121,7 +116,7 @@ class Surroundings:
                 return True
         return False
 
-    def add(self, numbers: NDArray[np.int_], positions: Array) -> None:
+    def add(self, numbers: Indices, positions: Array) -> None:
         """Add a guest's atoms, for later ones to keep clear of."""
         self._guests = np.vstack([self._guests, positions])
         self._radii = np.concatenate([self._radii, contact_radii(numbers)])

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from ase import Atoms
 from ase.build.supercells import lattice_points_in_supercell
-from numpy.typing import NDArray
 
-from stemforge.structures.cells import wrapped
+from stemforge.structures.cells import Array, Indices, wrapped
 from stemforge.structures.checks import require, require_count, require_range
 
 __all__ = ["crystal_film", "tile_cell"]
@@ -15,10 +14,8 @@ __all__ = ["crystal_film", "tile_cell"]
 _LARGEST_MISTILT = 200.0  # mrad; beyond it another zone axis is meant
 _MOST_VECTORS = 400  # shortest lattice vectors across the beam that are paired
 
-Array = NDArray[np.float64]
 
-
-def _lattice_vectors(cell: Array, longest: float) -> NDArray[np.int_]:
+def _lattice_vectors(cell: Array, longest: float) -> Indices:
     """Integer lattice vectors no longer than `longest` [Å] with a positive first entry, shortest first."""
     most = np.floor(longest * np.linalg.norm(np.linalg.inv(cell), axis=0) + 1e-9).astype(int)
     grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in most), indexing="ij"), -1).reshape(-1, 3)
@@ -30,7 +27,7 @@ def _lattice_vectors(cell: Array, longest: float) -> NDArray[np.int_]:
 
 def tile_cell(
     cell: Array, zone_axis: Sequence[int], *, max_strain: float = 0.02, max_length: float = 150.0
-) -> NDArray[np.int_]:
+) -> Indices:
     """Smallest cell with one edge along a zone axis and all edges at right angles, or nearly so.
 
     Parameters
@@ -91,7 +88,7 @@ def tile_cell(
     return np.array([x, y, axis])
 
 
-def _cut(crystal: Atoms, edges: NDArray[np.int_]) -> Atoms:
+def _cut(crystal: Atoms, edges: Indices) -> Atoms:
     """Atoms of the cell with the given edges, turned and made orthogonal with the volume kept."""
     points = lattice_points_in_supercell(edges) @ edges  # fractions of the new edges → of the old
     inverse = np.linalg.inv(edges)

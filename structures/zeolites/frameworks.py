@@ -15,8 +15,8 @@ from ase.io.cif import CIFBlock, parse_cif
 from ase.neighborlist import neighbor_list
 from ase.spacegroup import Spacegroup
 from ase.spacegroup.spacegroup import parse_sitesym
-from numpy.typing import NDArray
 
+from stemforge.structures.cells import Array
 from stemforge.structures.checks import require
 from stemforge.structures.zeolites import silicalite
 from stemforge.structures.zeolites.film import crystal_film
@@ -27,8 +27,6 @@ DEFAULT_THERMAL_SIGMA = 0.15  # Å, for sites of a CIF without U or B; silicalit
 T_ELEMENTS = ("Si", "Al", "P", "Ge", "Ga", "B", "Ti", "Sn", "Zr", "Fe", "Zn", "Be")
 _SAME_SITE = 1e-3  # fraction of a cell; images of a site that come nearer are one atom
 _TOO_CLOSE = 0.6  # Å; atoms that come nearer are alternatives of a disordered site
-
-Array = NDArray[np.float64]
 
 
 def _expand(
@@ -139,13 +137,9 @@ def _read_crystal(path: Path) -> Atoms:
     symbols = _symbols(block, source)
     occupancy = _column(block, "_atom_site_occupancy", len(symbols))
     partial = np.flatnonzero(occupancy < 1 - 1e-3)
-    require(
-        len(partial) == 0,
-        f"the occupancy of every site in {source!r}",
-        "1",
-        float(occupancy[partial[0]]) if len(partial) else 1.0,
-        "Choose one of the alternatives of each disordered site and remove the others.",
-    )
+    if len(partial):
+        mend = "Choose one of the alternatives of each disordered site and remove the others."
+        require(False, f"the occupancy of every site in {source!r}", "1", float(occupancy[partial[0]]), mend)
     # ASE takes a file without symmetry for P1, which would silently lose most of its atoms.
     stated = (block._get_sitesym(), block._get_spacegroup_number(), block._get_spacegroup_name())
     known = any(value not in (None, "", "?", ".", []) for value in stated)

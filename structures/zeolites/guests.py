@@ -7,10 +7,10 @@ import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
 from ase.neighborlist import natural_cutoffs, neighbor_list
-from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from stemforge.structures.cells import Array
 from stemforge.structures.checks import require, require_count, require_generator, require_range
 from stemforge.structures.tags import Tag
 from stemforge.structures.zeolites.channels import find_channels, require_film, shear_at
@@ -20,16 +20,12 @@ from stemforge.structures.zeolites.tiles import draw_variants
 
 __all__ = ["guests_from_cell", "place_guest"]
 
-Array = NDArray[np.float64]
-
 
 def _weights(molecule: object) -> tuple[list[Molecule], Array]:
     """Molecules to choose from, and the probability of each."""
-    mixture = (
-        molecule if isinstance(molecule, Mapping) else {molecule: 1.0} if isinstance(molecule, str) else None
-    )
-    if mixture is None:
+    if not isinstance(molecule, str | Mapping):
         return [named_molecule(molecule)], np.ones(1)  # type: ignore[arg-type]
+    mixture = {molecule: 1.0} if isinstance(molecule, str) else molecule
     require(len(mixture) > 0, "molecule", "at least one name", molecule)
     for weight in mixture.values():
         require_range("the weight of a molecule", weight, 0.0)
@@ -133,10 +129,8 @@ def place_guest(
     require_film(atoms)
     species, weights = _weights(molecule)
     require_range("occupancy", occupancy, 0.0, 1.0)
-    if orientation is not None:
-        require_range("orientation", orientation, -360.0, 360.0)
-    if tilt is not None:
-        require_range("tilt", tilt, 0.0, 90.0)
+    require_range("orientation", orientation or 0.0, -360.0, 360.0)
+    require_range("tilt", tilt or 0.0, 0.0, 90.0)
     require_range("tolerance", tolerance, 0.0, 1.5)
     require_range("thermal_sigma", thermal_sigma, 0.0)
     require_count("max_tries", max_tries)
@@ -255,9 +249,8 @@ def guests_from_cell(atoms: Atoms, *, bond_factor: float = 1.15) -> Atoms:
                     positions[int(j[k])] = positions[here] + vectors[k]
                     queue.append(int(j[k]))
         whole = np.array([positions[int(member)] for member in members])
-        centre = (
-            whole[film.numbers[members] > 1].mean(axis=0) if np.any(film.numbers[members] > 1) else whole[0]
-        )
+        heavy = film.numbers[members] > 1
+        centre = whole[heavy].mean(axis=0) if heavy.any() else whole[0]
         whole -= period * np.floor((centre - (0.0, 0.0, margin)) / period)
         pose = measure_pose(film.numbers[members], whole)
         film.positions[members] = whole

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from ase.build import molecule as ase_molecule
-from numpy.typing import NDArray
 
+from stemforge.structures.cells import Array, Indices
 from stemforge.structures.checks import require
 
 __all__ = ["Molecule", "Pose", "measure_pose", "named_molecule", "rotation"]
@@ -15,8 +15,6 @@ _ASE_NAMES = {"pyridine": "C5H5N", "thiophene": "C4H4S", "benzene": "C6H6", "fur
 _NAMES = {formula: name for name, formula in _ASE_NAMES.items()}
 # Guests that a file holds, by their heavy atoms: pyridine may have taken up the acid proton.
 _BY_HEAVY_ATOMS = {"C5N": "pyridine", "C4S": "thiophene", "C6": "benzene", "C4O": "furan"}
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,12 @@ class Molecule:
     """
 
     name: str
-    numbers: NDArray[np.int_]
+    numbers: Indices
     positions: Array
     head: int
 
 
-def _frame(numbers: NDArray[np.int_], positions: Array) -> tuple[Array, Array, int]:
+def _frame(numbers: Indices, positions: Array) -> tuple[Array, Array, int]:
     """Centre [Å], axes as rows (to the head, across, normal) and index of the head atom."""
     heavy = np.flatnonzero(numbers > 1) if np.any(numbers > 1) else np.arange(len(numbers))
     hetero = heavy[~np.isin(numbers[heavy], (1, 6))]
@@ -167,7 +165,7 @@ def rotation(angle: float, tilt: float, about: float, flipped: bool = False) -> 
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ tilted
 
 
-def measure_pose(numbers: NDArray[np.int_], positions: Array, name: str | None = None) -> Pose:
+def measure_pose(numbers: Indices, positions: Array, name: str | None = None) -> Pose:
     """Measure how a molecule lies in the beam.
 
     Parameters

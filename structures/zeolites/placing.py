@@ -6,10 +6,9 @@ from itertools import islice
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from stemforge.structures.cells import wrapped
+from stemforge.structures.cells import Array, Indices, wrapped
 from stemforge.structures.tags import Tag
 from stemforge.structures.zeolites.channels import shear_at
 from stemforge.structures.zeolites.clashes import Surroundings
@@ -34,8 +33,6 @@ _NO_SITE = -1
 _OVERDRAWN = 20  # poses drawn for each to be tried, as most face away from the proton
 _TRIES_PER_TILT = 200  # a steep molecule fits sooner; with a new tilt at every try most would end up steep
 _NEAR_WALL = 0.7  # Å; a proton this far beyond the channel's radius still points into it
-
-Array = NDArray[np.float64]
 
 
 def _matrix(pose: Array) -> Array:
@@ -83,7 +80,7 @@ class Placer:
             self.bonds = shortest(atoms.positions[self.protons] - atoms.positions[near], atoms)
             self.bonds /= np.linalg.norm(self.bonds, axis=1, keepdims=True)
 
-    def acid_sites(self, channel: Array, tiles: NDArray[np.int_]) -> list[int]:
+    def acid_sites(self, channel: Array, tiles: Indices) -> list[int]:
         """Unused protons at the wall of a channel of the first tile that all the tiles have alike."""
         if not len(self.protons):
             return []
@@ -95,8 +92,8 @@ class Placer:
         for tile in tiles[1:]:
             shift = self.offsets[tile] - self.offsets[tiles[0]]
             for k in np.flatnonzero(near):
-                equal = np.linalg.norm(shortest(points - points[k] - shift, self.atoms), axis=1) < 1e-3
-                near[k] = equal.any()
+                separations = shortest(points - points[k] - shift, self.atoms)
+                near[k] = np.any(np.linalg.norm(separations, axis=1) < 1e-3)
         return [int(k) for k in np.flatnonzero(near) if k not in self.used]
 
     def _poses(self, count: int, orientation: float | None, tilt: float | None, each: int) -> Array:
@@ -124,7 +121,7 @@ class Placer:
         return (turned + shifts[:, None]).reshape(-1, 3)
 
     def bound(
-        self, molecule: Molecule, channel: Array, tiles: NDArray[np.int_], poses: Array
+        self, molecule: Molecule, channel: Array, tiles: Indices, poses: Array
     ) -> Iterator[tuple[int, Array]]:
         """Acid site and positions [Å] of each pose in which the heteroatom faces the proton."""
         rng = self.rng
@@ -156,9 +153,7 @@ class Placer:
             if inside and np.linalg.norm(away) <= _FARTHEST:
                 yield int(sites[k]), placed
 
-    def fits(
-        self, numbers: NDArray[np.int_], positions: Array, tiles: NDArray[np.int_], bonded: int | None
-    ) -> bool:
+    def fits(self, numbers: Indices, positions: Array, tiles: Indices, bonded: int | None) -> bool:
         """Whether atoms, placed relative to a tile's corner, clash in none of the tiles."""
         allowed = None if bonded is None else np.array([bonded])
         for tile in tiles:
@@ -170,7 +165,7 @@ class Placer:
         self,
         molecule: Molecule,
         channel: Array,
-        tiles: NDArray[np.int_],
+        tiles: Indices,
         pose: tuple[float | None, float | None],
         anchored: bool,
         max_tries: int,
@@ -201,17 +196,12 @@ class Placer:
             Positions [Å] relative to the corner of its tile, shape ``(cells · n, 3)``, copy by copy along the
             beam; None if nothing fitted.
         """
-        # The proton decides how an anchored molecule can tilt.
-        poses = (
-            self._poses(max_tries * _OVERDRAWN, *pose, 1)
-            if anchored
-            else self._poses(max_tries, *pose, _TRIES_PER_TILT)
-        )
         trials: Iterator[tuple[int, Array]]
-        if anchored:
+        if anchored:  # the proton decides how the molecule can tilt
+            poses = self._poses(max_tries * _OVERDRAWN, *pose, 1)
             trials = islice(self.bound(molecule, channel, tiles, poses), max_tries)
         else:
-            turns = (_matrix(row) for row in poses)
+            turns = (_matrix(row) for row in self._poses(max_tries, *pose, _TRIES_PER_TILT))
             free = (self.free(channel, molecule.positions @ turn.T, cells) for turn in turns)
             trials = ((_NO_SITE, positions) for positions in free)
         numbers = np.tile(molecule.numbers, cells)

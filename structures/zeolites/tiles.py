@@ -2,14 +2,14 @@
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
+from stemforge.structures.cells import Array, Indices
 from stemforge.structures.checks import require, require_count
 
 __all__ = ["draw_variants", "shortest", "tile_offsets", "translates"]
 
 
-def tile_offsets(atoms: Atoms) -> NDArray[np.float64]:
+def tile_offsets(atoms: Atoms) -> Array:
     """Position [Å] of each tile's corner, with z = 0, shape ``(nx·ny, 3)``."""
     nx, ny = atoms.info["tiles"]
     index = np.arange(nx * ny)
@@ -34,14 +34,14 @@ def translates(atoms: Atoms, first: int, second: int, tolerance: float = 1e-6) -
     return bool(np.all(np.abs(separation) <= tolerance))
 
 
-def shortest(vectors: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64]:
+def shortest(vectors: Array, atoms: Atoms) -> Array:
     """Vectors [Å], shape ``(..., 3)``, between the nearest images in a cell that is periodic in x and y."""
     edges = atoms.cell.lengths() * (1.0, 1.0, 0.0)
     safe = np.where(edges > 0, edges, 1.0)
     return vectors - edges * np.round(vectors / safe)
 
 
-def draw_variants(atoms: Atoms, variants: int | None, rng: np.random.Generator) -> NDArray[np.int_]:
+def draw_variants(atoms: Atoms, variants: int | None, rng: np.random.Generator) -> Indices:
     """Variant of each tile: tiles of the same variant get the same content.
 
     Parameters
@@ -82,13 +82,8 @@ def draw_variants(atoms: Atoms, variants: int | None, rng: np.random.Generator) 
     elif variants is None or variants >= number:
         drawn = np.arange(number)
     else:
-        require(
-            earlier is None,
-            "variants",
-            f"at least the {max(earlier or [0]) + 1} drawn before",
-            variants,
-            "Give every step the same number.",
-        )
+        allowed = f"at least the {max(earlier or [0]) + 1} drawn before"
+        require(earlier is None, "variants", allowed, variants, "Give every step the same number.")
         drawn = rng.permutation(np.arange(number) % variants)
     for variant in np.unique(drawn):
         first, *others = np.flatnonzero(drawn == variant)
