@@ -54,7 +54,7 @@ class Export(Settings):
     format: Literal["coco", "tiff", "extxyz", "hyperspy"]
     doses: tuple[Annotated[float, Field(gt=0)], ...] = ()
     clean: bool = False
-    seed: int | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
     bits: Literal[8, 16] = 8
     box: Annotated[float, Field(gt=0)] = 3.0
     channel: str | None = None

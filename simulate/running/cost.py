@@ -113,11 +113,14 @@ def plan_corpus(
     if max_error is not None:
         numerical = set(Auto.model_fields) - {"name", "max_error"}
         settings = recipe.engine.model_dump(include=numerical)
-        recipe = recipe.replace(engine=Auto(max_error=max_error, **settings))
+        recipe = recipe.replace(
+            engine=Auto.from_mapping({**settings, "max_error": max_error}, source="max_error")
+        )
     num = recipe.num_samples if num is None else num
     workers = usable_cores() if workers is None else workers
-    if num < 1 or workers < 1:
-        raise InputError(f"num and workers must be at least 1, not {num} and {workers}")
+    for name, value in (("num", num), ("workers", workers)):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, not {value}")
     engine, checks = choose_engine(recipe)
     recipe = recipe.replace(engine=engine, num_samples=num)
     measured = True

@@ -70,6 +70,49 @@ def test_no_image_at_all(infer, tmp_path):
     infer(tmp_path / "notes.txt", "notes.txt", "known are")
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--accelerator", "abacus"], "accelerator"),
+        (["--precision", "17"], "17"),
+        (["--devices", "0"], "devices"),
+        (["--num-workers", "-1"], "num_workers"),
+        (["--init", "nothing"], "--init: nothing: no such weights file"),
+        (["--resume"], "(--resume)"),
+        (["--epochs", "0"], "epochs set: 'epochs'"),
+        (["--recipe", "recipe.yaml"], "recipe.yaml: cannot be read"),
+    ],
+)
+def test_options_of_a_run_are_refused_before_its_folder_is_made(refuse, tiny_corpus, tmp_path, options, says):
+    words = ["train", "sac-cnn", "--data", tiny_corpus, "--out", tmp_path / "run", "--quiet"]
+    assert "--recipe.yaml" not in refuse([*words, *options], says)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_needs_a_folder_not_a_file(refuse, tiny_corpus, tmp_path):
+    (tmp_path / "run").write_text("mine")
+    refuse(["train", "sac-cnn", "--data", tiny_corpus, "--out", tmp_path / "run"], "--out", "is a file")
+
+
+def test_a_path_that_begins_with_the_name_of_an_option_stays(refuse, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    assert "--data/" not in refuse(["train", "sac-cnn", "--data", "data/x", "--out", "out"], "data/x")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--max-error", "-1"], "--max-error"),
+        (["--workers", "0"], "--workers must be at least 1"),
+        (["--json", "none/plan.json"], "--json none/plan.json"),
+        (["--engine.name", "prism", "--engine.depth_step", "9"], "unknown key 'engine.depth_step'"),
+    ],
+)
+def test_options_of_plan(refuse, words, says):
+    refuse(["plan", "quickstart", *words], says)
+
+
 @pytest.mark.parametrize("sampling", ["0", "-1", "nan"])
 def test_sampling_that_is_no_length(refuse, random_weights, write_image, tmp_path, sampling):
     words = ["infer", "atoms", write_image(), "--weights", random_weights, "--out", tmp_path / "out"]

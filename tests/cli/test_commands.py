@@ -360,9 +360,8 @@ def test_help_lists_every_option(cli, command, monkeypatch):
     assert code == 0
     for name in option_names(function):
         option = f"--{name.replace('_', '-')}"
-        line = next(
-            (line for line in output.splitlines() if f"{option} " in line and "Usage" not in line), ""
-        )
+        lines = [line.strip("│ *") for line in output.splitlines() if line.startswith("│")]
+        line = next((line for line in lines if line.startswith(f"{option} ")), "")
         words = line.split(option, 1)[-1].replace("│", "").split()
         assert len(words) > 2, f"{command} {option} is not explained"
 

@@ -224,7 +224,7 @@ def test_resume_with_other_settings_is_refused(run, tiny_corpus, change):
 
 
 def test_resume_without_a_checkpoint_is_refused(tmp_path, tiny_corpus):
-    with pytest.raises(InputError, match=r"no checkpoints/last\.ckpt to resume from"):
+    with pytest.raises(InputError, match=r"no checkpoints/last\.ckpt to go on with"):
         _fit([tiny_corpus], tmp_path / "run", resume=True)
     assert not (tmp_path / "run").exists()
 
