@@ -26,6 +26,7 @@ from .corpora.priors import FittedPriors as FittedPriors, fit_priors as fit_prio
 from .corpora.two_sample import TwoSample as TwoSample, two_sample_test as two_sample_test
 from .crystals.comparison import (
     RestorationEvaluation as RestorationEvaluation,
+    check_lengths as check_lengths,
     compare_framework as compare_framework,
     draw_framework as draw_framework,
     evaluate_restoration as evaluate_restoration,
@@ -51,4 +52,4 @@ from .quickstart import run_quickstart as run_quickstart
 from .report import Report as Report
 from .sweep.doses import Sweep as Sweep, sweep_doses as sweep_doses
 from .sweep.figure import draw_conditions as draw_conditions, draw_sweep as draw_sweep
-from .sweep.recipe import sweep_recipe as sweep_recipe
+from .sweep.recipe import check_sweep as check_sweep, sweep_recipe as sweep_recipe

@@ -5,8 +5,10 @@ More than 400 lines, as each of the nine commands explains its options in its do
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import stemforge
+from stemforge import evaluate, infer, simulate
 from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.options import (
@@ -21,9 +23,6 @@ from stemforge.options import (
     check_file,
     parse_overrides,
 )
-
-if TYPE_CHECKING:
-    from stemforge.micrograph.image import Micrograph
 
 
 def atoms(
@@ -63,10 +62,9 @@ def atoms(
     unlabelled
         Leave predictions without labels out instead of refusing them.
     """
-    from stemforge.evaluate.atoms.evaluation import evaluate_atoms
-
     _check_results({"--json": json, "--csv": csv, "--figure": figure}, [pred, truth])
-    evaluation = evaluate_atoms(pred, truth, sampling=sampling, threshold=threshold, unlabelled=unlabelled)
+    options: dict[str, Any] = {"sampling": sampling, "threshold": threshold, "unlabelled": unlabelled}
+    evaluation = evaluate.evaluate_atoms(pred, truth, **options)
     _print(evaluation.table())
     for note in evaluation.notes:
         _print(note, style="dim")
@@ -107,11 +105,9 @@ def molecules(
     unlabelled
         Leave predictions without labels out instead of refusing them.
     """
-    from stemforge.evaluate.crystals.molecules import evaluate_molecules
-
     _check_results({"--json": json}, [pred, truth])
     options: dict[str, Any] = {"one_class": one_class, "small": small, "unlabelled": unlabelled}
-    evaluation = evaluate_molecules(pred, truth, threshold=threshold, **options)
+    evaluation = evaluate.evaluate_molecules(pred, truth, threshold=threshold, **options)
     _print(evaluation.table())
     _write(json, evaluation.to_json)
 
@@ -148,20 +144,19 @@ def framework(
     bend
         Follow the scan's distortion, a smooth bend of the lattice, measured on the raw image.
     """
-    from stemforge.evaluate.crystals.comparison import check_lengths, evaluate_restoration
-    from stemforge.infer.batch import Batch
     from stemforge.infer.weights import load_finder
 
     endings = ("_framework.json", "_framework.png")
-    batch = Batch(images, output.folder("framework"), endings, reading, output.overwrite, progress.quiet)
+    out = output.folder("framework")
+    batch = infer.Batch(images, out, endings, reading, output.overwrite, progress.quiet)
     where = device.check()
-    check_lengths(tolerance, merge)
+    evaluate.check_lengths(tolerance, merge)
     model, card = load_finder(weights, "images")
     batch.check_out()
 
-    def work(micrograph: "Micrograph") -> int:
+    def work(micrograph: "stemforge.Micrograph") -> int:
         options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
-        evaluation = evaluate_restoration(micrograph, model, card, device=where, **options)
+        evaluation = evaluate.evaluate_restoration(micrograph, model, card, device=where, **options)
         evaluation.to_json(batch.path(micrograph, "_framework.json"))
         evaluation.figure().savefig(batch.path(micrograph, "_framework.png"), dpi=110)
         for line in evaluation.lines():
@@ -203,15 +198,13 @@ def threshold(
     figure
         Draw the likelihoods' reliability before and after into this file (PNG, PDF, SVG, JPG).
     """
-    from stemforge.evaluate.likelihoods.calibration import calibrate_threshold
-    from stemforge.evaluate.likelihoods.reliability import draw_reliability
     from stemforge.evaluate.likelihoods.words import describe_calibration
 
     _check_results({"--figure": figure})
     if not max_false > 0:
         raise InputError(f"--max-false must be positive, not {max_false}")
     options: dict[str, Any] = {"control": control or (), "max_false": max_false, "quiet": progress.quiet}
-    found = calibrate_threshold(weights, data, validation=validation, **options)
+    found = evaluate.calibrate_threshold(weights, data, validation=validation, **options)
     say(f"{weights}: {describe_calibration(found)}")
     if figure is None:
         return
@@ -219,7 +212,7 @@ def threshold(
         say(f"no {figure}: likelihoods are calibrated of peaks only, on ten candidates or more")
         return
     curves = (("as trained", found.before), ("calibrated", found.after))
-    _write(figure, lambda path: draw_reliability(curves, path))
+    _write(figure, lambda path: evaluate.draw_reliability(curves, path))
 
 
 def calibrate(
@@ -249,17 +242,15 @@ def calibrate(
     samples
         Images to simulate before and after.
     """
-    from stemforge.evaluate.corpora.priors import fit_priors
     from stemforge.files import write_text
-    from stemforge.simulate import SimulationRecipe
 
     if out.exists():
         raise InputError(f"--out {out}: exists already; choose another name")
     if out.suffix not in {".yaml", ".yml"}:
         raise InputError(f"--out {out}: must end in .yaml")
-    base = SimulationRecipe.load(recipe, parse_overrides(overrides))
+    base = simulate.SimulationRecipe.load(recipe, parse_overrides(overrides))
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
-    found = fit_priors(micrographs, base, samples=samples, quiet=progress.quiet)
+    found = evaluate.fit_priors(micrographs, base, samples=samples, quiet=progress.quiet)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, found.recipe.to_yaml())
     found.to_json(out.with_suffix(".json"))
@@ -296,12 +287,10 @@ def compare(
     seed
         Root of the randomness.
     """
-    from stemforge.corpus.reader import Corpus
-    from stemforge.evaluate.corpora.comparison import compare_images
-
     out = output.folder("compare", ("compare.json", "compare.png"))
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
-    comparison = compare_images(micrographs, Corpus(corpus), num=num, seed=seed, quiet=progress.quiet)
+    simulated = stemforge.Corpus(corpus)
+    comparison = evaluate.compare_images(micrographs, simulated, num=num, seed=seed, quiet=progress.quiet)
     say("\n".join(comparison.lines()))
     out.mkdir(parents=True, exist_ok=True)
     comparison.to_json(out / "compare.json")
@@ -326,13 +315,11 @@ def inspect(
     overwrite
         Replace a picture that exists.
     """
-    from stemforge.evaluate.corpora import inspection
-
     if out is not None:
         if out.resolve() == path.resolve():
             raise InputError(f"--out {out}: is the micrograph itself; choose another file")
         check_file(out, "--out", PICTURES, overwrite=overwrite)
-    found = inspection.inspect(path, frame=frame)
+    found = evaluate.inspect(path, frame=frame)
     for line in found.lines():
         _print(line)
     if out is not None:
@@ -389,27 +376,24 @@ def sweep(
     seed
         Root of the noise.
     """
-    from stemforge.corpus.reader import Corpus
-    from stemforge.evaluate.sweep import doses as over_corpus
     from stemforge.evaluate.sweep.figure import draw_sweep_figures
-    from stemforge.evaluate.sweep.recipe import check_sweep, sweep_recipe
     from stemforge.evaluate.sweep.table import sweep_lines
-    from stemforge.simulate import SimulationRecipe
 
     amounts = parse_doses(doses)
     names = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
     checked: dict[str, Any] = {"restorer": restorer, "baselines": names, "scaling": scaling}
     out = output.folder("sweep", ("sweep.json", "sweep.csv", "sweep.png", "sweep-conditions.png"))
     options = checked | {"small": small, "seed": seed, "device": device.check(), "quiet": progress.quiet}
-    check_sweep(weights, **checked)
+    evaluate.check_sweep(weights, **checked)
     if Path(data).is_dir():
         if num is not None:
             raise InputError("--num: is for a recipe; of a corpus --validation chooses the images")
-        result = over_corpus.sweep_doses(Corpus(data), weights, amounts, validation=validation, **options)
+        corpus = stemforge.Corpus(data)
+        result = evaluate.sweep_doses(corpus, weights, amounts, validation=validation, **options)
     else:
-        recipe = SimulationRecipe.load(data, {} if num is None else {"num_samples": num})
+        recipe = simulate.SimulationRecipe.load(data, {} if num is None else {"num_samples": num})
         share = 0.9 if validation is None else validation
-        result = sweep_recipe(recipe, weights, amounts, validation=share, **options)
+        result = evaluate.sweep_recipe(recipe, weights, amounts, validation=share, **options)
     out.mkdir(parents=True, exist_ok=True)
     result.to_json(out / "sweep.json")
     result.to_csv(out / "sweep.csv")
@@ -455,9 +439,7 @@ def quickstart(
     workers
         Processes that simulate; by default one for each core.
     """
-    from stemforge.evaluate.quickstart import run_quickstart
-
-    report = run_quickstart(out, workers=workers, quiet=progress.quiet)
+    report = evaluate.run_quickstart(out, workers=workers, quiet=progress.quiet)
     for line in report.scores:
         say(line)
     say(f"wrote {out / 'report.html'}: open it in a browser")

@@ -164,8 +164,7 @@ def _from_csv(path: Path) -> Table:
 
 
 def _from_sample(folder: str | Path, sample: Sample) -> Table:
-    source = f"{folder}, sample {sample.index}"
-    return Table(sample_name(sample), source, sample.labels, sample.sampling)
+    return Table(sample_name(sample), f"{folder}, sample {sample.index}", sample.labels, sample.sampling)
 
 
 def _sampling(path: Path, table: Annotations) -> float | None:
@@ -189,8 +188,7 @@ def _sampling(path: Path, table: Annotations) -> float | None:
 
 
 def _count(names: list[str], noun: str) -> str:
-    plural = {"truth": "truths", "prediction": "predictions"}[noun]
-    return f"{len(names)} {noun if len(names) == 1 else plural}"
+    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"
 
 
 def _some(names: list[str], most: int = 12) -> str:

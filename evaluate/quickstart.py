@@ -112,8 +112,7 @@ def _check_folder(out: Path) -> None:
 def _report_corpus(corpus: Corpus, report: Report) -> None:
     words = describe_corpus(corpus).items()
     text = "; ".join(f"{name} {value}" for name, value in words if name not in {"corpus", "recipe hash"})
-    caption = f"{text}. Circles: atoms that are visible."
-    report.add("Simulated corpus", contact_sheet(corpus, 8), caption)
+    report.add("Simulated corpus", contact_sheet(corpus, 8), f"{text}. Circles: atoms that are visible.")
     report.add("From signal to image", _dose_series(corpus), "One image at rising dose; left, noise-free.")
 
 
@@ -138,12 +137,10 @@ def _detect_unseen(
     name = f"unseen-{index:03d}"
     micrograph = Micrograph(recording.image[0], recipe.scan.sampling, "HAADF", name)
     detection = detect_atoms(micrograph, model, card)
-    for part in ("found", "truth"):
+    tables = {"found": detection.atoms, "truth": Annotations(recording.labels.points[counted])}
+    for part, table in tables.items():
         (folder / part).mkdir(parents=True, exist_ok=True)
-    detection.atoms.to_csv(folder / "found" / f"{name}.csv", micrograph.sampling)
-    Annotations(recording.labels.points[counted]).to_csv(
-        folder / "truth" / f"{name}.csv", micrograph.sampling
-    )
+        table.to_csv(folder / part / f"{name}.csv", micrograph.sampling)
     return detection
 
 
@@ -161,19 +158,13 @@ def _real_images(model: torch.nn.Module, card: Card, out: Path, report: Report, 
             detection = detect_atoms(read_micrograph(path), model, card)
             detection.atoms.to_csv(found / f"{path.stem}.csv", detection.micrograph.sampling)
             if path == images[0]:
-                report.add(
-                    "Real micrograph",
-                    draw_detection(detection),
-                    "Pt on N-doped carbon, Mitchell et al. 2022.",
-                )
+                caption = "Pt on N-doped carbon, Mitchell et al. 2022."
+                report.add("Real micrograph", draw_detection(detection), caption)
             advance(1)
         evaluation = evaluate_atoms(found, Path(str(folder)) / "pt-nc" / "labels")
         report.score("real, Pt on N-doped carbon", evaluation)
-        report.add(
-            "Scores on real images",
-            evaluation.figure(),
-            "Against expert labels; trained on simulation alone.",
-        )
+        caption = "Against expert labels; trained on simulation alone."
+        report.add("Scores on real images", evaluation.figure(), caption)
 
 
 def _dose_series(corpus: Corpus) -> Figure:

@@ -104,16 +104,10 @@ def threshold_curve(
         by_count = {n: score_atoms(found.points[:n], atoms, match) for n in set(counts.tolist())}
         table.append([by_count[n] for n in counts.tolist()])
     pooled = [summarise(column).pooled for column in zip(*table, strict=True)]
+    precision, recall, pooled_f1 = np.array([(score.precision, score.recall, score.f1) for score in pooled]).T
     f1 = np.array([[score.f1 for score in row] for row in table])
     sd = np.std(f1, axis=0, ddof=1) if len(images) > 1 else np.full(len(at), np.nan)
-    return ThresholdCurve(
-        thresholds=at,
-        precision=np.array([score.precision for score in pooled]),
-        recall=np.array([score.recall for score in pooled]),
-        f1=np.array([score.f1 for score in pooled]),
-        f1_mean=f1.mean(axis=0),
-        f1_sd=sd,
-    )
+    return ThresholdCurve(at, precision, recall, pooled_f1, f1_mean=f1.mean(axis=0), f1_sd=sd)
 
 
 def best_threshold(curve: ThresholdCurve, by: Literal["f1_mean", "f1"] = "f1_mean") -> float:

@@ -11,7 +11,7 @@ from stemforge.errors import InputError
 from stemforge.evaluate.atoms.curves import ThresholdCurve, threshold_curve
 from stemforge.evaluate.atoms.matching import Matcher, match_boxes, match_distance
 from stemforge.evaluate.atoms.result import AtomEvaluation
-from stemforge.evaluate.atoms.scores import ImageEvaluation, Summary, score_atoms, summarise
+from stemforge.evaluate.atoms.scores import AtomScore, ImageEvaluation, Summary, score_atoms, summarise
 from stemforge.evaluate.pairing import Table, pair_images, read_points
 from stemforge.micrograph.annotations import Annotations
 
@@ -86,12 +86,10 @@ def evaluate_atoms(
     for (table, labels), scale in zip(tables, scales, strict=True):
         points = table.points if threshold is None else table.points.where(table.points["score"] >= threshold)
         pair = points.points, labels.points.points
-        matchers = {
-            name: _matcher(tolerance, _scale(table, labels, scale)) for name, tolerance in criteria.items()
-        }
-        scores = {
-            name: score_atoms(*pair, match, scale) if match else None for name, match in matchers.items()
-        }
+        scores: dict[str, AtomScore | None] = {}
+        for name, tolerance in criteria.items():
+            match = _matcher(tolerance, _scale(table, labels, scale))
+            scores[name] = score_atoms(*pair, match, scale) if match else None
         images.append(ImageEvaluation(table.name, labels.name, scale, scores, match_boxes(*pair).distances))
 
     summary: dict[str, Summary | None] = {}
@@ -110,24 +108,22 @@ _Pairs = Sequence[tuple[Table, Table]]
 
 
 def _check_numbers(sampling: float | None, tolerances: Sequence[float], threshold: float | None) -> None:
-    for name, values in (("sampling", [sampling]), ("tolerances", tolerances)):
-        for value in values:
-            if value is not None and not (np.isfinite(value) and value > 0):
-                raise InputError(f"{name} must be a positive length [Å], not {value}")
+    for name, value in (("sampling", sampling), *(("tolerances", length) for length in tolerances)):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise InputError(f"{name} must be a positive length [Å], not {value}")
     if threshold is not None and not np.isfinite(threshold):
         raise InputError(f"threshold must be a finite number, not {threshold}")
 
 
 def _are_scored(tables: _Pairs, threshold: float | None) -> bool:
     """Say whether all predictions have scores; refuse scores that are not finite, or missing for a threshold."""
-    scored = all("score" in table.points.columns for table, _ in tables)
-    if threshold is not None and not scored:
-        bad = next(table.source for table, _ in tables if "score" not in table.points.columns)
-        raise InputError(f"{bad}: has no column 'score', so threshold={threshold:g} cannot be applied")
+    bare = [table.source for table, _ in tables if "score" not in table.points.columns]
+    if threshold is not None and bare:
+        raise InputError(f"{bare[0]}: has no column 'score', so threshold={threshold:g} cannot be applied")
     for table, _ in tables:
-        if scored and not np.all(np.isfinite(table.points["score"])):
+        if not bare and not np.all(np.isfinite(table.points["score"])):
             raise InputError(f"{table.source}: column score holds cells that are empty or not finite")
-    return scored
+    return not bare
 
 
 def _selected(table: Table, select: Callable[[Annotations], ArrayLike] | None) -> Table:

@@ -64,21 +64,13 @@ def _bars(
         for name in summaries
     }
     named = len(images) <= _NAMED
+    size = 5 if named else 2
     order = np.arange(len(images)) if named else np.argsort(scores[primary])
     at = np.arange(len(images))
     axes.bar(at, scores[primary][order], color=BLUE, alpha=0.75, width=0.7, label=primary)
     others = [name for name in scores if name != primary and not np.all(np.isnan(scores[name]))]
     for name, marker in zip(others, _MARKERS, strict=False):
-        axes.plot(
-            at,
-            scores[name][order],
-            marker,
-            ms=5 if named else 2,
-            mfc="white",
-            mec=GREY,
-            label=name,
-            clip_on=False,
-        )
+        axes.plot(at, scores[name][order], marker, ms=size, mfc="white", mec=GREY, label=name, clip_on=False)
     summary = summaries[primary]
     if summary is not None and summary.mean["f1"] is not None:
         mean, sd = summary.mean["f1"], summary.sd["f1"]
@@ -86,14 +78,13 @@ def _bars(
         if sd is not None:
             axes.axhspan(mean - sd, mean + sd, color=VERMILION, alpha=0.15, lw=0, zorder=0)
     axes.set(ylim=(0, 1), ylabel="F1", xlim=(-0.6, len(images) - 0.4))
+    title = "F1 of each image"
     if named:
+        title += " (in the bars: atoms found / atoms labelled)"
         _name_bars(axes, images, primary)
     else:
-        axes.set_xticks([])
-        axes.set_xlabel(f"{len(images)} images, in order of their F1")
-    axes.set_title(
-        "F1 of each image" + (" (in the bars: atoms found / atoms labelled)" if named else ""), loc="left"
-    )
+        axes.set(xticks=[], xlabel=f"{len(images)} images, in order of their F1")
+    axes.set_title(title, loc="left")
     axes.legend(
         loc="lower right", bbox_to_anchor=(1.01, 0.98), frameon=False, fontsize=9, ncols=7, columnspacing=1.2
     )
@@ -108,15 +99,8 @@ def _name_bars(axes: Axes, images: Sequence[ImageEvaluation], primary: str) -> N
         score = image.scores[primary]
         if score is not None:
             count = f"{score.true_positives}/{score.truth}"
-            axes.text(
-                x,
-                0.02,
-                count,
-                ha="center",
-                va="bottom",
-                fontsize=8,
-                color="white" if score.f1 > 0.1 else "k",
-            )
+            colour = "white" if score.f1 > 0.1 else "k"
+            axes.text(x, 0.02, count, ha="center", va="bottom", fontsize=8, color=colour)
 
 
 def _thresholds(axes: Axes, curve: ThresholdCurve, threshold: float | None) -> None:
@@ -125,10 +109,8 @@ def _thresholds(axes: Axes, curve: ThresholdCurve, threshold: float | None) -> N
     axes.plot(at, curve.recall, color=GREEN, lw=1.2, ls="-.", label="recall, pooled")
     axes.plot(at, curve.f1_mean, color=VERMILION, lw=2, label="F1, mean over images")
     if np.all(np.isfinite(curve.f1_sd)):
-        low, high = curve.f1_mean - curve.f1_sd, curve.f1_mean + curve.f1_sd
-        axes.fill_between(
-            at, np.clip(low, 0, 1), np.clip(high, 0, 1), color=VERMILION, alpha=0.15, lw=0, label="± sd"
-        )
+        low, high = np.clip([curve.f1_mean - curve.f1_sd, curve.f1_mean + curve.f1_sd], 0, 1)
+        axes.fill_between(at, low, high, color=VERMILION, alpha=0.15, lw=0, label="± sd")
     best = best_threshold(curve)
     axes.axvline(best, color=GREY, lw=1, ls=":", label=f"best F1 at {best:.3g}")
     if threshold is not None:
@@ -164,10 +146,8 @@ def _errors(axes: Axes, images: Sequence[ImageEvaluation], primary: str) -> None
     # A perfect prediction has no width of its own; the axis needs one.
     edges = np.linspace(0, max(float(values.max()), 0.1), int(np.clip(np.sqrt(len(values)), 8, 40)) + 1)
     counts, *_ = axes.hist(values, edges.tolist(), color=BLUE, alpha=0.75, edgecolor="white", lw=0.5)
-    for value, style, name in (
-        (np.sqrt(np.mean(values**2)), "-", "root mean square"),
-        (np.median(values), ":", "median"),
-    ):
+    rms, median = np.sqrt(np.mean(values**2)), np.median(values)
+    for value, style, name in ((rms, "-", "root mean square"), (median, ":", "median")):
         axes.axvline(float(value), color=VERMILION, lw=1.5, ls=style, label=f"{name} {value:.2f} {unit}")
     # Head room for the legend.
     axes.set(xlim=(0, edges[-1]), ylim=(0, 1.25 * np.max(counts)))
@@ -178,5 +158,4 @@ def _errors(axes: Axes, images: Sequence[ImageEvaluation], primary: str) -> None
 
 def _note(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=GREY)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])

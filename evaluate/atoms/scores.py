@@ -117,12 +117,7 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain values, ready for JSON."""
-        return {
-            "images": self.images,
-            "mean": dict(self.mean),
-            "sd": dict(self.sd),
-            "pooled": self.pooled.to_dict(),
-        }
+        return vars(self) | {"pooled": self.pooled.to_dict()}
 
 
 def format_score(mean: float | None, sd: float | None = None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
-from stemforge.evaluate.atoms.scores import ImageEvaluation, Summary, format_score
+from stemforge.evaluate.atoms.scores import AtomScore, ImageEvaluation, Summary, format_score
 from stemforge.evaluate.pairing import short_names
 
 
@@ -22,6 +22,11 @@ def evaluation_table(images: Sequence[ImageEvaluation], summaries: Mapping[str, 
     measures = ("precision", "recall", "f1", key)
     for name in ("atoms", "pred.", "P", "R", "F1", f"rms\n{unit}", *(f"F1\n{name}" for name in scored)):
         table.add_column(name, justify="right")
+
+    def cells(score: AtomScore) -> list[str]:
+        figures = [format_score(getattr(score, name)) for name in measures]
+        return [str(score.truth), str(score.predicted), *figures]
+
     last = len(images) - 1
     # Ten columns fill a terminal of 80; the files have the names in full.
     names = short_names([image.name for image in images])
@@ -29,22 +34,12 @@ def evaluation_table(images: Sequence[ImageEvaluation], summaries: Mapping[str, 
         score = image.scores[primary]
         assert score is not None  # noqa: S101 - the published criterion needs no calibration; for the type checker
         f1s = [format_score(s.f1 if (s := image.scores[name]) else None) for name in scored]
-        values = [
-            format_score(score.precision),
-            format_score(score.recall),
-            format_score(score.f1),
-            format_score(getattr(score, key)),
-        ]
-        counts = [str(score.truth), str(score.predicted)]
-        table.add_row(names[i], *counts, *values, *f1s, end_section=i == last)
+        table.add_row(names[i], *cells(score), *f1s, end_section=i == last)
     summary = summaries[primary]
     if summary is not None:
         kept = [other for name in scored if (other := summaries[name])]
         for label in ("mean", "sd"):
             rows = [format_score(getattr(summary, label)[name]) for name in measures]
             table.add_row(label, "", "", *rows, *(format_score(getattr(s, label)["f1"]) for s in kept))
-        pooled = summary.pooled
-        values = [format_score(getattr(pooled, name)) for name in measures]
-        counts = [str(pooled.truth), str(pooled.predicted)]
-        table.add_row("pooled", *counts, *values, *(format_score(s.pooled.f1) for s in kept))
+        table.add_row("pooled", *cells(summary.pooled), *(format_score(s.pooled.f1) for s in kept))
     return table

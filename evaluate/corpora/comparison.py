@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from stemforge.colours import BLUE, GREEN, VERMILION
 from stemforge.corpus.reader import Corpus
@@ -15,9 +15,6 @@ from stemforge.evaluate.corpora.two_sample import TwoSample, two_sample_test
 from stemforge.files import write_json
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class ImageComparison:
         """Write everything to a JSON file."""
         write_json(path, {"two_sample_test": self.two_sample, "statistics": self.tables})
 
-    def figure(self) -> "Figure":
+    def figure(self) -> Figure:
         """Draw every statistic of both sides, see :func:`draw_statistics`."""
         return draw_statistics(self.tables)
 
@@ -116,7 +113,7 @@ def calibrated_sampling(micrograph: Micrograph) -> float:
     return micrograph.sampling
 
 
-def draw_statistics(tables: Mapping[str, Sequence[Mapping[str, float]]]) -> "Figure":
+def draw_statistics(tables: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     """Draw every statistic of several sets of images side by side, an image a dot.
 
     Parameters
@@ -124,8 +121,6 @@ def draw_statistics(tables: Mapping[str, Sequence[Mapping[str, float]]]) -> "Fig
     tables
         Statistics by the name of the set: :meth:`stemforge.evaluate.corpora.image_statistics.ImageStatistics.flat`.
     """
-    from matplotlib.figure import Figure
-
     names = [name for name in next(iter(tables.values()))[0] if name not in {"gain", "offset", "sampling"}]
     columns = 5
     rows = -(-len(names) // columns)

@@ -4,6 +4,7 @@ Everything is measured alike on real and on simulated images, so that the two ca
 from it in :mod:`stemforge.evaluate.corpora.priors`.
 """
 
+import itertools
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,14 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from stemforge.errors import MicrographError
-from stemforge.evaluate.corpora.measurements import (
-    BANDS,
-    blobs,
-    detector_response,
-    flicker,
-    noise_variance,
-    texture,
-)
+from stemforge.evaluate.corpora import measurements
 
 _LOCAL = 24.0  # pixels; standard deviation of the local mean
 
@@ -45,7 +39,8 @@ class ImageStatistics:
     vacuum_fraction
         Share of the image that is vacuum.
     texture
-        Variance of the specimen's intensity relative to its mean, in the bands between :data:`BANDS`, without noise.
+        Variance of the specimen's intensity relative to its mean, in the bands between
+        :data:`measurements.BANDS`, without noise.
     blobs
         Bright spots of an atom's size [1/nm²].
     blob_contrast
@@ -73,12 +68,9 @@ class ImageStatistics:
         values: dict[str, Any] = asdict(self)
         bands = values.pop("texture")
         contrasts = values.pop("blob_contrast")
-        names = [f"texture {low:g}-{high:g} Å" for low, high in zip(BANDS[1:], BANDS, strict=False)]
-        values |= dict(zip(names, bands, strict=True))
-        values |= dict(
-            zip(("blob contrast p10", "blob contrast p50", "blob contrast p90"), contrasts, strict=True)
-        )
-        return values
+        names = [f"texture {low:g}-{high:g} Å" for high, low in itertools.pairwise(measurements.BANDS)]
+        names += [f"blob contrast p{percent}" for percent in (10, 50, 90)]
+        return values | dict(zip(names, (*bands, *contrasts), strict=True))
 
 
 def image_statistics(image: ArrayLike, sampling: float) -> ImageStatistics:
@@ -113,7 +105,7 @@ def image_statistics(image: ArrayLike, sampling: float) -> ImageStatistics:
         raise MicrographError(f"statistics need an image of at least 128 × 128 pixels, not {values.shape}")
     if not np.isfinite(values).all():
         raise MicrographError("the image holds values that are not finite")
-    gain, offset = detector_response(values)
+    gain, offset = measurements.detector_response(values)
     counts = (values - offset) / gain
     local = ndimage.gaussian_filter(counts, _LOCAL, mode="reflect")
     bright = float(np.percentile(local, 90))
@@ -124,19 +116,19 @@ def image_statistics(image: ArrayLike, sampling: float) -> ImageStatistics:
         specimen = ~vacuum
     mean = float(counts[specimen].mean())
     relative = np.where(specimen, counts / np.maximum(local, 0.05 * bright) - 1, 0.0)
-    emission, memory = flicker(relative, specimen)
-    rate, contrast, width = blobs(counts, local, specimen, sampling)
+    emission, memory = measurements.flicker(relative, specimen)
+    rate, contrast, width = measurements.blobs(counts, local, specimen, sampling)
     return ImageStatistics(
         sampling=float(sampling),
         gain=gain,
         offset=offset,
         counts=mean,
         dark=float(np.sort(ndimage.gaussian_filter(counts, 4), axis=None)[: counts.size // 20].mean()),
-        noise=float(np.sqrt(noise_variance(counts)[specimen].mean()) / mean),
+        noise=float(np.sqrt(measurements.noise_variance(counts)[specimen].mean()) / mean),
         flicker=emission,
         flicker_time=memory,
         vacuum_fraction=float(vacuum.mean()),
-        texture=texture(counts, specimen, sampling),
+        texture=measurements.texture(counts, specimen, sampling),
         blobs=rate,
         blob_contrast=contrast,
         blob_width=width,

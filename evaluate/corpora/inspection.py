@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from stemforge.colours import BLUE, MARKS, ORANGE
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
+from stemforge.errors import InputError
 from stemforge.evaluate.corpora.statistics import CorpusStatistics, draw_histograms
 from stemforge.infer.drawing import draw_micrograph
 from stemforge.micrograph.image import Micrograph
@@ -64,9 +65,11 @@ def inspect(path: str | Path, *, frame: int | None = None) -> Inspection:
     Raises
     ------
     InputError
-        Neither a corpus nor an image that can be read.
+        Neither a corpus nor an image that can be read, or a frame of a corpus.
     """
     if Path(path).is_dir():
+        if frame is not None:
+            raise InputError(f"frame is for stacks of images; {path} is a folder")
         corpus = Corpus(path)
         statistics = CorpusStatistics.of(corpus)
         return Inspection(corpus, describe_corpus(corpus, statistics), statistics)

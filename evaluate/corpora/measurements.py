@@ -117,11 +117,7 @@ def texture(counts: NDArray[np.float64], specimen: NDArray[np.bool_], sampling: 
     """Relative variance of the specimen in bands of wavelength, from its brightest square half as wide as the image."""
     side = min(counts.shape) // 2
     step = max(side // 4, 1)
-    corners = [
-        (y, x)
-        for y in range(0, counts.shape[0] - side + 1, step)
-        for x in range(0, counts.shape[1] - side + 1, step)
-    ]
+    corners = itertools.product(*(range(0, length - side + 1, step) for length in counts.shape))
     y, x = max(corners, key=lambda c: specimen[c[0] : c[0] + side, c[1] : c[1] + side].mean())
     part = counts[y : y + side, x : x + side]
     relative = part / part.mean() - 1
@@ -132,12 +128,9 @@ def texture(counts: NDArray[np.float64], specimen: NDArray[np.bool_], sampling: 
     usable = np.abs(kx) > 2.5 / (side * sampling)  # lines' flicker lies on the axis kx = 0
     high = usable & (k > 0.84 * 0.5 / sampling)
     noise = np.median(power[high]) / np.log(2)  # power of noise is exponentially distributed
-    found = []
-    for low, up in itertools.pairwise(BANDS):
-        band = (k >= 1 / low) & (k < 1 / up)
-        # What lies on the axis is taken to be as strong as what does not.
-        found.append(float((power[usable & band] - noise).mean() * band.sum()))
-    return tuple(found)
+    bands = [(k >= 1 / low) & (k < 1 / up) for low, up in itertools.pairwise(BANDS)]
+    # What lies on the axis is taken to be as strong as what does not.
+    return tuple(float((power[usable & band] - noise).mean() * band.sum()) for band in bands)
 
 
 def blobs(
@@ -156,7 +149,7 @@ def blobs(
         return float(len(rows) / max(area, 1e-9)), (0.0, 0.0, 0.0), 0.0
     # A spot of this width keeps half of its height under a filter of its own width, and loses a tenth to the other.
     height = smooth[rows, columns] / local[rows, columns] / 0.4
-    percentiles = np.percentile(height, [10, 50, 90])
+    low, middle, high = np.percentile(height, [10, 50, 90]).tolist()
     order = np.argsort(-snr[rows, columns])[: max(5, len(rows) // 4)]
     reach = int(np.ceil(4 * sigma))
     patches = [
@@ -165,11 +158,7 @@ def blobs(
         if reach <= r < counts.shape[0] - reach and reach <= c < counts.shape[1] - reach
     ]
     width = _width(np.mean(patches, axis=0)) * sampling if patches else 0.0
-    return (
-        float(len(rows) / area),
-        (float(percentiles[0]), float(percentiles[1]), float(percentiles[2])),
-        width,
-    )
+    return float(len(rows) / area), (low, middle, high), width
 
 
 def _width(spot: NDArray[np.float64]) -> float:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from stemforge.console import progress
 from stemforge.errors import InputError
@@ -16,10 +17,6 @@ from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import SimulationRecipe, degrade, simulate_sample
 from stemforge.simulate.stages import Stage
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-_SAMPLES = 6
 _MOST_POROUS = 0.6
 
 
@@ -55,18 +52,14 @@ class FittedPriors:
         """Statistics of each image by name, for the real ones and those simulated before and after."""
         return {kind: [one.flat() for one in getattr(self, kind)] for kind in ("real", "before", "after")}
 
-    def figure(self) -> "Figure":
+    def figure(self) -> Figure:
         """Draw every statistic, see :func:`~stemforge.evaluate.corpora.comparison.draw_statistics`."""
         real, before, after = self.tables.values()
         return draw_statistics({"real": real, "simulated before": before, "simulated after": after})
 
 
 def fit_priors(
-    micrographs: Sequence[Micrograph],
-    recipe: SimulationRecipe,
-    *,
-    samples: int = _SAMPLES,
-    quiet: bool = False,
+    micrographs: Sequence[Micrograph], recipe: SimulationRecipe, *, samples: int = 6, quiet: bool = False
 ) -> FittedPriors:
     """Set a recipe's priors so that its images share the statistics of real ones. Labels are not needed.
 
@@ -116,9 +109,8 @@ def fit_priors(
         changes = _changes(base, real, before, scattered)
         new = SimulationRecipe.from_mapping(base.model_dump(mode="json"), changes)
         after, _ = _simulated(new, samples, advance)
-    return FittedPriors(
-        new, tuple(m.name for m in micrographs), tuple(real), tuple(before), tuple(after), changes
-    )
+    names = tuple(micrograph.name for micrograph in micrographs)
+    return FittedPriors(new, names, tuple(real), tuple(before), tuple(after), changes)
 
 
 def _simulated(
@@ -166,11 +158,8 @@ def _changes(
     widths, simulated = over("blob_width"), over("blob_width", before)
     if (widths > 0).any() and (simulated > 0).any():
         wider = np.percentile(widths[widths > 0], [20, 80]) ** 2 - np.median(simulated[simulated > 0]) ** 2
-        source = np.array([_source(recipe) ** 2 + one for one in wider])
-        ends = np.sqrt(np.clip(source, 0.5**2, 4.0**2))
-        changes["degradation.source_size"] = {
-            "uniform": [round(float(ends[0]), 2), round(float(ends[1]) + 0.1, 2)]
-        }
+        low, high = np.sqrt(np.clip(_source(recipe) ** 2 + wider, 0.5**2, 4.0**2)).tolist()
+        changes["degradation.source_size"] = {"uniform": [round(low, 2), round(high + 0.1, 2)]}
     if recipe.support.kind == "carbon_particle":
         changes["support.vacuum_fraction"] = {"choice": [round(float(v), 2) for v in over("vacuum_fraction")]}
         ratio = np.median([s.texture[1] for s in real]) / max(np.median([s.texture[1] for s in before]), 1e-7)

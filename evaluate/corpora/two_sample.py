@@ -127,13 +127,10 @@ def _train(kinds: Sequence[Sequence[NDArray[np.float32]]], rng: np.random.Genera
     labels = torch.cat([torch.zeros(_BATCH // 2), torch.ones(_BATCH // 2)])
     model.train()
     for _ in range(_STEPS):
-        batch = torch.cat(
-            [
-                torch.cat([_patches(kind[k], 4, rng) for k in rng.integers(len(kind), size=_BATCH // 8)])
-                for kind in kinds
-            ]
-        )
-        loss = functional.binary_cross_entropy_with_logits(model(batch), labels)
+        patches = [
+            _patches(kind[k], 4, rng) for kind in kinds for k in rng.integers(len(kind), size=_BATCH // 8)
+        ]
+        loss = functional.binary_cross_entropy_with_logits(model(torch.cat(patches)), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

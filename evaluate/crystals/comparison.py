@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from stemforge.colours import SKY, VERMILION
 from stemforge.errors import InputError
@@ -16,9 +17,6 @@ from stemforge.files import write_json
 from stemforge.infer import Framework, Lattice, Restoration, draw_micrograph, find_lattice, restore_micrograph
 from stemforge.micrograph.image import Micrograph
 from stemforge.train import Card
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MERGE = 1.0
 """Columns closer than this count as one [Å]."""
@@ -55,11 +53,10 @@ class RestorationEvaluation:
     def to_json(self, path: str | Path) -> None:
         """Write lattice, options and scores to a JSON file."""
         scores = {kind: match.score for kind, match in self.matches.items()}
-        write_json(
-            path, {"image": self.name, "lattice": self.lattice.to_dict(), **self.options, "scores": scores}
-        )
+        lattice = self.lattice.to_dict()
+        write_json(path, {"image": self.name, "lattice": lattice, **self.options, "scores": scores})
 
-    def figure(self) -> "Figure":
+    def figure(self) -> Figure:
         """Draw the middle of each image with columns and maxima, see :func:`draw_framework`."""
         return draw_framework(self.images, self.matches)
 
@@ -152,7 +149,7 @@ def compare_framework(
 
 def draw_framework(
     images: Mapping[str, Micrograph], found: Mapping[str, FrameworkMatch], path: str | Path | None = None
-) -> "Figure":
+) -> Figure:
     """Draw the middle of each image with the framework's columns (circles) and the maxima found (dots).
 
     Parameters
@@ -164,8 +161,6 @@ def draw_framework(
     path
         Where to save the picture; None saves nothing.
     """
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(6.2 * len(found), 6.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(found)))
     for axes, (name, result) in zip(panels, found.items(), strict=True):

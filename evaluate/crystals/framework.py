@@ -126,16 +126,13 @@ def score_framework(
     near = cKDTree(columns).query(points)[0] <= _GUEST / lattice.sampling if len(columns) else inside
     points, heights = points[inside & near], heights[inside & near]
     reach = tolerance / lattice.sampling
-    best: FrameworkMatch | None = None
+    matches = []
     for quantile in np.linspace(0, 1, _THRESHOLDS)[:-1]:
         kept = points[heights >= np.quantile(smooth, quantile)]
-        score = _score(
-            _mutual(kept, columns, reach) * lattice.sampling, len(kept), len(columns), float(quantile)
-        )
-        if best is None or score.f1 > best.score.f1:
-            best = FrameworkMatch(score, columns, kept)
-    assert best is not None  # noqa: S101 - at least one threshold is tried; for the type checker
-    return best
+        distances = _mutual(kept, columns, reach) * lattice.sampling
+        score = _score(distances, len(kept), len(columns), float(quantile))
+        matches.append(FrameworkMatch(score, columns, kept))
+    return max(matches, key=lambda match: match.score.f1)
 
 
 def _mutual(points: NDArray[np.float64], columns: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
@@ -176,9 +173,7 @@ def _maxima(smooth: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     y, x = places.T
     heights = smooth[y, x]
     shifts = [
-        np.nan_to_num(parabola_vertex(smooth[y - dy, x - dx], heights, smooth[y + dy, x + dx])).clip(
-            -0.5, 0.5
-        )
+        parabola_vertex(smooth[y - dy, x - dx], heights, smooth[y + dy, x + dx])
         for dy, dx in ((0, 1), (1, 0))
     ]
-    return places[:, ::-1] + np.column_stack(shifts), heights
+    return places[:, ::-1] + np.nan_to_num(np.column_stack(shifts)).clip(-0.5, 0.5), heights

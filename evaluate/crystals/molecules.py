@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich import box
+from rich.table import Table
 
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError
@@ -16,9 +18,6 @@ from stemforge.evaluate.pairing import pair_images, read_tables
 from stemforge.files import write_json
 from stemforge.infer.crystals.molecules import read_molecules
 from stemforge.micrograph.annotations import Annotations
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 SMALL = 16.0
 """Side below which a box counts as small [pixel]; from three times as much on it counts as large."""
@@ -123,12 +122,10 @@ def score_boxes(
         [_tensors(table, names, scale, scored=False) for table in truth],
     )
     result = metric.compute()
-    classes = {}
-    for i, index in enumerate(np.atleast_1d(result["classes"].numpy())):
-        ap, ar = (
-            np.atleast_1d(result[key].numpy())[i] for key in ("map_per_class", f"mar_{_MOST}_per_class")
-        )
-        classes[names[int(index)]] = {"ap": _known(ap), "ar": _known(ar)}
+    keys = ("classes", "map_per_class", f"mar_{_MOST}_per_class")
+    # Without a class the figures still have one entry, -1.
+    rows = zip(*(np.atleast_1d(result[key].numpy()) for key in keys), strict=False)
+    classes = {names[int(index)]: {"ap": _known(ap), "ar": _known(ar)} for index, ap, ar in rows}
     values = {"ap": "map", "ap50": "map_50", "ap75": "map_75", "ar": f"mar_{_MOST}"}
     values |= {f"{m}_{s}": f"m{m}_{s}" for m in ("ap", "ar") for s in ("small", "medium", "large")}
     return BoxScore(
@@ -146,9 +143,7 @@ def _known(value: float) -> float | None:
 
 
 def _names(predicted: Sequence[Annotations], truth: Sequence[Annotations]) -> list[str]:
-    known = sorted({str(label) for table in truth for label in table["label"]})
-    found = sorted({str(label) for table in predicted for label in table["label"]})
-    return sorted({*known, *found}) or ["molecule"]
+    return sorted({str(label) for table in (*truth, *predicted) for label in table["label"]}) or ["molecule"]
 
 
 def _check_classes(predicted: Sequence[Annotations], truth: Sequence[Annotations]) -> None:
@@ -204,9 +199,25 @@ class MoleculeEvaluation:
         """Write everything to a JSON file."""
         write_json(path, self)
 
-    def table(self) -> "Table":
+    def table(self) -> Table:
         """Lay out all molecules, each class and each size for a terminal."""
-        return _table(self)
+        score = self.score
+        title = f"{score.predicted} boxes against {score.truth} labelled ones on {score.images} images"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for name in ("", "AP@[.5:.95]", "AP50", "AP75", "AR"):
+            table.add_column(name, justify="right" if name else "left")
+        figures = [format_score(value) for value in (score.ap, score.ap50, score.ap75, score.ar)]
+        table.add_row("all", *figures, end_section=True)
+        names = sorted(score.classes)
+        for name in names:
+            ap, ar = (format_score(score.classes[name][measure]) for measure in ("ap", "ar"))
+            table.add_row(name, ap, "", "", ar, end_section=name == names[-1])
+        low, high = f"{self.small:g}", f"{3 * self.small:g}"
+        sizes = {"small": f"below {low} px", "medium": f"{low} to {high} px", "large": f"from {high} px"}
+        for size, text in sizes.items():
+            ap, ar = (format_score(getattr(score, f"{measure}_{size}")) for measure in ("ap", "ar"))
+            table.add_row(text, ap, "", "", ar)
+        return table
 
 
 def evaluate_molecules(
@@ -292,30 +303,3 @@ def labelled_boxes(sample: Sample, boxes: NDArray[np.float64] | None = None) -> 
         )
     labels = np.array([names[int(s)] for s in sample.labels["species"]], dtype=object)
     return Annotations.of_boxes(placed, {"label": labels})
-
-
-def _table(evaluation: MoleculeEvaluation) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    score = evaluation.score
-    title = f"{score.predicted} boxes against {score.truth} labelled ones on {score.images} images"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("", "AP@[.5:.95]", "AP50", "AP75", "AR"):
-        table.add_column(name, justify="right" if name else "left")
-    figures = [format_score(value) for value in (score.ap, score.ap50, score.ap75, score.ar)]
-    table.add_row("all", *figures, end_section=True)
-    names = sorted(score.classes)
-    for name in names:
-        values = score.classes[name]
-        end = name == names[-1]
-        table.add_row(name, format_score(values["ap"]), "", "", format_score(values["ar"]), end_section=end)
-    side = evaluation.small
-    for name, text in (
-        ("small", f"below {side:g} px"),
-        ("medium", f"{side:g} to {3 * side:g} px"),
-        ("large", f"from {3 * side:g} px"),
-    ):
-        ap, ar = getattr(score, f"ap_{name}"), getattr(score, f"ar_{name}")
-        table.add_row(text, format_score(ap), "", "", format_score(ar))
-    return table

@@ -90,12 +90,8 @@ def image_quality(image: ArrayLike, target: ArrayLike, *, scaling: Scaling = "af
     mse = float(np.mean((fitted - reference) ** 2))
     # Enlarged values: torchmetrics' VIF takes them as they come.
     vif = visual_information_fidelity(_GREY * _tensor(fitted), _GREY * _tensor(reference))
-    return ImageQuality(
-        mse=mse * _GREY**2,
-        psnr=float("inf") if mse == 0 else float(-10 * np.log10(mse)),
-        ssim=_ssim(fitted, reference),
-        vif=float(vif),
-    )
+    psnr = float("inf") if mse == 0 else float(-10 * np.log10(mse))
+    return ImageQuality(mse * _GREY**2, psnr, ssim=_ssim(fitted, reference), vif=float(vif))
 
 
 def similarity(image: ArrayLike, target: ArrayLike, *, scaling: Scaling = "affine") -> float:

@@ -24,35 +24,9 @@ from stemforge.train.networks import network
 from stemforge.train.recipe import Visible
 from stemforge.train.weights import load_weights, save_weights, stored_in_half
 
-THRESHOLDS = (
-    0.05,
-    0.1,
-    0.15,
-    0.2,
-    0.25,
-    0.3,
-    0.35,
-    0.4,
-    0.45,
-    0.5,
-    0.55,
-    0.6,
-    0.7,
-    0.8,
-    0.85,
-    0.9,
-    0.93,
-    0.95,
-    0.97,
-    0.98,
-    0.985,
-    0.99,
-    0.993,
-    0.995,
-    0.997,
-    0.998,
-    0.999,
-)
+_EVEN = np.linspace(0.05, 0.6, 12).round(2).tolist()
+_NEAR_ONE = (0.93, 0.95, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)
+THRESHOLDS = (*_EVEN, 0.7, 0.8, 0.85, 0.9, *_NEAR_ONE)
 """Likelihoods that are tried."""
 
 GATES = tuple(np.linspace(0, 0.8, 81).round(2).tolist())
@@ -212,22 +186,15 @@ def calibrate_threshold(
     controls = _control_trials(model, card, nothing, thresholds, quiet)
     area = sum(trial.area for trial in controls)
     false = np.array([[len(points) for points in trial.points] for trial in controls])
+    rates = tuple((false.sum(0)[:-1] / area).tolist()) if nothing else None
+    most = max_false if nothing else np.inf
     calibration = ThresholdCalibration(
-        tuple(thresholds),
-        tuple(means),
-        tuple(deviations),
-        len(table),
-        before,
-        after,
-        tuple((false.sum(0)[:-1] / area).tolist()) if nothing else None,
-        max_false if nothing else np.inf,
+        tuple(thresholds), tuple(means), tuple(deviations), len(table), before, after, rates, most
     )
     fixed = thresholds.index(calibration.best)
-    gate = (
-        None
-        if card.calibration is None
-        else _choose_gate(trials, f1, controls, false, fixed, calibration.max_false)
-    )
+    gate = None
+    if card.calibration is not None:
+        gate = _choose_gate(trials, f1, controls, false, fixed, most)
     # The last column is at the image's own threshold.
     chosen = [-1 if gate is not None and trial.expected_f1 >= gate else fixed for trial in trials]
     scores = [row[column] for row, column in zip(table, chosen, strict=True)]
@@ -266,10 +233,9 @@ class _Trial:
         area: float = 0.0,
     ) -> "_Trial":
         _, find = atom_finder(model, card, image)
-        candidates = find(CANDIDATE)
-        best = best_expected_f1(candidates["score"])
-        values = [*thresholds, best.threshold]
-        return cls([find(value).points for value in values], best.expected_f1 or 0.0, area)
+        best = best_expected_f1(find(CANDIDATE)["score"])
+        points = [find(value).points for value in (*thresholds, best.threshold)]
+        return cls(points, best.expected_f1 or 0.0, area)
 
 
 def _choose_gate(
@@ -285,12 +251,10 @@ def _choose_gate(
     By theory an image's own threshold is the best, so that only the control speaks against it: the lowest value at
     which few enough atoms are found there.
     """
-    area = sum(trial.area for trial in nothing)
-    allowed = (
-        [gate for gate in GATES if _false_at(gate, nothing, false, fixed) <= max_false * area]
-        if nothing
-        else [USUAL_GATE]
-    )
+    allowed = [USUAL_GATE]
+    if nothing:
+        most = max_false * sum(trial.area for trial in nothing)
+        allowed = [gate for gate in GATES if _false_at(gate, nothing, false, fixed) <= most]
     if not allowed:
         return None
     adaptive = np.array([trial.expected_f1 >= allowed[0] for trial in trials])
@@ -357,11 +321,7 @@ def _cross_judged(
 
 
 def _control_trials(
-    model: torch.nn.Module,
-    card: Card,
-    corpora: Sequence[Corpus],
-    thresholds: Sequence[float],
-    quiet: bool,
+    model: torch.nn.Module, card: Card, corpora: Sequence[Corpus], thresholds: Sequence[float], quiet: bool
 ) -> list[_Trial]:
     """Return what is found on images that have no atom."""
     trials: list[_Trial] = []

@@ -19,6 +19,7 @@ from stemforge.evaluate.atoms.scores import AtomScore
 from stemforge.evaluate.crystals.molecules import SMALL, score_boxes
 from stemforge.evaluate.images.baselines import BASELINES, Baseline, tune_baselines
 from stemforge.evaluate.images.quality import Scaling, image_quality
+from stemforge.evaluate.pairing import sample_name
 from stemforge.files import write_csv, write_json
 from stemforge.infer import atom_finder, choose_atoms, detect_boxes
 from stemforge.infer.crystals.molecules import named_boxes, restoring
@@ -38,6 +39,8 @@ DOSES = (100.0, 300.0, 500.0, 1000.0, 1500.0, 3000.0, 6000.0, 1e6)
 """Doses of Yang et al. (2024), Figures 3 and 4 [e/Å²]."""
 _TUNING = 2
 """Training images on which the baselines are tuned at each dose."""
+_COLUMNS = ("dose", "method", "metric", "mean", "sd", "images")
+_SCORES = ("f1", "precision", "recall")
 
 
 @dataclass(frozen=True)
@@ -89,27 +92,18 @@ class Sweep:
             sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
             # Average precision of all images together is no mean of the images' own.
             mean = whole.get(key, float(np.mean(values)) if values else None)
-            dose, method, metric = key
-            entry = {"dose": dose, "method": method, "metric": metric, "mean": mean, "sd": sd}
-            table.append({**entry, "images": len(values)})
+            table.append(dict(zip(_COLUMNS, (*key, mean, sd, len(values)), strict=True)))
         return table
 
     def to_json(self, path: str | Path) -> None:
         """Write settings, summary and every row to a JSON file."""
         rows = [{"dose": r.dose, "method": r.method, "sample": r.sample, **r.metrics} for r in self.rows]
-        content = {
-            "architecture": self.architecture,
-            "finds": self.finds,
-            "settings": self.settings,
-            "summary": self.summary(),
-            "rows": rows,
-        }
-        write_json(path, content)
+        head = {"architecture": self.architecture, "finds": self.finds, "settings": self.settings}
+        write_json(path, head | {"summary": self.summary(), "rows": rows})
 
     def to_csv(self, path: str | Path) -> None:
         """Write mean and sd, one row a dose, method and figure of merit."""
-        names = ("dose", "method", "metric", "mean", "sd", "images")
-        write_csv(path, names, ([row[name] for name in names] for row in self.summary()))
+        write_csv(path, _COLUMNS, (row.values() for row in self.summary()))
 
 
 def sweep_doses(
@@ -178,6 +172,8 @@ def sweep_doses(
     share = card.validation if validation is None else validation
     if not 0 < share < 1:
         raise InputError(f"validation must lie between 0 and 1, not {share}")
+    if seed < 0:
+        raise InputError(f"seed must not be negative, not {seed}")
     degradation = corpus_degradation(corpus)
     if degradation is None:
         raise CorpusError(f"{corpus.folder}: holds measured images, whose dose cannot be changed")
@@ -237,10 +233,6 @@ class _Job:
         return sample, expose(sample, self.degradation, dose, self.rng(index, dose), high_pass=high_pass)
 
 
-def _name(sample: Sample) -> str:
-    return str(sample.metadata.get("name") or f"{sample.index:06d}")
-
-
 def _finding(job: _Job) -> _Scorer:
     require_atoms([job.corpus])
     method = job.card.architecture
@@ -251,18 +243,18 @@ def _finding(job: _Job) -> _Scorer:
             first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
             recording = record(first, job.degradation.at_dose(dose), job.rng(index, dose))
             visible = recording.labels.where(visible_atoms(recording.labels, job.card.visible)[0])
-            figures: dict[str, float | None] = {"f1": None, "precision": None, "recall": None}
+            figures: dict[str, float | None] = dict.fromkeys(_SCORES)
             try:
                 image = require_signal(recording.image[0])
                 _, find = atom_finder(job.model, job.card, image, device=job.device)
             except MicrographError:
-                yield Row(dose, method, _name(sample), figures)
+                yield Row(dose, method, sample_name(sample), figures)
                 continue
             figures |= _conditions(sample, visible)
             # Without an atom that anybody could see there is no F1.
             if len(visible):
                 figures |= _atom_figures(sample, recording, visible, choose_atoms(find, job.card).atoms)
-            yield Row(dose, method, _name(sample), figures)
+            yield Row(dose, method, sample_name(sample), figures)
 
     return score
 
@@ -280,14 +272,8 @@ def _atom_figures(
     # Where nothing was found falsely, the rate at which it happens is below one an image: half of one.
     false, area = max(match.false_positives, 0.5), sample.signal[0].size * sampling**2
     recall = ideal_recall(visible["cnr"], false, bandwidth(visible, *conditions), area)
-    figures: dict[str, float | None] = {
-        "f1": score.f1,
-        "precision": score.precision,
-        "recall": score.recall,
-        "ideal_recall": float(recall.mean()),
-        "placement_px": None,
-        "bound_px": None,
-    }
+    figures: dict[str, float | None] = {name: getattr(score, name) for name in _SCORES}
+    figures |= {"ideal_recall": float(recall.mean()), "placement_px": None, "bound_px": None}
     if match.true_positives:
         # The bound of the same atoms: those that were missed would have been harder to place.
         bound = localisation_bound(visible.where(match.pairs[:, 1]), *conditions) / sampling
@@ -333,7 +319,7 @@ def _restoring(
             wanted = net.target(job.card, sample, exposure)
             for name, method in methods.items():
                 quality = image_quality(method(exposure.noisy), wanted, scaling=scaling)
-                yield Row(dose, name, _name(sample), quality.to_dict())
+                yield Row(dose, name, sample_name(sample), quality.to_dict())
 
     return score
 
@@ -355,7 +341,8 @@ def _detecting(job: _Job, restorer: str | Path | None, small: float) -> _Scorer:
             found.append(named_boxes(native_boxes(boxes, job.card.inputs.zoom), labels, scores, classes))
             known.append(named_boxes(labelled.boxes, labelled.classes, np.ones(len(labelled.boxes)), classes))
             alone = score_boxes(found[-1:], known[-1:], **options)
-            yield Row(dose, method, _name(sample), {"ap": alone.ap, "ap50": alone.ap50, "ar": alone.ar})
+            figures = {"ap": alone.ap, "ap50": alone.ap50, "ar": alone.ar}
+            yield Row(dose, method, sample_name(sample), figures)
         whole = score_boxes(found, known, **options)
         totals: dict[str, float | None] = {"ap": whole.ap, "ap50": whole.ap50, "ar": whole.ar}
         for name, values in whole.classes.items():

@@ -46,8 +46,8 @@ def draw_sweep(result: Sweep, path: str | Path | None = None) -> Figure:
             rows = [r for r in summary if r["metric"] == metric and r["method"] == method]
             if not rows:
                 continue
-            dose, mean = (np.array([row[key] for row in rows], dtype=float) for key in ("dose", "mean"))
-            sd = np.array([row["sd"] or 0 for row in rows])
+            columns = [(row["dose"], row["mean"], row["sd"] or 0) for row in rows]
+            dose, mean, sd = np.array(columns, dtype=float).T
             style = {"marker": "o", "ms": 3.5, "lw": 2.2 if i == 0 else 1.2, "color": SERIES[i]}
             axes.plot(dose, mean, label=NAMES.get(method, method), **style)
             axes.fill_between(dose, mean - sd, mean + sd, color=SERIES[i], alpha=0.15, lw=0)
@@ -103,11 +103,10 @@ def draw_conditions(result: Sweep, path: str | Path | None = None) -> Figure:
         if not known:
             axes.set_axis_off()
             continue
-        values = np.array([row[key] for row in known], dtype=float)
-        f1 = np.array([row["f1"] for row in known], dtype=float)
+        values, f1, dose = np.array([(row[key], row["f1"], row["dose"]) for row in known], dtype=float).T
         edges = np.quantile(values, [0, 1 / 3, 2 / 3, 1])
         third = np.searchsorted(edges[1:3], values, side="left")
-        column = np.searchsorted(doses, np.array([row["dose"] for row in known], dtype=float))
+        column = np.searchsorted(doses, dose)
         total, count = np.zeros((2, 3, len(doses)))
         np.add.at(total, (third, column), f1)
         np.add.at(count, (third, column), 1)

@@ -100,6 +100,15 @@ def test_a_path_that_begins_with_the_name_of_an_option_stays(refuse, monkeypatch
     assert "--data/" not in refuse(["train", "sac-cnn", "--data", "data/x", "--out", "out"], "data/x")
 
 
+def test_a_corpus_has_no_frames_and_a_seed_no_sign(refuse, tiny_corpus, tmp_path):
+    refuse(["inspect", tiny_corpus, "--frame", "2"], "--frame is for stacks")
+    refuse(
+        ["sweep", tiny_corpus, "--weights", "atom-net", "--out", tmp_path / "sweep", "--seed", "-1"],
+        "--seed must",
+    )
+    refuse(["export", tiny_corpus, "--out", tmp_path / "out", "--format", "coco", "--seed", "-3"], "'seed'")
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
