@@ -47,7 +47,7 @@ def test_every_network_has_the_same_flags(network, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     code, message = _run(capsys, "train", network, "--help")
     assert code == 0
-    lines = [line.strip(" │*") for line in message.splitlines()]
+    lines = [line.strip(" │*") for line in message.splitlines() if line.startswith("│")]
     for flag in (
         *("--data", "--out", "--recipe", "--init", "--resume", "--half", "--accelerator", "--devices"),
         *("--num-nodes", "--strategy", "--precision", "--num-workers", "--quiet"),
