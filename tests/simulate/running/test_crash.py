@@ -1,14 +1,13 @@
 """Killed with SIGKILL at random moments, a run goes on to the same bytes; benchmarks/crash.py does it more often."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments(tmp_path):
-    path = Path(__file__).parents[2] / "benchmarks" / "crash.py"
+def test_killed_at_random_moments(tmp_path, pytestconfig):
+    path = pytestconfig.rootpath / "benchmarks" / "crash.py"
     spec = importlib.util.spec_from_file_location("crash", path)
     crash = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(crash)
