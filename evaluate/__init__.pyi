@@ -26,10 +26,10 @@ from .corpora.priors import FittedPriors as FittedPriors, fit_priors as fit_prio
 from .corpora.two_sample import TwoSample as TwoSample, two_sample_test as two_sample_test
 from .crystals.comparison import (
     RestorationEvaluation as RestorationEvaluation,
-    check_lengths as check_lengths,
     compare_framework as compare_framework,
     draw_framework as draw_framework,
     evaluate_restoration as evaluate_restoration,
+    evaluate_restorations as evaluate_restorations,
 )
 from .crystals.framework import (
     FrameworkMatch as FrameworkMatch,

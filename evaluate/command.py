@@ -144,26 +144,11 @@ def framework(
     bend
         Follow the scan's distortion, a smooth bend of the lattice, measured on the raw image.
     """
-    from stemforge.infer.weights import load_finder
-
     endings = ("_framework.json", "_framework.png")
     out = output.folder("framework")
     batch = infer.Batch(images, out, endings, reading, output.overwrite, progress.quiet)
-    where = device.check()
-    evaluate.check_lengths(tolerance, merge)
-    model, card = load_finder(weights, "images")
-    batch.check_out()
-
-    def work(micrograph: "stemforge.Micrograph") -> int:
-        options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
-        evaluation = evaluate.evaluate_restoration(micrograph, model, card, device=where, **options)
-        evaluation.to_json(batch.path(micrograph, "_framework.json"))
-        evaluation.figure().savefig(batch.path(micrograph, "_framework.png"), dpi=110)
-        for line in evaluation.lines():
-            say(line)
-        return 1
-
-    return batch.run("evaluate framework", work, "scored", {"weights": str(weights)}).exit_code
+    options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
+    return evaluate.evaluate_restorations(batch, weights, **options, device=device.check()).exit_code
 
 
 def threshold(

@@ -10,11 +10,14 @@ import torch
 from matplotlib.figure import Figure
 
 from stemforge.colours import SKY, VERMILION
+from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.evaluate.crystals.distortion import fit_offsets, rescaled
 from stemforge.evaluate.crystals.framework import TOLERANCE, FrameworkMatch, score_framework
 from stemforge.files import write_json
 from stemforge.infer import Framework, Lattice, Restoration, draw_micrograph, find_lattice, restore_micrograph
+from stemforge.infer.batch import Batch, Outcome
+from stemforge.infer.weights import load_finder
 from stemforge.micrograph.image import Micrograph
 from stemforge.train import Card
 
@@ -89,7 +92,7 @@ def evaluate_restoration(
     InputError
         No lattice found, tolerance or merge not positive, or weights of another network.
     """
-    check_lengths(tolerance, merge)
+    _check_lengths(tolerance, merge)
     framework = Framework.named("mfi")
     lattice = find_lattice(micrograph, framework=framework)
     restored = restore_micrograph(micrograph, model, card, lattice=lattice, device=device)
@@ -100,7 +103,42 @@ def evaluate_restoration(
     return RestorationEvaluation(lattice, images, matches, options)
 
 
-def check_lengths(tolerance: float, merge: float) -> None:
+def evaluate_restorations(
+    batch: Batch, weights: str | Path = "divaesr", *, device: str = "cpu", **options: Any
+) -> Outcome:
+    """Score many images and their restorations; write the scores and a picture of each.
+
+    Parameters
+    ----------
+    batch
+        Images and where results go: ``_framework.json`` and ``_framework.png``.
+    weights
+        Of the DIVAESR that restores: a file, or the name of weights that come with stemforge.
+    device
+        Where the network runs.
+    options
+        ``tolerance``, ``merge`` and ``bend``, as for :func:`compare_framework`.
+
+    Raises
+    ------
+    InputError
+        Options, weights or results that cannot be; nothing has been written then.
+    """
+    _check_lengths(options.get("tolerance", TOLERANCE), options.get("merge", MERGE))
+    model, card = load_finder(weights, "images")
+    batch.check_out()
+
+    def work(micrograph: Micrograph) -> int:
+        evaluation = evaluate_restoration(micrograph, model, card, device=device, **options)
+        evaluation.to_json(batch.path(micrograph, "_framework.json"))
+        evaluation.figure().savefig(batch.path(micrograph, "_framework.png"), dpi=110)
+        say("\n".join(evaluation.lines()))
+        return 1
+
+    return batch.run("evaluate framework", work, "scored", {"weights": str(weights)})
+
+
+def _check_lengths(tolerance: float, merge: float) -> None:
     """Refuse a tolerance or merging distance that is no length."""
     for name, value in (("tolerance", tolerance), ("merge", merge)):
         if not value > 0:

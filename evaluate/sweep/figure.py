@@ -70,7 +70,7 @@ def draw_sweep(result: Sweep, path: str | Path | None = None) -> Figure:
     if len(names) > 1:
         panels[0].legend(fontsize=8, framealpha=0.8, edgecolor="none")
     count = max((row["images"] for row in summary), default=0)
-    figure.suptitle(f"{result.architecture}: mean ± sd over {count} images", fontsize=10)
+    figure.suptitle(f"{result.architecture}: mean ± sd over {count} image{'s'[: count != 1]}", fontsize=10)
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure
