@@ -284,7 +284,13 @@ def compare(
 
 
 def inspect(
-    path: Path, /, *, out: Path | None = None, frame: int | None = None, overwrite: bool = False
+    path: Path,
+    /,
+    *,
+    out: Path | None = None,
+    frame: int | None = None,
+    signal: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Show what is in a corpus or a micrograph.
 
@@ -297,6 +303,9 @@ def inspect(
         PDF, SVG, JPG).
     frame
         Which frame of a stack to look at, counted from 0.
+    signal
+        Which of several images in a file (EMD, DM4, HSPY, EMI): its title, such as HAADF, or its number; by default the
+        only one, or that called HAADF.
     overwrite
         Replace a picture that exists.
     """
@@ -304,7 +313,7 @@ def inspect(
         if out.resolve() == path.resolve():
             raise InputError(f"--out {out}: is the micrograph itself; choose another file")
         check_file(out, "--out", PICTURES, overwrite=overwrite)
-    found = evaluate.inspect(path, frame=frame)
+    found = evaluate.inspect(path, frame=frame, signal=signal)
     for line in found.lines():
         _print(line)
     if out is not None:

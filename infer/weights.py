@@ -40,7 +40,9 @@ def warn_uncalibrated(micrograph: Micrograph, card: Card) -> None:
     """Say that an image without calibration is taken at the network's pixel size."""
     if micrograph.sampling is None:
         size = f" ({card.sampling:.3f} Å)" if card.sampling else ""
+        remark = micrograph.metadata.get("calibration", "")
+        why = f" ({remark})" if remark else ""
         say(
-            f"{micrograph.name}: no calibration in the file; taken as it is, at the network's pixel size{size}; give "
-            "its pixel size with --sampling"
+            f"{micrograph.name}: no calibration in the file{why}; taken as it is, at the network's pixel size{size}; "
+            "give its pixel size with --sampling"
         )

@@ -54,11 +54,15 @@ class Reading:
         Which frame of a stack to look at, counted from 0.
     stack
         Look at every frame of a stack.
+    signal
+        Which of several images in a file (EMD, DM4, HSPY, EMI): its title, such as HAADF, or its number; by default the
+        only one, or that called HAADF.
     """
 
     sampling: float | None = None
     frame: int | None = None
     stack: bool = False
+    signal: str | None = None
 
     def __post_init__(self) -> None:
         if self.stack and self.frame is not None:
@@ -72,10 +76,10 @@ class Reading:
         """Return the micrograph of an image file, or one for each frame of a stack."""
         from stemforge.micrograph.readers import read_micrograph, read_stack
 
-        with named_as_options(["frame", "sampling"]):
+        with named_as_options(["frame", "sampling", "signal"]):
             if self.stack:
-                return read_stack(path, sampling=self.sampling)
-            return [read_micrograph(path, sampling=self.sampling, frame=self.frame)]
+                return read_stack(path, sampling=self.sampling, signal=self.signal)
+            return [read_micrograph(path, sampling=self.sampling, frame=self.frame, signal=self.signal)]
 
 
 @Parameter(name="*")

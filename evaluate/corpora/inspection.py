@@ -52,7 +52,7 @@ class Inspection:
         return draw_corpus(self.content, self.statistics)
 
 
-def inspect(path: str | Path, *, frame: int | None = None) -> Inspection:
+def inspect(path: str | Path, *, frame: int | None = None, signal: str | None = None) -> Inspection:
     """Look at what is in a corpus or a micrograph.
 
     Parameters
@@ -61,6 +61,8 @@ def inspect(path: str | Path, *, frame: int | None = None) -> Inspection:
         Folder of a corpus, or an image file.
     frame
         Which frame of a stack to look at, counted from 0.
+    signal
+        Which of several images in a file, by its title or number.
 
     Raises
     ------
@@ -68,12 +70,13 @@ def inspect(path: str | Path, *, frame: int | None = None) -> Inspection:
         Neither a corpus nor an image that can be read, or a frame of a corpus.
     """
     if Path(path).is_dir():
-        if frame is not None:
-            raise InputError(f"frame is for stacks of images; {path} is a folder")
+        if frame is not None or signal is not None:
+            name = "frame" if frame is not None else "signal"
+            raise InputError(f"{name} is for image files; {path} is a folder")
         corpus = Corpus(path)
         statistics = CorpusStatistics.of(corpus)
         return Inspection(corpus, describe_corpus(corpus, statistics), statistics)
-    micrograph = read_micrograph(path, frame=frame)
+    micrograph = read_micrograph(path, frame=frame, signal=signal)
     return Inspection(micrograph, describe_micrograph(micrograph))
 
 
@@ -91,8 +94,12 @@ def describe_micrograph(micrograph: Micrograph) -> dict[str, str]:
     """Return what a micrograph is, as text by heading."""
     image = micrograph.image
     lines = {"micrograph": micrograph.name, "size": f"{image.shape[1]} × {image.shape[0]} pixels"}
+    if micrograph.metadata.get("signal", micrograph.name) != micrograph.name:
+        lines["signal"] = str(micrograph.metadata["signal"])
     if micrograph.sampling is None:
-        lines["pixel size"] = "not in the file; commands that need it take it as --sampling"
+        remark = micrograph.metadata.get("calibration", "")
+        why = f" ({remark})" if remark else ""
+        lines["pixel size"] = f"not in the file{why}; commands that need it take it as --sampling"
     else:
         height, width = (n * micrograph.sampling / 10 for n in image.shape)
         lines["pixel size"] = f"{micrograph.sampling:.4g} Å ({width:.2f} × {height:.2f} nm)"

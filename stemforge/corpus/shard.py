@@ -34,6 +34,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from stemforge.corpus.foreign import check_foreign
 from stemforge.corpus.sample import Kind, Sample, Structure, structure_key
 from stemforge.errors import CorpusError, InputError
 from stemforge.micrograph.annotations import BOX_COLUMNS, Annotations
@@ -166,6 +167,7 @@ def _check(path: str, *_: int) -> None:
         stream.seek(header.userblock)
         if hashlib.file_digest(stream, "sha256").hexdigest() != header.sha256:
             raise _damaged(path, "its bytes are not those that were written")
+    check_foreign(path, header.sha256)
 
 
 def _header(stream: BinaryIO, path: str | Path) -> ShardHeader:

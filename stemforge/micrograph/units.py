@@ -22,13 +22,25 @@ _ANGSTROM = {
     "millimeter": 1e7,
     "cm": 1e8,
     "centimeter": 1e8,
-    "inch": 2.54e8,
     "m": 1e10,
     "meter": 1e10,
 }
 # Words are read in any case; of symbols the case matters (pm, PM) but for those that mean nothing else.
 _WORDS = {unit.lower(): factor for unit, factor in _ANGSTROM.items() if len(unit) > 2}
-_NO_UNIT = {"", "<undefined>", "undefined", "none", "unknown", "pixel", "pixels", "px", "unit", "a.u."}
+# Inches are what ImageJ says of images whose resolution is meant for print.
+_NO_UNIT = {
+    "",
+    "inch",
+    "<undefined>",
+    "undefined",
+    "none",
+    "unknown",
+    "pixel",
+    "pixels",
+    "px",
+    "unit",
+    "a.u.",
+}
 
 
 def clean_unit(text: object) -> str:

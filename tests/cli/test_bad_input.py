@@ -101,7 +101,7 @@ def test_a_path_that_begins_with_the_name_of_an_option_stays(refuse, monkeypatch
 
 
 def test_a_corpus_has_no_frames_and_a_seed_no_sign(refuse, tiny_corpus, tmp_path):
-    refuse(["inspect", tiny_corpus, "--frame", "2"], "--frame is for stacks")
+    refuse(["inspect", tiny_corpus, "--frame", "2"], "--frame is for image files")
     refuse(
         ["sweep", tiny_corpus, "--weights", "atom-net", "--out", tmp_path / "sweep", "--seed", "-1"],
         "--seed must",

@@ -1,0 +1,48 @@
+"""The child's side: it waits for the name of a function, calls it, and sends what it returns or raises."""
+
+import logging
+import os
+import sys
+import warnings
+from importlib import import_module
+from typing import IO, Any
+
+from stemforge.errors import InputError
+from stemforge.sandbox.messages import encode, receive, send
+
+
+def serve() -> None:
+    """Answer on standard output what comes on standard input, until that ends."""
+    # Libraries print where they like; the pipe carries messages alone.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    # What readers remark goes past a user, who did not choose them; what matters is raised.
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    send(answers, encode("ready"))
+    while _answer(sys.stdin.buffer, answers):
+        pass
+
+
+def _answer(questions: IO[bytes], answers: IO[bytes]) -> bool:
+    try:
+        function, arguments = receive(questions)
+    except EOFError:  # the parent has ended
+        return False
+    send(answers, _call(function, arguments))
+    return True
+
+
+def _call(function: str, arguments: dict[str, Any]) -> list[bytes | memoryview]:
+    module, _, name = function.partition(":")
+    try:
+        return encode({"value": getattr(import_module(module), name)(**arguments)})
+    except InputError as error:
+        return encode({"error": type(error).__name__, "message": str(error)})
+    # Readers raise whatever their format's parser trips over, RecursionError and MemoryError included.
+    except Exception as error:
+        return encode({"error": "", "message": f"{type(error).__name__}: {error}"[:2000]})
+
+
+if __name__ == "__main__":
+    serve()
