@@ -1,5 +1,6 @@
 """Reading micrographs from the files that microscopes and image programs write."""
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -120,10 +121,15 @@ def _micrograph(
 
 def _read(path: Path, sampling: float | None, **choice: Any) -> dict[str, Any]:
     suffix = path.suffix.lower()
-    if not path.exists():
-        raise MicrographError(f"{path}: no such file")
-    if not path.is_file():
-        raise MicrographError(f"{path}: is a folder, expected an image file")
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:  # missing, not ours to see, or no name that the system takes
+        raise MicrographError(
+            f"{path}: no such file ({getattr(error, 'strerror', None) or error})"
+        ) from error
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise MicrographError(f"{path}: is {kind}, expected an image file")
     if suffix not in FORMATS:
         raise MicrographError(f"{path}: cannot read '{suffix}' files; known are {', '.join(FORMATS)}")
     if sampling is not None and not (np.isfinite(sampling) and sampling > 0):

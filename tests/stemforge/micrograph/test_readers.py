@@ -170,6 +170,11 @@ def text(path, content="no image"):
     return path
 
 
+def fifo(path):
+    os.mkfifo(path)
+    return path
+
+
 NAN = np.where(GREY == 0, np.nan, GREY).astype(np.float32)
 
 
@@ -202,6 +207,9 @@ NAN = np.where(GREY == 0, np.nan, GREY).astype(np.float32)
         (lambda f: text(f / "a.txt"), {}, "cannot read '.txt'"),
         (lambda f: f / "missing.tif", {}, "no such file"),
         (lambda f: f, {}, "folder"),
+        (lambda f: f / ("x" * 300 + ".tif"), {}, "no such file .*too long"),
+        (lambda f: f / "a\0b.tif", {}, "no such file"),
+        (lambda f: fifo(f / "a.tif"), {}, "no regular file"),
         (lambda f: tiff(f / "a.tif", NAN), {}, "NaN"),
         (lambda f: tiff(f / "a.tif", np.full((8, 8), 3, np.uint8)), {}, "same value"),
         (
