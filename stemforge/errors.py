@@ -16,6 +16,18 @@ class RecipeError(InputError):
     """A recipe that cannot be used: unknown key, wrong type, value out of range."""
 
 
+class StructureError(InputError):
+    """A structure file that cannot be read, or holds what would have to be guessed."""
+
+
+class ChangedFileError(InputError):
+    """A file whose content is no longer what it was when the work began."""
+
+
+class StructureWarning(UserWarning):
+    """Something in a structure file that was put right, and that its owner should know of."""
+
+
 class MicrographError(InputError):
     """An image file that cannot be read as a micrograph."""
 

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import errno
+import hashlib
 import io
 import json
 import os
@@ -53,6 +54,18 @@ def write_whole(path: str | Path, *parts: bytes) -> None:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def sha256_of_file(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content as hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        The system would not give it.
+    """
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -165,7 +165,10 @@ def test_a_cif_is_expanded_by_its_symmetry(tmp_path, symmetry):
     [
         ({"symmetry": ""}, "the symmetry of .*made.cif.* must be stated in the CIF.*IT_number"),
         ({"symmetry": "_symmetry_space_group_name_H-M ?"}, "the symmetry of .* must be stated"),
-        ({"symmetry": "_symmetry_space_group_name_H-M 'P banana'"}, "sound symmetry.*made.cif"),
+        (
+            {"symmetry": "_symmetry_space_group_name_H-M 'P banana'"},
+            "the symmetry of .*made.cif.* must be a space group in a setting of ASE's table, got 'P banana'",
+        ),
         ({"occupancy": "0.5"}, "the occupancy of every site in .*made.cif.* must be 1, got 0.5.*disordered"),
         (
             {"silicon": "Wat"},
