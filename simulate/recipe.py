@@ -1,5 +1,6 @@
 """The simulation recipe: everything that makes a corpus, in one YAML file."""
 
+import warnings
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from pydantic import Field, model_validator
 
-from stemforge.errors import RecipeError
+from stemforge.errors import InputError, RecipeError, StructureWarning, errors_about
 from stemforge.settings import Fraction, Settings
 from stemforge.simulate.engines.auto import Engine
 from stemforge.simulate.engines.kernels import Kernels
@@ -104,8 +105,12 @@ class SimulationRecipe(Settings):
 
     @property
     def content_hash(self) -> str:
-        """Hash of what decides a sample's content; a corpus may grow, so ``num_samples`` is left out."""
-        return self.replace(num_samples=1).hash
+        """Hash of what decides a sample's content; a corpus may grow, so ``num_samples`` is left out.
+
+        Files count by name and content: where the recipe does not state their SHA-256 they are read, and one that
+        cannot be read is a RecipeError. A recipe without files has the hash of its settings.
+        """
+        return self.pinned().replace(num_samples=1).hash
 
     @property
     def num_shards(self) -> int:
@@ -123,12 +128,26 @@ class SimulationRecipe(Settings):
         -------
         recipe, atoms
             These settings with every distribution replaced by a number, and the structure.
+
+        Raises
+        ------
+        InputError
+            What a builder refuses. ChangedFileError is one: a file has another content than the settings state.
         """
         drawn = self.draw(self.rng(index, Stage.DRAW))
         rng = self.rng(index, Stage.STRUCTURE)
-        atoms = drawn.support.build(drawn.scan.cell, rng)
-        for species in drawn.single_atoms:
-            atoms = species.scatter_on(atoms, rng)
+        about = f"recipe '{self.name}', structure of sample {index}"
+        with errors_about(about), warnings.catch_warnings():
+            # What a file holds was said when the recipe was checked.
+            warnings.simplefilter("ignore", StructureWarning)
+            try:
+                atoms = drawn.support.build(drawn.scan.cell, rng)
+                for species in drawn.single_atoms:
+                    atoms = species.scatter_on(atoms, rng)
+            except InputError:
+                raise
+            except (OSError, TypeError, ValueError) as error:  # of the builder, about its parameters
+                raise InputError(str(error)) from error
         return drawn, atoms
 
     def focus_depth(self, atoms: Atoms) -> float:

@@ -8,7 +8,6 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from stemforge.corpus.sample import Sample, Structure
-from stemforge.errors import InputError
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate.engines.auto import Engine
 from stemforge.simulate.labels.atoms import label_atoms
@@ -42,10 +41,8 @@ def simulate_sample(recipe: SimulationRecipe, index: int, *, engine: Engine | No
     >>> simulate_sample(recipe, 0).signal.shape
     (1, 32, 32)
     """
-    try:
-        drawn, atoms = recipe.build(index)
-    except (OSError, TypeError, ValueError) as error:  # of the builder, about its parameters
-        raise InputError(f"recipe '{recipe.name}', structure of sample {index}: {error}") from error
+    recipe = recipe.pinned()
+    drawn, atoms = recipe.build(index)
     focus = drawn.focus_depth(atoms)
     drawn = drawn.replace(engine=engine or planned_engine(recipe))
     rng = recipe.rng(index, Stage.SIMULATION)
@@ -100,7 +97,7 @@ def planned_engine(recipe: SimulationRecipe) -> Engine:
 
     It depends on the recipe alone, so that every process plans the same.
     """
-    return _planned(recipe.model_dump_json())
+    return _planned(recipe.pinned().model_dump_json())
 
 
 @functools.lru_cache(maxsize=4)
@@ -131,8 +128,8 @@ def check_recipe(recipe: SimulationRecipe) -> None:
     Raises
     ------
     InputError
-        Detector beyond the antialias limit, no dose, or a structure file that cannot be read or is smaller
-        than the field of view.
+        Detector beyond the antialias limit, no dose, or a structure file that cannot be read, is not the one whose
+        SHA-256 the recipe states, or is smaller than the field of view.
     """
     recipe.engine.check(recipe.microscope, recipe.scan)
     recipe.degradation.draw(np.random.default_rng(0)).electrons_per_pixel(recipe.scan.sampling)

@@ -1,6 +1,6 @@
 """What is imaged: the supports that a recipe may name, and the atoms scattered on them."""
 
-from pathlib import Path
+import warnings
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -8,8 +8,9 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from pydantic import Field, model_validator
 
-from stemforge.errors import InputError
-from stemforge.settings import Fraction, NonNegative, Positive, Random, Settings, within
+from stemforge.console import say
+from stemforge.errors import InputError, StructureWarning
+from stemforge.settings import Fraction, NamedFile, NonNegative, Positive, Random, Settings, within
 from stemforge.simulate.scan import Scan
 from stemforge.structures import (
     amorphous_carbon,
@@ -36,10 +37,18 @@ class SupportSettings(Settings):
 
     def _trial(self, size: tuple[float, float]) -> Atoms:
         rng = np.random.default_rng(0)
-        try:
-            return self.draw(rng).build(size, rng)
-        except (OSError, TypeError, ValueError) as error:
-            raise InputError(f"support: {error}") from error
+        with warnings.catch_warnings(record=True) as remarks:
+            warnings.simplefilter("always", StructureWarning)
+            try:
+                atoms = self.draw(rng).build(size, rng)
+            except InputError as error:
+                raise type(error)(f"support: {error}") from error
+            except (OSError, TypeError, ValueError) as error:
+                raise InputError(f"support: {error}") from error
+        for remark in remarks:
+            if issubclass(remark.category, StructureWarning):
+                say(f"support: {remark.message}")
+        return atoms
 
 
 class AmorphousCarbon(SupportSettings):
@@ -98,16 +107,30 @@ class CarbonNitride(SupportSettings):
 
 
 class StructureFile(SupportSettings):
-    """Any structure file that ASE reads, in place of a builder."""
+    """Any structure file that ASE reads, in place of a builder.
+
+    Parameters
+    ----------
+    path
+        The file; its content is part of the recipe's hash.
+    single_atoms
+        Elements that are labelled.
+    species
+        Element of each type, for files that number their types (LAMMPS).
+    repeat
+        Cells along x and y. Sites that are partly occupied are drawn for each sample, in every cell.
+    """
 
     kind: Literal["file"]
-    path: Path
+    path: NamedFile
     single_atoms: tuple[str, ...] = ()
-    repeat: tuple[int, int] = (1, 1)
+    species: tuple[str, ...] = ()
+    repeat: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1)
 
     def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
         """Read the structure and repeat it in x and y; ``size`` is checked by the scan."""
-        return structure_from_file(self.path, single_atoms=self.single_atoms).repeat((*self.repeat, 1))
+        values = self.model_dump(include={"single_atoms", "species", "repeat"})
+        return structure_from_file(self.path.path, **values, rng=rng, sha256=self.path.sha256)
 
     def check(self, scan: Scan) -> None:
         """Refuse a file that cannot be read, or a structure smaller than the field of view."""
@@ -138,7 +161,7 @@ class Zeolite(SupportSettings):
     """
 
     kind: Literal["zeolite"]
-    framework: Literal["mfi"] | Path = "mfi"
+    framework: Literal["mfi"] | NamedFile = "mfi"
     zone_axis: tuple[int, int, int] = (0, 1, 0)
     thickness: Positive = 2.0
     mistilt: NonNegative = 0.0
@@ -173,7 +196,9 @@ class Zeolite(SupportSettings):
         self._trial((1.0, 1.0))
 
     def _framework(self, **film: Any) -> Atoms:
-        return mfi(**film) if self.framework == "mfi" else zeolite(self.framework, **film)
+        if isinstance(self.framework, NamedFile):
+            return zeolite(self.framework.path, sha256=self.framework.sha256, **film)
+        return mfi(**film)
 
 
 Support = Annotated[

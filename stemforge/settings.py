@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
@@ -16,10 +16,12 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
 from stemforge.errors import RecipeError
+from stemforge.files import sha256_of_file
 
 
 class Settings(BaseModel):
@@ -108,18 +110,95 @@ class Settings(BaseModel):
 
     def draw(self, rng: np.random.Generator) -> Self:
         """Replace every distribution in these settings by a number drawn from ``rng``, in field order."""
-        drawn = {name: _draw(getattr(self, name), rng) for name in type(self).model_fields}
-        return type(self).model_validate(drawn)
+        return _changed(self, lambda leaf, _: leaf.sample(rng) if isinstance(leaf, Distribution) else leaf)
+
+    @property
+    def files(self) -> "dict[str, NamedFile]":
+        """The files that these settings name, by dotted field."""
+        found: dict[str, NamedFile] = {}
+
+        def note(leaf: Any, field: str) -> Any:
+            if isinstance(leaf, NamedFile):
+                found[field] = leaf
+            return leaf
+
+        _changed(self, note)
+        return found
+
+    def pinned(self) -> Self:
+        """Return the same settings, in which every file that they name has the SHA-256 of its content.
+
+        A file is known by its content from then on: another content gives another :attr:`hash`, and whoever reads
+        the file can tell whether it is still the same. A hash that the settings state already is left as it is.
+
+        Raises
+        ------
+        RecipeError
+            A file that cannot be read.
+        """
+        return _changed(self, lambda leaf, field: leaf.pin(field) if isinstance(leaf, NamedFile) else leaf)
 
 
-def _draw(value: Any, rng: np.random.Generator) -> Any:
-    if isinstance(value, Distribution):
-        return value.sample(rng)
+def _changed(value: Any, change: Callable[[Any, str], Any], field: str = "") -> Any:
+    """Return a value with the distributions and files in it replaced by what ``change(leaf, field)`` gives."""
+    below = f"{field}." if field else ""
+    if isinstance(value, Distribution | NamedFile):
+        return change(value, field)
     if isinstance(value, Settings):
-        return value.draw(rng)
+        names = type(value).model_fields
+        return type(value).model_validate(
+            {name: _changed(getattr(value, name), change, below + name) for name in names}
+        )
     if isinstance(value, tuple):
-        return tuple(_draw(item, rng) for item in value)
+        return tuple(_changed(item, change, f"{below}{number}") for number, item in enumerate(value))
     return value
+
+
+class NamedFile(Settings):
+    """A file that settings name: a path, or ``{path: …, sha256: …}``.
+
+    Every field that names a file is declared with this type, never as a bare path: the content decides a result as
+    much as any number in the settings, and :meth:`Settings.pinned` must find it.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    sha256
+        Of its content; not known before the settings are pinned.
+
+    Examples
+    --------
+    >>> NamedFile.model_validate("slab.cif").model_dump(mode="json")
+    'slab.cif'
+    """
+
+    path: Path
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, value: Any) -> Any:
+        if not isinstance(value, str | Path | Mapping | NamedFile) or not value:
+            raise ValueError("must be the path of a file, or {path: …, sha256: …}")
+        return {"path": value} if isinstance(value, str | Path) else value
+
+    @model_serializer
+    def _as_written(self) -> Any:
+        return {"path": str(self.path), "sha256": self.sha256} if self.sha256 else str(self.path)
+
+    def pin(self, field: str = "file") -> Self:
+        """Return the file with the SHA-256 of its content, or with the one it has; errors name `field`."""
+        if self.sha256:
+            return self
+        if self.path.exists() and not self.path.is_file():  # a folder, or a pipe that never ends
+            raise RecipeError(f"'{field}': {self.path} is not a file; give the path of a file")
+        try:
+            return self.replace(sha256=sha256_of_file(self.path))
+        except OSError as error:
+            raise RecipeError(
+                f"'{field}': {self.path} cannot be read ({error.strerror or error}); give the path of a file"
+            ) from error
 
 
 class Distribution(Settings):

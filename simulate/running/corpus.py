@@ -7,11 +7,12 @@ import os
 import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 from stemforge.console import progress, say
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.writer import HEADER, CorpusWriter, read_recipe
-from stemforge.errors import CorpusError, InputError, UnfinishedError, WriteError
+from stemforge.errors import CorpusError, InputError, RecipeError, UnfinishedError, WriteError
 from stemforge.files import write_json
 from stemforge.simulate.engines.auto import Engine
 from stemforge.simulate.planning.deviation import choose_engine
@@ -75,10 +76,10 @@ def simulate_corpus(
     Raises
     ------
     CorpusError, InputError
-        The folder is another corpus's or in use by another run, the recipe cannot be carried out, or the cluster
-        cannot be used.
+        The folder is another corpus's or in use by another run, a file that the recipe names has changed since the
+        corpus was begun, the recipe cannot be carried out, or the cluster cannot be used.
     UnfinishedError
-        Shards failed, the disk is full, or the scheduler was lost.
+        Shards failed, the disk is full, the scheduler was lost, or a file that the recipe names changed meanwhile.
     KeyboardInterrupt
         On SIGINT (Ctrl-C) and SIGTERM, after tidying up.
 
@@ -97,10 +98,13 @@ def simulate_corpus(
     if retries < 0:
         raise InputError(f"retries must be at least 0, not {retries}")
     audited = [] if audit is None else audited_samples(recipe, audit)
-    check_recipe(recipe)
+    recipe = recipe.pinned()
     folder = Path(folder).absolute()
     if (folder / HEADER).is_file():
-        refuse_older(read_recipe(folder)[0], folder)
+        begun = read_recipe(folder)[0]
+        refuse_older(begun, folder)
+        _refuse_other_files(begun, recipe, folder)
+    check_recipe(recipe)
     with StopSignals() as signals, contextlib.ExitStack() as stack:
         client = None
         if scheduler is not None:
@@ -176,6 +180,25 @@ def _follow(job: Job, outcomes: Generator[Outcome, None, None], missing: list[in
                 )
     if failures:
         raise UnfinishedError(_summary(folder, failures, failed, f"{made} of {total} images"), failures)
+
+
+def _refuse_other_files(begun: dict[str, Any], recipe: SimulationRecipe, folder: Path) -> None:
+    """Refuse to go on with a corpus whose recipe is this one but for the content of a file, and name the file."""
+    try:
+        before = SimulationRecipe.from_mapping(begun).files
+    except RecipeError:  # of another recipe altogether, which the writer refuses
+        return
+    for field, file in recipe.files.items():
+        found = before.get(field)
+        if found is None or found.path != file.path or found.sha256 == file.sha256:
+            continue
+        if found.sha256 is None:
+            problem = f"was made before corpora knew the content of {file.path}, which may have changed since"
+            raise CorpusError(f"{folder}: {problem}; choose another folder")
+        raise CorpusError(
+            f"{folder}: was made with another content of {file.path} (SHA-256 {found.sha256[:12]}…, now "
+            f"{str(file.sha256)[:12]}…); put the file back as it was, or choose another folder"
+        )
 
 
 def _summary(folder: Path, failures: list[Failure], failed: int, made: str) -> str:

@@ -19,6 +19,7 @@ from stemforge.simulate.engines.common import Extent
 from stemforge.simulate.planning.deviation import EngineError, check_engine, choose_engine
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.running.shards import usable_cores
+from stemforge.simulate.sample import check_recipe
 
 # A sample that should take longer than this [s] is not made, but extrapolated from the engine's check.
 _TRIAL = 180.0
@@ -102,7 +103,8 @@ def plan_corpus(
     Raises
     ------
     InputError
-        The workers' memory or the disk cannot hold it; the message says what would help.
+        The recipe cannot be carried out, or the workers' memory or the disk cannot hold it; the message says what
+        would help.
 
     Examples
     --------
@@ -121,6 +123,8 @@ def plan_corpus(
     for name, value in (("num", num), ("workers", workers)):
         if value < 1:
             raise InputError(f"{name} must be at least 1, not {value}")
+    recipe = recipe.pinned()
+    check_recipe(recipe)
     engine, checks = choose_engine(recipe)
     recipe = recipe.replace(engine=engine, num_samples=num)
     measured = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
-from stemforge.errors import InputError, WriteError
+from stemforge.errors import ChangedFileError, InputError, WriteError
 from stemforge.simulate.engines.auto import Engine
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.sample import simulate_sample
@@ -53,7 +53,7 @@ class Outcome:
     failure
         Why there are none; the other shards are not affected.
     stop
-        Why no other shard could be written either: a full disk, a lost scheduler.
+        Why no other shard could be made either: a full disk, a lost scheduler, a structure file that has changed.
     """
 
     shard: int
@@ -113,6 +113,8 @@ def write_shard(job: Job, shard: int, stopped: Callable[[], bool] = lambda: Fals
             return Outcome(shard)
         try:
             samples.append(_retried(job, index))
+        except ChangedFileError as error:  # the rest would be another corpus
+            return Outcome(shard, stop=str(error))
         except Exception as error:
             return Outcome(shard, failure=_failure(shard, index, error))
     if stopped():
@@ -143,7 +145,10 @@ def _retried(job: Job, index: int) -> Sample:
 
 
 def _is_recipe(error: BaseException) -> bool:
-    return isinstance(error, InputError) and not isinstance(error.__cause__, OSError)
+    cause = error
+    while isinstance(cause, InputError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    return isinstance(error, InputError) and not isinstance(cause, OSError)
 
 
 def _failure(shard: int, sample: int | None, error: Exception) -> Failure:

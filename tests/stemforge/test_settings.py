@@ -1,5 +1,6 @@
 """Settings: what a recipe may say, what is drawn from it, what its hash means."""
 
+import hashlib
 from typing import Annotated, Literal
 
 import numpy as np
@@ -7,7 +8,17 @@ import pytest
 from pydantic import Field
 
 from stemforge import RecipeError, Settings
-from stemforge.settings import Choice, Fraction, LogUniform, NonNegative, Normal, Positive, Random, Uniform
+from stemforge.settings import (
+    Choice,
+    Fraction,
+    LogUniform,
+    NamedFile,
+    NonNegative,
+    Normal,
+    Positive,
+    Random,
+    Uniform,
+)
 
 
 class Disc(Settings):
@@ -215,3 +226,50 @@ def test_bad_overrides(overrides, says):
 def test_settings_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         Demo().seed = 1
+
+
+class Source(Settings):
+    file: NamedFile
+    spare: Literal["none"] | NamedFile = "none"
+
+
+class Named(Settings):
+    source: Source | None = None
+    more: tuple[NamedFile, ...] = ()
+    number: int = 1
+
+
+def test_files_that_settings_name_are_pinned_by_their_content(tmp_path):
+    one, two = tmp_path / "one.cif", tmp_path / "two.cif"
+    one.write_text("1")
+    two.write_text("2")
+    named = Named.from_mapping({"source": {"file": str(one)}, "more": [str(two)]})
+    assert list(named.files) == ["source.file", "more.0"]
+    assert [file.sha256 for file in named.files.values()] == [None, None]
+    pinned = named.pinned()
+    assert pinned.files["source.file"].sha256 == hashlib.sha256(b"1").hexdigest()
+    assert pinned.hash != named.hash
+    # What was written is read back, pinned or not.
+    for settings in (named, pinned):
+        assert Named.model_validate_json(settings.model_dump_json()) == settings
+    assert named.model_dump(mode="json")["more"] == [str(two)]
+    one.write_text("another")
+    assert named.pinned().hash != pinned.hash
+    assert pinned.pinned() == pinned, "a hash that is stated stays"
+    assert Named().pinned().hash == Named().hash
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("nowhere.cif", r"'source\.file': nowhere\.cif cannot be read"),
+        (".", r"'source\.file': \. is not a file"),
+        (5, r"'source\.file': must be the path of a file.*got 5"),
+        ("", r"'source\.file': must be the path of a file"),
+        ({"path": "a.cif", "sha256": "12"}, r"'source\.file\.sha256'"),
+        ({"path": "a.cif", "size": 1}, r"unknown key 'source\.file\.size'"),
+    ],
+)
+def test_files_that_cannot_be_named(value, says):
+    with pytest.raises(RecipeError, match=says):
+        Named.from_mapping({"source": {"file": value}}).pinned()

@@ -336,7 +336,7 @@ class SimulationStream(SampleStream):
         super().__init__(transform or RecordedImages(recipe.degradation), seed=seed, buffer=buffer)
         if num_samples is not None and num_samples < 1:
             raise InputError(f"num_samples must be at least 1, or None for no end, not {num_samples}")
-        self.recipe = recipe
+        self.recipe = recipe.pinned()  # workers that read a file later must find the same one
         self.num_samples = num_samples
 
     def numbers(self, place: Place, epoch: int) -> Iterable[int]:
