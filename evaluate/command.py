@@ -9,10 +9,10 @@ from typing import Any
 
 import stemforge
 from stemforge import evaluate, infer, simulate
-from stemforge.console import say
+from stemforge.console import say, show
 from stemforge.errors import InputError
+from stemforge.files import write_figure, write_text
 from stemforge.options import (
-    PICTURES,
     Device,
     Folders,
     Images,
@@ -20,9 +20,10 @@ from stemforge.options import (
     Overrides,
     Progress,
     Reading,
-    check_file,
     parse_overrides,
 )
+from stemforge.outputs.folder import ResultFolder
+from stemforge.outputs.places import PICTURES, check_file
 
 
 def atoms(
@@ -65,12 +66,12 @@ def atoms(
     _check_results({"--json": json, "--csv": csv, "--figure": figure}, [pred, truth])
     options: dict[str, Any] = {"sampling": sampling, "threshold": threshold, "unlabelled": unlabelled}
     evaluation = evaluate.evaluate_atoms(pred, truth, **options)
-    _print(evaluation.table())
+    show(evaluation.table())
     for note in evaluation.notes:
-        _print(note, style="dim")
+        show(note, style="dim")
     _write(json, evaluation.to_json)
     _write(csv, evaluation.to_csv)
-    _write(figure, lambda path: evaluation.figure().savefig(path, dpi=150))
+    _write(figure, lambda path: write_figure(evaluation.figure(), path, dpi=150))
 
 
 def molecules(
@@ -108,7 +109,7 @@ def molecules(
     _check_results({"--json": json}, [pred, truth])
     options: dict[str, Any] = {"one_class": one_class, "small": small, "unlabelled": unlabelled}
     evaluation = evaluate.evaluate_molecules(pred, truth, threshold=threshold, **options)
-    _print(evaluation.table())
+    show(evaluation.table())
     _write(json, evaluation.to_json)
 
 
@@ -186,6 +187,8 @@ def threshold(
     from stemforge.evaluate.likelihoods.words import describe_calibration
 
     _check_results({"--figure": figure})
+    if weights.is_file():
+        check_file(weights, "--weights")  # it is written to
     if not max_false > 0:
         raise InputError(f"--max-false must be positive, not {max_false}")
     options: dict[str, Any] = {"control": control or (), "max_false": max_false, "quiet": progress.quiet}
@@ -207,6 +210,7 @@ def calibrate(
     out: Path,
     recipe: str = "pt-nc",
     samples: int = 6,
+    overwrite: bool = False,
     reading: Reading = Reading(),
     progress: Progress = Progress(),
 ) -> None:
@@ -226,20 +230,21 @@ def calibrate(
         What to start from: a YAML file, or the name of a recipe that ships with stemforge.
     samples
         Images to simulate before and after.
+    overwrite
+        Replace a recipe that exists, with its picture and statistics.
     """
-    from stemforge.files import write_text
-
-    if out.exists():
-        raise InputError(f"--out {out}: exists already; choose another name")
     if out.suffix not in {".yaml", ".yml"}:
         raise InputError(f"--out {out}: must end in .yaml")
+    names = [out.name, out.with_suffix(".json").name, out.with_suffix(".png").name]
+    folder, inputs = ResultFolder(out.parent, overwrite), [*images, Path(recipe)]
+    folder.check(names, inputs)
     base = simulate.SimulationRecipe.load(recipe, parse_overrides(overrides))
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
     found = evaluate.fit_priors(micrographs, base, samples=samples, quiet=progress.quiet)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, found.recipe.to_yaml())
-    found.to_json(out.with_suffix(".json"))
-    found.figure().savefig(out.with_suffix(".png"), dpi=110)
+    with folder.staged(inputs) as staging:
+        write_text(staging / names[0], found.recipe.to_yaml())
+        found.to_json(staging / names[1])
+        write_figure(found.figure(), staging / names[2])
     for name, value in found.changes.items():
         say(f"  {name}: {value}")
     say(f"{out}: priors from {len(micrographs)} images; simulate with: stemforge simulate {out} --out CORPUS")
@@ -272,15 +277,15 @@ def compare(
     seed
         Root of the randomness.
     """
-    out = output.folder("compare", ("compare.json", "compare.png"))
+    folder = output.results("compare", ("compare.json", "compare.png"), images)
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
     simulated = stemforge.Corpus(corpus)
     comparison = evaluate.compare_images(micrographs, simulated, num=num, seed=seed, quiet=progress.quiet)
     say("\n".join(comparison.lines()))
-    out.mkdir(parents=True, exist_ok=True)
-    comparison.to_json(out / "compare.json")
-    comparison.figure().savefig(out / "compare.png", dpi=110)
-    say(f"wrote {out}/compare.json, compare.png")
+    with folder.staged(images) as staging:
+        comparison.to_json(staging / "compare.json")
+        write_figure(comparison.figure(), staging / "compare.png")
+    say(f"wrote {folder.path}/compare.json, compare.png")
 
 
 def inspect(
@@ -310,15 +315,13 @@ def inspect(
         Replace a picture that exists.
     """
     if out is not None:
-        if out.resolve() == path.resolve():
-            raise InputError(f"--out {out}: is the micrograph itself; choose another file")
-        check_file(out, "--out", PICTURES, overwrite=overwrite)
+        check_file(out, "--out", PICTURES, overwrite=overwrite, inputs=[path])
     found = evaluate.inspect(path, frame=frame, signal=signal)
     for line in found.lines():
-        _print(line)
+        show(line)
     if out is not None:
-        found.figure().savefig(out, dpi=110)
-        _print(f"{'picture':<14} {out}")
+        write_figure(found.figure(), out)
+        show(f"{'picture':<14} {out}")
 
 
 def sweep(
@@ -376,7 +379,7 @@ def sweep(
     amounts = parse_doses(doses)
     names = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
     checked: dict[str, Any] = {"restorer": restorer, "baselines": names, "scaling": scaling}
-    out = output.folder("sweep", ("sweep.json", "sweep.csv", "sweep.png", "sweep-conditions.png"))
+    folder = output.results("sweep", ("sweep.json", "sweep.csv", "sweep.png", "sweep-conditions.png"))
     options = checked | {"small": small, "seed": seed, "device": device.check(), "quiet": progress.quiet}
     evaluate.check_sweep(weights, **checked)
     if Path(data).is_dir():
@@ -388,12 +391,12 @@ def sweep(
         recipe = simulate.SimulationRecipe.load(data, {} if num is None else {"num_samples": num})
         share = 0.9 if validation is None else validation
         result = evaluate.sweep_recipe(recipe, weights, amounts, validation=share, **options)
-    out.mkdir(parents=True, exist_ok=True)
-    result.to_json(out / "sweep.json")
-    result.to_csv(out / "sweep.csv")
-    figures = draw_sweep_figures(result, out)
     say("\n".join(sweep_lines(result)))
-    say(f"wrote {out}/{', '.join(['sweep.json', 'sweep.csv', *figures])}")
+    with folder.staged() as staging:
+        result.to_json(staging / "sweep.json")
+        result.to_csv(staging / "sweep.csv")
+        figures = draw_sweep_figures(result, staging)
+    say(f"wrote {folder.path}/{', '.join(['sweep.json', 'sweep.csv', *figures])}")
 
 
 def parse_doses(text: str) -> list[float]:
@@ -445,7 +448,7 @@ def _check_results(results: dict[str, Path | None], inputs: Sequence[Path] = ())
     for option, path in results.items():
         if path is None:
             continue
-        check_file(path, option, PICTURES if option == "--figure" else ())
+        check_file(path, option, {"--json": (".json",), "--csv": (".csv",)}.get(option, PICTURES))
         # What `stemforge infer` and a corpus keep beside their tables.
         table = path.suffix.lower() == ".csv" or path.name in {"run.json", "recipe.yaml"}
         if table and path.resolve().parent in {folder.resolve() for folder in inputs}:
@@ -460,11 +463,4 @@ def _write(path: Path | None, write: Callable[[Path], object]) -> None:
     if path is not None:
         verb = "replaced" if path.exists() else "wrote"
         write(path)
-        _print(f"{verb} {path}")
-
-
-def _print(content: object, style: str | None = None) -> None:
-    """Print a result to standard output."""
-    from rich.console import Console
-
-    Console().print(content, style=style, highlight=False, soft_wrap=isinstance(content, str) and not style)
+        show(f"{verb} {path}")

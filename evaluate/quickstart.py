@@ -20,6 +20,7 @@ from stemforge.infer import Detection, detect_atoms, draw_detection, draw_microg
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
+from stemforge.outputs.places import check_folder
 from stemforge.simulate import SimulationRecipe, degrade, simulate_corpus, simulate_sample
 from stemforge.simulate.recording.record import record
 from stemforge.simulate.stages import Stage
@@ -102,8 +103,7 @@ def run_quickstart(out: str | Path, *, workers: int | None = None, quiet: bool =
 
 def _check_folder(out: Path) -> None:
     """Refuse a folder that holds other files, before any work."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"out {out}: is a file, expected a folder")
+    check_folder(out, "out")
     foreign = sorted({path.name for path in out.iterdir()} - _RESULTS) if out.exists() else []
     if foreign:
         raise InputError(f"out {out}: holds {', '.join(foreign[:4])}; choose an empty or new folder")

@@ -1,16 +1,19 @@
 """Many images, one after the other: what was read is worked on, what fails is left out and named, the rest goes on."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from glob import escape
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import stemforge
 from stemforge.console import console, progress, say
-from stemforge.errors import InputError
-from stemforge.files import write_json
+from stemforge.errors import InputError, WriteError
 from stemforge.micrograph.image import Micrograph
 from stemforge.options import Reading
+from stemforge.outputs.folder import ResultFolder, name_clash
+from stemforge.outputs.record import RECORD, RunRecord
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,33 @@ class Outcome:
         if self.images == len(self.failed) == 1:
             return 2
         return 1 if self.failed else 0
+
+
+class Results:
+    """The results of one image while they are made.
+
+    Parameters
+    ----------
+    name
+        What they are called, before their endings.
+    stage
+        Makes the folder in which they are written; they move to the batch's folder together.
+    """
+
+    def __init__(self, name: str, stage: Callable[[], Path]) -> None:
+        self.name = name
+        self.names: list[str] = []
+        self.facts: dict[str, Any] = {}
+        """What ``run.json`` says of the image, beside file, weights and options."""
+        self._stage = stage
+        self._folder: Path | None = None
+
+    def path(self, ending: str) -> Path:
+        """Return the file of one result."""
+        if self._folder is None:
+            self._folder = self._stage()
+        self.names.append(f"{self.name}{ending}")
+        return self._folder / self.names[-1]
 
 
 @dataclass(frozen=True)
@@ -66,46 +96,50 @@ class Batch:
     overwrite: bool = False
     quiet: bool = False
 
+    @property
+    def folder(self) -> ResultFolder:
+        """The folder ``out`` with what may go there."""
+        return ResultFolder(self.out, self.overwrite)
+
     def check_out(self) -> None:
-        """Refuse to replace results silently, or to mix two images of the same name."""
-        out = self.out
-        stems = [path.stem for path in self.images]
-        twice = sorted({stem for stem in stems if stems.count(stem) > 1})
-        if twice:
+        """Refuse to replace results or images silently, to mix two images of the same name, or what cannot be written.
+
+        Raises
+        ------
+        InputError, WriteError
+            Nothing has been written then.
+        """
+        names = [(f"{path.stem}{ending}", path) for path in self.images for ending in self.endings]
+        clash = name_clash(names, self.out)
+        if clash is not None:
+            name, first, second = clash
             raise InputError(
-                f"two images are named {', '.join(twice)}; their results would overwrite each other"
+                f"{first} and {second}: their results would overwrite each other ({name}); give each a folder of its "
+                "own (out), or rename one"
             )
-        if out.exists() and not out.is_dir():
-            raise InputError(f"out {out}: is a file, expected a folder")
-        # The frames of a stack are named after their number: image_000.csv.
-        frames = self.reading.stack or self.reading.frame is not None
-        patterns = [
-            f"{escape(stem)}{'_[0-9][0-9][0-9]' * n}{ending}"
-            for stem in stems
-            for n in range(1 + frames)
-            for ending in self.endings
-        ]
-        existing = sorted({path.name for pattern in patterns for path in out.glob(pattern)})
-        if existing and not self.overwrite:
-            names = ", ".join(existing[:5])
-            raise InputError(
-                f"out {out}: already holds {names}; choose another folder, or replace them (overwrite)"
-            )
-        written = {f"{stem}{ending}" for stem in stems for ending in self.endings}
-        for path in self.images:
-            if path.resolve().parent != out.resolve():
-                continue
-            if path.suffix.lower() == ".png":
-                raise InputError(
-                    f"out {out}: holds the PNG images themselves, which overlays would replace; choose another"
-                )
-            if path.name in written:
-                raise InputError(f"out {out}: a result would replace the image {path.name}; choose another")
+        planned = [name for name, _ in names]
+        if RECORD in planned:
+            raise InputError(f"out {self.out}: a result would be called {RECORD}; rename the image")
+        self.folder.check([*planned, *self._existing_frames()], self.images)
+        RunRecord(self.folder, "").check()
+
+    def _existing_frames(self) -> list[str]:
+        """Return results of stacks' frames that exist, such as image_000.csv; how many will come is not known yet."""
+        if not ((self.reading.stack or self.reading.frame is not None) and self.out.is_dir()):
+            return []
+        stems, endings = (
+            "|".join(map(re.escape, names)) for names in ({p.stem for p in self.images}, self.endings)
+        )
+        frame = re.compile(rf"(?:{stems})_\d{{3,}}(?:{endings})")
+        return sorted(path.name for path in self.out.iterdir() if frame.fullmatch(path.name))
 
     def run(
-        self, title: str, work: Callable[[Micrograph], int], noun: str, record: Mapping[str, Any]
+        self, title: str, work: Callable[[Micrograph, Results], int], noun: str, options: Mapping[str, Any]
     ) -> Outcome:
         """Work on every image; what fails is named and left out.
+
+        The results of an image appear together. After a full disk, or where the folder can no longer be written to, no
+        further image is worked on.
 
         Parameters
         ----------
@@ -116,35 +150,90 @@ class Batch:
             image cannot be used.
         noun
             What is counted.
-        record
-            What ``run.json`` in the folder says of the run, beside images and failures.
+        options
+            What the results were made with: stands in ``run.json`` in each image's entry.
 
         Returns
         -------
         Outcome
             What was found, and what failed.
         """
-        failed: list[str] = []
-        found = 0
+        run = _Run(self, work, {**options, **_given(self.reading)}, RunRecord(self.folder, title))
         with progress(title, len(self.images), "images", self.quiet) as advance:
-            for path in self.images:
-                try:
-                    for micrograph in self.reading.read(path):
-                        found += work(micrograph)
-                except InputError as error:
-                    failed.append(str(error))
-                    console.print(
-                        f"[bold red]left out:[/] {str(error).replace('[', chr(92) + '[')}", soft_wrap=True
-                    )
-                advance(1)
-        content = {**record, "images": [str(path) for path in self.images], "failed": failed}
-        if self.out.is_dir():  # it is made with the first result
-            write_json(self.out / "run.json", content)
-        done = len(self.images) - len(failed)
-        say(f"{self.out}: {found} {noun} on {done} of {len(self.images)} images")
-        return Outcome(len(self.images), found, tuple(failed))
+            try:
+                for path in self.images:
+                    if not run.image(path):
+                        break
+                    advance(1)
+            finally:
+                run.save()
+        say(f"{self.out}: {run.found} {noun} on {run.done} of {len(self.images)} images")
+        return Outcome(len(self.images), run.found, tuple(run.failed))
 
-    def path(self, micrograph: Micrograph, ending: str) -> Path:
-        """Return the file of one result; makes the folder."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        return self.out / f"{micrograph.name}{ending}"
+
+_LEFT = "run the command with the images that are left; what was finished is kept"
+
+
+class _Run:
+    """A batch that is worked on."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        work: Callable[[Micrograph, Results], int],
+        options: Mapping[str, Any],
+        record: RunRecord,
+    ) -> None:
+        self.batch, self.work, self.options, self.record = batch, work, options, record
+        self.failed: list[str] = []
+        self.found = self.done = 0
+        self._written: dict[str, Path] = {}
+
+    def image(self, path: Path) -> bool:
+        """Work on one file; say whether the next one can be worked on."""
+        try:
+            for micrograph in self.batch.reading.read(path):
+                self.found += self._micrograph(micrograph, path)
+        except InputError as error:
+            self._fail(error)
+            if isinstance(error, WriteError):
+                return False
+            entry = {"file": path.absolute(), "failed": str(error)}
+            self.record.fail(path.stem, entry)
+        else:
+            self.done += 1
+        return True
+
+    def save(self) -> None:
+        """Write ``run.json``."""
+        try:
+            self.record.save()
+        except WriteError as error:
+            if str(error) not in self.failed:
+                self._fail(error)
+
+    def _micrograph(self, micrograph: Micrograph, path: Path) -> int:
+        folder = self.batch.folder
+        name = micrograph.name.replace("/", "_")
+        other = self._written.get(name)
+        if other is not None:
+            raise InputError(
+                f"{path}: its results would replace those of {other} ({name}); use another folder"
+            )
+        with ExitStack() as stack:
+            results = Results(name, lambda: stack.enter_context(folder.staged(self.batch.images, _LEFT)))
+            count = self.work(micrograph, results)
+        self._written[name] = path
+        entry = {"file": path.absolute(), "stemforge": stemforge.__version__, **self.options}
+        self.record.add(name, {**entry, **results.facts, "results": results.names})
+        return count
+
+    def _fail(self, error: InputError) -> None:
+        self.failed.append(str(error))
+        text = str(error).replace("[", chr(92) + "[")
+        console.print(f"[bold red]left out:[/] {text}", soft_wrap=True, highlight=False)
+
+
+def _given(reading: Reading) -> dict[str, Any]:
+    """Return how the files were read, where the user said so."""
+    return {name: value for name, value in asdict(reading).items() if value not in (None, False)}

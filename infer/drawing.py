@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from stemforge.console import printable
 from stemforge.micrograph.image import Micrograph
 
 
@@ -24,3 +25,8 @@ def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = Tru
     axes.add_patch(Rectangle((x, y - thick), length * unit, thick, color="white"))
     label = f"{length:g} {'px' if micrograph.sampling is None else 'nm'}"
     axes.text(x, y - 1.8 * thick, label, color="white", ha="left", va="bottom", fontsize=9)
+
+
+def entitle(axes: Axes, text: str, size: float = 10) -> None:
+    """Write a title in which a file's name may stand: it is no formula, whatever signs are in it."""
+    axes.set_title(printable(text), fontsize=size, parse_math=False)

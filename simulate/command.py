@@ -8,7 +8,8 @@ from cyclopts import Parameter
 from stemforge import simulate as room
 from stemforge.console import console, say
 from stemforge.errors import InputError
-from stemforge.options import Overrides, Progress, check_file, parse_overrides
+from stemforge.options import Overrides, Progress, parse_overrides
+from stemforge.outputs.places import check_file
 
 
 def simulate(
@@ -110,7 +111,7 @@ def plan(
         Write the plan to this file, too.
     """
     if json is not None:
-        check_file(json, "--json")
+        check_file(json, "--json", [".json"], inputs=[Path(recipe)])
     settings = room.SimulationRecipe.load(recipe, parse_overrides(overrides))
     with console.status("measuring one sample, and engines on a piece of it …"):
         found = room.plan_corpus(settings, num=num, workers=workers, folder=out, max_error=max_error)

@@ -4,8 +4,10 @@ import sys
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
+from rich.markup import escape
 
-from stemforge.console import console
+from stemforge.cache import set_font_cache
+from stemforge.console import console, flush_streams, results, say, set_up_streams
 from stemforge.errors import InputError, UnfinishedError
 from stemforge.options import named_as_options, option_names
 
@@ -52,7 +54,7 @@ def command_line(arguments: Sequence[str] = ()) -> App:
     Lists show the table's line of each; a command that ``arguments`` name shows its whole docstring instead.
     """
     text = "Labelled STEM images from physics, and detectors of single atoms trained on them."
-    app = App(name="stemforge", help=text, help_format="markdown")
+    app = App(name="stemforge", help=text, help_format="markdown", console=results)
     groups = {name: App(name=name, help=text) for name, text in GROUPS.items()}
     for words, function, text in COMMANDS:
         *group, name = words.split()
@@ -68,29 +70,41 @@ def main(arguments: list[str] | None = None) -> int:
 
     0: done. 1: a batch went on past images that failed. 2: bad input, refused with one message before work started.
     """
+    set_up_streams()
     words = sys.argv[1:] if arguments is None else arguments
     try:
+        return _run(words)
+    except BrokenPipeError:  # `stemforge … | head`: nobody wants to read on
+        return 0
+    finally:
+        flush_streams()
+
+
+def _run(words: list[str]) -> int:
+    try:
         command, bound, _ = command_line(words).parse_args(words, exit_on_error=False, print_error=True)
+        set_font_cache()
         with named_as_options(option_names(command)):
             code = command(*bound.args, **bound.kwargs)
     except CycloptsError:
         return 2  # cyclopts has printed what is wrong
     except InputError as error:
-        console.print(f"[bold red]stemforge:[/] {_escaped(str(error))}", soft_wrap=True, highlight=False)
+        console.print(f"[bold red]stemforge:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         return 2
     except UnfinishedError as error:
-        console.print(f"stemforge: {error}", soft_wrap=True, highlight=False, markup=False)
+        say(f"stemforge: {error}")
         return 1
+    except BrokenPipeError:
+        raise
+    except (
+        OSError
+    ) as error:  # a file that went away, a disk that broke: nothing that a traceback would explain
+        say(f"stemforge: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        return 2
     except KeyboardInterrupt:
-        console.print("stemforge: stopped; what was finished is kept", highlight=False)
+        say("stemforge: stopped; what was finished is kept")
         return 130
     return code if isinstance(code, int) else 0
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stemforge.console import say
+from stemforge.console import say, show
 from stemforge.options import Folders, Images, Progress
 
 
@@ -52,24 +52,22 @@ def verify(corpus: Path, /, *, remove_damaged: bool = False, progress: Progress 
     remove_damaged
         Remove shards whose bytes are not those that were written, so that `simulate` makes them again.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from stemforge.corpus import verify
 
     faults = verify.verify_corpus(corpus, quiet=progress.quiet)
-    console = Console()
     if not faults:
-        console.print(f"{corpus}: sound", highlight=False, soft_wrap=True)
+        show(f"{corpus}: sound")
         return 0
     title = f"{corpus}: {len(faults)} fault{'s'[: len(faults) != 1]}"
     table = Table("file", "fault", "what to do", title=title)
     for fault in faults:
         name = "–" if fault.path == corpus else fault.path.name
         table.add_row(name, f"{fault.kind}: {fault.problem}", fault.remedy)
-    console.print(table)
+    show(table)
     if remove_damaged:
-        console.print(f"removed {verify.remove_damaged(faults)} damaged shards", highlight=False)
+        show(f"removed {verify.remove_damaged(faults)} damaged shards")
     elif any(fault.kind == "damaged" for fault in faults):
-        console.print("--remove-damaged removes the damaged shards", highlight=False)
+        show("--remove-damaged removes the damaged shards")
     return 1

@@ -1,7 +1,12 @@
-"""The progress bar of long work: how far, how fast, how long still."""
+"""What is printed: remarks and progress on standard error, results on standard output, whatever they can show."""
 
+import codecs
+import os
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
+from unicodedata import category
 
 from rich.console import Console
 from rich.progress import (
@@ -13,13 +18,104 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-console = Console(stderr=True)
+SPELLED = "stemforge.spelled"
+"""How characters that a stream cannot show are written; the ``errors`` of a stream or of :meth:`str.encode`."""
+
+_SPELLINGS = {
+    "Å": "A",
+    "²": "2",
+    "³": "3",
+    "₂": "2",
+    "±": "+-",
+    "→": "->",
+    "×": "x",
+    "·": "*",
+    "–": "-",
+    "—": "-",
+}
+_SPELLINGS |= {"…": "...", "≥": ">=", "≤": "<=", "°": "deg", "µ": "u", "μ": "u", "σ": "sigma", "’": "'"}
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    """Spell what an encoding lacks: Å as A, and what has no such spelling by its number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    escaped = (_SPELLINGS.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in text)
+    return "".join(escaped), error.end
+
+
+codecs.register_error(SPELLED, _spell)
+
+
+class _Console(Console):
+    """A console whose reader may go away, as in ``stemforge … | head``: the work goes on without it."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        discard(self.file)
+
+
+console: Console = _Console(stderr=True)
 """Where progress and remarks go: standard error, so that results on standard output can be piped."""
+results: Console = _Console()
+"""Standard output, where results go."""
+
+
+def set_up_streams() -> None:
+    """Let standard output and error print any text, in whatever encoding they have."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError, OSError):  # streams that a program has put in their place
+            stream.reconfigure(errors=SPELLED)  # type: ignore[union-attr]
+
+
+def flush_streams() -> None:
+    """Print what is still held back; a reader that has gone away is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            discard(stream)
+        except (OSError, ValueError):
+            pass
+
+
+def discard(stream: Any) -> None:
+    """Send everything that is still written to a stream nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def printable(text: str) -> str:
+    r"""Return a text in which control characters and bytes that are no text are spelt; a file's name may hold any.
+
+    Examples
+    --------
+    >>> print(printable("a\x1b[31m.tif"))
+    a\x1b[31m.tif
+    """
+    return "".join(
+        ascii(sign)[1:-1] if category(sign) in ("Cc", "Cs") and sign not in "\n\t" else sign for sign in text
+    )
 
 
 def say(text: str) -> None:
     """Print a remark, as it is."""
-    console.print(text, highlight=False, soft_wrap=True, markup=False)
+    _print(console, text, soft_wrap=True, markup=False)
+
+
+def show(content: object, style: str | None = None) -> None:
+    """Print a result, text or a table, to standard output."""
+    _print(results, content, style=style, soft_wrap=isinstance(content, str) and not style)
+
+
+def _print(target: Console, content: object, **options: Any) -> None:
+    if isinstance(content, str):
+        encoding = target.encoding or "utf-8"
+        content = printable(content).encode(encoding, SPELLED).decode(encoding)
+    target.print(content, highlight=False, **options)
 
 
 @contextmanager

@@ -8,20 +8,73 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stemforge.errors import WriteError
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
 PARTIAL = ".partial"
 """Ending of a file that is being written."""
 
 
-def write_whole(path: str | Path, *parts: bytes) -> None:
+_REASONS = {
+    errno.ENOSPC: "the disk is full; make room",
+    errno.EDQUOT: "the disk quota is used up; make room",
+    errno.EFBIG: "the system allows no files of this size; raise the limit (ulimit -f)",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.EACCES: "permission denied; choose another place, or allow writing",
+    errno.EPERM: "the system does not permit it; choose another place",
+    errno.ENAMETOOLONG: "the name is too long; shorten it",
+    errno.ENOENT: "no folder can be made here; choose another place",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; choose another place",
+}
+KEPT = "run the same command again; what was finished is kept"
+
+
+def reason(error: OSError) -> str:
+    """Say why the system refused to write, and what mends it."""
+    return _REASONS.get(error.errno or 0) or f"{error.strerror or error}; mend that"
+
+
+@contextmanager
+def writing(path: str | Path, size: int | None = None, then: str = KEPT) -> Iterator[None]:
+    """Turn the system's errors while a file is written into one sentence.
+
+    Parameters
+    ----------
+    path
+        The file, or the folder that files are written to.
+    size
+        Number of bytes, where it is known.
+    then
+        What the user should do once the reason is mended.
+
+    Raises
+    ------
+    WriteError
+        The disk is full, or the file cannot be written for another reason of the system's.
+    """
+    try:
+        yield
+    except OSError as error:
+        amount = "" if size is None or size < 1e5 else f" ({size / 1e6:.1f} MB)"
+        raise WriteError(f"{path}: cannot be written{amount}: {reason(error)}, then {then}") from error
+    except WriteError as error:  # of a part of it
+        if then == KEPT or KEPT not in str(error):
+            raise
+        raise WriteError(str(error).replace(KEPT, then)) from error
+
+
+def write_whole(path: str | Path, *parts: bytes | memoryview) -> None:
     """Write a file so that it is there whole, and survives a power cut, or is as it was before.
 
     Raises
@@ -30,27 +83,18 @@ def write_whole(path: str | Path, *parts: bytes) -> None:
         The disk is full, or the file cannot be written for another reason of the system's.
     """
     path = Path(path)
-    # Another process may be writing the same file: the scheduler gave up a worker that was only slow.
-    partial = path.with_name(f"{path.stem}.{secrets.token_hex(4)}{PARTIAL}")
+    # Another process may be writing the same file: the scheduler gave up a worker that was only slow. Of a long name
+    # the beginning is enough: the ending must not make it longer than the system allows.
+    partial = path.with_name(f"{path.stem[:50]}.{secrets.token_hex(4)}{PARTIAL}")
     try:
-        with partial.open("xb") as stream:
-            for part in parts:
-                stream.write(part)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        why = {
-            errno.ENOSPC: "the disk is full; make room",
-            errno.EDQUOT: "the disk quota is used up; make room",
-            errno.EFBIG: "the system allows no files of this size; raise the limit (ulimit -f)",
-        }.get(error.errno or 0, f"{error.strerror or error}; mend that")
-        size = sum(map(len, parts)) / 1e6
-        raise WriteError(
-            f"{path}: cannot be written ({size:.1f} MB): {why}, then run the same command again; what was finished "
-            "is kept"
-        ) from error
+        with writing(path, sum(map(len, parts))):
+            with partial.open("xb") as stream:
+                for part in parts:
+                    stream.write(part)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
+            _sync_folder(path.parent)
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -69,8 +113,40 @@ def sha256_of_file(path: str | Path) -> str:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write text as UTF-8; whole or not at all, as :func:`write_whole`."""
-    write_whole(path, text.encode())
+    """Write text as UTF-8; whole or not at all, as :func:`write_whole`.
+
+    Bytes of a file's name that are no UTF-8 are written as escapes, which JSON reads back.
+    """
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_figure(figure: "Figure", path: str | Path, dpi: float = 110, **options: Any) -> None:
+    """Draw a figure into a file of the kind that its ending names; whole or not at all, as :func:`write_whole`.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    path
+        File, such as ``scores.png``.
+    dpi
+        Dots per inch.
+    options
+        Further ones of :meth:`matplotlib.figure.Figure.savefig`.
+    """
+    stream = io.BytesIO()
+    with warnings.catch_warnings():
+        # Of a name in a script that the font lacks; boxes stand in its place.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(stream, format=Path(path).suffix[1:].lower(), dpi=dpi, **options)
+    write_whole(path, stream.getbuffer())
+
+
+def write_png(picture: "Image", path: str | Path) -> None:
+    """Write a Pillow image as PNG; whole or not at all, as :func:`write_whole`."""
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG")
+    write_whole(path, stream.getbuffer())
 
 
 def write_json(path: str | Path, content: Any) -> None:

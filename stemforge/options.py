@@ -12,12 +12,10 @@ import yaml
 from cyclopts import Parameter
 
 from stemforge.errors import InputError, RecipeError
+from stemforge.outputs.folder import ResultFolder
 
 if TYPE_CHECKING:
     from stemforge.micrograph.image import Micrograph
-
-PICTURES = (".png", ".pdf", ".svg", ".jpg")
-"""Endings of the files into which a figure can be drawn."""
 
 Images = Annotated[list[Path], Parameter(negative=())]
 """Image files, one after another."""
@@ -98,15 +96,15 @@ class Output:
     out: Path | None = None
     overwrite: bool = False
 
-    def folder(self, name: str, results: Sequence[str] = ()) -> Path:
-        """Return the folder, ``name`` by default; refuse it where it holds some of ``results`` already."""
-        folder = Path(name) if self.out is None else self.out
-        check_folder(folder, "--out")
-        found = [result for result in results if (folder / result).exists()]
-        if found and not self.overwrite:
-            raise InputError(
-                f"--out {folder}: already holds {', '.join(found)}; choose another folder or say --overwrite"
-            )
+    def folder(self, name: str) -> Path:
+        """Return the folder, ``name`` by default; refuse one that cannot be written to."""
+        return self.results(name).path
+
+    def results(self, name: str, results: Sequence[str] = (), inputs: Sequence[Path] = ()) -> ResultFolder:
+        """Return the folder for these results; refuse it where it holds some of them, or cannot be written to."""
+        folder = ResultFolder(Path(name) if self.out is None else self.out, self.overwrite)
+        with named_as_options(["out", "overwrite"]):
+            folder.check(results, inputs)
         return folder
 
 
@@ -135,36 +133,6 @@ class Device:
                 f"--device {self.device}: cannot be used here ({reason}); cpu always works"
             ) from error
         return self.device
-
-
-def check_folder(path: Path, option: str) -> None:
-    """Refuse a folder for results that is a file."""
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{option} {path}: is a file, expected a folder")
-
-
-def check_file(path: Path, option: str, endings: Sequence[str] = (), *, overwrite: bool = True) -> None:
-    """Refuse, before any work, a file for results that cannot be written, or would replace another one.
-
-    Parameters
-    ----------
-    path
-        The file.
-    option
-        Names it in messages, such as ``--figure``.
-    endings
-        Those that its name may have; any by default.
-    overwrite
-        Whether it may replace a file.
-    """
-    if path.is_dir():
-        raise InputError(f"{option} {path}: is a folder, expected a file name")
-    if endings and path.suffix.lower() not in endings:
-        raise InputError(f"{option} {path}: must end in {', '.join(endings)}, not '{path.suffix}'")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
-    if path.exists() and not overwrite:
-        raise InputError(f"{option} {path}: exists already; choose another file or say --overwrite")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from stemforge.files import write_figure
 from stemforge.structures.tags import Tag
 
 __all__ = ["draw_structure"]
@@ -112,5 +113,5 @@ def draw_structure(atoms: Atoms, path: str | PathLike[str] | None = None) -> Fig
         handles.append(Line2D([], [], marker="o", linestyle="none", label=label, **style))
     figure.legend(handles=handles, loc="outside lower center", ncols=max(len(handles), 1), frameon=False)
     if path is not None:
-        figure.savefig(path, dpi=150, bbox_inches="tight")
+        write_figure(figure, path, dpi=150, bbox_inches="tight")
     return figure

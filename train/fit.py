@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import io
 import logging
 import pickle
 import shlex
@@ -16,6 +17,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import (
     Callback,
@@ -28,8 +30,9 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from stemforge.errors import InputError, WeightsError, errors_about
-from stemforge.files import write_text
-from stemforge.options import check_folder
+from stemforge.files import write_text, write_whole, writing
+from stemforge.outputs.places import check_folder
+from stemforge.simulate.running.spawning import main_not_imported
 from stemforge.train.card import Card
 from stemforge.train.data.batches import EpochBatches
 from stemforge.train.networks import Network, TrainingData, network
@@ -84,6 +87,16 @@ class _CountEpochs(Callback):
         torch.manual_seed(int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0]))
 
 
+class _WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are replaced whole or not at all, also where the disk is full."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        stream = io.BytesIO()
+        torch.save(checkpoint, stream)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, stream.getbuffer())
+
+
 def fit(
     recipe: TrainingRecipe,
     data: Sequence[str | Path],
@@ -118,6 +131,7 @@ def fit(
         Initial weights, or a restorer, of another network.
     """
     options, out = options or RunOptions(), Path(out)
+    check_folder(out, "out")
     kind = network(recipe.NETWORK)
     learnt = kind.data(data, recipe)
     recipe = learnt.recipe
@@ -136,7 +150,9 @@ def fit(
         raise InputError(f"the run's options do not fit this machine or each other: {error}") from error
     if last is None:
         _claim(out, recipe)
-    trainer.fit(task, loaders[0], loaders[1], ckpt_path=last, weights_only=True)
+    again = "go on with the run (resume), or start anew where it has no checkpoints/last.ckpt yet"
+    with writing(out, then=again), main_not_imported():
+        trainer.fit(task, loaders[0], loaders[1], ckpt_path=last, weights_only=True)
 
     # By its name, not by the path in a resumed checkpoint: the folder may have been moved since.
     best_file = out / "checkpoints" / "best.ckpt"
@@ -181,7 +197,12 @@ def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) 
         callbacks.append(WeightAveraging(use_buffers=True, avg_fn=partial(_averaged, recipe.average)))
     if not options.quiet:
         callbacks.append(RichProgressBar())
+    # Strategies that share a model out write folders of parts in their way.
+    shared_out = any(
+        name in str(options.trainer_options.get("strategy")) for name in ("fsdp", "deepspeed", "parallel")
+    )
     return lightning.Trainer(
+        plugins=None if shared_out else [_WholeCheckpoints()],
         max_epochs=recipe.epochs,
         callbacks=callbacks,
         logger=[
@@ -244,8 +265,8 @@ def _last_checkpoint(out: Path, recipe: TrainingRecipe) -> str:
 
 def _claim(out: Path, recipe: TrainingRecipe) -> None:
     """Make a new or empty folder this run's."""
-    check_folder(out, "out")
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out}: is not empty; choose another folder, or go on with the run in it (resume)")
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     write_text(out / "recipe.yaml", recipe.to_yaml())

@@ -15,7 +15,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import InputError
 from stemforge.evaluate.corpora.statistics import CorpusStatistics, draw_histograms
-from stemforge.infer.drawing import draw_micrograph
+from stemforge.infer.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record, recording_rng
@@ -149,7 +149,7 @@ def _draw_sheet(figure: Any, corpus: Corpus, most: int) -> None:
         micrograph, visible, faint = recorded_image(corpus, sample)
         draw_micrograph(axes, micrograph)
         axes.scatter(*visible.T, s=36, facecolors="none", edgecolors=ORANGE, linewidths=0.9)
-        axes.set_title(f"{micrograph.name}: {len(visible)} visible, {len(faint)} faint", fontsize=8)
+        entitle(axes, f"{micrograph.name}: {len(visible)} visible, {len(faint)} faint", 8)
 
 
 def _draw_molecules(axes: Axes, corpus: Corpus, sample: Sample) -> None:
@@ -163,7 +163,7 @@ def _draw_molecules(axes: Axes, corpus: Corpus, sample: Sample) -> None:
         colour = MARKS[int(species) % len(MARKS)]
         axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=0.9))
     counts = [f"{int((labels['species'] == i).sum())} {species}" for i, species in enumerate(names)]
-    axes.set_title(f"{micrograph.name}: {', '.join(counts) or 'no molecule'}", fontsize=8)
+    entitle(axes, f"{micrograph.name}: {', '.join(counts) or 'no molecule'}", 8)
 
 
 def _recorded(corpus: Corpus, sample: Sample) -> tuple[Micrograph, Recording]:
@@ -187,7 +187,7 @@ def draw_histogram(micrograph: Micrograph) -> Figure:
     figure = Figure(figsize=(9, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     draw_micrograph(left, micrograph)
-    left.set_title(micrograph.name, fontsize=9)
+    entitle(left, micrograph.name, 9)
     right.hist(micrograph.image.ravel(), bins=200, color=BLUE)
     right.set(xlabel="intensity", ylabel="pixels")
     return figure

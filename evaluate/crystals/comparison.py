@@ -14,9 +14,9 @@ from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.evaluate.crystals.distortion import fit_offsets, rescaled
 from stemforge.evaluate.crystals.framework import TOLERANCE, FrameworkMatch, score_framework
-from stemforge.files import write_json
+from stemforge.files import write_figure, write_json
 from stemforge.infer import Framework, Lattice, Restoration, draw_micrograph, find_lattice, restore_micrograph
-from stemforge.infer.batch import Batch, Outcome
+from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.weights import load_finder
 from stemforge.micrograph.image import Micrograph
 from stemforge.train import Card
@@ -128,14 +128,16 @@ def evaluate_restorations(
     model, card = load_finder(weights, "images")
     batch.check_out()
 
-    def work(micrograph: Micrograph) -> int:
+    def work(micrograph: Micrograph, results: Results) -> int:
         evaluation = evaluate_restoration(micrograph, model, card, device=device, **options)
-        evaluation.to_json(batch.path(micrograph, "_framework.json"))
-        evaluation.figure().savefig(batch.path(micrograph, "_framework.png"), dpi=110)
+        evaluation.to_json(results.path("_framework.json"))
+        write_figure(evaluation.figure(), results.path("_framework.png"))
         say("\n".join(evaluation.lines()))
         return 1
 
-    return batch.run("evaluate framework", work, "scored", {"weights": str(weights)})
+    return batch.run(
+        "evaluate framework", work, "scored", {"weights": str(weights), **options, "device": device}
+    )
 
 
 def _check_lengths(tolerance: float, merge: float) -> None:
@@ -219,5 +221,5 @@ def draw_framework(
         counts = f"{score.matched} of {score.columns} columns, {score.maxima} maxima"
         axes.set_title(f"{name}: {score} ({counts})", fontsize=10)
     if path is not None:
-        figure.savefig(path, dpi=110)
+        write_figure(figure, path)
     return figure

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 
 from stemforge.colours import BLUE, GREY, VERMILION
 from stemforge.errors import InputError
+from stemforge.files import write_figure
 from stemforge.train.card import Calibration, Counting, log_odds
 
 BINS = 10
@@ -117,7 +118,7 @@ def draw_reliability(curves: Sequence[tuple[str, Reliability]], path: str | Path
     axes.set(xlabel="likelihood", ylabel="share that are atoms", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.legend(frameon=False, loc="upper left", fontsize=8)
     if path is not None:
-        figure.savefig(path, dpi=120)
+        write_figure(figure, path, dpi=120)
     return figure
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from stemforge.colours import SERIES
 from stemforge.evaluate.sweep.doses import Sweep
 from stemforge.evaluate.sweep.table import LABELS, NAMES, SHOWN, methods
+from stemforge.files import write_figure
 
 # What is physically possible, beside what was reached.
 _LIMITS = {"recall": ("ideal_recall", "ideal observer"), "placement_px": ("bound_px", "Cramér–Rao bound")}
@@ -72,7 +73,7 @@ def draw_sweep(result: Sweep, path: str | Path | None = None) -> Figure:
     count = max((row["images"] for row in summary), default=0)
     figure.suptitle(f"{result.architecture}: mean ± sd over {count} image{'s'[: count != 1]}", fontsize=10)
     if path is not None:
-        figure.savefig(path, dpi=120)
+        write_figure(figure, path, dpi=120)
     return figure
 
 
@@ -121,7 +122,7 @@ def draw_conditions(result: Sweep, path: str | Path | None = None) -> Figure:
     if drawn is not None:
         figure.colorbar(drawn, ax=panels, label="F1")
     if path is not None:
-        figure.savefig(path, dpi=120)
+        write_figure(figure, path, dpi=120)
     return figure
 
 

@@ -7,7 +7,7 @@ from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.infer.atoms.detection import TILE, Detection, detect_atoms
 from stemforge.infer.atoms.overlay import draw_detection
-from stemforge.infer.batch import Batch, Outcome
+from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.writers import write_tiff
@@ -40,7 +40,7 @@ def detect_atoms_in_files(
     Returns
     -------
     Outcome
-        Atoms found, and images left out; ``run.json`` has threshold, expected F1 and density of each image.
+        Atoms found, and images left out; in ``run.json`` each image has its threshold, expected F1 and density.
 
     Raises
     ------
@@ -53,34 +53,38 @@ def detect_atoms_in_files(
         raise InputError(f"tile must be at least 1 pixel, not {tile}")
     model, card = load_finder(weights, "atoms")
     batch.check_out()
-    record: dict[str, Any] = {"weights": str(weights), "thresholds": {}, "expected_f1": {}}
-    record["visible_atoms_per_nm2"] = {}
 
-    def work(micrograph: Micrograph) -> int:
+    def work(micrograph: Micrograph, results: Results) -> int:
         detection = detect_atoms(
             micrograph, model, card, threshold=threshold, tile=tile, device=device, augment=augment
         )
         warn_uncalibrated(micrograph, card)
-        detection.atoms.to_csv(batch.path(micrograph, ".csv"), micrograph.sampling)
-        draw_detection(detection, batch.path(micrograph, ".png"))
+        detection.atoms.to_csv(results.path(".csv"), micrograph.sampling)
+        draw_detection(detection, results.path(".png"))
         if LIKELIHOOD in batch.endings:
-            write_tiff(batch.path(micrograph, LIKELIHOOD), detection.likelihood, detection.sampling)
-        _note(record, detection)
+            write_tiff(results.path(LIKELIHOOD), detection.likelihood, detection.sampling)
+        results.facts.update(_facts(detection))
         if threshold is None:
             _warn_little(detection, card)
         return len(detection.atoms)
 
-    return batch.run("infer atoms", work, "atoms", record)
+    options = {"weights": str(weights), "augment": augment, "tile": tile, "device": device}
+    return batch.run("infer atoms", work, "atoms", options)
 
 
-def _note(record: dict[str, Any], detection: Detection) -> None:
-    name = detection.micrograph.name
-    record["thresholds"][name] = round(detection.threshold, 4)
-    if detection.expected_f1 is not None:
-        record["expected_f1"][name] = round(detection.expected_f1, 4)
+def _facts(detection: Detection) -> dict[str, Any]:
+    """Return what ``run.json`` says of an image."""
+    facts: dict[str, Any] = {
+        "atoms": len(detection.atoms),
+        "threshold": round(detection.threshold, 4),
+        "expected_f1": None if detection.expected_f1 is None else round(detection.expected_f1, 4),
+        "visible_atoms_per_nm2": None,
+    }
     if detection.density is not None:
-        interval = zip(("expected", "low", "high"), detection.density, strict=True)
-        record["visible_atoms_per_nm2"][name] = dict(interval)
+        facts["visible_atoms_per_nm2"] = dict(
+            zip(("expected", "low", "high"), detection.density, strict=True)
+        )
+    return facts
 
 
 def _warn_little(detection: Detection, card: Card) -> None:

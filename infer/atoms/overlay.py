@@ -7,8 +7,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from stemforge.files import write_figure
 from stemforge.infer.atoms.detection import Detection
-from stemforge.infer.drawing import draw_micrograph
+from stemforge.infer.drawing import draw_micrograph, entitle
 
 
 def draw_detection(detection: Detection, path: str | Path | None = None) -> Figure:
@@ -40,7 +41,7 @@ def draw_detection(detection: Detection, path: str | Path | None = None) -> Figu
         title += f", expected F1 {detection.expected_f1:.2f}"
     if detection.density is not None:
         title += "\nvisible: {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
-    axes.set_title(title, fontsize=10)
+    entitle(axes, title)
     if path is not None:
-        figure.savefig(path, dpi=120)
+        write_figure(figure, path, dpi=120)
     return figure

@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from stemforge.colours import MARKS, ORANGE, SKY, VERMILION, YELLOW
+from stemforge.files import write_figure
 from stemforge.infer.crystals.framework import FRAMEWORKS, Framework
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.crystals.molecules import MoleculeDetection
 from stemforge.infer.crystals.restoration import Restoration
-from stemforge.infer.drawing import draw_micrograph
+from stemforge.infer.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 
 
@@ -62,14 +63,14 @@ def draw_lattice(
         part.scatter(x, y, s=16, facecolors="none", edgecolors=VERMILION, linewidths=0.9)
     part.set_xlim(origin[0] - half, origin[0] + half)
     part.set_ylim(origin[1] + half * height / width, origin[1] - half * height / width)
-    whole.set_title(
+    entitle(
+        whole,
         f"{micrograph.name}: {lattice.framework}, {lattice.sampling:.4f} Å per pixel, turned by "
         f"{lattice.rotation:.2f}°",
-        fontsize=10,
     )
     part.set_title(f"columns of the framework (correlation {lattice.score:.2f})", fontsize=10)
     if path is not None:
-        figure.savefig(path, dpi=110)
+        write_figure(figure, path)
     return figure
 
 
@@ -110,11 +111,11 @@ def draw_restoration(restoration: Restoration, path: str | Path | None = None) -
         for row in (0, 1):
             axes = panels[row, column]
             draw_micrograph(axes, image, scale_bar=row == 0)
-            axes.set_title(f"{raw.name}, {title}" if row == 0 else f"{title}, enlarged", fontsize=10)
+            entitle(axes, f"{raw.name}, {title}" if row == 0 else f"{title}, enlarged")
         axes.set_xlim((w - side) / 2, (w + side) / 2)
         axes.set_ylim((h + side) / 2, (h - side) / 2)
     if path is not None:
-        figure.savefig(path, dpi=110)
+        write_figure(figure, path)
     return figure
 
 
@@ -157,10 +158,8 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
         right.plot([], [], color=colours[name], label=f"{name}: {counts[name]}")
     if names:
         right.legend(loc="lower right", fontsize=8, framealpha=0.8)
-    left.set_title(
-        f"{micrograph.name}: {len(boxes)} molecules from score {detection.threshold:g}", fontsize=10
-    )
+    entitle(left, f"{micrograph.name}: {len(boxes)} molecules from score {detection.threshold:g}")
     right.set_title(f"as the detector saw it ({w} × {h} pixels)", fontsize=10)
     if path is not None:
-        figure.savefig(path, dpi=110)
+        write_figure(figure, path)
     return figure

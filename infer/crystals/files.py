@@ -8,8 +8,8 @@ from PIL import Image
 
 from stemforge.console import say
 from stemforge.errors import InputError
-from stemforge.files import write_json
-from stemforge.infer.batch import Batch, Outcome
+from stemforge.files import write_json, write_png
+from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.crystals.figures import draw_lattice, draw_molecules, draw_restoration
 from stemforge.infer.crystals.framework import Framework
 from stemforge.infer.crystals.lattice import THRESHOLD, Lattice, find_lattice
@@ -50,20 +50,22 @@ def restore_files(
         raise InputError(f"overlap must lie between 0 and {patch - 1} pixels, not {overlap}")
     batch.check_out()
 
-    def work(micrograph: Micrograph) -> int:
+    def work(micrograph: Micrograph, results: Results) -> int:
         found = _lattice(micrograph, lattice)
         restoration = restore_micrograph(
             micrograph, model, card, lattice=found, overlap=overlap, device=device
         )
         if found is None:
             warn_uncalibrated(micrograph, card)
-        write_tiff(batch.path(micrograph, "_restored.tif"), restoration.image, restoration.sampling)
+        write_tiff(results.path("_restored.tif"), restoration.image, restoration.sampling)
         grey = (restoration.image.clip(0, 1) * 255).round().astype("uint8")
-        Image.fromarray(grey).save(batch.path(micrograph, "_restored.png"))
-        draw_restoration(restoration, batch.path(micrograph, "_compared.png"))
+        write_png(Image.fromarray(grey), results.path("_restored.png"))
+        draw_restoration(restoration, results.path("_compared.png"))
+        results.facts["sampling_angstrom"] = restoration.sampling
         return 1
 
-    return batch.run("infer restore", work, "restored", {"weights": str(weights), "overlap": overlap})
+    options = {"weights": str(weights), "overlap": overlap, "lattice": lattice, "device": device}
+    return batch.run("infer restore", work, "restored", options)
 
 
 def detect_molecules_in_files(
@@ -103,20 +105,20 @@ def detect_molecules_in_files(
     batch.check_out()
     options: dict[str, Any] = {"tile": tile, "tile_overlap": tile_overlap, "iou": iou, "device": device}
 
-    def work(micrograph: Micrograph) -> int:
+    def work(micrograph: Micrograph, results: Results) -> int:
         found = _lattice(micrograph, lattice)
         detection = detect_molecules(
             micrograph, detector, card, restorer=pair, lattice=found, threshold=threshold, **options
         )
         if found is None:
             warn_uncalibrated(micrograph, card)
-        detection.to_csv(batch.path(micrograph, ".csv"))
-        draw_molecules(detection, batch.path(micrograph, ".png"))
+        detection.to_csv(results.path(".csv"))
+        draw_molecules(detection, results.path(".png"))
+        results.facts.update(molecules=len(detection.molecules), threshold=detection.threshold)
         return len(detection.molecules)
 
-    record = {"weights": str(weights), "restorer": None if restorer is None else str(restorer)}
-    used = card.threshold if threshold is None else threshold
-    return batch.run("infer molecules", work, "molecules", {**record, "threshold": used})
+    made_with = {"weights": str(weights), "restorer": None if restorer is None else str(restorer)}
+    return batch.run("infer molecules", work, "molecules", {**made_with, "lattice": lattice, **options})
 
 
 def find_lattices_in_files(batch: Batch, framework: str = "mfi", *, threshold: float = THRESHOLD) -> Outcome:
@@ -134,18 +136,19 @@ def find_lattices_in_files(batch: Batch, framework: str = "mfi", *, threshold: f
     wanted = Framework.named(framework)
     batch.check_out()
 
-    def work(micrograph: Micrograph) -> int:
+    def work(micrograph: Micrograph, results: Results) -> int:
         found = find_lattice(micrograph, framework=wanted, threshold=threshold)
         content = {"image": micrograph.name, **found.to_dict(), "sampling_in_file": micrograph.sampling}
-        write_json(batch.path(micrograph, "_lattice.json"), content)
-        draw_lattice(micrograph, found, batch.path(micrograph, "_lattice.png"), framework=wanted)
+        write_json(results.path("_lattice.json"), content)
+        draw_lattice(micrograph, found, results.path("_lattice.png"), framework=wanted)
+        results.facts.update(sampling_angstrom=found.sampling, correlation=found.score)
         say(
             f"{micrograph.name}: {found.sampling:.4f} Å per pixel, turned by {found.rotation:.2f}°, correlation "
             f"{found.score:.2f}"
         )
         return 1
 
-    return batch.run("infer lattice", work, "lattices", {"framework": framework})
+    return batch.run("infer lattice", work, "lattices", {"framework": framework, "threshold": threshold})
 
 
 def _lattice(micrograph: Micrograph, wanted: bool) -> Lattice | None:

@@ -134,13 +134,20 @@ def _cached_object_function(
 ) -> Table:
     key = f"{_CACHE_VERSION} {symbol} {energy:.6g} {semiangle:.6g} {detector} {sampling:.4f}"
     name = hashlib.sha256(f"{key} {_ATOM_CELL} {_ATOM_SCAN}".encode()).hexdigest()[:16]
-    path = cache_folder() / f"object-{name}.npy"
-    try:
-        table = np.load(path, allow_pickle=False)
-    except (OSError, ValueError):
+    folder = cache_folder()
+    path = None if folder is None else folder / f"object-{name}.npy"
+    table = None if path is None else _stored(path)
+    if table is None:
         table = np.stack(_measure_object_function(symbol, energy, semiangle, detector, sampling))
-        _store(path, table)
+        if path is not None:
+            _store(path, table)
     return table[0], table[1]
+
+
+def _stored(path: Path) -> NDArray[np.float64] | None:
+    with suppress(OSError, ValueError, EOFError):
+        return np.load(path, allow_pickle=False)
+    return None
 
 
 def _store(path: Path, table: NDArray[np.float64]) -> None:

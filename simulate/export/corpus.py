@@ -13,7 +13,8 @@ from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError
-from stemforge.files import write_json
+from stemforge.files import PARTIAL, write_json
+from stemforge.outputs.folder import ResultFolder
 from stemforge.settings import Settings
 from stemforge.simulate.export.formats import (
     CocoWriter,
@@ -75,8 +76,8 @@ def export_corpus(corpus: Corpus, out: str | Path, export: Export, *, quiet: boo
     """Write a corpus' images and labels, or its structures, for other programs.
 
     Images are degraded as the corpus' recipe says, segments integrated to iDPC; an image depends on the seed and its
-    sample's number alone. ``export.json`` is written last and says what the export was made of: without it, it was
-    interrupted.
+    sample's number alone. ``export.json`` says what the export was made of. An export that is interrupted leaves
+    nothing.
 
     Parameters
     ----------
@@ -101,19 +102,24 @@ def export_corpus(corpus: Corpus, out: str | Path, export: Export, *, quiet: boo
     """
     out = Path(out)
     degradations = _degradations(corpus, export)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    folder = ResultFolder(out)
+    folder.check()
+    if out.exists() and any(path.suffix != PARTIAL for path in out.iterdir()):
         raise InputError(f"out: {out} is not an empty folder; choose a new one")
     channel = _check_fit(corpus, export)
     info = _description(corpus, export)
-    out.mkdir(parents=True, exist_ok=True)
-    writer = _writer(corpus, out, export, channel, info)
     total = len(corpus) * len(degradations)
-    with progress(f"export {export.format}", total, "images", quiet) as advance:
+    again = "run the same command again; nothing of the export is kept"
+    with (
+        progress(f"export {export.format}", total, "images", quiet) as advance,
+        folder.staged(then=again) as staging,
+    ):
+        writer = _writer(corpus, staging, export, channel, info)
         for item in _items(corpus, export, degradations):
             writer.add(item)
             advance(1)
-    writer.close()
-    write_json(out / "export.json", info)
+        writer.close()
+        write_json(staging / "export.json", info)
     return total
 
 

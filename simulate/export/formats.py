@@ -2,8 +2,11 @@
 
 import json
 import mmap
+import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError
-from stemforge.files import plain, write_whole
+from stemforge.files import plain, write_png, write_whole
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate.recording.record import Recording
@@ -141,7 +144,8 @@ class HyperSpyWriter(Writer):
             "models": {},
             "package_info": {"package": "stemforge", "package_version": version("stemforge")},
         }
-        file_writer(str(self.out / f"{item.name}.hspy"), signal, show_progressbar=False)
+        with _system_errors():
+            file_writer(str(self.out / f"{item.name}.hspy"), signal, show_progressbar=False)
 
 
 class XYZWriter(Writer):
@@ -211,7 +215,7 @@ class CocoWriter(Writer):
         most = 2**self.bits - 1
         grey = np.rint(np.clip((values - low) / max(high - low, 1e-30), 0, 1) * most)
         picture = Image.fromarray(grey.astype(np.uint16 if self.bits == 16 else np.uint8))
-        picture.save(self.out / "images" / f"{item.name}.png")
+        write_png(picture, self.out / "images" / f"{item.name}.png")
         height, width = values.shape
         number = len(self.images) + 1
         self.images.append(
@@ -277,6 +281,18 @@ class CocoWriter(Writer):
         self.stream.flush()
         with self.stream, mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
             write_whole(self.out / "annotations.json", content)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _system_errors() -> Iterator[None]:
+    """Turn what HDF5 makes of a full disk, a RuntimeError with the number in its text, into the system's error."""
+    try:
+        yield
+    except RuntimeError as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def _short(value: float) -> float:

@@ -28,6 +28,7 @@ from stemforge.errors import InputError
 from stemforge.files import PARTIAL
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.running.shards import Failure, Job, Outcome, write_shard
+from stemforge.simulate.running.spawning import main_not_imported
 from stemforge.simulate.running.stopping import StopSignals
 from stemforge.simulate.sample import check_recipe
 
@@ -70,6 +71,7 @@ def local_client(workers: int, retries: int, signals: StopSignals) -> Iterator[C
     }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
+        stack.enter_context(main_not_imported())  # also by workers that replace others later
         with signals.held():
             # One thread a process: FFTs and HDF5 keep it busy.
             cluster = LocalCluster(

@@ -18,7 +18,8 @@ import yaml
 from stemforge.corpus.sample import Kind, Sample
 from stemforge.corpus.shard import encode_shard, read_header
 from stemforge.errors import CorpusError
-from stemforge.files import PARTIAL, write_text, write_whole
+from stemforge.files import PARTIAL, write_text, write_whole, writing
+from stemforge.outputs.places import check_folder
 
 HEADER = "recipe.yaml"
 """Name of the file that says what made a corpus."""
@@ -105,10 +106,9 @@ class CorpusWriter:
         """Make the folder this recipe's, or refuse it."""
         if self.folder.exists() and not self.folder.is_dir():
             raise CorpusError(f"{self.folder}: is a file, a corpus is a folder; choose another name")
-        try:
+        check_folder(self.folder, "out")
+        with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CorpusError(f"{self.folder}: cannot be made ({error.strerror})") from error
         if (self.folder / HEADER).exists():
             found, found_hash, _ = read_recipe(self.folder)
             if found_hash != self.recipe_hash:

@@ -1,5 +1,6 @@
 """Writing images to the files that other programs read."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import numpy as np
 import tifffile
 from numpy.typing import ArrayLike
+
+from stemforge.files import write_whole
 
 
 def write_tiff(
@@ -22,7 +25,7 @@ def write_tiff(
     Parameters
     ----------
     path
-        File, replaced where it exists.
+        File, replaced where it exists, whole or not at all.
     image
         Shape (height, width), or (channels, height, width).
     sampling
@@ -54,4 +57,6 @@ def write_tiff(
         metadata["Labels"] = list(channels)
     if info is not None:
         metadata["Info"] = info
-    tifffile.imwrite(path, values, imagej=True, metadata=metadata, **options)
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, values, imagej=True, metadata=metadata, **options)
+    write_whole(path, stream.getbuffer())

@@ -119,10 +119,13 @@ def test_a_batch_goes_on_past_bad_images(infer, write_image, spots_image, tmp_pa
     assert "gone.tif" in output
     assert "2 of 4 images" in output
     assert _names(tmp_path / "out") == ["a.csv", "a.png", "run.json", "z.csv", "z.png"]
-    run = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert len(run["failed"]) == 2
-    assert set(run["thresholds"].values()) == {0.5}
-    assert run["expected_f1"] == {}
+    run = json.loads((tmp_path / "out" / "run.json").read_text())["infer atoms"]
+    assert {name for name, entry in run.items() if "failed" in entry} == {"bad", "gone"}
+    assert {name: entry["threshold"] for name, entry in run.items() if "threshold" in entry} == {
+        "a": 0.5,
+        "z": 0.5,
+    }
+    assert run["a"]["expected_f1"] is None
 
 
 def test_an_image_on_which_little_looks_like_an_atom_is_named(
@@ -145,14 +148,14 @@ def test_an_image_on_which_little_looks_like_an_atom_is_named(
     assert code == 0
     assert "faint: hardly anything looks like an atom" in output
     assert "clear: " not in output
-    run = json.loads((tmp_path / "own" / "run.json").read_text())
-    assert run["thresholds"]["faint"] == 0.9
-    assert run["thresholds"]["clear"] != 0.9
-    assert run["expected_f1"]["clear"] > 0.6 > run["expected_f1"]["faint"]
+    run = json.loads((tmp_path / "own" / "run.json").read_text())["infer atoms"]
+    assert run["faint"]["threshold"] == 0.9
+    assert run["clear"]["threshold"] != 0.9
+    assert run["clear"]["expected_f1"] > 0.6 > run["faint"]["expected_f1"]
     code, output = cli(*words, "--out", tmp_path / "fixed", "--threshold", "0.1")
     assert "hardly" not in output
-    run = json.loads((tmp_path / "fixed" / "run.json").read_text())
-    assert run["thresholds"] == {"clear": 0.1, "faint": 0.1}
+    run = json.loads((tmp_path / "fixed" / "run.json").read_text())["infer atoms"]
+    assert {name: entry["threshold"] for name, entry in run.items()} == {"clear": 0.1, "faint": 0.1}
 
 
 def test_a_batch_of_bad_images_alone(infer, tmp_path):
@@ -221,7 +224,7 @@ def test_a_foreign_picture_is_not_replaced(infer, write_image, tmp_path):
 def test_two_images_of_one_name_are_refused(infer, write_image):
     code, output = infer(write_image("a/spots.tif"), write_image("b/spots.tif"))
     assert code == 2
-    assert "two images are named spots" in output
+    assert "their results would overwrite each other (spots.csv)" in output
 
 
 def test_png_images_are_not_replaced_by_their_overlays(infer, write_image, spots_image, tmp_path):

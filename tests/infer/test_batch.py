@@ -1,3 +1,6 @@
+import errno
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +21,10 @@ def images(tmp_path):
 
 
 def _work(batch):
-    def work(micrograph):
+    def work(micrograph, results):
         if micrograph.name == "b":
             raise InputError("b: is bad")
-        batch.path(micrograph, ".txt").write_text("x")
+        results.path(".txt").write_text("x")
         return 3
 
     return work
@@ -34,7 +37,9 @@ def test_what_fails_is_left_out(images, tmp_path, capsys):
     printed = capsys.readouterr().err
     assert "b: is bad" in printed
     assert "3 things on 1 of 2 images" in printed
-    assert (tmp_path / "out" / "run.json").read_text().count("is bad") == 1
+    entries = _entries(tmp_path / "out")
+    assert entries["b"] == {"file": str(tmp_path / "b.tif"), "failed": "b: is bad"}
+    assert (entries["a"]["weights"], entries["a"]["results"]) == ("w", ["a.txt"])
     alone = Batch(images[1:], tmp_path / "none", [".txt"], quiet=True)
     assert alone.run("test", _work(alone), "things", {}).exit_code == 2
     assert not (tmp_path / "none").exists()
@@ -44,6 +49,105 @@ def test_a_result_must_not_replace_its_image(images, tmp_path):
     with pytest.raises(InputError, match=r"a\.tif"):
         Batch(images, tmp_path, [".tif"]).check_out()
     Batch(images, tmp_path, ["_restored.tif"]).check_out()
+
+
+def _entries(out):
+    return json.loads((out / "run.json").read_text())["test"]
+
+
+def _note(micrograph, results):
+    results.path(".txt").write_text("x")
+    results.facts["mean"] = float(micrograph.image.mean())
+    return 1
+
+
+def test_a_second_run_keeps_what_is_known_of_the_firsts_images(images, tmp_path):
+    out = tmp_path / "out"
+    for image, options in zip(images, ({"threshold": 0.5}, {"threshold": 0.7}), strict=True):
+        batch = Batch([image], out, [".txt"], Reading(sampling=0.2), quiet=True)
+        batch.check_out()
+        batch.run("test", _note, "things", options)
+    entries = _entries(out)
+    assert {name: entry["threshold"] for name, entry in entries.items()} == {"a": 0.5, "b": 0.7}
+    assert entries["a"]["file"] == str(images[0])
+    assert entries["a"]["sampling"] == 0.2
+    assert entries["a"]["results"] == ["a.txt"]
+    again = Batch(images[:1], out, [".txt"], overwrite=True, quiet=True)
+    again.check_out()
+    again.run("test", _note, "things", {"threshold": 0.9})
+    entries = _entries(out)
+    assert {name: entry["threshold"] for name, entry in entries.items()} == {"a": 0.9, "b": 0.7}
+    assert "sampling" not in entries["a"]
+
+
+def test_results_of_an_image_that_fails_half_way_are_not_left(images, tmp_path):
+    def work(micrograph, results):
+        results.path(".txt").write_text("x")
+        if micrograph.name == "b":
+            raise InputError("b: is bad")
+        return 1
+
+    Batch(images, tmp_path / "out", [".txt"], quiet=True).run("test", work, "things", {})
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.txt", "run.json"]
+
+
+def test_a_full_disk_ends_the_batch_and_keeps_what_was_finished(images, tmp_path, capsys):
+    worked = []
+
+    def work(micrograph, results):
+        worked.append(micrograph.name)
+        results.path(".png")
+        if micrograph.name == "b":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return _note(micrograph, results)
+
+    third = Path(shutil.copy(images[0], tmp_path / "c.tif"))
+    outcome = Batch([*images, third], tmp_path / "out", [".txt"], quiet=True).run("test", work, "things", {})
+    assert outcome.exit_code == 1
+    assert worked == ["a", "b"]
+    assert (
+        "disk is full; make room, then run the command with the images that are left"
+        in capsys.readouterr().err
+    )
+    assert list(_entries(tmp_path / "out")) == ["a"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.txt", "run.json"]
+
+
+@pytest.mark.parametrize("names", [("a.tif", "a.TIF"), ("a.tif", "more/a.tif"), ("a.tif", "a.dm4")])
+def test_two_images_whose_results_have_one_name_are_refused(tmp_path, names):
+    paths = [tmp_path / name for name in names]
+    with pytest.raises(InputError, match=r"would overwrite each other \(a\.txt\)"):
+        Batch(paths, tmp_path / "out", [".txt"]).check_out()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_frame_does_not_replace_the_results_of_an_image_of_its_name(images, tmp_path, overwrite):
+    stack = tmp_path / "s.tif"
+    tifffile.imwrite(stack, np.random.default_rng(0).random((2, 8, 9), "float32"), photometric="minisblack")
+    single = Path(shutil.copy(images[0], tmp_path / "s_001.tif"))
+    batch = Batch([single, stack], tmp_path / "out", [".txt"], Reading(stack=True), overwrite, quiet=True)
+    batch.check_out()
+    outcome = batch.run("test", _note, "things", {})
+    assert len(outcome.failed) == 1
+    assert "would replace those of" in outcome.failed[0]
+    entries = _entries(tmp_path / "out")
+    assert entries["s_001"]["file"] == str(single)
+    assert "failed" in entries["s"]
+
+
+def test_what_a_run_beside_this_one_wrote_is_kept(images, tmp_path):
+    batch = Batch(images[:1], tmp_path / "out", [".txt"], quiet=True)
+    batch.check_out()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.txt").write_text("of another run")
+    outcome = batch.run("test", _note, "things", {})
+    assert "already holds a.txt" in outcome.failed[0]
+    assert (tmp_path / "out" / "a.txt").read_text() == "of another run"
+
+
+def test_a_name_that_leaves_no_room_for_endings_is_refused_before_work(tmp_path):
+    with pytest.raises(InputError, match="longer than"):
+        Batch([tmp_path / f"{'x' * 250}.tif"], tmp_path / "out", ["_likelihood.tif"]).check_out()
 
 
 @pytest.mark.parametrize("stack", [True, False])

@@ -1,15 +1,19 @@
-"""Exit codes of the command line, progress, errors, and the examples in the docstrings."""
+"""Exit codes of the command line, progress, streams, errors, and the examples in the docstrings."""
 
 import doctest
 import importlib
+import io
+import os
 import pkgutil
+import subprocess
+import sys
 
 import pytest
 
 import stemforge
 from stemforge import errors
 from stemforge.__main__ import main
-from stemforge.console import console, progress
+from stemforge.console import console, printable, progress, say
 
 MODULES = [m.name for m in pkgutil.iter_modules(stemforge.__path__) if not m.ispkg and m.name != "__main__"]
 
@@ -74,3 +78,58 @@ def test_progress_counts_and_is_silent_on_request(capsys):
         advance(5)
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
+
+
+def _stemforge(*words, **options):
+    command = [sys.executable, "-m", "stemforge", *words]
+    return subprocess.run(command, capture_output=True, timeout=120, check=False, **options)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
+    ids=["ascii", "C"],
+)
+def test_streams_that_know_few_characters(tmp_path, variables):
+    """Help, results and errors with Å, × and names beyond ASCII."""
+    environment = os.environ | variables
+    shown = _stemforge("infer", "atoms", "--help", env=environment)
+    assert shown.returncode == 0
+    assert b"Pixel size of the images [A]" in shown.stdout
+    name = os.fsencode(tmp_path) + b"/\xe4\xb8\xad\xff.tif"
+    refused = _stemforge("infer", "atoms", name, "--sampling", "-1", env=environment)
+    assert refused.returncode == 2
+    assert b"--sampling" in refused.stderr
+    missing = _stemforge("inspect", name, env=environment)
+    assert missing.returncode == 2
+    assert b"no such file" in missing.stderr
+    assert b"Traceback" not in shown.stderr + refused.stderr + missing.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path, tiny_corpus):
+    """Nobody reads what is printed; the picture is drawn all the same."""
+    command = [sys.executable, "-m", "stemforge", "inspect", tiny_corpus, "--out", tmp_path / "a.png"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.close()
+        printed = running.stderr.read()
+        assert running.wait(120) == 0
+    assert printed == b""
+    assert (tmp_path / "a.png").is_file()
+
+
+def test_what_a_stream_cannot_show_is_spelt(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stderr", stream)
+    say("0.3 Å, 5 ± 1, a\udcff\x1b[31m, \u4e2d")
+    stream.flush()
+    assert stream.buffer.getvalue() == rb"0.3 A, 5 +- 1, a\udcff\x1b[31m, \u4e2d" + b"\n"
+    assert printable("two\nlines Å\t") == "two\nlines Å\t"
+
+
+def test_the_systems_errors_are_one_sentence(monkeypatch, capsys, tmp_path):
+    def broken(*_, **__):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "a.tif"))
+
+    monkeypatch.setattr("stemforge.evaluate.inspect", broken)
+    assert main(["inspect", str(tmp_path)]) == 2
+    assert " ".join(capsys.readouterr().err.split()) == f"stemforge: {tmp_path / 'a.tif'}: Permission denied"

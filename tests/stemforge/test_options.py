@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from stemforge import InputError, MicrographError, RecipeError
-from stemforge.options import Output, Reading, check_file, named_as_options, parse_overrides
+from stemforge.options import Output, Reading, named_as_options, parse_overrides
 
 
 @pytest.mark.parametrize(
@@ -68,30 +68,15 @@ def test_images_are_read_as_asked(stack):
 def test_results_are_not_replaced_unasked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     results = ["a.json", "b.json"]
-    folder = Output().folder("found", results)
+    folder = Output().results("found", results).path
+    assert not folder.exists()
     folder.mkdir()
     (folder / "b.json").write_text("mine")
-    with pytest.raises(InputError, match=r"--out found: already holds b\.json; .* --overwrite"):
-        Output().folder("found", results)
-    assert Output(overwrite=True).folder("found", results) == folder
+    with pytest.raises(InputError, match=r"--out found: already holds b\.json; .*\(--overwrite\)"):
+        Output().results("found", results)
+    assert Output(overwrite=True).results("found", results).path == folder
     with pytest.raises(InputError, match="is a file"):
         Output(folder / "b.json").folder("found")
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("", "is a folder"),
-        ("a.gif", r"must end in \.png"),
-        ("no/a.png", "no does not exist"),
-        ("b.png", "exists"),
-    ],
-)
-def test_files_for_results_are_checked(tmp_path, name, says):
-    (tmp_path / "b.png").write_text("mine")
-    with pytest.raises(InputError, match=f"--figure .*{says}"):
-        check_file(tmp_path / name, "--figure", (".png",), overwrite=False)
-    check_file(tmp_path / "b.png", "--figure", (".png",))
 
 
 @pytest.mark.parametrize(

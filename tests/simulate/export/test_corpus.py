@@ -329,7 +329,7 @@ def test_a_folder_in_use_is_left_alone(corpus, tmp_path, format):
     with pytest.raises(InputError, match="not an empty folder"):
         exported(corpus, tmp_path / "o", format)
     assert files(tmp_path / "o") == {"mine.txt": b"mine"}
-    with pytest.raises(InputError, match="not an empty folder"):
+    with pytest.raises(InputError, match="is a file"):
         exported(corpus, tmp_path / "o" / "mine.txt", format)
 
 

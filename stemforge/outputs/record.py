@@ -1,0 +1,100 @@
+"""``run.json``: what a folder's results were made of, an entry for each image; runs add to it."""
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from stemforge.errors import InputError
+from stemforge.files import write_json
+from stemforge.outputs.folder import ResultFolder
+
+RECORD = "run.json"
+"""File beside the results with what is known of each image."""
+
+# Writing at each image would take longer with each image.
+_SAVE_EVERY = 10.0  # seconds
+
+
+class RunRecord:
+    """The entries that one command adds to ``run.json``, by image.
+
+    ``{"infer atoms": {"spots": {"file": "/data/spots.tif", "threshold": 0.42, …}}}``: for each command one entry an
+    image, so that ``pandas.DataFrame(record["infer atoms"]).T`` is a table. Entries of other images and of other
+    commands stay, also where two runs write at the same time.
+
+    Parameters
+    ----------
+    folder
+        Where the file lies.
+    command
+        Whose entries these are.
+    """
+
+    def __init__(self, folder: ResultFolder, command: str) -> None:
+        self.folder = folder
+        self.command = command
+        self._new: dict[str, dict[str, Any]] = {}
+        self._saved = time.monotonic()
+
+    def check(self) -> None:
+        """Refuse a file that is no such record, unless results may be replaced.
+
+        Raises
+        ------
+        InputError
+            It is damaged, or another program's.
+        """
+        if self._read() is None and not self.folder.overwrite:
+            raise InputError(
+                f"{self.folder.option} {self.folder.path}: {RECORD} in it is no record that results can be added to; "
+                "choose another folder, or replace it (overwrite)"
+            )
+
+    def add(self, name: str, entry: Mapping[str, Any]) -> None:
+        """Note what was made of an image; saved now and then."""
+        self._new[name] = dict(entry)
+        if time.monotonic() - self._saved > _SAVE_EVERY:
+            self.save()
+
+    def fail(self, name: str, entry: Mapping[str, Any]) -> None:
+        """Note that nothing came of an image; what is known of results that it has from before stays known."""
+        self._new[name] = {**entry, "results": None}
+
+    def save(self) -> None:
+        """Write the new entries beside those that are in the file by now; nothing where there is no folder.
+
+        Raises
+        ------
+        WriteError
+            The disk is full.
+        """
+        self._saved = time.monotonic()
+        if not (self._new and self.folder.path.is_dir()):
+            return
+        with self.folder.lock():
+            content = self._read() or {}
+            entries = content.setdefault(self.command, {})
+            for name, entry in self._new.items():
+                entries[name] = _merged(entries.get(name), entry)
+            write_json(self.folder.path / RECORD, content)
+        self._new.clear()
+
+    def _read(self) -> dict[str, dict[str, Any]] | None:
+        """Return what is in the file, nothing where there is none, None where it is no record."""
+        with suppress(ValueError, OSError, AttributeError):
+            content = json.loads((self.folder.path / RECORD).read_text(encoding="utf-8"))
+            entries = list(content.values())
+            if all(isinstance(entry, dict) for group in entries for entry in group.values()):
+                return content
+        return None if (self.folder.path / RECORD).exists() else {}
+
+
+def _merged(before: dict[str, Any] | None, entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry to keep: of an image that failed, results from before are still there."""
+    if entry.get("results", ()) is not None:
+        return entry
+    if before and before.get("results"):
+        return {**before, "failed": entry["failed"]}
+    return {name: value for name, value in entry.items() if name != "results"}
