@@ -120,7 +120,7 @@ def write_text(path: str | Path, text: str) -> None:
     write_whole(path, text.encode("utf-8", "backslashreplace"))
 
 
-def write_figure(figure: "Figure", path: str | Path, dpi: float = 110, **options: Any) -> None:
+def write_figure(figure: "Figure", path: str | os.PathLike[str], dpi: float = 110, **options: Any) -> None:
     """Draw a figure into a file of the kind that its ending names; whole or not at all, as :func:`write_whole`.
 
     Parameters
@@ -139,7 +139,7 @@ def write_figure(figure: "Figure", path: str | Path, dpi: float = 110, **options
         # Of a name in a script that the font lacks; boxes stand in its place.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(stream, format=Path(path).suffix[1:].lower(), dpi=dpi, **options)
-    write_whole(path, stream.getbuffer())
+    write_whole(Path(path), stream.getbuffer())
 
 
 def write_png(picture: "Image", path: str | Path) -> None:
