@@ -42,8 +42,11 @@ def check_foreign(path: str | Path, sha256: str) -> None:
             f"{path}: is no shard of stemforge ({error}); do not open it, and ask where it comes from"
         ) from error
     _remembered().add(sha256)
+    folder = cache_folder()
+    if folder is None:
+        return
     with suppress(OSError):  # the record spares time, nothing else
-        record = cache_folder() / _RECORD
+        record = folder / _RECORD
         record.parent.mkdir(parents=True, exist_ok=True)
         full = record.exists() and record.stat().st_size > _LARGEST
         with record.open("w" if full else "a", encoding="ascii") as stream:
@@ -52,10 +55,10 @@ def check_foreign(path: str | Path, sha256: str) -> None:
 
 @cache
 def _remembered() -> set[str]:
-    try:
-        return set((cache_folder() / _RECORD).read_text(encoding="ascii").split())
-    except (OSError, UnicodeDecodeError):
-        return set()
+    folder = cache_folder()
+    with suppress(OSError, UnicodeDecodeError):
+        return set() if folder is None else set((folder / _RECORD).read_text(encoding="ascii").split())
+    return set()
 
 
 def read_everything(path: str) -> None:
