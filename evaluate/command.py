@@ -444,7 +444,6 @@ def quickstart(
 
 def _check_results(results: dict[str, Path | None], inputs: Sequence[Path] = ()) -> None:
     """Refuse, before any work, result files that cannot be written or would replace what is scored."""
-    taken: set[Path] = set()
     for option, path in results.items():
         if path is None:
             continue
@@ -453,9 +452,6 @@ def _check_results(results: dict[str, Path | None], inputs: Sequence[Path] = ())
         table = path.suffix.lower() == ".csv" or path.name in {"run.json", "recipe.yaml"}
         if table and path.resolve().parent in {folder.resolve() for folder in inputs}:
             raise InputError(f"{option} {path}: lies among the tables that are scored; choose another folder")
-        if path.resolve() in taken:
-            raise InputError(f"{option} {path}: is named for two outputs; give each another file")
-        taken.add(path.resolve())
 
 
 def _write(path: Path | None, write: Callable[[Path], object]) -> None:

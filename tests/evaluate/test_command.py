@@ -80,8 +80,9 @@ def test_outputs_are_checked_before_work(folders, tmp_path, option, name, says):
 
 
 def test_one_file_for_two_outputs_is_refused(folders, tmp_path):
+    """Each output has an ending of its own, so that no file of another kind is replaced either."""
     pred, truth = folders
-    with pytest.raises(InputError, match="named for two outputs"):
+    with pytest.raises(InputError, match=r"--json .*must end in \.json"):
         atoms(pred=pred, truth=truth, json=tmp_path / "a.csv", csv=tmp_path / "a.csv")
 
 

@@ -175,7 +175,7 @@ def test_the_commands_write_recipe_tables_and_pictures(tmp_path, monkeypatch):
     calibrate(images[:2], out=out, recipe=str(tmp_path / "base.yaml"), samples=2, progress=Progress(True))
     assert SimulationRecipe.load(out).support == SimulationRecipe.load(out).support
     assert out.with_suffix(".png").stat().st_size > 10_000
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already holds"):
         calibrate(images, out=out)
     compare(images, corpus=tmp_path / "corpus", output=Output(tmp_path / "compared"), progress=Progress(True))
     content = json.loads((tmp_path / "compared" / "compare.json").read_text())
