@@ -194,10 +194,33 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def make_folder(folder: str | Path) -> None:
+    """Make a folder, and those above it that are missing, so that they survive a power cut.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    """
+    folder = Path(folder)
+    missing = [above for above in folder.parents if not above.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    # The folder itself in any case: who made it may have been killed before this line.
+    for made in (folder, *missing):
+        _sync_folder(made.parent)
+
+
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in the folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Make new names in the folder survive a power cut, where the system can do that."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written to and not listed
+        return
     try:
         os.fsync(handle)
+    except OSError as error:
+        # Some network and user-space file systems sync no folders; that is no reason to write nothing there.
+        if error.errno not in (errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
     finally:
         os.close(handle)

@@ -1,11 +1,9 @@
 """From a recipe to a corpus: what is missing is made, by one process or many, and survives whatever ends a run."""
 
 import contextlib
-import fcntl
 import json
-import os
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +110,7 @@ def simulate_corpus(
 
             client = stack.enter_context(cluster_client(str(scheduler)))
         writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
-        stack.enter_context(_alone(folder))
-        writer.remove_partials()
-        # Processes that were killed in the middle of a write leave half a file. One that was only given up for dead,
-        # and still writes, finds its file gone when it comes to rename it.
-        stack.callback(writer.remove_partials)
+        stack.enter_context(writer.alone())
         job = Job(recipe, writer, retries=retries)
         shards = range(recipe.num_shards)
         # A shard that is not full ended a corpus that is now extended: it is made again.
@@ -225,24 +219,6 @@ def _engine(recipe: SimulationRecipe, folder: Path) -> Engine:
     if checks:
         write_json(path, {"recipe_hash": recipe.content_hash, "engine": engine, "checks": checks})
     return engine
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second run out of a folder. The lock is the process's: nothing is left of it after ``kill -9``."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CorpusError(
-                f"{folder}: another run is writing this corpus; wait for it or stop it"
-            ) from error
-        except OSError:  # some network file systems lock no folders; files are whole all the same
-            pass
-        yield
-    finally:
-        os.close(handle)
 
 
 def _check_disk(recipe: SimulationRecipe, folder: Path, shards: int) -> None:

@@ -80,18 +80,19 @@ def ingest_images(
         num_samples=len(pairs), content=digest.hexdigest(), modality=modality, sampling=sampling
     )
     writer = CorpusWriter(out, recipe.model_dump(mode="json"), recipe.hash, kind="measured")
-    for index, (picture, table) in enumerate(pairs.items()):
-        micrograph = read_micrograph(pictures[picture], sampling=sampling, modality=modality)
-        objects = Annotations.from_csv(tables[table], micrograph.shape)
-        sample = Sample(
-            index=index,
-            signal=micrograph.image[None],
-            sampling=micrograph.sampling,
-            channels=(modality,),
-            labels=Annotations(objects.points, objects.boxes),
-            metadata={"name": micrograph.name, "file": str(micrograph.metadata.get("file", ""))},
-        )
-        writer.write(index, [sample])
+    with writer.alone():
+        for index, (picture, table) in enumerate(pairs.items()):
+            micrograph = read_micrograph(pictures[picture], sampling=sampling, modality=modality)
+            objects = Annotations.from_csv(tables[table], micrograph.shape)
+            sample = Sample(
+                index=index,
+                signal=micrograph.image[None],
+                sampling=micrograph.sampling,
+                channels=(modality,),
+                labels=Annotations(objects.points, objects.boxes),
+                metadata={"name": micrograph.name, "file": str(micrograph.metadata.get("file", ""))},
+            )
+            writer.write(index, [sample])
     return Corpus(out)
 
 

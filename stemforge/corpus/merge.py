@@ -63,7 +63,7 @@ def merge_corpora(corpora: Sequence[Corpus], folder: str | Path, *, quiet: bool 
     recipe = _merged_recipe(corpora)
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
     writer = CorpusWriter(folder, recipe, digest, corpora[0].kind)
-    with progress("merge", sum(map(len, corpora)), "images", quiet) as advance:
+    with writer.alone(), progress("merge", sum(map(len, corpora)), "images", quiet) as advance:
         for shard, samples in enumerate(_shards(corpora)):
             writer.write(shard, samples)
             advance(len(samples))

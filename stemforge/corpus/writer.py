@@ -8,8 +8,11 @@ Layout of ``CORPUS/``::
 A shard is written under a temporary name, fsynced and renamed. No file grows with the corpus.
 """
 
+import fcntl
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +21,16 @@ import yaml
 from stemforge.corpus.sample import Kind, Sample
 from stemforge.corpus.shard import encode_shard, read_header
 from stemforge.errors import CorpusError
-from stemforge.files import PARTIAL, write_text, write_whole, writing
+from stemforge.files import PARTIAL, make_folder, write_text, write_whole, writing
 from stemforge.outputs.places import check_folder
+from stemforge.settings import plain_yaml
 
 HEADER = "recipe.yaml"
 """Name of the file that says what made a corpus."""
 GROWS = "num_samples"
 """The one entry of a recipe that may grow: a larger number extends the corpus."""
+SHARD_SIZE = "shard_size"
+"""The entry of a recipe that says how many samples a full shard has; not in all corpora."""
 
 _SHARD = "shard-{:06d}.h5"
 _SHARD_NAME = re.compile(r"shard-(\d{6,})\.h5")
@@ -54,12 +60,18 @@ def read_recipe(folder: Path) -> tuple[dict[str, Any], str, Kind]:
     if not header.is_file():
         raise CorpusError(f"{folder}: is no corpus (there is no {HEADER} in it)")
     try:
-        content = yaml.safe_load(header.read_text(encoding="utf-8"))
+        content = plain_yaml(header.read_text(encoding="utf-8"))
         recipe, recipe_hash, kind = (content[name] for name in ("recipe", "hash", "kind"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise CorpusError(f"{header}: is not a corpus header ({error}); choose another folder") from error
     if not (isinstance(recipe, dict) and isinstance(recipe_hash, str) and kind in ("simulated", "measured")):
         raise CorpusError(f"{header}: is not a corpus header; choose another folder")
+    for name in (GROWS, SHARD_SIZE):
+        number = recipe.get(name)
+        if number is not None and not (type(number) is int and 0 < number < 1 << 62):
+            raise CorpusError(
+                f"{header}: '{name}' must be a positive whole number, not {number!r:.40}; put it back as it was"
+            )
     return recipe, recipe_hash, kind
 
 
@@ -108,7 +120,7 @@ class CorpusWriter:
             raise CorpusError(f"{self.folder}: is a file, a corpus is a folder; choose another name")
         check_folder(self.folder, "out")
         with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
         if (self.folder / HEADER).exists():
             found, found_hash, _ = read_recipe(self.folder)
             if found_hash != self.recipe_hash:
@@ -127,6 +139,37 @@ class CorpusWriter:
         content = {"hash": self.recipe_hash, "kind": self.kind, "recipe": self.recipe}
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         write_text(self.folder / HEADER, text)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs out of the folder, and leave nothing half-written in it.
+
+        The lock is the process's: nothing is left of it after ``kill -9``.
+
+        Raises
+        ------
+        CorpusError
+            Another run is writing to the folder.
+        """
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise CorpusError(
+                    f"{self.folder}: another run is writing this corpus; wait for it or stop it"
+                ) from error
+            except OSError:  # some network file systems lock no folders; files are whole all the same
+                pass
+            self.remove_partials()
+            try:
+                yield
+            finally:
+                # Workers that were killed in the middle of a write leave half a file. One that was only given up for
+                # dead, and still writes, finds its file gone when it comes to rename it.
+                self.remove_partials()
+        finally:
+            os.close(handle)
 
     def remove_partials(self) -> None:
         """Remove what a killed run left half-written; only while no other process writes to the folder."""
