@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
-import yaml
 from cyclopts import Parameter
 
 from stemforge.errors import InputError, RecipeError
 from stemforge.outputs.folder import ResultFolder
+from stemforge.settings import plain_yaml
 
 if TYPE_CHECKING:
     from stemforge.micrograph.image import Micrograph
@@ -200,8 +200,8 @@ def parse_overrides(tokens: Sequence[str]) -> dict[str, Any]:
                 )
             text = words.pop(0)
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value = plain_yaml(text)
+        except ValueError as error:
             raise RecipeError(f"'{word}': '{text}' is no YAML value") from error
         # YAML 1.1 reads 1e4 as text; a number is meant.
         values[name.replace("-", "_")] = _number(value) if isinstance(value, str) else value

@@ -77,10 +77,14 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
     if card.architecture not in NETWORKS:
         raise WeightsError(f"{path}: unknown network '{card.architecture}'; known are {', '.join(NETWORKS)}")
     try:
-        model = network(card.architecture).build(card.settings)
+        # Without memory for its weights at first: a card may describe a network of any size.
+        with torch.device("meta"):
+            outline = network(card.architecture).build(card.settings)
     except (RecipeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its card describes no {card.architecture} ({error})") from error
     try:
+        outline.load_state_dict(tensors, assign=True)
+        model = network(card.architecture).build(card.settings)
         model.load_state_dict(tensors)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
@@ -149,7 +153,7 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Card]:
         raise WeightsError(
             f"{path}: holds Python objects beside tensors, which could run code; only plain weights are read"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # PyTorch's reader raises whatever it trips over
         raise WeightsError(f"{path}: is no readable checkpoint ({error})") from error
     tensors = content.get("state_dict", content) if isinstance(content, dict) else None
     if (

@@ -1,5 +1,6 @@
 """Is a corpus sound? Every shard against its hash, and what is missing, doubled or does not belong."""
 
+import itertools
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import numpy as np
 
 from stemforge.console import progress
 from stemforge.corpus.shard import ShardDamageError, ShardHeader, ShardSchemaError, open_shard, read_header
-from stemforge.corpus.writer import GROWS, HEADER, read_recipe, shard_number
+from stemforge.corpus.writer import GROWS, HEADER, SHARD_SIZE, read_recipe, shard_number
 from stemforge.errors import CorpusError
 from stemforge.files import PARTIAL
 
@@ -161,7 +162,7 @@ def _fixed(recipe: dict[str, Any]) -> str:
 
 def _coverage(folder: Path, recipe: dict[str, Any], headers: dict[Path, ShardHeader]) -> Iterator[Fault]:
     """Yield what is doubled and what is missing."""
-    size = recipe.get("shard_size")
+    size = recipe.get(SHARD_SIZE)
     holders: dict[int, list[Path]] = defaultdict(list)
     for path, header in headers.items():
         for index in header.indices.tolist():
@@ -185,25 +186,44 @@ def _coverage(folder: Path, recipe: dict[str, Any], headers: dict[Path, ShardHea
         yield Fault(
             "header", folder / HEADER, f"promises {number} samples, but shards hold {_named(beyond)}", remedy
         )
-    missing = np.setdiff1d(np.arange(number), np.fromiter(holders, int, len(holders)))
-    if len(missing):
+    # As runs: a header may promise any number.
+    held = [-1, *sorted(index for index in holders if index < number), number]
+    missing = [(a + 1, b - 1) for a, b in itertools.pairwise(held) if b - a > 1]
+    if missing:
         where = ""
         if size:
-            shards = sorted({int(index) // size for index in missing})
-            where = f" (shard{'s' if len(shards) > 1 else ''} {_ranges(shards)})"
-        verb = "are" if len(missing) > 1 else "is"
+            shards = _joined((first // size, last // size) for first, last in missing)
+            where = f" (shard{'s' if _length(shards) > 1 else ''} {_ranges(shards)})"
+        several = _length(missing) > 1
         remedy = "simulate again with the same recipe to make them" if size else "make the corpus again"
-        yield Fault("missing", folder, f"{_named(missing.tolist())} {verb} missing{where}", remedy)
+        problem = f"sample{'s' * several} {_ranges(missing)} {'are' if several else 'is'} missing{where}"
+        yield Fault("missing", folder, problem, remedy)
+
+
+_Runs = list[tuple[int, int]]  # ascending whole numbers as (first, last) of those in a row
 
 
 def _named(indices: Iterable[int]) -> str:
-    indices = sorted(indices)
-    return f"sample{'s' if len(indices) > 1 else ''} {_ranges(indices)}"
+    runs = _joined((index, index) for index in sorted(indices))
+    return f"sample{'s' if _length(runs) > 1 else ''} {_ranges(runs)}"
 
 
-def _ranges(numbers: list[int]) -> str:
-    """Write ascending numbers as ranges; of many ranges, the first ones."""
-    ends = np.flatnonzero(np.diff(numbers) != 1) + 1
-    runs = np.split(np.asarray(numbers), ends)
-    texts = [f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
-    return ", ".join(texts[:8]) + (f" and {sum(map(len, runs[8:]))} more" if len(texts) > 8 else "")
+def _joined(runs: Iterable[tuple[int, int]]) -> _Runs:
+    """Return ascending runs with those that touch or share numbers as one."""
+    made: _Runs = []
+    for first, last in runs:
+        if made and first <= made[-1][1] + 1:
+            made[-1] = (made[-1][0], max(last, made[-1][1]))
+        else:
+            made.append((first, last))
+    return made
+
+
+def _length(runs: _Runs) -> int:
+    return sum(last - first + 1 for first, last in runs)
+
+
+def _ranges(runs: _Runs) -> str:
+    """Write runs as ranges; of many, the first ones."""
+    texts = [f"{first}–{last}" if last > first else str(first) for first, last in runs]
+    return ", ".join(texts[:8]) + (f" and {_length(runs[8:])} more" if len(texts) > 8 else "")

@@ -1,6 +1,7 @@
 """Settings: what a recipe may say, what is drawn from it, what its hash means."""
 
 import hashlib
+import itertools
 from typing import Annotated, Literal
 
 import numpy as np
@@ -44,6 +45,12 @@ class Demo(Settings):
     focus: Fraction = 0.5
     dose: NonNegative | None = None
     layers: tuple[Optics, ...] = ()
+
+
+# Nine times nine times nine … values in a few lines.
+BOMB = "a: &a [x]\n" + "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in itertools.pairwise("abcdefghijk")
+)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +99,13 @@ def test_refused(values, says):
         ("name: !!python/object/apply:os.system ['touch HACKED']", "is not YAML"),
         ("!!python/object:stemforge.settings.Settings {}", "is not YAML"),
         ("\x00", "is not YAML"),
+        ("name: 2001-99-99", "is not YAML"),
+        ("2001-01-01: x", "is not YAML"),
+        ("seed: " + "9" * 5000, "is not YAML"),
+        ("name: !!timestamp x", "is not YAML"),
+        ("[" * 3000, "is not YAML.*nested too deeply"),
+        ("name: &a [*a]", "is not YAML.*endless"),
+        (BOMB, "is not YAML.*endless"),
         ("seed: 1\nsed: 2\n", "unknown key 'sed'"),
         ("1: 2\n", "unknown key '1'"),
         ("seed: 2024-01-01\n", "'seed'"),
@@ -115,6 +129,11 @@ def test_missing_folder_or_binary_file(tmp_path):
     (tmp_path / "b.yaml").write_bytes(b"\xff\x80")
     with pytest.raises(RecipeError, match="is not YAML"):
         Demo.from_file(tmp_path / "b.yaml")
+
+
+def test_aliases_are_read(tmp_path):
+    (tmp_path / "r.yaml").write_text("layers:\n- &a {tilt: 3}\n- *a\n- {<<: *a}\n")
+    assert [layer.tilt for layer in Demo.from_file(tmp_path / "r.yaml").layers] == [3, 3, 3]
 
 
 def test_a_date_as_a_name_is_text(tmp_path):

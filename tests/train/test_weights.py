@@ -1,5 +1,7 @@
 import json
 import pickle
+import resource
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,26 @@ def test_another_architecture_by_shape(tmp_path):
     save_weights(tmp_path / "w.safetensors", model, CARD)
     with pytest.raises(WeightsError, match="fc3"):
         load_weights(tmp_path / "w.safetensors")
+
+
+def test_a_card_of_a_network_that_fills_the_memory(tmp_path):
+    """The file has no weights, its card promises 6 GB of them: it is refused before they have a place."""
+    card = Card("atom-net", 0.293, settings={"width": 128, "levels": 6})
+    save_file({"x": torch.ones(1)}, tmp_path / "w.safetensors", metadata={"stemforge": card.to_json()})
+    began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(WeightsError, match="weights of another network"):
+        load_weights(tmp_path / "w.safetensors")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < 500e3  # kB
+
+
+def test_a_checkpoint_with_broken_pickle(tmp_path):
+    """PyTorch's reader takes a value from an empty stack."""
+    torch.save({"state_dict": SACCNN().state_dict()}, tmp_path / "w.ckpt")
+    with zipfile.ZipFile(tmp_path / "w.ckpt") as archive, zipfile.ZipFile(tmp_path / "v.ckpt", "w") as made:
+        for name in archive.namelist():
+            made.writestr(name, b"\x80\x02." if name.endswith("data.pkl") else archive.read(name))
+    with pytest.raises(WeightsError, match=r"v\.ckpt: is no readable checkpoint"):
+        load_weights(tmp_path / "v.ckpt")
 
 
 def test_another_architecture_by_its_card(tmp_path):

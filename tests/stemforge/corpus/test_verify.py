@@ -66,6 +66,13 @@ def edit_recipe(old, new):
         (lambda f, *_: (f / "recipe.yaml").write_bytes(b"\xff"), {("recipe.yaml", "header")}),
         (edit_recipe("num_samples: 15", "num_samples: 16"), {("corpus", "missing")}),
         (edit_recipe("num_samples: 15", "num_samples: 14"), {("recipe.yaml", "header")}),
+        (edit_recipe("num_samples: 15", "num_samples: 999999999999999"), {("corpus", "missing")}),
+        (edit_recipe("num_samples: 15", "num_samples: 99999999999999999999"), {("recipe.yaml", "header")}),
+        (edit_recipe("num_samples: 15", "num_samples: many"), {("recipe.yaml", "header")}),
+        (edit_recipe("shard_size: 3", "shard_size: 0"), {("recipe.yaml", "header")}),
+        (edit_recipe("value: 1.5", "2001-01-01: 1.5"), {("recipe.yaml", "header")}),
+        (edit_recipe("value: 1.5", "value: 2001-99-99"), {("recipe.yaml", "header")}),
+        (edit_recipe("value: 1.5", "value: &a [*a]"), {("recipe.yaml", "header")}),
         (edit_recipe("value: 1.5", "value: 1.7"), {(f"shard-00000{i}.h5", "header") for i in range(5)}),
         (edit_recipe("simulated", "measured"), {(f"shard-00000{i}.h5", "header") for i in range(5)}),
     ],
@@ -89,6 +96,13 @@ def test_what_is_missing_is_named(corpus_folder):
         "samples 3–8, 12–14 are missing (shards 1–2, 4)",
         "simulate again with the same recipe to make them",
     )
+
+
+def test_what_is_missing_of_more_samples_than_fit_into_memory(corpus_folder):
+    edit_recipe("num_samples: 15", "num_samples: 900000000000000")(corpus_folder)
+    (corpus_folder / "shard-000001.h5").unlink()
+    (fault,) = verify_corpus(corpus_folder)
+    assert fault.problem == ("samples 3–5, 15–899999999999999 are missing (shards 1, 5–299999999999999)")
 
 
 def test_samples_that_an_extended_corpus_lacks(corpus_folder, writer, sample):
