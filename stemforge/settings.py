@@ -23,7 +23,6 @@ from pydantic import (
 from stemforge.errors import RecipeError
 from stemforge.files import sha256_of_file
 
-
 _MOST_VALUES = 1_000_000  # in a file, every alias written out; recipes have some hundred
 
 
@@ -37,7 +36,7 @@ def plain_yaml(text: str) -> Any:
 
     Examples
     --------
-    >>> plain_yaml("a: &x [1, 2]\\nb: *x")
+    >>> plain_yaml("{a: &x [1, 2], b: *x}")
     {'a': [1, 2], 'b': [1, 2]}
     """
     try:
