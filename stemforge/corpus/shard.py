@@ -194,6 +194,7 @@ def _header(stream: BinaryIO, path: str | Path) -> ShardHeader:
         header = ShardHeader(runs=runs, **{name: content[name] for name in names})
         bytes.fromhex(header.structures)
         sound = min(n for _, n in runs) > 0 and sum(n for _, n in runs) * 16 == len(header.structures)
+        sound = sound and all(0 <= first < 1 << 62 for first, _ in runs)
         sound = sound and header.userblock == len(block) and header.encode() == block
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         if isinstance(error, CorpusError):

@@ -11,6 +11,7 @@ from pathlib import Path
 import hostile
 import numpy as np
 import seeds
+from PIL import Image
 from seeds import Seed
 
 from stemforge import Annotations, Corpus, read_micrograph, read_stack, verify_corpus
@@ -54,6 +55,12 @@ def _micrograph(path):
         _sane(
             frame.sampling is None or (np.isfinite(frame.sampling) and frame.sampling > 0), "the pixel size"
         )
+
+
+def warm_up(folder):
+    """Read an image: the process in which images are opened takes its time to start."""
+    Image.fromarray(np.eye(8, dtype="u1")).save(folder / "a.png")
+    read_micrograph(folder / "a.png")
 
 
 def _structure(path):

@@ -92,6 +92,8 @@ def rewritten(header, **changes):
         ({"index": [[0, 2]]}, "no readable shard"),
         ({"index": []}, "no readable shard"),
         ({"index": "x"}, "no readable shard"),
+        ({"index": [[10**30, 1]]}, "no readable shard"),
+        ({"index": [[-3, 1]]}, "no readable shard"),
         ({"magic": "x"}, "no readable shard"),
         ({"length": -1}, "no readable shard"),
         ({"sha256": "0" * 64}, "not those that were written"),
