@@ -1,7 +1,7 @@
 """Trained weights: safetensors files that say what they are for, and checkpoints published by others."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from stemforge.errors import RecipeError, WeightsError
 from stemforge.files import write_whole
@@ -78,7 +79,7 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
         raise WeightsError(f"{path}: unknown network '{card.architecture}'; known are {', '.join(NETWORKS)}")
     try:
         # Without memory for its weights at first: a card may describe a network of any size.
-        with torch.device("meta"):
+        with torch.device("meta"), _WithoutValues():
             outline = network(card.architecture).build(card.settings)
     except (RecipeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its card describes no {card.architecture} ({error})") from error
@@ -97,6 +98,22 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
             f"{path}: holds values that are not finite in {', '.join(bad)}; the training diverged"
         )
     return model.eval(), card
+
+
+class _WithoutValues(TorchFunctionMode):
+    """Leaves out that new weights are drawn: without memory, that would load PyTorch's compiler."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__name__", None) in ("normal_", "uniform_"):
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def find_weights(weights: str | Path) -> Path:
