@@ -136,7 +136,7 @@ FORMATS = {
     "xyz": _structures("xyz", "xyz"),
     "extxyz": _structures("extxyz", "extxyz"),
     "pdb": _structures("pdb", "proteindatabank"),
-    "lammps": _structures("lammps-data", "lammps-data"),
+    "lammps": _structures("lammps-data", "lammps-data", masses=True),
     "poscar": _structures("POSCAR", "vasp"),
     "labels": Format(seeds.labels, _labels, text=True),
     "recipe": Format(seeds.recipes, _recipe, text=True),
