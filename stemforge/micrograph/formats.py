@@ -69,6 +69,8 @@ def read_images(
     size, remark = _sampling(chosen, sampling)
     frames = chosen.frames()
     last = len(frames) - 1
+    if last < 0:
+        raise MicrographError("holds a stack of 0 frames")
     if last and frame is None and not stack:
         raise MicrographError(
             f"holds a stack of {last + 1} frames; choose one from 0 to {last} (frame), or read all of them"

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from stemforge import Corpus, CorpusError, InputError, UnfinishedError
+from stemforge.outputs import places
 from stemforge.simulate import simulate_corpus, simulate_sample
 from stemforge.simulate.running import shards
 
@@ -96,7 +97,8 @@ def test_unreadable_files_are_tried_again(tmp_path, whole, failing, quick, files
     assert files(tmp_path) == whole
 
 
-def test_files_that_the_system_refuses(tmp_path, whole, quick, files):
+def test_files_that_the_system_refuses(tmp_path, monkeypatch, whole, quick, files):
+    monkeypatch.setattr(places, "_TRIAL", bytes(16))  # which the system still takes
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:

@@ -151,7 +151,7 @@ def test_of_several_frames_the_last_is_taken_with_a_remark(save):
         ("X 1 1 1\nPt 5 5 5", "a chemical element, got 'X of atom 1'"),
         ("D 1 1 1\nPt 5 5 5", "'D' is not known; atoms need chemical symbols"),
         ("C1 1 1 1\nPt 5 5 5", "'C1' is not known"),
-        ("C nan 1 1\nPt 5 5 5", "finite positions"),
+        ("C nan 1 1\nPt 5 5 5", "positions and a cell below"),
         ("C 1 1 1\nC 1.3 1 1", "C of atom 1 and C of atom 2 are nearer"),
         ("C 1 1 1\nPt 1 1 1.02", "C of atom 1 and Pt of atom 2 are nearer"),
         ("C 1 1 1e9\nPt 5 5 5", "positions below"),
@@ -169,7 +169,7 @@ def test_xyz_files_that_cannot_be_right(save, rows, message):
     [
         ("", "cell with three positive edges"),
         ('Lattice="0 0 0 0 0 0 0 0 0"', "cell with three positive edges"),
-        ('Lattice="nan 0 0 0 10 0 0 0 10"', "finite positions and cell"),
+        ('Lattice="nan 0 0 0 10 0 0 0 10"', "positions and a cell below"),
         ('Lattice="0.1 0 0 0 10 0 0 0 10"', "the cell of .* must be that of the structure.*placeholder"),
     ],
 )
