@@ -113,9 +113,9 @@ def test_it_is_said_drawn_and_recorded(tmp_path, spots, capsys):
     assert len(remarks) == 1
     assert remarks[0].startswith("bar: ")
     assert "% burnt in" in remarks[0]
-    record = json.loads((out / "run.json").read_text())["left_out"]
-    assert record.keys() == {"bar"}
-    assert record["bar"]["burnt in"] == pytest.approx(0.036, abs=0.01)
+    record = json.loads((out / "run.json").read_text())["infer atoms"]
+    assert record["plain"]["left_out"] == {}
+    assert record["bar"]["left_out"]["burnt in"] == pytest.approx(0.036, abs=0.01)
     # Grey images have equal colours; the tint has not. Markers and the colour bar are red and yellow.
     tinted = [np.mean(np.diff(imread(out / f"{name}.png")[..., [0, 2]]) > 0.1) for name in ("bar", "plain")]
     assert tinted[0] > 0.005
