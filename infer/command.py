@@ -24,8 +24,9 @@ def atoms(
     For each image: a CSV with columns x_px,y_px,x_nm,y_nm,score (nm empty where the image carries no
     calibration; of AtomNet also sigma_px, the standard deviation of a coordinate), an overlay PNG, and on request the
     likelihood as TIFF, in the folder `atoms`. In run.json each image has the threshold, the F1 to be expected by the
-    likelihoods alone, and the areal density of visible atoms with an interval of 95 %. An image that cannot be read is
-    named and left out, and the exit code is then 1; 2 where it was the only one.
+    likelihoods alone, and the areal density of visible atoms with an interval of 95 %. Padding, saturated areas,
+    burnt-in scale bars and text, and seams are left out, which is said, tinted on the overlay, and noted in run.json.
+    An image that cannot be read is named and left out, and the exit code is then 1; 2 where it was the only one.
 
     Parameters
     ----------

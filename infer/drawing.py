@@ -2,10 +2,13 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
+from stemforge.colours import SKY
 from stemforge.console import printable
 from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.usable import UsableArea
 
 
 def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = True) -> None:
@@ -30,3 +33,20 @@ def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = Tru
 def entitle(axes: Axes, text: str, size: float = 10) -> None:
     """Write a title in which a file's name may stand: it is no formula, whatever signs are in it."""
     axes.set_title(printable(text), fontsize=size, parse_math=False)
+
+
+def draw_left_out(axes: Axes, area: UsableArea) -> None:
+    """Tint and hatch what of an image was left out, above a micrograph drawn by :func:`draw_micrograph`."""
+    if not area.reasons:
+        return
+    height, width = area.mask.shape
+    tint = np.zeros((height, width, 4))
+    tint[..., :3] = to_rgb(SKY)
+    tint[..., 3] = np.where(area.mask, 0.0, 0.35)
+    axes.imshow(tint, interpolation="nearest")
+    x, y = np.arange(width), np.arange(height)
+    left_out = np.where(area.mask, 0.0, 1.0)
+    if min(height, width) > 1:
+        hatched = axes.contourf(x, y, left_out, levels=[0.5, 1.5], colors="none", hatches=["////"])
+        hatched.set_edgecolor(SKY)
+        hatched.set_linewidth(0)

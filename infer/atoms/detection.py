@@ -16,11 +16,15 @@ from stemforge.infer.resampling import resampled
 from stemforge.infer.tiles import tiles
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.usable import UsableArea, usable_area
 from stemforge.train.card import Calibration, Card, log_odds
 from stemforge.train.networks import AtomDetector
 
 TILE = 512
 """Side of a tile [pixel]; the largest intermediate result takes about 0.5 kB a pixel."""
+
+BESIDE = 5.0
+"""Distance from what is left out of an image within which nothing is taken for an atom [pixel of the network]."""
 
 Maps = NDArray[np.float32]
 """Of shape (k, height, width): log odds or likelihood; with k = 4 also offset (x, y) and standard deviation [pixel]."""
@@ -48,6 +52,10 @@ class Detection:
         training; further ones may be out of focus or too faint.
     expected_f1
         F1 to be expected of the best threshold by the likelihoods alone; None where these are not calibrated.
+    usable
+        What of the micrograph was looked at; None: all.
+    share
+        Share of the micrograph in which atoms could be found: the usable area without its very edge.
     """
 
     micrograph: Micrograph
@@ -57,17 +65,19 @@ class Detection:
     threshold: float
     number: tuple[float, float, float] | None = None
     expected_f1: float | None = None
+    usable: UsableArea | None = None
+    share: float = 1.0
 
     @property
     def density(self) -> tuple[float, float, float] | None:
-        """Visible atoms per area of the image [1/nm²], and the ends of an interval that holds 95 in 100.
+        """Visible atoms per usable area of the image [1/nm²], and the ends of an interval that holds 95 in 100.
 
         None without pixel size, and for networks whose likelihoods are not calibrated.
         """
         if self.number is None or self.micrograph.sampling is None:
             return None
         expected, low, high = self.number
-        area = self.likelihood.size * ((self.sampling or self.micrograph.sampling) / 10) ** 2
+        area = self.share * self.likelihood.size * ((self.sampling or self.micrograph.sampling) / 10) ** 2
         return expected / area, low / area, high / area
 
 
@@ -243,7 +253,9 @@ def detect_atoms(
     """Find single atoms on a micrograph with a trained network, such as AtomNet or SAC-CNN.
 
     A calibrated image is resampled to the pixel size that the network was trained at, and the atoms found are
-    given in the image's own pixels; an uncalibrated one is taken as it is.
+    given in the image's own pixels; an uncalibrated one is taken as it is. What does not show the specimen
+    (:func:`stemforge.micrograph.usable.usable_area`) is filled before, and nothing in it or right beside it is an atom,
+    a candidate, or area of the image.
 
     Parameters
     ----------
@@ -274,20 +286,39 @@ def detect_atoms(
     if threshold is not None and not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
     AtomDetector.named(card.architecture)
-    image, sampling = resampled(micrograph.image, micrograph.sampling, card.sampling)
     with errors_about(micrograph.name):
+        usable = usable_area(micrograph.image)
+        filled = usable.fill(micrograph.image)
+        image, sampling = resampled(filled, micrograph.sampling, card.sampling)
         likelihood, find = atom_finder(model, card, image, tile=tile, device=device, augment=augment)
+    # A resampled pixel's centre lies at ((i + ½) / zoom − ½) of the original.
+    scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
+    counted = usable.beyond(BESIDE * float(scale.max()))
+    if not counted.all():
+        find = partial(_found_in, counted, find, scale)
     chosen = choose_atoms(find, card)
     atoms, decision = chosen.atoms, chosen.decision
     if threshold is not None:
         atoms, decision = find(threshold), replace(decision, threshold=threshold)
     number = None if card.counting is None else card.counting.number(chosen.candidates["score"])
-    # A resampled pixel's centre lies at ((i + ½) / zoom − ½) of the original.
-    scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
     columns = dict(atoms.columns)
     if "sigma_px" in columns:
         columns["sigma_px"] = columns["sigma_px"] * np.sqrt(scale.prod())
     atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=columns)
-    return Detection(
+    result = Detection(
         micrograph, atoms, likelihood, sampling, decision.threshold, number, decision.expected_f1
     )
+    return replace(result, usable=usable, share=float(counted.mean()))
+
+
+def _found_in(
+    area: NDArray[np.bool_],
+    find: Callable[[float], Annotations],
+    scale: NDArray[np.float64],
+    threshold: float,
+) -> Annotations:
+    """Return the atoms of a network's image that lie in an area of the micrograph, ``scale`` (x, y) times as large."""
+    found = find(threshold)
+    x, y = ((found.points + 0.5) * scale - 0.5).round().astype(int).T
+    height, width = area.shape
+    return found.where(area[y.clip(0, height - 1), x.clip(0, width - 1)])

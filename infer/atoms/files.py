@@ -8,6 +8,7 @@ from stemforge.errors import InputError
 from stemforge.infer.atoms.detection import TILE, Detection, detect_atoms
 from stemforge.infer.atoms.overlay import draw_detection
 from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.left_out import tell_left_out
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.writers import write_tiff
@@ -40,7 +41,8 @@ def detect_atoms_in_files(
     Returns
     -------
     Outcome
-        Atoms found, and images left out; in ``run.json`` each image has its threshold, expected F1 and density.
+        Atoms found, and images left out; in ``run.json`` each image has its threshold, expected F1 and density, and
+        which share of it was left out and why.
 
     Raises
     ------
@@ -64,6 +66,8 @@ def detect_atoms_in_files(
         if LIKELIHOOD in batch.endings:
             write_tiff(results.path(LIKELIHOOD), detection.likelihood, detection.sampling)
         results.facts.update(_facts(detection))
+        if detection.usable is not None:
+            tell_left_out(micrograph, detection.usable)
         if threshold is None:
             _warn_little(detection, card)
         return len(detection.atoms)
@@ -84,6 +88,8 @@ def _facts(detection: Detection) -> dict[str, Any]:
         facts["visible_atoms_per_nm2"] = dict(
             zip(("expected", "low", "high"), detection.density, strict=True)
         )
+    if detection.usable is not None:
+        facts["left_out"] = {reason: round(share, 4) for reason, share in detection.usable.reasons.items()}
     return facts
 
 

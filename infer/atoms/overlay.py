@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from stemforge.files import write_figure
 from stemforge.infer.atoms.detection import Detection
-from stemforge.infer.drawing import draw_micrograph, entitle
+from stemforge.infer.drawing import draw_left_out, draw_micrograph, entitle
 
 
 def draw_detection(detection: Detection, path: str | Path | None = None) -> Figure:
-    """Draw the atoms found on their micrograph, coloured by score.
+    """Draw the atoms found on their micrograph, coloured by score; what was left out is tinted and hatched.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ def draw_detection(detection: Detection, path: str | Path | None = None) -> Figu
     figure = Figure(figsize=(7.6, 6.4 * height / width + 0.4), layout="constrained")
     axes = figure.subplots()
     draw_micrograph(axes, detection.micrograph)
+    if detection.usable is not None:
+        draw_left_out(axes, detection.usable)
     x, y = detection.atoms.points.T
     colours = ScalarMappable(Normalize(detection.threshold, 1), "autumn")
     edges: Any = colours.to_rgba(detection.atoms["score"])
@@ -39,6 +41,8 @@ def draw_detection(detection: Detection, path: str | Path | None = None) -> Figu
     title = f"{detection.micrograph.name}: {len(detection.atoms)} atoms from {detection.threshold:.2f} on"
     if detection.expected_f1 is not None:
         title += f", expected F1 {detection.expected_f1:.2f}"
+    if detection.usable is not None and detection.usable.reasons:
+        title += f"\nleft out (tinted): {detection.usable}"
     if detection.density is not None:
         title += "\nvisible: {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
     entitle(axes, title)

@@ -15,6 +15,7 @@ from stemforge.infer.crystals.framework import Framework
 from stemforge.infer.crystals.lattice import THRESHOLD, Lattice, find_lattice
 from stemforge.infer.crystals.molecules import TILE, TILE_OVERLAP, check_options, detect_molecules
 from stemforge.infer.crystals.restoration import OVERLAP, restore_micrograph
+from stemforge.infer.left_out import tell_unusable
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.writers import write_tiff
@@ -51,6 +52,7 @@ def restore_files(
     batch.check_out()
 
     def work(micrograph: Micrograph, results: Results) -> int:
+        tell_unusable(micrograph)
         found = _lattice(micrograph, lattice)
         restoration = restore_micrograph(
             micrograph, model, card, lattice=found, overlap=overlap, device=device
@@ -106,6 +108,7 @@ def detect_molecules_in_files(
     options: dict[str, Any] = {"tile": tile, "tile_overlap": tile_overlap, "iou": iou, "device": device}
 
     def work(micrograph: Micrograph, results: Results) -> int:
+        tell_unusable(micrograph)
         found = _lattice(micrograph, lattice)
         detection = detect_molecules(
             micrograph, detector, card, restorer=pair, lattice=found, threshold=threshold, **options
