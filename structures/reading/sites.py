@@ -77,7 +77,7 @@ def checked_sites(values: dict[str, Any], source: str) -> Sites:
     """
     positions, cell = np.asarray(values["positions"], float), np.asarray(values["cell"], float)
     require(len(positions) > 0, "path", "a file with at least one atom", source)
-    near = bool(max(np.abs(positions).max(), np.abs(cell).max()) < _FARTHEST)  # not where one is no number
+    near = bool(np.abs(np.vstack([positions, cell])).max() < _FARTHEST)  # false where one is no number
     require(near, "path", f"a file with positions and a cell below {_FARTHEST:g} Å", source)
     numbers = np.asarray(values["numbers"], int)
     unknown = np.flatnonzero((numbers < 1) | (numbers >= len(chemical_symbols)))

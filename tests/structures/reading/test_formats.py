@@ -154,7 +154,7 @@ def test_of_several_frames_the_last_is_taken_with_a_remark(save):
         ("C nan 1 1\nPt 5 5 5", "positions and a cell below"),
         ("C 1 1 1\nC 1.3 1 1", "C of atom 1 and C of atom 2 are nearer"),
         ("C 1 1 1\nPt 1 1 1.02", "C of atom 1 and Pt of atom 2 are nearer"),
-        ("C 1 1 1e9\nPt 5 5 5", "positions below"),
+        ("C 1 1 1e9\nPt 5 5 5", "positions and a cell below"),
         ("C 1 1 1", "readable extxyz file.*should have 2 atoms, and the file ends after 1"),
         ("C 1 1 1\nPt 5 5 5\n999999999\n\nC 1 1 1", "should have 999999999 atoms"),
     ],
