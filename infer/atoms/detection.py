@@ -274,7 +274,7 @@ def detect_atoms(
     if threshold is not None and not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
     AtomDetector.named(card.architecture)
-    image, sampling = resampled(micrograph.image, micrograph.sampling, card.sampling)
+    image, sampling = resampled(micrograph.image, micrograph.sampling, card.sampling, white=True)
     with errors_about(micrograph.name):
         likelihood, find = atom_finder(model, card, image, tile=tile, device=device, augment=augment)
     chosen = choose_atoms(find, card)
