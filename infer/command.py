@@ -24,8 +24,12 @@ def atoms(
     For each image: a CSV with columns x_px,y_px,x_nm,y_nm,score (nm empty where the image carries no
     calibration; of AtomNet also sigma_px, the standard deviation of a coordinate), an overlay PNG, and on request the
     likelihood as TIFF, in the folder `atoms`. In run.json each image has the threshold, the F1 to be expected by the
-    likelihoods alone, and the areal density of visible atoms with an interval of 95 %. An image that cannot be read is
-    named and left out, and the exit code is then 1; 2 where it was the only one.
+    likelihoods alone, and the areal density of visible atoms with an interval of 95 %. An image that cannot be read, or
+    whose pixels are too coarse or too fine to show atoms, is named and left out, and the exit code is then 1; 2 where
+    it was the only one.
+
+    Where files carry no pixel size, or a doubtful one, `--sampling auto` estimates it from the atoms on each image; it
+    stands in run.json and on the overlay with its error, which is about 15 %.
 
     Parameters
     ----------
