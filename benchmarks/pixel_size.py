@@ -7,9 +7,9 @@
 
 `coarse`: the same simulated images, recorded at 0.1 Å and binned to 2 Å: precision, recall and F1 of visible atoms,
 faint ones excused, within 1.76 Å. `fit`: images of pixel sizes 0.12 to 0.5 Å (logarithm uniform) and fields of 75 to
-150 Å; the curves of `stemforge.infer.sampling_curve` around the right size give mean and covariance, which are stored in
-the card of WEIGHTS. `test`: such images of another seed, their pixel size hidden. `real`: the Pt/NC images, their pixel
-size hidden (needs STEMFORGE_DATA_DIR).
+150 Å; the curves of `stemforge.infer.sampling_curve` around the right size give mean and covariance, which are stored
+in the card of WEIGHTS. `test`: such images of another seed, their pixel size hidden. `real`: the Pt/NC images, their
+pixel size hidden (needs STEMFORGE_DATA_DIR).
 """
 
 import argparse

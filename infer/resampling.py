@@ -53,7 +53,7 @@ PIXEL_SIZES: Mapping[Finds, PixelSizes] = {
 """By what is looked for. Finer than 0.05 Å is no raster that anyone scans: a thousand pixels would show 5 nm."""
 
 MOST_PIXELS = 10**8
-"""Of an image at the network's pixel size: a U-Net's maps, their log odds and the image take some 60 bytes a pixel."""
+"""Of an image at the network's pixel size: finding atoms takes 90 to 110 bytes a pixel, so this is 10 GB."""
 
 CONTRADICTS = 0.05
 """Relative difference from which a pixel size that was given contradicts the file's."""
@@ -106,8 +106,8 @@ def resampled_white(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArr
 
     Interpolation smooths noise. A network that learnt from images with white noise then takes what is left of it for
     atoms: on images at 1 Å per pixel, brought to 0.293 Å, precision was 0.18, where the same images recorded at 0.1 Å
-    gave 0.86. Here the image's cosine transform is cut off for coarser pixels; for finer ones it is continued with noise
-    of the density that it has at its fine end. What the image shows is neither changed nor added to.
+    gave 0.86. Here the image's cosine transform is cut off for coarser pixels; for finer ones it is continued with
+    noise of the density that it has at its fine end. What the image shows is neither changed nor added to.
 
     Parameters
     ----------

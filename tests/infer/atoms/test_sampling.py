@@ -132,7 +132,7 @@ def test_a_batch_with_an_image_that_cannot_be_told(tmp_path, capsys, estimates):
     printed = " ".join(capsys.readouterr().err.split())
     assert "noise: its pixel size cannot be told" in printed
     assert "the file says 1 Å, which they contradict" in printed
-    facts = json.loads((out / "run.json").read_text())["images"]["field"]["sampling"]
+    facts = json.loads((out / "run.json").read_text())["infer atoms"]["field"]["sampling"]
     assert facts["angstrom"] == pytest.approx(estimates[0.4].sampling)
     assert facts["in_file"] == pytest.approx(1.0)
     assert facts["relative_error"] == pytest.approx(estimates[0.4].error, abs=1e-3)
