@@ -135,7 +135,9 @@ def test_sampling_beyond_reason(field, spot_weights, tmp_path, capsys, sampling,
     if code == 0:
         assert (
             "0.293"
-            in json.loads((tmp_path / "out" / "run.json").read_text())["infer atoms"]["a"]["sampling"]["remark"]
+            in json.loads((tmp_path / "out" / "run.json").read_text())["infer atoms"]["a"]["sampling"][
+                "remark"
+            ]
         )
 
 
