@@ -43,8 +43,8 @@ class PixelSizes(NamedTuple):
 
 PIXEL_SIZES: Mapping[Finds, PixelSizes] = {
     # An atom's image is 2.6 Å wide (FWHM; σ 1.1 Å) on images as of pt-nc, so 1.2 Å is two pixels across it. Measured on
-    # 16 such images binned to 0.1 … 2 Å (benchmarks/pixel_size.py coarse): recall stays within 4 % of its value up to
-    # 1.2 Å, has lost an eighth at 1.5 Å and more than a third at 2 Å. Three atoms side by side are 10 Å.
+    # 16 such images binned to 0.1 … 2 Å (benchmarks/pixel_size.py coarse): recall stays within 5 % of its value up to
+    # 1.2 Å, has lost a seventh at 1.5 Å and two fifths at 2 Å. Three atoms side by side are 10 Å.
     "atoms": PixelSizes(0.05, 1.2, 10.0, "an atom's image is about 2.6 Å wide and needs two pixels"),
     # Columns of a framework are up to 1.7 Å near each other; two pixels must lie between them.
     "images": PixelSizes(0.05, 0.85, 10.0, "details of 1.7 Å need two pixels"),
