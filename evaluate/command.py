@@ -147,6 +147,7 @@ def framework(
     """
     endings = ("_framework.json", "_framework.png")
     out = output.folder("framework")
+    reading.refuse_auto()
     batch = infer.Batch(images, out, endings, reading, output.overwrite, progress.quiet)
     options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
     return evaluate.evaluate_restorations(batch, weights, **options, device=device.check()).exit_code
@@ -239,6 +240,7 @@ def calibrate(
     folder, inputs = ResultFolder(out.parent, overwrite), [*images, Path(recipe)]
     folder.check(names, inputs)
     base = simulate.SimulationRecipe.load(recipe, parse_overrides(overrides))
+    reading.refuse_auto()
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
     found = evaluate.fit_priors(micrographs, base, samples=samples, quiet=progress.quiet)
     with folder.staged(inputs) as staging:
@@ -277,6 +279,7 @@ def compare(
     seed
         Root of the randomness.
     """
+    reading.refuse_auto()
     folder = output.results("compare", ("compare.json", "compare.png"), images)
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
     simulated = stemforge.Corpus(corpus)

@@ -16,6 +16,14 @@ from .atoms.detection import (
 from .atoms.files import detect_atoms_in_files as detect_atoms_in_files
 from .atoms.overlay import draw_detection as draw_detection
 from .atoms.peaks import find_peaks as find_peaks, find_regions as find_regions, find_spots as find_spots
+from .atoms.sampling import (
+    SamplingCurve as SamplingCurve,
+    SamplingEstimate as SamplingEstimate,
+    draw_sampling as draw_sampling,
+    estimate_sampling as estimate_sampling,
+    sampling_curve as sampling_curve,
+    size_of as size_of,
+)
 from .batch import Batch as Batch, Outcome as Outcome
 from .crystals.figures import (
     draw_lattice as draw_lattice,
@@ -38,4 +46,10 @@ from .crystals.molecules import (
 from .crystals.restoration import Restoration as Restoration, restore_micrograph as restore_micrograph
 from .drawing import draw_micrograph as draw_micrograph
 from .maxima import parabola_vertex as parabola_vertex
+from .resampling import (
+    PIXEL_SIZES as PIXEL_SIZES,
+    check_sampling as check_sampling,
+    resampled_white as resampled_white,
+    sampling_remark as sampling_remark,
+)
 from .tiles import tiles as tiles

@@ -10,6 +10,7 @@ from typing import Any
 import stemforge
 from stemforge.console import console, progress, say
 from stemforge.errors import InputError, WriteError
+from stemforge.infer.resampling import enough_memory
 from stemforge.micrograph.image import Micrograph
 from stemforge.options import Reading
 from stemforge.outputs.folder import ResultFolder, name_clash
@@ -222,7 +223,8 @@ class _Run:
             )
         with ExitStack() as stack:
             results = Results(name, lambda: stack.enter_context(folder.staged(self.batch.images, _LEFT)))
-            count = self.work(micrograph, results)
+            with enough_memory(micrograph.name):
+                count = self.work(micrograph, results)
         self._written[name] = path
         entry = {"file": path.absolute(), "stemforge": stemforge.__version__, **self.options}
         self.record.add(name, {**entry, **results.facts, "results": results.names})

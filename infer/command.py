@@ -26,7 +26,11 @@ def atoms(
     likelihood as TIFF, in the folder `atoms`. In run.json each image has the threshold, the F1 to be expected by the
     likelihoods alone, and the areal density of visible atoms with an interval of 95 %. Padding, saturated areas,
     burnt-in scale bars and text, and seams are left out, which is said, tinted on the overlay, and noted in run.json.
-    An image that cannot be read is named and left out, and the exit code is then 1; 2 where it was the only one.
+    An image that cannot be read, or whose pixels are too coarse or too fine to show atoms, is named and left out, and
+    the exit code is then 1; 2 where it was the only one.
+
+    Where files carry no pixel size, or a doubtful one, `--sampling auto` estimates it from the atoms on each image; it
+    stands in run.json and on the overlay with its error, which is about 15 to 25 %.
 
     Parameters
     ----------

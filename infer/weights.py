@@ -5,6 +5,7 @@ from typing import Any
 
 from stemforge.console import say
 from stemforge.errors import InputError, errors_about
+from stemforge.infer.resampling import sampling_remark
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card
 from stemforge.train.networks import Finds, names_of, network
@@ -46,3 +47,12 @@ def warn_uncalibrated(micrograph: Micrograph, card: Card) -> None:
             f"{micrograph.name}: no calibration in the file{why}; taken as it is, at the network's pixel size{size}; "
             "give its pixel size with --sampling"
         )
+
+
+def contradiction(micrograph: Micrograph) -> dict[str, str]:
+    """Say that the pixel size that was given contradicts the file's; return it for ``run.json``, else nothing."""
+    remark = sampling_remark(micrograph)
+    if remark is None:
+        return {}
+    say(remark)
+    return {"remark": remark}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 from cyclopts import Parameter
 
@@ -47,7 +47,8 @@ class Reading:
     Parameters
     ----------
     sampling
-        Pixel size of the images [Å], where the files carry none or a wrong one.
+        Pixel size of the images [Å], where the files carry none or a wrong one; `infer atoms` also takes auto, which
+        estimates it from the atoms on each image.
     frame
         Which frame of a stack to look at, counted from 0.
     stack
@@ -57,7 +58,7 @@ class Reading:
         only one, or that called HAADF.
     """
 
-    sampling: float | None = None
+    sampling: float | Literal["auto"] | None = None
     frame: int | None = None
     stack: bool = False
     signal: str | None = None
@@ -65,10 +66,28 @@ class Reading:
     def __post_init__(self) -> None:
         if self.stack and self.frame is not None:
             raise InputError("give either --frame or --stack")
-        if self.sampling is not None and not 0 < self.sampling < float("inf"):
+        if self.length is not None and not 0 < self.length < float("inf"):
             raise InputError(f"--sampling must be a positive number of Å, not {self.sampling}")
         if self.frame is not None and self.frame < 0:
             raise InputError(f"--frame must be 0 or more, not {self.frame}")
+
+    @property
+    def estimated(self) -> bool:
+        """Whether pixel sizes are to be estimated from the images."""
+        return self.sampling == "auto"
+
+    @property
+    def length(self) -> float | None:
+        """The pixel size that was given [Å]; None where it is the file's, or to be estimated."""
+        return None if self.sampling is None or self.sampling == "auto" else self.sampling
+
+    def refuse_auto(self) -> None:
+        """Refuse to estimate pixel sizes in a command that cannot."""
+        if self.estimated:
+            raise InputError(
+                "--sampling auto: only infer atoms estimates pixel sizes, from atoms; infer restore and infer "
+                "molecules find that of a crystal from its lattice (--lattice); or give it in Å"
+            )
 
     def read(self, path: Path) -> "list[Micrograph]":
         """Return the micrograph of an image file, or one for each frame of a stack."""
@@ -76,8 +95,8 @@ class Reading:
 
         with named_as_options(["frame", "sampling", "signal"]):
             if self.stack:
-                return read_stack(path, sampling=self.sampling, signal=self.signal)
-            return [read_micrograph(path, sampling=self.sampling, frame=self.frame, signal=self.signal)]
+                return read_stack(path, sampling=self.length, signal=self.signal)
+            return [read_micrograph(path, sampling=self.length, frame=self.frame, signal=self.signal)]
 
 
 @Parameter(name="*")

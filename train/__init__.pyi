@@ -10,6 +10,7 @@ from .card import (
     Counting as Counting,
     Inputs as Inputs,
     RestorerFile as RestorerFile,
+    Sizing as Sizing,
     log_odds as log_odds,
 )
 from .data.augment import Augmentation as Augmentation, View as View, draw_view as draw_view, shade as shade

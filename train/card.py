@@ -77,6 +77,26 @@ class Counting:
 
 
 @dataclass(frozen=True)
+class Sizing:
+    """What a detector says of images around their right pixel size, to find that of others.
+
+    Of simulated images of known pixel size, see :func:`stemforge.infer.estimate_sampling`: expected F1, then the
+    logarithm of the density, each at :data:`stemforge.infer.atoms.sampling.OFFSETS`.
+
+    Parameters
+    ----------
+    mean, covariance
+        Of these numbers over the images; shapes (n,) and (n, n). The covariance is widened so that errors are honest.
+    bias
+        Of the estimate's logarithm, to be taken away.
+    """
+
+    mean: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
 class RestorerFile:
     """The weights that restored a detector's training images: file name and SHA-256."""
 
@@ -148,6 +168,8 @@ class Card:
     min_expected_f1
         Of such a detector: images whose likelihoods promise at least this F1 get a threshold of their own
         (:func:`stemforge.infer.decide`), all others ``threshold``; None gives ``threshold`` to all.
+    sizing
+        Of a detector of atoms that can tell pixel sizes, fitted by ``benchmarks/pixel_size.py``.
     """
 
     architecture: str
@@ -163,6 +185,7 @@ class Card:
     counting: Counting | None = None
     calibration: Calibration | None = None
     min_expected_f1: float | None = None
+    sizing: Sizing | None = None
 
     @property
     def validation(self) -> float:
@@ -192,7 +215,7 @@ class Card:
         values = json.loads(text)
         values["data"] = tuple(values["data"])
         values["inputs"] = Inputs.from_mapping(values.get("inputs") or {}, values["architecture"])
-        for name, kind in (("counting", Counting), ("calibration", Calibration)):
+        for name, kind in (("counting", Counting), ("calibration", Calibration), ("sizing", Sizing)):
             # Once an empty mapping stood for none.
             values[name] = kind(**values[name]) if values.get(name) else None
         unknown = set(values) - {one.name for one in fields(cls)}

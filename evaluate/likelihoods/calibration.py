@@ -275,7 +275,7 @@ def _calibrate(
 
     None of what cannot be told: nothing where all candidates are atoms or none is.
     """
-    card = replace(card, calibration=None, counting=None)
+    card = replace(card, calibration=None, counting=None, sizing=None)
     scores, hits = [], []
     with progress("calibrate", len(images), "images", quiet) as advance:
         for labelled in images:

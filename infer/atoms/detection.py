@@ -12,7 +12,7 @@ from scipy import ndimage
 from stemforge.errors import InputError, errors_about
 from stemforge.infer.atoms.decision import CANDIDATE, Decision, decide
 from stemforge.infer.atoms.peaks import find_peaks, find_regions, find_spots
-from stemforge.infer.resampling import resampled
+from stemforge.infer.resampling import check_sampling, file_sampling, resampled
 from stemforge.infer.tiles import tiles
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
@@ -279,7 +279,8 @@ def detect_atoms(
     Raises
     ------
     InputError
-        Threshold not between 0 and 1, or an image without signal.
+        Threshold not between 0 and 1, an image without signal, or pixels that cannot show atoms (see
+        :func:`stemforge.infer.check_sampling`).
     WeightsError
         A network that detects no atoms.
     """
@@ -287,9 +288,12 @@ def detect_atoms(
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
     AtomDetector.named(card.architecture)
     with errors_about(micrograph.name):
+        check_sampling(
+            micrograph.sampling, card.sampling, micrograph.shape, "atoms", file_sampling(micrograph)
+        )
         usable = usable_area(micrograph.image)
         filled = usable.fill(micrograph.image)
-        image, sampling = resampled(filled, micrograph.sampling, card.sampling)
+        image, sampling = resampled(filled, micrograph.sampling, card.sampling, white=True)
         likelihood, find = atom_finder(model, card, image, tile=tile, device=device, augment=augment)
     # A resampled pixel's centre lies at ((i + ½) / zoom − ½) of the original.
     scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])

@@ -1,5 +1,6 @@
 """Single atoms in image files: tables, overlays, and what to expect of them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.infer.atoms.detection import TILE, Detection, detect_atoms
 from stemforge.infer.atoms.overlay import draw_detection
+from stemforge.infer.atoms.sampling import SamplingEstimate, estimate_sampling
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.left_out import tell_left_out
+from stemforge.infer.resampling import file_sampling, sampling_remark
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.writers import write_tiff
@@ -33,6 +36,7 @@ def detect_atoms_in_files(
     ----------
     batch
         Images and where results go: ``.csv`` and ``.png``, and :data:`LIKELIHOOD` where that is among its endings.
+        Where its reading asks for it, each image's pixel size is estimated (:func:`estimate_sampling`).
     weights
         A file, or the name of weights that come with stemforge.
     threshold, augment, tile, device
@@ -57,15 +61,20 @@ def detect_atoms_in_files(
     batch.check_out()
 
     def work(micrograph: Micrograph, results: Results) -> int:
+        estimate = None
+        if batch.reading.estimated:
+            estimate = estimate_sampling(micrograph, model, card, device=device)
+            say(f"{micrograph.name}: {estimate}")
+            micrograph = replace(micrograph, sampling=estimate.sampling)
         detection = detect_atoms(
             micrograph, model, card, threshold=threshold, tile=tile, device=device, augment=augment
         )
         warn_uncalibrated(micrograph, card)
         detection.atoms.to_csv(results.path(".csv"), micrograph.sampling)
-        draw_detection(detection, results.path(".png"))
+        draw_detection(detection, results.path(".png"), estimate)
         if LIKELIHOOD in batch.endings:
             write_tiff(results.path(LIKELIHOOD), detection.likelihood, detection.sampling)
-        results.facts.update(_facts(detection))
+        results.facts.update(_facts(detection), sampling=_sampling_facts(micrograph, estimate))
         if detection.usable is not None:
             tell_left_out(micrograph, detection.usable)
         if threshold is None:
@@ -90,6 +99,19 @@ def _facts(detection: Detection) -> dict[str, Any]:
         )
     if detection.usable is not None:
         facts["left_out"] = {reason: round(share, 4) for reason, share in detection.usable.reasons.items()}
+    return facts
+
+
+def _sampling_facts(micrograph: Micrograph, estimate: SamplingEstimate | None) -> dict[str, Any]:
+    """Return what ``run.json`` says of an image's pixel size; say what the file says else."""
+    facts: dict[str, Any] = {"angstrom": micrograph.sampling, "in_file": file_sampling(micrograph)}
+    remark = sampling_remark(micrograph) if estimate is None else estimate.remark(micrograph)
+    if estimate is not None:
+        facts |= {"estimated": True, "relative_error": round(estimate.error, 3)}
+        facts["interval_95"] = [round(end, 4) for end in estimate.interval]
+    if remark is not None:
+        say(remark)
+        facts["remark"] = remark
     return facts
 
 

@@ -9,10 +9,13 @@ from matplotlib.figure import Figure
 
 from stemforge.files import write_figure
 from stemforge.infer.atoms.detection import Detection
+from stemforge.infer.atoms.sampling import SamplingEstimate
 from stemforge.infer.drawing import draw_left_out, draw_micrograph, entitle
 
 
-def draw_detection(detection: Detection, path: str | Path | None = None) -> Figure:
+def draw_detection(
+    detection: Detection, path: str | Path | None = None, estimate: SamplingEstimate | None = None
+) -> Figure:
     """Draw the atoms found on their micrograph, coloured by score; what was left out is tinted and hatched.
 
     Parameters
@@ -21,6 +24,8 @@ def draw_detection(detection: Detection, path: str | Path | None = None) -> Figu
         From :func:`stemforge.infer.detect_atoms`.
     path
         Where to save the picture; None saves nothing.
+    estimate
+        Of the pixel size, where that was estimated; stands in the title.
 
     Returns
     -------
@@ -45,6 +50,8 @@ def draw_detection(detection: Detection, path: str | Path | None = None) -> Figu
         title += f"\nleft out (tinted): {detection.usable}"
     if detection.density is not None:
         title += "\nvisible: {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
+    if estimate is not None:
+        title += f"\n{estimate}"
     entitle(axes, title)
     if path is not None:
         write_figure(figure, path, dpi=120)

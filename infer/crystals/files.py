@@ -16,7 +16,8 @@ from stemforge.infer.crystals.lattice import THRESHOLD, Lattice, find_lattice
 from stemforge.infer.crystals.molecules import TILE, TILE_OVERLAP, check_options, detect_molecules
 from stemforge.infer.crystals.restoration import OVERLAP, restore_micrograph
 from stemforge.infer.left_out import tell_unusable
-from stemforge.infer.weights import load_finder, warn_uncalibrated
+from stemforge.infer.resampling import file_sampling
+from stemforge.infer.weights import contradiction, load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.writers import write_tiff
 from stemforge.train.card import Card, RestorerFile
@@ -49,6 +50,7 @@ def restore_files(
     patch = Restorer.named(card.architecture).patch
     if not 0 <= overlap < patch:
         raise InputError(f"overlap must lie between 0 and {patch - 1} pixels, not {overlap}")
+    batch.reading.refuse_auto()
     batch.check_out()
 
     def work(micrograph: Micrograph, results: Results) -> int:
@@ -59,6 +61,7 @@ def restore_files(
         )
         if found is None:
             warn_uncalibrated(micrograph, card)
+        results.facts.update(contradiction(micrograph))
         write_tiff(results.path("_restored.tif"), restoration.image, restoration.sampling)
         grey = (restoration.image.clip(0, 1) * 255).round().astype("uint8")
         write_png(Image.fromarray(grey), results.path("_restored.png"))
@@ -104,6 +107,7 @@ def detect_molecules_in_files(
     pair = None if restorer is None else load_finder(restorer, "images", "restorer")
     if restorer is not None and card.inputs.restorer is not None:
         _warn_other_restorer(restorer, card.inputs.restorer)
+    batch.reading.refuse_auto()
     batch.check_out()
     options: dict[str, Any] = {"tile": tile, "tile_overlap": tile_overlap, "iou": iou, "device": device}
 
@@ -115,6 +119,7 @@ def detect_molecules_in_files(
         )
         if found is None:
             warn_uncalibrated(micrograph, card)
+        results.facts.update(contradiction(micrograph))
         detection.to_csv(results.path(".csv"))
         draw_molecules(detection, results.path(".png"))
         results.facts.update(molecules=len(detection.molecules), threshold=detection.threshold)
@@ -137,11 +142,12 @@ def find_lattices_in_files(batch: Batch, framework: str = "mfi", *, threshold: f
     if not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
     wanted = Framework.named(framework)
+    batch.reading.refuse_auto()
     batch.check_out()
 
     def work(micrograph: Micrograph, results: Results) -> int:
         found = find_lattice(micrograph, framework=wanted, threshold=threshold)
-        content = {"image": micrograph.name, **found.to_dict(), "sampling_in_file": micrograph.sampling}
+        content = {"image": micrograph.name, **found.to_dict(), "sampling_in_file": file_sampling(micrograph)}
         write_json(results.path("_lattice.json"), content)
         draw_lattice(micrograph, found, results.path("_lattice.png"), framework=wanted)
         results.facts.update(sampling_angstrom=found.sampling, correlation=found.score)

@@ -150,7 +150,7 @@ def detect_molecules(
     network = MoleculeDetector.named(card.architecture)
     restore, smallest = restoring(card, restorer, device)
     sampling = micrograph.sampling or (lattice.sampling if lattice else None)
-    image, _ = prepared(micrograph, card, lattice, smallest=smallest)
+    image, _ = prepared(micrograph, card, lattice, smallest=smallest, finds="molecules")
     shown = network.shown(card, image, restore)
     boxes, labels, scores = detect_boxes(
         detector,

@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from stemforge.errors import InputError, errors_about
 from stemforge.infer.crystals.lattice import Lattice
-from stemforge.infer.resampling import resampled
+from stemforge.infer.resampling import check_sampling, file_sampling, resampled
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card
 from stemforge.train.data.idpc import prepare_idpc
-from stemforge.train.networks import Restorer
+from stemforge.train.networks import Finds, Restorer
 
 OVERLAP = 16
 """By how much neighbouring patches overlap at least [pixel]."""
@@ -111,7 +111,12 @@ def restore_micrograph(
 
 
 def prepared(
-    micrograph: Micrograph, card: Card, lattice: Lattice | None = None, *, smallest: int = 1
+    micrograph: Micrograph,
+    card: Card,
+    lattice: Lattice | None = None,
+    *,
+    smallest: int = 1,
+    finds: Finds = "images",
 ) -> tuple[NDArray[np.float32], float | None]:
     """Make of a micrograph what a network was trained on: its pixel size, its high-pass, 0 … 1.
 
@@ -125,6 +130,8 @@ def prepared(
         Gives the pixel size where the micrograph has none.
     smallest
         Refuse images that then have a side of fewer pixels.
+    finds
+        What is looked for: decides which pixel sizes can show it.
 
     Returns
     -------
@@ -133,6 +140,7 @@ def prepared(
     """
     sampling = micrograph.sampling or (lattice.sampling if lattice else None)
     with errors_about(micrograph.name):
+        check_sampling(sampling, card.sampling, micrograph.shape, finds, file_sampling(micrograph))
         image, sampling = resampled(micrograph.image, sampling, card.sampling)
         if min(image.shape) < smallest:
             raise InputError(
