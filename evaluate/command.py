@@ -1,6 +1,6 @@
 """The commands of this folder, mounted by the front door: ``stemforge evaluate …``, ``sweep``, ``inspect``, ….
 
-More than 400 lines, as each of the nine commands explains its options in its docstring.
+More than 400 lines, as each of the ten commands explains its options in its docstring.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from stemforge.options import (
     Device,
     Folders,
     Images,
+    Labels,
     Output,
     Overrides,
     Progress,
@@ -23,7 +24,7 @@ from stemforge.options import (
     parse_overrides,
 )
 from stemforge.outputs.folder import ResultFolder
-from stemforge.outputs.places import PICTURES, check_file
+from stemforge.outputs.places import PICTURES, check_file, check_folder
 
 
 def atoms(
@@ -36,6 +37,7 @@ def atoms(
     sampling: float | None = None,
     threshold: float | None = None,
     unlabelled: bool = False,
+    labelling: Labels = Labels(),
 ) -> None:
     """Score detected atoms against labels.
 
@@ -65,6 +67,7 @@ def atoms(
     """
     _check_results({"--json": json, "--csv": csv, "--figure": figure}, [pred, truth])
     options: dict[str, Any] = {"sampling": sampling, "threshold": threshold, "unlabelled": unlabelled}
+    options["label_unit"] = labelling.label_unit
     evaluation = evaluate.evaluate_atoms(pred, truth, **options)
     show(evaluation.table())
     for note in evaluation.notes:
@@ -286,6 +289,58 @@ def compare(
         comparison.to_json(staging / "compare.json")
         write_figure(comparison.figure(), staging / "compare.png")
     say(f"wrote {folder.path}/compare.json, compare.png")
+
+
+def audit(
+    images: Images,
+    /,
+    *,
+    labels: Folders,
+    out: Path | None = None,
+    overwrite: bool = False,
+    sampling: float | None = None,
+    labelling: Labels = Labels(),
+    weights: Path = Path("atom-net"),
+    device: Device = Device(),
+    progress: Progress = Progress(),
+) -> int:
+    """Find labels that do not lie on the atoms of their image, and say where they belong.
+
+    Labels may be those of another image, as a whole or from some row on; transposed, mirrored, turned, shifted, scaled
+    or in another unit; off the image; or given twice. Each file is compared with its image and all others. Atoms must
+    be bright. Exits with 0 if no fault was found, with 1 if faults were found.
+
+    Parameters
+    ----------
+    images
+        Image files, or folders of them.
+    labels
+        Tables with columns X,Y or x_px,y_px (CSV, TSV or text of ImageJ), or folders of them. A table belongs to the
+        image of the same name, or with the same number before the first underscore.
+    out
+        Write audit.json, repaired tables of all files with a certain mend, and a picture of each image with faults into
+        this folder. By default nothing is written.
+    overwrite
+        Write into a folder that is not empty.
+    sampling
+        Pixel size of the images [Å], where the files carry none or a wrong one.
+    weights
+        Of a network that finds atoms, whose evidence counts beside that of bright spots: a file, or the name of weights
+        that come with stemforge.
+    """
+    if out is not None:
+        check_folder(out, "--out")
+        if out.exists() and any(out.iterdir()) and not overwrite:
+            raise InputError(f"--out {out}: is not empty; choose another folder or say --overwrite")
+    options: dict[str, Any] = {"sampling": sampling, "label_unit": labelling.label_unit, "weights": weights}
+    found = evaluate.audit_files(images, labels, **options, device=device.check(), quiet=progress.quiet)
+    for line in found.lines():
+        show(line)
+    if out is not None:
+        with ResultFolder(out, overwrite, "--out").staged(images) as staging:
+            names = [path.name for path in found.write(staging)]
+        show(f"wrote {out}/{', '.join(names)}")
+    return 0 if found.sound else 1
 
 
 def inspect(

@@ -1,6 +1,6 @@
 """Tables of predictions and labels, read from folders and paired by the names of their images."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from stemforge.corpus.writer import HEADER
 from stemforge.errors import CorpusError, InputError
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.names import pair_names
+from stemforge.micrograph.tables import table_files
 
 T = TypeVar("T")
 
@@ -40,7 +41,13 @@ class Table:
     sampling: float | None
 
 
-def read_points(folder: str | Path, what: str) -> dict[str, Table]:
+def read_points(
+    folder: str | Path,
+    what: str,
+    *,
+    label_unit: str | None = None,
+    samplings: Mapping[str, float | None] | None = None,
+) -> dict[str, Table]:
     """Read one table of points per image from a folder of CSVs or a corpus.
 
     Parameters
@@ -50,6 +57,10 @@ def read_points(folder: str | Path, what: str) -> dict[str, Table]:
         other files in it are ignored. Or a corpus.
     what
         Name of the argument that gave the folder (``"pred"``), for messages.
+    label_unit
+        Unit of the points in CSVs, as for :meth:`stemforge.Annotations.from_csv`.
+    samplings
+        Pixel sizes [Å] by name of the image, for points in a unit of length.
 
     Returns
     -------
@@ -61,7 +72,8 @@ def read_points(folder: str | Path, what: str) -> dict[str, Table]:
     InputError
         Folder missing or without tables, a table that cannot be read, two samples of one name.
     """
-    return read_tables(folder, what, _from_csv, partial(_from_sample, folder))
+    from_csv = partial(_from_csv, label_unit=label_unit, samplings=samplings or {})
+    return read_tables(folder, what, from_csv, partial(_from_sample, folder))
 
 
 def read_tables(
@@ -93,8 +105,7 @@ def read_tables(
                 raise CorpusError(f"{folder}: two samples are named '{name}'; they cannot be distinguished")
             tables[name] = from_sample(sample)
         return tables
-    # Names that begin with a dot are left by file managers (._021.csv); they are no tables.
-    files = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
+    files = table_files(folder)
     if not files:
         raise InputError(f"{what} {folder}: holds no CSV and is no corpus; expected one CSV an image")
     return {path.stem: from_csv(path) for path in files}
@@ -158,8 +169,10 @@ def short_names(names: Sequence[str]) -> list[str]:
     return tokens if len(set(tokens)) == len(names) else list(names)
 
 
-def _from_csv(path: Path) -> Table:
-    points = Annotations.from_csv(path)
+def _from_csv(path: Path, label_unit: str | None, samplings: Mapping[str, float | None]) -> Table:
+    partner = pair_names([path.stem], samplings).get(path.stem)
+    sampling = None if partner is None else samplings[partner]
+    points = Annotations.from_csv(path, sampling=sampling, label_unit=label_unit)
     return Table(path.stem, str(path), points, _sampling(path, points))
 
 

@@ -27,6 +27,8 @@ COMMANDS = (
     ("compare", "stemforge.evaluate.command:compare",
      "Measure how much real micrographs and a simulated corpus differ."),
     ("ingest", "stemforge.command:ingest", "Make a corpus of real labelled images."),
+    ("audit", "stemforge.evaluate.command:audit",
+     "Find labels that do not lie on the atoms of their image, and say where they belong."),
     ("verify", "stemforge.command:verify", "Check every byte of a corpus, and what it lacks."),
     ("export", "stemforge.simulate.command:export",
      "Write a corpus for other programs: COCO, TIFF, extended XYZ, HyperSpy."),

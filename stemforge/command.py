@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stemforge.console import say, show
-from stemforge.options import Folders, Images, Progress
+from stemforge.options import Folders, Images, Labels, Progress
 
 
 def ingest(
@@ -14,6 +14,7 @@ def ingest(
     out: Path,
     sampling: float | None = None,
     modality: str = "HAADF",
+    labelling: Labels = Labels(),
 ) -> None:
     """Make a corpus of real labelled images, to train on or to measure against.
 
@@ -22,8 +23,8 @@ def ingest(
     images
         Image files, or folders of them.
     labels
-        CSV tables with columns X,Y or x_px,y_px in pixels, or folders of them. A table belongs to the image of
-        the same name, or with the same number before the first underscore.
+        Tables with columns X,Y or x_px,y_px (CSV, TSV or text of ImageJ), or folders of them. A table belongs to the
+        image of the same name, or with the same number before the first underscore.
     out
         Folder of the new corpus.
     sampling
@@ -33,7 +34,8 @@ def ingest(
     """
     from stemforge.corpus.ingest import ingest_images
 
-    corpus = ingest_images(images, labels, out, sampling=sampling, modality=modality)
+    unit = labelling.label_unit
+    corpus = ingest_images(images, labels, out, sampling=sampling, modality=modality, label_unit=unit)
     samples = list(corpus.labels_only())
     say(f"{out}: {len(corpus)} images, {sum(len(sample.labels) for sample in samples)} labels")
     if any(sample.sampling is None for sample in samples):

@@ -28,6 +28,7 @@ def evaluate_atoms(
     threshold: float | None = None,
     unlabelled: bool = False,
     select: Callable[[Annotations], ArrayLike] | None = None,
+    label_unit: str | None = None,
 ) -> AtomEvaluation:
     r"""Score a folder of detected atoms against labels.
 
@@ -50,6 +51,9 @@ def evaluate_atoms(
     select
         Takes the labels of an image, returns a boolean mask of shape (m,): what counts as an atom. The
         labels of a simulated corpus also hold atoms that are not visible. By default all count.
+    label_unit
+        Unit of the truth's points where its CSVs name none: ``"px"``, the default, or one of length, which each
+        image's pixel size makes pixels.
 
     Returns
     -------
@@ -76,7 +80,9 @@ def evaluate_atoms(
     {'box21_iou0.5': 0.667, '0.5 Å': 0.0, '1 Å': 0.667, '2 Å': 0.667}
     """
     _check_numbers(sampling, tolerances, threshold)
-    found, known = read_points(pred, "pred"), read_points(truth, "truth")
+    found = read_points(pred, "pred")
+    samplings = {name: sampling or table.sampling for name, table in found.items()}
+    known = read_points(truth, "truth", label_unit=label_unit, samplings=samplings)
     pairs = pair_images(found, known, unlabelled)
     tables = [(found[name], _selected(known[other], select)) for name, other in pairs.items()]
     scored = _are_scored(tables, threshold)

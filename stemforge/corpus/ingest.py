@@ -3,14 +3,19 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from stemforge.console import say
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import InputError
 from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.coordinates import suggested_unit
+from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.names import pair_names
 from stemforge.micrograph.readers import FORMATS, read_micrograph
+from stemforge.micrograph.tables import ENDINGS as TABLES, table_files
 from stemforge.settings import Settings
 
 
@@ -32,6 +37,7 @@ def ingest_images(
     *,
     sampling: float | None = None,
     modality: str = "HAADF",
+    label_unit: str | None = None,
 ) -> Corpus:
     """Make a corpus of measured images and their labels.
 
@@ -46,6 +52,9 @@ def ingest_images(
         Pixel size [Å] that overrides the files' own calibration.
     modality
         Name of the channel.
+    label_unit
+        Unit of the labels, where the tables do not name it: ``"px"`` or one of length, which the pixel size makes
+        pixels. By default pixels, and tables are refused whose points are plainly in another unit.
 
     Returns
     -------
@@ -55,25 +64,21 @@ def ingest_images(
     Raises
     ------
     InputError
-        An image or table that cannot be read or has no partner, or a label outside its image; nothing has
-        been written then.
+        An image or table that cannot be read or has no partner, a label outside its image or plainly in another
+        unit; nothing has been written then.
     """
-    pictures = {path.stem: path for path in _files(images, FORMATS, "images")}
-    tables = {path.stem: path for path in _files(labels, (".csv",), "labels")}
-    pairs = pair_names(pictures, tables)
-    unpaired = sorted(set(pictures) - set(pairs)) + sorted(set(tables) - set(pairs.values()))
-    if unpaired:
-        raise InputError(
-            f"images and labels do not pair: {', '.join(unpaired[:10])} {'has' if len(unpaired) == 1 else 'have'} no "
-            "partner; give each image a CSV of the same name, or with the same number before the first '_'"
-        )
+    pairs, _ = pair_files(images, labels)
     # Everything is read and checked before anything is written, one image at a time: all may not fit into memory.
-    digest = hashlib.sha256()
-    for picture, table in pairs.items():
-        micrograph = read_micrograph(pictures[picture], sampling=sampling, modality=modality)
-        Annotations.from_csv(tables[table], micrograph.shape)
-        digest.update(f"{picture} {table}".encode())
-        for path in (pictures[picture], tables[table]):
+    # The unit is part of the content: without it, corpora from before there were units are recognised again.
+    digest = hashlib.sha256((label_unit or "").encode())
+    for picture, table in pairs:
+        micrograph = read_micrograph(picture, sampling=sampling, modality=modality)
+        options: dict[str, Any] = {"sampling": micrograph.sampling, "label_unit": label_unit}
+        objects = Annotations.from_csv(table, micrograph.shape, **options)
+        if label_unit is None:
+            _doubt(table, objects, micrograph)
+        digest.update(f"{picture.stem} {table.stem}".encode())
+        for path in (picture, table):
             with path.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
     recipe = IngestRecipe(
@@ -81,25 +86,76 @@ def ingest_images(
     )
     writer = CorpusWriter(out, recipe.model_dump(mode="json"), recipe.hash, kind="measured")
     with writer.alone():
-        for index, (picture, table) in enumerate(pairs.items()):
-            micrograph = read_micrograph(pictures[picture], sampling=sampling, modality=modality)
-            objects = Annotations.from_csv(tables[table], micrograph.shape)
+        for index, (picture, table) in enumerate(pairs):
+            micrograph = read_micrograph(picture, sampling=sampling, modality=modality)
+            options = {"sampling": micrograph.sampling, "label_unit": label_unit}
+            objects = Annotations.from_csv(table, micrograph.shape, **options)
             sample = Sample(
                 index=index,
                 signal=micrograph.image[None],
                 sampling=micrograph.sampling,
                 channels=(modality,),
                 labels=Annotations(objects.points, objects.boxes),
-                metadata={"name": micrograph.name, "file": str(micrograph.metadata.get("file", ""))},
+                metadata={"name": micrograph.name, "file": str(micrograph.metadata.get("file", ""))}
+                | ({} if label_unit is None else {"label_unit": label_unit}),
             )
             writer.write(index, [sample])
     return Corpus(out)
 
 
+def pair_files(
+    images: Sequence[str | Path], labels: Sequence[str | Path], unlabelled: bool = False
+) -> tuple[list[tuple[Path, Path]], list[Path]]:
+    """Find the table of each image, by name.
+
+    Parameters
+    ----------
+    images, labels
+        As for :func:`ingest_images`.
+    unlabelled
+        Take images without table, too.
+
+    Returns
+    -------
+    pairs, alone
+        Image and table, in order of the images' names; and the images without table.
+
+    Raises
+    ------
+    InputError
+        No files, two of one name, or one without partner.
+    """
+    pictures = {path.stem: path for path in _files(images, FORMATS, "images")}
+    tables = {path.stem: path for path in _files(labels, TABLES, "labels")}
+    pairs = pair_names(pictures, tables)
+    alone = sorted(set(pictures) - set(pairs))
+    unpaired = alone if not unlabelled or not pairs else []
+    unpaired = unpaired + sorted(set(tables) - set(pairs.values()))
+    if unpaired:
+        raise InputError(
+            f"images and labels do not pair: {', '.join(unpaired[:10])} {'has' if len(unpaired) == 1 else 'have'} no "
+            "partner; give each image a CSV of the same name, or with the same number before the first '_'"
+        )
+    paired = [(pictures[picture], tables[table]) for picture, table in pairs.items()]
+    return paired, [pictures[name] for name in alone]
+
+
+def _doubt(table: Path, objects: Annotations, micrograph: Micrograph) -> None:
+    """Say where labels may be in another unit than pixels."""
+    unit = suggested_unit(objects.points, micrograph.shape, micrograph.sampling)
+    if unit is not None:
+        say(
+            f"{table}: all labels lie in one corner of the image; if they are in {unit[0]}, say so (--label-unit), and "
+            "see `stemforge audit`"
+        )
+
+
 def _files(paths: Sequence[str | Path], endings: tuple[str, ...], what: str) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
-        if path.is_dir():
+        if path.is_dir() and endings == TABLES:
+            found += table_files(path)
+        elif path.is_dir():
             found += sorted(
                 p for p in path.iterdir() if p.suffix.lower() in endings and not p.name.startswith(".")
             )

@@ -1,6 +1,5 @@
 """Annotations: what is where on a micrograph."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,11 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stemforge.errors import AnnotationsError
+from stemforge.errors import AnnotationsError, errors_about
 from stemforge.files import write_csv
+from stemforge.micrograph.coordinates import (
+    choose_coordinates,
+    known_unit,
+    pixels_per_unit,
+    suggested_unit,
+)
+from stemforge.micrograph.tables import read_cells, read_numbers
 
-# Column names under which other programs and stemforge's own tables keep a point.
-_POINT_COLUMNS = (("x_px", "y_px"), ("X", "Y"), ("x", "y"))
 BOX_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px")
 """Names under which tables and corpora keep a box."""
 
@@ -100,48 +104,56 @@ class Annotations:
         return (x >= -0.5) & (y >= -0.5) & (x <= shape[1] - 0.5) & (y <= shape[0] - 0.5)
 
     @classmethod
-    def from_csv(cls, path: str | Path, shape: tuple[int, int] | None = None) -> "Annotations":
+    def from_csv(
+        cls,
+        path: str | Path,
+        shape: tuple[int, int] | None = None,
+        *,
+        sampling: float | None = None,
+        label_unit: str | None = None,
+    ) -> "Annotations":
         """Read a table of points.
 
         Parameters
         ----------
         path
-            CSV with columns ``x_px,y_px`` (stemforge) or ``X,Y`` (ImageJ), in pixels, X the column and Y the
-            row; boxes from ``x0_px,y0_px,x1_px,y1_px``; further numeric columns are kept, others dropped.
+            Text with a header, cells between commas, semicolons or tabs: columns ``x_px,y_px`` (stemforge), ``X,Y`` or
+            ``XM,YM`` (ImageJ), X the column and Y the row, also with a unit as ``x_nm`` or ``X (nm)``; boxes from
+            ``x0_px,y0_px,x1_px,y1_px``; further numeric columns are kept, others dropped.
         shape
-            Height and width of the image; points outside it are then refused.
+            Height and width of the image [pixel]; points outside it are then refused. With ``sampling``, so are points
+            of a header without unit that are plainly no pixels.
+        sampling
+            Pixel size of the image [Å], by which other units become pixels.
+        label_unit
+            Unit of points whose header names none: ``"px"`` or one of length; by default pixels, with a doubt.
 
         Raises
         ------
         AnnotationsError
-            File missing or not a table of numbers, columns missing, or coordinates off the image.
+            File missing or not a table of numbers, columns missing, coordinates off the image or plainly in another
+            unit, a unit that the header contradicts or that needs the pixel size of an image without one.
         """
         path = Path(path)
-        header, rows = _read_cells(path)
-        pair = next((pair for pair in _POINT_COLUMNS if set(pair) <= set(header)), ())
+        header, rows = read_cells(path)
+        unit = None if label_unit is None else known_unit(label_unit)
         has_boxes = set(BOX_COLUMNS) <= set(header)
-        if not pair and not has_boxes:
-            raise AnnotationsError(
-                f"{path}: expected columns x_px,y_px or X,Y (pixels), found {','.join(header) or 'none'}"
-            )
-        required = {*pair, *(BOX_COLUMNS if has_boxes else ())}
-        table = _numbers(path, header, rows, required)
-        try:
+        pair = choose_coordinates(path, header, unit, has_boxes)
+        names = (pair.x, pair.y) if pair else ()
+        required = {*names, *(BOX_COLUMNS if has_boxes else ())}
+        table = read_numbers(path, header, rows, required)
+        scale = pixels_per_unit(path, pair, unit, sampling)
+        columns = {name: values for name, values in table.items() if name not in required}
+        with errors_about(str(path)):
             boxes = np.column_stack([table[name] for name in BOX_COLUMNS]) if has_boxes else None
-            columns = {name: values for name, values in table.items() if name not in required}
             if boxes is not None and not pair:
                 annotations = cls.of_boxes(boxes, columns)
             else:
-                annotations = cls(np.column_stack([table[name] for name in pair]), boxes, columns)
-        except AnnotationsError as error:
-            raise AnnotationsError(f"{path}: {error}") from error
-        if shape is not None and not annotations.inside(shape).all():
-            bad = int(np.flatnonzero(~annotations.inside(shape))[0])
-            x, y = annotations.points[bad]
-            raise AnnotationsError(
-                f"{path}: row {bad + 1} lies at x={x:g}, y={y:g}, outside the image of {shape[1]} × {shape[0]} "
-                "pixels (x is the column, y the row); are the columns swapped, or is it another image's table?"
-            )
+                points = np.column_stack([table[name] for name in names])
+                annotations = cls(points * scale, boxes, columns)
+        if shape is not None:
+            open_unit = unit is None and pair is not None and pair.unit is None
+            _check_place(path, annotations, shape, sampling if open_unit else None)
         return annotations
 
     def to_csv(self, path: str | Path, sampling: float | None = None) -> None:
@@ -159,41 +171,31 @@ class Annotations:
         write_csv(path, [*header, *self.columns], rows)
 
 
-def _read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header of a CSV, and its rows that are not empty with their line numbers."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AnnotationsError(f"{path}: cannot be read as CSV ({error})") from error
-    first, *rest = [*csv.reader(text.splitlines())] or [[]]
-    header = [name.strip() for name in first]
-    named = [name for name in header if name]
-    if len(set(named)) < len(named):
-        raise AnnotationsError(f"{path}: two columns have the same name in {','.join(header)}")
-    rows = [(n, row) for n, row in enumerate(rest, start=2) if any(cell.strip() for cell in row)]
-    return header, rows
-
-
-def _numbers(
-    path: Path, header: list[str], rows: list[tuple[int, list[str]]], required: set[str]
-) -> dict[str, list[float]]:
-    """Return the columns of numbers by name; others are dropped, or refused where they are required."""
-    table: dict[str, list[float]] = {name: [] for name in header if name}
-    for number, row in rows:
-        if len(row) != len(header):
-            raise AnnotationsError(f"{path}: line {number} has {len(row)} cells, the header {len(header)}")
-        for name, cell in zip(header, row, strict=True):
-            if name not in table:
-                continue
-            try:
-                table[name].append(float(cell) if cell.strip() else np.nan)
-            except ValueError as error:
-                if name in required:
-                    raise AnnotationsError(
-                        f"{path}: line {number}, column {name}: '{cell}' is no number"
-                    ) from error
-                del table[name]
-    return table
+def _check_place(
+    path: Path, annotations: Annotations, shape: tuple[int, int], sampling: float | None
+) -> None:
+    """Refuse points off the image, or in a corner of it because they are no pixels."""
+    unit = suggested_unit(annotations.points, shape, sampling)
+    size = f"{shape[1]} × {shape[0]} pixels"
+    inside = annotations.inside(shape)
+    if not inside.all():
+        bad = int(np.flatnonzero(~inside)[0])
+        x, y = annotations.points[bad]
+        mend = (
+            f"taken as {unit[0]} they fit; give the unit (label_unit)"
+            if unit
+            else "are the columns swapped, or is it another image's table?"
+        )
+        raise AnnotationsError(
+            f"{path}: row {bad + 1} lies at x={x:g}, y={y:g}, outside the image of {size} (x is the column, y the "
+            f"row); {mend}"
+        )
+    if unit and unit[1]:
+        x, y = annotations.points.max(axis=0)
+        raise AnnotationsError(
+            f"{path}: all {len(annotations)} points lie within x={x:g}, y={y:g}, one corner of the image of {size}; "
+            f"they would fit as {unit[0]}; give their unit, {unit[0]} or px (label_unit)"
+        )
 
 
 def _cell(value: np.generic) -> str:

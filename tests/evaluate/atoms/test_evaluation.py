@@ -291,3 +291,16 @@ def test_published_labels_against_themselves():
         assert [image.scores[name].f1 for image in result.images] == [1.0] * 11
         assert summary.pooled.truth == 481
         assert summary.pooled.rmse_angstrom == 0
+
+
+def test_truth_in_nanometres(tmp_path):
+    pred, truth = tmp_path / "pred", tmp_path / "truth"
+    pred.mkdir()
+    truth.mkdir()
+    Annotations([[5, 5], [50, 50]], columns={"score": [0.9, 0.6]}).to_csv(pred / "021_HAADF.csv", 0.3)
+    (truth / "021_Results.txt").write_text(" \tX\tY\n1\t0,15\t0,15\n2\t1,5\t1,5\n")
+    assert evaluate_atoms(pred, truth, label_unit="nm").summary["0.5 Å"].mean["f1"] == 1
+    assert evaluate_atoms(pred, truth).summary["0.5 Å"].mean["f1"] == 0
+    (pred / "021_HAADF.csv").write_text("x_px,y_px,x_nm,y_nm,score\n5,5,,,0.9\n")
+    with pytest.raises(InputError, match=r"points in nm need the image's pixel size.*\(sampling\)"):
+        evaluate_atoms(pred, truth, label_unit="nm")

@@ -5,6 +5,7 @@ import pytest
 import tifffile
 
 from stemforge import Corpus, InputError
+from stemforge.__main__ import main
 from stemforge.corpus.ingest import ingest_images
 from stemforge.micrograph.names import pair_names
 
@@ -90,3 +91,72 @@ def test_refused_before_anything_is_written(data, prepare, says):
 def test_missing_file_is_named(data):
     with pytest.raises(InputError, match=r"none\.tif: no such file"):
         ingest_images([data / "none.tif"], [data / "none.csv"], data / "corpus")
+
+
+@pytest.fixture
+def calibrated(tmp_path):
+    """An image of 200 × 200 pixels of 0.3 Å, and labels in nm as ImageJ measures on it."""
+    image = np.random.default_rng(0).integers(0, 1000, (200, 200)).astype(np.uint16)
+    options = {"imagej": True, "resolution": (1 / 0.03, 1 / 0.03), "metadata": {"unit": "nm"}}
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    tifffile.imwrite(tmp_path / "images/021_HAADF.tif", image, **options)
+    points = np.random.default_rng(1).uniform(5, 195, (12, 2))
+    lines = "".join(f"{n}\t{x * 0.03:.4f}\t{y * 0.03:.4f}\n" for n, (x, y) in enumerate(points, 1))
+    (tmp_path / "labels/021_Results.txt").write_text(" \tX\tY\n" + lines)
+    return tmp_path, points
+
+
+def test_labels_in_nanometres(calibrated):
+    folder, points = calibrated
+    with pytest.raises(
+        InputError, match=r"021_Results\.txt: all 12 points lie within.*nm or px \(label_unit\)"
+    ):
+        run(folder)
+    assert not (folder / "corpus").exists()
+    corpus = run(folder, label_unit="nm")
+    np.testing.assert_allclose(corpus[0].labels.points, points, atol=0.01)
+    assert corpus[0].metadata["label_unit"] == "nm"
+    # With another unit it is another corpus.
+    with pytest.raises(InputError, match="another recipe"):
+        run(folder, label_unit="px")
+
+
+def test_the_unit_on_the_command_line(calibrated, capsys):
+    folder, _ = calibrated
+    words = [
+        "ingest",
+        str(folder / "images"),
+        "--labels",
+        str(folder / "labels"),
+        "--out",
+        str(folder / "corpus"),
+    ]
+    assert main(words) == 2
+    assert "nm or px (--label-unit)" in capsys.readouterr().err
+    assert main([*words, "--label-unit", "furlong"]) == 2
+    assert "--label-unit must be px or a unit of length" in capsys.readouterr().err
+    assert main([*words, "--label-unit", "nm"]) == 0
+    assert "1 images, 12 labels" in capsys.readouterr().err
+
+
+def test_a_unit_needs_a_pixel_size(data):
+    (data / "labels/021_Results.csv").write_text("X,Y\n0.5,0.5\n")
+    with pytest.raises(InputError, match=r"022_Results\.csv: points in nm need the image's pixel size"):
+        run(data, label_unit="nm")
+    assert not (data / "corpus").exists()
+
+
+def test_a_doubt_is_told(calibrated, capsys):
+    folder, points = calibrated
+    (folder / "labels/021_Results.txt").write_text(
+        "X,Y\n" + "".join(f"{x * 0.3},{y * 0.3}\n" for x, y in points)
+    )
+    corpus = run(folder)
+    np.testing.assert_allclose(corpus[0].labels.points, points * 0.3)
+    assert "if they are in Å, say so (--label-unit)" in capsys.readouterr().err
+
+
+def test_a_readme_beside_the_tables_is_no_table(data):
+    (data / "labels/README.txt").write_text("Marked by hand.")
+    assert len(run(data)) == 2

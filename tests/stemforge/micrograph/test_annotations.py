@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from stemforge import Annotations, AnnotationsError
+from stemforge import Annotations, AnnotationsError, InputError
+from stemforge.micrograph.coordinates import suggested_unit
 
 POINTS = [[1.0, 2.0], [3.5, 4.25]]
 
@@ -22,6 +23,14 @@ POINTS = [[1.0, 2.0], [3.5, 4.25]]
         ("x_px,y_px,x_nm,y_nm,score\n1,2,,,0.1\n3.5,4.25,,,0.2\n", {"x_nm", "y_nm", "score"}),
         ('"X","Y"\n"1","2"\n"3.5","4.25"\n', set()),
         ("x0_px,y0_px,x1_px,y1_px\n0,1,2,3\n3,4,4,4.5\n", set()),
+        # ImageJ's tables in other clothes: tabs, spreadsheets with a decimal comma, centroids, pixels by name.
+        (" \tX\tY\n1\t1.0\t2.0\n2\t3.5\t4.25\n", set()),
+        ("X;Y\n1;2\n3,5;4,25\n", set()),
+        (" ;Area;X;Y\n1;0,5;1;2\n2;0,7;3,5;4,25\n", {"Area"}),
+        (" \tArea\tXM\tYM\n1\t9\t1\t2\n2\t9\t3,5\t4,25\n", {"Area"}),
+        ("XM,YM,X,Y\n9,9,1,2\n9,9,3.5,4.25\n", {"XM", "YM"}),
+        ("X (px),Y [pixels]\n1,2\n3.5,4.25\n", set()),
+        ("X\tY\n1\t1\t2\n2\t3.5\t4.25\n", set()),
     ],
 )
 def test_csv_forms(tmp_path, text, columns):
@@ -47,7 +56,11 @@ def test_no_objects(tmp_path, text):
         ("", "expected columns x_px,y_px or X,Y"),
         ("a,b\n1,2\n", "found a,b"),
         ("X\n1\n", "expected columns"),
-        ("X;Y\n1;2\n", "expected columns"),
+        ("X;Y\n1.234,5;2\n", "line 2, column X: '1.234.5' is no number"),
+        ("X (counts),Y (counts)\n1,2\n", "expected columns"),
+        ("XM,Y\n1,2\n", "expected columns"),
+        ("X\tY\n7\t1\t2\n", "line 2 has 3 cells"),
+        ("X (nm),Y (nm)\n1,2\n", r"points in nm need the image's pixel size.*\(sampling\)"),
         ("1,2\n3,4\n", "expected columns"),
         ("X,Y\n1\n", "line 2 has 1 cells"),
         ("X,Y\n1,2\n1,2,3\n", "line 3 has 3 cells"),
@@ -74,9 +87,100 @@ def test_bad_csv(tmp_path, text, says):
 def test_missing_or_binary_csv(tmp_path):
     with pytest.raises(AnnotationsError, match="cannot be read"):
         Annotations.from_csv(tmp_path / "none.csv")
-    (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\x80")
+    (tmp_path / "b.csv").write_bytes(b"\x89PNG\x00\x00\x80")
     with pytest.raises(AnnotationsError, match=r"b\.csv: cannot be read"):
         Annotations.from_csv(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "X (µm);Y (µm)\n0,0001;0,0002\n0,00035;0,000425\n".encode("cp1252"),
+        "X (µm)\tY (µm)\n0,0001\t0,0002\n0,00035\t0,000425\n".encode("utf-16"),
+        b"X (\\u00B5m),Y (\\u00B5m)\n0.0001,0.0002\n0.00035,0.000425\n",
+        b"x_nm,y_nm,score\n0.1,0.2,1\n0.35,0.425,1\n",
+        b"x_px,y_px,x_nm,y_nm\n1,2,0.1,0.2\n3.5,4.25,0.35,0.425\n",
+        "X [Å],Y [Å]\n1,2\n3.5,4.25\n".encode(),
+        b"X (pm),Y (pm)\n100,200\n350,425\n",
+    ],
+)
+def test_units_in_the_header(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    np.testing.assert_allclose(Annotations.from_csv(path, (8, 8), sampling=1.0).points, POINTS)
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale"), [("nm", 10), ("Å", 1), ("A", 1), ("pm", 0.01), ("um", 1e4), ("px", 0)]
+)
+def test_a_unit_that_the_user_gives(tmp_path, unit, scale):
+    path = tmp_path / "t.csv"
+    points = np.array(POINTS) * (0.5 / scale if scale else 1)
+    path.write_text("X,Y\n" + "".join(f"{x},{y}\n" for x, y in points))
+    found = Annotations.from_csv(path, (8, 8), sampling=0.5, label_unit=unit).points
+    np.testing.assert_allclose(found, POINTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        ("X,Y\n1,2\n", {"label_unit": "nm"}, r"t\.csv: points in nm need the image's pixel size"),
+        ("X,Y\n1,2\n", {"label_unit": "furlong"}, "label_unit must be px or a unit of length: 'furlong'"),
+        ("x_px,y_px\n1,2\n", {"label_unit": "nm", "sampling": 1}, "are in px, not in nm"),
+        ("X (nm),Y (nm)\n1,2\n", {"label_unit": "px", "sampling": 1}, "are in nm, not in px"),
+    ],
+)
+def test_units_that_do_not_fit(tmp_path, text, options, says):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=says):
+        Annotations.from_csv(path, **options)
+
+
+SPREAD = np.random.default_rng(0).uniform(20, 500, (20, 2))
+# Ten atoms of a particle, 5 Å apart, in the middle and in the corner.
+PARTICLE = np.stack(np.meshgrid(17.0 * np.arange(5), 17.0 * np.arange(2)), -1).reshape(-1, 2)
+
+
+@pytest.mark.parametrize(
+    ("points", "unit"),
+    [
+        (SPREAD * 0.0293, "nm"),
+        (SPREAD[:3] * 0.0293, "nm"),
+        ((PARTICLE + 200) * 0.0293, "nm"),
+        (SPREAD * 29.3, "pm"),
+        (SPREAD * 0.293, "hint"),
+        (SPREAD, None),
+        (SPREAD[:2] * 0.0293, None),
+        (PARTICLE + 200, None),
+        # Few labels near each other, and near the corner, but pixels for all that is known.
+        (PARTICLE[:4] + 2, None),
+        (PARTICLE + 2, None),
+        (np.array([[5.0, 9], [30, 4], [12, 28], [44, 41]]), None),
+    ],
+)
+def test_labels_in_another_unit_are_noticed(tmp_path, points, unit):
+    path = tmp_path / "t.csv"
+    path.write_text("X,Y\n" + "".join(f"{x:.3f},{y:.3f}\n" for x, y in points))
+
+    def read(**options):
+        return Annotations.from_csv(path, (512, 512), sampling=0.293, **options)
+
+    found = suggested_unit(np.round(points, 3), (512, 512), 0.293)
+    if unit is None:
+        assert found is None
+    elif unit == "hint":
+        assert found == ("Å", False)
+    else:
+        assert found == (unit, True)
+        with pytest.raises(AnnotationsError, match=rf"as {unit}\b.*\(label_unit\)"):
+            read()
+        assert read(label_unit=unit).inside((512, 512)).all()
+    if unit not in ("nm", "pm"):
+        np.testing.assert_allclose(read().points, points, atol=1e-3)
+    if unit == "nm":
+        # The user insists.
+        np.testing.assert_allclose(read(label_unit="px").points, points, atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,316 @@
+"""The verdict on the labels of one file: what is wrong with them, which rows, and where they belong."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from stemforge.evaluate.audit.evidence import log_ratios
+from stemforge.evaluate.audit.placements import Placement, Shape
+from stemforge.evaluate.audit.runs import Run, split_runs
+from stemforge.evaluate.audit.search import PRIORS, Candidate, gaps
+
+MARGIN = float(np.log(1000))
+"""A fault is reported, or labels are called sound, where they are a thousand times likelier than otherwise."""
+# Rows of another image are looked for where labels fit otherwise: less will do. On the real Pt/NC images, rows shuffled
+# 660 times, not a single run was taken for another image's, even without a margin.
+_RUN_MARGIN = float(np.log(20))
+# Rows from which on labels that fit would show it; each adds about 1.9 to the evidence on the real Pt/NC images.
+_FEW = 8
+# Probability that the next row is another image's.
+_CHANGE = 0.03
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with the labels of a file.
+
+    Parameters
+    ----------
+    kind
+        ``image`` (they are another image's), ``rows`` (some are), ``transposed``, ``mirrored``, ``shift``, ``scale``,
+        ``unit`` and combinations of these with "and", ``nowhere`` (they fit nothing), ``duplicates``, ``outside``.
+    message
+        In words.
+    rows
+        Rows of the table, counted from 1; empty where the whole file is meant.
+    image
+        Name of the image that the rows fit instead.
+    """
+
+    kind: str
+    message: str
+    rows: tuple[int, ...] = ()
+    image: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of the labels of one file.
+
+    Parameters
+    ----------
+    image, table
+        Names of the image and of its file of labels.
+    points
+        Labels (x, y) as the file has them, shape (n, 2).
+    faults
+        What is wrong; empty if sound, or if there are too few labels to tell.
+    images
+        Name of the image on which each row belongs, shape (n,); None for rows that fit nowhere, cannot be decided or
+        are a duplicate.
+    placed
+        Where each row belongs on that image (x, y) [pixel], shape (n, 2).
+    certain
+        Whether ``images`` and ``placed`` mend the file without doubt.
+    evidence
+        Logarithm of how much likelier the labels are on their image than random points, as the file has them, and as
+        they belong.
+    basis
+        The map of evidence that decided, such as ``network``.
+    note
+        A remark on what could not be decided.
+    """
+
+    image: str
+    table: str
+    points: NDArray[np.float64]
+    faults: tuple[Fault, ...]
+    images: tuple[str | None, ...]
+    placed: NDArray[np.float64]
+    certain: bool
+    evidence: tuple[float, float] = (0.0, 0.0)
+    basis: str = ""
+    note: str = ""
+
+    @property
+    def sound(self) -> bool:
+        """Whether no fault was found."""
+        return not self.faults
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that is known about the labels of one file when they are judged.
+
+    Parameters
+    ----------
+    image, table, points
+        As in :class:`Verdict`.
+    shapes
+        Height and width of every image of the set [pixel].
+    candidates
+        Placements on the file's image, by map and sharpness, the best first; empty for a table without rows.
+    ranks
+        Ranks of all rows, by image and map.
+    tolerances, spacings
+        How far a label may lie from its atom, and how far from others to be evidence for itself [pixel], by map.
+    """
+
+    image: str
+    table: str
+    points: NDArray[np.float64]
+    shapes: Mapping[str, Shape]
+    candidates: Mapping[tuple[str, int], Sequence[Candidate]] = field(default_factory=dict)
+    ranks: Mapping[str, Mapping[str, NDArray[np.uint16]]] = field(default_factory=dict)
+    tolerances: Mapping[str, float] = field(default_factory=dict)
+    spacings: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def gaps(self) -> NDArray[np.float64]:
+        """Distance of each row from the nearest one before it [pixel], shape (n,)."""
+        return gaps(self.points)
+
+    def others(self) -> list[str]:
+        """Return the names of the other images."""
+        return [name for name in self.ranks if name != self.image]
+
+    def rows_on(self, image: str, basis: tuple[str, int]) -> NDArray[np.float64]:
+        """Return the log likelihood ratio of each row on an image, shape (n,)."""
+        name, sharpness = basis
+        return np.where(
+            self.gaps >= self.spacings[name], log_ratios()[sharpness][self.ranks[image][name]], 0.0
+        )
+
+    def ranking(self, basis: tuple[str, int]) -> list[Candidate]:
+        """Return the placements on all images by one map, the best first."""
+        prior = np.log(PRIORS["image"] / max(1, len(self.others())))
+        elsewhere = [
+            Candidate(Placement(image=name), float(self.rows_on(name, basis).sum() + prior))
+            for name in self.others()
+        ]
+        return sorted([*self.candidates[basis], *elsewhere], key=lambda one: -one.score)
+
+
+def judge(case: Case) -> Verdict:
+    """Judge the labels of one file."""
+    if not len(case.points):
+        return Verdict(case.image, case.table, case.points, (), (), case.points, True, note="no labels")
+    # The map that speaks for any placement most clearly; a wrong one speaks for none.
+    basis = max(case.candidates, key=lambda one: case.ranking(one)[0].score)
+    ranking = case.ranking(basis)
+    best = ranking[0]
+    sound = next(one for one in ranking if one.placement == Placement())
+    runs, score = _runs(case, basis)
+    nowhere = any(run.source == len(case.ranks) for run in runs)
+    mixed = len(runs) > 1 and score > best.score + (MARGIN if nowhere else _RUN_MARGIN)
+    evidence = (sound.score, score if mixed else best.score)
+    if mixed:
+        return _of_runs(case, runs, basis[0], evidence)
+    # Any of the maps may speak by chance; among placements by one map that makes no difference.
+    enough = MARGIN + np.log(len(case.candidates))
+    if best.score > max(enough, sound.score + MARGIN):
+        return _of_placement(case, best, ranking, basis[0], evidence)
+    if sound.score > enough:
+        return _of_placement(case, sound, [sound], basis[0], evidence)
+    return _undecided(case, basis[0], evidence)
+
+
+def _runs(case: Case, basis: tuple[str, int]) -> tuple[list[Run], float]:
+    """Split the rows by image; a last source stands for none."""
+    names = [case.image, *case.others()]
+    rows = np.stack([*(case.rows_on(name, basis) for name in names), np.zeros(len(case.points))])
+    # Marking tools write to the file before or after: half of what is not the file's image is for these two.
+    order = list(case.ranks)
+    place = order.index(case.image)
+    neighbours = {*order[max(0, place - 1) : place], *order[place + 1 : place + 2]}
+    shares = [1 / (len(names) + 1), *[0.5 / len(names) + 0.25 * (name in neighbours) for name in names[1:]]]
+    shares.append(0.5 / len(names))
+    priors = np.log([PRIORS["sound"], *[PRIORS["image"] * share for share in shares[1:]]])
+    return split_runs(rows, priors, np.log(_CHANGE * np.array(shares)))
+
+
+def _of_runs(case: Case, runs: Sequence[Run], basis: str, evidence: tuple[float, float]) -> Verdict:
+    names: list[str | None] = [case.image, *case.others(), None]
+    images: list[str | None] = [None] * len(case.points)
+    faults = []
+    for run in runs:
+        name = names[run.source]
+        for row in range(run.first, run.last + 1):
+            images[row] = None if row in run.doubtful else name
+        if name == case.image:
+            continue
+        span = f"rows {run.first + 1} to {run.last + 1}"
+        message = f"{span} are labels of image {name}" if name else f"{span} fit no image of the set"
+        if run.doubtful:
+            verb = "is" if len(run.doubtful) == 1 else "are"
+            message += f"; {row_words(run.doubtful)} may be of either and {verb} left out"
+        rows = tuple(range(run.first + 1, run.last + 2))
+        faults.append(Fault("rows", message, rows, name))
+    return _finish(case, faults, images, case.points, basis, evidence)
+
+
+def _of_placement(
+    case: Case, best: Candidate, ranking: Sequence[Candidate], basis: str, evidence: tuple[float, float]
+) -> Verdict:
+    place = best.placement
+    image = place.image or case.image
+    placed = place.apply(case.points, case.shapes[image])
+    rivals = [
+        one
+        for one in ranking
+        if one.score > best.score - MARGIN and not _alike(one.placement, place, case, case.tolerances[basis])
+    ]
+    faults = []
+    if place != Placement():
+        message = place.words()
+        if rivals:
+            message += f"; or {rivals[0].placement.words().removeprefix('the labels ')}"
+        faults.append(Fault(place.kind, message, image=place.image))
+    images: list[str | None] = [image] * len(case.points)
+    return _finish(case, faults, images, placed, basis, evidence, certain=not rivals)
+
+
+def _alike(one: Placement, other: Placement, case: Case, tolerance: float) -> bool:
+    """Say whether two placements put the labels to the same places."""
+    if one.image != other.image:
+        return False
+    shape = case.shapes[one.image or case.image]
+    way = one.apply(case.points, shape) - other.apply(case.points, shape)
+    return bool(np.median(np.hypot(*way.T)) <= 2 * tolerance)
+
+
+def _undecided(case: Case, basis: str, evidence: tuple[float, float]) -> Verdict:
+    number = int((case.gaps >= case.spacings[basis]).sum())
+    if number < _FEW:
+        note = f"{number} label{'s'[: number != 1]}: too few to tell whether they fit"
+        faults = []
+    else:
+        note = ""
+        text = (
+            "the labels lie no better on bright spots than random points, as given, turned, shifted or scaled"
+        )
+        faults = [Fault("nowhere", f"{text}, and on no other image of the set")]
+    images: list[str | None] = [case.image] * len(case.points)
+    return _finish(case, faults, images, case.points, basis, evidence, certain=False, note=note)
+
+
+def _finish(
+    case: Case,
+    faults: list[Fault],
+    images: list[str | None],
+    placed: NDArray[np.float64],
+    basis: str,
+    evidence: tuple[float, float],
+    certain: bool = True,
+    note: str = "",
+) -> Verdict:
+    """Add duplicates and labels off the image to the faults, and take them out of the mend."""
+    # Two labels within the tolerance mark the same atom; where the size of atoms is not known, only equal rows count.
+    reach = case.tolerances[basis] if certain else 0.0
+    copies: list[int] = []
+    outside: list[int] = []
+    for name in {name for name in images if name is not None}:
+        rows = np.array([row for row, image in enumerate(images) if image == name])
+        height, width = case.shapes[name]
+        x, y = placed[rows].T
+        off = (x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5)
+        outside += rows[off].tolist()
+        pairs = cKDTree(placed[rows]).query_pairs(reach, output_type="ndarray")
+        copies += np.unique(rows[pairs.max(axis=1)]).tolist() if len(pairs) else []
+    if copies:
+        faults.append(
+            Fault("duplicates", f"{row_words(copies)}: an atom that is labelled before", _rows(copies))
+        )
+    if outside:
+        faults.append(Fault("outside", f"{row_words(outside)}: off the image", _rows(outside)))
+    for row in {*copies, *outside}:
+        images[row] = None
+    return Verdict(
+        case.image,
+        case.table,
+        case.points,
+        tuple(faults),
+        tuple(images),
+        placed,
+        certain,
+        evidence,
+        basis,
+        note,
+    )
+
+
+def _rows(rows: Iterable[int]) -> tuple[int, ...]:
+    return tuple(row + 1 for row in sorted(rows))
+
+
+def row_words(rows: Iterable[int]) -> str:
+    """Name rows that are counted from 0.
+
+    Examples
+    --------
+    >>> row_words([0, 1, 2, 7])
+    'rows 1 to 3, 8'
+    """
+    numbers = _rows(rows)
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    text = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in parts)
+    return f"row{'s'[: len(numbers) != 1]} {text}"
