@@ -20,9 +20,8 @@ SPOT_SIZES = (1.0, 2.0, 4.0, 8.0)
 _NETWORK_SIZE = 4.0
 _COMPARED = 96
 _STEPS = 4096
-# Share of true labels that lie nowhere better than random points, and how sharply the others crowd at the top.
-_ASTRAY = 0.15
-_SHARPNESS = (3, 12)
+# Share of labels that lie nowhere better than random points, and how sharply the others crowd at the top.
+_KINDS = ((0.15, 3), (0.15, 12), (0.6, 12))
 
 
 @dataclass(frozen=True)
@@ -70,14 +69,14 @@ def log_ratios() -> NDArray[np.float32]:
     r"""Return how much likelier each rank is for a label than for a random point.
 
     Ranks u of random points are even between 0 and 1. Those of labels are taken as distributed by
-    :math:`p(u) = w + (1 - w) a u^{a-1}`, w = 0.15; a = 12 for atoms that stand out, 3 for faint ones. The product of
-    p(u) over the points of a set is 1 on average if the points are random, so that it exceeds 1/α in at most a share
-    α of all random sets (an e-value).
+    :math:`p(u) = w + (1 - w) a u^{a-1}`, one of three kinds: faint atoms (w = 0.15, a = 3), atoms that stand out
+    (0.15, 12), and a few that stand out among many that do not (0.6, 12). The product of p(u) over the points of a set
+    is 1 on average if the points are random: it exceeds 1/α in at most a share α of all random sets (an e-value).
 
     Returns
     -------
     ndarray
-        Natural logarithms, shape (2, 4096): by sharpness, by rank.
+        Natural logarithms, shape (3, 4096): by kind, by rank.
 
     References
     ----------
@@ -86,12 +85,37 @@ def log_ratios() -> NDArray[np.float32]:
     Examples
     --------
     >>> np.exp(log_ratios()).mean(axis=1).round(2)
-    array([1., 1.], dtype=float32)
+    array([1., 1., 1.], dtype=float32)
     """
     u = np.linspace(0, 1, _STEPS)
-    return np.array(
-        [np.log(_ASTRAY + (1 - _ASTRAY) * a * u ** (a - 1)) for a in _SHARPNESS], dtype=np.float32
-    )
+    return np.array([np.log(w + (1 - w) * a * u ** (a - 1)) for w, a in _KINDS], dtype=np.float32)
+
+
+def share_on_spots(ranks: ArrayLike) -> tuple[float, float, float]:
+    """Estimate how many labels lie on bright spots.
+
+    Parameters
+    ----------
+    ranks
+        Of the labels, shape (n,).
+
+    Returns
+    -------
+    tuple
+        Most likely share, and the ends of an interval that holds 95 in 100.
+
+    Examples
+    --------
+    >>> [round(share, 1) for share in share_on_spots([4000] * 30 + [500] * 10)]
+    [0.8, 0.6, 0.9]
+    """
+    u = np.asarray(ranks, dtype=float) / (_STEPS - 1)
+    shares = np.linspace(0, 0.99, 100)
+    sharp = _KINDS[1][1]
+    likelihood = np.log(1 - shares[:, None] + shares[:, None] * sharp * u ** (sharp - 1)).sum(axis=1)
+    # Likelihood ratio: half of the 95 % point of χ² with one degree of freedom.
+    inside = shares[likelihood >= likelihood.max() - 1.92]
+    return float(shares[likelihood.argmax()]), float(inside.min()), float(inside.max())
 
 
 def rank_map(values: ArrayLike, size: float, zoom: tuple[float, float] = (1.0, 1.0)) -> RankMap:
@@ -119,16 +143,14 @@ def rank_map(values: ArrayLike, size: float, zoom: tuple[float, float] = (1.0, 1
     radii = np.sqrt(np.linspace((2 * size + 1) ** 2, outer**2, _COMPARED))
     padded = np.pad(best, outer, mode="reflect")
     height, width = best.shape
-    share = np.zeros(best.shape, dtype=np.float32)
+    exceeded = np.zeros(best.shape, dtype=np.uint8)  # in halves
     for x, y in np.rint([radii * np.cos(turns), radii * np.sin(turns)]).astype(int).T:
         other = padded[outer + y : outer + y + height, outer + x : outer + x + width]
-        share += best > other
-        share += 0.5 * (best == other)
-    levels, places = np.unique(share, return_inverse=True)
-    counts = np.bincount(places.ravel(), minlength=len(levels))
-    middle = (np.cumsum(counts) - 0.5 * counts) / share.size
-    ranks = np.rint(middle * (_STEPS - 1)).astype(np.uint16)[places.reshape(share.shape)]
-    return RankMap(ranks, zoom, size)
+        exceeded += best > other
+        exceeded += best >= other
+    counts = np.bincount(exceeded.ravel(), minlength=2 * _COMPARED + 1)
+    middle = (np.cumsum(counts) - 0.5 * counts) / exceeded.size
+    return RankMap(np.rint(middle * (_STEPS - 1)).astype(np.uint16)[exceeded], zoom, size)
 
 
 def evidence_maps(

@@ -119,7 +119,7 @@ def audit_labels(
 def _search(
     points: NDArray[np.float64], micrograph: Micrograph, maps: Mapping[str, RankMap]
 ) -> dict[tuple[str, int], list[Candidate]]:
-    """Return the placements of labels on their image, by map and sharpness."""
+    """Return the placements of labels on their image, by map and kind of labels."""
     units = {}
     if micrograph.sampling is not None:
         scales = {unit: length_unit(unit) / micrograph.sampling for unit in _UNITS}

@@ -67,17 +67,17 @@ class Searcher:
         """Distance of each point from the nearest one before it, as the file has them, shape (n,)."""
         return gaps(self.points)
 
-    def candidates(self, name: str, sharpness: int) -> list[Candidate]:
+    def candidates(self, name: str, row: int) -> list[Candidate]:
         """Return the best placements of every kind by one map, the best first.
 
         Parameters
         ----------
         name
             Which map.
-        sharpness
+        row
             Row of :func:`log_ratios`.
         """
-        ranks, ratios = self.maps[name], log_ratios()[sharpness]
+        ranks, ratios = self.maps[name], log_ratios()[row]
         found = []
         for turn in range(len(ORIENTATIONS)):
             # Seven orientations share the prior; the sound one has a prior for itself.

@@ -128,6 +128,23 @@ def test_duplicates_and_rows_off_the_image(run, atoms):
     check_mend(audit, atoms, ["c"])
 
 
+def test_atoms_one_behind_the_other_are_no_duplicates(run, atoms):
+    """One pair within the tolerance may be chance; several are not."""
+    near = np.array([0.4, -0.4])
+    assert run({**atoms, "c": np.concatenate([atoms["c"], atoms["c"][3:4] + near])}).sound
+    audit = run({**atoms, "c": np.concatenate([atoms["c"], atoms["c"][3:9] + near])})
+    assert kinds(audit) == [set(), set(), {"duplicates"}]
+
+
+def test_labels_half_of_which_are_wrong_are_remarked(run, atoms):
+    rng = np.random.default_rng(9)
+    points = np.concatenate([atoms["a"][:12], rng.uniform(5, 140, (40, 2))])
+    audit = run({**atoms, "a": points[rng.permutation(52)]})
+    assert audit.sound
+    assert "of the labels lie on bright spots" in audit.lines()[0]
+    assert audit.verdicts[0].share[2] < 0.6 < audit.verdicts[1].share[1]
+
+
 def test_an_unlabelled_image_is_a_place_where_rows_may_belong(run, atoms):
     audit = run({"a": atoms["c"], "b": atoms["b"]}, names=("a", "b"))
     assert [verdict.faults[0].image for verdict in audit.verdicts if verdict.faults] == ["c"]
