@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ _COMPARED = 96
 _STEPS = 4096
 # Share of labels that lie nowhere better than random points, and how sharply the others crowd at the top.
 _KINDS = ((0.15, 3), (0.15, 12), (0.6, 12))
+STAND_OUT = 1
+"""Row of :func:`log_ratios` for atoms that stand out."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class RankMap:
         return 2 * self.size / min(self.zoom)
 
 
+@cache
 def log_ratios() -> NDArray[np.float32]:
     r"""Return how much likelier each rank is for a label than for a random point.
 
@@ -111,7 +115,7 @@ def share_on_spots(ranks: ArrayLike) -> tuple[float, float, float]:
     """
     u = np.asarray(ranks, dtype=float) / (_STEPS - 1)
     shares = np.linspace(0, 0.99, 100)
-    sharp = _KINDS[1][1]
+    sharp = _KINDS[STAND_OUT][1]
     likelihood = np.log(1 - shares[:, None] + shares[:, None] * sharp * u ** (sharp - 1)).sum(axis=1)
     # Likelihood ratio: half of the 95 % point of χ² with one degree of freedom.
     inside = shares[likelihood >= likelihood.max() - 1.92]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stemforge.console import progress
 from stemforge.errors import InputError
-from stemforge.evaluate.audit.evidence import RankMap, evidence_maps, log_ratios
+from stemforge.evaluate.audit.evidence import RankMap, evidence_maps
 from stemforge.evaluate.audit.placements import Shape
 from stemforge.evaluate.audit.result import Audit
 from stemforge.evaluate.audit.search import Candidate, Searcher
@@ -126,4 +126,4 @@ def _search(
         # A unit that is a pixel, nearly, changes nothing.
         units = {unit: scale for unit, scale in scales.items() if abs(np.log(scale)) > 0.01}
     searcher = Searcher(points, micrograph.shape, maps, units)
-    return {(name, k): searcher.candidates(name, k) for name in maps for k in range(len(log_ratios()))}
+    return {(name, row): found for name in maps for row, found in enumerate(searcher.candidates(name))}

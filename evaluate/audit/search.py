@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from stemforge.evaluate.audit.evidence import RankMap, log_ratios
+from stemforge.evaluate.audit.evidence import STAND_OUT, RankMap, log_ratios
 from stemforge.evaluate.audit.placements import ORIENTATIONS, Placement, Shape, oriented
 
 REACH = 64
@@ -67,51 +67,47 @@ class Searcher:
         """Distance of each point from the nearest one before it, as the file has them, shape (n,)."""
         return gaps(self.points)
 
-    def candidates(self, name: str, row: int) -> list[Candidate]:
-        """Return the best placements of every kind by one map, the best first.
+    def candidates(self, name: str) -> list[list[Candidate]]:
+        """Return the best placements of every kind by one map, the best first, for each row of :func:`log_ratios`.
 
-        Parameters
-        ----------
-        name
-            Which map.
-        row
-            Row of :func:`log_ratios`.
+        Scales and shifts are looked for by labels that stand out; what is found is scored by all.
         """
-        ranks, ratios = self.maps[name], log_ratios()[row]
-        found = []
-        for turn in range(len(ORIENTATIONS)):
-            # Seven orientations share the prior; the sound one has a prior for itself.
-            share, kind = (7, "orientation and ") if turn else (1, "")
-            alone = PRIORS["orientation"] if turn else PRIORS["sound"]
-            found.append(self._candidate(Placement(turn), ranks, ratios, alone / share))
-            for unit, scale in self.units.items():
-                place = Placement(turn, scale, unit=unit)
-                prior = PRIORS[f"{kind}unit"] / len(self.units) / share
-                found.append(self._candidate(place, ranks, ratios, prior))
-            for scale in _SIMPLE:
-                prior = PRIORS[f"{kind}simple scale"] / len(_SIMPLE) / share
-                found.append(self._candidate(Placement(turn, scale), ranks, ratios, prior))
-            place, tried = self._scaled(ranks, ratios, turn)
-            found.append(self._candidate(place, ranks, ratios, PRIORS[f"{kind}scale"] / tried / share))
-            places, tried = self._shifted(ranks, ratios, turn)
-            prior = PRIORS[f"{kind}shift"] / tried / share
-            found += [self._candidate(place, ranks, ratios, prior) for place in places]
-        return sorted(found, key=lambda one: -one.score)
+        ranks, ratios = self.maps[name], log_ratios()
+        places = [found for turn in range(len(ORIENTATIONS)) for found in self._places(ranks, turn)]
+        totals = []
+        for place, _ in places:
+            separate = self.gaps * place.scale >= ranks.spacing
+            levels = ranks.at(place.apply(self.points, self.shape))[separate]
+            totals.append(ratios[:, levels].sum(axis=1))
+        scores = np.array(totals) + np.log([[prior] for _, prior in places])
+        return [
+            [Candidate(places[index][0], float(column[index])) for index in np.argsort(-column)]
+            for column in scores.T
+        ]
 
-    def _candidate(
-        self, place: Placement, ranks: RankMap, ratios: NDArray[np.float32], prior: float
-    ) -> Candidate:
-        separate = self.gaps * place.scale >= ranks.spacing
-        total = ratios[ranks.at(place.apply(self.points, self.shape))[separate]].sum()
-        return Candidate(place, float(total + np.log(prior)))
+    def _places(self, ranks: RankMap, turn: int) -> list[tuple[Placement, float]]:
+        """Return what may have happened to labels of one orientation, each with its prior."""
+        # Seven orientations share the prior; the sound one has a prior for itself.
+        share, kind = (7, "orientation and ") if turn else (1, "")
+        found = [(Placement(turn), (PRIORS["orientation"] if turn else PRIORS["sound"]) / share)]
+        for unit, scale in self.units.items():
+            prior = PRIORS[f"{kind}unit"] / len(self.units) / share
+            found.append((Placement(turn, scale, unit=unit), prior))
+        for scale in _SIMPLE:
+            found.append((Placement(turn, scale), PRIORS[f"{kind}simple scale"] / len(_SIMPLE) / share))
+        place, tried = self._scaled(ranks, turn)
+        found.append((place, PRIORS[f"{kind}scale"] / tried / share))
+        places, tried = self._shifted(ranks, turn)
+        return [*found, *((place, PRIORS[f"{kind}shift"] / tried / share) for place in places)]
 
     def _sample(self, spacing: float) -> NDArray[np.intp]:
         """Return at most 200 rows, evenly through the file, that are evidence: enough to find where to look."""
         rows = np.flatnonzero(self.gaps >= spacing)
         return rows[np.arange(0, len(rows), max(1, len(rows) / _MOST)).astype(int)]
 
-    def _scaled(self, ranks: RankMap, ratios: NDArray[np.float32], turn: int) -> tuple[Placement, int]:
+    def _scaled(self, ranks: RankMap, turn: int) -> tuple[Placement, int]:
         """Return the best scale of one orientation, and how many were tried."""
+        ratios = log_ratios()[STAND_OUT]
         step = 3 / max(self.shape)
         rows = self._sample(0.0)
         points, gaps = self.points[rows], self.gaps[rows]
@@ -131,11 +127,11 @@ class Searcher:
         middle = float(np.average(near, weights=np.exp(sums - sums.max())))
         return Placement(turn, middle), len(scales)
 
-    def _shifted(self, ranks: RankMap, ratios: NDArray[np.float32], turn: int) -> tuple[list[Placement], int]:
+    def _shifted(self, ranks: RankMap, turn: int) -> tuple[list[Placement], int]:
         """Return the best shift of one orientation, the best one elsewhere, and how many were tried."""
         reach = np.ceil(REACH * np.asarray(ranks.zoom)).astype(int)
         columns, rows = (np.arange(-r, r + 1) / zoom for r, zoom in zip(reach, ranks.zoom, strict=True))
-        totals = self._shift_totals(ranks, ratios, turn, reach)
+        totals = self._shift_totals(ranks, turn, reach)
         # Less than the tolerance is no shift.
         totals[np.hypot(columns, rows[:, None]) <= ranks.tolerance] = -np.inf
         places = []
@@ -151,18 +147,17 @@ class Searcher:
             totals[away <= 3 * ranks.tolerance] = -np.inf
         return places, totals.size
 
-    def _shift_totals(
-        self, ranks: RankMap, ratios: NDArray[np.float32], turn: int, reach: NDArray[np.int_]
-    ) -> NDArray[np.float32]:
+    def _shift_totals(self, ranks: RankMap, turn: int, reach: NDArray[np.int_]) -> NDArray[np.float32]:
         """Return the sum over the points for every shift, shape (2 r + 1, 2 c + 1)."""
+        ratios = log_ratios()[STAND_OUT]
         width, height = 2 * reach + 1
-        edges = ((height, height), (width, width))
-        padded = np.pad(ratios[ranks.ranks], edges, constant_values=ratios[0])
+        # Rank 0 off the image, as it is for what lies there.
+        padded = np.pad(ranks.ranks, ((height, height), (width, width)))
         totals = np.zeros((height, width), dtype=np.float32)
         for x, y in ranks.places(oriented(self.points[self._sample(ranks.spacing)], self.shape, turn)):
             top, left = y + height - reach[1], x + width - reach[0]
             if 0 <= top <= padded.shape[0] - height and 0 <= left <= padded.shape[1] - width:
-                totals += padded[top : top + height, left : left + width]
+                totals += ratios[padded[top : top + height, left : left + width]]
             else:
                 totals += ratios[0]
         return totals

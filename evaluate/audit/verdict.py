@@ -160,12 +160,12 @@ def judge(case: Case) -> Verdict:
     splits = {basis: _runs(case, basis) for basis in case.candidates}
     clearest = max(splits, key=lambda one: splits[one][1])
     runs, score = splits[clearest]
-    nowhere = any(run.source == len(case.ranks) for run in runs)
-    if len(runs) > 1 and score > best.score + (MARGIN if nowhere else _RUN_MARGIN):
-        return _of_runs(case, runs, clearest[0], (sound.score, score))
-    evidence = (sound.score, best.score)
     # Any of the maps may speak by chance; among placements by one map that makes no difference.
     enough = MARGIN + np.log(len(case.candidates))
+    margin = _RUN_MARGIN if _fits_otherwise(case, runs, clearest) else MARGIN
+    if len(runs) > 1 and score > max(enough, best.score + margin):
+        return _of_runs(case, runs, clearest[0], (sound.score, score))
+    evidence = (sound.score, best.score)
     if best.score > max(enough, sound.score + MARGIN):
         return _of_placement(case, best, rankings[basis], basis[0], evidence)
     if sound.score > enough:
@@ -186,6 +186,13 @@ def _runs(case: Case, basis: tuple[str, int]) -> tuple[list[Run], float]:
     shares.append(0.5 / len(names))
     priors = np.log([PRIORS["sound"], *[PRIORS["image"] * share for share in shares[1:]]])
     return split_runs(rows, priors, np.log(_CHANGE * np.array(shares)))
+
+
+def _fits_otherwise(case: Case, runs: Sequence[Run], basis: tuple[str, int]) -> bool:
+    """Say whether every run fits an image, and those of the file's image beyond doubt."""
+    home = case.rows_on(case.image, basis)
+    total = sum(home[run.first : run.last + 1].sum() for run in runs if run.source == 0)
+    return bool(total > MARGIN) and all(run.source < len(case.ranks) for run in runs)
 
 
 def _of_runs(case: Case, runs: Sequence[Run], basis: str, evidence: tuple[float, float]) -> Verdict:

@@ -100,8 +100,8 @@ def _text(path: Path) -> str:
 
 
 def _numbered(rows: Sequence[Sequence[str]], columns: int) -> bool:
-    """Say whether every row has one cell more than the header, and the first counts the rows."""
-    if any(len(row) != columns + 1 for row in rows):
+    """Say whether every row has one cell more than the header, and the first counts the rows; one row says nothing."""
+    if len(rows) < 2 or any(len(row) != columns + 1 for row in rows):
         return False
     first = [row[0].strip() for row in rows]
     return first in ([str(n + start) for n in range(len(rows))] for start in (0, 1))
