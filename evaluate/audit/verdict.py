@@ -246,7 +246,7 @@ def _alike(one: Placement, other: Placement, case: Case, tolerance: float) -> bo
 
 
 def _undecided(case: Case, basis: str, evidence: tuple[float, float]) -> Verdict:
-    number = int((case.gaps >= case.spacings[basis]).sum())
+    number = len(np.unique(case.points, axis=0))
     if number < _FEW:
         note = f"{number} label{'s'[: number != 1]}: too few to tell whether they fit"
         faults = []
