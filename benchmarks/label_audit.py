@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from stemforge.evaluate.audit import labels as audit_module
+from stemforge.evaluate.audit.findings import Verdict
 from stemforge.evaluate.audit.labels import audit_labels
 from stemforge.evaluate.audit.placements import oriented
-from stemforge.evaluate.audit.verdict import Verdict
 from stemforge.files import write_json
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph

@@ -20,9 +20,9 @@ from .atoms.scores import (
     summarise as summarise,
 )
 from .audit.files import audit_files as audit_files
+from .audit.findings import Fault as Fault, Verdict as Verdict
 from .audit.labels import audit_labels as audit_labels
 from .audit.result import Audit as Audit
-from .audit.verdict import Fault as Fault, Verdict as Verdict
 from .corpora.comparison import ImageComparison as ImageComparison, compare_images as compare_images
 from .corpora.image_statistics import ImageStatistics as ImageStatistics, image_statistics as image_statistics
 from .corpora.inspection import Inspection as Inspection, inspect as inspect

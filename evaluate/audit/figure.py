@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stemforge.colours import MARKS
-from stemforge.evaluate.audit.verdict import Verdict
+from stemforge.evaluate.audit.findings import Verdict
 from stemforge.infer.drawing import draw_micrograph
 from stemforge.micrograph.image import Micrograph
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stemforge.evaluate.audit.figure import draw_labels
-from stemforge.evaluate.audit.verdict import Verdict
+from stemforge.evaluate.audit.findings import Verdict
 from stemforge.files import write_json
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph

@@ -1,6 +1,6 @@
-"""The verdict on the labels of one file: what is wrong with them, which rows, and where they belong."""
+"""The judgement of the labels of one file, by all that is known about them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import poisson
 
 from stemforge.evaluate.audit.evidence import log_ratios, share_on_spots
+from stemforge.evaluate.audit.findings import Fault, Verdict, numbered, row_words
 from stemforge.evaluate.audit.placements import Placement, Shape
 from stemforge.evaluate.audit.runs import Run, split_runs
 from stemforge.evaluate.audit.search import PRIORS, Candidate, gaps
@@ -23,78 +24,6 @@ _RUN_MARGIN = float(np.log(20))
 _FEW = 8
 # Probability that the next row is another image's.
 _CHANGE = 0.03
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something wrong with the labels of a file.
-
-    Parameters
-    ----------
-    kind
-        ``image`` (they are another image's), ``rows`` (some are), ``transposed``, ``mirrored``, ``shift``, ``scale``,
-        ``unit`` and combinations of these with "and", ``nowhere`` (they fit nothing), ``duplicates``, ``outside``.
-    message
-        In words.
-    rows
-        Rows of the table, counted from 1; empty where the whole file is meant.
-    image
-        Name of the image that the rows fit instead.
-    """
-
-    kind: str
-    message: str
-    rows: tuple[int, ...] = ()
-    image: str | None = None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is known of the labels of one file.
-
-    Parameters
-    ----------
-    image, table
-        Names of the image and of its file of labels.
-    points
-        Labels (x, y) as the file has them, shape (n, 2).
-    faults
-        What is wrong; empty if sound, or if there are too few labels to tell.
-    images
-        Name of the image on which each row belongs, shape (n,); None for rows that fit nowhere, cannot be decided or
-        are a duplicate.
-    placed
-        Where each row belongs on that image (x, y) [pixel], shape (n, 2).
-    certain
-        Whether ``images`` and ``placed`` mend the file without doubt.
-    evidence
-        Logarithm of how much likelier the labels are on their image than random points, as the file has them, and as
-        they belong.
-    basis
-        The map of evidence that decided, such as ``network``.
-    note
-        A remark on what could not be decided.
-    share
-        Of sound labels, the share that lies on bright spots, and the ends of an interval that holds 95 in 100; else
-        None.
-    """
-
-    image: str
-    table: str
-    points: NDArray[np.float64]
-    faults: tuple[Fault, ...]
-    images: tuple[str | None, ...]
-    placed: NDArray[np.float64]
-    certain: bool
-    evidence: tuple[float, float] = (0.0, 0.0)
-    basis: str = ""
-    note: str = ""
-    share: tuple[float, float, float] | None = None
-
-    @property
-    def sound(self) -> bool:
-        """Whether no fault was found."""
-        return not self.faults
 
 
 @dataclass(frozen=True)
@@ -285,10 +214,10 @@ def _finish(
         ].tolist()
     if copies:
         faults.append(
-            Fault("duplicates", f"{row_words(copies)}: an atom that is labelled before", _rows(copies))
+            Fault("duplicates", f"{row_words(copies)}: an atom that is labelled before", numbered(copies))
         )
     if outside:
-        faults.append(Fault("outside", f"{row_words(outside)}: off the image", _rows(outside)))
+        faults.append(Fault("outside", f"{row_words(outside)}: off the image", numbered(outside)))
     for row in {*copies, *outside}:
         images[row] = None
     return Verdict(
@@ -317,26 +246,3 @@ def _copies(points: NDArray[np.float64], tolerance: float, area: float) -> NDArr
     if poisson.sf(len(pairs) - 1, expected) > 1e-3:
         pairs = tree.query_pairs(tolerance / 3, output_type="ndarray")
     return np.unique(pairs.max(axis=1)) if len(pairs) else np.zeros(0, dtype=np.intp)
-
-
-def _rows(rows: Iterable[int]) -> tuple[int, ...]:
-    return tuple(row + 1 for row in sorted(rows))
-
-
-def row_words(rows: Iterable[int]) -> str:
-    """Name rows that are counted from 0.
-
-    Examples
-    --------
-    >>> row_words([0, 1, 2, 7])
-    'rows 1 to 3, 8'
-    """
-    numbers = _rows(rows)
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    text = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in parts)
-    return f"row{'s'[: len(numbers) != 1]} {text}"
