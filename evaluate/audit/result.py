@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stemforge.evaluate.audit.figure import draw_labels
 from stemforge.evaluate.audit.findings import Verdict
-from stemforge.files import write_json
+from stemforge.files import write_figure, write_json
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
 
@@ -105,7 +105,7 @@ class Audit:
         for verdict in self.verdicts:
             if verdict.faults:
                 files.append(out / f"{verdict.image}_labels.png")
-                self.figure(verdict.image).savefig(files[-1], dpi=110)
+                write_figure(self.figure(verdict.image), files[-1])
         return files
 
 
