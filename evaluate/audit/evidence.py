@@ -111,7 +111,7 @@ def share_on_spots(ranks: ArrayLike) -> tuple[float, float, float]:
     Examples
     --------
     >>> [round(share, 1) for share in share_on_spots([4000] * 30 + [500] * 10)]
-    [0.8, 0.6, 0.9]
+    [0.7, 0.6, 0.8]
     """
     u = np.asarray(ranks, dtype=float) / (_STEPS - 1)
     shares = np.linspace(0, 0.99, 100)

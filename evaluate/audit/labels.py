@@ -73,8 +73,8 @@ def audit_labels(
     >>> for column, row in atoms:
     ...     image += np.exp(-((x - column) ** 2 + (y - row) ** 2) / 8)
     >>> micrographs = {"a": Micrograph(image.astype(np.float32), name="a")}
-    >>> audit_labels(micrographs, {"a": Annotations(atoms[:, ::-1])}, weights=None).lines()
-    ['a: the labels are transposed (x and y swapped)']
+    >>> audit_labels(micrographs, {"a": Annotations(atoms[:, ::-1])}, weights=None).lines()[0]
+    'a: the labels are transposed (x and y swapped)'
     """
     missing = sorted(set(labels) - set(micrographs))
     if missing:
