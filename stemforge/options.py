@@ -116,21 +116,6 @@ class Labels:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Labels:
-    """How tables of labels are read.
-
-    Parameters
-    ----------
-    label_unit
-        Unit of the labels, px or one of length (pm, Å or A, nm, µm or um), where their tables do not name it, as X (nm)
-        does. By default px; what is plainly in another unit is then refused.
-    """
-
-    label_unit: str | None = None
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
 class Output:
     """Where results go.
 
