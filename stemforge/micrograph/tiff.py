@@ -1,5 +1,6 @@
 """TIFF: what the values of a page mean, and the calibrations that RosettaSciIO does not read."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from tifffile import EXTRASAMPLE, PHOTOMETRIC
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from stemforge.errors import MicrographError
 from stemforge.micrograph.rosetta import axes_of, flat, rosetta_entries
@@ -58,8 +59,17 @@ def _refuse_cut_off(tiff: tifffile.TiffFile, path: Path) -> None:
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
     ]
     missing = max(ends, default=0) - path.stat().st_size
+    missing = max([missing, *(_promised(page.keyframe) - sum(page.databytecounts) for page in tiff.pages)])
     if missing > 0:
         raise MicrographError(f"truncated, ends {missing} bytes before the image does; copy it again")
+
+
+def _promised(page: tifffile.TiffPage) -> int:
+    """Return how many bytes the values of a page must have at least; 0 where they are compressed."""
+    # tifffile would fill what a header promises with zeros, however much that is.
+    if page.compression != COMPRESSION.NONE or page.photometric == PHOTOMETRIC.YCBCR:
+        return 0
+    return math.prod(page.shape) * int(np.min(page.bitspersample)) // 8
 
 
 def _calibrated(axes: list[Axis], tiff: tifffile.TiffFile, number: int) -> list[Axis]:

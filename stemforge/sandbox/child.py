@@ -22,7 +22,7 @@ from stemforge import errors
 from stemforge.sandbox.messages import encode, receive, send
 
 # A damaged file is refused within these; a sound file of a size gets more by the size.
-_SECONDS, _BYTES = 5.0, 1.2e9
+_SECONDS, _BYTES = 5.0, 0.8e9
 _BYTES_PER_SECOND = 2e7  # of the slowest compression in use
 _GROWTH = 8  # memory for each byte of a file: compressed images grow, some are copied
 _POLL = 0.02

@@ -144,6 +144,14 @@ def test_tiff_refused(tmp_path, image, options, says):
     assert str(path) in str(caught.value)
 
 
+def test_a_header_that_promises_more_than_the_file_holds(tmp_path):
+    path = tiff(tmp_path / "a.tif")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages.first.tags["ImageLength"].overwrite(2**24)
+    with pytest.raises(MicrographError, match=r"truncated, ends 268\d{6} bytes before"):
+        read_micrograph(path)
+
+
 def test_a_thumbnail_is_no_second_image(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(GREY)
