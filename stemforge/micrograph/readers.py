@@ -9,8 +9,8 @@ import numpy as np
 
 from stemforge.console import say
 from stemforge.errors import MicrographError
-from stemforge.micrograph.formats import FORMATS
 from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.reading.formats import FORMATS
 from stemforge.sandbox.child import ChildError, in_child
 
 __all__ = ["FORMATS", "read_micrograph", "read_stack"]
@@ -136,7 +136,7 @@ def _read(path: Path, sampling: float | None, **choice: Any) -> dict[str, Any]:
         raise MicrographError(f"sampling must be a positive length [Å per pixel], not {sampling}")
     try:
         found: dict[str, Any] = in_child(
-            "stemforge.micrograph.formats:read_images", path, sampling=sampling, **choice
+            "stemforge.micrograph.reading.formats:read_images", path, sampling=sampling, **choice
         )
     except MicrographError as error:
         raise MicrographError(f"{path}: {error}") from error

@@ -265,7 +265,7 @@ def test_a_single_frame_keeps_its_name(tmp_path):
 def test_every_ending_has_a_reader():
     import importlib
 
-    from stemforge.micrograph.formats import _ROSETTA
+    from stemforge.micrograph.reading.formats import _ROSETTA
 
     for module in {name for name, _ in _ROSETTA.values()} | {"tiff", "mrc"}:
         assert importlib.import_module(f"rsciio.{module}").file_reader

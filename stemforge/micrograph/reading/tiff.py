@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from stemforge.errors import MicrographError
-from stemforge.micrograph.rosetta import axes_of, flat, rosetta_entries
-from stemforge.micrograph.signals import Axis, Signal, grey
+from stemforge.micrograph.reading.rosetta import axes_of, flat, rosetta_entries
+from stemforge.micrograph.reading.signals import Axis, Signal, grey
 from stemforge.micrograph.units import clean_unit
 
 _GREY = {PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE}
@@ -64,10 +64,10 @@ def _refuse_cut_off(tiff: tifffile.TiffFile, path: Path) -> None:
         raise MicrographError(f"truncated, ends {missing} bytes before the image does; copy it again")
 
 
-def _promised(page: tifffile.TiffPage) -> int:
+def _promised(page: tifffile.TiffPage | None) -> int:
     """Return how many bytes the values of a page must have at least; 0 where they are compressed."""
     # tifffile would fill what a header promises with zeros, however much that is.
-    if page.compression != COMPRESSION.NONE or page.photometric == PHOTOMETRIC.YCBCR:
+    if page is None or page.compression != COMPRESSION.NONE or page.photometric == PHOTOMETRIC.YCBCR:
         return 0
     return math.prod(page.shape) * int(np.min(page.bitspersample)) // 8
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.errors import MicrographError
-from stemforge.micrograph.rosetta import rosetta_entries, rosetta_signal
-from stemforge.micrograph.signals import Axis, Signal, choose_signal, grey
+from stemforge.micrograph.reading.rosetta import rosetta_entries, rosetta_signal
+from stemforge.micrograph.reading.signals import Axis, Signal, choose_signal, grey
 
 # Which RosettaSciIO reader takes which ending, and with what. Zarr and formats with pickles are left out on purpose.
 _ROSETTA: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -46,7 +46,7 @@ def read_images(
     path
         A file with one of the endings :data:`FORMATS`.
     signal
-        Title or number of the signal; see :func:`stemforge.micrograph.signals.choose_signal`.
+        Title or number of the signal; see :func:`stemforge.micrograph.reading.signals.choose_signal`.
     frame
         Which frame of a stack; None takes the only one.
     stack
@@ -103,7 +103,7 @@ def _signals(path: Path) -> list[Signal]:
     if suffix in _PICTURES:
         return _picture(path)
     if suffix in _TIFF:
-        from stemforge.micrograph.tiff import tiff_signals
+        from stemforge.micrograph.reading.tiff import tiff_signals
 
         return tiff_signals(path)
     if suffix in _MRC:

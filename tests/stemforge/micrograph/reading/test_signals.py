@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stemforge import MicrographError
-from stemforge.micrograph.signals import Axis, Signal, choose_signal
+from stemforge.micrograph.reading.signals import Axis, Signal, choose_signal
 
 
 class Case(NamedTuple):

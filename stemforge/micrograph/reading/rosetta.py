@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stemforge.errors import MicrographError
-from stemforge.micrograph.signals import Axis, Signal, grey
+from stemforge.micrograph.reading.signals import Axis, Signal, grey
 from stemforge.micrograph.units import clean_unit
 
 
