@@ -25,7 +25,7 @@ __all__ = ["read_atoms", "read_sites"]
 _MARK = b"\xef\xbb\xbf"  # of UTF-8, which Windows editors write
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # What a file may take; ASE reads a CIF of 100,000 sites, 9 MB, in 3.3 s and with 60 MB.
-_SECONDS, _BYTES_PER_SECOND = 8.0, 5e5
+_SECONDS, _BYTES_PER_SECOND = 5.0, 5e5
 _BYTES, _GROWTH = 1.2e9, 30
 _LONGEST_REASON = 300  # of a parser's own message
 _UNPACK = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
