@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 
 from stemforge.errors import WriteError
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PARTIAL = ".partial"
 """Ending of a file that is being written."""
+
+_MOST_VALUES = 1_000_000  # in a file, every alias written out; recipes have some hundred
 
 
 _REASONS = {
@@ -192,6 +195,45 @@ def plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     return str(value) if isinstance(value, Path) else value
+
+
+def plain_yaml(text: str) -> Any:
+    """Return what a YAML text says, as values that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        It is not YAML, says what JSON cannot, or is built to fill the memory.
+
+    Examples
+    --------
+    >>> plain_yaml("{a: &x [1, 2], b: *x}")
+    {'a': [1, 2], 'b': [1, 2]}
+    """
+    try:
+        values = yaml.safe_load(text)
+        _count(values, {})
+        return json.loads(json.dumps(values, default=str))
+    except ValueError:
+        raise
+    # PyYAML's constructors raise whatever the values in a text make them trip over.
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _count(values: Any, known: dict[int, int]) -> int:
+    """Return how many values there are with every alias written out; refuse too many, and circles."""
+    if not isinstance(values, dict | list | tuple | set):
+        return 1
+    if id(values) not in known:
+        known[id(values)] = _MOST_VALUES + 1  # until it is known: who comes back here walks in a circle
+        parts = values.values() if isinstance(values, dict) else values
+        known[id(values)] = 1 + sum(_count(part, known) for part in parts)
+    if known[id(values)] > _MOST_VALUES:
+        raise ValueError("its aliases make it endless or much too large")
+    return known[id(values)]
 
 
 def make_folder(folder: str | Path) -> None:

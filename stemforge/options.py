@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hi
 from cyclopts import Parameter
 
 from stemforge.errors import InputError, RecipeError
+from stemforge.files import plain_yaml
 from stemforge.outputs.folder import ResultFolder
-from stemforge.settings import plain_yaml
 
 if TYPE_CHECKING:
     from stemforge.micrograph.image import Micrograph

@@ -21,9 +21,8 @@ import yaml
 from stemforge.corpus.sample import Kind, Sample
 from stemforge.corpus.shard import encode_shard, read_header
 from stemforge.errors import CorpusError
-from stemforge.files import PARTIAL, make_folder, write_text, write_whole, writing
+from stemforge.files import PARTIAL, make_folder, plain_yaml, write_text, write_whole, writing
 from stemforge.outputs.places import check_folder
-from stemforge.settings import plain_yaml
 
 HEADER = "recipe.yaml"
 """Name of the file that says what made a corpus."""
