@@ -114,6 +114,8 @@ class Batch:
         clash = name_clash(names, self.out)
         if clash is not None:
             name, first, second = clash
+            if first.resolve() == second.resolve():
+                raise InputError(f"{first}: is given twice; give each image once")
             raise InputError(
                 f"{first} and {second}: their results would overwrite each other ({name}); give each a folder of its "
                 "own (out), or rename one"

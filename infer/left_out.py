@@ -1,7 +1,8 @@
-"""Saying what of an image shows no specimen, in one remark."""
+"""Saying what of an image shows no specimen, and what makes its likelihoods doubtful."""
 
 from stemforge.console import say
 from stemforge.errors import MicrographError
+from stemforge.micrograph.flaws.processed import cut_off_share, noise_fades
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.usable import UsableArea, usable_area
 
@@ -21,3 +22,22 @@ def tell_unusable(micrograph: Micrograph) -> None:
         return
     if area.reasons:
         say(f"{micrograph.name}: {area} shows no specimen; do not trust what is found there")
+
+
+def tell_doubts(micrograph: Micrograph) -> list[str]:
+    """Say why likelihoods on an annular image may not hold, and return it; they are calibrated on recorded images."""
+    doubts = []
+    if noise_fades(micrograph.image):
+        doubts.append(
+            "its noise fades at fine detail, as after filtering, upsampling or strong compression: likelihoods and "
+            "expected F1 hold for images as recorded, take that instead"
+        )
+    share = cut_off_share(micrograph.image)
+    if share:
+        doubts.append(
+            f"{100 * share:.0f} % of its pixels have the largest value: what is brighter was cut off, and atoms there "
+            "cannot be found"
+        )
+    for doubt in doubts:
+        say(f"{micrograph.name}: {doubt}")
+    return doubts

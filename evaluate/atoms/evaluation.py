@@ -14,6 +14,7 @@ from stemforge.evaluate.atoms.result import AtomEvaluation
 from stemforge.evaluate.atoms.scores import AtomScore, ImageEvaluation, Summary, score_atoms, summarise
 from stemforge.evaluate.pairing import Table, pair_images, read_points
 from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.coordinates import suggested_unit
 
 PUBLISHED = "box21_iou0.5"
 """Name of the published criterion: boxes of 21 px, IoU above 0.5."""
@@ -87,6 +88,9 @@ def evaluate_atoms(
     tables = [(found[name], _selected(known[other], select)) for name, other in pairs.items()]
     scored = _are_scored(tables, threshold)
     scales = [sampling or table.sampling or labels.sampling for table, labels in tables]
+    if label_unit is None:
+        for (table, labels), scale in zip(tables, scales, strict=True):
+            _refuse_other_unit(table, labels, scale)
     criteria: dict[str, float | None] = {PUBLISHED: None} | {f"{t:g} Å": t for t in tolerances}
     images = []
     for (table, labels), scale in zip(tables, scales, strict=True):
@@ -111,6 +115,20 @@ def evaluate_atoms(
 
 
 _Pairs = Sequence[tuple[Table, Table]]
+
+
+def _refuse_other_unit(table: Table, labels: Table, sampling: float | None) -> None:
+    """Refuse labels that are plainly no pixels; as far as atoms were found is the least size that the image has."""
+    found, marked = table.points.points, labels.points.points
+    if not len(found) or not len(marked) or np.any(marked > found.max(axis=0)):
+        return
+    width, height = (int(edge) + 2 for edge in found.max(axis=0))
+    unit = suggested_unit(marked, (height, width), sampling)
+    if unit and unit[1]:
+        raise InputError(
+            f"{labels.source}: all {len(marked)} labels lie in one corner of where atoms were found, and would fit as "
+            f"{unit[0]}; give their unit, {unit[0]} or px (label_unit)"
+        )
 
 
 def _check_numbers(sampling: float | None, tolerances: Sequence[float], threshold: float | None) -> None:

@@ -48,6 +48,11 @@ class Audit:
                 share, low, high = (round(100 * value) for value in verdict.share)
                 text = f"{share} % ({low} to {high} %) of the labels lie on bright spots"
                 lines.append(f"{verdict.table}: only {text}; the others are too faint to see, or wrong")
+        lines += [
+            f"{verdict.table}: none of its rows belongs to {verdict.image}; those that do are missing, no table is written"
+            for verdict in self.verdicts
+            if verdict.image in self._emptied()
+        ]
         right = sum(verdict.sound and not verdict.note for verdict in self.verdicts)
         return [*lines, f"{right} of {len(self.verdicts)} files of labels fit their images"]
 
@@ -56,8 +61,15 @@ class Audit:
 
         Rows go to the image on which they belong, in pixels; duplicates, rows off the image and rows that fit nowhere
         are left out, and so is a row that another file has for the same atom. An image gets no labels where its file,
-        or one from which rows come, cannot be mended with certainty.
+        or one from which rows come, cannot be mended with certainty, or where no row is left: its labels are not known,
+        which is another thing than that it has no atoms.
         """
+        return {name: table for name, table in self._mended().items() if len(table)}
+
+    def _emptied(self) -> set[str]:
+        return {name for name, table in self._mended().items() if not len(table)}
+
+    def _mended(self) -> dict[str, Annotations]:
         changed = {verdict.image for verdict in self.verdicts if verdict.faults}
         changed |= {
             name

@@ -10,7 +10,7 @@ from stemforge.infer.atoms.detection import TILE, Detection, detect_atoms
 from stemforge.infer.atoms.overlay import draw_detection
 from stemforge.infer.atoms.sampling import SamplingEstimate, estimate_sampling
 from stemforge.infer.batch import Batch, Outcome, Results
-from stemforge.infer.left_out import tell_left_out
+from stemforge.infer.left_out import tell_doubts, tell_left_out
 from stemforge.infer.resampling import file_sampling, sampling_remark
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
@@ -77,6 +77,7 @@ def detect_atoms_in_files(
         results.facts.update(_facts(detection), sampling=_sampling_facts(micrograph, estimate))
         if detection.usable is not None:
             tell_left_out(micrograph, detection.usable)
+        results.facts["doubts"] = tell_doubts(micrograph)
         if threshold is None:
             _warn_little(detection, card)
         return len(detection.atoms)

@@ -75,6 +75,8 @@ def ingest_images(
         micrograph = read_micrograph(picture, sampling=sampling, modality=modality)
         options: dict[str, Any] = {"sampling": micrograph.sampling, "label_unit": label_unit}
         objects = Annotations.from_csv(table, micrograph.shape, **options)
+        if not len(objects):
+            say(f"{table}: has no labels; {picture.name} is taken for an image without atoms")
         if label_unit is None:
             _doubt(table, objects, micrograph)
         digest.update(f"{picture.stem} {table.stem}".encode())

@@ -75,10 +75,13 @@ def _sites(path: str, sha256: str, species: tuple[str, ...], cif: bool) -> Sites
     size = Path(path).stat().st_size
     limits = Limits(_SECONDS + size / _BYTES_PER_SECOND, _BYTES + _GROWTH * size)
     function, whole = f"{__name__}:read_atoms", Path(path).absolute()
-    try:
-        values = in_child(function, whole, limits, species=species, cif=cif, shown=path)
-    except ChildError as error:
-        raise StructureError(f"path must be a readable structure file, got {path!r}: {error}") from error
+    # The folder is made here: a child that is ended leaves what it made.
+    with tempfile.TemporaryDirectory(prefix="stemforge-") as folder:
+        options = {"species": species, "cif": cif, "shown": path, "folder": folder}
+        try:
+            values = in_child(function, whole, limits, **options)
+        except ChildError as error:
+            raise StructureError(f"path must be a readable structure file, got {path!r}: {error}") from error
     if values["sha256"] != sha256:
         raise ChangedFileError(f"{path}: changed while it was read; wait until it is written, then run again")
     with _refusals(path):
@@ -86,7 +89,7 @@ def _sites(path: str, sha256: str, species: tuple[str, ...], cif: bool) -> Sites
 
 
 def read_atoms(
-    path: str, species: Sequence[str] = (), cif: bool = False, shown: str | None = None
+    path: str, folder: str, species: Sequence[str] = (), cif: bool = False, shown: str | None = None
 ) -> dict[str, Any]:
     """Read a structure file into plain arrays: all that a foreign reader does with it happens in here.
 
@@ -94,6 +97,8 @@ def read_atoms(
     ----------
     path : str
         The file.
+    folder : str
+        An empty folder, for a copy of it.
     species : sequence of str, default ()
         Element of each type, for files that number their types.
     cif : bool, default False
@@ -115,7 +120,7 @@ def read_atoms(
     """
     whole, shown = Path(path).read_bytes(), shown or path
     # ASE gets a copy that is alone in its folder: it would look into files beside it, of which no hash knows.
-    with _refusals(shown), tempfile.TemporaryDirectory(prefix="stemforge-") as folder:
+    with _refusals(shown):
         kind = "CIF" if cif else "file"
         require(len(whole) > 0, "path", f"a {kind} with at least one atom", shown, "It is empty.")
         name, content = _unpacked(Path(path).name, whole, shown)

@@ -41,13 +41,22 @@ def tiff_signals(path: Path) -> list[Signal]:
             if small[number] and not all(small):
                 continue
             values = _values(series)
-            axes = axes_of([axis for axis in entry["axes"] if axis["name"] != "sample"], values.shape)
+            axes = _axes(entry, values.shape)
             title = series.name if len(small) > 1 else ""
             metadata = flat(entry.get("metadata", {}))
             signals.append(
                 Signal(values, _calibrated(axes, tiff, number), title or path.stem, metadata=metadata)
             )
     return signals
+
+
+def _axes(entry: Mapping[str, Any], shape: tuple[int, ...]) -> list[Axis]:
+    axes = [axis for axis in entry["axes"] if axis["name"] != "sample"]
+    if len(axes) != len(shape):
+        # RosettaSciIO takes the last axis for that of the colours, also where each colour has a plane of its own.
+        names = ["", *([""] * len(shape)), "height", "width"][-len(shape) :]
+        axes = [{"name": name} for name in names]
+    return axes_of(axes, shape)
 
 
 def _refuse_cut_off(tiff: tifffile.TiffFile, path: Path) -> None:

@@ -304,3 +304,20 @@ def test_truth_in_nanometres(tmp_path):
     (pred / "021_HAADF.csv").write_text("x_px,y_px,x_nm,y_nm,score\n5,5,,,0.9\n")
     with pytest.raises(InputError, match=r"points in nm need the image's pixel size.*\(sampling\)"):
         evaluate_atoms(pred, truth, label_unit="nm")
+
+
+def test_truth_that_is_plainly_in_nanometres_is_refused(tmp_path):
+    pred, truth = tmp_path / "pred", tmp_path / "truth"
+    pred.mkdir()
+    truth.mkdir()
+    points = np.random.default_rng(0).uniform(0, 500, (20, 2))
+    Annotations(points, columns={"score": np.full(20, 0.9)}).to_csv(pred / "a.csv", 0.3)
+    for scale in (0.03, 1.0):
+        (truth / "a.csv").write_text("X,Y\n" + "".join(f"{x * scale},{y * scale}\n" for x, y in points))
+        if scale == 1.0:
+            assert evaluate_atoms(pred, truth).summary["0.5 Å"].mean["f1"] == 1
+        else:
+            with pytest.raises(InputError, match=r"fit as nm; give their unit, nm or px \(label_unit\)"):
+                evaluate_atoms(pred, truth)
+            assert evaluate_atoms(pred, truth, label_unit="nm").summary["0.5 Å"].mean["f1"] == 1
+            assert evaluate_atoms(pred, truth, label_unit="px").summary["0.5 Å"].mean["f1"] == 0

@@ -93,6 +93,13 @@ def test_swapped_files(run, atoms):
     check_mend(audit, atoms, ["a", "b"])
 
 
+def test_an_image_whose_labels_are_all_of_another_gets_no_empty_table(run, atoms, tmp_path):
+    audit = run({"a": atoms["b"], "b": atoms["b"], "c": atoms["c"]})
+    assert "a" not in audit.repaired()
+    assert any("none of its rows belongs to a" in line for line in audit.lines())
+    assert not [path for path in audit.write(tmp_path) if path.name == "a.csv"]
+
+
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("number", [8, 22])
 def test_rows_of_one_file_in_the_next(run, atoms, first, number):

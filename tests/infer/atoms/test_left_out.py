@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from scipy.ndimage import gaussian_filter
 
 from stemforge import Micrograph
 from stemforge.infer import detect_atoms
@@ -130,3 +131,19 @@ def test_restoring_says_it_too(tmp_path, spots, capsys):
     batch = Batch([tmp_path / "bar.tif"], tmp_path / "out", ("_restored.tif",), quiet=True)
     restore_files(batch, tmp_path / "small.safetensors")
     assert "shows no specimen" in capsys.readouterr().err
+
+
+def test_doubts_about_processed_images_are_told(tmp_path, spots, capsys):
+    noisy = np.random.default_rng(0).poisson(30 + 0 * spots).astype(np.float32)
+    write_tiff(tmp_path / "filtered.tif", gaussian_filter(noisy, 1), 0.293)
+    write_tiff(tmp_path / "cut.tif", np.minimum(noisy, 32), 0.293)
+    write_tiff(tmp_path / "recorded.tif", noisy, 0.293)
+    images = [tmp_path / f"{name}.tif" for name in ("filtered", "cut", "recorded")]
+    detect_atoms_in_files(Batch(images, tmp_path / "out", (".csv", ".png"), quiet=True), "atom-net")
+    record = json.loads((tmp_path / "out" / "run.json").read_text())["infer atoms"]
+    assert "noise fades" in record["filtered"]["doubts"][0]
+    assert "largest value" in record["cut"]["doubts"][0]
+    assert record["recorded"]["doubts"] == []
+    printed = capsys.readouterr().err
+    assert "filtered: its noise fades" in printed
+    assert "recorded: " not in printed.replace("recorded: hardly", "")

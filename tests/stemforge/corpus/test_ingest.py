@@ -160,3 +160,9 @@ def test_a_doubt_is_told(calibrated, capsys):
 def test_a_readme_beside_the_tables_is_no_table(data):
     (data / "labels/README.txt").write_text("Marked by hand.")
     assert len(run(data)) == 2
+
+
+def test_a_table_without_labels_is_remarked(data, capsys):
+    (data / "labels/021_Results.csv").write_text("X,Y\n")
+    assert len(run(data)) == 2
+    assert "has no labels" in capsys.readouterr().err.replace("\n", " ")

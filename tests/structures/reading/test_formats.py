@@ -1,5 +1,7 @@
 """Formats that number types, name atoms, hold frames, symmetry or alternatives: read right, or refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -291,3 +293,17 @@ def test_an_empty_file_and_a_folder(save, tmp_path):
         structure_from_file(save("empty.xyz", b""))
     with pytest.raises(ValueError, match="a file, not a folder"):
         structure_from_file(tmp_path)
+
+
+def test_nothing_is_left_of_a_child_that_was_ended(save, tmp_path, monkeypatch):
+    made = []
+
+    def ended(function, path, limits, *, folder, **options):
+        made.append(folder)
+        raise ChildError("takes more than 5 s")
+
+    monkeypatch.setattr(files, "in_child", ended)
+    with pytest.raises(ValueError, match=r"a\.cif.*takes more than 5 s"):
+        structure_from_file(save("a.cif", "data_ended"))
+    assert made
+    assert not Path(made[0]).exists()

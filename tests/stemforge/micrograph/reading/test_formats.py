@@ -113,6 +113,11 @@ def test_grey_with_opacity(tmp_path):
     np.testing.assert_array_equal(read_micrograph(path).image, GREY)
 
 
+def test_grey_in_planes_of_colour(tmp_path):
+    path = tiff(tmp_path / "a.tif", np.stack([GREY] * 3), photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(read_micrograph(path).image, GREY)
+
+
 RAINBOW = np.random.default_rng(0).integers(0, 65536, (3, 256))
 
 
