@@ -49,7 +49,7 @@ class Audit:
                 text = f"{share} % ({low} to {high} %) of the labels lie on bright spots"
                 lines.append(f"{verdict.table}: only {text}; the others are too faint to see, or wrong")
         lines += [
-            f"{verdict.table}: none of its rows belongs to {verdict.image}; those that do are missing, no table is written"
+            f"{verdict.table}: none of its rows belongs to {verdict.image}; its labels are missing, no table is written"
             for verdict in self.verdicts
             if verdict.image in self._emptied()
         ]

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 _INNER, _OUTER = (0.15, 0.25), (0.40, 0.50)  # bands of spatial frequency along both axes [1/pixel]
 _SIDE = 1024  # of the part that is looked at [pixel]
 _LEAST_SIDE = 32
-# White noise has 1. Eleven recorded HAADF images have 0.7 to 1.0, and 0.29 and more when binned to 1.2 Å; with a Gaussian
-# filter of 0.5 pixels or a median of 3 × 3 they have 0.16 to 0.23, with wider ones or upsampled less than 0.06.
+# White noise has 1. Eleven recorded HAADF images have 0.7 to 1.0, and 0.29 and more when binned to 1.2 Å; after a
+# Gaussian filter of 0.5 pixels or a median of 3 × 3 they have 0.16 to 0.23, after wider ones less.
 _FADES = 0.25
 _CUT_OFF = 0.01  # share of pixels
 _PILE = 3  # how many times as many pixels as the value before

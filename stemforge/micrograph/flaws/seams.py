@@ -52,6 +52,9 @@ def find_seams(image: NDArray[np.float32]) -> tuple[list[int], list[int]]:
     values = np.asarray(image, dtype=np.float32)
     if min(values.shape) < _SMALLEST:
         return [], []
+    largest = float(np.abs(values).max())
+    if not 1e-9 < largest < 1e9:  # their squares would leave the range of single precision
+        values = values / np.float32(largest or 1)
     return _between_rows(values), _between_rows(np.ascontiguousarray(values.T))
 
 

@@ -269,3 +269,10 @@ def test_it_is_fast():
     begin = time.process_time()
     usable_area(image)
     assert time.process_time() - begin < 0.5
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e31])
+def test_values_of_any_size_are_judged_without_a_warning(scale):
+    image = np.random.default_rng(0).normal(100, 10, (128, 128)).astype(np.float32) * np.float32(scale)
+    assert usable_area(image).left_out == 0
