@@ -3,19 +3,22 @@
     python benchmarks/pixel_size.py coarse [--num 16]
     python benchmarks/pixel_size.py fit --num 160 --seed 7101 --out WEIGHTS
     python benchmarks/pixel_size.py test --num 100 --seed 9307 [--recipe metal-free]
+    python benchmarks/pixel_size.py sets --num 15 --seed 9401 [--probe own]
     python benchmarks/pixel_size.py real
 
 `coarse`: the same simulated images, recorded at 0.1 Å and binned to 2 Å: precision, recall and F1 of visible atoms,
 faint ones excused, within 1.76 Å. `fit`: images of pixel sizes 0.12 to 0.5 Å (logarithm uniform) and fields of 75 to
 150 Å; the curves of `stemforge.infer.sampling_curve` around the right size give mean and covariance, which are stored
-in the card of WEIGHTS. `test`: such images of another seed, their pixel size hidden. `real`: the Pt/NC images, their
-pixel size hidden (needs STEMFORGE_DATA_DIR).
+in the card of WEIGHTS. `test`: such images of another seed, their pixel size hidden. `sets`: four such images of one
+pixel size each, estimated together (`--sampling common`), with one probe or each with its own. `real`: the Pt/NC
+images, their pixel size hidden, one by one and together (needs STEMFORGE_DATA_DIR).
 """
 
 import argparse
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,7 @@ from stemforge.infer import (
     SamplingCurve,
     atom_finder,
     choose_atoms,
+    common_estimate,
     estimate_sampling,
     sampling_curve,
     size_of,
@@ -41,6 +45,7 @@ from stemforge.train import Card, Sizing, load_weights, save_weights
 from stemforge.train.labelled import visible_atoms
 
 RANGE, FIELD = (0.12, 0.5), (75.0, 150.0)  # Å
+SET = 4  # images
 FINE, SIDE = 0.1, 1200  # Å, pixels: of the images that are binned
 BINS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)
 NEAR = 1.76  # Å: 6 pixels of 0.293 Å
@@ -48,10 +53,13 @@ LEAST = 2  # visible atoms of an image from which curves are learnt
 SHRINK, WIDEN = 0.03, 2.0  # of the covariance: towards its diagonal, and for honest errors
 
 
-def recorded(name: str, seed: int, index: int, sampling: float, side: int) -> Recording:
-    """Simulate and record one image of a recipe."""
+def recorded(
+    name: str, seed: int, index: int, sampling: float, side: int, source: float | None = None
+) -> Recording:
+    """Simulate and record one image of a recipe; ``source`` is the size of the source [Å], where it is given."""
+    values = {"seed": seed, "scan.shape": [side, side], "scan.sampling": sampling}
     recipe = SimulationRecipe.load(
-        name, {"seed": seed, "scan.shape": [side, side], "scan.sampling": sampling}
+        name, values if source is None else values | {"degradation.source_size": source}
     )
     rng = recording_rng({"seed": seed}, index)
     return record(simulate_sample(recipe, index), recipe.degradation, rng)
@@ -161,6 +169,38 @@ def test(micrographs: Iterator[tuple[float, Micrograph]], model: Any, card: Card
     return {**judged(rows, len(refused)), "true_estimated_error": listed, "messages": refused}
 
 
+def sets(options: argparse.Namespace, model: Any, card: Card) -> dict[str, Any]:
+    """Estimate hidden pixel sizes of several images together."""
+    prior = SimulationRecipe.load(options.recipe).degradation.source_size
+    rows, refused = [], 0
+    with progress("simulate", options.num, "sets", options.quiet) as advance:
+        for number in range(options.num):
+            rng = np.random.default_rng([options.seed, number])
+            sampling, field = (float(np.exp(rng.uniform(*np.log(ends)))) for ends in (RANGE, FIELD))
+            source = prior.sample(rng) if options.probe == "one" else None
+            side, estimates = 2 * round(field / sampling / 2), []
+            for index in range(SET * number, SET * (number + 1)):
+                image = recorded(options.recipe, options.seed, index, sampling, side, source).image[0]
+                with suppress(InputError):
+                    estimates.append(estimate_sampling(Micrograph(image), model, card))
+            if estimates:
+                found = common_estimate(estimates)
+                rows.append((sampling, found.sampling, found.error))
+            refused += not estimates
+            advance(1)
+    listed = [[round(value, 3) for value in row] for row in rows]
+    return {**judged(rows, refused), "true_estimated_error": listed}
+
+
+def real(model: Any, card: Card) -> dict[str, Any]:
+    """Estimate the pixel sizes of the Pt/NC images, and one for all."""
+    folder = Path(os.environ["STEMFORGE_DATA_DIR"], "pt-nc", "images")
+    micrographs = [read_micrograph(path) for path in sorted(folder.glob("*.tif"))]
+    common = common_estimate([estimate_sampling(micrograph, model, card) for micrograph in micrographs])
+    alone = test(((0.293, micrograph) for micrograph in micrographs), model, card)
+    return {**alone, "common": str(common), "common_over_true": round(common.sampling / 0.293, 3)}
+
+
 def main(options: argparse.Namespace) -> dict[str, Any]:
     """Do what was asked for."""
     model, card = load_weights(options.weights)
@@ -168,9 +208,10 @@ def main(options: argparse.Namespace) -> dict[str, Any]:
         return coarse(options, model, card)
     if options.what == "fit":
         return fit(options, model, card)
+    if options.what == "sets":
+        return sets(options, model, card)
     if options.what == "real":
-        folder = Path(os.environ["STEMFORGE_DATA_DIR"], "pt-nc", "images")
-        return test(((0.293, read_micrograph(path)) for path in sorted(folder.glob("*.tif"))), model, card)
+        return real(model, card)
     return test(((size, Micrograph(found.image[0])) for size, found in images(options)), model, card)
 
 
@@ -178,7 +219,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["coarse", "fit", "test", "real"])
+    parser.add_argument("what", choices=["coarse", "fit", "test", "sets", "real"])
+    parser.add_argument(
+        "--probe", choices=["one", "own"], default="one", help="of sets: one source size, or own ones"
+    )
     parser.add_argument("--weights", default="atom-net")
     parser.add_argument(
         "--out", default="atom-net-sized.safetensors", help="of fit: the weights with the curves"

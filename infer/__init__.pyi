@@ -19,6 +19,7 @@ from .atoms.peaks import find_peaks as find_peaks, find_regions as find_regions,
 from .atoms.sampling import (
     SamplingCurve as SamplingCurve,
     SamplingEstimate as SamplingEstimate,
+    common_estimate as common_estimate,
     draw_sampling as draw_sampling,
     estimate_sampling as estimate_sampling,
     sampling_curve as sampling_curve,

@@ -29,8 +29,9 @@ def atoms(
     An image that cannot be read, or whose pixels are too coarse or too fine to show atoms, is named and left out, and
     the exit code is then 1; 2 where it was the only one.
 
-    Where files carry no pixel size, or a doubtful one, `--sampling auto` estimates it from the atoms on each image; it
-    stands in run.json and on the overlay with its error, which is about 15 to 25 %.
+    Where files carry no pixel size, or a doubtful one, `--sampling auto` estimates it from the atoms on each image, and
+    `--sampling common` one for all images, if they were taken at one magnification; it stands in run.json and on the
+    overlay with its error, which is about 15 to 25 %.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class Reading:
     ----------
     sampling
         Pixel size of the images [Å], where the files carry none or a wrong one; `infer atoms` also takes auto, which
-        estimates it from the atoms on each image.
+        estimates it from the atoms on each image, and common, one for all images of one magnification.
     frame
         Which frame of a stack to look at, counted from 0.
     stack
@@ -58,7 +58,7 @@ class Reading:
         only one, or that called HAADF.
     """
 
-    sampling: float | Literal["auto"] | None = None
+    sampling: float | Literal["auto", "common"] | None = None
     frame: int | None = None
     stack: bool = False
     signal: str | None = None
@@ -74,19 +74,21 @@ class Reading:
     @property
     def estimated(self) -> bool:
         """Whether pixel sizes are to be estimated from the images."""
-        return self.sampling == "auto"
+        return self.sampling in ("auto", "common")
 
     @property
     def length(self) -> float | None:
         """The pixel size that was given [Å]; None where it is the file's, or to be estimated."""
-        return None if self.sampling is None or self.sampling == "auto" else self.sampling
+        if self.sampling is None or self.sampling == "auto" or self.sampling == "common":
+            return None
+        return self.sampling
 
     def refuse_auto(self) -> None:
         """Refuse to estimate pixel sizes in a command that cannot."""
         if self.estimated:
             raise InputError(
-                "--sampling auto: only infer atoms estimates pixel sizes, from atoms; infer restore and infer "
-                "molecules find that of a crystal from its lattice (--lattice); or give it in Å"
+                f"--sampling {self.sampling}: only infer atoms estimates pixel sizes, from atoms; infer restore and "
+                "infer molecules find that of a crystal from its lattice (--lattice); or give it in Å"
             )
 
     def read(self, path: Path) -> "list[Micrograph]":

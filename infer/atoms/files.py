@@ -1,17 +1,18 @@
 """Single atoms in image files: tables, overlays, and what to expect of them."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stemforge.console import say
+from stemforge.console import progress, say
 from stemforge.errors import InputError
 from stemforge.infer.atoms.detection import TILE, Detection, detect_atoms
 from stemforge.infer.atoms.overlay import draw_detection
-from stemforge.infer.atoms.sampling import SamplingEstimate, estimate_sampling
+from stemforge.infer.atoms.sampling import SamplingEstimate, common_estimate, estimate_sampling
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.left_out import tell_doubts, tell_left_out
-from stemforge.infer.resampling import file_sampling, sampling_remark
+from stemforge.infer.resampling import CONTRADICTS, file_sampling, sampling_remark
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.writers import write_tiff
@@ -36,7 +37,8 @@ def detect_atoms_in_files(
     ----------
     batch
         Images and where results go: ``.csv`` and ``.png``, and :data:`LIKELIHOOD` where that is among its endings.
-        Where its reading asks for it, each image's pixel size is estimated (:func:`estimate_sampling`).
+        Where its reading asks for it, each image's pixel size is estimated (:func:`estimate_sampling`), or one for all
+        (:func:`common_estimate`).
     weights
         A file, or the name of weights that come with stemforge.
     threshold, augment, tile, device
@@ -60,11 +62,14 @@ def detect_atoms_in_files(
     model, card = load_finder(weights, "atoms")
     batch.check_out()
 
+    common = _common(batch, model, card, device) if batch.reading.sampling == "common" else None
+
     def work(micrograph: Micrograph, results: Results) -> int:
-        estimate = None
-        if batch.reading.estimated:
+        estimate = common
+        if batch.reading.estimated and common is None:
             estimate = estimate_sampling(micrograph, model, card, device=device)
             say(f"{micrograph.name}: {estimate}")
+        if estimate is not None:
             micrograph = replace(micrograph, sampling=estimate.sampling)
         detection = detect_atoms(
             micrograph, model, card, threshold=threshold, tile=tile, device=device, augment=augment
@@ -84,6 +89,29 @@ def detect_atoms_in_files(
 
     options = {"weights": str(weights), "augment": augment, "tile": tile, "device": device}
     return batch.run("infer atoms", work, "atoms", options)
+
+
+def _common(batch: Batch, model: Any, card: Card, device: str) -> SamplingEstimate:
+    """Estimate one pixel size from all images; those that tell none, or cannot be read, are passed over here."""
+    estimates, files = [], []
+    with progress("pixel size", len(batch.images), "images", batch.quiet) as advance:
+        for path in batch.images:
+            with suppress(InputError):
+                for micrograph in batch.reading.read(path):
+                    files.append(file_sampling(micrograph))
+                    estimates.append(estimate_sampling(micrograph, model, card, device=device))
+            advance(1)
+    sizes = [size for size in files if size is not None]
+    if sizes and max(sizes) > min(sizes) * (1 + CONTRADICTS):
+        raise InputError(
+            f"the files say {min(sizes):.4g} to {max(sizes):.4g} Å per pixel, which is not one magnification: estimate "
+            "each image's own (sampling auto)"
+        )
+    if not estimates:
+        raise InputError(f"none of the {len(batch.images)} images tells its pixel size; give it (sampling)")
+    common = common_estimate(estimates)
+    say(f"all images: {common}")
+    return common
 
 
 def _facts(detection: Detection) -> dict[str, Any]:
@@ -108,7 +136,7 @@ def _sampling_facts(micrograph: Micrograph, estimate: SamplingEstimate | None) -
     facts: dict[str, Any] = {"angstrom": micrograph.sampling, "in_file": file_sampling(micrograph)}
     remark = sampling_remark(micrograph) if estimate is None else estimate.remark(micrograph)
     if estimate is not None:
-        facts |= {"estimated": True, "relative_error": round(estimate.error, 3)}
+        facts |= {"estimated": True, "of_images": estimate.images, "relative_error": round(estimate.error, 3)}
         facts["interval_95"] = [round(end, 4) for end in estimate.interval]
     if remark is not None:
         say(remark)

@@ -1,6 +1,6 @@
 """The pixel size of an image that carries none, from the atoms on it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,12 +68,15 @@ class SamplingEstimate:
     error
         Standard deviation of its logarithm: 0.15 is 15 %.
     curve
-        What the detector said at all sizes.
+        What the detector said at all sizes; of several images the mean.
+    images
+        From how many images it is.
     """
 
     sampling: float
     error: float
     curve: SamplingCurve
+    images: int = 1
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -83,7 +86,8 @@ class SamplingEstimate:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{self.sampling:.2f} Å per pixel ({low:.2f} to {high:.2f}), from its atoms"
+        source = "its atoms" if self.images == 1 else f"the atoms on {self.images} images"
+        return f"{self.sampling:.2f} Å per pixel ({low:.2f} to {high:.2f}), from {source}"
 
     def remark(self, micrograph: Micrograph) -> str | None:
         """Return what to remark where an image's file says another size than its atoms; None where it does not."""
@@ -141,6 +145,30 @@ def estimate_sampling(
         size, error = size_of(curve, card.sizing)
         _check(curve, card, size, error)
     return SamplingEstimate(size, error, curve)
+
+
+def common_estimate(estimates: Sequence[SamplingEstimate]) -> SamplingEstimate:
+    """Return one pixel size for images that were taken at one magnification.
+
+    It is the mean of the logarithms: what images differ in, such as number and depth of their atoms, is averaged. The
+    error stays that of a single image, as what they have in common, such as the width of the probe, is not.
+
+    Examples
+    --------
+    >>> flat = SamplingCurve(*np.full((3, len(SIZES)), 0.5))
+    >>> print(common_estimate([SamplingEstimate(0.24, 0.2, flat), SamplingEstimate(0.36, 0.1, flat)]))
+    0.29 Å per pixel (0.22 to 0.40), from the atoms on 2 images
+    """
+    logs = [np.log(estimate.sampling) for estimate in estimates]
+    curves = [estimate.curve for estimate in estimates]
+    mean = SamplingCurve(
+        *(
+            np.mean([getattr(curve, name) for curve in curves], axis=0)
+            for name in SamplingCurve.__annotations__
+        )
+    )
+    error = float(np.median([estimate.error for estimate in estimates]))
+    return SamplingEstimate(float(np.exp(np.mean(logs))), error, mean, len(estimates))
 
 
 def sampling_curve(

@@ -10,7 +10,14 @@ import tifffile
 
 from stemforge import InputError, Micrograph, read_micrograph
 from stemforge.__main__ import main
-from stemforge.infer import SamplingCurve, SamplingEstimate, draw_sampling, estimate_sampling, size_of
+from stemforge.infer import (
+    SamplingCurve,
+    SamplingEstimate,
+    common_estimate,
+    draw_sampling,
+    estimate_sampling,
+    size_of,
+)
 from stemforge.infer.atoms.sampling import OFFSETS, RANGE, SIZES
 from stemforge.train import Card, Sizing, load_weights
 
@@ -144,10 +151,54 @@ def test_a_batch_with_an_image_that_cannot_be_told(tmp_path, capsys, estimates):
         assert float(row["x_nm"]) == pytest.approx(float(row["x_px"]) * facts["angstrom"] / 10, abs=2e-3)
 
 
+def test_one_pixel_size_for_all_images(tmp_path, capsys, estimates):
+    noise = np.random.default_rng(1).poisson(60, (110, 110)).astype(np.float32)
+    fields = {"one": drawn(0.4), "two": drawn(0.4, seed=3), "noise": noise}
+    for name, image in fields.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", image)
+    words = [str(tmp_path / f"{name}.tif") for name in fields]
+    out = tmp_path / "out"
+    assert main(["infer", "atoms", *words, "--out", str(out), "--sampling", "common"]) == 0
+    record = json.loads((out / "run.json").read_text())["infer atoms"]
+    sizes = {name: entry["sampling"]["angstrom"] for name, entry in record.items()}
+    assert len(set(sizes.values())) == 1  # that of the image that tells none, too
+    assert record["noise"]["sampling"]["of_images"] == 2
+    assert sizes["one"] == pytest.approx(0.4, rel=0.35)
+    assert "from the atoms on 2 images" in " ".join(capsys.readouterr().err.split())
+
+
+def test_images_that_cannot_have_one_pixel_size(tmp_path, capsys):
+    for name, unit in (("one", 0.3), ("two", 0.5)):
+        resolution = (10 / unit, 10 / unit)
+        image = drawn(0.4)
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", image, imagej=True, resolution=resolution, metadata={"unit": "nm"}
+        )
+    words = [str(tmp_path / f"{name}.tif") for name in ("one", "two")]
+    assert main(["infer", "atoms", *words, "--out", str(tmp_path / "out"), "--sampling", "common"]) == 2
+    assert "0.3 to 0.5 Å per pixel, which is not one magnification" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_images_that_tell_nothing_in_common(tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "a.tif", np.random.default_rng(1).poisson(60, (110, 110)).astype(np.float32))
+    assert (
+        main(
+            ["infer", "atoms", str(tmp_path / "a.tif"), "--out", str(tmp_path / "o"), "--sampling", "common"]
+        )
+        == 2
+    )
+    assert "none of the 1 images tells its pixel size" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.slow
 def test_real_images_of_known_pixel_size(atom_net, data_dir):
-    """All eleven of 0.293 Å: none is off by more than 30 %, most by less than 15 %."""
+    """All eleven of 0.293 Å: none is off by more than 30 %, most by less than 15 %, and so are they together."""
     paths = sorted((data_dir / "pt-nc" / "images").glob("*.tif"))
-    ratios = np.array([estimate_sampling(read_micrograph(p), *atom_net).sampling / 0.293 for p in paths])
+    found = [estimate_sampling(read_micrograph(path), *atom_net) for path in paths]
+    assert common_estimate(found).sampling == pytest.approx(0.293, rel=0.15)
+    ratios = np.array([estimate.sampling for estimate in found]) / 0.293
     assert np.abs(ratios - 1).max() < 0.3
     assert np.mean(np.abs(ratios - 1) <= 0.15) > 0.6
