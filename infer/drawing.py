@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from stemforge.colours import SKY
 from stemforge.console import printable
@@ -25,9 +26,13 @@ def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = Tru
     step = 10 ** np.floor(np.log10(target))
     length = max(s * step for s in (1, 2, 5) if s * step <= target)
     x, y, thick = 0.05 * width, 0.95 * height, 0.012 * height
-    axes.add_patch(Rectangle((x, y - thick), length * unit, thick, color="white"))
+    # Edged in black: white alone is lost on a bright support.
+    axes.add_patch(
+        Rectangle((x, y - thick), length * unit, thick, facecolor="white", edgecolor="black", lw=0.8)
+    )
     label = f"{length:g} {'px' if micrograph.sampling is None else 'nm'}"
-    axes.text(x, y - 1.8 * thick, label, color="white", ha="left", va="bottom", fontsize=9)
+    text = axes.text(x, y - 1.8 * thick, label, color="white", ha="left", va="bottom", fontsize=9)
+    text.set_path_effects([withStroke(linewidth=2, foreground="black")])
 
 
 def entitle(axes: Axes, text: str, size: float = 10) -> None:

@@ -1,4 +1,4 @@
-"""The picture of doubtful labels: as their file has them, and as they belong."""
+"""The picture of doubtful labels: as their file has them, and where they belong."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ def draw_labels(micrograph: Micrograph, verdict: Verdict, mended: NDArray[np.flo
     verdict
         On the file of its labels.
     mended
-        Labels as they belong (x, y) [pixel], shape (n, 2); None where there is no certain mend.
+        Labels where they belong (x, y) [pixel], shape (n, 2); None where there is no certain mend.
     """
     height, width = micrograph.shape
     figure = Figure(figsize=(12, 6 * height / width + 0.6), layout="constrained")
@@ -41,7 +41,7 @@ def draw_labels(micrograph: Micrograph, verdict: Verdict, mended: NDArray[np.flo
         right.set_title("no certain mend", fontsize=10)
     else:
         _circles(right, mended, MARKS[0])
-        right.set_title(f"as they belong: {len(mended)} labels", fontsize=10)
+        right.set_title(f"where they belong: {len(mended)} labels", fontsize=10)
     figure.suptitle("\n".join(_short(fault.message) for fault in verdict.faults), fontsize=10)
     return figure
 

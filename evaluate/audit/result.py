@@ -95,7 +95,7 @@ class Audit:
         write_json(path, {"sound": self.sound, "files": [_record(verdict) for verdict in self.verdicts]})
 
     def figure(self, image: str) -> Figure:
-        """Draw the labels of an image as its file has them, and as they belong."""
+        """Draw the labels of an image as its file has them, and where they belong."""
         verdict = next(one for one in self.verdicts if one.image == image)
         repaired = self.repaired().get(image)
         return draw_labels(self.micrographs[image], verdict, None if repaired is None else repaired.points)

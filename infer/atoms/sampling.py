@@ -9,7 +9,9 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from stemforge.colours import BLUE, VERMILION
 from stemforge.errors import InputError, errors_about
+from stemforge.files import write_figure
 from stemforge.infer.atoms.decision import CANDIDATE, best_expected_f1
 from stemforge.infer.atoms.detection import atom_finder
 from stemforge.infer.resampling import file_sampling, resampled
@@ -209,18 +211,20 @@ def draw_sampling(estimate: SamplingEstimate, path: str | Path | None = None) ->
     """Draw expected F1 and density over the assumed pixel size, and the estimate with two standard deviations."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    axes.semilogx(SIZES, estimate.curve.expected_f1, "o-", color="C0")
+    axes.semilogx(SIZES, estimate.curve.expected_f1, "o-", color=BLUE)
     axes.set(xlabel="assumed pixel size [Å]", ylim=(0, 1))
-    axes.set_ylabel("expected F1", color="C0")
+    axes.set_ylabel("expected F1", color=BLUE)
     right = axes.twinx()
-    right.plot(SIZES, estimate.curve.density, "s--", color="C1")
-    right.set_ylabel("expected atoms per nm²", color="C1")
+    right.plot(SIZES, estimate.curve.density, "s--", color=VERMILION)
+    right.set_ylabel("expected atoms per nm²", color=VERMILION)
     right.set_ylim(bottom=0)
     axes.axvline(estimate.sampling, color="k")
     axes.axvspan(*estimate.interval, color="k", alpha=0.1)
     axes.set_title(str(estimate), fontsize=10)
+    axes.set_xticks([0.1, 0.2, 0.3, 0.5, 0.8], ["0.1", "0.2", "0.3", "0.5", "0.8"])
+    axes.minorticks_off()
     if path is not None:
-        figure.savefig(path, dpi=120)
+        write_figure(figure, path, dpi=120)
     return figure
 
 
