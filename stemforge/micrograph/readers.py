@@ -128,8 +128,11 @@ def _read(path: Path, sampling: float | None, **choice: Any) -> dict[str, Any]:
             f"{path}: no such file ({getattr(error, 'strerror', None) or error})"
         ) from error
     if not stat.S_ISREG(mode):
-        kind = f"a folder ({path}/*.tif are its files)" if stat.S_ISDIR(mode) else "no regular file"
-        raise MicrographError(f"{path}: is {kind}, expected an image file")
+        if stat.S_ISDIR(mode):
+            raise MicrographError(
+                f"{path}: is a folder; give the image files in it, such as {path / '*.tif'}"
+            )
+        raise MicrographError(f"{path}: is no regular file, expected an image file")
     if suffix not in FORMATS:
         raise MicrographError(f"{path}: cannot read '{suffix}' files; known are {', '.join(FORMATS)}")
     if sampling is not None and not (np.isfinite(sampling) and sampling > 0):
