@@ -17,7 +17,8 @@ from stemforge.simulate.engines.kernels import Kernels
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.recording.degrade import Degradation
 from stemforge.simulate.scan import Scan
-from stemforge.simulate.specimen import SingleAtoms, Support
+from stemforge.simulate.specimen.single_atoms import SingleAtoms
+from stemforge.simulate.specimen.supports import Support
 from stemforge.simulate.stages import Stage, random_stream
 from stemforge.simulate.version import VERSION, older_layout
 

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from stemforge.errors import MicrographError
 from stemforge.evaluate.corpora import measurements
+from stemforge.simulate.recording.response import detector_response, noise_variance
 
 _LOCAL = 24.0  # pixels; standard deviation of the local mean
 
@@ -105,7 +106,7 @@ def image_statistics(image: ArrayLike, sampling: float) -> ImageStatistics:
         raise MicrographError(f"statistics need an image of at least 128 × 128 pixels, not {values.shape}")
     if not np.isfinite(values).all():
         raise MicrographError("the image holds values that are not finite")
-    gain, offset = measurements.detector_response(values)
+    gain, offset = detector_response(values)
     counts = (values - offset) / gain
     local = ndimage.gaussian_filter(counts, _LOCAL, mode="reflect")
     bright = float(np.percentile(local, 90))
@@ -124,7 +125,7 @@ def image_statistics(image: ArrayLike, sampling: float) -> ImageStatistics:
         offset=offset,
         counts=mean,
         dark=float(np.sort(ndimage.gaussian_filter(counts, 4), axis=None)[: counts.size // 20].mean()),
-        noise=float(np.sqrt(measurements.noise_variance(counts)[specimen].mean()) / mean),
+        noise=float(np.sqrt(noise_variance(counts)[specimen].mean()) / mean),
         flicker=emission,
         flicker_time=memory,
         vacuum_fraction=float(vacuum.mean()),

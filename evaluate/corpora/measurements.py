@@ -1,4 +1,4 @@
-"""Measurements on one annular image without labels: detector, noise, flicker, texture, blobs."""
+"""Measurements on one annular image without labels: flicker, texture, blobs."""
 
 import itertools
 
@@ -6,77 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
-from stemforge.errors import MicrographError
-
 BANDS = (18.8, 9.4, 4.7, 3.2, 2.3)
 """Edges of the bands of texture [Å]: wavelengths between one and the next."""
-_BLOCK = 16  # side of the blocks in which noise is held against the mean [pixel]
 # An atom's spot as a Gaussian [Å], and how many standard deviations of noise make a blob.
 _SPOT = 1.1
 _BLOB_SNR = 5.0
-# An offset whose error is more than this share of the signal over it is not believed.
-_OFFSET_ERROR = 0.1
 _FIRST_LAG = 16  # pixels; nearer, the specimen's own texture looks like flicker
-
-
-def detector_response(image: NDArray[np.float64]) -> tuple[float, float]:
-    """Find gain and offset of a counting detector: its noise variance is gain · (mean − offset).
-
-    Parameters
-    ----------
-    image
-        Detector units, shape (height, width).
-
-    Returns
-    -------
-    gain, offset
-        Detector units an electron, and at no electron. Where the image is too even to measure the offset, 0 is
-        returned.
-
-    Raises
-    ------
-    MicrographError
-        No noise.
-    """
-    variance = noise_variance(image)
-    height, width = (n // _BLOCK * _BLOCK for n in image.shape)
-
-    def blocks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        shape = (height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-        return values[:height, :width].reshape(shape).mean((1, 3)).ravel()
-
-    means, variances = blocks(image), blocks(variance)
-    if variances.max() <= 0:
-        raise MicrographError("the image has no noise: was it filtered or simulated without counting?")
-    spread = np.percentile(means, [3, 97])
-    level = float(np.median(means))
-    # The error of each block's variance is proportional to it: a fit in the logarithm gives all the same weight.
-    usable = variances > 0
-    floor = float(np.percentile(image, 5))
-
-    def residual(p: NDArray[np.float64]) -> NDArray[np.float64]:
-        expected = np.exp(p[0]) * np.maximum(means[usable] - p[1], 1e-3 * abs(level - p[1]) + 1e-12)
-        return np.log(variances[usable]) - np.log(expected)
-
-    span = float(spread[1] - spread[0])
-    lowest = floor - 3 * max(span, 1e-12)
-    start = np.array([np.log(np.median(variances) / max(level - floor, 1e-12)), floor - 0.3 * span])
-    found = optimize.least_squares(
-        residual, start, bounds=([-np.inf, lowest], [np.inf, float(means.min())]), loss="soft_l1"
-    )
-    gain, offset = float(np.exp(found.x[0])), float(found.x[1])
-    # How well the fit knows the offset, from the curvature at its end.
-    curvature = np.linalg.pinv(found.jac.T @ found.jac)[1, 1]
-    error = np.sqrt(curvature * 2 * found.cost / max(len(means) - 2, 1))
-    if error > _OFFSET_ERROR * abs(level - offset) or level <= offset:
-        return float(np.median(variances) / level), 0.0
-    return gain, offset
-
-
-def noise_variance(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Variance of the noise about every pixel, from second differences along the line: flicker cancels."""
-    second = image[:, :-2] - 2 * image[:, 1:-1] + image[:, 2:]
-    return np.pad(second**2 / 6, ((0, 0), (1, 1)), mode="edge")
 
 
 def flicker(relative: NDArray[np.float64], specimen: NDArray[np.bool_]) -> tuple[float, float]:

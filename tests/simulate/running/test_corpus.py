@@ -198,7 +198,7 @@ def test_what_a_builder_refuses_is_the_recipe_s_fault(tmp_path, monkeypatch):
     def refuse(self, size, rng):
         raise ValueError("density must be below diamond's")
 
-    monkeypatch.setattr("stemforge.simulate.specimen.AmorphousCarbon.build", refuse)
+    monkeypatch.setattr("stemforge.simulate.specimen.films.AmorphousCarbon.build", refuse)
     with pytest.raises(InputError, match="recipe 'tiny', structure of sample 0: density must be"):
         simulate_corpus(tiny(), tmp_path, workers=1, quiet=True)
 

@@ -1,0 +1,75 @@
+"""Zeolite films with molecules in their channels."""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from ase import Atoms
+from pydantic import Field
+
+from stemforge.settings import Fraction, NamedFile, NonNegative, Positive, Random
+from stemforge.simulate.scan import Scan
+from stemforge.simulate.specimen.base import SupportSettings
+from stemforge.structures import mfi, place_guest, substitute_aluminium, zeolite
+
+
+class Zeolite(SupportSettings):
+    """A zeolite film with molecules in its channels.
+
+    Parameters
+    ----------
+    framework
+        ``mfi``, built in, or a CIF file.
+    zone_axis, thickness, mistilt, mistilt_angle
+        Beam direction, thickness in unit cells (rounded), and a small tilt [mrad] towards an azimuth [rad]: see
+        :func:`stemforge.structures.zeolite`.
+    aluminium, anchored
+        Share of the T atoms that are Al, each with a proton, and whether guests bind to the protons: see
+        :func:`stemforge.structures.substitute_aluminium`.
+    guests, occupancy
+        Names of molecules with their weights, and the share of channels that hold one: see
+        :func:`stemforge.structures.place_guest`.
+    columns
+        Each channel that is not empty holds a molecule in every unit cell along the beam, all in one pose.
+    variants
+        Different tiles in a field; each is imaged once. null draws every tile on its own.
+    """
+
+    kind: Literal["zeolite"]
+    framework: Literal["mfi"] | NamedFile = "mfi"
+    zone_axis: tuple[int, int, int] = (0, 1, 0)
+    thickness: Positive = 2.0
+    mistilt: NonNegative = 0.0
+    mistilt_angle: Random = 0.0
+    aluminium: Fraction = 0.0
+    anchored: bool = False
+    guests: dict[str, float] = Field(default={})
+    occupancy: Fraction = 1.0
+    columns: bool = False
+    variants: Annotated[int, Field(ge=1)] | None = 4
+
+    def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
+        """Build as many tiles as cover a field of ``size`` (x, y) [Å]."""
+        azimuth = (np.cos(self.mistilt_angle), np.sin(self.mistilt_angle))
+        mistilt = tuple(float(self.mistilt * part) for part in azimuth)
+        thickness = max(1, round(self.thickness))
+        film = {"zone_axis": self.zone_axis, "thickness": thickness, "mistilt": mistilt}
+        tile = self._framework(**film).info["tile_size"]
+        repeat = (int(np.ceil(size[0] / tile[0])), int(np.ceil(size[1] / tile[1])))
+        atoms = self._framework(**film, repeat=repeat)
+        if self.aluminium:
+            atoms = substitute_aluminium(atoms, fraction=self.aluminium, variants=self.variants, rng=rng)
+        if self.guests and self.occupancy:
+            # The tiles with aluminium are variants already.
+            values = self.model_dump(include={"occupancy", "anchored", "columns"})
+            variants = None if self.aluminium else self.variants
+            atoms = place_guest(atoms, self.guests, **values, variants=variants, rng=rng)
+        return atoms
+
+    def check(self, scan: Scan) -> None:
+        """Refuse a framework or guests that cannot be built; one tile is enough to see."""
+        self.trial((1.0, 1.0))
+
+    def _framework(self, **film: Any) -> Atoms:
+        if isinstance(self.framework, NamedFile):
+            return zeolite(self.framework.path, sha256=self.framework.sha256, **film)
+        return mfi(**film)
