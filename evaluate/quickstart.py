@@ -16,8 +16,9 @@ from stemforge.evaluate.atoms.evaluation import evaluate_atoms
 from stemforge.evaluate.corpora.inspection import contact_sheet, describe_corpus
 from stemforge.evaluate.likelihoods.calibration import ThresholdCalibration, calibrate_threshold
 from stemforge.evaluate.report import Report
-from stemforge.infer import Detection, detect_atoms, draw_detection, draw_micrograph
+from stemforge.infer import Detection, detect_atoms, draw_detection
 from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.drawing import draw_micrograph
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.outputs.places import check_folder

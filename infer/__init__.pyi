@@ -45,7 +45,6 @@ from .crystals.molecules import (
     read_molecules as read_molecules,
 )
 from .crystals.restoration import Restoration as Restoration, restore_micrograph as restore_micrograph
-from .drawing import draw_micrograph as draw_micrograph
 from .maxima import parabola_vertex as parabola_vertex
 from .resampling import (
     PIXEL_SIZES as PIXEL_SIZES,

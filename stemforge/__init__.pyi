@@ -18,6 +18,7 @@ from .errors import (
     WriteError as WriteError,
 )
 from .micrograph.annotations import Annotations as Annotations
+from .micrograph.drawing import draw_micrograph as draw_micrograph
 from .micrograph.image import Micrograph as Micrograph
 from .micrograph.readers import read_micrograph as read_micrograph, read_stack as read_stack
 from .settings import Settings as Settings

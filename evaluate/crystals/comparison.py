@@ -15,9 +15,10 @@ from stemforge.errors import InputError
 from stemforge.evaluate.crystals.distortion import fit_offsets, rescaled
 from stemforge.evaluate.crystals.framework import TOLERANCE, FrameworkMatch, score_framework
 from stemforge.files import write_figure, write_json
-from stemforge.infer import Framework, Lattice, Restoration, draw_micrograph, find_lattice, restore_micrograph
+from stemforge.infer import Framework, Lattice, Restoration, find_lattice, restore_micrograph
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.weights import load_finder
+from stemforge.micrograph.drawing import draw_micrograph
 from stemforge.micrograph.image import Micrograph
 from stemforge.train import Card
 
