@@ -1,4 +1,7 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
+from .composing.compose import ComposedRecipe as ComposedRecipe, compose_recipe as compose_recipe
+from .composing.preview import draw_preview as draw_preview
+from .composing.request import RecipeRequest as RecipeRequest
 from .detectors import SEGMENTS as SEGMENTS, Rings as Rings, Segments as Segments
 from .engines.auto import Auto as Auto
 from .engines.kernels import (
@@ -31,5 +34,5 @@ from .recording.record import (
 from .recording.targets import atom_map as atom_map
 from .running.corpus import simulate_corpus as simulate_corpus
 from .running.cost import CorpusPlan as CorpusPlan, plan_corpus as plan_corpus
-from .sample import simulate_sample as simulate_sample
+from .sample import check_recipe as check_recipe, simulate_sample as simulate_sample
 from .scan import Scan as Scan

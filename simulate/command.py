@@ -1,4 +1,4 @@
-"""The commands of this folder: ``stemforge simulate``, ``plan`` and ``export``."""
+"""The commands of this folder: ``stemforge new``, ``simulate``, ``plan`` and ``export``."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,8 +8,92 @@ from cyclopts import Parameter
 from stemforge import simulate as room
 from stemforge.console import console, say
 from stemforge.errors import InputError
+from stemforge.files import write_whole
 from stemforge.options import Overrides, Progress, parse_overrides
 from stemforge.outputs.places import check_file
+
+
+def new(
+    *,
+    support: str,
+    out: Path,
+    element: str | None = None,
+    density: str | None = None,
+    placement: str | None = None,
+    thickness: str | None = None,
+    energy: float | None = None,
+    semiangle: str | None = None,
+    detector: str | None = None,
+    sampling: float | None = None,
+    dose: str | None = None,
+    source_size: str | None = None,
+    size: int = 512,
+    num: int = 200,
+    picture: bool = True,
+    overwrite: bool = False,
+) -> None:
+    """Write a recipe for your specimen and microscope, and a picture of one image of it.
+
+    What you do not state gets a wide prior, or, where a recipe takes one number only, an assumed value; the recipe marks
+    both. Most numbers can also be given as LOWEST,HIGHEST.
+
+    Parameters
+    ----------
+    support
+        carbon, carbon-particle, c3n4; layers (graphene, hbn, mos2, ws2; several: graphene:3); a crystal with the face
+        that the beam enters (mgo:001, ceo2:111, slab.cif:110); or a structure file that is taken as it is (slab.xyz).
+    out
+        The recipe, a new YAML file; the picture gets the same name and .png.
+    element
+        Of the single atoms; without it the specimen has none.
+    density
+        Single atoms per area [1/nm²].
+    placement
+        surface, volume, hollow, bridge, top, step or substitutional; by default what is usual on the support.
+    thickness
+        Of the support along the beam [Å].
+    energy
+        Beam energy [eV].
+    semiangle
+        Convergence semiangle [mrad].
+    detector
+        Inner and outer angle of the annular detector [mrad]: 60,200.
+    sampling
+        Pixel size [Å].
+    dose
+        Incident electrons per area [e/Å²].
+    source_size
+        Full width at half maximum of the effective source [Å]: what blurs an atom beyond the probe.
+    size
+        Side of the images [pixel].
+    num
+        Images in a corpus.
+    picture
+        Simulate one image and draw it, cut to 15 nm, or 4 nm for crystals and layers.
+    overwrite
+        Replace a recipe and picture that exist.
+    """
+    known = {"support": support, "element": element, "density": density, "placement": placement}
+    optics = {"energy": energy, "semiangle": semiangle, "detector": detector, "sampling": sampling}
+    recording = {"dose": dose, "source_size": source_size, "shape": (size, size), "num": num}
+    request = room.RecipeRequest.from_mapping(
+        {**known, "thickness": thickness, **optics, **recording}, source="new"
+    )
+    check_file(out, "--out", [".yaml", ".yml"], overwrite=overwrite)
+    image = out.with_suffix(".png")
+    if picture:
+        check_file(image, "--out", overwrite=overwrite)
+    composed = room.compose_recipe(request)
+    room.check_recipe(composed.recipe)
+    write_whole(out, composed.text.encode())
+    say(f"{out}: recipe '{composed.recipe.name}'")
+    if composed.assumed:
+        say(f"  not given, so wide or assumed: {', '.join(composed.assumed)}")
+    if picture:
+        with console.status("simulating one image …"):
+            room.draw_preview(composed.recipe, image)
+        say(f"{image}: one image of it")
+    say(f"next: stemforge plan {out}, then stemforge simulate {out} --out CORPUS")
 
 
 def simulate(

@@ -20,6 +20,7 @@ GROUPS = {
 COMMANDS = (
     ("quickstart", "stemforge.evaluate.command:quickstart",
      "Simulate, train, detect and score on a small scale, with a report."),
+    ("new", "stemforge.simulate.command:new", "Write a recipe for your specimen and microscope."),
     ("simulate", "stemforge.simulate.command:simulate", "Make a labelled corpus from a recipe."),
     ("plan", "stemforge.simulate.command:plan",
      "Say what a corpus will take before it is made: engine, error, time, memory, disk."),

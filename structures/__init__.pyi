@@ -13,7 +13,7 @@ from .tags import (
     SUPPORT as SUPPORT,
     Tag as Tag,
 )
-from .view import draw_structure as draw_structure
+from .view import draw_projection as draw_projection, draw_structure as draw_structure
 from .zeolites.aluminium import substitute_aluminium as substitute_aluminium
 from .zeolites.channels import find_channels as find_channels
 from .zeolites.frameworks import mfi as mfi, zeolite as zeolite

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from stemforge.files import write_figure
 from stemforge.structures.tags import Tag
 
-__all__ = ["draw_structure"]
+__all__ = ["draw_projection", "draw_structure"]
 
 _MOST_CIRCLES = 5000  # more atoms than these overlap into a blot: show how many lie in a column instead
 _ROLES = {  # name and colour of the outline
@@ -26,8 +26,20 @@ _ROLES = {  # name and colour of the outline
 _OTHER = ("support", "0.4")
 
 
-def _draw_projection(ax: Axes, atoms: Atoms, axes: tuple[int, int], depth: int) -> None:
-    """Atoms projected along the axis `depth`, the nearest to the viewer drawn last."""
+def draw_projection(ax: Axes, atoms: Atoms, axes: tuple[int, int], depth: int) -> None:
+    """Draw atoms projected along an axis, the nearest to the viewer last.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    atoms : ase.Atoms
+        Structure in an orthogonal cell.
+    axes : (int, int)
+        Axes of the structure, 0 to 2, that lie to the right and upwards.
+    depth : int
+        The axis to look along.
+    """
     h, v = axes
     lengths, tags = atoms.cell.lengths(), atoms.get_tags()
     # The beam enters at z = 0, so that from above a small z is near.
@@ -96,8 +108,8 @@ def draw_structure(atoms: Atoms, path: str | PathLike[str] | None = None) -> Fig
     width = atoms.cell.lengths()[0]
     figure = Figure(figsize=(11, 6), layout="constrained")
     top, side = figure.subplots(1, 2)
-    _draw_projection(top, atoms, (0, 1), 2)
-    _draw_projection(side, atoms, (0, 2), 1)
+    draw_projection(top, atoms, (0, 1), 2)
+    draw_projection(side, atoms, (0, 2), 1)
     for ax in (top, side):
         _draw_scale_bar(ax, width)
     top.set_title("along the beam (x, y)")

@@ -1,0 +1,96 @@
+"""One image of a recipe, drawn before a corpus is made."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from stemforge.colours import ORANGE, SKY
+from stemforge.files import write_figure
+from stemforge.micrograph.drawing import draw_micrograph, entitle
+from stemforge.micrograph.image import Micrograph
+from stemforge.simulate.engines.auto import Auto
+from stemforge.simulate.recipe import SimulationRecipe
+from stemforge.simulate.recording.record import Recording, record, recording_rng
+from stemforge.simulate.sample import simulate_sample
+from stemforge.structures import draw_projection
+
+# Field of view that is drawn at most [Å]: engines for crystals take a time that grows with the square of the area.
+_WIDEST = 40.0
+_WIDEST_KERNELS = 150.0
+# From this contrast-to-noise on an atom is drawn as one that can be found.
+_VISIBLE = 5.0
+
+
+def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index: int = 0) -> Figure:
+    """Simulate one image of a recipe and draw it: as recorded, with its labels, and its structure from the side.
+
+    Parameters
+    ----------
+    recipe
+        Its field of view is cut to 15 nm, or 4 nm where the engine is not ``kernels``; ``auto`` stands for PRISM
+        with interpolation 2.
+    path
+        Where to save the picture; None saves nothing.
+    index
+        Number of the sample.
+
+    Returns
+    -------
+    Figure
+        Three pictures.
+
+    Examples
+    --------
+    >>> recipe = SimulationRecipe.load("fe-c3n4", {"scan.shape": [48, 48]})
+    >>> len(draw_preview(recipe).axes)
+    3
+    """
+    small = preview_recipe(recipe)
+    drawn, atoms = small.build(index)
+    sample = simulate_sample(small, index)
+    recording = record(sample, small.degradation, recording_rng({}, index, small.seed))
+    picture = Micrograph(recording.image[0], sample.sampling, recording.channels[0], small.name)
+    figure = Figure(figsize=(12.6, 4.6), layout="constrained")
+    plain, marked, side = figure.subplots(1, 3)
+    draw_micrograph(plain, picture)
+    entitle(plain, f"{small.name}, image {index}")
+    draw_micrograph(marked, picture, scale_bar=False)
+    _draw_labels(marked, recording)
+    draw_projection(side, atoms, (0, 2), 1)
+    side.set_title("structure from the side; the beam enters below", fontsize=10)
+    dose = "" if recording.dose is None else f", {recording.dose:,.0f} e/Å²"
+    optics = f"{drawn.microscope.energy / 1e3:g} kV, {drawn.microscope.semiangle_cutoff:.3g} mrad"
+    figure.suptitle(f"{optics}, {sample.sampling:g} Å per pixel{dose}", fontsize=10)
+    if path is not None:
+        write_figure(figure, path, dpi=120)
+    return figure
+
+
+def preview_recipe(recipe: SimulationRecipe) -> SimulationRecipe:
+    """Return the recipe with a field of view and an engine that take seconds."""
+    engine = recipe.engine
+    if isinstance(engine, Auto):
+        engine = engine.candidates(recipe.microscope)[1 if not recipe.microscope.detectors.segmented else 0]
+    widest = _WIDEST_KERNELS if engine.name == "kernels" else _WIDEST
+    most = max(16, int(widest / recipe.scan.sampling))
+    height, width = (min(length, most) for length in recipe.scan.shape)
+    return recipe.replace(engine=engine, scan=recipe.scan.replace(shape=(height, width)))
+
+
+def _draw_labels(axes: Axes, recording: Recording) -> None:
+    labels = recording.labels
+    if not len(labels):
+        entitle(axes, "no labels")
+        return
+    visible = labels["cnr"] >= _VISIBLE if "cnr" in labels.columns else np.ones(len(labels), dtype=bool)
+    for chosen, colour in ((visible, ORANGE), (~visible, SKY)):
+        x, y = labels.points[chosen].T
+        rings = axes.scatter(x, y, s=60, facecolors="none", edgecolors=colour, linewidths=1.2)
+        rings.set_path_effects([withStroke(linewidth=2.2, foreground="black"), withStroke(linewidth=0)])
+    entitle(
+        axes,
+        f"labels: {visible.sum()} atoms from contrast-to-noise {_VISIBLE:g} on, {(~visible).sum()} fainter",
+    )
