@@ -27,6 +27,18 @@ from stemforge.errors import RecipeError
 from stemforge.files import plain_yaml, sha256_of_file
 
 
+class _AddedLater:
+    """The type of :data:`ADDED_LATER`."""
+
+
+ADDED_LATER = _AddedLater()
+"""Marks a field that settings got after recipes with them had been used: ``x: Annotated[float, ADDED_LATER] = 1.0``.
+
+At its default such a field is left out of :attr:`Settings.hash`, so that recipes which do not use it keep the hash that
+corpora know them by. The default must never change: it stands for what was done before the field was there.
+"""
+
+
 class Settings(BaseModel):
     """Base of all settings: frozen pydantic models in which an unknown key is an error.
 
@@ -89,8 +101,12 @@ class Settings(BaseModel):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the settings' content, independent of key order and file layout."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """SHA-256 of the settings' content, independent of key order and file layout.
+
+        A field that is declared with :data:`ADDED_LATER` counts only where it is not at its default.
+        """
+        values = self.model_dump(mode="json", exclude=_unused_additions(self) or None)
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def replace(self, **changes: Any) -> Self:
@@ -140,6 +156,26 @@ class Settings(BaseModel):
             A file that cannot be read.
         """
         return _changed(self, lambda leaf, field: leaf.pin(field) if isinstance(leaf, NamedFile) else leaf)
+
+
+def _unused_additions(value: Any) -> dict[Any, Any]:
+    """Return the fields added later that are at their default, at any depth, as pydantic's ``exclude`` takes them."""
+    parts: dict[Any, Any]
+    unused: dict[Any, Any] = {}
+    if isinstance(value, Settings):
+        fields = type(value).model_fields
+        parts = {name: getattr(value, name) for name in fields}
+        unused = {
+            name: True
+            for name, field in fields.items()
+            if ADDED_LATER in field.metadata and parts[name] == field.get_default(call_default_factory=True)
+        }
+    elif isinstance(value, tuple):
+        parts = dict(enumerate(value))
+    else:
+        return {}
+    below = {name: _unused_additions(part) for name, part in parts.items() if name not in unused}
+    return {**unused, **{name: found for name, found in below.items() if found}}
 
 
 def _changed(value: Any, change: Callable[[Any, str], Any], field: str = "") -> Any:

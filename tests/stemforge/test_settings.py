@@ -10,6 +10,7 @@ from pydantic import Field
 
 from stemforge import RecipeError, Settings
 from stemforge.settings import (
+    ADDED_LATER,
     Choice,
     Fraction,
     LogUniform,
@@ -207,6 +208,41 @@ def test_hash_is_of_the_content(tmp_path):
     assert Demo.from_file(a).hash == Demo.from_file(b).hash
     assert Demo.from_file(a, {"seed": 4}).hash != Demo.from_file(a).hash
     assert len(Demo().hash) == 64
+
+
+class AtomBefore(Settings):
+    element: str = "Pt"
+
+
+class AtomNow(AtomBefore):
+    replaces: Annotated[str | None, ADDED_LATER] = None
+
+
+class SpecimenBefore(Settings):
+    atoms: tuple[AtomBefore, ...] = ()
+    first: AtomBefore = AtomBefore()
+
+
+class SpecimenNow(Settings):
+    atoms: tuple[AtomNow, ...] = ()
+    first: AtomNow = AtomNow()
+    defects: Annotated[tuple[AtomNow, ...], ADDED_LATER] = ()
+
+
+def test_a_field_added_later_counts_only_where_it_is_used():
+    values = {"atoms": [{"element": "Fe"}, {"element": "Co"}]}
+    now = SpecimenNow.from_mapping(values)
+    assert now.hash == SpecimenBefore.from_mapping(values).hash
+    used = [
+        {"atoms": [{"element": "Fe", "replaces": "Mg"}, {"element": "Co"}]},
+        {"atoms": [{"element": "Fe"}, {"element": "Co", "replaces": "Mg"}]},
+        {**values, "first": {"replaces": "Mg"}},
+        {**values, "defects": [{}]},
+        {**values, "defects": [{"replaces": "Mg"}]},
+    ]
+    assert len({now.hash, *(SpecimenNow.from_mapping(one).hash for one in used)}) == 6
+    # What is written down is complete: it has the field at its default, too.
+    assert now.model_dump()["defects"] == ()
 
 
 @pytest.mark.parametrize(
