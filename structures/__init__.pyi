@@ -1,6 +1,7 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .atoms.scatter import scatter_single_atoms as scatter_single_atoms
 from .from_file import structure_from_file as structure_from_file
+from .layered.layers import layered_material as layered_material
 from .supports.carbon import amorphous_carbon as amorphous_carbon
 from .supports.carbon_nitride import carbon_nitride as carbon_nitride
 from .supports.particle import carbon_particle as carbon_particle
@@ -9,8 +10,10 @@ from .tags import (
     GUEST as GUEST,
     IMPURITY as IMPURITY,
     LIGAND as LIGAND,
+    PARTICLE as PARTICLE,
     SINGLE_ATOM as SINGLE_ATOM,
     SUPPORT as SUPPORT,
+    VACANCY as VACANCY,
     Tag as Tag,
 )
 from .view import draw_projection as draw_projection, draw_structure as draw_structure

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-__all__ = ["CLUSTER_ATOM", "GUEST", "IMPURITY", "LIGAND", "SINGLE_ATOM", "SUPPORT", "Tag"]
+__all__ = ["CLUSTER_ATOM", "GUEST", "IMPURITY", "LIGAND", "PARTICLE", "SINGLE_ATOM", "SUPPORT", "VACANCY", "Tag"]
 
 
 class Tag(IntEnum):
@@ -32,6 +32,10 @@ class Tag(IntEnum):
     """Atom of a guest molecule in the pore of a framework."""
     IMPURITY = 5
     """Scattered atom that nobody looks for, such as zinc in a carbonised ZIF: on the image, not among the labels."""
+    PARTICLE = 10
+    """Atom of a nanoparticle: on the image, not among the labels of single atoms."""
+    VACANCY = 11
+    """Where an atom of the support is missing. No atom has this tag: it is a value of labels, for those who ask."""
 
 
 SUPPORT = Tag.SUPPORT
@@ -40,3 +44,5 @@ CLUSTER_ATOM = Tag.CLUSTER_ATOM
 LIGAND = Tag.LIGAND
 GUEST = Tag.GUEST
 IMPURITY = Tag.IMPURITY
+PARTICLE = Tag.PARTICLE
+VACANCY = Tag.VACANCY

@@ -22,6 +22,7 @@ _ROLES = {  # name and colour of the outline
     Tag.CLUSTER_ATOM: ("cluster atom", "darkorange"),
     Tag.LIGAND: ("ligand", "seagreen"),
     Tag.GUEST: ("guest", "royalblue"),
+    Tag.PARTICLE: ("particle", "darkviolet"),
 }
 _OTHER = ("support", "0.4")
 

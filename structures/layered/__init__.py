@@ -1,0 +1,1 @@
+"""Layered materials: sheets one unit thick, stacked, twisted, rippled, in grains, with holes."""
