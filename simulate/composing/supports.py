@@ -9,7 +9,10 @@ from stemforge.errors import RecipeError
 from stemforge.simulate.composing.notes import Noted
 from stemforge.simulate.composing.priors import uniform
 from stemforge.simulate.composing.request import RecipeRequest
+from stemforge.structures.layered.materials import MATERIALS
 
+_LAYERED = {name.lower().replace("-", ""): name for name in MATERIALS}
+CRYSTALS: dict[str, str] = {}
 _FACE = re.compile(r"(-?\d),?(-?\d),?(-?\d)")
 
 
@@ -22,12 +25,10 @@ def support_fields(request: RecipeRequest) -> Mapping[str, Any]:
         No support of that name, or a word that it does not take.
     """
     name, _, detail = request.support.partition(":")
-    LAYERED_MATERIALS = {}
-    CRYSTALS = {}
     if name in _FILMS:
         _refuse_detail(request, detail)
         return _FILMS[name](request)
-    if name in LAYERED_MATERIALS:
+    if name.lower() in _LAYERED:
         return _layers(request, name, detail)
     if name in CRYSTALS or (detail and Path(name).is_file()):
         return _slab(request, name, detail)
@@ -35,7 +36,7 @@ def support_fields(request: RecipeRequest) -> Mapping[str, Any]:
         return _file(request, name)
     raise RecipeError(
         f"support: no material and no file called '{name}'; known are {', '.join(sorted(_FILMS))}, layers "
-        f"{', '.join(sorted(LAYERED_MATERIALS))}, crystals {', '.join(sorted(CRYSTALS))} with a face such as "
+        f"{', '.join(sorted(_LAYERED))}, crystals {', '.join(sorted(CRYSTALS))} with a face such as "
         "mgo:001, and structure files"
     )
 
@@ -98,8 +99,9 @@ def _layers(request: RecipeRequest, name: str, detail: str) -> Mapping[str, Any]
         )
     return {
         "kind": "layers",
-        "material": name,
+        "material": _LAYERED[name.lower()],
         "num_layers": Noted(int(detail or 1)),
+        "rotation": Noted({"uniform": [0.0, 60.0]}, "of the lattice on the image [degrees]"),
         "ripple_amplitude": Noted({"uniform": [0.0, 0.5]}, "[Å]"),
     }
 

@@ -93,7 +93,8 @@ class EngineSettings(Settings):
         """
         if not scan.straight:
             raise InputError(
-                "scan.rotation, scan.shift: are for prism with a segmented detector; leave them at 0"
+                f"scan.rotation, scan.shift: {self.name} images straight rasters only; leave them at 0, or take "
+                "prism or multislice"
             )
 
     def reference(self, microscope: Microscope) -> "EngineSettings":

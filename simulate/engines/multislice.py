@@ -1,5 +1,6 @@
 """The reference engine, abTEM's multislice, and what PRISM shares with it."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import abtem
@@ -19,6 +20,7 @@ from stemforge.simulate.engines.common import (
     matched_probe,
     reproducible,
 )
+from stemforge.simulate.engines.fourier import fourier_series, probe_grid, signal_on
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
 
@@ -45,27 +47,34 @@ class AbtemEngine(EngineSettings):
     sampling: Annotated[float, Field(gt=0)] | None = None
 
     def check(self, microscope: Microscope, scan: Scan) -> None:
-        """Refuse a potential too coarse for the detectors, and a turned or shifted raster."""
+        """Refuse a potential too coarse for the detectors; any raster will do."""
         if self.sampling is not None:
             microscope.check_antialias(microscope.wavelength / (3 * self.sampling) * 1e3, self.sampling)
-        super().check(microscope, scan)
 
     def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
         """Image a structure with abTEM; parameters as in :meth:`EngineSettings.image`."""
-        x0, y0 = scan.origin((atoms.cell[0, 0], atoms.cell[1, 1]))
-        width, height = scan.field_of_view
-        places = abtem.GridScan((x0, y0), (x0 + width, y0 + height), gpts=scan.shape[::-1], endpoint=False)
+        cell = (float(atoms.cell[0, 0]), float(atoms.cell[1, 1]))
+        places = _direct_places(scan, cell)
+        grid = probe_grid(microscope, cell)
+        # Fewer positions than pixels say as much: the image between them is a Fourier series.
+        between = not scan.straight or np.prod(grid) < np.prod(scan.shape)
+        if between:
+            places = abtem.GridScan((0, 0), cell, gpts=grid, endpoint=False)
         with reproducible(self.device):
             potential = self._potential(atoms, microscope, rng)
             matched_probe(microscope, potential)
-            total: Any = 0
-            for offset, weight in zip(*microscope.focal_series, strict=True):
-                total = total + weight * self._scan(potential, microscope, focus + offset, places)
+            offsets, weights = microscope.focal_series
+            images = self._scan(potential, microscope, [float(focus + offset) for offset in offsets], places)
+            total = sum(weight * image for weight, image in zip(weights, images, strict=True))
         # abTEM is [x, y] and averages over the phonons itself.
+        if between:
+            return signal_on(fourier_series(total), scan, cell).astype(np.float32)
         return np.ascontiguousarray(np.swapaxes(total, 1, 2), dtype=np.float32)
 
-    def _scan(self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan) -> Array:
-        """Image at one focus, shape (channels, x, y)."""
+    def _scan(
+        self, potential: Any, microscope: Microscope, depths: Sequence[float], places: abtem.GridScan
+    ) -> Iterable[Array]:
+        """Image at each focus [Å], shape (channels, x, y)."""
         raise NotImplementedError
 
     def _potential(self, atoms: Atoms, microscope: Microscope, rng: np.random.Generator | None) -> Any:
@@ -103,7 +112,16 @@ class Multislice(AbtemEngine):
 
     name: Literal["multislice"] = "multislice"
 
-    def _scan(self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan) -> Array:
+    def _scan(
+        self, potential: Any, microscope: Microscope, depths: Sequence[float], places: abtem.GridScan
+    ) -> Iterator[Array]:
+        """Scan at each focus."""
+        for depth in depths:
+            yield self._at_focus(potential, microscope, depth, places)
+
+    def _at_focus(
+        self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan
+    ) -> Array:
         """Scan in batches of positions; abTEM would hold all positions' waves at once."""
         probe = microscope.probe(depth)
         probe.grid.match(potential)
@@ -127,6 +145,13 @@ class Multislice(AbtemEngine):
         deeper = max(whole.depth, 1.0) / max(piece.depth, 1.0)
         grown = seconds * whole.positions / piece.positions * (whole.area / piece.area) * deeper
         return grown, self._potential_bytes(microscope, whole) + _BATCH_BYTES
+
+
+def _direct_places(scan: Scan, cell: tuple[float, float]) -> abtem.GridScan:
+    """Every pixel of a straight raster as a probe position; a field larger than the structure is refused."""
+    x0, y0 = scan.origin(cell)
+    width, height = scan.field_of_view
+    return abtem.GridScan((x0, y0), (x0 + width, y0 + height), gpts=scan.shape[::-1], endpoint=False)
 
 
 def _configurations(

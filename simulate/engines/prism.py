@@ -1,5 +1,6 @@
 """PRISM, abTEM's scattering matrix; crystals on a segmented detector tile by tile."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import abtem
@@ -40,10 +41,8 @@ class Prism(AbtemEngine):
 
     def check(self, microscope: Microscope, scan: Scan) -> None:
         """Refuse a potential too coarse for the detectors, and what goes with a segmented detector alone."""
-        if microscope.detectors.segmented:
-            if self.interpolation > 1:
-                raise InputError("engine.interpolation: must be 1 with a segmented detector")
-            scan = scan.replace(rotation=0.0, shift=(0.0, 0.0))  # tiles are imaged for any raster
+        if microscope.detectors.segmented and self.interpolation > 1:
+            raise InputError("engine.interpolation: must be 1 with a segmented detector")
         super().check(microscope, scan)
 
     def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
@@ -53,20 +52,29 @@ class Prism(AbtemEngine):
         settings = self.model_dump(include={"sampling", "slice_thickness", "device"})
         return segmented_signal(atoms, microscope, scan, focus, **settings)
 
-    def _scan(self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan) -> Array:
-        matrix = abtem.SMatrix(
-            potential=potential,
-            energy=microscope.energy,
-            semiangle_cutoff=microscope.semiangle_cutoff,
-            interpolation=self.interpolation,
-        )
-        ctf = abtem.CTF(
-            aberration_coefficients=microscope.probe(depth).aberrations.aberration_coefficients,
-            semiangle_cutoff=microscope.semiangle_cutoff,
-            energy=microscope.energy,
-        )
+    def _scan(
+        self, potential: Any, microscope: Microscope, depths: Sequence[float], places: abtem.GridScan
+    ) -> list[Array]:
+        """Image at each focus; the scattering matrix of a configuration is made once for all of them."""
         detectors = microscope.detectors.abtem_detectors()
-        return channels_of(matrix.scan(scan=places, ctf=ctf, detectors=detectors, lazy=False))
+        configurations = _configurations_of(potential)
+        images: list[Any] = [0] * len(depths)
+        for still in configurations:
+            matrix = abtem.SMatrix(
+                potential=still,
+                energy=microscope.energy,
+                semiangle_cutoff=microscope.semiangle_cutoff,
+                interpolation=self.interpolation,
+            ).build(lazy=False)
+            for number, depth in enumerate(depths):
+                ctf = abtem.CTF(
+                    aberration_coefficients=microscope.probe(depth).aberrations.aberration_coefficients,
+                    semiangle_cutoff=microscope.semiangle_cutoff,
+                    energy=microscope.energy,
+                )
+                measured = matrix.reduce(scan=places, ctf=ctf, detectors=detectors)
+                images[number] = images[number] + channels_of(measured) / len(configurations)
+        return images
 
     def reference(self, microscope: Microscope) -> EngineSettings:
         """Return multislice; with a segmented detector, PRISM with much finer sampling and slices."""
@@ -88,3 +96,11 @@ class Prism(AbtemEngine):
         deeper = max(whole.depth, 1.0) / max(piece.depth, 1.0)
         memory = self._potential_bytes(microscope, whole) + matrix
         return seconds * (whole.area / piece.area) ** 2 * deeper, memory
+
+
+def _configurations_of(potential: Any) -> list[Any]:
+    """Return the potential of each frozen-phonon configuration."""
+    if potential.array.ndim == 3:
+        return [potential]
+    grid = {"sampling": potential.sampling, "slice_thickness": potential.slice_thickness}
+    return [abtem.PotentialArray(array, **grid) for array in potential.array]

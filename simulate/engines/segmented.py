@@ -17,6 +17,7 @@ from scipy import fft
 from stemforge.errors import InputError
 from stemforge.simulate.detectors import SEGMENTS
 from stemforge.simulate.engines.common import matched_probe, reproducible, require_cupy
+from stemforge.simulate.engines.fourier import fourier_series, probe_grid, signal_at
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
 
@@ -110,7 +111,7 @@ def segmented_signal(
                 matched_probe(microscope, potential)
                 series[key] = _fourier_series(potential, size, microscope, focus, scan.rotation, device)
         chosen = window == number
-        signal[:, chosen] = _evaluate(series[key], places[chosen], (size[0], size[1]))
+        signal[:, chosen] = signal_at(series[key], places[chosen], (size[0], size[1]))
     return signal
 
 
@@ -196,8 +197,7 @@ def _fourier_series(
     # Plane waves of amplitude 1 in, fractions of the incident electrons out.
     scattering = (scattering / (np.prod(gpts) * _plane_wave_amplitude(matrix))).astype(np.complex64)
 
-    highest = np.ceil(2.02 * microscope.semiangle_cutoff * 1e-3 / microscope.wavelength * lengths)
-    nx, ny = (fft.next_fast_len(2 * int(k) + 1) for k in highest)
+    nx, ny = probe_grid(microscope, (lengths[0], lengths[1]))
     phase_x = np.exp(-2j * np.pi * np.outer(np.arange(nx) / nx, beams[:, 0]))
     phase_y = np.exp(-2j * np.pi * np.outer(np.arange(ny) / ny, beams[:, 1]))
     signal = np.zeros((4, nx, ny))
@@ -209,7 +209,7 @@ def _fourier_series(
         for i in range(nx):
             waves = (phase_x[i] * coefficients * phase_y).astype(np.complex64)
             signal[:, i] += weight * (np.abs(waves @ scattering) ** 2 @ share).T
-    return fft.fft2(signal) / (nx * ny)
+    return fourier_series(signal)
 
 
 def _shares(
@@ -233,19 +233,3 @@ def _shares(
 def _plane_wave_amplitude(matrix: Any) -> float:
     """Amplitude with which abTEM starts its plane waves: their intensity survives a phase object."""
     return float(np.sqrt((np.abs(matrix.array[0]) ** 2).mean()))
-
-
-def _evaluate(
-    series: NDArray[np.complex128], places: NDArray[np.float64], size: tuple[float, float]
-) -> NDArray[np.float64]:
-    """Sum Fourier series at places (x, y) [Å], shape (n, 2); returns shape (4, n)."""
-    kx, ky = (np.fft.fftfreq(n, 1 / n) for n in series.shape[1:])
-    result = np.empty((len(series), len(places)))
-    # In pieces that fit in the cache; every pixel has a phase of its own.
-    for first in range(0, len(places), 4096):
-        part = places[first : first + 4096]
-        along = np.exp(2j * np.pi * np.outer(part[:, 0] / size[0], kx))
-        across = np.exp(2j * np.pi * np.outer(part[:, 1] / size[1], ky))
-        for channel, coefficients in enumerate(series):
-            result[channel, first : first + 4096] = ((along @ coefficients) * across).sum(1).real
-    return result

@@ -56,6 +56,37 @@ def test_the_same_generator_gives_the_same_bytes(options):
     assert first.tobytes() != other.tobytes()
 
 
+@pytest.mark.parametrize("options", ENGINES, ids=str)
+def test_pixels_finer_than_the_image_needs_lie_on_its_fourier_series(options, monkeypatch):
+    from stemforge.simulate.engines import multislice
+
+    microscope, scan = (
+        MICROSCOPE.replace(A1=15.0, B2=60.0, focal_spread=30.0),
+        Scan.of_any_size((40, 64), 0.13),
+    )
+    grid = multislice.probe_grid(microscope, (10.0, 6.0))
+    assert np.prod(grid) < 0.6 * np.prod(scan.shape)
+    between = image(atoms(), microscope=microscope, scan=scan, frozen_phonons=2, **options)
+    monkeypatch.setattr(multislice, "probe_grid", lambda *_: (10**6, 10**6))
+    every_pixel = image(atoms(), microscope=microscope, scan=scan, frozen_phonons=2, **options)
+    assert abs(between - every_pixel).max() < 1e-4 * every_pixel.std()
+    # Half as many positions would not do.
+    monkeypatch.setattr(multislice, "probe_grid", lambda *_: (grid[0] // 2, grid[1] // 2))
+    too_few = image(atoms(), microscope=microscope, scan=scan, frozen_phonons=2, **options)
+    assert abs(too_few - every_pixel).max() > 1e-2 * every_pixel.std()
+
+
+@pytest.mark.parametrize("options", ENGINES, ids=str)
+def test_a_turned_and_shifted_raster_shows_an_atom_where_it_lies(options):
+    scan = Scan.of_any_size((24, 24), 0.25, rotation=0.7, shift=(0.5, -0.3))
+    result = image(atoms(x=6.0, y=3.5), scan=scan, **options)[1]
+    (x, y) = scan.pixels(np.array([[6.0, 3.5]]), (10.0, 6.0))[0]
+    row, column = np.unravel_index(result.argmax(), result.shape)
+    assert (column, row) == pytest.approx((x, y), abs=0.71)
+    straight = image(atoms(x=6.0, y=3.5), scan=Scan.of_any_size((24, 24), 0.25), **options)[1]
+    assert result.max() == pytest.approx(straight.max(), rel=0.05)
+
+
 def test_batches_of_probe_positions_make_no_difference(monkeypatch):
     from stemforge.simulate.engines import multislice
 
