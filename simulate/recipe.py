@@ -11,12 +11,14 @@ from ase import Atoms
 from pydantic import Field, model_validator
 
 from stemforge.errors import InputError, RecipeError, StructureWarning, errors_about
-from stemforge.settings import Fraction, Settings
+from stemforge.settings import ADDED_LATER, Fraction, Settings
 from stemforge.simulate.engines.auto import Engine
 from stemforge.simulate.engines.kernels import Kernels
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.recording.degrade import Degradation
 from stemforge.simulate.scan import Scan
+from stemforge.simulate.specimen.defects import Defect
+from stemforge.simulate.specimen.particles import Particles
 from stemforge.simulate.specimen.single_atoms import SingleAtoms
 from stemforge.simulate.specimen.supports import Support
 from stemforge.simulate.stages import Stage, random_stream
@@ -38,6 +40,10 @@ class SimulationRecipe(Settings):
         Images in the corpus and in each shard file.
     support
         What carries the atoms.
+    particles
+        Nanoparticles on or in the support, one entry for each kind; put there before all that follows.
+    defects
+        Point defects of the support, in the order in which they are made, before single atoms are scattered.
     single_atoms
         One entry for each scattered element; their order matters to the random numbers.
     microscope, scan, engine
@@ -63,6 +69,8 @@ class SimulationRecipe(Settings):
     num_samples: Annotated[int, Field(ge=1)] = 100
     shard_size: Annotated[int, Field(ge=1)] = 4
     support: Support
+    particles: Annotated[tuple[Particles, ...], ADDED_LATER] = ()
+    defects: Annotated[tuple[Defect, ...], ADDED_LATER] = ()
     single_atoms: tuple[SingleAtoms, ...] = ()
     microscope: Microscope = Microscope()
     scan: Scan = Scan()
@@ -143,6 +151,10 @@ class SimulationRecipe(Settings):
             warnings.simplefilter("ignore", StructureWarning)
             try:
                 atoms = drawn.support.build(drawn.scan.cell, rng)
+                for particles in drawn.particles:
+                    atoms = particles.add_to(atoms, rng)
+                for defect in drawn.defects:
+                    atoms = defect.apply(atoms, rng)
                 for species in drawn.single_atoms:
                     atoms = species.scatter_on(atoms, rng)
             except InputError:

@@ -1,7 +1,14 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .atoms.scatter import scatter_single_atoms as scatter_single_atoms
+from .defects.points import (
+    add_interstitials as add_interstitials,
+    make_vacancies as make_vacancies,
+    substitute as substitute,
+)
 from .from_file import structure_from_file as structure_from_file
 from .layered.layers import layered_material as layered_material
+from .nanoparticles.placing import add_nanoparticles as add_nanoparticles
+from .nanoparticles.shapes import nanoparticle as nanoparticle
 from .supports.carbon import amorphous_carbon as amorphous_carbon
 from .supports.carbon_nitride import carbon_nitride as carbon_nitride
 from .supports.particle import carbon_particle as carbon_particle

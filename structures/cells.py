@@ -3,10 +3,11 @@
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from stemforge.structures.checks import require
 
-__all__ = ["Array", "Indices", "Mask", "fit_cell", "require_orthogonal", "wrapped"]
+__all__ = ["Array", "Indices", "Mask", "clear_of", "fit_cell", "require_orthogonal", "wrapped"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int_]
@@ -18,6 +19,14 @@ def wrapped(positions: Array, edges: Array) -> Array:
     xy = np.mod(positions[:, :2], edges)
     # A coordinate a rounding error below zero wraps to the edge itself, which is outside.
     return np.column_stack([np.where(xy >= edges, 0.0, xy), positions[:, 2:]])
+
+
+def clear_of(positions: Array, others: Array, distance: float, edges: Array) -> Mask:
+    """Which positions have none of the others nearer than `distance` [Å], periodic in x and y."""
+    if len(others) == 0:
+        return np.ones(len(positions), dtype=bool)
+    tree = cKDTree(wrapped(others, edges), boxsize=(*edges, 0.0))
+    return np.isinf(tree.query(wrapped(positions, edges), distance_upper_bound=distance)[0])
 
 
 def require_orthogonal(atoms: Atoms, name: str) -> None:
@@ -48,7 +57,7 @@ def fit_cell(atoms: Atoms, below: float = 2.0, above: float = 2.0) -> Atoms:
     Returns
     -------
     ase.Atoms
-        The same object.
+        The same object. The places in ``info["vacancies"]`` move with the atoms.
 
     Examples
     --------
@@ -63,6 +72,9 @@ def fit_cell(atoms: Atoms, below: float = 2.0, above: float = 2.0) -> Atoms:
     positions[:] = wrapped(positions, edges[:2])
     low, high = (positions[:, 2].min(), positions[:, 2].max()) if len(atoms) else (0.0, 0.0)
     positions[:, 2] += below - low
+    if "vacancies" in atoms.info:
+        missing = atoms.info["vacancies"]
+        atoms.info["vacancies"] = {**missing, "positions": missing["positions"] + (0.0, 0.0, below - low)}
     atoms.set_cell((edges[0], edges[1], below + high - low + above))
     atoms.pbc = (True, True, False)
     return atoms

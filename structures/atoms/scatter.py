@@ -3,7 +3,6 @@
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
-from scipy.spatial import cKDTree
 
 from stemforge.structures.atoms.clusters import (
     LARGEST_RAFT,
@@ -14,7 +13,7 @@ from stemforge.structures.atoms.clusters import (
     turn_inside,
 )
 from stemforge.structures.atoms.surface import Surface, covered_pixels
-from stemforge.structures.cells import Array, Indices, Mask, fit_cell, require_orthogonal, wrapped
+from stemforge.structures.cells import Array, Indices, Mask, clear_of, fit_cell, require_orthogonal, wrapped
 from stemforge.structures.checks import require, require_generator, require_range
 from stemforge.structures.packing import random_packing
 from stemforge.structures.tags import Tag
@@ -26,14 +25,6 @@ _LIGAND_CLEARANCE = 1.5  # Å; support atoms nearer to a ligand give way
 _DISC_LIMIT = 0.5  # of the plane; sequential insertion of discs saturates at 0.547
 
 Region = tuple[float, float, float, float]
-
-
-def _clear_of(positions: Array, others: Array, distance: float, edges: Array) -> Mask:
-    """Which positions have none of the others nearer than `distance` [Å], periodic in x and y."""
-    if len(others) == 0:
-        return np.ones(len(positions), dtype=bool)
-    tree = cKDTree(wrapped(others, edges), boxsize=(*edges, 0.0))
-    return np.isinf(tree.query(wrapped(positions, edges), distance_upper_bound=distance)[0])
 
 
 def _in_region(positions: Array, region: Region) -> Mask:
@@ -192,7 +183,7 @@ def scatter_single_atoms(
             centre = inside[rng.integers(len(inside), size=n)]
             members, side = turn_inside(centre, shapes[size], rng)
         rows = np.column_stack([centre, side, size, members.reshape(n, -1)])
-        return rows[_in_region(centre, region) & _clear_of(centre, earlier, spacing, edges)]
+        return rows[_in_region(centre, region) & clear_of(centre, earlier, spacing, edges)]
 
     box = (float(edges[0]), float(edges[1]), float(support.cell.lengths()[2]))
     rows = random_packing(draw, number, box=box, min_distance=spacing, columns=5 + 3 * LARGEST_RAFT)
@@ -201,13 +192,13 @@ def scatter_single_atoms(
     side, size, members = rows[:, 3], rows[:, 4].astype(int), rows[:, 5:].reshape(number, LARGEST_RAFT, 3)
     added = _tagged(element, size, members, impurity)
     if not on_surface:
-        base = base[_clear_of(base.positions, added.positions, contact_distance, edges)]
+        base = base[clear_of(base.positions, added.positions, contact_distance, edges)]
     if ligand is not None:
         single = np.flatnonzero(size == 1)
         chosen = np.sort(rng.choice(single, round(ligand_fraction * len(single)), replace=False))
         symbols, positions = ligand_atoms(ligand, element, members[chosen, 0], side[chosen], rng)
         added += Atoms(symbols, positions=positions, tags=[Tag.LIGAND] * len(symbols))
-        base = base[_clear_of(base.positions, positions, _LIGAND_CLEARANCE, edges)]
+        base = base[clear_of(base.positions, positions, _LIGAND_CLEARANCE, edges)]
 
     z, height = support.positions[:, 2], support.cell.lengths()[2]
     below, above = max(z.min(), _MARGIN), max(height - z.max(), _MARGIN)

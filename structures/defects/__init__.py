@@ -1,0 +1,1 @@
+"""Point defects: vacancies, substitutions, interstitials."""

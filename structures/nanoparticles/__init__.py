@@ -1,0 +1,1 @@
+"""Metal nanoparticles: their shapes, and where they lie on or in a support."""
