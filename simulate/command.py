@@ -20,6 +20,8 @@ def new(
     element: str | None = None,
     density: str | None = None,
     placement: str | None = None,
+    particles: str | None = None,
+    defect: Annotated[list[str] | None, Parameter(negative=())] = None,
     thickness: str | None = None,
     energy: float | None = None,
     semiangle: str | None = None,
@@ -34,8 +36,8 @@ def new(
 ) -> None:
     """Write a recipe for your specimen and microscope, and a picture of one image of it.
 
-    What you do not state gets a wide prior, or, where a recipe takes one number only, an assumed value; the recipe marks
-    both. Most numbers can also be given as LOWEST,HIGHEST.
+    What you do not state gets a wide prior, or, where a recipe takes one number only, an assumed value; the recipe
+    marks both. Most numbers can also be given as LOWEST,HIGHEST.
 
     Parameters
     ----------
@@ -50,6 +52,10 @@ def new(
         Single atoms per area [1/nm²].
     placement
         surface, volume, hollow, bridge, top, step or substitutional; by default what is usual on the support.
+    particles
+        Nanoparticles, ELEMENT:DIAMETER [Å]: Au:20,60.
+    defect
+        Point defects, KIND:ELEMENT:DENSITY [1/nm²]: vacancy:S:0.2, interstitial:N:0.1; substitution:Mo>W:0.05.
     thickness
         Of the support along the beam [Å].
     energy
@@ -69,15 +75,16 @@ def new(
     num
         Images in a corpus.
     picture
-        Simulate one image and draw it, cut to 15 nm, or 4 nm for crystals and layers.
+        Simulate one image and draw it, cut to 15 nm, or 2.5 nm for crystals.
     overwrite
         Replace a recipe and picture that exist.
     """
     known = {"support": support, "element": element, "density": density, "placement": placement}
+    others = {"particles": particles, "defects": defect or ()}
     optics = {"energy": energy, "semiangle": semiangle, "detector": detector, "sampling": sampling}
     recording = {"dose": dose, "source_size": source_size, "shape": (size, size), "num": num}
     request = room.RecipeRequest.from_mapping(
-        {**known, "thickness": thickness, **optics, **recording}, source="new"
+        {**known, **others, "thickness": thickness, **optics, **recording}, source="new"
     )
     check_file(out, "--out", [".yaml", ".yml"], overwrite=overwrite)
     image = out.with_suffix(".png")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stemforge.files import plain_yaml
+from stemforge.simulate.composing.extras import defect_fields, particle_fields
 from stemforge.simulate.composing.notes import Noted, noted_yaml
 from stemforge.simulate.composing.priors import (
     ASSUMED,
@@ -65,6 +66,8 @@ def compose_recipe(request: RecipeRequest) -> ComposedRecipe:
         "name": request.name,
         "num_samples": request.num,
         "support": support,
+        **particle_fields(request),
+        **defect_fields(request),
         **_single_atoms(request, str(_value(support["kind"]))),
         "microscope": _microscope(request),
         "scan": {
@@ -113,7 +116,7 @@ def _microscope(request: RecipeRequest) -> Mapping[str, Any]:
 
 
 def _engine(kind: str) -> Any:
-    if kind in ("crystal_slab", "layers", "file"):
+    if kind in ("crystal_slab", "file"):
         return Noted(
             {"name": "auto", "max_error": _MAX_ERROR},
             "atoms in columns channel the beam: see docs/physics.md",
@@ -124,8 +127,8 @@ def _engine(kind: str) -> Any:
 def _heading(request: RecipeRequest) -> str:
     atoms = f"{request.element} on " if request.element else ""
     return (
-        f"# {atoms}{request.support}, written by `stemforge new`. Values marked '{ASSUMED}' are wide or assumed: what you\n"
-        "# know of your specimen and microscope belongs in their place, and makes a better detector.\n"
+        f"# {atoms}{request.support}, written by `stemforge new`. Values marked '{ASSUMED}' are wide or assumed:\n"
+        "# what you know of your specimen and microscope belongs in their place, and makes a better detector.\n"
     )
 
 

@@ -12,13 +12,14 @@ from stemforge.files import write_figure
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate.engines.auto import Auto
+from stemforge.simulate.engines.prism import Prism
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.recording.record import Recording, record, recording_rng
 from stemforge.simulate.sample import simulate_sample
 from stemforge.structures import draw_projection
 
 # Field of view that is drawn at most [Å]: engines for crystals take a time that grows with the square of the area.
-_WIDEST = 40.0
+_WIDEST = 25.0
 _WIDEST_KERNELS = 150.0
 # From this contrast-to-noise on an atom is drawn as one that can be found.
 _VISIBLE = 5.0
@@ -30,8 +31,8 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     Parameters
     ----------
     recipe
-        Its field of view is cut to 15 nm, or 4 nm where the engine is not ``kernels``; ``auto`` stands for PRISM
-        with interpolation 2.
+        Its field of view is cut to 15 nm, or 2.5 nm where the engine is not ``kernels``; ``auto`` stands for
+        PRISM with interpolation 4.
     path
         Where to save the picture; None saves nothing.
     index
@@ -73,11 +74,17 @@ def preview_recipe(recipe: SimulationRecipe) -> SimulationRecipe:
     """Return the recipe with a field of view and an engine that take seconds."""
     engine = recipe.engine
     if isinstance(engine, Auto):
-        engine = engine.candidates(recipe.microscope)[1 if not recipe.microscope.detectors.segmented else 0]
+        # A picture need not be exact: one configuration of phonons, and a fast PRISM.
+        engine = Prism(**engine.model_dump(include={"slice_thickness"}), interpolation=4, frozen_phonons=1)
     widest = _WIDEST_KERNELS if engine.name == "kernels" else _WIDEST
     most = max(16, int(widest / recipe.scan.sampling))
     height, width = (min(length, most) for length in recipe.scan.shape)
-    return recipe.replace(engine=engine, scan=recipe.scan.replace(shape=(height, width)))
+    microscope = (
+        recipe.microscope if engine.name == "kernels" else recipe.microscope.replace(focal_spread=0.0)
+    )
+    return recipe.replace(
+        engine=engine, microscope=microscope, scan=recipe.scan.replace(shape=(height, width))
+    )
 
 
 def _draw_labels(axes: Axes, recording: Recording) -> None:

@@ -22,7 +22,7 @@ Span = Annotated[float | tuple[float, float], BeforeValidator(_numbers)]
 Pair = Annotated[tuple[float, float], BeforeValidator(_numbers)]
 """Two numbers: ``(60, 200)`` or ``"60,200"``."""
 
-PLACEMENTS = ("surface", "volume", "hollow", "bridge", "top", "step", "substitutional")
+Placement = Literal["surface", "volume", "hollow", "bridge", "top", "step", "substitutional"]
 
 
 class RecipeRequest(Settings):
@@ -40,6 +40,11 @@ class RecipeRequest(Settings):
         Single atoms per area [1/nm²].
     placement
         Where they are; None leaves it to the kind of support.
+    particles
+        Nanoparticles: element and diameter [Å], such as ``Au:20,60``.
+    defects
+        Point defects, each as kind, element and density [1/nm²]: ``vacancy:S:0.2``, ``interstitial:N:0.1``,
+        ``substitution:Mo>W:0.05``.
     thickness
         Of the support along the beam [Å].
     energy
@@ -68,7 +73,9 @@ class RecipeRequest(Settings):
     support: str
     element: str | None = None
     density: Span | None = None
-    placement: Literal["surface", "volume", "hollow", "bridge", "top", "step", "substitutional"] | None = None
+    placement: Placement | None = None
+    particles: str | None = None
+    defects: tuple[str, ...] = ()
     thickness: Span | None = None
     energy: float | None = None
     semiangle: Span | None = None
@@ -91,9 +98,10 @@ class RecipeRequest(Settings):
 
     @property
     def name(self) -> str:
-        """A short name for the recipe: atoms, then support."""
-        support = self.support.rsplit("/", 1)[-1].split(":")[0].split(".")[0].lower()
-        return "-".join(part.lower() for part in (self.element, support) if part)
+        """A short name for the recipe: atoms, then particles, then support."""
+        support = self.support.rsplit("/", 1)[-1].split(":")[0].split(".")[0]
+        particles = self.particles and self.particles.split(":")[0] + "-particles"
+        return "-".join(part.lower() for part in (self.element, particles, support) if part)
 
 
 def _require_positive(name: str, value: Span | None) -> None:

@@ -1,8 +1,8 @@
 """Images between probe positions: a signal is a Fourier series of few terms.
 
-The wave in the probe-forming aperture holds spatial frequencies up to α/λ. What any detector counts is a sum of products
-of two of them, so that no frequency of a signal exceeds 2α/λ, whatever the specimen: on a periodic cell as many probe
-positions as that needs say all that there is to know of the image.
+The wave in the probe-forming aperture holds spatial frequencies up to α/λ. What any detector counts is a sum of
+products of two of them, so that no frequency of a signal exceeds 2α/λ, whatever the specimen: on a periodic cell as
+many probe positions as that needs say all that there is to know of the image.
 """
 
 import numpy as np

@@ -30,6 +30,7 @@ from stemforge.errors import InputError, WriteError
 from stemforge.files import write_whole
 from stemforge.simulate.detectors import Rings
 from stemforge.simulate.engines.common import EngineSettings, Image, Rng
+from stemforge.simulate.engines.fourier import probe_grid
 from stemforge.simulate.engines.grid import Grid, make_grid
 from stemforge.simulate.engines.multislice import Multislice, scan_single_atom
 from stemforge.simulate.microscope import Microscope
@@ -133,7 +134,7 @@ def _cached_object_function(
     symbol: str, energy: float, semiangle: float, detector: tuple[float, float], sampling: float
 ) -> Table:
     key = f"{_CACHE_VERSION} {symbol} {energy:.6g} {semiangle:.6g} {detector} {sampling:.4f}"
-    name = hashlib.sha256(f"{key} {_ATOM_CELL} {_ATOM_SCAN}".encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{key} {_ATOM_CELL} {_ATOM_SCAN} or more".encode()).hexdigest()[:16]
     folder = cache_folder()
     path = None if folder is None else folder / f"object-{name}.npy"
     table = None if path is None else _stored(path)
@@ -188,10 +189,12 @@ def _measure_object_function(
 ) -> Table:
     only = Rings(rings={"detector": detector})
     microscope = Microscope(energy=energy, semiangle_cutoff=semiangle, detectors=only)
-    image, probe = scan_single_atom(symbol, microscope, _ATOM_CELL, _ATOM_SCAN, sampling)
+    # A short wave in a wide aperture has finer detail than the usual number of probe positions can hold.
+    positions = max(_ATOM_SCAN, *probe_grid(microscope, (_ATOM_CELL, _ATOM_CELL)))
+    image, probe = scan_single_atom(symbol, microscope, _ATOM_CELL, positions, sampling)
     ratio = (np.fft.fft2(image) / np.conj(np.fft.fft2(probe / probe.sum()))).real
-    ratio *= (_ATOM_CELL / _ATOM_SCAN) ** 2
-    steps = np.fft.fftfreq(_ATOM_SCAN, 1 / _ATOM_SCAN)
+    ratio *= (_ATOM_CELL / positions) ** 2
+    steps = np.fft.fftfreq(positions, 1 / positions)
     ring = np.rint(np.hypot(*np.meshgrid(steps, steps, indexing="ij"))).astype(int)
     # Towards the probe's own limit, 2α/λ, both transforms vanish and their quotient is noise.
     limit = int(0.9 * 2 * semiangle * 1e-3 / microscope.wavelength * _ATOM_CELL)

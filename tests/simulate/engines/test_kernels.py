@@ -262,3 +262,16 @@ def test_the_gpu_gives_the_cpu_s_image():
     scan = Scan(shape=(48, 40), sampling=0.3, margin=0)
     one, other = (kernel_signal(crowd(), MICROSCOPE, scan, 25.0, device=name) for name in ("cpu", "gpu"))
     assert np.abs(one - other).max() < 1e-3 * one.mean()
+
+
+@pytest.mark.parametrize(("energy", "semiangle"), [(60e3, 20), (200e3, 33), (300e3, 40)])
+def test_object_functions_are_known_up_to_the_probe_s_limit(energy, semiangle):
+    microscope = Microscope(
+        energy=energy, semiangle_cutoff=semiangle, detectors={"rings": {"HAADF": (70, 150)}}
+    )
+    frequency, amplitude = object_function("Pt", microscope, (70, 150))
+    assert np.isfinite(amplitude).all()
+    limit = 2 * semiangle * 1e-3 / microscope.wavelength
+    assert 0.8 * limit < frequency[-1] < limit
+    # Scattering to high angles is nearly incoherent: it falls slowly, and stays positive.
+    assert (amplitude > 0).all() and amplitude[-1] < amplitude[0]
