@@ -109,7 +109,7 @@ def test_a_preview_shows_image_labels_and_structure(tmp_path):
     recipe = recipe.replace(scan=recipe.scan.replace(shape=(64, 64)))
     figure = draw_preview(recipe, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 10_000
-    image, labels, side = figure.axes
+    _image, labels, side = figure.axes
     assert "structure" in side.get_title()
     assert "atoms from contrast-to-noise" in labels.get_title() or labels.get_title() == "no labels"
 
@@ -118,7 +118,8 @@ def test_the_command_writes_a_recipe_and_a_picture(tmp_path, monkeypatch, capsys
     from stemforge.__main__ import main
 
     monkeypatch.chdir(tmp_path)
-    words = ["new", "--support", "graphene", "--element", "Si", "--energy", "60e3", "--sampling", "0.2", "--size", "48", "--out", "si.yaml"]
+    words = ["new", "--support", "graphene", "--element", "Si", "--energy", "60e3", "--sampling", "0.2"]
+    words += ["--size", "48", "--out", "si.yaml"]
     assert main(words) == 0
     assert SimulationRecipe.load("si.yaml").name == "si-graphene"
     assert (tmp_path / "si.png").is_file()

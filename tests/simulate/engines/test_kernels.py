@@ -274,4 +274,5 @@ def test_object_functions_are_known_up_to_the_probe_s_limit(energy, semiangle):
     limit = 2 * semiangle * 1e-3 / microscope.wavelength
     assert 0.8 * limit < frequency[-1] < limit
     # Scattering to high angles is nearly incoherent: it falls slowly, and stays positive.
-    assert (amplitude > 0).all() and amplitude[-1] < amplitude[0]
+    assert (amplitude > 0).all()
+    assert amplitude[-1] < amplitude[0]
