@@ -1,5 +1,6 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .atoms.scatter import scatter_single_atoms as scatter_single_atoms
+from .crystals.slab import crystal_slab as crystal_slab
 from .from_file import structure_from_file as structure_from_file
 from .supports.carbon import amorphous_carbon as amorphous_carbon
 from .supports.carbon_nitride import carbon_nitride as carbon_nitride
