@@ -1,5 +1,6 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .atoms.scatter import scatter_single_atoms as scatter_single_atoms
+from .crystals.slab import crystal_slab as crystal_slab
 from .defects.points import (
     add_interstitials as add_interstitials,
     make_vacancies as make_vacancies,
