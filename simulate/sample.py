@@ -12,6 +12,7 @@ from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate.engines.auto import Engine
 from stemforge.simulate.labels.atoms import label_atoms
 from stemforge.simulate.labels.molecules import label_molecules
+from stemforge.simulate.labels.vacancies import describe_vacancies
 from stemforge.simulate.planning.deviation import choose_engine
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.scan import Scan
@@ -74,17 +75,13 @@ def _labels(
 ) -> tuple[Annotations, dict[str, Any]]:
     """Label atoms or, with a segmented detector, molecules; and return what the metadata say of the labels."""
     if not drawn.microscope.detectors.segmented:
-        labels = label_atoms(
-            atoms,
-            signal,
-            drawn.microscope,
-            drawn.scan,
-            focus,
-            reference_dose=drawn.reference_dose,
-            source_size=drawn.degradation.source_size,
-            thermal_sigma=drawn.engine.thermal_sigma,
-        )
-        return labels, {}
+        imaged = (atoms, signal, drawn.microscope, drawn.scan, focus)
+        quoted = {
+            "reference_dose": drawn.reference_dose,
+            "source_size": drawn.degradation.source_size,
+            "thermal_sigma": drawn.engine.thermal_sigma,
+        }
+        return label_atoms(*imaged, **quoted), describe_vacancies(*imaged, **quoted)
     labels, species = label_molecules(atoms, drawn.scan)
     frame = {"rotation": drawn.scan.rotation, "shift": list(drawn.scan.shift)}
     described: dict[str, Any] = {"molecules": species, "frame": frame}
