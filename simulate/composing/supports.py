@@ -9,10 +9,10 @@ from stemforge.errors import RecipeError
 from stemforge.simulate.composing.notes import Noted
 from stemforge.simulate.composing.priors import uniform
 from stemforge.simulate.composing.request import RecipeRequest
+from stemforge.structures.crystals.known import KNOWN_CRYSTALS, is_known_crystal
 from stemforge.structures.layered.materials import MATERIALS
 
 _LAYERED = {name.lower().replace("-", ""): name for name in MATERIALS}
-CRYSTALS: dict[str, str] = {}
 _FACE = re.compile(r"(-?\d),?(-?\d),?(-?\d)")
 
 
@@ -30,14 +30,14 @@ def support_fields(request: RecipeRequest) -> Mapping[str, Any]:
         return _FILMS[name](request)
     if name.lower() in _LAYERED:
         return _layers(request, name, detail)
-    if name in CRYSTALS or (detail and Path(name).is_file()):
+    if is_known_crystal(name) or (detail and Path(name).is_file()):
         return _slab(request, name, detail)
     if Path(name).is_file():
         return _file(request, name)
     raise RecipeError(
         f"support: no material and no file called '{name}'; known are {', '.join(sorted(_FILMS))}, layers "
-        f"{', '.join(sorted(_LAYERED))}, crystals {', '.join(sorted(CRYSTALS))} with a face such as "
-        "mgo:001, and structure files"
+        f"{', '.join(sorted(_LAYERED))}, crystals {', '.join(KNOWN_CRYSTALS)} and the elements by "
+        "symbol, with a face such as mgo:001, and structure files"
     )
 
 
@@ -117,9 +117,10 @@ def _slab(request: RecipeRequest, name: str, detail: str) -> Mapping[str, Any]:
         "crystal": name,
         "face": [int(index) for index in face.groups()],
         "thickness": uniform(request.thickness, (20, 80), "[Å]"),
+        "rotation": Noted({"uniform": [0.0, 6.2832]}, "of the lattice on the image [rad]"),
         "mistilt": Noted({"uniform": [0.0, 10.0]}, "[mrad]"),
         "mistilt_angle": {"uniform": [0.0, 6.2832]},
-        "roughness": Noted({"uniform": [0.0, 1.0]}, "of the surfaces"),
+        "roughness": Noted({"uniform": [0.0, 1.0]}, "of the surfaces [Å]"),
     }
 
 

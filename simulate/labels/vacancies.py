@@ -45,7 +45,10 @@ def describe_vacancies(
     if missing is None:
         return {}
     absent = Atoms(
-        missing["numbers"], missing["positions"], cell=atoms.cell, tags=[Tag.SINGLE_ATOM] * len(missing["numbers"])
+        missing["numbers"],
+        missing["positions"],
+        cell=atoms.cell,
+        tags=[Tag.SINGLE_ATOM] * len(missing["numbers"]),
     )
     labels = label_atoms(
         absent,
@@ -57,7 +60,11 @@ def describe_vacancies(
         source_size=source_size,
         thermal_sigma=thermal_sigma,
     )
-    columns = {**labels.columns, "scattering": -labels["scattering"], "tag": np.full(len(labels), int(Tag.VACANCY))}
+    columns = {
+        **labels.columns,
+        "scattering": -labels["scattering"],
+        "tag": np.full(len(labels), int(Tag.VACANCY)),
+    }
     lacking = Annotations(labels.points, columns=columns)
     columns["contrast"], columns["cnr"] = visibility(lacking, reference_dose, source_size)
     return {KEY: {"points": lacking.points.tolist(), "columns": {k: v.tolist() for k, v in columns.items()}}}

@@ -19,7 +19,18 @@ KNOWN = {
     "density": 0.3,
     "thickness": 40,
 }
-SUPPORTS = ["carbon", "carbon-particle", "c3n4", "graphene", "hbn:2", "mos2", "ws2:3"]
+SUPPORTS = [
+    "carbon",
+    "carbon-particle",
+    "c3n4",
+    "graphene",
+    "hbn:2",
+    "mos2",
+    "ws2:3",
+    "mgo:001",
+    "ceo2:111",
+    "Au:110",
+]
 
 
 def compose(**values):
@@ -81,6 +92,8 @@ def test_particles_and_defects():
 
 
 REFUSED = {
+    "crystals want a face": ({"support": "mgo"}, "the face that the beam enters"),
+    "no face at all": ({"support": "mgo:000"}, "the face that the beam enters"),
     "no such support": ({"support": "unobtainium"}, "no material and no file called 'unobtainium'"),
     "layers have no face": ({"support": "graphene:x"}, "the number of layers"),
     "films have no face": ({"support": "carbon:001"}, "nothing can follow the colon"),

@@ -100,7 +100,9 @@ def test_a_vacancy_is_where_the_image_is_darker():
 
 
 def test_recording_moves_vacancies_as_it_moves_atoms(sample):
-    moved = record(with_vacancies(sample), recipe(degradation={"dose": 1e6}).degradation, np.random.default_rng(0)).labels
+    moved = record(
+        with_vacancies(sample), recipe(degradation={"dose": 1e6}).degradation, np.random.default_rng(0)
+    ).labels
     rows = moved["tag"] == int(VACANCY)
     assert rows.any() and not rows.all()
     assert (moved["cnr"][rows] < 0).all() and (moved["cnr"][~rows] > 0).all()
@@ -118,7 +120,9 @@ def test_a_corpus_keeps_them(tmp_path):
 def test_a_sample_without_vacancies_says_what_to_do():
     plain = simulate_sample(recipe(), 0)
     assert KEY not in plain.metadata
-    with pytest.raises(CorpusError, match="says nothing of vacancies; simulate it from a recipe with defects"):
+    with pytest.raises(
+        CorpusError, match="says nothing of vacancies; simulate it from a recipe with defects"
+    ):
         with_vacancies(plain)
 
 
@@ -135,7 +139,10 @@ def test_no_vacancy_drawn_is_no_error():
         ({"support.num_layer": 2}, "did you mean 'num_layers'"),
         ({"particles": [{"element": "C"}]}, "particles.0.*element must be a metal"),
         ({"particles": [{"element": "Fe", "shape": "decahedron"}]}, "an fcc metal for the shape decahedron"),
-        ({"particles": [{"element": "Au", "diameter": {"uniform": [2, 9]}}]}, "particles.0.diameter.*at least 6"),
+        (
+            {"particles": [{"element": "Au", "diameter": {"uniform": [2, 9]}}]},
+            "particles.0.diameter.*at least 6",
+        ),
         ({"defects": [{"kind": "vacancy"}]}, "needs either fraction"),
         ({"defects": [{"kind": "vacancy", "fraction": 0.1, "areal_density": 1}]}, "needs either fraction"),
         ({"defects": [{"kind": "vacancies", "fraction": 0.1}]}, "defects.0"),
@@ -152,7 +159,9 @@ def test_recipes_that_cannot_be_meant_are_refused(overrides, message):
     "defect", [{"kind": "vacancy", "element": "C", "fraction": 0.1}, {**MISSING, "areal_density": 300}]
 )
 def test_defects_that_the_support_cannot_have_are_refused(defect):
-    with pytest.raises(InputError, match=r"structure of sample 0: (element must be one of|areal_density must be at)"):
+    with pytest.raises(
+        InputError, match=r"structure of sample 0: (element must be one of|areal_density must be at)"
+    ):
         recipe(defects=[defect]).build(0)
 
 

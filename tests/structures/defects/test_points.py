@@ -67,10 +67,13 @@ def test_numbers_are_as_asked_over_many_seeds(sheet):
     sulphur = int((sheet.symbols == "S").sum())
     counts = [len(sheet) - len(make_vacancies(sheet, element="S", fraction=0.02, rng=rng(s))) for s in seeds]
     assert within(counts, binom, 50 * sulphur, 0.02)
-    counts = [len(sheet) - len(make_vacancies(sheet, element="S", areal_density=0.2, rng=rng(s))) for s in seeds]
+    counts = [
+        len(sheet) - len(make_vacancies(sheet, element="S", areal_density=0.2, rng=rng(s))) for s in seeds
+    ]
     assert within(counts, binom, 50 * sulphur, 0.2 * area / sulphur)
     counts = [
-        (substitute(sheet, "W", element="Mo", areal_density=0.1, rng=rng(s)).symbols == "W").sum() for s in seeds
+        (substitute(sheet, "W", element="Mo", areal_density=0.1, rng=rng(s)).symbols == "W").sum()
+        for s in seeds
     ]
     assert within(counts, binom, 50 * (sulphur // 2), 0.1 * area / (sulphur // 2))
     # Control: the bounds tell half as many more.
@@ -91,7 +94,9 @@ def test_substitutions_change_the_element_alone(sheet):
 
 def test_sites_are_on_the_surface_or_inside(sheet):
     def taken(site):
-        return set(make_vacancies(sheet, site=site, fraction=0.2, rng=rng(1)).info["vacancies"]["numbers"].tolist())
+        return set(
+            make_vacancies(sheet, site=site, fraction=0.2, rng=rng(1)).info["vacancies"]["numbers"].tolist()
+        )
 
     assert taken("surface") == {16}
     assert taken("volume") == {42}
@@ -123,7 +128,9 @@ def test_interstitials_of_a_crystal_take_its_octahedral_and_tetrahedral_sites():
     gold = bulk("Au", cubic=True).repeat((6, 6, 4))
     gold.pbc = (True, True, False)
     added = add_interstitials(gold, "C", areal_density=3.0, rng=rng())[len(gold) :].positions
-    sites = np.mod(added / 4.08 * 4, 2)  # quarters: octahedral (even sum, one or three at 2), tetrahedral (odd)
+    sites = np.mod(
+        added / 4.08 * 4, 2
+    )  # quarters: octahedral (even sum, one or three at 2), tetrahedral (odd)
     assert len(added) > 5
     assert np.allclose(sites, np.rint(sites), atol=1e-6)
     distance = cKDTree(gold.positions).query(added)[0]
@@ -132,7 +139,9 @@ def test_interstitials_of_a_crystal_take_its_octahedral_and_tetrahedral_sites():
 
 def test_the_number_of_interstitials_is_poisson_s(bilayer):
     area = np.prod(bilayer.cell.lengths()[:2]) / 100
-    counts = [len(add_interstitials(bilayer, "Li", areal_density=0.1, rng=rng(s))) - len(bilayer) for s in range(20)]
+    counts = [
+        len(add_interstitials(bilayer, "Li", areal_density=0.1, rng=rng(s))) - len(bilayer) for s in range(20)
+    ]
     assert within(counts, poisson, 20 * 0.1 * area)
 
 
@@ -153,7 +162,11 @@ def test_the_same_generator_gives_the_same_defects(bilayer):
         (make_vacancies, {"fraction": 1.5}, "fraction must be between 0 and 1"),
         (make_vacancies, {}, "fraction must be given, or else areal_density"),
         (make_vacancies, {"fraction": 0.1, "areal_density": 0.1}, "and not both"),
-        (make_vacancies, {"fraction": 0.1, "element": "S"}, r"element must be one of the support's \['C'\], got 'S'"),
+        (
+            make_vacancies,
+            {"fraction": 0.1, "element": "S"},
+            r"element must be one of the support's \['C'\], got 'S'",
+        ),
         (make_vacancies, {"areal_density": 500.0}, "areal_density must be at most the 7.* sites per nm²"),
         (make_vacancies, {"fraction": 0.1, "site": "edge"}, "site must be one of"),
         (substitute, {"by": "Xx", "fraction": 0.1}, "by must be a chemical symbol"),

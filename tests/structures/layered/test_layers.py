@@ -12,7 +12,12 @@ from stemforge.structures.layered.grains import MERGED, merge_close
 from stemforge.structures.layered.materials import MATERIALS
 
 # Bond and interlayer distance [Å] of graphite, h-BN and molybdenite, and of WS₂: sources as in materials.py.
-PUBLISHED = {"graphene": (1.421, 3.354), "h-BN": (1.446, 3.331), "MoS2": (2.417, 6.148), "WS2": (2.405, 6.162)}
+PUBLISHED = {
+    "graphene": (1.421, 3.354),
+    "h-BN": (1.446, 3.331),
+    "MoS2": (2.417, 6.148),
+    "WS2": (2.405, 6.162),
+}
 STACKS = [(name, stacking) for name, material in MATERIALS.items() for stacking in material.stackings]
 
 
@@ -126,7 +131,9 @@ def test_the_cell_covers_what_is_asked_and_little_more(size):
 
 def test_strain_is_small_on_most_fields():
     draws = rng(5).uniform(0, 60, 40)
-    strains = [layered_material((150, 150), rotation=float(angle), rng=rng()).info["strain"] for angle in draws]
+    strains = [
+        layered_material((150, 150), rotation=float(angle), rng=rng()).info["strain"] for angle in draws
+    ]
     assert np.median(strains) <= 0.002
     assert max(strains) < 0.01
 
@@ -161,7 +168,9 @@ def test_grains_fill_the_cell_and_meet_without_collision(material):
     assert 0.6 < whole.mean() < 1  # inside the grains the crystal is perfect, at their borders not
     # Perfect coordination says nothing of the orientations: there must be several.
     first = sheet[whole]
-    lattice = neighbor_list("D", first[first.numbers == first.numbers.max()], 1.05 * MATERIALS[material].lattice_constant)
+    lattice = neighbor_list(
+        "D", first[first.numbers == first.numbers.max()], 1.05 * MATERIALS[material].lattice_constant
+    )
     if material == "MoS2":
         sixth = np.exp(6j * np.arctan2(lattice[:, 1], lattice[:, 0]))
         assert abs(sixth.mean()) < 0.9

@@ -47,7 +47,9 @@ def nearest(one, other, cell):
     return cKDTree(place[1], boxsize=(*edges, 0)).query(place[0])[0].min()
 
 
-@pytest.mark.parametrize(("element", "shape"), [(e, s) for e in ("Au", "Pt") for s in SHAPES] + [("Fe", "wulff"), ("Co", "wulff")])
+@pytest.mark.parametrize(
+    ("element", "shape"), [(e, s) for e in ("Au", "Pt") for s in SHAPES] + [("Fe", "wulff"), ("Co", "wulff")]
+)
 def test_size_and_distances_are_those_asked(element, shape):
     for diameter in (15.0, 25.0):
         particle = nanoparticle(element, diameter, shape)
@@ -56,7 +58,9 @@ def test_size_and_distances_are_those_asked(element, shape):
         assert set(particle.get_chemical_symbols()) == {element}
         distances = cKDTree(particle.positions).query(particle.positions, k=2)[0][:, 1]
         # Along an icosahedron's radii bonds are 5 % shorter than around it (Mackay 1962); ASE keeps the mean.
-        assert distances == pytest.approx(NEIGHBOURS[element], rel=0.06 if "hedron" in shape and shape[0] == "i" else 0.02)
+        assert distances == pytest.approx(
+            NEIGHBOURS[element], rel=0.06 if "hedron" in shape and shape[0] == "i" else 0.02
+        )
 
 
 def test_an_icosahedron_is_ase_s():
@@ -78,7 +82,9 @@ def test_a_wulff_shape_shows_the_facets_of_its_energies():
 @pytest.mark.parametrize("support", ["film", "sheet"])
 def test_particles_rest_on_the_surface(support, request):
     support = request.getfixturevalue(support)
-    specimen = add_nanoparticles(support, "Au", diameter=15, areal_density=0.05, contact_distance=2.4, rng=rng(3))
+    specimen = add_nanoparticles(
+        support, "Au", diameter=15, areal_density=0.05, contact_distance=2.4, rng=rng(3)
+    )
     particles, below = of_particles(specimen), specimen[specimen.get_tags() == SUPPORT]
     assert len(set(particles.arrays["particle"])) in (2, 3)
     assert len(below) == len(support)  # nothing was in the way
@@ -103,7 +109,8 @@ def test_inside_they_lie_between_the_surfaces():
     specimen = add_nanoparticles(film, "Pt", diameter=10, areal_density=0.1, placement="volume", rng=rng(1))
     particles, support = of_particles(specimen), specimen[specimen.get_tags() == SUPPORT]
     middles = [
-        particles.positions[particles.arrays["particle"] == n, 2].mean() for n in set(particles.arrays["particle"])
+        particles.positions[particles.arrays["particle"] == n, 2].mean()
+        for n in set(particles.arrays["particle"])
     ]
     assert len(middles) == 4 or len(middles) == 3
     assert support.positions[:, 2].min() < min(middles) < max(middles) < support.positions[:, 2].max()
@@ -136,7 +143,9 @@ def test_the_number_is_as_asked_over_many_fields(sheet):
 def test_a_zone_axis_lies_along_the_beam(sheet):
     def columns(seed, **orientation):
         """Distinct places in projection, as a share of the atoms."""
-        specimen = add_nanoparticles(sheet, "Au", diameter=25, areal_density=0.021, rng=rng(seed), **orientation)
+        specimen = add_nanoparticles(
+            sheet, "Au", diameter=25, areal_density=0.021, rng=rng(seed), **orientation
+        )
         xy = of_particles(specimen).positions[:, :2]
         xy = xy - xy[0] - 70 * np.round((xy - xy[0]) / 70)
         tree = cKDTree(xy)
@@ -150,7 +159,13 @@ def test_sizes_scatter_as_asked(sheet):
     sizes = []
     for seed in range(40):
         atoms = add_nanoparticles(
-            sheet, "Au", diameter=14, diameter_spread=0.2, areal_density=0.02, rng=rng(seed), contact_distance=2.6
+            sheet,
+            "Au",
+            diameter=14,
+            diameter_spread=0.2,
+            areal_density=0.02,
+            rng=rng(seed),
+            contact_distance=2.6,
         )
         number = of_particles(atoms).arrays.get("particle", np.zeros(0, int))
         sizes += [volume_diameter("Au", int(count)) for count in np.bincount(number) if count]
@@ -194,4 +209,6 @@ def test_the_same_generator_gives_the_same_atoms(film):
 )
 def test_bad_values_are_named(film, values, message):
     with pytest.raises(ValueError, match=message):
-        add_nanoparticles(film, **{"element": "Au", "diameter": 15.0, "areal_density": 0.05, "rng": rng(), **values})
+        add_nanoparticles(
+            film, **{"element": "Au", "diameter": 15.0, "areal_density": 0.05, "rng": rng(), **values}
+        )
