@@ -1,4 +1,4 @@
-"""The report of the quickstart: one HTML page that needs no other file."""
+"""Reports of long runs: one HTML page that needs no other file."""
 
 import base64
 import io
@@ -17,9 +17,17 @@ from stemforge.files import write_text
 
 
 class Report:
-    """A self-contained HTML page: pictures, captions, times and scores in the order they were made."""
+    """A self-contained HTML page: pictures, captions, times and scores in the order they were made.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    title, chain
+        What was done, in a word and as a line under it.
+    """
+
+    def __init__(self, title: str, chain: str) -> None:
+        self.title = title
+        self.chain = chain
         self.figures: list[dict[str, str]] = []
         self.seconds: dict[str, float] = {}
         self.scores: list[str] = []

@@ -75,7 +75,7 @@ def new(
     num
         Images in a corpus.
     picture
-        Simulate one image and draw it, cut to 15 nm, or 2.5 nm for crystals.
+        Simulate one image and draw it, cut to 15 nm, or 1.8 nm for crystals.
     overwrite
         Replace a recipe and picture that exist.
     """

@@ -16,6 +16,10 @@ from stemforge.simulate.recording.record import record
 from stemforge.train.recipe import Visible
 
 
+DOUBTFUL = "doubtful"
+"""Column of measured labels: 1 where a label is better left alone, neither atom nor background."""
+
+
 @dataclass(frozen=True)
 class LabelledImage:
     """A prepared image, the atoms an expert would mark on it, and those that are better left alone."""
@@ -91,7 +95,9 @@ def labelled_image(
         Image of shape (height, width) and points (x, y) [pixel].
     """
     if degradation is None:
-        return LabelledImage(prepare(sample.signal[0]), sample.labels.points, np.empty((0, 2)))
+        points, marked = sample.labels.points, sample.labels.columns.get(DOUBTFUL)
+        left_alone = np.zeros(len(points), dtype=bool) if marked is None else marked.astype(bool)
+        return LabelledImage(prepare(sample.signal[0]), points[~left_alone], points[left_alone])
     if sample.sampling is None:
         raise CorpusError(f"sample {sample.index}: a simulated sample must have a pixel size")
     first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])

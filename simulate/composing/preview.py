@@ -19,7 +19,7 @@ from stemforge.simulate.sample import simulate_sample
 from stemforge.structures import draw_projection
 
 # Field of view that is drawn at most [Å]: engines for crystals take a time that grows with the square of the area.
-_WIDEST = 25.0
+_WIDEST = 18.0
 _WIDEST_KERNELS = 150.0
 # From this contrast-to-noise on an atom is drawn as one that can be found.
 _VISIBLE = 5.0
@@ -31,7 +31,7 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     Parameters
     ----------
     recipe
-        Its field of view is cut to 15 nm, or 2.5 nm where the engine is not ``kernels``; ``auto`` stands for
+        Its field of view is cut to 15 nm, or 1.8 nm where the engine is not ``kernels``; ``auto`` stands for
         PRISM with interpolation 4.
     path
         Where to save the picture; None saves nothing.
@@ -79,12 +79,10 @@ def preview_recipe(recipe: SimulationRecipe) -> SimulationRecipe:
     widest = _WIDEST_KERNELS if engine.name == "kernels" else _WIDEST
     most = max(16, int(widest / recipe.scan.sampling))
     height, width = (min(length, most) for length in recipe.scan.shape)
-    microscope = (
-        recipe.microscope if engine.name == "kernels" else recipe.microscope.replace(focal_spread=0.0)
-    )
-    return recipe.replace(
-        engine=engine, microscope=microscope, scan=recipe.scan.replace(shape=(height, width))
-    )
+    if engine.name == "kernels":
+        return recipe.replace(engine=engine, scan=recipe.scan.replace(shape=(height, width)))
+    scan = recipe.scan.replace(shape=(height, width), margin=min(recipe.scan.margin, 2.0))
+    return recipe.replace(engine=engine, microscope=recipe.microscope.replace(focal_spread=0.0), scan=scan)
 
 
 def _draw_labels(axes: Axes, recording: Recording) -> None:

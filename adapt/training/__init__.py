@@ -1,0 +1,1 @@
+"""What an adapted detector learns from: simulation by the posterior, and atoms grafted into the images themselves."""
