@@ -99,6 +99,10 @@ class CrystalSlab(SupportSettings):
             **values,
         )
 
+    def piece(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms | None:
+        """Build a small part of the slab, without its edge."""
+        return self.replace(vacuum_fraction=0.0).build(size, rng)
+
     def check(self, scan: Scan) -> None:
         """Refuse a crystal that cannot be built over the field."""
         self.trial(scan.cell)

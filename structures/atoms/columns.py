@@ -16,7 +16,7 @@ closest columns that images resolve (0.68 Å, half of a silicon dumbbell), and m
 _REACH = 3.0  # Å sideways, within which atoms tell where the support begins and ends
 
 
-def column_heights(atoms: Atoms, chosen: Indices) -> Indices:
+def column_heights(atoms: Atoms, chosen: Indices, radius: float = COLUMN_RADIUS) -> Indices:
     """Count the atoms in the columns of some, themselves included.
 
     Parameters
@@ -25,11 +25,13 @@ def column_heights(atoms: Atoms, chosen: Indices) -> Indices:
         Structure in an orthogonal cell, periodic in x and y.
     chosen : numpy.ndarray of int
         Which atoms are asked about, shape ``(n,)``.
+    radius : float
+        Of the columns [Å].
 
     Returns
     -------
     numpy.ndarray of int
-        Atoms within `COLUMN_RADIUS` in projection, shape ``(n,)``.
+        Atoms within the radius in projection, shape ``(n,)``.
 
     Examples
     --------
@@ -44,7 +46,7 @@ def column_heights(atoms: Atoms, chosen: Indices) -> Indices:
         return np.zeros(0, dtype=int)
     tree = _tree(atoms)
     places = wrapped(atoms.positions[chosen, :2], edges)
-    return np.asarray(tree.query_ball_point(places, COLUMN_RADIUS, return_length=True), dtype=int)
+    return np.asarray(tree.query_ball_point(places, radius, return_length=True), dtype=int)
 
 
 def outer_depths(support: Atoms, places: Array) -> Array:
