@@ -70,7 +70,7 @@ def test_a_support_that_the_energy_cannot_see_through_is_refused(of_crystal, cap
     assert 3 < 300 / elastic_scattering(piece, recipe.microscope)[0] < 10
     check_recipe(recipe)
     assert "atoms near its exit side will hardly show" in capsys.readouterr().err.replace("\n", " ")
-    with pytest.raises(InputError, match="elastic mean free paths thick.*thinner support or a higher"):
+    with pytest.raises(InputError, match=r"elastic mean free paths thick.*thinner support or a higher"):
         check_recipe(of_crystal(support={"crystal": "Au", "thickness": 1000}))
 
 
