@@ -19,6 +19,7 @@ __all__ = ["SITE_PLACEMENTS", "scatter_at_sites", "surface_sites"]
 SITE_PLACEMENTS = ("top", "bridge", "hollow", "step", "substitutional")
 """Placements that are sites; see :class:`stemforge.structures.tags.Site`."""
 
+_MENDS = {"step": "Give the support steps.", "substitutional": "Look at replaces and depth_range."}
 _PROBE = 2.5  # Å, radius of the ball that finds surface atoms; it stays out of the second layer of metals
 _NEIGHBOUR = 1.2  # times the nearest distance: neighbours too
 _FLAT = 1.0  # Å, height over which atoms belong to one terrace
@@ -109,8 +110,9 @@ def scatter_at_sites(
     else:
         candidates = surface_sites(base, placement, contact_distance)
     found = len(candidates)
-    mend = {"step": "Give the support steps.", "substitutional": "Look at replaces and depth_range."}
-    require(found > 0, "placement", "one that the support has sites for", placement, mend.get(placement, ""))
+    require(
+        found > 0, "placement", "one that the support has sites for", placement, _MENDS.get(placement, "")
+    )
     earlier = support.positions[scattered]
     chosen = _spread(candidates, number, min_distance, earlier, edges, rng)
     mend = f"Of {found} sites no more keep {min_distance:g} Å distance. Lower areal_density or min_distance."
