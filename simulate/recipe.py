@@ -24,6 +24,9 @@ from stemforge.simulate.specimen.supports import Support
 from stemforge.simulate.stages import Stage, random_stream
 from stemforge.simulate.version import VERSION, older_layout
 
+# Of recipes with a crystal that name no engine; frozen phonons as in the engines' own defaults.
+_CRYSTAL_ENGINE = {"name": "auto", "max_error": 0.1}
+
 
 class SimulationRecipe(Settings):
     """What a corpus is made of.
@@ -47,7 +50,7 @@ class SimulationRecipe(Settings):
     single_atoms
         One entry for each scattered element; their order matters to the random numbers.
     microscope, scan, engine
-        Imaging.
+        Imaging. By default ``kernels``; for a ``crystal_slab`` what ``auto`` finds within an error of 0.1.
     focus
         Depth of the focal plane as a fraction of the structure: 0 its entrance side, 1 its exit side.
     degradation
@@ -87,6 +90,16 @@ class SimulationRecipe(Settings):
         if changed:
             raise ValueError(f"is a recipe of an older layout: {changed}")
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _engine_for_crystals(cls, values: Any) -> Any:
+        """Let the engine of a crystal be found by its error, where the recipe names none: columns guide the probe."""
+        if not isinstance(values, Mapping) or "engine" in values:
+            return values
+        support = values.get("support")
+        kind = support.get("kind") if isinstance(support, Mapping) else getattr(support, "kind", None)
+        return {**values, "engine": _CRYSTAL_ENGINE} if kind == "crystal_slab" else values
 
     @classmethod
     def load(cls, recipe: str | Path, overrides: dict[str, Any] | None = None) -> Self:

@@ -14,6 +14,7 @@ from stemforge.simulate.labels.atoms import label_atoms
 from stemforge.simulate.labels.molecules import label_molecules
 from stemforge.simulate.labels.vacancies import describe_vacancies
 from stemforge.simulate.planning.deviation import choose_engine
+from stemforge.simulate.planning.specimen import check_specimen
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.scan import Scan
 from stemforge.simulate.stages import Stage
@@ -126,9 +127,11 @@ def check_recipe(recipe: SimulationRecipe) -> None:
     Raises
     ------
     InputError
-        Detector beyond the antialias limit, no dose, or a structure file that cannot be read, is not the one whose
+        Detector beyond the antialias limit, no dose, ``kernels`` for a crystal on a zone axis, a support that the
+        energy does not get through, or a structure file that cannot be read, is not the one whose
         SHA-256 the recipe states, or is smaller than the field of view.
     """
     recipe.engine.check(recipe.microscope, recipe.scan)
     recipe.degradation.draw(np.random.default_rng(0)).electrons_per_pixel(recipe.scan.sampling)
     recipe.support.check(recipe.scan)
+    check_specimen(recipe)

@@ -9,8 +9,10 @@ __all__ = [
     "LIGAND",
     "PARTICLE",
     "SINGLE_ATOM",
+    "SITE_ARRAY",
     "SUPPORT",
     "VACANCY",
+    "Site",
     "Tag",
 ]
 
@@ -47,6 +49,33 @@ class Tag(IntEnum):
     VACANCY = 11
     """Where an atom of the support is missing. No atom has this tag: it is a value of labels, for those who ask."""
 
+
+class Site(IntEnum):
+    """Where a scattered atom sits, as found in ``atoms.arrays[SITE_ARRAY]`` and in the column ``site`` of labels.
+
+    Numbers are written into corpora: they never change.
+    """
+
+    UNKNOWN = 0
+    """Nobody said: atoms of the support, and atoms of a structure file."""
+    SURFACE = 1
+    """Anywhere on a surface."""
+    VOLUME = 2
+    """Anywhere in the support."""
+    TOP = 3
+    """On an atom of the surface."""
+    BRIDGE = 4
+    """Over the middle between two neighbours on the surface."""
+    HOLLOW = 5
+    """Over the middle between three or more atoms of the surface."""
+    STEP = 6
+    """On the lower terrace, against a step."""
+    SUBSTITUTIONAL = 7
+    """In place of an atom of the support."""
+
+
+SITE_ARRAY = "site_kind"
+"""Name of the array of :class:`Site`; ``site`` is that of a zeolite's T sites."""
 
 SUPPORT = Tag.SUPPORT
 SINGLE_ATOM = Tag.SINGLE_ATOM

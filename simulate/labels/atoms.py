@@ -12,6 +12,8 @@ from stemforge.simulate.labels.visibility import visibility
 from stemforge.simulate.microscope import FWHM, Microscope
 from stemforge.simulate.scan import Scan
 from stemforge.structures import Tag
+from stemforge.structures.atoms.columns import column_heights, outer_depths
+from stemforge.structures.tags import SITE_ARRAY
 
 # Atoms of about the same defocus share one image: within 5 Å near focus, within a tenth of it far away.
 _DEFOCUS_STEP = 5.0
@@ -53,6 +55,9 @@ def label_atoms(
         Points (x, y) [pixel] and columns ``element`` (atomic number), ``tag``, ``z_angstrom``,
         ``defocus_angstrom`` (depth below the focal plane), ``scattering`` (sum of the atom's image [Å²]),
         ``background`` (fraction of electrons beside the atom), ``contrast`` and ``cnr``, and
+        ``site`` (:class:`stemforge.structures.tags.Site`), ``column_height`` (atoms in the atom's column, itself
+        included, see :func:`stemforge.structures.atoms.columns.column_heights`), ``depth_angstrom`` (below the surface
+        at which the beam enters the support, negative on it, nan beside it), and
         ``peak_width_angstrom``, ``noise_width_angstrom``, the standard deviations of the Gaussians with the
         image's sum and its peak, or its sum of squares; the source's is taken out of both.
     """
@@ -97,10 +102,22 @@ def label_atoms(
             "peak_width_angstrom": peak_width,
             "noise_width_angstrom": noise_width,
             "background": background.astype(float),
+            **_surroundings(atoms, np.flatnonzero(chosen)[within]),
         },
     )
     contrast, cnr = visibility(labels, reference_dose, source_size)
     return Annotations(points, columns={**labels.columns, "contrast": contrast, "cnr": cnr})
+
+
+def _surroundings(atoms: Atoms, labelled: NDArray[np.int_]) -> dict[str, NDArray[np.generic]]:
+    """Columns that say where labelled atoms sit in the structure."""
+    sites = atoms.arrays.get(SITE_ARRAY, np.zeros(len(atoms), dtype=int))
+    support = atoms[atoms.get_tags() == Tag.SUPPORT]
+    return {
+        "site": sites[labelled].astype(np.uint8),
+        "column_height": column_heights(atoms, labelled).astype(np.uint16),
+        "depth_angstrom": outer_depths(support, atoms.positions[labelled])[:, 0],
+    }
 
 
 def _without(variance: float, source: float) -> float:

@@ -14,9 +14,15 @@ from stemforge.simulate.scan import Scan
 class SupportSettings(Settings):
     """Base of all supports."""
 
+    kind: str
+
     def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
         """Build the support over a field of ``size`` (x, y) [Å]."""
         raise NotImplementedError
+
+    def piece(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms | None:
+        """Build a small part on which engine and energy are judged before any work; None where nobody need."""
+        return None
 
     def check(self, scan: Scan) -> None:
         """Refuse, before any work, files that cannot be read or that do not fill the raster."""

@@ -85,19 +85,23 @@ class CrystalSlab(SupportSettings):
         values = self.model_dump(
             exclude={"kind", "crystal", "mistilt", "mistilt_angle", "rotation", "steps", "edge_angle"}
         )
-        named = isinstance(self.crystal, str)
+        file = self.crystal if isinstance(self.crystal, NamedFile) else None
         tilt = (self.mistilt * np.cos(self.mistilt_angle), self.mistilt * np.sin(self.mistilt_angle))
         return crystal_slab(
-            self.crystal if named else self.crystal.path,
+            str(self.crystal) if file is None else file.path,
             size,
             mistilt=(float(tilt[0]), float(tilt[1])),
             rotation=float(np.mod(self.rotation, 2 * np.pi)),
             steps=round(self.steps),
             edge_angle=self.edge_angle,
-            sha256=None if named else self.crystal.sha256,
+            sha256=None if file is None else file.sha256,
             rng=rng,
             **values,
         )
+
+    def piece(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms | None:
+        """Build a small part of the slab, without its edge."""
+        return self.replace(vacuum_fraction=0.0).build(size, rng)
 
     def check(self, scan: Scan) -> None:
         """Refuse a crystal that cannot be built over the field."""

@@ -1,11 +1,13 @@
 """Any structure file as support."""
 
+import warnings
 from typing import Annotated, Literal
 
 import numpy as np
 from ase import Atoms
 from pydantic import Field
 
+from stemforge.errors import StructureWarning
 from stemforge.settings import NamedFile
 from stemforge.simulate.scan import Scan
 from stemforge.simulate.specimen.base import SupportSettings
@@ -37,6 +39,12 @@ class StructureFile(SupportSettings):
         """Read the structure and repeat it in x and y; ``size`` is checked by the scan."""
         values = self.model_dump(include={"single_atoms", "species", "repeat"})
         return structure_from_file(self.path.path, **values, rng=rng, sha256=self.path.sha256)
+
+    def piece(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms | None:
+        """Return the whole structure; what the file holds was said before."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StructureWarning)
+            return self.build(size, rng)
 
     def check(self, scan: Scan) -> None:
         """Refuse a file that cannot be read, or a structure smaller than the field of view."""

@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -120,8 +121,13 @@ def known_crystal(name: str) -> Sites:
 
 
 def _is_simple_element(name: str) -> bool:
-    state = reference_states[atomic_numbers[name]] if name in atomic_numbers else None
-    return bool(state) and state.get("symmetry") in _SYMMETRIES and "a" in state
+    state = _state(name) if name in atomic_numbers else {}
+    return state.get("symmetry") in _SYMMETRIES and "a" in state
+
+
+def _state(name: str) -> dict[str, Any]:
+    """Symmetry and lattice parameters of an element at room temperature, as ASE knows them."""
+    return dict(reference_states[atomic_numbers[name]] or {})
 
 
 @functools.cache
@@ -134,8 +140,7 @@ def _compound(name: str) -> Sites:
 
 @functools.cache
 def _element(name: str) -> Sites:
-    symmetry = reference_states[atomic_numbers[name]]["symmetry"]
-    made = bulk(name) if symmetry == "hcp" else bulk(name, cubic=True)
+    made = bulk(name) if _state(name)["symmetry"] == "hcp" else bulk(name, cubic=True)
     return _sites(name, made, np.zeros(len(made), dtype=int), (1.0,))
 
 

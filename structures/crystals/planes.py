@@ -68,8 +68,8 @@ def find_cuts(z: Array, numbers: Indices, occupancy: Array, period: float) -> Cu
     >>> from stemforge.structures.crystals.planes import find_cuts
     >>> fluorite = np.array([0.0, 0.78, 2.34])  # Ce, O, O of CeO2(111)
     >>> cuts = find_cuts(fluorite, np.array([58, 8, 8]), np.ones(3), 3.12)
-    >>> round(cuts.first, 2), cuts.rises
-    (1.56, (3.12,))
+    >>> round(cuts.first, 2), round(cuts.rises[0], 2)
+    (1.56, 3.12)
     """
     heights, content = _planes(np.mod(z, period), numbers, occupancy, period)
     gaps = np.diff(heights, append=heights[0] + period)

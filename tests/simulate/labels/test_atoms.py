@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from stemforge.errors import RecipeError
 from stemforge.simulate import Microscope, Scan, Texture, atom_image, label_atoms, visibility
 from stemforge.simulate.microscope import FWHM
 from stemforge.structures import Tag
+from stemforge.structures.tags import Site
 
 MICROSCOPE = Microscope()
 SCAN = Scan(shape=(40, 60), sampling=0.25, margin=3)
@@ -156,3 +158,49 @@ def test_no_atoms():
     labels = labels_of(Atoms("C", positions=[[5, 5, 1]], cell=[*SCAN.cell, 4]))
     assert len(labels) == 0
     assert {"element", "cnr", "contrast", "z_angstrom"} <= set(labels.columns)
+
+
+def test_labels_say_where_an_atom_sits(quick):
+    changes = {
+        "support": {"kind": "crystal_slab", "crystal": "mgo", "face": [0, 0, 1], "thickness": 21},
+        "scan": {"shape": [40, 40], "sampling": 0.5, "margin": 0},
+        "single_atoms": [
+            {"element": "Ir", "placement": "top", "areal_density": 2.0},
+            {"element": "Ni", "placement": "substitutional", "replaces": "Mg", "areal_density": 1.0},
+            {"element": "Rh", "areal_density": 0.5},
+        ],
+    }
+    drawn, atoms = quick(**changes).build(0)
+    signal = np.zeros((1, 40, 40), dtype=np.float32)
+    labels = label_atoms(
+        atoms, signal, drawn.microscope, drawn.scan, drawn.focus_depth(atoms), reference_dose=1e4
+    )
+    iridium, nickel, rhodium = (labels["element"] == z for z in (77, 28, 45))
+    assert min(iridium.sum(), nickel.sum(), rhodium.sum()) >= 1
+    assert set(labels["site"][iridium]) == {Site.TOP}
+    assert set(labels["site"][nickel]) == {Site.SUBSTITUTIONAL}
+    assert set(labels["site"][rhodium]) == {Site.SURFACE}
+    # Ten layers, and the atom on them; a substitute stands in for one of the ten.
+    assert set(labels["column_height"][iridium]) == {11}
+    assert set(labels["column_height"][nickel]) <= {10, 11}
+    # The beam enters at low z: atoms on that side lie 2 Å over it, on the other 2 Å below nine layers.
+    depths = labels["depth_angstrom"]
+    assert {round(float(depth), 2) for depth in depths[iridium]} <= {-2.0, round(9 * 2.1056 + 2, 2)}
+    assert (depths[nickel] > -1e-6).all()
+    assert (depths[nickel] < 9 * 2.1056 + 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"placement": "top", "cluster_fraction": 0.1}, "placement top puts bare single atoms"),
+        ({"placement": "step", "ligand": "OH"}, "placement step puts bare single atoms"),
+        ({"placement": "substitutional"}, "and replaces, an element of the support, go together"),
+        ({"placement": "top", "replaces": "Mg"}, "go together"),
+        ({"placement": "substitutional", "replaces": "Qq"}, "no such element"),
+        ({"depth_range": [0, 1]}, "depth_range is for placement substitutional"),
+    ],
+)
+def test_what_a_placement_cannot_do_is_refused_when_a_recipe_is_read(quick, values, says):
+    with pytest.raises(RecipeError, match=says):
+        quick(single_atoms=[{"element": "Ir", **values}])
