@@ -7,10 +7,11 @@ from scipy import ndimage
 
 from stemforge.simulate import Kernels, Microscope, Multislice, Scan
 from stemforge.structures import layered_material
+from stemforge.structures.layered.materials import MATERIALS
 
 pytestmark = pytest.mark.physics
 
-SAMPLING = 0.08  # of the potential [Å]
+SAMPLING = 0.06  # of the potential [Å]
 STEP = 0.4  # between probe positions [Å]
 POSITIONS = (11, 8)  # a unit cell of either sheet and some more
 
@@ -29,7 +30,10 @@ def imaged(material, energy):
     places = abtem.GridScan(
         (x0, y0), (x0 + POSITIONS[1] * STEP, y0 + POSITIONS[0] * STEP), gpts=POSITIONS[::-1], endpoint=False
     )
-    potential = abtem.Potential(sheet, sampling=SAMPLING / 2, slice_thickness=1.0, projection="infinite")
+    # Grid points on which the atoms lie: abTEM's interpolation between points changes what they scatter.
+    repeats = sheet.cell.lengths()[:2] / MATERIALS[material].lattice_constant / (1, np.sqrt(3))
+    gpts = tuple(int(np.rint(n)) * points for n, points in zip(repeats, (48, 84), strict=True))
+    potential = abtem.Potential(sheet, gpts=gpts, slice_thickness=1.0, projection="infinite")
     probe = abtem.Probe(energy=energy, semiangle_cutoff=30, defocus=focus)
     with abtem.config.set({"diagnostics.progress_bar": False}):
         measured = probe.scan(potential, scan=places, detectors=abtem.AnnularDetector(60, 180), lazy=False)
