@@ -13,7 +13,7 @@ SHEET = {
     "seed": 3,
     "num_samples": 2,
     "support": {"kind": "layers", "material": "MoS2"},
-    "microscope": {"energy": 80e3, "semiangle_cutoff": 30, "detectors": {"rings": {"HAADF": [60, 200]}}},
+    "microscope": {"energy": 60e3, "semiangle_cutoff": 30, "detectors": {"rings": {"HAADF": [60, 110]}}},
     "scan": {"shape": [64, 64], "sampling": 0.4},
     "degradation": {"dose": 1e5},
 }
@@ -21,7 +21,7 @@ MISSING = {"kind": "vacancy", "element": "S", "areal_density": 0.6}
 DEFECTS = [
     MISSING,
     {"kind": "substitution", "element": "Mo", "by": "W", "fraction": 0.05},
-    {"kind": "adatom", "element": "Pt", "areal_density": 0.3},
+    {"kind": "adatom", "element": "W", "areal_density": 0.3},
 ]
 
 
@@ -51,24 +51,24 @@ def test_a_recipe_builds_sheets_that_cover_the_field(support, shares):
 
 
 def test_everything_is_made_in_order_and_imaged():
-    particles = [{"element": "Au", "diameter": {"uniform": [8, 10]}, "areal_density": 0.1}]
+    particles = [{"element": "W", "diameter": {"uniform": [8, 10]}, "areal_density": 0.1}]
     drawn, atoms = recipe(particles=particles, defects=DEFECTS).build(0)
     tags = atoms.get_tags()
     elements = {int(tag): set(atoms.symbols[tags == tag]) for tag in set(tags.tolist())}
-    assert elements == {int(SUPPORT): {"Mo", "S"}, int(PARTICLE): {"Au"}, int(SINGLE_ATOM): {"W", "Pt"}}
+    assert elements == {int(SUPPORT): {"Mo", "S"}, int(PARTICLE): {"W"}, int(SINGLE_ATOM): {"W"}}
     assert len(atoms.info["vacancies"]["numbers"]) > 2
     assert 8 <= drawn.particles[0].diameter <= 10
 
 
 def test_particles_are_bright_and_not_labelled():
-    particles = [{"element": "Au", "diameter": 10.0, "areal_density": 0.2}]
+    particles = [{"element": "W", "diameter": 10.0, "areal_density": 0.2}]
     with_them, without = (simulate_sample(recipe(particles=list(p)), 0) for p in (particles, []))
-    assert with_them.signal.max() > 4 * without.signal.max()
+    assert with_them.signal.max() > 2 * without.signal.max()
     assert len(with_them.labels) == len(without.labels) == 0
 
 
 def test_labels_of_atoms_do_not_name_what_is_missing(sample):
-    assert set(sample.labels["element"].tolist()) <= {74, 78}
+    assert set(sample.labels["element"].tolist()) == {74}
     assert int(VACANCY) not in sample.labels["tag"]
     assert (sample.labels["cnr"] > 0).all()
 
@@ -166,7 +166,7 @@ def test_defects_that_the_support_cannot_have_are_refused(defect):
 
 
 def test_the_same_recipe_gives_the_same_bytes():
-    made = recipe(defects=DEFECTS, particles=[{"element": "Au", "diameter": 8.0, "areal_density": 0.1}])
+    made = recipe(defects=DEFECTS, particles=[{"element": "W", "diameter": 8.0, "areal_density": 0.1}])
     one, again, other = made.build(1)[1], made.build(1)[1], made.build(0)[1]
     assert one.positions.tobytes() == again.positions.tobytes()
     assert len(one) != len(other)

@@ -188,7 +188,7 @@ def test_holes_take_the_share_asked_on_average():
 
 
 def test_a_hole_is_round_and_through_all_layers():
-    holey = layered_material((60, 60), num_layers=3, hole_fraction=0.1, hole_radius=10, rng=rng(2))
+    holey = layered_material((60, 60), num_layers=3, hole_fraction=0.3, hole_radius=10, rng=rng(2))
     whole = layered_material((60, 60), num_layers=3, rng=rng(2))
     lost = whole.positions[cKDTree(holey.positions).query(whole.positions)[0] > 1e-6]
     assert len(lost) > 100
