@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stemforge.colours import MARKS
 from stemforge.evaluate.audit.findings import Verdict
-from stemforge.infer.drawing import draw_micrograph
+from stemforge.micrograph.drawing import draw_micrograph
 from stemforge.micrograph.image import Micrograph
 
 

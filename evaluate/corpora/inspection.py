@@ -15,7 +15,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import InputError
 from stemforge.evaluate.corpora.statistics import CorpusStatistics, draw_histograms
-from stemforge.infer.drawing import draw_micrograph, entitle
+from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record, recording_rng

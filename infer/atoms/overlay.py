@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from stemforge.files import write_figure
 from stemforge.infer.atoms.detection import Detection
 from stemforge.infer.atoms.sampling import SamplingEstimate
-from stemforge.infer.drawing import draw_left_out, draw_micrograph, entitle
+from stemforge.micrograph.drawing import draw_left_out, draw_micrograph, entitle
 
 
 def draw_detection(

@@ -13,7 +13,7 @@ from stemforge.infer.crystals.framework import FRAMEWORKS, Framework
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.crystals.molecules import MoleculeDetection
 from stemforge.infer.crystals.restoration import Restoration
-from stemforge.infer.drawing import draw_micrograph, entitle
+from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 
 
