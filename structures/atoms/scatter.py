@@ -3,7 +3,6 @@
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
-from scipy.spatial import cKDTree
 
 from stemforge.structures.atoms.clusters import (
     LARGEST_RAFT,
@@ -16,6 +15,7 @@ from stemforge.structures.atoms.clusters import (
 from stemforge.structures.atoms.surface import Surface, covered_pixels
 from stemforge.structures.cells import Array, Indices, Mask, fit_cell, require_orthogonal, wrapped
 from stemforge.structures.checks import require, require_generator, require_range
+from stemforge.structures.neighbours import near_any
 from stemforge.structures.packing import random_packing
 from stemforge.structures.tags import Tag
 
@@ -30,10 +30,7 @@ Region = tuple[float, float, float, float]
 
 def _clear_of(positions: Array, others: Array, distance: float, edges: Array) -> Mask:
     """Which positions have none of the others nearer than `distance` [Å], periodic in x and y."""
-    if len(others) == 0:
-        return np.ones(len(positions), dtype=bool)
-    tree = cKDTree(wrapped(others, edges), boxsize=(*edges, 0.0))
-    return np.isinf(tree.query(wrapped(positions, edges), distance_upper_bound=distance)[0])
+    return ~near_any(wrapped(positions, edges), wrapped(others, edges), distance, edges)
 
 
 def _in_region(positions: Array, region: Region) -> Mask:
@@ -195,7 +192,7 @@ def scatter_single_atoms(
         return rows[_in_region(centre, region) & _clear_of(centre, earlier, spacing, edges)]
 
     box = (float(edges[0]), float(edges[1]), float(support.cell.lengths()[2]))
-    rows = random_packing(draw, number, box=box, min_distance=spacing, columns=5 + 3 * LARGEST_RAFT)
+    rows = random_packing(draw, number, box=box, min_distance=spacing)
     _require_room(len(rows) == number, len(rows) / area, spacing, areal_density)
 
     side, size, members = rows[:, 3], rows[:, 4].astype(int), rows[:, 5:].reshape(number, LARGEST_RAFT, 3)
