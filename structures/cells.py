@@ -3,7 +3,6 @@
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from stemforge.structures.checks import require
 
@@ -16,17 +15,13 @@ Mask = NDArray[np.bool_]
 
 def wrapped(positions: Array, edges: Array) -> Array:
     """Positions [Å], shape ``(n, 3)`` or ``(n, 2)``, brought inside the edges of the cell in x and y."""
+    # Most are inside already, and remainders would take longer than all else that is done with a million atoms.
+    columns = zip(positions.T, edges[:2], strict=False)
+    if all(x.min(initial=0.0) >= 0 and x.max(initial=0.0) < edge for x, edge in columns):
+        return positions.copy()
     xy = np.mod(positions[:, :2], edges)
     # A coordinate a rounding error below zero wraps to the edge itself, which is outside.
     return np.column_stack([np.where(xy >= edges, 0.0, xy), positions[:, 2:]])
-
-
-def clear_of(positions: Array, others: Array, distance: float, edges: Array) -> Mask:
-    """Which positions have none of the others nearer than `distance` [Å], periodic in x and y."""
-    if len(others) == 0:
-        return np.ones(len(positions), dtype=bool)
-    tree = cKDTree(wrapped(others, edges), boxsize=(*edges, 0.0))
-    return np.isinf(tree.query(wrapped(positions, edges), distance_upper_bound=distance)[0])
 
 
 def require_orthogonal(atoms: Atoms, name: str) -> None:

@@ -3,14 +3,12 @@
 from typing import Any
 
 import numpy as np
-from abtem import CustomScan
-from abtem.distributions import from_values
 from ase import Atoms
 from numpy.typing import NDArray
 from scipy import fft
 
 from stemforge.errors import InputError
-from stemforge.simulate.engines.common import reproducible
+from stemforge.simulate.engines.probe import probe_intensity
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
 from stemforge.simulate.splines import add_points, cubic_weights
@@ -66,17 +64,16 @@ class Grid:
         radius = np.abs(defoci).max() * self.microscope.semiangle_cutoff * 1e-3
         radius += 8 + 3 * (self.microscope.A1 + self.microscope.B2) * self.microscope.semiangle_cutoff * 1e-3
         size = [min(n, fft.next_fast_len(int(np.ceil(2 * radius / self.step)))) for n in self.shape]
-        probe = self.microscope.probe(from_values(-defoci), gpts=(size[1], size[0]), sampling=self.step)
-        # On a grid point: abTEM's own middle lies between two of them where the size is odd.
-        middle = CustomScan([(size[1] // 2 * self.step, size[0] // 2 * self.step)])
-        with reproducible():
-            waves = probe.build(scan=middle, lazy=False).array.reshape(-1, size[1], size[0])
-        intensity = np.tensordot(weights, np.abs(waves) ** 2, 1).T  # abTEM is [x, y]
-        intensity = (intensity / intensity.sum()).astype(np.float32)
-        full = np.zeros(self.shape, dtype=np.float32)
-        full[: size[0], : size[1]] = intensity
-        full = np.roll(full, [-(n // 2) for n in size], (0, 1))
-        return np.conj(fft.rfft2(full))
+        intensity = probe_intensity(self.microscope, -defoci, weights, (size[0], size[1]), self.step)
+        # Only rows that hold something are transformed along x.
+        rows = np.zeros((size[0], self.shape[1]), dtype=np.float32)
+        half = size[1] - size[1] // 2
+        rows[:, :half], rows[:, self.shape[1] - size[1] // 2 :] = intensity[:, :half], intensity[:, half:]
+        spectrum = fft.rfft(rows, axis=1)
+        full = np.zeros(self.spectrum_shape, dtype=np.complex64)
+        half = size[0] - size[0] // 2
+        full[:half], full[self.shape[0] - size[0] // 2 :] = spectrum[:half], spectrum[half:]
+        return np.conj(fft.fft(full, axis=0, overwrite_x=True))
 
     def spread(self, depth: float, mean_free_path: float, angle: float) -> NDArray[np.float32] | float:
         """Return what elastic scattering above ``depth`` [Å] leaves of the probe's transform, as a factor."""

@@ -13,8 +13,9 @@ from stemforge.structures.atoms.clusters import (
     turn_inside,
 )
 from stemforge.structures.atoms.surface import Surface, covered_pixels
-from stemforge.structures.cells import Array, Indices, Mask, clear_of, fit_cell, require_orthogonal, wrapped
+from stemforge.structures.cells import Array, Indices, Mask, fit_cell, require_orthogonal, wrapped
 from stemforge.structures.checks import require, require_generator, require_range
+from stemforge.structures.neighbours import clear_of
 from stemforge.structures.packing import random_packing
 from stemforge.structures.tags import Tag
 
@@ -186,7 +187,7 @@ def scatter_single_atoms(
         return rows[_in_region(centre, region) & clear_of(centre, earlier, spacing, edges)]
 
     box = (float(edges[0]), float(edges[1]), float(support.cell.lengths()[2]))
-    rows = random_packing(draw, number, box=box, min_distance=spacing, columns=5 + 3 * LARGEST_RAFT)
+    rows = random_packing(draw, number, box=box, min_distance=spacing)
     _require_room(len(rows) == number, len(rows) / area, spacing, areal_density)
 
     side, size, members = rows[:, 3], rows[:, 4].astype(int), rows[:, 5:].reshape(number, LARGEST_RAFT, 3)

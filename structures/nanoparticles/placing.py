@@ -7,9 +7,10 @@ from ase import Atoms
 from scipy.spatial.transform import Rotation
 
 from stemforge.structures.atoms.surface import Surface, covered_pixels
-from stemforge.structures.cells import Array, clear_of, fit_cell, require_orthogonal, wrapped
+from stemforge.structures.cells import Array, fit_cell, require_orthogonal, wrapped
 from stemforge.structures.checks import require, require_generator, require_range
 from stemforge.structures.nanoparticles.shapes import nanoparticle, zone_direction
+from stemforge.structures.neighbours import clear_of
 from stemforge.structures.tags import Tag
 
 __all__ = ["add_nanoparticles"]

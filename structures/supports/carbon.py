@@ -37,7 +37,8 @@ def fill_with_carbon(
     vacuum: float,
     rng: np.random.Generator,
 ) -> Atoms:
-    """Fill a body of any shape with amorphous carbon: `draw(n)` returns up to n random points inside it.
+    """Fill a body of any shape with amorphous carbon: `draw(n)` returns up to n random points inside it, by
+    `rng` alone.
 
     `volume` is that of the body [Å³] and `size` the box [Å] around it, which begins at z = 0; the other
     parameters are those of `amorphous_carbon`.
@@ -55,7 +56,11 @@ def fill_with_carbon(
     allowed = f"at most {density * most:.2f} g/cm³ at min_distance {min_distance:g} Å"
     require(filled <= _MAX_PACKING_FRACTION, "density", allowed, density, mend)
     number = round(number_density * volume)
-    positions = random_packing(draw, number, box=size, min_distance=min_distance)
+    # The share of candidates that find room falls about as 1 − 8 filled; up to the last it takes so many.
+    candidates = 1 / (1 - 4 * min(filled, 0.2))
+    positions = random_packing(
+        draw, number, box=size, min_distance=min_distance, rng=rng, candidates=candidates
+    )
     found = f"only {len(positions)} found room"
     allowed = f"large enough for {number} atoms {min_distance:g} Å apart ({found})"
     require(len(positions) == number, "size", allowed, size, mend)

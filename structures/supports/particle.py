@@ -3,10 +3,11 @@
 import numpy as np
 from ase import Atoms
 from scipy.ndimage import distance_transform_edt
-from scipy.spatial import cKDTree
 
+from stemforge.cache import compiled
 from stemforge.structures.cells import Array, wrapped
 from stemforge.structures.checks import require, require_generator, require_lengths, require_range
+from stemforge.structures.neighbours import near_any
 from stemforge.structures.supports.carbon import fill_with_carbon
 from stemforge.structures.supports.random_fields import random_field
 
@@ -62,11 +63,25 @@ def _pierce(atoms: Atoms, porosity: float, radius: float, volume: float, rng: np
     centres = atoms.positions[rng.integers(len(atoms), size=number)]
     centres = centres + rng.normal(scale=0.5, size=centres.shape)
     edges = atoms.cell.lengths()[:2]
-    tree = cKDTree(atoms.positions, boxsize=(*edges, 0), balanced_tree=False, compact_nodes=False)
-    emptied = np.concatenate(tree.query_ball_point(wrapped(centres, edges), radius)).astype(int)
-    keep = np.ones(len(atoms), dtype=bool)
-    keep[emptied] = False
-    return atoms[keep]
+    return atoms[~near_any(atoms.positions, wrapped(centres, edges), radius, edges)]
+
+
+@compiled
+def _between(points: Array, box: Array, floor: float, bottom: Array, top: Array) -> Array:
+    """Stretch random points in the unit cube to the box [Å], and keep those between two height maps.
+
+    The box begins at z = `floor` of the maps.
+    """
+    nx, ny = bottom.shape
+    kept = np.empty_like(points)
+    count = 0
+    for n in range(points.shape[0]):
+        i, j = int(points[n, 0] * nx), int(points[n, 1] * ny)
+        z = points[n, 2] * box[2]
+        if bottom[i, j] <= z + floor < top[i, j]:
+            kept[count] = points[n, 0] * box[0], points[n, 1] * box[1], z
+            count += 1
+    return kept[:count]
 
 
 def carbon_particle(
@@ -183,11 +198,7 @@ def carbon_particle(
     box = (size[0], size[1], float(top.max() - floor))
 
     def draw(number: int) -> Array:
-        points = rng.random((number, 3))
-        i, j = (points[:, :2] * shape).astype(np.intp).T
-        points *= box
-        height = points[:, 2] + floor
-        return points[(height >= bottom[i, j]) & (height < top[i, j])]
+        return _between(rng.random((number, 3)), np.array(box), floor, bottom, top)
 
     volume = mean_thickness * material.mean() * size[0] * size[1]
     atoms = fill_with_carbon(
