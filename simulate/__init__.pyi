@@ -15,6 +15,11 @@ from .engines.prism import Prism as Prism
 from .engines.segmented import segmented_signal as segmented_signal
 from .export.corpus import Export as Export, export_corpus as export_corpus
 from .labels.atoms import label_atoms as label_atoms
+from .labels.limits import (
+    bandwidth as bandwidth,
+    ideal_recall as ideal_recall,
+    localisation_bound as localisation_bound,
+)
 from .labels.molecules import label_molecules as label_molecules
 from .labels.visibility import Texture as Texture, visibility as visibility
 from .microscope import PRESETS as PRESETS, Microscope as Microscope
