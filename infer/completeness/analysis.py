@@ -215,7 +215,7 @@ def completeness(
         calibrated = card.calibration is not None
         false = false_atoms(host, known, find, on_specimen, rng, calibrated=calibrated)
         density = corrected_density(
-            measured, _true(false, on_specimen), grafts, curve,
+            measured, false.true(), grafts, curve,
             cnr=max(_USUAL_CNR, round(curve.half, 1)), brightest=grafts.cnr.max(), area=host.area / 100, rng=rng,
         )  # fmt: skip
     return Completeness(detection, host, atom, grafts, curve, false, density, measured)
@@ -244,14 +244,6 @@ def _brightest(host: Host, atom: TypicalAtom) -> float:
     level = float(np.median(host.background[host.specimen]))
     shown = atom.electrons * host.sensitivity(atom.width)[0] / np.sqrt(level)
     return float(np.clip(1.3 * shown, *_BRIGHT))
-
-
-def _true(false: FalseAtoms, found: Annotations) -> NDArray[np.float64]:
-    """Return each atom's probability to be one: its likelihood, or the same for all where that is not calibrated."""
-    if false.likelihood is not None:
-        return np.asarray(found["score"], dtype=float)
-    share = false.expected()[0] / max(len(found), 1)
-    return np.full(len(found), float(np.clip(1 - share, 0, 1)))
 
 
 def _floats(values: dict[str, Any]) -> dict[str, float]:

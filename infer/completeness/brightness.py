@@ -25,7 +25,7 @@ _SLOW = 7.0  # what varies more slowly than this is no atom [Å]
 
 @dataclass(frozen=True)
 class TypicalAtom:
-    """The mean of the brightest atoms found.
+    """The mean of the atoms found.
 
     Parameters
     ----------
@@ -43,7 +43,9 @@ class TypicalAtom:
 
 
 def typical_atom(host: Host, found: Annotations) -> TypicalAtom:
-    """Fit a Gaussian to the mean profile of the half of the atoms found that has the highest scores.
+    """Fit a Gaussian to the mean profile of the atoms found, of those that stand alone where these are enough.
+
+    Not of the brightest alone: those are bright by their noise, too, by a fifth where most are hardly visible.
 
     Parameters
     ----------
@@ -61,8 +63,7 @@ def typical_atom(host: Host, found: Annotations) -> TypicalAtom:
     alone = inner.where(_nearest(found.points, inner.points) > _ALONE / host.sampling)
     reach = _PROFILE[0] if len(alone) >= 2 * _ENOUGH else _PROFILE[1]
     inner = alone if len(alone) >= 2 * _ENOUGH else inner
-    best = inner.where(np.argsort(-inner["score"], kind="stable")[: max(_ENOUGH, len(inner) // 2)])
-    radius, value = _profile(host, best.points, reach)
+    radius, value = _profile(host, inner.points, reach)
 
     def model(r: NDArray[np.float64], height: float, width: float, level: float) -> NDArray[np.float64]:
         return height * np.exp(-(r**2) / (2 * width**2)) + level
@@ -70,7 +71,7 @@ def typical_atom(host: Host, found: Annotations) -> TypicalAtom:
     start = (max(value[0] - value[-1], 1e-6), USUAL_WIDTH, value[-1])
     bounds = ([0.0, max(_RANGE[0], 0.5 * host.sampling), -np.inf], [np.inf, _RANGE[1], np.inf])
     (height, width, _), _ = curve_fit(model, radius, value, start, bounds=bounds, sigma=1 / np.sqrt(radius))
-    return TypicalAtom(float(width), float(2 * np.pi * (width / host.sampling) ** 2 * height), len(best))
+    return TypicalAtom(float(width), float(2 * np.pi * (width / host.sampling) ** 2 * height), len(inner))
 
 
 def _nearest(all_points: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
