@@ -61,7 +61,8 @@ def simulate_sample(recipe: SimulationRecipe, index: int, *, engine: Engine | No
             "num_atoms": len(atoms),
             **described,
             "drawn": drawn.model_dump(
-                mode="json", include={"support", "particles", "defects", "single_atoms", "microscope", "engine", "focus"}
+                mode="json",
+                include={"support", "particles", "defects", "single_atoms", "microscope", "engine", "focus"},
             ),
         },
         structure=_structure(atoms) if recipe.store_structures else None,

@@ -2,7 +2,17 @@
 
 from enum import IntEnum
 
-__all__ = ["CLUSTER_ATOM", "GUEST", "IMPURITY", "LIGAND", "PARTICLE", "SINGLE_ATOM", "SUPPORT", "VACANCY", "Tag"]
+__all__ = [
+    "CLUSTER_ATOM",
+    "GUEST",
+    "IMPURITY",
+    "LIGAND",
+    "PARTICLE",
+    "SINGLE_ATOM",
+    "SUPPORT",
+    "VACANCY",
+    "Tag",
+]
 
 
 class Tag(IntEnum):

@@ -13,7 +13,6 @@ from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError, MicrographError
-from stemforge.simulate.labels.limits import bandwidth, ideal_recall, localisation_bound
 from stemforge.evaluate.atoms.matching import match_boxes
 from stemforge.evaluate.atoms.scores import AtomScore
 from stemforge.evaluate.crystals.molecules import SMALL, score_boxes
@@ -25,6 +24,7 @@ from stemforge.infer import atom_finder, choose_atoms, detect_boxes
 from stemforge.infer.crystals.molecules import named_boxes, restoring
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import Degradation
+from stemforge.simulate.labels.limits import bandwidth, ideal_recall, localisation_bound
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record
 from stemforge.train.card import Card
 from stemforge.train.data.batches import require_sampling, split_corpora

@@ -12,7 +12,7 @@ from stemforge.errors import InputError, errors_about
 from stemforge.infer.atoms.detection import TILE, Detection, detect_atoms
 from stemforge.infer.completeness.brightness import IdealObserver, TypicalAtom, typical_atom
 from stemforge.infer.completeness.density import Density, corrected_density
-from stemforge.infer.completeness.injection import Find, Grafts, inject
+from stemforge.infer.completeness.injection import Grafts, inject
 from stemforge.infer.completeness.purity import FalseAtoms, false_atoms
 from stemforge.infer.completeness.recall import Bin, RecallCurve, recall_bins
 from stemforge.micrograph.annotations import Annotations
@@ -105,7 +105,13 @@ class Completeness:
         per_area = dict(zip(("expected", "low", "high"), self.density.per_area, strict=True))
         scores = np.unique(np.append(np.linspace(0, 0.9, 10), self.detection.threshold))
         by_score = [
-            dict(zip(("from_score", "expected", "low", "high"), (float(s), *self.false.expected(s)), strict=True))
+            dict(
+                zip(
+                    ("from_score", "expected", "low", "high"),
+                    (float(s), *self.false.expected(s)),
+                    strict=True,
+                )
+            )
             for s in scores[scores >= self.detection.threshold]
         ]
         return {
@@ -140,7 +146,7 @@ class Completeness:
         return self.host.visibility(np.zeros((1, 2)), self.atom.electrons, self.atom.width, self.atom.width)
 
 
-def completeness(
+def measure_completeness(
     micrograph: Micrograph,
     model: torch.nn.Module,
     card: Card,
@@ -178,7 +184,7 @@ def completeness(
     number
         Grafts in all.
     advance
-        Called with 1 after each round of grafts.
+        Called with the number of grafts after each round.
 
     Returns
     -------

@@ -9,8 +9,12 @@ from stemforge.infer.completeness.injection import Grafts
 from stemforge.infer.completeness.recall import RecallCurve
 
 _STEP = 0.5  # of contrast-to-noise
-_ITERATIONS = 40
+_ITERATIONS = 15  # more follow each atom's noise
 _DRAWS = 200
+# What the bootstrap cannot know, as found on simulated images: standard deviation of the shift by which grafts' visibility
+# differs from that of atoms, and of the logarithm of the number of false atoms over the expected one.
+_SHIFT = 0.15
+_FALSE = 0.5
 # Grafts in which the ideal observer's answer is learnt, at least.
 _ENOUGH = 8
 
@@ -95,7 +99,8 @@ def corrected_density(
     area
         Of the specimen [nm²].
     rng
-        Source of the bootstrap: atoms (Poisson), whether each is one, the completeness' curve.
+        Source of the bootstrap: atoms (Poisson), whether each is one, the completeness' curve, and how far grafts and
+        surrogates may be from atoms and support.
     """
     response = Response.fit(grafts)
     top = max(brightest, float((np.max(measured, initial=0.0) - response.start) / response.slope) + 1)
@@ -106,8 +111,11 @@ def corrected_density(
     number = float(counted @ _unfold(likely, true, curve(middle)))
     draws = []
     for index in range(_DRAWS):
-        weights = rng.poisson(1.0, len(measured)) * (rng.random(len(measured)) < true)
-        draws.append(float(counted @ _unfold(likely, weights, curve.drawn(index)(middle))))
+        false = np.minimum((1 - true) * np.exp(rng.normal(0, _FALSE)), 1)
+        weights = rng.poisson(1.0, len(measured)) * (rng.random(len(measured)) >= false)
+        shift = rng.normal(0, _SHIFT)
+        moved = np.clip((edges[1:] - cnr - shift) / _STEP, 0, 1)
+        draws.append(float(moved @ _unfold(likely, weights, curve.drawn(index)(middle + shift))))
     low, high = np.percentile(draws, [2.5, 97.5])
     # Where nothing was found a few may still be missed: 3 is the largest number with a chance of 5 % to give none.
     high = max(float(high), 3 / max(float(curve(cnr)), 0.05) if not len(measured) else 0.0)

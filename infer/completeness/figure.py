@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from stemforge.colours import BLUE, GREY, VERMILION
 from stemforge.files import write_figure
 from stemforge.infer.completeness.analysis import Completeness
-from stemforge.infer.drawing import entitle
+from stemforge.micrograph.drawing import entitle
 
 
 def draw_completeness(result: Completeness, path: str | Path | None = None) -> Figure:
@@ -18,7 +18,7 @@ def draw_completeness(result: Completeness, path: str | Path | None = None) -> F
     Parameters
     ----------
     result
-        From :func:`stemforge.infer.completeness.analysis.completeness`.
+        From :func:`stemforge.infer.completeness.analysis.measure_completeness`.
     path
         Where to save the picture; None saves nothing.
     """
@@ -55,9 +55,11 @@ def _draw_recall(axes: Axes, result: Completeness) -> None:
     axes.axvline(result.density.cnr, color=GREY, lw=0.8, ls=":")
     # What was found lies below: which part of the curve the image's atoms are on.
     ticks = np.clip(result.measured, 1, result.brightest)
-    axes.plot(ticks, np.full(len(ticks), -0.035), "|", color=VERMILION, ms=7, label="atoms found, as measured")
+    axes.plot(
+        ticks, np.full(len(ticks), -0.035), "|", color=VERMILION, ms=7, label="atoms found, as measured"
+    )
     axes.set(xlabel="contrast-to-noise", ylabel="recall", ylim=(-0.07, 1.03), xlim=(1, result.brightest))
-    axes.legend(loc="lower right", frameon=False, fontsize=8.5)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.09), frameon=False, fontsize=8.5)
     axes.grid(alpha=0.2)
 
 

@@ -10,9 +10,8 @@ from stemforge.errors import InputError
 from stemforge.files import plain, write_csv, write_json
 from stemforge.infer.atoms.detection import TILE, Detection
 from stemforge.infer.batch import Batch, Outcome, Results
-from stemforge.infer.completeness.analysis import GRAFTS, Completeness, completeness
+from stemforge.infer.completeness.analysis import GRAFTS, Completeness, measure_completeness
 from stemforge.infer.completeness.figure import draw_completeness
-from stemforge.infer.completeness.injection import MOST_ROUNDS
 from stemforge.infer.left_out import tell_doubts
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
@@ -66,7 +65,7 @@ def completeness_of_files(
     def work(micrograph: Micrograph, results: Results) -> int:
         warn_uncalibrated(micrograph, card)
         tell_doubts(micrograph)
-        result = measure_completeness(
+        result = _measure(
             micrograph, model, card, batch.quiet, threshold=threshold, grafts=grafts, tile=tile, device=device
         )
         results.facts.update(write_completeness(result, results))
@@ -74,6 +73,31 @@ def completeness_of_files(
 
     options = {"weights": str(weights), "grafts": grafts, "seed": SEED, "tile": tile, "device": device}
     return batch.run("evaluate completeness", work, "grafts", options)
+
+
+def add_completeness(
+    detection: Detection, model: Any, card: Card, results: Results, *, quiet: bool = False, **options: Any
+) -> None:
+    """Add completeness to the results of a detection; an image that cannot take grafts keeps what it has.
+
+    Parameters
+    ----------
+    detection, model, card
+        What was found, and with what.
+    results
+        Of the image.
+    quiet
+        Show no progress.
+    options
+        As for :func:`stemforge.infer.detect_atoms`.
+    """
+    try:
+        result = _measure(detection.micrograph, model, card, quiet, detection=detection, **options)
+    except InputError as error:
+        say(f"{error}; its completeness is not measured")
+        results.facts["completeness"] = {"failed": str(error)}
+        return
+    results.facts.update(write_completeness(result, results))
 
 
 def check_options(threshold: float | None, tile: int, grafts: int) -> None:
@@ -86,7 +110,7 @@ def check_options(threshold: float | None, tile: int, grafts: int) -> None:
         raise InputError(f"grafts must be 1 or more, not {grafts}")
 
 
-def measure_completeness(
+def _measure(
     micrograph: Micrograph,
     model: Any,
     card: Card,
@@ -98,8 +122,8 @@ def measure_completeness(
 ) -> Completeness:
     """Measure one image, with a progress bar; what cannot be exact is said."""
     rng = np.random.default_rng(SEED)
-    with progress(f"{micrograph.name}: grafts", MOST_ROUNDS, "rounds at most", quiet) as advance:
-        result = completeness(
+    with progress(micrograph.name, grafts, "grafts", quiet) as advance:
+        result = measure_completeness(
             micrograph, model, card, rng, detection=detection, number=grafts, advance=advance, **options
         )
     if not result.host.counted:

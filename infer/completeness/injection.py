@@ -59,7 +59,9 @@ class Grafts:
         return self.atoms["cnr"]
 
 
-def typical_spots(host: Host, spots: Spots, electrons: NDArray[np.float64]) -> Callable[..., NDArray[np.int_]]:
+def typical_spots(
+    host: Host, spots: Spots, electrons: NDArray[np.float64]
+) -> Callable[..., NDArray[np.int_]]:
     """Return what chooses spots so that atoms of given brightness have a wanted contrast-to-noise.
 
     Atoms of one element scatter alike, wherever they are: those that are less visible are wider, as they lie out of
@@ -96,7 +98,7 @@ def inject(
     brightest: float = RANGE[1],
     clearance: float = 0.0,
     spacing: float = SPACING,
-    advance: Callable[[int], None] = lambda rounds: None,
+    advance: Callable[[int], None] = lambda grafts: None,
 ) -> Grafts:
     """Put grafts into an image in rounds, and look for them.
 
@@ -123,7 +125,7 @@ def inject(
     spacing
         Least distance of two grafts of one round [Å].
     advance
-        Called with 1 after each round.
+        Called with the number of grafts after each round.
     """
     choose = typical_spots(host, spots, electrons)
     parts: list[tuple[Any, ...]] = []
@@ -144,7 +146,7 @@ def inject(
         after = find(grafted.image)
         parts.append((grafted.atoms, *_recovered(host, grafted.atoms, found, after, grafted.image, observer)))
         total += len(points)
-        advance(1)
+        advance(len(points))
     if not parts:
         raise InputError("there is no room for a single graft: the image shows next to no specimen")
     atoms, hit, measured, error = zip(*parts, strict=True)

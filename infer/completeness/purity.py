@@ -157,7 +157,9 @@ def _without_atoms(host: Host, known: Annotations) -> NDArray[np.float32]:
     spots = Spots.gaussian([width], host.sampling)
     shape = (host.image.shape[0], host.image.shape[1])
     kind = np.zeros(len(known), dtype=int)
-    return np.asarray(host.electrons - spots.put(shape, known.points, kind, known["electrons"]), dtype=np.float32)
+    return np.asarray(
+        host.electrons - spots.put(shape, known.points, kind, known["electrons"]), dtype=np.float32
+    )
 
 
 def _recorded(host: Host, electrons: NDArray[np.float32]) -> NDArray[np.float32]:

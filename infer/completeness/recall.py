@@ -1,5 +1,6 @@
 """Recall as a function of contrast-to-noise: counts with intervals, and a smooth curve through them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -87,11 +88,9 @@ class RecallCurve:
             prior = 0.5 * (((p - centre) / spread) ** 2).sum()
             return float(prior - np.log(chance[found]).sum() - np.log(1 - chance[~found]).sum())
 
-        rough = minimize(loss, centre, method="Nelder-Mead")
-        best = minimize(loss, rough.x, method="BFGS")
-        inverse = np.asarray(best.hess_inv)
-        inverse = (inverse + inverse.T) / 2 + 1e-9 * np.eye(3)
-        draws = rng.multivariate_normal(best.x, inverse, size=400, check_valid="ignore")
+        best = minimize(loss, centre, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-4})
+        covariance = np.linalg.inv(_curvature(loss, best.x))
+        draws = rng.multivariate_normal(best.x, covariance, size=400, check_valid="ignore")
         draws[:, 1:] = np.clip(draws[:, 1:], [-3, -8], [3, 3])
         half, width, lost = best.x
         return cls(float(half), float(np.exp(width)), float(expit(lost)), draws)
@@ -111,6 +110,22 @@ class RecallCurve:
         """Return one of the curves that are as likely."""
         half, width, lost = self.draws[number % len(self.draws)]
         return RecallCurve(float(half), float(np.exp(width)), float(expit(lost)), self.draws)
+
+
+def _curvature(
+    function: Callable[[NDArray[np.float64]], float], at: NDArray[np.float64], step: float = 0.05
+) -> NDArray[np.float64]:
+    """Return the second derivatives of a function at its minimum, made positive."""
+    moves = step * np.eye(len(at))
+    pairs = [
+        [
+            sum(i * j * function(at + i * one + j * other) for i in (1, -1) for j in (1, -1)) / (4 * step**2)
+            for other in moves
+        ]
+        for one in moves
+    ]
+    values, axes = np.linalg.eigh(np.array(pairs))
+    return np.asarray(axes @ np.diag(np.maximum(values, 0.1)) @ axes.T)
 
 
 def _recall(p: NDArray[np.float64], cnr: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -115,7 +115,8 @@ class Spots:
             raise InputError(f"element must be a chemical symbol, not '{element}'")
         blur = float(np.hypot(source_size / FWHM, thermal_sigma))
         channel = detector or microscope.channels[0]
-        stamps = [_atom(element, microscope, channel, float(d), sampling, blur) for d in defoci]
+        settings = microscope.model_dump_json()
+        stamps = [_atom(element, settings, channel, float(d), sampling, blur) for d in defoci]
         side = max(len(stamp) for stamp in stamps)
         images = np.zeros((len(stamps), side, side), dtype=np.float32)
         for image, stamp in zip(images, stamps, strict=True):
@@ -198,6 +199,7 @@ class Spots:
 
 @functools.lru_cache(maxsize=1024)
 def _atom(
-    element: str, microscope: Microscope, detector: str, defocus: float, sampling: float, blur: float
+    element: str, settings: str, detector: str, defocus: float, sampling: float, blur: float
 ) -> NDArray[np.float32]:
+    microscope = Microscope.model_validate_json(settings)
     return atom_image(element, microscope, detector, defocus, sampling, blur)

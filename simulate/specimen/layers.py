@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from pydantic import model_validator
 
-from stemforge.settings import NonNegative, Positive, Random, within
+from stemforge.settings import Positive, Random, within
 from stemforge.simulate.specimen.base import SupportSettings
 from stemforge.structures import layered_material
 from stemforge.structures.layered.materials import MATERIALS

@@ -59,14 +59,18 @@ def _edge(lattices: Sequence[Array], size: tuple[float, float], axis: int) -> tu
     first, inverses = lattices[0], [np.linalg.inv(lattice) for lattice in lattices]
     # All lattice points in a strip along the axis.
     reach = np.linalg.norm(first, axis=1).max()
-    corners = np.array([[low, across] for low in (0, size[axis] + _MOST_GROWTH) for across in (-reach, reach)])
+    corners = np.array(
+        [[low, across] for low in (0, size[axis] + _MOST_GROWTH) for across in (-reach, reach)]
+    )
     bounds = (corners if axis == 0 else corners[:, ::-1]) @ inverses[0]
     low, high = np.floor(bounds.min(0)).astype(int), np.ceil(bounds.max(0)).astype(int)
     i, j = np.mgrid[low[0] : high[0] + 1, low[1] : high[1] + 1].reshape(2, -1)
     points = np.stack([i, j], axis=1) @ first
     lengths = np.linalg.norm(points, axis=1)
     fits = (points[:, axis] > 0) & (np.abs(points[:, 1 - axis]) <= reach)
-    lengths = np.unique(lengths[fits & (lengths >= size[axis] - 1e-9) & (lengths <= size[axis] + _MOST_GROWTH)])
+    lengths = np.unique(
+        lengths[fits & (lengths >= size[axis] - 1e-9) & (lengths <= size[axis] + _MOST_GROWTH)]
+    )
     targets = np.zeros((len(lengths), 2))
     targets[:, axis] = lengths
     sums = np.stack([np.rint(targets @ inverse).astype(int) for inverse in inverses])

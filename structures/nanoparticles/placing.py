@@ -113,7 +113,9 @@ def add_nanoparticles(
             if fits:
                 break
         mend = "Lower areal_density or diameter."
-        require(fits, "areal_density", f"such that {number} particles fit beside each other", areal_density, mend)
+        require(
+            fits, "areal_density", f"such that {number} particles fit beside each other", areal_density, mend
+        )
         space.add(particle)
     return space.filled()
 
@@ -132,9 +134,7 @@ def _turned(positions: Array, axis: Array | None, rng: np.random.Generator) -> A
 class _Space:
     """A support while particles are put on it."""
 
-    def __init__(
-        self, support: Atoms, placement: str, sunk_fraction: float, contact_distance: float
-    ) -> None:
+    def __init__(self, support: Atoms, placement: str, sunk_fraction: float, contact_distance: float) -> None:
         self.support = support.copy()
         self.edges = support.cell.lengths()[:2]
         self.support.positions[:] = wrapped(support.positions, self.edges)

@@ -99,7 +99,9 @@ def nanoparticle(
     else:
         mend = "Take the shape wulff."
         require(kind == "fcc", "element", f"an fcc metal for the shape {shape}", element, mend)
-        require(surface_energies is None, "surface_energies", f"left out for the shape {shape}", surface_energies)
+        require(
+            surface_energies is None, "surface_energies", f"left out for the shape {shape}", surface_energies
+        )
         atoms = _closed_shells(element, wanted, shape)
     particle = Atoms(atoms.numbers, positions=atoms.positions - atoms.positions.mean(axis=0))
     return particle
