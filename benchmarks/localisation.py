@@ -25,10 +25,10 @@ from stemforge.console import progress
 from stemforge.corpus.sample import Sample
 from stemforge.errors import InputError
 from stemforge.evaluate import match_distance
-from stemforge.evaluate.atoms.limits import localisation_bound
 from stemforge.infer import atom_finder, choose_atoms
 from stemforge.options import parse_overrides
 from stemforge.simulate import Recording, SimulationRecipe, record, simulate_sample
+from stemforge.simulate.labels.limits import localisation_bound
 from stemforge.simulate.labels.visibility import noise_power
 from stemforge.simulate.microscope import FWHM
 from stemforge.simulate.recording.record import recording_rng

@@ -5,11 +5,6 @@ from .atoms.curves import (
     threshold_curve as threshold_curve,
 )
 from .atoms.evaluation import evaluate_atoms as evaluate_atoms
-from .atoms.limits import (
-    bandwidth as bandwidth,
-    ideal_recall as ideal_recall,
-    localisation_bound as localisation_bound,
-)
 from .atoms.matching import Match as Match, match_boxes as match_boxes, match_distance as match_distance
 from .atoms.result import AtomEvaluation as AtomEvaluation
 from .atoms.scores import (

@@ -156,6 +156,50 @@ def framework(
     return evaluate.evaluate_restorations(batch, weights, **options, device=device.check()).exit_code
 
 
+def completeness(
+    images: Images,
+    /,
+    *,
+    weights: Path = Path("atom-net"),
+    threshold: float | None = None,
+    grafts: int = 300,
+    tile: int = 512,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    device: Device = Device(),
+    progress: Progress = Progress(),
+) -> int:
+    """Say of micrographs how many atoms of each visibility a detector finds on them, and how many found are none.
+
+    No labels are needed. Simulated atoms are put into each image with counting noise of their own, and looked for: this
+    gives recall over contrast-to-noise with intervals, beside the ideal observer, and the error of their places, beside
+    the Cramér-Rao bound. How many of the atoms found are none follows from backgrounds of the image's own spectrum and
+    from the likelihoods. Both correct the density. It holds for atoms that lie singly: those of clusters are found less.
+
+    For each image NAME_completeness.csv, .json and .png; a 512 × 512 image takes about four seconds.
+
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), as recorded.
+    weights
+        A stemforge weights file, or the name of weights that come with stemforge.
+    threshold
+        Likelihood from which a candidate is an atom; by default each image has its own, as for `infer atoms`.
+    grafts
+        Simulated atoms put into each image in all; a few tens at a time, far from each other.
+    tile
+        Side of the tiles in which large images are worked through [pixel].
+    """
+    from stemforge.infer.completeness.files import ENDINGS
+
+    batch = infer.Batch(
+        images, output.folder("completeness"), ENDINGS, reading, output.overwrite, progress.quiet
+    )
+    options: dict[str, Any] = {"threshold": threshold, "grafts": grafts, "tile": tile}
+    return infer.completeness_of_files(batch, weights, **options, device=device.check()).exit_code
+
+
 def threshold(
     *,
     weights: Path,

@@ -14,7 +14,16 @@ from .engines.multislice import Multislice as Multislice
 from .engines.prism import Prism as Prism
 from .engines.segmented import segmented_signal as segmented_signal
 from .export.corpus import Export as Export, export_corpus as export_corpus
+from .grafting.graft import Grafted as Grafted, electrons_for as electrons_for, graft as graft
+from .grafting.host import Host as Host
+from .grafting.places import free_places as free_places
+from .grafting.spots import Spots as Spots
 from .labels.atoms import label_atoms as label_atoms
+from .labels.limits import (
+    bandwidth as bandwidth,
+    ideal_recall as ideal_recall,
+    localisation_bound as localisation_bound,
+)
 from .labels.molecules import label_molecules as label_molecules
 from .labels.visibility import Texture as Texture, visibility as visibility
 from .microscope import PRESETS as PRESETS, Microscope as Microscope

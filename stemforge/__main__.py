@@ -42,6 +42,8 @@ COMMANDS = (
     ("infer lattice", "stemforge.infer.command:lattice",
      "Find pixel size, rotation and origin of a crystal from its lattice."),
     ("evaluate atoms", "stemforge.evaluate.command:atoms", "Score detected atoms against labels."),
+    ("evaluate completeness", "stemforge.evaluate.command:completeness",
+     "Say how many atoms of each visibility a detector finds on micrographs, and how many found are none."),
     ("evaluate threshold", "stemforge.evaluate.command:threshold",
      "Choose a detector's threshold on images that it was not trained on."),
     ("evaluate molecules", "stemforge.evaluate.command:molecules", "Score detected molecules against labels."),

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from stemforge.structures.checks import require
 
-__all__ = ["Array", "Indices", "Mask", "clear_of", "fit_cell", "require_orthogonal", "wrapped"]
+__all__ = ["Array", "Indices", "Mask", "fit_cell", "require_orthogonal", "wrapped"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int_]

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from stemforge.cache import compiled
 from stemforge.structures.cells import Array, Mask, wrapped
 
-__all__ = ["cell_index", "make_cells", "near_any", "sort_into_cells"]
+__all__ = ["cell_index", "clear_of", "make_cells", "near_any", "sort_into_cells"]
 
 Cells = tuple[Array, tuple[int, int, int]]
 """Lower end along z and edges of the box [Å], ``(z0, x, y, z)``, and the number of cells along x, y and z."""

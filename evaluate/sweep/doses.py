@@ -13,7 +13,6 @@ from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError, MicrographError
-from stemforge.evaluate.atoms.limits import bandwidth, ideal_recall, localisation_bound
 from stemforge.evaluate.atoms.matching import match_boxes
 from stemforge.evaluate.atoms.scores import AtomScore
 from stemforge.evaluate.crystals.molecules import SMALL, score_boxes
@@ -25,6 +24,7 @@ from stemforge.infer import atom_finder, choose_atoms, detect_boxes
 from stemforge.infer.crystals.molecules import named_boxes, restoring
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import Degradation
+from stemforge.simulate.labels.limits import bandwidth, ideal_recall, localisation_bound
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record
 from stemforge.train.card import Card
 from stemforge.train.data.batches import require_sampling, split_corpora
@@ -123,7 +123,7 @@ def sweep_doses(
     """Score a trained model on held-out images of a corpus over the dose.
 
     AtomNet and SAC-CNN are scored by F1 against the atoms that are visible at the dose, beside what is possible
-    (:mod:`stemforge.evaluate.atoms.limits`): ``ideal_recall`` at as many false positives, and for localisation error
+    (:mod:`stemforge.simulate.labels.limits`): ``ideal_recall`` at as many false positives, and for localisation error
     ``placement_px`` the Cramér-Rao bound ``bound_px``, root mean squares of one coordinate of the atoms found [pixel].
     Each row also has the image's thickness [Å], and the number, density [1/nm²] and mean absolute defocus [Å] of its
     visible atoms.

@@ -1,5 +1,6 @@
 """Single atoms in image files: tables, overlays, and what to expect of them."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ def detect_atoms_in_files(
     augment: bool = False,
     tile: int = TILE,
     device: str = "cpu",
+    further: Callable[[Detection, Any, Card, Results], None] | None = None,
 ) -> Outcome:
     """Find single atoms on many images; write a table and an overlay of each.
 
@@ -43,6 +45,8 @@ def detect_atoms_in_files(
         A file, or the name of weights that come with stemforge.
     threshold, augment, tile, device
         As for :func:`detect_atoms`.
+    further
+        Makes further results of each detection, of model and card, such as :func:`stemforge.infer.add_completeness`.
 
     Returns
     -------
@@ -85,6 +89,8 @@ def detect_atoms_in_files(
         results.facts["doubts"] = tell_doubts(micrograph)
         if threshold is None:
             _warn_little(detection, card)
+        if further is not None:
+            further(detection, model, card, results)
         return len(detection.atoms)
 
     options = {"weights": str(weights), "augment": augment, "tile": tile, "device": device}

@@ -11,8 +11,7 @@ from scipy.special import lambertw, ndtr
 
 from stemforge.errors import InputError
 from stemforge.micrograph.annotations import Annotations
-from stemforge.simulate import Texture, visibility
-from stemforge.simulate.labels.visibility import detectability_spectrum
+from stemforge.simulate.labels.visibility import Texture, detectability_spectrum, visibility
 
 
 def bandwidth(

@@ -3,9 +3,9 @@ import pytest
 from scipy import ndimage
 
 from stemforge import InputError
-from stemforge.evaluate.atoms.limits import bandwidth, ideal_recall, localisation_bound
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import Texture, visibility
+from stemforge.simulate.labels.limits import bandwidth, ideal_recall, localisation_bound
 from stemforge.simulate.microscope import FWHM
 
 

@@ -1,0 +1,88 @@
+"""Completeness drawn: recall over contrast-to-noise beside what is possible, and false atoms over the score."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stemforge.colours import BLUE, GREY, VERMILION
+from stemforge.files import write_figure
+from stemforge.infer.completeness.analysis import Completeness
+from stemforge.micrograph.drawing import entitle
+
+
+def draw_completeness(result: Completeness, path: str | Path | None = None) -> Figure:
+    """Draw recall with its intervals beside the ideal observer's, placement beside its bound, and false atoms.
+
+    Parameters
+    ----------
+    result
+        From :func:`stemforge.infer.completeness.analysis.measure_completeness`.
+    path
+        Where to save the picture; None saves nothing.
+    """
+    figure = Figure(figsize=(10.5, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
+    _draw_recall(left, result)
+    upper, lower = right.get_subplotspec().subgridspec(2, 1).subplots()  # type: ignore[union-attr]
+    right.remove()
+    _draw_false(upper, result)
+    _draw_placement(lower, result)
+    per_area = result.density.per_area
+    title = f"{result.detection.micrograph.name}: {len(result.detection.atoms)} atoms found; corrected "
+    title += "{:.2f} ({:.2f} to {:.2f})".format(*per_area)
+    title += f" per nm² from contrast-to-noise {result.density.cnr:g} on"
+    entitle(left, "how many atoms of each visibility are found")
+    figure.suptitle(title.replace("$", r"\$"), fontsize=10.5)
+    if path is not None:
+        write_figure(figure, path, dpi=120)
+    return figure
+
+
+def _draw_recall(axes: Axes, result: Completeness) -> None:
+    cnr = np.linspace(1, result.brightest, 200)
+    low, high = result.curve.interval(cnr)
+    axes.fill_between(cnr, low, high, color=BLUE, alpha=0.18, lw=0)
+    axes.plot(cnr, result.curve(cnr), color=BLUE, lw=2, label="this detector on this image")
+    bins = result.bins()
+    middle = np.array([(one.low + one.high) / 2 for one in bins])
+    recall = np.array([one.recall for one in bins])
+    error = np.array([[one.recall - one.lower, one.upper - one.recall] for one in bins]).T.clip(0)
+    label = f"{len(result.grafts.found)} grafts, 95 % intervals"
+    axes.errorbar(middle, recall, error, fmt="o", color=BLUE, ms=4, lw=1, label=label)
+    axes.plot(cnr, result.ideal(cnr), "--", color=GREY, lw=1.5, label="ideal observer, as many false atoms")
+    axes.axvline(result.density.cnr, color=GREY, lw=0.8, ls=":")
+    # What was found lies below: which part of the curve the image's atoms are on.
+    ticks = np.clip(result.measured, 1, result.brightest)
+    axes.plot(
+        ticks, np.full(len(ticks), -0.035), "|", color=VERMILION, ms=7, label="atoms found, as measured"
+    )
+    axes.set(xlabel="contrast-to-noise", ylabel="recall", ylim=(-0.07, 1.03), xlim=(1, result.brightest))
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.09), frameon=False, fontsize=8.5)
+    axes.grid(alpha=0.2)
+
+
+def _draw_false(axes: Axes, result: Completeness) -> None:
+    threshold = result.detection.threshold
+    scores = np.linspace(threshold, 1, 60)
+    rows = np.array([result.false.expected(float(score)) for score in scores])
+    found = np.array([(result.false.scores >= score).sum() for score in scores])
+    axes.plot(scores, found, color=GREY, label="found")
+    axes.fill_between(scores, rows[:, 1], rows[:, 2], color=VERMILION, alpha=0.18, lw=0)
+    axes.plot(scores, rows[:, 0], color=VERMILION, label="false among them")
+    axes.set(xlabel="score, at least", ylabel="atoms", xlim=(threshold, 1))
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8.5)
+    axes.grid(alpha=0.2)
+
+
+def _draw_placement(axes: Axes, result: Completeness) -> None:
+    rows = result.localisation()
+    middle = [(row["low"] + row["high"]) / 2 for row in rows]
+    axes.plot(middle, [row["error"] for row in rows], "o-", color=BLUE, ms=4, label="this detector")
+    axes.plot(middle, [row["bound"] for row in rows], "--", color=GREY, label="Cramér–Rao bound")
+    axes.set(xlabel="contrast-to-noise", ylabel="error of a coordinate [Å]", xlim=(1, result.brightest))
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8.5)
+    axes.grid(alpha=0.2)

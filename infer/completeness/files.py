@@ -1,0 +1,170 @@
+"""Completeness of image files: a table, a figure and everything as JSON."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stemforge.console import progress, say
+from stemforge.errors import InputError
+from stemforge.files import plain, write_csv, write_json
+from stemforge.infer.atoms.detection import TILE, Detection
+from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.completeness.analysis import GRAFTS, Completeness, measure_completeness
+from stemforge.infer.completeness.figure import draw_completeness
+from stemforge.infer.left_out import tell_doubts
+from stemforge.infer.weights import load_finder, warn_uncalibrated
+from stemforge.micrograph.image import Micrograph
+from stemforge.train.card import Card
+
+ENDINGS = ("_completeness.csv", "_completeness.json", "_completeness.png")
+"""What an image's completeness is called after its name."""
+SEED = 0
+"""Of the grafts: the same image gives the same figures."""
+
+
+def completeness_of_files(
+    batch: Batch,
+    weights: str | Path = "atom-net",
+    *,
+    threshold: float | None = None,
+    grafts: int = GRAFTS,
+    tile: int = TILE,
+    device: str = "cpu",
+) -> Outcome:
+    """Say of many images how complete and how pure what a detector finds on them is.
+
+    Parameters
+    ----------
+    batch
+        Images and where results go; its endings are :data:`ENDINGS`.
+    weights
+        A file, or the name of weights that come with stemforge.
+    threshold
+        Likelihood from which a candidate is an atom; by default each image has its own.
+    grafts
+        How many are put into each image.
+    tile, device
+        As for :func:`stemforge.infer.detect_atoms`.
+
+    Returns
+    -------
+    Outcome
+        Grafts made, and images left out.
+
+    Raises
+    ------
+    InputError
+        Options, weights or results that cannot be; nothing has been written then.
+    """
+    check_options(threshold, tile, grafts)
+    batch.reading.refuse_auto()
+    model, card = load_finder(weights, "atoms")
+    batch.check_out()
+
+    def work(micrograph: Micrograph, results: Results) -> int:
+        warn_uncalibrated(micrograph, card)
+        tell_doubts(micrograph)
+        result = _measure(
+            micrograph, model, card, batch.quiet, threshold=threshold, grafts=grafts, tile=tile, device=device
+        )
+        results.facts.update(write_completeness(result, results))
+        return len(result.grafts.found)
+
+    options = {"weights": str(weights), "grafts": grafts, "seed": SEED, "tile": tile, "device": device}
+    return batch.run("evaluate completeness", work, "grafts", options)
+
+
+def add_completeness(
+    detection: Detection, model: Any, card: Card, results: Results, *, quiet: bool = False, **options: Any
+) -> None:
+    """Add completeness to the results of a detection; an image that cannot take grafts keeps what it has.
+
+    Parameters
+    ----------
+    detection, model, card
+        What was found, and with what.
+    results
+        Of the image.
+    quiet
+        Show no progress.
+    options
+        As for :func:`stemforge.infer.detect_atoms`.
+    """
+    try:
+        result = _measure(detection.micrograph, model, card, quiet, detection=detection, **options)
+    except InputError as error:
+        say(f"{error}; its completeness is not measured")
+        results.facts["completeness"] = {"failed": str(error)}
+        return
+    results.facts.update(write_completeness(result, results))
+
+
+def check_options(threshold: float | None, tile: int, grafts: int) -> None:
+    """Refuse options that cannot be."""
+    if threshold is not None and not 0 < threshold < 1:
+        raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
+    if tile < 1:
+        raise InputError(f"tile must be at least 1 pixel, not {tile}")
+    if grafts < 1:
+        raise InputError(f"grafts must be 1 or more, not {grafts}")
+
+
+def _measure(
+    micrograph: Micrograph,
+    model: Any,
+    card: Card,
+    quiet: bool,
+    *,
+    detection: Detection | None = None,
+    grafts: int = GRAFTS,
+    **options: Any,
+) -> Completeness:
+    """Measure one image, with a progress bar; what cannot be exact is said."""
+    rng = np.random.default_rng(SEED)
+    with progress(micrograph.name, grafts, "grafts", quiet) as advance:
+        result = measure_completeness(
+            micrograph, model, card, rng, detection=detection, number=grafts, advance=advance, **options
+        )
+    if not result.host.counted:
+        say(
+            f"{micrograph.name}: its noise is no counting noise any more, so grafts bring none of their own: bright ones "
+            "are found a little too easily"
+        )
+    if result.atom.atoms == 0:
+        say(
+            f"{micrograph.name}: too few atoms were found to measure one; grafts are {result.atom.width:g} Å wide "
+            "(standard deviation), as atoms usually are"
+        )
+    return result
+
+
+def write_completeness(result: Completeness, results: Results) -> dict[str, Any]:
+    """Write table, JSON and figure of one image; return what ``run.json`` says of it, and say it in a line."""
+    summary = plain(result.summary())
+    write_json(results.path("_completeness.json"), summary)
+    rows = [_row(row) for row in summary["recall_by_cnr"]]
+    ideal = result.ideal(np.array([(row["low"] + row["high"]) / 2 for row in summary["recall_by_cnr"]]))
+    placed = {row["low"]: row for row in summary["localisation_angstrom"]}
+    for row, limit, low in zip(rows, ideal, (r["low"] for r in summary["recall_by_cnr"]), strict=True):
+        place = placed.get(low)
+        row.append(f"{limit:.4g}")
+        row += ["", ""] if place is None else [f"{place['error']:.4g}", f"{place['bound']:.4g}"]
+    header = ["cnr_from", "cnr_to", "grafts", "found", "recall", "recall_low", "recall_high", "ideal_recall"]
+    write_csv(results.path("_completeness.csv"), [*header, "error_angstrom", "bound_angstrom"], rows)
+    draw_completeness(result, results.path("_completeness.png"))
+    false, density = summary["false_atoms"], summary["corrected"]
+    say(
+        f"{result.detection.micrograph.name}: half of the atoms of contrast-to-noise {result.curve.half:.1f} are found; "
+        f"about {false['expected']:.0f} of {len(result.false.scores)} found are none ({false['low']:.0f} to "
+        f"{false['high']:.0f}); {density['atoms_per_nm2']['expected']:.2f} ({density['atoms_per_nm2']['low']:.2f} to "
+        f"{density['atoms_per_nm2']['high']:.2f}) atoms per nm² from contrast-to-noise {density['from_cnr']:.1f} on"
+    )
+    kept = ("area_nm2", "grafts", "half_found_at_cnr", "lost_however_bright", "corrected")
+    facts = {name: summary[name] for name in kept}
+    return {"completeness": {**facts, "false_atoms": {k: false[k] for k in ("expected", "low", "high")}}}
+
+
+def _row(one: dict[str, Any]) -> list[str]:
+    names = ("low", "high", "grafts", "found", "recall", "lower", "upper")
+    return [f"{one[name]:.4g}" for name in names]

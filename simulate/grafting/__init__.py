@@ -1,0 +1,1 @@
+"""Grafts: simulated atoms put, with the right noise, into recorded images."""

@@ -1,0 +1,196 @@
+"""Completeness, purity and density, each where the truth is known."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from scipy.special import ndtr
+
+from stemforge.infer.completeness.brightness import USUAL_WIDTH, IdealObserver, typical_atom
+from stemforge.infer.completeness.density import corrected_density
+from stemforge.infer.completeness.injection import Grafts, inject, nearest_pairs, typical_spots
+from stemforge.infer.completeness.purity import false_atoms, negative_image, surrogate_image
+from stemforge.infer.completeness.recall import RecallCurve, recall_bins
+from stemforge.micrograph.annotations import Annotations
+from stemforge.simulate import Host, Spots, graft
+
+SAMPLING = 0.3
+NONE = Annotations([], columns={"score": np.empty(0)})
+
+
+@pytest.fixture(scope="module")
+def host():
+    rng = np.random.default_rng(0)
+    return Host.of(rng.poisson(np.tile(np.linspace(30, 60, 256), (256, 1))), SAMPLING)
+
+
+def observer_finds(host, limit, width=1.1):
+    """A detector: peaks of the ideal observer's view above a limit."""
+    observer = IdealObserver(host, width)
+
+    def find(image):
+        view = observer.view(image)
+        rows, columns = np.nonzero(
+            (view == ndimage.maximum_filter(view, 9)) & (view >= limit) & host.specimen
+        )
+        score = 1 - np.exp(-view[rows, columns] / 5)
+        return Annotations(np.column_stack([columns, rows]), columns={"score": score})
+
+    return find, observer
+
+
+def test_the_observer_measures_contrast_to_noise(host):
+    rng = np.random.default_rng(1)
+    spots = Spots.gaussian([1.1], SAMPLING)
+    places = np.stack(np.meshgrid(*2 * [np.arange(30, 230, 30.0)]), -1).reshape(-1, 2)
+    observer = IdealObserver(host, 1.1)
+    image = graft(host, spots, places, np.zeros(len(places), int), rng, cnr=7.0).image
+    values = observer.at(image, places)
+    assert values.mean() == pytest.approx(7, abs=1)
+    assert values.std() == pytest.approx(1, abs=0.3)
+    assert observer.view(host.image)[host.specimen].std() == pytest.approx(1, abs=0.15)
+
+
+def test_the_typical_atom_has_the_width_and_brightness_that_was_put_in(host):
+    spots = Spots.gaussian([1.3], SAMPLING)
+    places = np.stack(np.meshgrid(*2 * [np.arange(30, 230, 30.0)]), -1).reshape(-1, 2)
+    chosen = np.zeros(len(places), int)
+    grafted = graft(host, spots, places, chosen, np.random.default_rng(2), electrons=1500.0)
+    found = Annotations(places, columns={"score": np.ones(len(places))})
+    atom = typical_atom(Host.of(grafted.image, SAMPLING), found)
+    assert atom.width == pytest.approx(1.3, rel=0.1)
+    assert atom.electrons == pytest.approx(1500, rel=0.15)
+    assert typical_atom(host, NONE).width == USUAL_WIDTH
+
+
+def test_what_is_less_visible_is_wider(host):
+    spots = Spots.gaussian(np.geomspace(0.9, 4, 20), SAMPLING)
+    choose = typical_spots(host, spots, np.full(20, 1500.0))
+    chosen = choose(np.full((3, 2), 100.0), np.array([3.0, 6.0, 9.0]))
+    assert (np.diff(spots.noise_width[chosen]) < 0).all()
+
+
+def test_recall_of_injection_is_that_of_a_detector_whose_recall_is_known(host):
+    """The observer with a limit z finds Φ(d + 1/d − z), and a little less for atoms of another width."""
+    find, observer = observer_finds(host, 5.0)
+    spots = Spots.gaussian([1.1], SAMPLING)
+    rng = np.random.default_rng(3)
+    before = find(host.image)
+    grafts = inject(host, spots, np.array([1000.0]), find, before, observer, rng, number=500)
+    assert len(grafts.found) == 500
+    curve = RecallCurve.fit(grafts.cnr, grafts.found, rng)
+    for d in (4.0, 5.0, 6.0, 8.0):
+        assert curve(d) == pytest.approx(ndtr(d + 1 / d - 5), abs=0.12)
+    low, high = curve.interval([5.0])
+    assert 0.03 < high[0] - low[0] < 0.4
+
+
+def test_a_detector_that_finds_the_same_whatever_is_there_has_no_recall(host):
+    """The control: what was found before is no recovered graft."""
+    rng = np.random.default_rng(4)
+    fixed = Annotations(rng.uniform(20, 230, (60, 2)), columns={"score": np.ones(60)})
+    spots, observer = Spots.gaussian([1.1], SAMPLING), IdealObserver(host, 1.1)
+    grafts = inject(host, spots, np.array([1000.0]), lambda image: fixed, fixed, observer, rng, number=200)
+    # A fixed point is taken from what was there before only where a graft lies nearer to it: never.
+    assert grafts.found.mean() == 0
+
+
+def test_bins_and_pairs():
+    bins = recall_bins(np.array([1.5, 1.6, 3.5]), np.array([True, True, False]), [1, 2, 3, 4])
+    assert [(one.low, one.grafts, one.found) for one in bins] == [(1, 2, 2), (3, 1, 0)]
+    assert bins[0].lower < 0.5 < bins[0].upper <= 1
+    pairs = nearest_pairs(np.array([[0.0, 0], [3, 0]]), np.array([[1.0, 0], [9, 9]]), 2.5)
+    assert pairs.tolist() == [0, -1]
+
+
+def test_false_atoms_of_noise_are_predicted(host):
+    """On an image without an atom, surrogates and negative hold as many false ones as the image itself."""
+    find, _ = observer_finds(host, 2.0)
+    found = find(host.image)
+    known = host.visibility(np.empty((0, 2)), 1.0, 1.1, 1.1)
+    false = false_atoms(host, known, find, found, np.random.default_rng(0), calibrated=False, surrogates=3)
+    assert len(found) > 15
+    assert false.surrogate == pytest.approx(len(found), rel=0.4)
+    assert len(false.negative) == pytest.approx(len(found), rel=0.4)
+    number, low, high = false.expected()
+    assert low <= number <= high
+    assert false.true().mean() < 0.5
+
+
+def test_atoms_are_no_false_atoms(host):
+    """The control: bright atoms are neither on the negative nor on surrogates."""
+    places = np.stack(np.meshgrid(*2 * [np.arange(30, 230, 30.0)]), -1).reshape(-1, 2)
+    chosen = np.zeros(len(places), int)
+    spots = Spots.gaussian([1.1], SAMPLING)
+    image = graft(host, spots, places, chosen, np.random.default_rng(5), cnr=12.0).image
+    full = Host.of(image, SAMPLING)
+    observer = IdealObserver(full, 1.1)
+    known = observer.electrons(places, observer.at(image, places))
+    full = full.without(known)
+    find, _ = observer_finds(full, 5.0)
+    assert len(find(image)) >= len(places)
+    assert len(find(negative_image(full, known))) <= 3
+    assert len(find(surrogate_image(full, known, np.random.default_rng(0)))) <= 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_corrected_density_holds_the_truth(seed):
+    """Atoms of a steep distribution, found with known recall, measured with noise 1, and false ones among them."""
+    rng = np.random.default_rng(seed)
+    true = 2 + rng.exponential(2.5, 300)
+    found = rng.random(300) < ndtr(true - 4)
+    measured = true[found] + rng.normal(0, 1, found.sum())
+    likely = np.full(len(measured), 1.0)
+    cnr = rng.uniform(1, 12, 600)
+    hit = rng.random(600) < ndtr(cnr - 4)
+    values = np.where(hit, cnr + rng.normal(0, 1, 600), np.nan)
+    grafts = Grafts(Annotations(np.zeros((600, 2)), columns={"cnr": cnr}), hit, values, np.zeros((600, 2)), 1)
+    curve = RecallCurve.fit(cnr, hit, rng)
+    result = corrected_density(measured, likely, grafts, curve, cnr=4.0, brightest=12.0, area=100.0, rng=rng)
+    truth = (true >= 4).sum()
+    assert result.low < truth < result.high
+    assert result.number == pytest.approx(truth, rel=0.3)
+    assert result.per_area[0] == result.number / 100
+    nothing = corrected_density(
+        measured[:0], likely[:0], grafts, curve, cnr=4.0, brightest=12.0, area=100.0, rng=rng
+    )
+    assert nothing.number == 0
+    assert nothing.high >= 3
+
+
+def test_command_writes_table_figure_and_record(tmp_path, spot_weights, blobs):
+    from stemforge.__main__ import main
+    from stemforge.micrograph.writers import write_tiff
+
+    places = np.stack(np.meshgrid(*2 * [np.arange(20, 150, 24.0)]), -1).reshape(-1, 2)
+    write_tiff(tmp_path / "spots.tif", blobs(places, (160, 160), noise=10.0), SAMPLING)
+    arguments = ["evaluate", "completeness", str(tmp_path / "spots.tif"), "--weights", str(spot_weights)]
+    assert main([*arguments, "--grafts", "20", "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"run.json", *(f"spots_completeness.{kind}" for kind in ("csv", "json", "png"))}
+    result = json.loads((tmp_path / "out/spots_completeness.json").read_text())
+    assert result["grafts"]["number"] == 20
+    record = json.loads((tmp_path / "out/run.json").read_text())["evaluate completeness"]["spots"]
+    assert record["completeness"]["corrected"]["from_cnr"] >= 4
+    assert main([*arguments, "--grafts", "0", "--out", str(tmp_path / "none")]) == 2
+
+
+def test_infer_atoms_adds_it_on_request(tmp_path, spot_weights, blobs):
+    from stemforge.__main__ import main
+    from stemforge.micrograph.writers import write_tiff
+
+    places = np.stack(np.meshgrid(*2 * [np.arange(20, 100, 24.0)]), -1).reshape(-1, 2)
+    write_tiff(tmp_path / "spots.tif", blobs(places, (128, 128), noise=10.0), SAMPLING)
+    arguments = [
+        "infer",
+        "atoms",
+        str(tmp_path / "spots.tif"),
+        "--weights",
+        str(spot_weights),
+        "--completeness",
+    ]
+    assert main([*arguments, "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    assert (tmp_path / "out/spots_completeness.png").is_file()
+    record = json.loads((tmp_path / "out/run.json").read_text())["infer atoms"]["spots"]
+    assert record["completeness"]["grafts"]["number"] >= 1
