@@ -131,6 +131,10 @@ def check_recipe(recipe: SimulationRecipe) -> None:
         Detector beyond the antialias limit, no dose, or a structure file that cannot be read, is not the one whose
         SHA-256 the recipe states, or is smaller than the field of view.
     """
-    recipe.engine.check(recipe.microscope, recipe.scan)
-    recipe.degradation.draw(np.random.default_rng(0)).electrons_per_pixel(recipe.scan.sampling)
-    recipe.support.check(recipe.scan)
+    rng = np.random.default_rng(0)
+    scan = recipe.scan
+    if not isinstance(scan.sampling, float):
+        scan = scan.replace(sampling=scan.sampling.bounds[1])  # the largest field
+    recipe.engine.check(recipe.microscope, scan)
+    recipe.degradation.draw(rng).electrons_per_pixel(scan.sampling)
+    recipe.support.check(scan)
