@@ -21,7 +21,6 @@ from .audit.result import Audit as Audit
 from .corpora.comparison import ImageComparison as ImageComparison, compare_images as compare_images
 from .corpora.image_statistics import ImageStatistics as ImageStatistics, image_statistics as image_statistics
 from .corpora.inspection import Inspection as Inspection, inspect as inspect
-from .corpora.priors import FittedPriors as FittedPriors, fit_priors as fit_priors
 from .corpora.two_sample import TwoSample as TwoSample, two_sample_test as two_sample_test
 from .crystals.comparison import (
     RestorationEvaluation as RestorationEvaluation,

@@ -11,17 +11,15 @@ import stemforge
 from stemforge import evaluate, infer, simulate
 from stemforge.console import say, show
 from stemforge.errors import InputError
-from stemforge.files import write_figure, write_text
+from stemforge.files import write_figure
 from stemforge.options import (
     Device,
     Folders,
     Images,
     Labels,
     Output,
-    Overrides,
     Progress,
     Reading,
-    parse_overrides,
 )
 from stemforge.outputs.folder import ResultFolder
 from stemforge.outputs.places import PICTURES, check_file, check_folder
@@ -249,54 +247,6 @@ def threshold(
         return
     curves = (("as trained", found.before), ("calibrated", found.after))
     _write(figure, lambda path: evaluate.draw_reliability(curves, path))
-
-
-def calibrate(
-    images: Images,
-    /,
-    *overrides: Overrides,
-    out: Path,
-    recipe: str = "pt-nc",
-    samples: int = 6,
-    overwrite: bool = False,
-    reading: Reading = Reading(),
-    progress: Progress = Progress(),
-) -> None:
-    """Set a recipe's priors from unlabelled annular micrographs.
-
-    Writes the recipe, and beside it a picture and a JSON file with the statistics of real and simulated images.
-
-    Parameters
-    ----------
-    images
-        Micrographs of one kind.
-    overrides
-        Fields of the base recipe by dotted name.
-    out
-        The new recipe, a YAML file that `stemforge simulate` takes.
-    recipe
-        What to start from: a YAML file, or the name of a recipe that ships with stemforge.
-    samples
-        Images to simulate before and after.
-    overwrite
-        Replace a recipe that exists, with its picture and statistics.
-    """
-    if out.suffix not in {".yaml", ".yml"}:
-        raise InputError(f"--out {out}: must end in .yaml")
-    names = [out.name, out.with_suffix(".json").name, out.with_suffix(".png").name]
-    folder, inputs = ResultFolder(out.parent, overwrite), [*images, Path(recipe)]
-    folder.check(names, inputs)
-    base = simulate.SimulationRecipe.load(recipe, parse_overrides(overrides))
-    reading.refuse_auto()
-    micrographs = [micrograph for path in images for micrograph in reading.read(path)]
-    found = evaluate.fit_priors(micrographs, base, samples=samples, quiet=progress.quiet)
-    with folder.staged(inputs) as staging:
-        write_text(staging / names[0], found.recipe.to_yaml())
-        found.to_json(staging / names[1])
-        write_figure(found.figure(), staging / names[2])
-    for name, value in found.changes.items():
-        say(f"  {name}: {value}")
-    say(f"{out}: priors from {len(micrographs)} images; simulate with: stemforge simulate {out} --out CORPUS")
 
 
 def compare(

@@ -131,7 +131,11 @@ def check_recipe(recipe: SimulationRecipe) -> None:
         energy does not get through, or a structure file that cannot be read, is not the one whose
         SHA-256 the recipe states, or is smaller than the field of view.
     """
-    recipe.engine.check(recipe.microscope, recipe.scan)
-    recipe.degradation.draw(np.random.default_rng(0)).electrons_per_pixel(recipe.scan.sampling)
-    recipe.support.check(recipe.scan)
-    check_specimen(recipe)
+    rng = np.random.default_rng(0)
+    scan = recipe.scan
+    if not isinstance(scan.sampling, float):
+        scan = scan.replace(sampling=scan.sampling.bounds[1])  # the largest field
+    recipe.engine.check(recipe.microscope, scan)
+    recipe.degradation.draw(rng).electrons_per_pixel(scan.sampling)
+    recipe.support.check(scan)
+    check_specimen(recipe.replace(scan=scan))

@@ -1,13 +1,13 @@
 """Where the probe goes: the raster of an image, and its place on the structure."""
 
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
 from stemforge.errors import InputError
-from stemforge.settings import Random, Settings
+from stemforge.settings import Random, Settings, within
 
 
 class Scan(Settings):
@@ -18,7 +18,7 @@ class Scan(Settings):
     shape
         Height and width of the image [pixel].
     sampling
-        Distance between probe positions [Å per pixel].
+        Distance between probe positions [Å per pixel], 0.01 to 10.
     margin
         Width of structure that is built around the field of view [Å], so that atoms just outside it add their
         share and nothing wraps around.
@@ -36,7 +36,7 @@ class Scan(Settings):
     """
 
     shape: tuple[int, int] = (512, 512)
-    sampling: float = 0.293
+    sampling: Annotated[Random, within(0.01, 10)] = 0.293
     margin: float = 6.0
     rotation: Random = 0.0
     shift: tuple[Random, Random] = (0.0, 0.0)
@@ -45,8 +45,6 @@ class Scan(Settings):
     def _check(self) -> Self:
         if min(self.shape) < 16 or max(self.shape) > 8192:
             raise ValueError(f"shape must be 16 to 8192 pixels a side, got {list(self.shape)}")
-        if not 0.01 <= self.sampling <= 10:
-            raise ValueError(f"sampling must be 0.01 to 10 Å per pixel, got {self.sampling:g}")
         if self.margin < 0:
             raise ValueError(f"margin must not be negative, got {self.margin:g}")
         return self

@@ -1,1 +1,1 @@
-"""Corpora beside real micrographs: statistics, priors, likeness, and a look at either."""
+"""Corpora beside real micrographs: statistics, likeness, and a look at either."""

@@ -1,7 +1,6 @@
 """Statistics of an annular micrograph without labels: detector, noise, flicker, texture, blobs.
 
-Everything is measured alike on real and on simulated images, so that the two can be compared; priors of a recipe follow
-from it in :mod:`stemforge.evaluate.corpora.priors`.
+Everything is measured alike on real and on simulated images, so that the two can be compared.
 """
 
 import itertools

@@ -181,6 +181,7 @@ def degrade(
     rng: np.random.Generator,
     *,
     device: str = "cpu",
+    frame: tuple[int, int] | None = None,
 ) -> Degraded:
     """Turn a noise-free signal into a recorded image.
 
@@ -197,6 +198,9 @@ def degrade(
     device
         Where blur, distortion and counting are done: ``"cpu"`` or a torch device such as ``"cuda"``. Another device
         draws other counting noise; the expected image is the same.
+    frame
+        Height and width of the scan [pixel], where the signal is but a patch of it: drift and the flicker's memory
+        count by the whole frame and its lines.
 
     Returns
     -------
@@ -213,8 +217,9 @@ def degrade(
     if settings.contamination:
         values = _contaminate(values, settings, sampling, rng)
     sigma = settings.source_size / FWHM / sampling
-    displacement = _displacement(settings, height, sampling, rng)
-    flicker = _flicker(settings, height, width, rng) if settings.flicker else None
+    lines, line = (height, width) if frame is None else frame
+    displacement = _displacement(settings, height, sampling, rng, height / lines)
+    flicker = _flicker(settings, height, width, rng, line) if settings.flicker else None
     if device == "cpu":
         counts = _image(values, sigma, displacement, flicker, electrons, rng if settings.counting else None)
     else:
@@ -270,10 +275,10 @@ def _contaminate(
 
 
 def _displacement(
-    settings: Degradation, height: int, sampling: float, rng: np.random.Generator
+    settings: Degradation, height: int, sampling: float, rng: np.random.Generator, share: float
 ) -> NDArray[np.float64]:
-    """Displacement (dx, dy) [pixel] of each scan line's content."""
-    time = np.linspace(-0.5, 0.5, height)  # labels are right for the middle of the frame
+    """Displacement (dx, dy) [pixel] of each scan line's content, where these lines are a share of the frame."""
+    time = share * np.linspace(-0.5, 0.5, height)  # labels are right for the middle of the frame
     drift, angle, tear = settings.drift, settings.drift_angle, settings.tear
     jitter = rng.normal(0, settings.line_jitter, height) if settings.line_jitter else np.zeros(height)
     torn = np.where(time + 0.5 > settings.tear_position, tear, 0.0)
@@ -306,10 +311,32 @@ def _distort(values: NDArray[np.float32], displacement: NDArray[np.float64]) -> 
     return made
 
 
-def _flicker(settings: Degradation, height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Emission current over the scan: an Ornstein-Uhlenbeck process in time, mean 1."""
-    memory = np.exp(-1 / (settings.flicker_time * width))
+def _flicker(
+    settings: Degradation, height: int, width: int, rng: np.random.Generator, line: int
+) -> NDArray[np.float32]:
+    """Emission current over the scan: an Ornstein-Uhlenbeck process in time, mean 1; a line takes ``line`` pixels."""
+    memory = np.exp(-1 / (settings.flicker_time * line))
     kicks = rng.normal(size=height * width)
     kicks[1:] *= np.sqrt(1 - memory**2)
-    current = sps.lfilter([1], [1, -memory], kicks)
-    return (1 + settings.flicker * current).reshape(height, width).astype(np.float32)
+    if line == width:
+        current = sps.lfilter([1], [1, -memory], kicks).reshape(height, width)
+    else:
+        current = _patch_of_flicker(kicks.reshape(height, width), memory, line, rng)
+    return (1 + settings.flicker * current).astype(np.float32)
+
+
+def _patch_of_flicker(
+    kicks: NDArray[np.float64], memory: float, line: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Run the process along each line of a patch; between one line and the next the rest of the scan line passes."""
+    height, width = kicks.shape
+    decay = memory ** np.arange(1, width + 1)
+    current = sps.lfilter([1], [1, -memory], kicks, axis=1)
+    gap = memory ** (line - width)
+    passed = np.sqrt(1 - gap**2) * rng.normal(size=height)
+    passed[0] = before = 0.0  # the first kick is a whole one: the process begins in its stationary state
+    for row in range(height):
+        state = gap * before + passed[row]
+        current[row] += decay * state
+        before = current[row, -1]
+    return current

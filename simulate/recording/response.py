@@ -52,9 +52,12 @@ def detector_response(image: NDArray[np.float64]) -> tuple[float, float]:
 
     span = float(spread[1] - spread[0])
     lowest = floor - 3 * max(span, 1e-12)
-    start = np.array([np.log(np.median(variances) / max(level - floor, 1e-12)), floor - 0.3 * span])
+    highest = max(float(means.min()), np.nextafter(lowest, np.inf))
+    # Where half of the image is vacuum, its darkest pixels lie above the darkest block's mean.
+    offset = min(max(floor - 0.3 * span, lowest), highest)
+    start = np.array([np.log(np.median(variances) / max(level - floor, 1e-12)), offset])
     found = optimize.least_squares(
-        residual, start, bounds=([-np.inf, lowest], [np.inf, float(means.min())]), loss="soft_l1"
+        residual, start, bounds=([-np.inf, lowest], [np.inf, highest]), loss="soft_l1"
     )
     gain, offset = float(np.exp(found.x[0])), float(found.x[1])
     # How well the fit knows the offset, from the curvature at its end.

@@ -21,7 +21,7 @@ COMMANDS = {
     "plan": "stemforge.simulate.command:plan",
     "verify": "stemforge.command:verify",
     "export": "stemforge.simulate.command:export",
-    "calibrate": "stemforge.evaluate.command:calibrate",
+    "calibrate": "stemforge.adapt.command:calibrate",
     "compare": "stemforge.evaluate.command:compare",
     "ingest": "stemforge.command:ingest",
     "inspect": "stemforge.evaluate.command:inspect",

@@ -92,8 +92,9 @@ def test_structure_smaller_than_the_field(cell):
         ({"shape": [8, 64]}, "16 to 8192"),
         ({"shape": [64, 10000]}, "16 to 8192"),
         ({"shape": 64}, "shape"),
-        ({"sampling": 0}, "0.01 to 10"),
-        ({"sampling": 20}, "0.01 to 10"),
+        ({"sampling": 0}, "at least 0.01"),
+        ({"sampling": 20}, "at most 10"),
+        ({"sampling": {"uniform": [0.2, 12]}}, "at most 10"),
         ({"margin": -1}, "negative"),
     ],
 )

@@ -1,0 +1,1 @@
+"""The posterior of a recipe's parameters, given unlabelled images."""

@@ -1,0 +1,161 @@
+"""Patches: cut from micrographs, and simulated with parameters that are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from stemforge.adapt.posterior.parameters import Parameters
+from stemforge.adapt.posterior.statistics import patch_statistics
+from stemforge.console import progress
+from stemforge.corpus.reader import Corpus
+from stemforge.errors import InputError
+from stemforge.micrograph.image import Micrograph
+from stemforge.simulate import SimulationRecipe, degrade
+from stemforge.simulate.recording.response import detector_response
+
+SIDE = 192
+"""Side of a patch [pixel]."""
+
+_STEP = 160  # from one patch of an image to the next [pixel]
+_MOST_PATCHES = 16  # of one image
+_MOST_VACUUM = 0.4
+_VACUUM = 0.3  # of the bright parts' counts
+# How well the detector's response is known; simulated patches are read with errors as large.
+_GAIN_ERROR = 0.04  # relative
+_OFFSET_ERROR = 0.02, 0.3  # of the mean, and electrons
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Patches and what was measured of them.
+
+    Parameters
+    ----------
+    counts
+        Electrons a pixel, shape (n, side, side), float16; of simulated patches one for each signal.
+    statistics
+        Shape (n, statistics), float32.
+    source
+        Number of the image, or of the simulated signal, that each row of ``statistics`` is of, shape (n,).
+    shares
+        Parameters of simulated patches, shape (n, parameters); None of real ones.
+    """
+
+    counts: NDArray[np.float16]
+    statistics: NDArray[np.float32]
+    source: NDArray[np.int64]
+    shares: NDArray[np.float64] | None = None
+
+
+def cut_patches(micrographs: Sequence[Micrograph], side: int) -> Patches:
+    """Cut patches with specimen on them, evenly over each image, and bring them to electrons.
+
+    Raises
+    ------
+    InputError
+        An image on which no patch shows enough of the specimen.
+    """
+    counts, source = [], []
+    for number, micrograph in enumerate(micrographs):
+        image = electrons(micrograph)
+        level = ndimage.gaussian_filter(image, 6)
+        vacuum = level < _VACUUM * np.percentile(ndimage.gaussian_filter(image, 24), 90)
+        places = [
+            (row, column)
+            for row in _starts(image.shape[0], side)
+            for column in _starts(image.shape[1], side)
+            if vacuum[row : row + side, column : column + side].mean() <= _MOST_VACUUM
+        ]
+        if not places:
+            raise InputError(f"{micrograph.name}: shows hardly any specimen; leave this image out")
+        kept = np.unique(np.linspace(0, len(places) - 1, _MOST_PATCHES).round().astype(int))
+        counts += [image[r : r + side, c : c + side] for r, c in (places[k] for k in kept)]
+        source += [number] * len(kept)
+    statistics = np.stack([patch_statistics(patch) for patch in counts])
+    return Patches(np.array(counts, dtype=np.float16), statistics, np.array(source))
+
+
+def electrons(micrograph: Micrograph) -> NDArray[np.float64]:
+    """Return an image in electrons a pixel, by its own noise."""
+    image = micrograph.image.astype(np.float64)
+    gain, offset = detector_response(image)
+    return (image - offset) / gain
+
+
+def vacuum_share(micrograph: Micrograph) -> float:
+    """Return the share of an image that shows no specimen."""
+    image = electrons(micrograph)
+    bright = np.percentile(ndimage.gaussian_filter(image, 24), 90)
+    return float((ndimage.gaussian_filter(image, 6) < _VACUUM * bright).mean())
+
+
+def _starts(length: int, side: int) -> list[int]:
+    number = max(1 + (length - side) // _STEP, 1)
+    return (
+        np.linspace(0, length - side, number).round().astype(int).tolist()
+        if number > 1
+        else [(length - side) // 2]
+    )
+
+
+def record_patches(
+    corpus: Corpus,
+    recipe: SimulationRecipe,
+    parameters: Parameters,
+    frame: tuple[int, int],
+    *,
+    recordings: int = 4,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Patches:
+    """Record each simulated signal several times, and read it as a real patch is read.
+
+    Parameters
+    ----------
+    corpus
+        Noise-free patches.
+    recipe
+        Says how they are recorded; each recording draws its own dose, source and so on.
+    parameters
+        Those to note.
+    frame
+        Height and width of the real images [pixel], of which patches are a part.
+    recordings
+        How often each signal is recorded: that takes milliseconds, the signal a good part of a second.
+    seed
+        Root of the randomness.
+    quiet
+        Show no progress.
+    """
+    counts, statistics, shares, source = [], [], [], []
+    with progress("record patches", len(corpus), "patches", quiet) as advance:
+        for number in range(len(corpus)):
+            sample = corpus[number]
+            size = float(sample.sampling or 0)
+            for repeat in range(recordings):
+                rng = np.random.default_rng((seed, number, repeat))
+                recorded = degrade(sample.signal[:1], recipe.degradation, size, rng, frame=frame)
+                drawn = {
+                    **sample.metadata["drawn"],
+                    "scan": {"sampling": size},
+                    "degradation": recorded.settings.model_dump(),
+                }
+                patch = _read(recorded.image[0], recorded.settings.read_noise, rng)
+                statistics.append(patch_statistics(patch))
+                shares.append(parameters.shares(drawn, rng))
+                source.append(number)
+                if not repeat:
+                    counts.append(patch.astype(np.float16))
+            advance(1)
+    return Patches(np.array(counts), np.array(statistics), np.array(source), np.array(shares))
+
+
+def _read(image: NDArray[np.float32], read_noise: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a simulated patch as :func:`electrons` would: by a response that is not quite known."""
+    relative, electrons_off = _OFFSET_ERROR
+    # The response is measured by noise: that of the detector passes for counts.
+    offset = read_noise**2 + rng.normal(0, relative * abs(float(image.mean())) + electrons_off)
+    return ((image + offset) * np.exp(rng.normal(0, _GAIN_ERROR))).astype(np.float32)

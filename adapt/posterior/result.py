@@ -1,0 +1,176 @@
+"""What calibration found: the new recipe, each parameter's posterior, and what speaks against them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stemforge.adapt.posterior.parameters import OF_THE_FIELD
+from stemforge.files import write_json
+from stemforge.settings import Distribution
+from stemforge.simulate import SimulationRecipe
+
+_ENDS = 2  # bins of the histogram at an end
+_PILED = 2.0  # times the prior's share, from which on a posterior runs into the end
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the images say of one parameter.
+
+    Parameters
+    ----------
+    field
+        Dotted name in the recipe.
+    prior
+        Its distribution before.
+    interval
+        5th, 50th and 95th percentile of the distribution over images.
+    heights
+        Histogram of that distribution over the shares of the prior, from 0 to 1; None where patches tell nothing.
+    determined
+        Whether it is narrower than the prior.
+    information
+        What a hidden simulated patch tells of it [nat].
+    coverage
+        How often the true value of hidden patches lay in the 90 % interval.
+    distribution
+        What replaces the prior; None where it is kept.
+    """
+
+    field: str
+    prior: Distribution
+    interval: tuple[float, float, float]
+    heights: tuple[float, ...] | None
+    determined: bool
+    information: float
+    coverage: float
+    distribution: Distribution | None
+
+    @staticmethod
+    def shares_of(heights: ArrayLike) -> NDArray[np.float64]:
+        """Return the shares at 5, 50 and 95 % of a histogram over shares."""
+        values = np.asarray(heights, dtype=float)
+        cumulated = np.r_[0, np.cumsum(values)] / values.sum()
+        return np.interp([0.05, 0.5, 0.95], cumulated, np.linspace(0, 1, len(cumulated)))
+
+    @property
+    def edge(self) -> str | None:
+        """The end of the prior into which the posterior runs, ``"lower"`` or ``"upper"``; None where it does not."""
+        if self.heights is None or not self.determined or self.field in OF_THE_FIELD:
+            return None
+        heights = np.array(self.heights)
+        prior = _ENDS / len(heights)
+        ends = {"lower": heights[:_ENDS], "upper": heights[: -_ENDS - 1 : -1]}
+        name, end = max(ends.items(), key=lambda item: item[1].sum())
+        if end.sum() <= _PILED * prior or end[0] < 0.9 * end[1]:
+            return None
+        # No field is known to go on below zero: nothing could be widened.
+        return None if name == "lower" and self.prior.bounds[0] == 0 else name
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A recipe that was calibrated on micrographs.
+
+    Parameters
+    ----------
+    recipe
+        The base recipe, in which what the images determine has replaced the priors.
+    images
+        Names of the micrographs.
+    estimates
+        One for each parameter.
+    changes
+        The new distributions by field.
+    unlike
+        Statistics in which more than a quarter of the real patches lie beyond nearly all simulated ones, with that
+        share: what no parameter of the recipe explains.
+    hidden
+        Number of simulated signals on which the posterior was checked.
+    real, simulated
+        Patches of the micrographs, and by the new recipe, in electrons a pixel, shape (n, side, side).
+    sampling
+        Pixel size of the patches [Å]; None where the recipe leaves it open.
+    """
+
+    recipe: SimulationRecipe
+    images: tuple[str, ...]
+    estimates: tuple[Estimate, ...]
+    changes: Mapping[str, Distribution]
+    unlike: Mapping[str, float]
+    hidden: int
+    real: NDArray[np.float16]
+    simulated: NDArray[np.float16]
+    sampling: float | None
+
+    @property
+    def coverage(self) -> float:
+        """How often true values of hidden patches lay in their 90 % interval, over all parameters."""
+        return float(np.mean([estimate.coverage for estimate in self.estimates]))
+
+    def lines(self) -> list[str]:
+        """Return what was found as lines of text."""
+        lines = [f"{'':34}{'90 % of the images':>24}{'median':>10}   {'prior':>20}"]
+        for one in self.estimates:
+            if one.determined:
+                low, middle, high = (f"{value:.3g}" for value in one.interval)
+                prior = " – ".join(f"{value:.3g}" for value in one.prior.bounds)
+                lines.append(f"{one.field:34}{f'{low} – {high}':>24}{middle:>10}   {prior:>20}")
+        vague = [one.field for one in self.estimates if not one.determined]
+        if vague:
+            lines.append(f"not determined by the images, prior kept: {', '.join(vague)}")
+        lines += self.warnings()
+        lines.append(
+            f"check on {self.hidden} hidden simulated patches: the true value lay in the 90 % interval in "
+            f"{100 * self.coverage:.0f} % of all cases"
+        )
+        return lines
+
+    def warnings(self) -> list[str]:
+        """Return what a user should act on: ends of priors, and what the recipe cannot explain."""
+        lines = []
+        for one in self.estimates:
+            if one.edge:
+                end = one.prior.bounds[one.edge == "upper"]
+                way = "raise its upper end" if one.edge == "upper" else "lower its lower end"
+                lines.append(
+                    f"{one.field}: runs into the {one.edge} end of its prior, {end:.3g}; {way} and repeat"
+                )
+        if self.unlike:
+            names = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in self.unlike.items())
+            lines.append(
+                f"unlike anything that the recipe makes, share of the real patches: {names}. The posterior is not to "
+                "be trusted there: widen the priors, or take another support"
+            )
+        return lines
+
+    def to_json(self, path: str | Path) -> None:
+        """Write images, posteriors, checks and warnings to a JSON file."""
+        content = {
+            "images": self.images,
+            "parameters": {one.field: _entry(one) for one in self.estimates},
+            "hidden_patches": self.hidden,
+            "coverage_of_90_percent": self.coverage,
+            "unlike": dict(self.unlike),
+            "warnings": self.warnings(),
+        }
+        write_json(path, content)
+
+
+def _entry(one: Estimate) -> dict[str, object]:
+    low, middle, high = one.interval
+    return {
+        "prior": one.prior,
+        "p5": low,
+        "median": middle,
+        "p95": high,
+        "determined": one.determined,
+        "edge": one.edge,
+        "information_nat": one.information,
+        "coverage_of_90_percent": one.coverage,
+        "distribution": one.distribution,
+        "histogram_over_prior": one.heights,
+    }
