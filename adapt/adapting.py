@@ -103,8 +103,8 @@ def adapt_detector(
 ) -> Adaptation:
     """Train a detector for unlabelled images: posterior, simulation, grafts, training, calibration.
 
-    The recipe is calibrated on the images (:func:`stemforge.adapt.calibrate_recipe`); an AtomNet learns from images that
-    it simulates, and from copies of the user's images into which simulated atoms were grafted; its likelihoods are
+    The recipe is calibrated on the images (:func:`stemforge.adapt.calibrate_recipe`); an AtomNet learns from images
+    that it simulates, and from copies of the user's images into which simulated atoms were grafted; its likelihoods are
     calibrated on held-out simulated images. Where the detector that it started from is better on these, that one is
     returned. Run again with the same images and options, it goes on where it was stopped.
 
@@ -192,7 +192,8 @@ def _claim(
             raise InputError(f"out {out}: holds other files; choose an empty or new folder")
         if json.loads(file.read_text(encoding="utf-8")) != inputs:
             raise InputError(
-                f"out {out}: holds the adaptation to other images, another recipe or other options; choose another folder"
+                f"out {out}: holds the adaptation to other images, another recipe or other options; choose another "
+                "folder"
             )
         return
     out.mkdir(parents=True, exist_ok=True)

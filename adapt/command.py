@@ -1,12 +1,12 @@
-"""The command that fits a recipe to unlabelled images."""
+"""The commands of this room: ``stemforge calibrate`` and ``adapt``."""
 
 from pathlib import Path
 
-from stemforge import adapt, simulate
+from stemforge import adapt as room, simulate
 from stemforge.console import say, show
 from stemforge.errors import InputError
 from stemforge.files import write_figure, write_text
-from stemforge.options import Images, Overrides, Progress, Reading, parse_overrides
+from stemforge.options import Device, Images, Overrides, Progress, Reading, parse_overrides
 from stemforge.outputs.folder import ResultFolder
 
 
@@ -62,16 +62,77 @@ def calibrate(
     base = simulate.SimulationRecipe.load(recipe, parse_overrides(overrides))
     reading.refuse_auto()
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
-    found = adapt.calibrate_recipe(
+    found = room.calibrate_recipe(
         micrographs, base, num=num, seed=seed, workers=workers, work=work, quiet=progress.quiet
     )
     with folder.staged(inputs) as staging:
         write_text(staging / names[0], found.recipe.to_yaml())
         found.to_json(staging / names[1])
-        write_figure(adapt.draw_posterior(found), staging / names[2])
-        write_figure(adapt.draw_patches(found), staging / names[3])
+        write_figure(room.draw_posterior(found), staging / names[2])
+        write_figure(room.draw_patches(found), staging / names[3])
     for line in found.lines():
         show(line)
     say(
         f"{out}: calibrated on {len(micrographs)} images; simulate with: stemforge simulate {out} --out CORPUS"
     )
+
+
+def adapt(
+    images: Images,
+    /,
+    *overrides: Overrides,
+    recipe: str,
+    out: Path,
+    minutes: float = 30.0,
+    start: Path = Path("atom-net"),
+    posterior: bool = True,
+    grafts: bool = True,
+    seed: int = 0,
+    workers: int | None = None,
+    reading: Reading = Reading(),
+    device: Device = Device(),
+    progress: Progress = Progress(),
+) -> None:
+    """Train a detector of single atoms for unlabelled images.
+
+    Finds what the images say of the recipe, simulates by it, grafts simulated atoms into the images, trains from the
+    weights that come with stemforge, calibrates likelihoods, and finds the atoms. Writes atom-net.safetensors,
+    recipe.yaml, found/ (a table and an overlay for each image, and for some how complete they are), and report.html.
+    Stopped, it goes on where it was when the same command is run again.
+
+    Parameters
+    ----------
+    images
+        Annular micrographs of one kind and one pixel size, at least three.
+    overrides
+        Fields of the recipe by dotted name.
+    recipe
+        Of your material, such as `stemforge new` writes: a YAML file, or the name of a recipe that ships with
+        stemforge.
+    out
+        Folder for everything that is made.
+    minutes
+        Time for all of it on two cores.
+    start
+        Weights of an AtomNet to start from.
+    posterior
+        Find what the images say of the recipe first; without it its priors stand.
+    grafts
+        Learn from atoms put into your own images, too.
+    seed
+        Root of the randomness.
+    workers
+        Processes that simulate; by default one for each core.
+    """
+    reading.refuse_auto()
+    base = simulate.SimulationRecipe.load(recipe, parse_overrides(overrides))
+    micrographs = [micrograph for path in images for micrograph in reading.read(path)]
+    options = room.AdaptOptions(
+        minutes, start, posterior, grafts, seed, workers, device.check(), progress.quiet
+    )
+    adapted = room.adapt_detector(micrographs, base, out, options)
+    report = room.write_results(adapted, out, seed=seed, quiet=progress.quiet)
+    for line in (*report.scores, *report.notes):
+        show(line)
+    say(f"{adapted.weights}: find atoms with stemforge infer atoms IMAGE --weights {adapted.weights}")
+    say(f"{out / 'report.html'}: what was found, and how much of it to believe")

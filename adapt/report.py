@@ -54,7 +54,7 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
         calibration = adaptation.calibration
         for line in calibration.warnings():
             report.note(line)
-        caption = "Real patches above, simulated ones below. Where they look different, the detector has not seen its like."
+        caption = "Real patches above, simulated ones below. Where they differ, the detector has not met the like."
         report.add("Your images and the simulation", draw_patches(calibration), caption)
         caption = "What the images say of each parameter, beside what was assumed before."
         report.add("Posterior", draw_posterior(calibration), caption)
@@ -65,7 +65,11 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
         detection.atoms.to_csv(folder / f"{name}.csv", detection.micrograph.sampling)
         figure = draw_detection(detection, folder / f"{name}.png")
         if number < _SHOWN:
-            report.add(name, figure, f"{len(detection.atoms)} atoms from a likelihood of {detection.threshold:.2f} on.")
+            report.add(
+                name,
+                figure,
+                f"{len(detection.atoms)} atoms from a likelihood of {detection.threshold:.2f} on.",
+            )
     counts = [len(detection.atoms) for detection in adaptation.detections]
     report.note(f"Atoms found: {sum(counts)} on {len(counts)} images, median {np.median(counts):g} an image.")
     _completeness(adaptation, report, folder, seed, quiet)
@@ -91,7 +95,7 @@ def _completeness(adaptation: Adaptation, report: Report, folder: Path, seed: in
                 report.add(
                     f"How much of it to believe: {micrograph.name}",
                     draw_completeness(result, folder / f"{micrograph.name}_completeness.png"),
-                    "By simulated atoms put into this image: how many of each brightness are found, and how many of those "
-                    "found are none.",
+                    "By simulated atoms put into this image: how many of each brightness are found, and how many of "
+                    "those found are none.",
                 )
             advance(1)

@@ -70,8 +70,8 @@ def run_quickstart(out: str | Path, *, workers: int | None = None, quiet: bool =
     _check_folder(out)
     report = Report("stemforge quickstart", "recipe → structures → simulate → train → infer → evaluate")
     report.note(
-        "The network is small and was trained for about a minute on two dozen images of a simple specimen; see the README "
-        "for a recipe that matches real micrographs."
+        "The network is small and was trained for about a minute on two dozen images of a simple specimen; see the "
+        "README for a recipe that matches real micrographs."
     )
     recipe = SimulationRecipe.shipped("quickstart")
     out.mkdir(parents=True, exist_ok=True)

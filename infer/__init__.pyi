@@ -16,6 +16,7 @@ from .atoms.detection import (
 from .atoms.files import detect_atoms_in_files as detect_atoms_in_files
 from .atoms.overlay import draw_detection as draw_detection
 from .atoms.peaks import find_peaks as find_peaks, find_regions as find_regions, find_spots as find_spots
+from .atoms.places.refinement import refine_places as refine_places
 from .atoms.sampling import (
     SamplingCurve as SamplingCurve,
     SamplingEstimate as SamplingEstimate,

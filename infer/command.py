@@ -24,9 +24,11 @@ def atoms(
 ) -> int:
     """Find single atoms in micrographs.
 
-    For each image: a CSV with columns x_px,y_px,x_nm,y_nm,score (nm empty where the image carries no
-    calibration; of AtomNet also sigma_px, the standard deviation of a coordinate), an overlay PNG, and on request the
-    likelihood as TIFF, in the folder `atoms`. In run.json each image has the threshold, the F1 to be expected by the
+    For each image: a CSV with columns x_px,y_px,x_nm,y_nm,score (nm empty where the image carries no calibration), an
+    overlay PNG, and on request the likelihood as TIFF, in the folder `atoms`. Each atom's image is fitted to the
+    micrograph, which gives its place below the pixel and further columns: x_error_px,y_error_px (standard deviations),
+    intensity,intensity_error (sum over the atom's image, without background), contrast (peak over background), width_px
+    (standard deviation of the image), and fitted: 0 where the fit failed and the detector's place stays. In run.json each image has the threshold, the F1 to be expected by the
     likelihoods alone, and the areal density of visible atoms with an interval of 95 %. Padding, saturated areas,
     burnt-in scale bars and text, and seams are left out, which is said, tinted on the overlay, and noted in run.json.
     An image that cannot be read, or whose pixels are too coarse or too fine to show atoms, is named and left out, and

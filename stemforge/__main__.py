@@ -26,6 +26,7 @@ COMMANDS = (
      "Say what a corpus will take before it is made: engine, error, time, memory, disk."),
     ("calibrate", "stemforge.adapt.command:calibrate",
      "Find what of a recipe unlabelled micrographs determine, in place of its priors."),
+    ("adapt", "stemforge.adapt.command:adapt", "Train a detector of single atoms for unlabelled images."),
     ("compare", "stemforge.evaluate.command:compare",
      "Measure how much real micrographs and a simulated corpus differ."),
     ("ingest", "stemforge.command:ingest", "Make a corpus of real labelled images."),

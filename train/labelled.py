@@ -15,7 +15,6 @@ from stemforge.simulate import SEGMENTS, Degradation
 from stemforge.simulate.recording.record import record
 from stemforge.train.recipe import Visible
 
-
 DOUBTFUL = "doubtful"
 """Column of measured labels: 1 where a label is better left alone, neither atom nor background."""
 

@@ -127,8 +127,8 @@ def require_atoms_to_graft(micrographs: Sequence[Micrograph], recipe: Simulation
     """Refuse a recipe without atoms that are labelled, and images without pixel size."""
     if not _elements(recipe):
         raise InputError(
-            f"recipe '{recipe.name}': scatters no atoms that are labelled, so that there is nothing to look for; give it "
-            "single_atoms"
+            f"recipe '{recipe.name}': scatters no atoms that are labelled, so that there is nothing to look for; give "
+            "it single_atoms"
         )
     for micrograph in micrographs:
         if not micrograph.sampling:
@@ -153,7 +153,7 @@ def _grafted(
     number = max(1, round(host.area / 100 * float(np.exp(rng.uniform(*np.log(_DENSITY))))))
     spacing, clearance = _SPACING / host.sampling, _CLEARANCE / host.sampling
     places = free_places(host.specimen, number, rng, spacing=spacing, taken=known.points, clearance=clearance)
-    cnr = np.exp(rng.uniform(*np.log([0.6 * visible.ignore_cnr, _BRIGHTEST]), len(places)))
+    cnr = np.exp(rng.uniform(np.log(0.6 * visible.ignore_cnr), np.log(_BRIGHTEST), len(places)))
     chosen = rng.integers(len(spots), size=len(places))
     grafted = graft(host, spots, places, chosen, rng, cnr=cnr)
     shown = cnr >= visible.ignore_cnr

@@ -12,6 +12,7 @@ from scipy import ndimage
 from stemforge.errors import InputError, errors_about
 from stemforge.infer.atoms.decision import CANDIDATE, Decision, decide
 from stemforge.infer.atoms.peaks import find_peaks, find_regions, find_spots
+from stemforge.infer.atoms.places.refinement import WIDTH, refine_places
 from stemforge.infer.resampling import check_sampling, file_sampling, resampled
 from stemforge.infer.tiles import tiles
 from stemforge.micrograph.annotations import Annotations
@@ -26,6 +27,9 @@ TILE = 512
 BESIDE = 5.0
 """Distance from what is left out of an image within which nothing is taken for an atom [pixel of the network]."""
 
+UNKNOWN_SAMPLING = 0.293
+"""Pixel size that atoms' images are expected to have where none is known [Å]: that of the weights that ship."""
+
 Maps = NDArray[np.float32]
 """Of shape (k, height, width): log odds or likelihood; with k = 4 also offset (x, y) and standard deviation [pixel]."""
 
@@ -39,7 +43,8 @@ class Detection:
     micrograph
         What was looked at.
     atoms
-        Points (x, y) [pixel of the micrograph] with column ``score``, the likelihood at the peak.
+        Points (x, y) [pixel of the micrograph], fitted to the image below the pixel, with column ``score``, the
+        likelihood at the peak, and those of :func:`stemforge.infer.refine_places`.
     likelihood
         Probability of an atom at every pixel, at ``sampling``; shape as the micrograph's unless resampled.
     sampling
@@ -305,14 +310,28 @@ def detect_atoms(
     if threshold is not None:
         atoms, decision = find(threshold), replace(decision, threshold=threshold)
     number = None if card.counting is None else card.counting.number(chosen.candidates["score"])
-    columns = dict(atoms.columns)
-    if "sigma_px" in columns:
-        columns["sigma_px"] = columns["sigma_px"] * np.sqrt(scale.prod())
-    atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=columns)
+    atoms = _placed(micrograph, filled, atoms, scale, usable)
     result = Detection(
         micrograph, atoms, likelihood, sampling, decision.threshold, number, decision.expected_f1
     )
     return replace(result, usable=usable, share=float(counted.mean()))
+
+
+def _placed(
+    micrograph: Micrograph,
+    filled: NDArray[np.float32],
+    atoms: Annotations,
+    scale: NDArray[np.float64],
+    usable: UsableArea,
+) -> Annotations:
+    """Bring atoms from the network's pixels to the micrograph's, and fit their images there."""
+    columns = dict(atoms.columns)
+    if "sigma_px" in columns:
+        columns["sigma_px"] = columns["sigma_px"] * np.sqrt(scale.prod())
+    atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=columns)
+    # Of an image without pixel size nothing is known but that the network sees atoms on it.
+    width = WIDTH / (micrograph.sampling or UNKNOWN_SAMPLING)
+    return refine_places(filled, atoms, width, usable.mask)
 
 
 def _found_in(

@@ -3,9 +3,8 @@
 import abtem
 import numpy as np
 import pytest
-from scipy import ndimage
 
-from stemforge.simulate import Kernels, Microscope, Multislice, Scan
+from stemforge.simulate import Microscope, Multislice, Scan
 from stemforge.structures import layered_material
 from stemforge.structures.layered.materials import MATERIALS
 
