@@ -123,8 +123,8 @@ def simulate(
     Parameters
     ----------
     recipe
-        A YAML file, or the name of a recipe that ships with stemforge: fe-c3n4, metal-free, pt-clusters, pt-nc,
-        quickstart, zsm5-columns, zsm5-idpc.
+        A YAML file, or the name of a recipe that ships with stemforge: au-carbon, co-n-graphene, fe-c3n4, ir-mgo,
+        metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart, si-graphene, zsm5-columns, zsm5-idpc.
     overrides
         Fields of the recipe by dotted name.
     out
@@ -185,8 +185,8 @@ def plan(
     Parameters
     ----------
     recipe
-        A YAML file, or the name of a recipe that ships with stemforge: fe-c3n4, metal-free, pt-clusters, pt-nc,
-        quickstart, zsm5-columns, zsm5-idpc.
+        A YAML file, or the name of a recipe that ships with stemforge: au-carbon, co-n-graphene, fe-c3n4, ir-mgo,
+        metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart, si-graphene, zsm5-columns, zsm5-idpc.
     overrides
         Fields of the recipe by dotted name.
     num

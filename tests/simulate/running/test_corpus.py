@@ -241,7 +241,14 @@ def test_the_other_engines_make_samples_too(engine):
     assert sample.signal.mean() == pytest.approx(kernels.signal.mean(), rel=0.2)
 
 
-@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+# A minute each: crystals are imaged by PRISM.
+CRYSTALS = {"ir-mgo", "pt-ceo2"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n in CRYSTALS else []) for n in sorted(shipped_recipes())],
+)
 def test_shipped_recipes_simulate(name, tmp_path):
     recipe = SimulationRecipe.load(name, {"num_samples": 1, "scan.shape": [64, 64]})
     corpus = simulate_corpus(recipe, tmp_path, workers=1, quiet=True)
@@ -284,7 +291,7 @@ def test_the_version_is_part_of_the_hash_and_of_the_corpus(reference):
 
 
 def test_unknown_recipe_names_the_shipped_ones():
-    with pytest.raises(RecipeError, match="fe-c3n4, metal-free, pt-clusters, pt-nc, quickstart"):
+    with pytest.raises(RecipeError, match="fe-c3n4, ir-mgo, metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart"):
         SimulationRecipe.load("pt-ncc")
 
 
