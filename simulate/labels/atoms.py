@@ -62,8 +62,12 @@ def label_atoms(
         image's sum and its peak, or its sum of squares; the source's is taken out of both.
     """
     chosen = np.isin(atoms.get_tags(), (Tag.SINGLE_ATOM, Tag.CLUSTER_ATOM))
-    origin = np.array(scan.origin((atoms.cell[0, 0], atoms.cell[1, 1])))
-    points = (atoms.positions[chosen, :2] - origin) / scan.sampling
+    cell = (float(atoms.cell[0, 0]), float(atoms.cell[1, 1]))
+    places = atoms.positions[chosen, :2]
+    if scan.straight:
+        points = (places - np.array(scan.origin(cell))) / scan.sampling
+    else:
+        points = scan.pixels(places, cell)
     within = Annotations(points).inside(signal.shape[1:])
     points = points[within]
     z = atoms.positions[chosen, 2][within]
