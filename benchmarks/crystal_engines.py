@@ -1,7 +1,7 @@
 """How wrong ``kernels`` is for crystals on a zone axis, against multislice: the table of docs/physics.md.
 
-Minutes a row. ``python benchmarks/crystal_engines.py mgo 80e3 40`` measures one: crystal, energy [eV], thickness [Å], and if
-wanted mistilt [mrad] and face, as 111.
+Minutes a row. ``python benchmarks/crystal_engines.py mgo 80e3 40`` measures one: crystal, energy [eV], thickness [Å],
+and if wanted mistilt [mrad] and face, as 111.
 """
 
 import sys

@@ -64,10 +64,8 @@ def label_atoms(
     chosen = np.isin(atoms.get_tags(), (Tag.SINGLE_ATOM, Tag.CLUSTER_ATOM))
     cell = (float(atoms.cell[0, 0]), float(atoms.cell[1, 1]))
     places = atoms.positions[chosen, :2]
-    if scan.straight:
-        points = (places - np.array(scan.origin(cell))) / scan.sampling
-    else:
-        points = scan.pixels(places, cell)
+    straight = (places - np.array(scan.origin(cell))) / scan.sampling
+    points = straight if scan.straight else scan.pixels(places, cell)
     within = Annotations(points).inside(signal.shape[1:])
     points = points[within]
     z = atoms.positions[chosen, 2][within]
