@@ -114,7 +114,9 @@ def label_atoms(
 def _surroundings(atoms: Atoms, labelled: NDArray[np.int_]) -> dict[str, NDArray[np.generic]]:
     """Columns that say where labelled atoms sit in the structure."""
     sites = atoms.arrays.get(SITE_ARRAY, np.zeros(len(atoms), dtype=int))
-    support = atoms[atoms.get_tags() == Tag.SUPPORT]
+    # Without the other arrays, which take longer to copy than to look at.
+    of_support = atoms.get_tags() == Tag.SUPPORT
+    support = Atoms(numbers=atoms.numbers[of_support], positions=atoms.positions[of_support], cell=atoms.cell)
     return {
         "site": sites[labelled].astype(np.uint8),
         "column_height": column_heights(atoms, labelled).astype(np.uint16),
