@@ -62,8 +62,10 @@ def label_atoms(
         image's sum and its peak, or its sum of squares; the source's is taken out of both.
     """
     chosen = np.isin(atoms.get_tags(), (Tag.SINGLE_ATOM, Tag.CLUSTER_ATOM))
-    origin = np.array(scan.origin((atoms.cell[0, 0], atoms.cell[1, 1])))
-    points = (atoms.positions[chosen, :2] - origin) / scan.sampling
+    cell = (float(atoms.cell[0, 0]), float(atoms.cell[1, 1]))
+    places = atoms.positions[chosen, :2]
+    straight = (places - np.array(scan.origin(cell))) / scan.sampling
+    points = straight if scan.straight else scan.pixels(places, cell)
     within = Annotations(points).inside(signal.shape[1:])
     points = points[within]
     z = atoms.positions[chosen, 2][within]
@@ -112,7 +114,9 @@ def label_atoms(
 def _surroundings(atoms: Atoms, labelled: NDArray[np.int_]) -> dict[str, NDArray[np.generic]]:
     """Columns that say where labelled atoms sit in the structure."""
     sites = atoms.arrays.get(SITE_ARRAY, np.zeros(len(atoms), dtype=int))
-    support = atoms[atoms.get_tags() == Tag.SUPPORT]
+    # Without the other arrays, which take longer to copy than to look at.
+    of_support = atoms.get_tags() == Tag.SUPPORT
+    support = Atoms(numbers=atoms.numbers[of_support], positions=atoms.positions[of_support], cell=atoms.cell)
     return {
         "site": sites[labelled].astype(np.uint8),
         "column_height": column_heights(atoms, labelled).astype(np.uint16),

@@ -43,3 +43,7 @@ class Layers(SupportSettings):
         values: dict[str, Any] = self.model_dump(exclude={"kind", "material"})
         values |= {name: max(1, round(values[name])) for name in ("num_layers", "grains")}
         return layered_material(size, self.material, **values, rng=rng)
+
+    def piece(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms | None:
+        """Build a small part of the sheets, without holes."""
+        return self.replace(hole_fraction=0.0).build(size, rng)

@@ -1,8 +1,9 @@
 """What lies over and under an atom along the beam: its column, and its depth in the support."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from ase import Atoms
-from scipy.spatial import cKDTree
 
 from stemforge.structures.cells import Array, Indices, wrapped
 
@@ -41,12 +42,8 @@ def column_heights(atoms: Atoms, chosen: Indices, radius: float = COLUMN_RADIUS)
     >>> column_heights(atoms, np.array([3, 2])).tolist()
     [3, 1]
     """
-    edges = atoms.cell.lengths()[:2]
-    if not len(chosen):
-        return np.zeros(0, dtype=int)
-    tree = _tree(atoms)
-    places = wrapped(atoms.positions[chosen, :2], edges)
-    return np.asarray(tree.query_ball_point(places, radius, return_length=True), dtype=int)
+    heights = [len(found) for found in _near(atoms, atoms.positions[chosen, :2], radius)]
+    return np.array(heights, dtype=int)
 
 
 def outer_depths(support: Atoms, places: Array) -> Array:
@@ -78,16 +75,32 @@ def outer_depths(support: Atoms, places: Array) -> Array:
     depths = np.full((len(places), 2), np.nan)
     if not len(places) or not len(support):
         return depths
-    edges, z = support.cell.lengths()[:2], support.positions[:, 2]
-    near = _tree(support).query_ball_point(wrapped(places[:, :2], edges), _REACH)
-    for number, found in enumerate(near):
-        if found:
+    z = support.positions[:, 2]
+    for number, found in enumerate(_near(support, places[:, :2], _REACH)):
+        if len(found):
             heights = z[found]
             depths[number] = places[number, 2] - heights.min(), heights.max() - places[number, 2]
     return depths
 
 
-def _tree(atoms: Atoms) -> cKDTree:
+def _near(atoms: Atoms, places: Array, reach: float) -> Iterator[Indices]:
+    """Atoms within reach of each place in projection, periodic; faster than a tree of all atoms for few places."""
     edges = atoms.cell.lengths()[:2]
     xy = wrapped(atoms.positions[:, :2], edges)
-    return cKDTree(xy, boxsize=edges, balanced_tree=False, compact_nodes=False)
+    # At most 250 squares along a side: their numbers then fit into 16 bits, which numpy sorts in one go.
+    squares = np.clip((edges / reach).astype(int), 1, 250)
+    i, j = np.minimum((xy * (squares / edges)).astype(int), squares - 1).T
+    square = (i * squares[1] + j).astype(np.uint16)
+    order = np.argsort(square, kind="stable")
+    starts = np.searchsorted(square[order], np.arange(squares.prod() + 1))
+    for place in wrapped(places, edges):
+        column, row = np.minimum((place * (squares / edges)).astype(int), squares - 1)
+        around = {
+            ((column + dx) % squares[0]) * squares[1] + (row + dy) % squares[1]
+            for dx in (-1, 0, 1)
+            for dy in (-1, 0, 1)
+        }
+        members = np.concatenate([order[starts[one] : starts[one + 1]] for one in sorted(around)])
+        away = xy[members] - place
+        away -= edges * np.round(away / edges)
+        yield members[(away**2).sum(axis=1) <= reach**2]

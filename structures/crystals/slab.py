@@ -183,7 +183,7 @@ def _laid_out(unit: Atoms, view: Orientation) -> Atoms:
     fractions[fractions > 1 - 1e-9] = 0.0
     x, y, rise = view.lengths
     frame = np.array([[x, 0, 0], [0, y, 0], [*view.shift, rise]])
-    atoms = Atoms(np.tile(unit.numbers, len(points)), positions=fractions @ frame, cell=(x, y, rise))
+    atoms = Atoms(numbers=np.tile(unit.numbers, len(points)), positions=fractions @ frame, cell=(x, y, rise))
     for name in ("occupancy", "kind", "thermal_sigma"):
         atoms.set_array(name, np.tile(unit.arrays[name], len(points)))
     return atoms
