@@ -10,7 +10,7 @@ from stemforge.structures.layered.materials import MATERIALS
 
 pytestmark = pytest.mark.physics
 
-SAMPLING = 0.06  # of the potential [Å]
+SAMPLING = 0.035  # of the potential [Å]
 STEP = 0.4  # between probe positions [Å]
 POSITIONS = (11, 8)  # a unit cell of either sheet and some more
 
@@ -31,7 +31,7 @@ def imaged(material, energy):
     )
     # Grid points on which the atoms lie: abTEM's interpolation between points changes what they scatter.
     repeats = sheet.cell.lengths()[:2] / MATERIALS[material].lattice_constant / (1, np.sqrt(3))
-    gpts = tuple(int(np.rint(n)) * points for n, points in zip(repeats, (48, 84), strict=True))
+    gpts = tuple(int(np.rint(n)) * points for n, points in zip(repeats, (72, 126), strict=True))
     potential = abtem.Potential(sheet, gpts=gpts, slice_thickness=1.0, projection="infinite")
     probe = abtem.Probe(energy=energy, semiangle_cutoff=30, defocus=focus)
     with abtem.config.set({"diagnostics.progress_bar": False}):
@@ -44,3 +44,32 @@ def test_a_sheet_is_imaged_as_abtem_alone_does(material, energy):
     *_, ours, direct = imaged(material, energy)
     assert ours.mean() == pytest.approx(direct.mean(), rel=0.01)
     assert np.sqrt(((ours - direct) ** 2).mean()) < 0.01 * direct.max()
+
+
+def columns(energy, rings):
+    """Mean signal in a square of 1 Å on Mo, on two S behind each other, and on the hollow site of MoS₂."""
+    microscope = Microscope(energy=energy, semiangle_cutoff=30, detectors={"rings": {"HAADF": rings}})
+    sheet = layered_material((9, 9), "MoS2", rng=np.random.default_rng(0))
+    focus = float(sheet.positions[:, 2].mean())
+    middle = sheet.cell.lengths()[:2] / 2
+    metal = sheet[sheet.symbols == "Mo"].positions[0, :2]
+    engine = Multislice(frozen_phonons=6, slice_thickness=1.0, sampling=0.05)
+    found = []
+    for third in range(3):  # the long diagonal of the hexagonal cell: Mo, S₂, hollow
+        moved = sheet.copy()
+        site = metal + np.array([0.0, third * MATERIALS["MoS2"].lattice_constant / np.sqrt(3)])
+        # Half a step, so that the 5 × 5 positions lie about the site.
+        moved.positions[:, :2] += middle - site - 0.1
+        moved.wrap(pbc=(True, True, False))
+        scan = Scan.of_any_size((5, 5), 0.2)
+        found.append(float(engine.image(moved, microscope, scan, focus, np.random.default_rng(1))[0].mean()))
+    return found
+
+
+def test_mos2_has_published_z_contrast():
+    metal, sulphur, hollow = columns(80e3, (60, 180))
+    ratio = (sulphur - hollow) / (metal - hollow)
+    # One atom's signal goes as Z^1.64 in Krivanek et al., Nature 464, 571 (2010), doi:10.1038/nature08879, measured at
+    # 60 kV from 58 mrad on; Rutherford scattering, the limit of high angles, as Z². Two S make 0.41 to 0.29 of a Mo.
+    exponent = np.log(ratio / 2) / np.log(16 / 42)
+    assert 1.5 < exponent < 2.0
