@@ -27,8 +27,8 @@ _ENERGIES = {
 
 def _lattice(element: str) -> tuple[str, float]:
     """Bravais lattice of an element and the volume of an atom [Å³]."""
-    state = reference_states[atomic_numbers[element]] if element in atomic_numbers else None
-    kind = state["symmetry"] if state else "unknown"
+    state: dict[str, Any] = dict(reference_states[atomic_numbers.get(element, 0)] or {})
+    kind = str(state.get("symmetry"))
     require(kind in _ENERGIES, "element", f"a metal whose crystal is one of {tuple(_ENERGIES)}", element)
     edge = float(state["a"])
     if kind == "hcp":
@@ -145,7 +145,8 @@ def zone_direction(element: str, zone_axis: tuple[int, int, int]) -> Array:
     kind, _ = _lattice(element)
     axes = np.eye(3)
     if kind == "hcp":
-        ratio = float(reference_states[atomic_numbers[element]]["c/a"])
+        state: dict[str, Any] = dict(reference_states[atomic_numbers[element]] or {})
+        ratio = float(state["c/a"])
         axes = np.array([[1, 0, 0], [-0.5, np.sqrt(3) / 2, 0], [0, 0, ratio]])
     direction = np.asarray(zone_axis, dtype=float) @ axes
     return direction / np.linalg.norm(direction)

@@ -59,7 +59,7 @@ def test_size_and_distances_are_those_asked(element, shape):
         distances = cKDTree(particle.positions).query(particle.positions, k=2)[0][:, 1]
         # Along an icosahedron's radii bonds are 5 % shorter than around it (Mackay 1962); ASE keeps the mean.
         assert distances == pytest.approx(
-            NEIGHBOURS[element], rel=0.06 if "hedron" in shape and shape[0] == "i" else 0.02
+            NEIGHBOURS[element], rel=0.06 if shape == "icosahedron" else 0.02
         )
 
 
