@@ -103,8 +103,7 @@ def nanoparticle(
             surface_energies is None, "surface_energies", f"left out for the shape {shape}", surface_energies
         )
         atoms = _closed_shells(element, wanted, shape)
-    particle = Atoms(atoms.numbers, positions=atoms.positions - atoms.positions.mean(axis=0))
-    return particle
+    return Atoms(atoms.numbers, positions=atoms.positions - atoms.positions.mean(axis=0))
 
 
 def _wulff(element: str, number: int, kind: str, energies: Mapping[str, float]) -> Atoms:
@@ -121,7 +120,7 @@ def _wulff(element: str, number: int, kind: str, energies: Mapping[str, float]) 
 
 
 def _closed_shells(element: str, wanted: int, shape: str) -> Atoms:
-    """The cluster of the shape whose diameter is nearest to that of the wanted number of atoms."""
+    """Return the cluster of the shape whose diameter is nearest to that of the wanted number of atoms."""
     build, smallest = {
         "octahedron": (lambda n: Octahedron(element, n), 2),
         "cuboctahedron": (lambda n: Octahedron(element, 2 * n - 1, cutoff=n - 1), 2),

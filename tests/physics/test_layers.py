@@ -76,5 +76,5 @@ def test_mos2_has_published_z_contrast():
     assert 1.45 < np.log(single / metal) / np.log(16 / 42) < 1.85
     metal, double = columns(2)
     assert 0.29 < double / metal < 0.52
-    # Two S, 3.2 Å behind each other, scatter partly in phase at these angles: more than twice one, less than four times.
+    # Two S, 3.2 Å behind each other, scatter partly in phase at these angles: more than twice one.
     assert 2.0 < double / single < 2.6
