@@ -112,7 +112,7 @@ def test_inside_they_lie_between_the_surfaces():
         particles.positions[particles.arrays["particle"] == n, 2].mean()
         for n in set(particles.arrays["particle"])
     ]
-    assert len(middles) == 4 or len(middles) == 3
+    assert len(middles) in (3, 4)
     assert support.positions[:, 2].min() < min(middles) < max(middles) < support.positions[:, 2].max()
     assert nearest(particles.positions, support.positions, specimen.cell) >= 0.999 * 2.5 - 1e-6
 
