@@ -23,7 +23,7 @@ def imaged(material, energy):
     focus = float(sheet.positions[:, 2].mean())
     scan = Scan.of_any_size(POSITIONS, STEP)
     engine = Multislice(frozen_phonons=0, slice_thickness=1.0, sampling=SAMPLING)
-    ours = engine.image(sheet, microscope, scan, focus)[0]
+    by_engine = engine.image(sheet, microscope, scan, focus)[0]
 
     x0, y0 = scan.origin((sheet.cell[0, 0], sheet.cell[1, 1]))
     places = abtem.GridScan(
@@ -36,14 +36,14 @@ def imaged(material, energy):
     probe = abtem.Probe(energy=energy, semiangle_cutoff=30, defocus=focus)
     with abtem.config.set({"diagnostics.progress_bar": False}):
         measured = probe.scan(potential, scan=places, detectors=abtem.AnnularDetector(60, 180), lazy=False)
-    return sheet, microscope, scan, focus, ours, np.asarray(measured.array).T
+    return sheet, microscope, scan, focus, by_engine, np.asarray(measured.array).T
 
 
 @pytest.mark.parametrize(("material", "energy"), [("graphene", 60e3), ("MoS2", 80e3)])
 def test_a_sheet_is_imaged_as_abtem_alone_does(material, energy):
-    *_, ours, direct = imaged(material, energy)
-    assert ours.mean() == pytest.approx(direct.mean(), rel=0.01)
-    assert np.sqrt(((ours - direct) ** 2).mean()) < 0.01 * direct.max()
+    *_, by_engine, direct = imaged(material, energy)
+    assert by_engine.mean() == pytest.approx(direct.mean(), rel=0.01)
+    assert np.sqrt(((by_engine - direct) ** 2).mean()) < 0.01 * direct.max()
 
 
 def columns(sulphur_planes):
