@@ -77,7 +77,7 @@ def _labels(
     """Label atoms or, with a segmented detector, molecules; and return what the metadata say of the labels."""
     if not drawn.microscope.detectors.segmented:
         imaged = (atoms, signal, drawn.microscope, drawn.scan, focus)
-        quoted = {
+        quoted: dict[str, Any] = {
             "reference_dose": drawn.reference_dose,
             "source_size": drawn.degradation.source_size,
             "thermal_sigma": drawn.engine.thermal_sigma,

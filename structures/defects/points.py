@@ -6,7 +6,7 @@ from ase.data import atomic_numbers, covalent_radii
 from scipy.spatial import QhullError, Voronoi, cKDTree
 
 from stemforge.structures.atoms.surface import Surface
-from stemforge.structures.cells import Array, require_orthogonal, wrapped
+from stemforge.structures.cells import Array, Mask, require_orthogonal, wrapped
 from stemforge.structures.checks import require, require_generator, require_range
 from stemforge.structures.defects.sites import covered_area, draw_sites
 from stemforge.structures.tags import Tag
@@ -226,7 +226,7 @@ class _Voids:
         places, distance = places[distance >= needed], distance[distance >= needed]
         return places[self._enclosed(places, distance) & self._unfilled(places)]
 
-    def _enclosed(self, places: Array, distance: Array) -> Array:
+    def _enclosed(self, places: Array, distance: Array) -> Mask:
         """Whether a ball that comes down from above or below does not get to the void."""
         closed = np.ones(len(places), dtype=bool)
         for place, (radius, at) in enumerate(zip(distance, places, strict=True)):
@@ -235,7 +235,7 @@ class _Voids:
                 closed[place] &= side * touched > side * at[2] + 0.5
         return closed
 
-    def _unfilled(self, places: Array) -> Array:
+    def _unfilled(self, places: Array) -> Mask:
         if not self.filled:
             return np.ones(len(places), dtype=bool)
         offsets = places[:, None] - np.array(self.filled)

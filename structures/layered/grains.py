@@ -1,7 +1,5 @@
 """Grains and holes of a sheet."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
@@ -16,7 +14,7 @@ MERGED = 0.8
 """Share of the sum of two covalent radii: atoms that come nearer are one. In the crystals none do."""
 
 
-def in_grains(unit: Atoms, edges: Array, centres: Array, angles: Sequence[float]) -> Atoms:
+def in_grains(unit: Atoms, edges: Array, centres: Array, angles: Array) -> Atoms:
     """One sheet of turned grains, each cut to the (periodic) Voronoi cell of its centre.
 
     Parameters
@@ -41,7 +39,7 @@ def in_grains(unit: Atoms, edges: Array, centres: Array, angles: Sequence[float]
     tree = cKDTree(np.mod(centres, edges), boxsize=edges)
     grains = Atoms(cell=(*edges, 1.0), pbc=(True, True, False))
     for number, (centre, angle) in enumerate(zip(centres, angles, strict=True)):
-        cell = turned(unit, angle)
+        cell = turned(unit, float(angle))
         origins = np.stack([i, j], axis=1) @ cell.cell[:2, :2]
         xy = (origins[:, None] + cell.positions[:, :2]).reshape(-1, 2)
         nearby = np.all(np.abs(xy) < edges / 2, axis=1)

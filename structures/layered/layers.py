@@ -45,8 +45,9 @@ def layered_material(
     ----------
     size : (float, float)
         Smallest edges of the cell in x and y [Å]. One grain takes a cell up to 24 Å larger, into which all its
-        layers fit with little strain: none where neither rotation nor twist is asked, otherwise 0.2 % or less for
-        most fields above 100 Å; ``atoms.info["strain"]`` says how much. Several grains take exactly this size.
+        layers fit with little strain: none where neither rotation nor twist is asked, otherwise 0.2 % or less for one
+        orientation on fields above 150 Å, and some tenths of a percent for twisted stacks; ``atoms.info["strain"]``
+        says how much. Several grains take exactly this size.
     material : {"graphene", "h-BN", "MoS2", "WS2"}
         What the sheets are; lattice constants are those of the bulk, measured by X-ray diffraction.
     num_layers : int, default 1

@@ -27,8 +27,8 @@ _ENERGIES = {
 
 def _lattice(element: str) -> tuple[str, float]:
     """Bravais lattice of an element and the volume of an atom [Å³]."""
-    state = reference_states[atomic_numbers[element]] if element in atomic_numbers else None
-    kind = state["symmetry"] if state else "unknown"
+    state: dict[str, Any] = dict(reference_states[atomic_numbers.get(element, 0)] or {})
+    kind = str(state.get("symmetry"))
     require(kind in _ENERGIES, "element", f"a metal whose crystal is one of {tuple(_ENERGIES)}", element)
     edge = float(state["a"])
     if kind == "hcp":
@@ -103,8 +103,7 @@ def nanoparticle(
             surface_energies is None, "surface_energies", f"left out for the shape {shape}", surface_energies
         )
         atoms = _closed_shells(element, wanted, shape)
-    particle = Atoms(atoms.numbers, positions=atoms.positions - atoms.positions.mean(axis=0))
-    return particle
+    return Atoms(atoms.numbers, positions=atoms.positions - atoms.positions.mean(axis=0))
 
 
 def _wulff(element: str, number: int, kind: str, energies: Mapping[str, float]) -> Atoms:
@@ -121,7 +120,7 @@ def _wulff(element: str, number: int, kind: str, energies: Mapping[str, float]) 
 
 
 def _closed_shells(element: str, wanted: int, shape: str) -> Atoms:
-    """The cluster of the shape whose diameter is nearest to that of the wanted number of atoms."""
+    """Return the cluster of the shape whose diameter is nearest to that of the wanted number of atoms."""
     build, smallest = {
         "octahedron": (lambda n: Octahedron(element, n), 2),
         "cuboctahedron": (lambda n: Octahedron(element, 2 * n - 1, cutoff=n - 1), 2),
@@ -145,7 +144,8 @@ def zone_direction(element: str, zone_axis: tuple[int, int, int]) -> Array:
     kind, _ = _lattice(element)
     axes = np.eye(3)
     if kind == "hcp":
-        ratio = float(reference_states[atomic_numbers[element]]["c/a"])
+        state: dict[str, Any] = dict(reference_states[atomic_numbers[element]] or {})
+        ratio = float(state["c/a"])
         axes = np.array([[1, 0, 0], [-0.5, np.sqrt(3) / 2, 0], [0, 0, ratio]])
     direction = np.asarray(zone_axis, dtype=float) @ axes
     return direction / np.linalg.norm(direction)

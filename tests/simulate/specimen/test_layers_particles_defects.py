@@ -78,7 +78,9 @@ def test_who_asks_gets_the_vacancies(sample):
     rows = labels.where(labels["tag"] == int(VACANCY))
     assert len(labels) == len(sample.labels) + len(rows) > len(sample.labels)
     assert set(rows["element"].tolist()) == {16}
-    assert (rows["cnr"] < 0).all() and (rows["contrast"] < 0).all() and (rows["scattering"] < 0).all()
+    assert (rows["cnr"] < 0).all()
+    assert (rows["contrast"] < 0).all()
+    assert (rows["scattering"] < 0).all()
     assert rows.inside(sample.signal.shape[1:]).all()
     assert set(labels.columns) == set(sample.labels.columns)
 
@@ -104,8 +106,10 @@ def test_recording_moves_vacancies_as_it_moves_atoms(sample):
         with_vacancies(sample), recipe(degradation={"dose": 1e6}).degradation, np.random.default_rng(0)
     ).labels
     rows = moved["tag"] == int(VACANCY)
-    assert rows.any() and not rows.all()
-    assert (moved["cnr"][rows] < 0).all() and (moved["cnr"][~rows] > 0).all()
+    assert rows.any()
+    assert not rows.all()
+    assert (moved["cnr"][rows] < 0).all()
+    assert (moved["cnr"][~rows] > 0).all()
 
 
 def test_a_corpus_keeps_them(tmp_path):

@@ -48,9 +48,9 @@ def test_a_sheet_is_ase_s_sheet(material):
     whole.positions += sheet.positions[0] - whole.positions[0]
     assert np.allclose(sheet.cell.lengths()[:2], whole.cell.lengths()[:2], atol=1e-9)
     assert len(sheet) == len(whole)
-    apart = get_distances(sheet.positions, whole.positions, cell=whole.cell, pbc=(True, True, False))[1]
-    assert apart.min(axis=1).max() < 1e-6
-    assert (sheet.numbers == whole.numbers[apart.argmin(axis=1)]).all()
+    distances = get_distances(sheet.positions, whole.positions, cell=whole.cell, pbc=(True, True, False))[1]
+    assert distances.min(axis=1).max() < 1e-6
+    assert (sheet.numbers == whole.numbers[distances.argmin(axis=1)]).all()
     assert (sheet.get_tags() == SUPPORT).all()
     assert sheet.info["strain"] < 1e-9
 

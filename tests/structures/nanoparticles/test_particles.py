@@ -58,15 +58,13 @@ def test_size_and_distances_are_those_asked(element, shape):
         assert set(particle.get_chemical_symbols()) == {element}
         distances = cKDTree(particle.positions).query(particle.positions, k=2)[0][:, 1]
         # Along an icosahedron's radii bonds are 5 % shorter than around it (Mackay 1962); ASE keeps the mean.
-        assert distances == pytest.approx(
-            NEIGHBOURS[element], rel=0.06 if "hedron" in shape and shape[0] == "i" else 0.02
-        )
+        assert distances == pytest.approx(NEIGHBOURS[element], rel=0.06 if shape == "icosahedron" else 0.02)
 
 
 def test_an_icosahedron_is_ase_s():
-    ours, known = nanoparticle("Au", 21.0, "icosahedron"), Icosahedron("Au", 5)
-    assert len(ours) == len(known) == 309
-    assert np.allclose(ours.positions, known.positions - known.positions.mean(axis=0))
+    found, known = nanoparticle("Au", 21.0, "icosahedron"), Icosahedron("Au", 5)
+    assert len(found) == len(known) == 309
+    assert np.allclose(found.positions, known.positions - known.positions.mean(axis=0))
 
 
 def test_a_wulff_shape_shows_the_facets_of_its_energies():
@@ -112,7 +110,7 @@ def test_inside_they_lie_between_the_surfaces():
         particles.positions[particles.arrays["particle"] == n, 2].mean()
         for n in set(particles.arrays["particle"])
     ]
-    assert len(middles) == 4 or len(middles) == 3
+    assert len(middles) in (3, 4)
     assert support.positions[:, 2].min() < min(middles) < max(middles) < support.positions[:, 2].max()
     assert nearest(particles.positions, support.positions, specimen.cell) >= 0.999 * 2.5 - 1e-6
 
