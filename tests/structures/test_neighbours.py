@@ -11,7 +11,10 @@ from stemforge.structures.packing import random_packing
 @pytest.mark.parametrize("number", [1, 40])
 def test_near_any_agrees_with_brute_force(edges, number):
     rng = np.random.default_rng(number)
-    positions, others = rng.random((600, 3)) * [*edges, 25.0], rng.random((number, 3)) * [*edges, 15.0] + [0, 0, 3]
+    positions, others = (
+        rng.random((600, 3)) * [*edges, 25.0],
+        rng.random((number, 3)) * [*edges, 15.0] + [0, 0, 3],
+    )
     step = np.abs(positions[:, None] - others)
     step[..., :2] = np.minimum(step[..., :2], np.array(edges) - step[..., :2])
     expected = (np.linalg.norm(step, axis=2) < 2.0).any(axis=1)
