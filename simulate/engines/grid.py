@@ -14,6 +14,8 @@ from stemforge.simulate.scan import Scan
 from stemforge.simulate.splines import add_points, cubic_weights
 
 Complex = NDArray[np.complex64]
+# One step of the smallest grid on which a probe is built, 16 Å wide [1/Å].
+_SOFT_EDGE = 0.07
 
 
 class Grid:
@@ -30,11 +32,12 @@ class Grid:
         self.shape = (self._points(height), self._points(width))
         qy = np.fft.fftfreq(self.shape[0], self.step)
         qx = np.fft.rfftfreq(self.shape[1], self.step)
-        self.q2 = (qy[:, None] ** 2 + qx[None, :] ** 2).astype(np.float32)
+        # The probe passes nothing beyond 2α/λ, and little more for the softness of its edge: the rest is left out.
+        limit = 2 * microscope.semiangle_cutoff * 1e-3 / microscope.wavelength + _SOFT_EDGE
+        self.rows, self.columns = np.flatnonzero(np.abs(qy) <= limit), int(np.sum(qx <= limit))
+        self.qy, self.qx = qy[self.rows], qx[: self.columns]
+        self.q2 = (self.qy[:, None] ** 2 + self.qx**2).astype(np.float32)
         self.spectrum_shape = self.q2.shape
-        # Undo the smoothing by the splines with which atoms are put on the grid.
-        window = np.sinc(qy * self.step)[:, None] ** 4 * np.sinc(qx * self.step)[None, :] ** 4
-        self._unspline = (1 / window).astype(np.float32)
 
     def _points(self, side: float) -> int:
         """Points along a side [Å]: a cell of no whole number of steps is padded, its margin keeps the seam out."""
@@ -51,10 +54,22 @@ class Grid:
         return array
 
     def density(self, positions: NDArray[np.float64], weights: NDArray[np.float32]) -> Any:
-        """Fourier transform of weighted points."""
+        """Fourier transform of weighted points, smoothed by cubic splines: see `sharpened`."""
         grid = np.zeros(self.shape, dtype=np.float32)
         add_points(grid, (positions[:, :2] - self.origin) / self.step, weights)
-        return fft.rfft2(grid) * self._unspline
+        return self._transform(grid)
+
+    def _transform(self, grid: NDArray[np.float32]) -> Complex:
+        """Fourier transform of a real grid, at the frequencies that are kept."""
+        along = np.ascontiguousarray(fft.rfft(grid, axis=1)[:, : self.columns])
+        return fft.fft(along, axis=0, overwrite_x=True)[self.rows]
+
+    def sharpened(self, sigma: float) -> NDArray[np.float32]:
+        """Factor that undoes the smoothing of `density`, and blurs by thermal motion of standard deviation [Å]."""
+        y, x = (
+            np.exp(-2 * np.pi**2 * sigma**2 * q**2) / np.sinc(q * self.step) ** 4 for q in (self.qy, self.qx)
+        )
+        return np.outer(y, x).astype(np.float32)
 
     def probe(self, defocus: float) -> Complex:
         """Conjugate Fourier transform of the probe's intensity, ``defocus`` [Å] from its focus, sum 1."""
@@ -69,11 +84,11 @@ class Grid:
         rows = np.zeros((size[0], self.shape[1]), dtype=np.float32)
         half = size[1] - size[1] // 2
         rows[:, :half], rows[:, self.shape[1] - size[1] // 2 :] = intensity[:, :half], intensity[:, half:]
-        spectrum = fft.rfft(rows, axis=1)
-        full = np.zeros(self.spectrum_shape, dtype=np.complex64)
+        spectrum = fft.rfft(rows, axis=1)[:, : self.columns]
+        full = np.zeros((self.shape[0], self.columns), dtype=np.complex64)
         half = size[0] - size[0] // 2
         full[:half], full[self.shape[0] - size[0] // 2 :] = spectrum[:half], spectrum[half:]
-        return np.conj(fft.fft(full, axis=0, overwrite_x=True))
+        return np.conj(fft.fft(full, axis=0, overwrite_x=True)[self.rows])
 
     def spread(self, depth: float, mean_free_path: float, angle: float) -> NDArray[np.float32] | float:
         """Return what elastic scattering above ``depth`` [Å] leaves of the probe's transform, as a factor."""
@@ -82,7 +97,8 @@ class Grid:
         sharp = np.exp(-depth / mean_free_path)
         # Scattered evenly along the way: the mean square path after scattering is a third of the depth's.
         sigma = angle * depth / np.sqrt(3)
-        return (sharp + (1 - sharp) * np.exp(-2 * np.pi**2 * sigma**2 * self.q2)).astype(np.float32)
+        y, x = (np.exp(-2 * np.pi**2 * sigma**2 * q**2).astype(np.float32) for q in (self.qy, self.qx))
+        return np.float32(sharp) + np.float32(1 - sharp) * np.outer(y, x)
 
     def image(self, spectrum: Any) -> NDArray[np.float32]:
         """Back to pixels; point densities become fractions of the incident electrons."""
@@ -92,7 +108,9 @@ class Grid:
         return np.ascontiguousarray(np.clip(pixels, 0, None), dtype=np.float32)
 
     def _back(self, spectrum: Any) -> NDArray[np.float32]:
-        return fft.irfft2(spectrum, s=self.shape, axes=(-2, -1))
+        full = np.zeros((len(spectrum), self.shape[0], self.shape[1] // 2 + 1), dtype=np.complex64)
+        full[:, self.rows, : self.columns] = spectrum
+        return fft.irfft2(full, s=self.shape, axes=(-2, -1))
 
 
 class TorchGrid(Grid):
@@ -108,7 +126,7 @@ class TorchGrid(Grid):
             torch.zeros(1, device=self.device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(f"device: {device!r} cannot be used ({error}); take cpu") from error
-        self._unspline_on_device = self.put(self._unspline)
+        self._kept_rows = torch.as_tensor(self.rows, device=self.device)
 
     def zeros(self, channels: int) -> Any:
         """Return an empty spectrum, shape (channels, qy, qx)."""
@@ -135,10 +153,14 @@ class TorchGrid(Grid):
         # In double precision: atomic additions come in any order.
         grid = torch.zeros(self.shape[0] * self.shape[1], dtype=torch.float64, device=self.device)
         grid.index_add_(0, flat.flatten(), values.flatten())
-        return torch.fft.rfft2(grid.float().reshape(self.shape)) * self._unspline_on_device
+        spectrum = torch.fft.rfft2(grid.float().reshape(self.shape))
+        return spectrum[self._kept_rows, : self.columns]
 
     def _back(self, spectrum: Any) -> NDArray[np.float32]:
-        return self.torch.fft.irfft2(spectrum, s=self.shape).cpu().numpy()
+        shape = (len(spectrum), self.shape[0], self.shape[1] // 2 + 1)
+        full = self.torch.zeros(shape, dtype=self.torch.complex64, device=self.device)
+        full[:, self._kept_rows, : self.columns] = spectrum
+        return self.torch.fft.irfft2(full, s=self.shape).cpu().numpy()
 
 
 def make_grid(atoms: Atoms, microscope: Microscope, scan: Scan, device: str = "cpu") -> Grid:

@@ -92,29 +92,35 @@ class Kernels(EngineSettings):
         # Between two planes the probe is interpolated: every atom counts on both, by its nearness.
         fraction = np.interp(positions[:, 2], planes, np.arange(len(planes)))
         above = np.floor(fraction).astype(int)
-        order = np.lexsort((numbers, above))
-        bounds = np.searchsorted(above[order], np.arange(len(planes) + 1))
+        kinds, kind = np.unique(numbers, return_inverse=True)
+        # Sorted once, so that atoms of a kind between two planes are a slice; small keys are sorted by radix.
+        key = (above * len(kinds) + kind).astype(np.uint16)
+        order = np.argsort(key, kind="stable")
+        bounds = np.searchsorted(key[order], np.arange(len(planes) * len(kinds) + 1))
+        sorted_positions, sorted_fraction = positions[order], fraction[order]
         mean_free_path, angle = elastic_scattering(atoms, microscope) if self.broadening else (np.inf, 0.0)
         entrance = positions[:, 2].min() if len(atoms) else 0.0
 
         spectrum = grid.zeros(len(angles))
         for number, depth in enumerate(planes):
-            members = order[bounds[max(number - 1, 0)] : bounds[number + 1]]
-            weights = (1 - np.abs(fraction[members] - number)).astype(np.float32)
-            if not len(members):
-                continue
-            scattered = grid.zeros(len(angles))
-            for z, amplitudes in objects.items():
-                group = numbers[members] == z
-                if not group.any():
+            scattered = None
+            for kind_number, z in enumerate(kinds):
+                between = [n * len(kinds) + kind_number for n in (number - 1, number) if n >= 0]
+                slices = [slice(bounds[n], bounds[n + 1]) for n in between]
+                nearness = np.concatenate([1 - np.abs(sorted_fraction[part] - number) for part in slices])
+                if not len(nearness):
                     continue
-                density = grid.density(positions[members[group]], weights[group])
-                for channel, amplitude in enumerate(amplitudes):
+                points = np.concatenate([sorted_positions[part] for part in slices])
+                density = grid.density(points, nearness.astype(np.float32))
+                scattered = grid.zeros(len(angles)) if scattered is None else scattered
+                for channel, amplitude in enumerate(objects[int(z)]):
                     scattered[channel] += density * amplitude
+            if scattered is None:
+                continue
             scattered *= grid.put(grid.probe(depth - focus))
             scattered *= grid.put(grid.spread(depth - entrance, mean_free_path, angle))
             spectrum += scattered
-        spectrum *= grid.put(np.exp(-2 * np.pi**2 * self.thermal_sigma**2 * grid.q2))
+        spectrum *= grid.put(grid.sharpened(self.thermal_sigma))
         return grid.image(spectrum)
 
     def reference(self, microscope: Microscope) -> EngineSettings:

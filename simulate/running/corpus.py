@@ -9,7 +9,8 @@ from typing import Any
 
 from stemforge.console import progress, say
 from stemforge.corpus.reader import Corpus
-from stemforge.corpus.writer import HEADER, CorpusWriter, read_recipe
+from stemforge.corpus.shard import read_header
+from stemforge.corpus.writer import HEADER, CorpusWriter, read_builder, read_recipe
 from stemforge.errors import CorpusError, InputError, RecipeError, UnfinishedError, WriteError
 from stemforge.files import write_json
 from stemforge.simulate.engines.auto import Engine
@@ -19,7 +20,7 @@ from stemforge.simulate.running.audit import audit_samples, audited_samples
 from stemforge.simulate.running.shards import Failure, Job, Outcome, shards_here, usable_cores
 from stemforge.simulate.running.stopping import StopSignals
 from stemforge.simulate.sample import check_recipe
-from stemforge.simulate.version import refuse_older
+from stemforge.simulate.version import BUILDER, refuse_older
 
 FAILED = "failed.json"
 """File beside the shards that lists, with tracebacks, the shards that the last run could not make."""
@@ -99,9 +100,11 @@ def simulate_corpus(
     recipe = recipe.pinned()
     folder = Path(folder).absolute()
     if (folder / HEADER).is_file():
-        begun = read_recipe(folder)[0]
+        begun, begun_hash, _ = read_recipe(folder)
         refuse_older(begun, folder)
         _refuse_other_files(begun, recipe, folder)
+        if begun_hash == recipe.content_hash:
+            _refuse_other_builder(recipe, folder)
     check_recipe(recipe)
     with StopSignals() as signals, contextlib.ExitStack() as stack:
         client = None
@@ -109,7 +112,7 @@ def simulate_corpus(
             from stemforge.simulate.running.cluster import check_workers, cluster_client
 
             client = stack.enter_context(cluster_client(str(scheduler)))
-        writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
+        writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash, builder=BUILDER)
         stack.enter_context(writer.alone())
         job = Job(recipe, writer, retries=retries)
         shards = range(recipe.num_shards)
@@ -192,6 +195,16 @@ def _refuse_other_files(begun: dict[str, Any], recipe: SimulationRecipe, folder:
         raise CorpusError(
             f"{folder}: was made with another content of {file.path} (SHA-256 {found.sha256[:12]}…, now "
             f"{str(file.sha256)[:12]}…); put the file back as it was, or choose another folder"
+        )
+
+
+def _refuse_other_builder(recipe: SimulationRecipe, folder: Path) -> None:
+    """Refuse to finish what another version of stemforge began: its samples differ from this one's."""
+    made = sum(read_header(path).count for path in folder.glob("shard-*.h5"))
+    if 0 < made < recipe.num_samples and read_builder(folder) != BUILDER:
+        raise CorpusError(
+            f"{folder}: {made} of {recipe.num_samples} images were made by another version of stemforge, whose images "
+            "differ from this one's in the last digits; finish it with that version, or choose another folder"
         )
 
 

@@ -74,6 +74,12 @@ def read_recipe(folder: Path) -> tuple[dict[str, Any], str, Kind]:
     return recipe, recipe_hash, kind
 
 
+def read_builder(folder: Path) -> int | None:
+    """Return the number of the builder that made the samples of a corpus; None where its header names none."""
+    builder = plain_yaml((folder / HEADER).read_text(encoding="utf-8")).get("builder")
+    return builder if type(builder) is int else None
+
+
 class CorpusWriter:
     """Writes the shards of one corpus, each complete or not there at all.
 
@@ -87,6 +93,8 @@ class CorpusWriter:
         Their hash: :attr:`stemforge.settings.Settings.hash`, without what may grow.
     kind
         ``"simulated"``: noise-free signals to be degraded by the reader; ``"measured"``: images as they are.
+    builder
+        Number of what makes samples from the recipe, kept in the header: another gives other bytes.
 
     Raises
     ------
@@ -105,12 +113,18 @@ class CorpusWriter:
     """
 
     def __init__(
-        self, folder: str | Path, recipe: Mapping[str, Any], recipe_hash: str, kind: Kind = "simulated"
+        self,
+        folder: str | Path,
+        recipe: Mapping[str, Any],
+        recipe_hash: str,
+        kind: Kind = "simulated",
+        builder: int | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.recipe = dict(recipe)
         self.recipe_hash = recipe_hash
         self.kind: Kind = kind
+        self.builder = builder
         self._claim()
 
     def _claim(self) -> None:
@@ -127,7 +141,10 @@ class CorpusWriter:
                     f"{self.folder}: holds the corpus of another recipe (hash {found_hash[:12]}, this one is "
                     f"{self.recipe_hash[:12]}); choose another folder or remove that corpus yourself"
                 )
-            if (found.get(GROWS) or 0) < (self.recipe.get(GROWS) or 0):
+            begun = any(self.folder.glob("shard-*.h5"))
+            if begun:  # its samples stay those of the builder that began it
+                self.builder = read_builder(self.folder)
+            if (found.get(GROWS) or 0) < (self.recipe.get(GROWS) or 0) or not begun:
                 self._write_header()
         elif any(path.suffix != PARTIAL for path in self.folder.iterdir()):
             raise CorpusError(f"{self.folder}: holds files but no corpus; choose an empty or new folder")
@@ -135,7 +152,9 @@ class CorpusWriter:
             self._write_header()
 
     def _write_header(self) -> None:
-        content = {"hash": self.recipe_hash, "kind": self.kind, "recipe": self.recipe}
+        content: dict[str, Any] = {"hash": self.recipe_hash, "kind": self.kind, "recipe": self.recipe}
+        if self.builder is not None:
+            content["builder"] = self.builder
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         write_text(self.folder / HEADER, text)
 

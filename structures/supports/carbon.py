@@ -37,11 +37,10 @@ def fill_with_carbon(
     vacuum: float,
     rng: np.random.Generator,
 ) -> Atoms:
-    """Fill a body of any shape with amorphous carbon: `draw(n)` returns up to n random points inside it, by
-    `rng` alone.
+    """Fill a body of any shape with amorphous carbon: `draw(n)` returns up to n random points inside it.
 
-    `volume` is that of the body [Å³] and `size` the box [Å] around it, which begins at z = 0; the other
-    parameters are those of `amorphous_carbon`.
+    `draw` uses `rng` alone. `volume` is that of the body [Å³] and `size` the box [Å] around it, which begins
+    at z = 0; the other parameters are those of `amorphous_carbon`.
     """
     require_range("density", density, 0.0, 25.0, "Densities are in g/cm³; amorphous carbon has 1.8–2.3.")
     require_range("nitrogen_fraction", nitrogen_fraction, 0.0, 1.0)

@@ -122,21 +122,18 @@ def test_splines_give_the_points_own_transform():
     atoms = few_atoms()
     grid = Grid(atoms, MICROSCOPE, raster((80, 96), 0.2))
     assert grid.shape == (80, 96)
-    qy = np.fft.fftfreq(grid.shape[0], grid.step)[:, None, None]
-    qx = np.fft.rfftfreq(grid.shape[1], grid.step)[None, :, None]
+    qy, qx = grid.qy[:, None, None], grid.qx[None, :, None]
     x, y = (atoms.positions[:, :2] - grid.origin).T
     direct = np.exp(-2j * np.pi * (qx * x + qy * y)).sum(-1)
     limit = 2 * MICROSCOPE.semiangle_cutoff * 1e-3 / MICROSCOPE.wavelength
     inside = grid.q2 < limit**2
     assert inside.sum() > 300
-    error = np.abs(grid.density(atoms.positions, np.ones(len(atoms), dtype=np.float32)) - direct)[inside]
+    density = grid.density(atoms.positions, np.ones(len(atoms), dtype=np.float32)) * grid.sharpened(0.0)
+    error = np.abs(density - direct)[inside]
     assert np.sqrt((error**2).mean()) < 0.01 * np.sqrt((np.abs(direct[inside]) ** 2).mean())
     # Near the limit the probe passes next to nothing; below half of it images are made.
     low = grid.q2 < (limit / 2) ** 2
-    assert (
-        np.abs(grid.density(atoms.positions, np.ones(len(atoms), dtype=np.float32)) - direct)[low].max()
-        < 0.01
-    )
+    assert np.abs(density - direct)[low].max() < 0.01
 
 
 def test_a_smaller_field_is_cut_out_of_a_larger_one():
@@ -214,8 +211,8 @@ def test_the_cache_is_used(tmp_path, monkeypatch):
         kernels._cached_object_function.cache_clear()
 
 
-def test_every_probe_is_planned_so_that_its_bytes_repeat(monkeypatch):
-    """FFTW's MEASURE gave 4 different last bits in 5 processes: every way to a probe must plan with ESTIMATE."""
+def test_abtem_s_probe_is_planned_so_that_its_bytes_repeat(monkeypatch):
+    """FFTW's MEASURE gave 4 different last bits in 5 processes: what uses it must plan with ESTIMATE."""
     import abtem
 
     from stemforge.simulate.engines.multislice import scan_single_atom
@@ -228,10 +225,8 @@ def test_every_probe_is_planned_so_that_its_bytes_repeat(monkeypatch):
         return build(self, *arguments, **options)
 
     monkeypatch.setattr(abtem.Probe, "build", noted)
-    kernel_signal(atom(), MICROSCOPE, raster((32, 32), 0.25), 2.0)
-    kernel_count = len(plans)
     scan_single_atom("C", MICROSCOPE, 6.0, 12, 0.08)
-    assert 0 < kernel_count < len(plans)
+    assert plans
     assert set(plans) == {("FFTW_ESTIMATE", 1)}
 
 
