@@ -51,10 +51,10 @@ def detector_response(image: NDArray[np.float64]) -> tuple[float, float]:
         return np.log(variances[usable]) - np.log(expected)
 
     span = float(spread[1] - spread[0])
-    lowest = floor - 3 * max(span, 1e-12)
-    highest = max(float(means.min()), np.nextafter(lowest, np.inf))
-    # Where half of the image is vacuum, its darkest pixels lie above the darkest block's mean.
-    offset = min(max(floor - 0.3 * span, lowest), highest)
+    # Of a little vacuum in a corner the darkest block is lower than the darkest twentieth of the pixels.
+    highest = float(means.min())
+    lowest = min(floor, highest) - 3 * max(span, 1e-12)
+    offset = min(floor - 0.3 * span, highest - 0.05 * (highest - lowest))
     start = np.array([np.log(np.median(variances) / max(level - floor, 1e-12)), offset])
     found = optimize.least_squares(
         residual, start, bounds=([-np.inf, lowest], [np.inf, highest]), loss="soft_l1"

@@ -18,6 +18,7 @@ from stemforge.settings import (
     NonNegative,
     Normal,
     Positive,
+    Quantiles,
     Random,
     Uniform,
 )
@@ -149,6 +150,8 @@ def test_a_date_as_a_name_is_text(tmp_path):
         (LogUniform(loguniform=(1, 100)), (1, 100), 99 / np.log(100)),
         (Normal(normal=(5, 0.5)), (3.5, 6.5), 5),
         (Choice(choice=(1, 1, 4)), (1, 4), 2),
+        (Quantiles(quantiles=(0, 4, 5, 6, 10)), (0, 10), 5),
+        (Quantiles(quantiles=(1, 2, 2, 2)), (1, 2), 11 / 6),
         (Uniform(uniform=(3, 3)), (3, 3), 3),
         (LogUniform(loguniform=(7, 7)), (7, 7), 7),
         (Normal(normal=(1, 0)), (1, 1), 1),
@@ -163,6 +166,34 @@ def test_distributions(distribution, bounds, mean):
     assert abs(values.mean() - mean) <= 4 * error + 1e-12
 
 
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        Uniform(uniform=(2, 6)),
+        LogUniform(loguniform=(1, 100)),
+        Normal(normal=(5, 0.5)),
+        Choice(choice=(1, 4, 9, 1)),
+        Quantiles(quantiles=(0, 4, 5, 6, 10)),
+        Quantiles(quantiles=(1, 2, 2, 2)),
+    ],
+)
+def test_shares_and_quantiles_belong_to_the_draws(distribution):
+    rng = np.random.default_rng(1)
+    values = np.array([distribution.sample(rng) for _ in range(4000)])
+    steps = (np.arange(4000) + 0.5) / 4000
+    np.testing.assert_allclose(np.mean(distribution.quantile(steps)), values.mean(), rtol=0.05)
+    for value in np.unique(values)[:: max(len(np.unique(values)) // 7, 1)]:
+        expected = (np.mean(values < value) + np.mean(values <= value)) / 2
+        assert float(distribution.shares(np.array([value]))[0]) == pytest.approx(expected, abs=0.03)
+
+
+def test_quantiles_are_read_and_checked():
+    assert Demo.from_mapping({"focus": {"quantiles": [0, 0.4, 1]}}).focus == Quantiles(quantiles=(0, 0.4, 1))
+    for values in ([0.5], [0, 0.6, 0.5], [0, 1.2]):
+        with pytest.raises(RecipeError, match="'focus"):
+            Demo.from_mapping({"focus": {"quantiles": values}})
+
+
 RANDOM = Demo.from_mapping(
     {
         "focus": {"uniform": [0, 1]},
@@ -172,6 +203,18 @@ RANDOM = Demo.from_mapping(
         "dose": {"uniform": [1, 2]},
     }
 )
+
+
+def test_distributions_are_listed_and_replaced_by_field():
+    assert list(RANDOM.distributions) == ["optics.tilt", "support.radius", "focus", "dose", "layers.0.tilt"]
+    changed = RANDOM.with_distributions({"layers.0.tilt": 5.0, "focus": Uniform(uniform=(0.2, 0.3))})
+    assert changed.layers[0].tilt == 5
+    assert changed.focus == Uniform(uniform=(0.2, 0.3))
+    assert changed.dose == RANDOM.dose
+    with pytest.raises(RecipeError, match=r"'layers\.1\.tilt' holds no distribution"):
+        RANDOM.with_distributions({"layers.1.tilt": 5.0})
+    with pytest.raises(RecipeError, match="at most 1"):
+        RANDOM.with_distributions({"focus": Uniform(uniform=(0, 3))})
 
 
 def test_draw_replaces_every_distribution():

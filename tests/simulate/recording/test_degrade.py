@@ -287,3 +287,29 @@ def test_counting_on_a_torch_device_is_poisson_and_repeats():
 def test_the_gpu_gives_the_cpu_s_expected_image():
     on_device, expected = torch_and_numpy("cuda")
     assert np.abs(on_device - expected).max() < 1e-3 * expected.mean()
+
+
+@pytest.mark.parametrize("memory", [0.2, 2.0])
+def test_a_patch_flickers_and_drifts_as_part_of_its_frame(memory):
+    """Correlations within a line and between lines are those of a patch cut from the whole frame."""
+
+    def correlations(image):
+        varying = image - 1
+        pairs = (varying**2, varying[:, 40:] * varying[:, :-40], varying[1:] * varying[:-1])
+        return np.array([pair.mean() for pair in pairs])
+
+    settings = Degradation(source_size=0.0, dose=1e4, counting=False, flicker=0.02, flicker_time=memory)
+    scale = 1e4 * SAMPLING**2 * 0.02
+    whole, patch = [], []
+    for seed in range(60):
+        signals = flat(shape=(1, 48, 300)), flat(shape=(1, 48, 64))
+        rngs = (np.random.default_rng((seed, part)) for part in range(2))
+        frame = degrade(signals[0], settings, SAMPLING, next(rngs)).image[0]
+        whole.append(correlations(frame[:, 100:164] / scale))
+        part = degrade(signals[1], settings, SAMPLING, next(rngs), frame=(300, 300)).image[0]
+        patch.append(correlations(part / scale))
+    error = np.hypot(np.std(whole, axis=0), np.std(patch, axis=0)) / np.sqrt(60)
+    assert (np.abs(np.mean(whole, axis=0) - np.mean(patch, axis=0)) < 4 * error).all()
+    drifting = Degradation(source_size=0.0, dose=1e4, drift=3.0)
+    moved = degrade(flat(shape=(1, 50, 64)), drifting, SAMPLING, np.random.default_rng(0), frame=(200, 64))
+    assert np.ptp(moved.displacement[:, 0]) == pytest.approx(3.0 / SAMPLING / 4)
