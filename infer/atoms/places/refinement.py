@@ -11,7 +11,7 @@ from stemforge.micrograph.annotations import Annotations
 WIDTH = 1.1
 """Standard deviation that an atom's image is expected to have [Å], as on images of Pt on carbon."""
 
-FARTHEST = 1.25
+FARTHEST = 0.8
 """Distance from the detector's place that a fit may go, in expected widths of an atom's image."""
 
 CALIBRATION = 1.22
