@@ -326,7 +326,7 @@ def _placed(
     usable: UsableArea,
     sampling: float,
 ) -> Annotations:
-    """Bring atoms from the network's pixels to the micrograph's, of size ``sampling`` [Å], and fit their images there."""
+    """Bring atoms to the micrograph's pixels, of size ``sampling`` [Å], and fit their images there."""
     columns = dict(atoms.columns)
     if "sigma_px" in columns:
         columns["sigma_px"] = columns["sigma_px"] * np.sqrt(scale.prod())

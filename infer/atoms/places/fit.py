@@ -109,7 +109,7 @@ class AtomFit:
         for _ in range(steps):
             step, covariance = self._system()
             error = np.sqrt(covariance[:, [1, 2], [1, 2]])
-            self.converged = (np.abs(step[:, place]) <= _CONVERGED * error).all(1)
+            self.converged = np.asarray((np.abs(step[:, place]) <= _CONVERGED * error).all(1))
             if (self.converged | self.held).all():
                 break
             bound = 0.4 * np.exp(self.parameters[:, width])

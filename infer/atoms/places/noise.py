@@ -112,7 +112,7 @@ def _local_strength(image: Plane, low: Plane) -> Plane | None:
 
 
 def _rings(q: Plane) -> NDArray[np.intp]:
-    """Number the rings of the spectrum: a tenth of their radius wide, and wide enough to hold a few modes."""
+    """Return the number of each mode's ring: a tenth of their radius wide, and wide enough to hold a few modes."""
     height, width = q.shape
     step, area = 1 / (2 * min(height, width)), _FEWEST / (np.pi * height * width)
     edges = [0.0]
