@@ -1,13 +1,16 @@
-"""How near AtomNet comes to the Cramér-Rao bound in placing single atoms: simulated, isolated, well visible.
+"""How near atoms' places come to the Cramér-Rao bound: simulated, isolated, well visible atoms.
 
-    python benchmarks/localisation.py WEIGHTS [--images 150] [--recipe pt-nc] [--microscope.B2 0 ...]
+    python benchmarks/localisation.py WEIGHTS [--images 150] [--doses 5e4 4e5] [--recipe pt-nc] [--microscope.B2 0 ...]
 
 Small fields of the recipe with few atoms apart from each other. Counted are atoms of a contrast-to-noise from --min-cnr
 on (at the image's dose, source and texture), none of whose neighbours of contrast-to-noise 1 is within 20 px, nor the
 border within 16 px. Root mean square errors are of one coordinate [px], over atoms found within 5 px of their place;
 the bound's root mean square is over the same atoms. Beside the network stands a prewhitened matched filter that knows
 each atom's width and where to look: what of the bound can be had where atoms are no Gaussians, texture is measured,
-and lines jitter.
+and lines jitter. `fit` is what `stemforge infer atoms` writes: the network's places after `refine_places`, with those
+that could not be fitted; `fitted` are those that could. Of these, pulls are errors over the stated ones, and a
+Kolmogorov-Smirnov test asks whether offsets from pixel centres are uniform. Labels stand where the atom is, not where
+coma and the jitter of lines show it: `line_jitter 0` and `B2 0` say what these cost.
 """
 
 import argparse
@@ -19,13 +22,14 @@ from itertools import pairwise
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
+from scipy.stats import kstest
 
 from stemforge import Annotations
 from stemforge.console import progress
-from stemforge.corpus.sample import Sample
 from stemforge.errors import InputError
 from stemforge.evaluate import match_distance
-from stemforge.infer import atom_finder, choose_atoms
+from stemforge.infer import atom_finder, choose_atoms, refine_places
+from stemforge.infer.atoms.places.refinement import WIDTH
 from stemforge.options import parse_overrides
 from stemforge.simulate import Recording, SimulationRecipe, record, simulate_sample
 from stemforge.simulate.labels.limits import localisation_bound
@@ -85,26 +89,84 @@ def ratio(error2: np.ndarray, bound2: np.ndarray) -> dict:
     return {"atoms": len(error2), **{name: round(float(value), 3) for name, value in figures.items()}}
 
 
-def measure(sample: Sample, recipe: SimulationRecipe, model: AtomNet, card: Card, min_cnr: float) -> dict:
-    """Return contrast-to-noise, bound² and squared errors of an image's atoms [px²], NaN where one was not found."""
-    first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
-    recording = record(first, recipe.degradation, recording_rng({}, sample.index, recipe.seed))
-    atoms = alone(recording.labels, sample.signal.shape[1:], min_cnr)
+def measure(recording: Recording, sampling: float, model: AtomNet, card: Card, min_cnr: float) -> dict:
+    """Return contrast-to-noise, bound², errors [px], (squared) of an image's atoms, NaN where one was not found."""
+    image = recording.image[0]
+    atoms = alone(recording.labels, image.shape, min_cnr)
     seen_at = (recording.dose, recording.settings.source_size, recording.texture)
-    bound = localisation_bound(atoms, *seen_at) / sample.sampling
-    network, sigma = np.full((2, len(atoms)), np.nan)
+    bound = localisation_bound(atoms, *seen_at) / sampling
+    network, sigma, fitted = np.full((3, len(atoms)), np.nan)
+    error, stated, offset = np.full((3, len(atoms), 2), np.nan)
     if len(atoms):
-        found = choose_atoms(atom_finder(model, card, recording.image[0])[1], card).atoms
+        found = choose_atoms(atom_finder(model, card, image)[1], card).atoms
+        placed = refine_places(image, found, WIDTH / sampling)
         match = match_distance(found.points, atoms.points, RADIUS)
-        network[match.pairs[:, 1]] = match.distances**2 / 2
-        sigma[match.pairs[:, 1]] = found["sigma_px"][match.pairs[:, 0]]
-    fitted = ((matched_filter(recording, atoms, sample.sampling) - atoms.points) ** 2).mean(1)
+        which, truth = match.pairs.T
+        network[truth] = match.distances**2 / 2
+        sigma[truth] = found["sigma_px"][which]
+        fitted[truth] = placed["fitted"][which]
+        error[truth] = placed.points[which] - atoms.points[truth]
+        stated[truth] = np.column_stack([placed["x_error_px"], placed["y_error_px"]])[which]
+        offset[truth] = placed.points[which] - np.rint(placed.points[which])
+    filtered = ((matched_filter(recording, atoms, sampling) - atoms.points) ** 2).mean(1)
     return {
         "cnr": atoms["cnr"],
         "bound2": bound**2,
         "network": network,
-        "filter": fitted,
+        "filter": filtered,
         "sigma2": sigma**2,
+        "fitted": fitted,
+        "error": error,
+        "stated": stated,
+        "offset": offset,
+    }
+
+
+def judge_fit(atoms: dict[str, np.ndarray], here: np.ndarray) -> dict:
+    """Compare the fit with the bound, its errors with the stated ones, and its offsets with uniform ones."""
+    squares = (atoms["error"] ** 2).mean(1)
+    found, fitted = here & np.isfinite(squares), here & (atoms["fitted"] == 1)
+    result = {"fit": ratio(squares[found], atoms["bound2"][found])}
+    result["fitted"] = ratio(squares[fitted], atoms["bound2"][fitted])
+    if fitted.any():
+        pulls = atoms["error"][fitted] / atoms["stated"][fitted]
+        uniform = kstest(atoms["offset"][fitted].ravel() + 0.5, "uniform").pvalue
+        result["pulls"] = {
+            "sd": round(float(pulls.std()), 3),
+            "mean": pulls.mean(0).round(3).tolist(),
+            "se": round(float(pulls.std() / np.sqrt(2 * pulls.size)), 3),
+        }
+        result["offsets"] = {
+            "rms_px": round(float(atoms["offset"][fitted].std()), 3),
+            "ks_p": round(float(uniform), 4),
+        }
+    return result
+
+
+def summary(rows: list[dict]) -> dict:
+    """Put the atoms of all images together."""
+    atoms = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    found = np.isfinite(atoms["network"])
+    bins = [*pairwise(BINS)]
+    inside = [(atoms["cnr"] >= low) & (atoms["cnr"] < high) for low, high in bins]
+    own_sigma = np.sqrt(atoms["sigma2"][found].mean()) if found.any() else np.nan
+    return {
+        "atoms": len(found),
+        "found": round(float(found.mean()), 3) if len(found) else None,
+        "network": ratio(atoms["network"][found], atoms["bound2"][found]),
+        "network_own_sigma_px": round(float(own_sigma), 3) if found.any() else None,
+        "matched_filter": ratio(atoms["filter"], atoms["bound2"]),
+        **judge_fit(atoms, np.ones(len(found), dtype=bool)),
+        "by_cnr": [
+            {
+                "cnr": [low, high if np.isfinite(high) else None],
+                "found": round(float(found[here].mean()), 3) if here.any() else None,
+                "network": ratio(atoms["network"][here & found], atoms["bound2"][here & found]),
+                "matched_filter": ratio(atoms["filter"][here], atoms["bound2"][here]),
+                **judge_fit(atoms, here),
+            }
+            for (low, high), here in zip(bins, inside, strict=True)
+        ],
     }
 
 
@@ -118,6 +180,7 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=128, help="side of the fields [px]")
     parser.add_argument("--density", type=float, default=0.5, help="atoms per nm², most of them out of focus")
     parser.add_argument("--min-cnr", type=float, default=5.0)
+    parser.add_argument("--doses", type=float, nargs="*", help="e/Å²; by default as the recipe draws them")
     parser.add_argument("--threshold", type=float, help="by default the weights' own")
     parser.add_argument("--seed", type=int, default=5)
     options, others = parser.parse_known_args()  # the others are fields of the recipe
@@ -140,34 +203,17 @@ if __name__ == "__main__":
         sys.exit(str(error))
     if options.threshold is not None:
         card = replace(card, threshold=options.threshold, min_expected_f1=None)
-    rows = []
+    doses = options.doses or [None]
+    rows = {dose: [] for dose in doses}
     with progress("isolated atoms", options.images, "images") as advance:
         for index in range(options.images):
-            rows.append(measure(simulate_sample(recipe, index), recipe, model.eval(), card, options.min_cnr))
+            sample = simulate_sample(recipe, index)
+            first = replace(sample, signal=sample.signal[:1], channels=sample.channels[:1])
+            for dose in doses:
+                degradation = recipe.degradation if dose is None else recipe.degradation.at_dose(dose)
+                recording = record(first, degradation, recording_rng({}, index, recipe.seed))
+                rows[dose].append(measure(recording, sample.sampling, model.eval(), card, options.min_cnr))
             advance(1)
-    atoms = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-    found = np.isfinite(atoms["network"])
-    bins = [*pairwise(BINS)]
-    inside = [(atoms["cnr"] >= low) & (atoms["cnr"] < high) for low, high in bins]
-    result = {
-        "weights": options.weights,
-        "threshold": card.threshold,
-        "images": options.images,
-        "atoms": len(found),
-        "found": round(float(found.mean()), 3) if len(found) else None,
-        "network": ratio(atoms["network"][found], atoms["bound2"][found]),
-        "network_own_sigma_px": round(float(np.sqrt(atoms["sigma2"][found].mean())), 3)
-        if found.any()
-        else None,
-        "matched_filter": ratio(atoms["filter"], atoms["bound2"]),
-        "by_cnr": [
-            {
-                "cnr": [low, high if np.isfinite(high) else None],
-                "found": round(float(found[here].mean()), 3) if here.any() else None,
-                "network": ratio(atoms["network"][here & found], atoms["bound2"][here & found]),
-                "matched_filter": ratio(atoms["filter"][here], atoms["bound2"][here]),
-            }
-            for (low, high), here in zip(bins, inside, strict=True)
-        ],
-    }
-    print(json.dumps(result, indent=2))
+    result = {"weights": options.weights, "threshold": card.threshold, "images": options.images}
+    for dose in doses:
+        print(json.dumps(result | {"dose": dose} | summary(rows[dose]), indent=2))

@@ -28,9 +28,10 @@ def atoms(
     overlay PNG, and on request the likelihood as TIFF, in the folder `atoms`. Each atom's image is fitted to the
     micrograph, which gives its place below the pixel and further columns: x_error_px,y_error_px (standard deviations),
     intensity,intensity_error (sum over the atom's image, without background), contrast (peak over background), width_px
-    (standard deviation of the image), and fitted: 0 where the fit failed and the detector's place stays. In run.json each image has the threshold, the F1 to be expected by the
-    likelihoods alone, and the areal density of visible atoms with an interval of 95 %. Padding, saturated areas,
-    burnt-in scale bars and text, and seams are left out, which is said, tinted on the overlay, and noted in run.json.
+    (standard deviation of the image), and fitted: 0 where the fit failed and the detector's place stays. In run.json
+    each image has the threshold, the F1 to be expected by the likelihoods alone, and the areal density of visible atoms
+    with an interval of 95 %. Padding, saturated areas, burnt-in scale bars and text, and seams are left out, which is
+    said, tinted on the overlay, and noted in run.json.
     An image that cannot be read, or whose pixels are too coarse or too fine to show atoms, is named and left out, and
     the exit code is then 1; 2 where it was the only one.
 

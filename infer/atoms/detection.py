@@ -310,7 +310,9 @@ def detect_atoms(
     if threshold is not None:
         atoms, decision = find(threshold), replace(decision, threshold=threshold)
     number = None if card.counting is None else card.counting.number(chosen.candidates["score"])
-    atoms = _placed(micrograph, filled, atoms, scale, usable)
+    # Where a pixel size is not known, or not to the network, nothing is known but that it sees atoms.
+    known = micrograph.sampling if card.sampling is not None else None
+    atoms = _placed(filled, atoms, scale, usable, known or UNKNOWN_SAMPLING)
     result = Detection(
         micrograph, atoms, likelihood, sampling, decision.threshold, number, decision.expected_f1
     )
@@ -318,20 +320,18 @@ def detect_atoms(
 
 
 def _placed(
-    micrograph: Micrograph,
     filled: NDArray[np.float32],
     atoms: Annotations,
     scale: NDArray[np.float64],
     usable: UsableArea,
+    sampling: float,
 ) -> Annotations:
-    """Bring atoms from the network's pixels to the micrograph's, and fit their images there."""
+    """Bring atoms to the micrograph's pixels, of size ``sampling`` [Å], and fit their images there."""
     columns = dict(atoms.columns)
     if "sigma_px" in columns:
         columns["sigma_px"] = columns["sigma_px"] * np.sqrt(scale.prod())
     atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=columns)
-    # Of an image without pixel size nothing is known but that the network sees atoms on it.
-    width = WIDTH / (micrograph.sampling or UNKNOWN_SAMPLING)
-    return refine_places(filled, atoms, width, usable.mask)
+    return refine_places(filled, atoms, WIDTH / sampling, usable.mask)
 
 
 def _found_in(

@@ -5,7 +5,7 @@ one atom takes it some 10 ms. Here the residual of the whole image is divided by
 transform, and all atoms take a step of Fisher's scoring at once, each in a small system with its neighbours.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ SPREAD = 0.2
 _WIDEST = 0.6  # of the logarithm of a width, away from the typical one
 _NEIGHBOURS = 6
 _NEAR = 3.0  # atoms overlap up to this distance, in sums of their widths
-_STEPS = 15
+_STEPS = (3, 4, 9)  # at most, each time that the noise is measured
 _DAMPING = 0.02
 _CONVERGED = 0.1  # of a last step, in standard errors
 _ENOUGH = 5  # atoms from which an image has a typical width
@@ -60,30 +60,34 @@ class AtomFit:
     least: Values = field(init=False)
 
     def run(self) -> bool:
-        """Fit twice: the second time with the noise that the first fit leaves. False where nothing can be fitted."""
+        """Fit, with the noise measured anew on what the last fit left. False where nothing can be fitted."""
         count = len(self.places)
         self.typical = float(np.log(self.width))
         self.parameters = np.column_stack([np.zeros(count), self.places, np.full(count, self.typical)])
         self.held, self.converged = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-        if not count or not self._measure(np.zeros_like(self.image)):
+        # The atoms would be taken for texture: a first model is that of white noise.
+        if not count or not self._measure(np.zeros_like(self.image), white=True):
             return False
         self.parameters[:, 0] = self._system(amplitudes=True)[0][:, 0].clip(0)
-        self._iterate()
-        model = Spots(self.parameters, self.mask).sum(self.parameters[:, 0] * self.scale)
-        if not self._measure(model):
-            return False
-        if np.count_nonzero(~self.held) >= _ENOUGH:
-            self.typical = float(np.median(self.parameters[~self.held, 3]))
-        self._iterate()
+        for steps in _STEPS:
+            model = Spots(self.parameters, self.mask).sum(self.parameters[:, 0] * self.scale)
+            if not self._measure(model):
+                return False
+            self._iterate(steps)
+            if np.count_nonzero(~self.held) >= _ENOUGH:
+                self.typical = float(np.median(self.parameters[~self.held, 3]))
         # An atom that is held has an amplitude of either sign, which says how little is at its place.
         self.parameters[self.held, 0] += self._system(amplitudes=True)[0][self.held, 0]
         self.covariance = self._system()[1]
         return True
 
-    def _measure(self, model: Plane) -> bool:
+    def _measure(self, model: Plane, white: bool = False) -> bool:
+        """Measure the noise, and prepare what depends on it."""
         noise = measure_noise(self.image, model)
         if noise is None:
             return False
+        if white:
+            noise = replace(noise, power=np.ones_like(noise.power))
         self.noise, old = noise, self.scale if hasattr(self, "scale") else None
         height, width = self.image.shape
         columns, rows = np.rint(self.places).astype(int).clip(0, [width - 1, height - 1]).T
@@ -100,12 +104,12 @@ class AtomFit:
         self.least = 0.5 / np.sqrt(fisher[:, 0, 0])
         return True
 
-    def _iterate(self) -> None:
+    def _iterate(self, steps: int) -> None:
         amplitude, place, width = slice(0, 1), slice(1, 3), slice(3, 4)
-        for _ in range(_STEPS):
+        for _ in range(steps):
             step, covariance = self._system()
             error = np.sqrt(covariance[:, [1, 2], [1, 2]])
-            self.converged = (np.abs(step[:, place]) <= _CONVERGED * error).all(1)
+            self.converged = np.asarray((np.abs(step[:, place]) <= _CONVERGED * error).all(1))
             if (self.converged | self.held).all():
                 break
             bound = 0.4 * np.exp(self.parameters[:, width])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import fft
 
 BACKGROUND = 24.0
 """Standard deviation of the Gaussian that takes the slow background [pixel]: no atom's image is as wide."""
@@ -71,12 +71,12 @@ def measure_noise(image: Plane, model: Plane) -> Noise | None:
     >>> bool(abs(noise.strength.mean() / 3 - 1) < 0.05), bool(0.8 < np.median(noise.power) < 1.2)
     (True, True)
     """
-    strength = _local_strength(image)
+    y, x = (np.arange(n, dtype=np.float32) / (2 * n) for n in image.shape)
+    low = np.exp(-2 * np.pi**2 * BACKGROUND**2 * (y[:, None] ** 2 + x**2)).astype(np.float32)
+    strength = _local_strength(image, low)
     if strength is None:
         return None
     rest = (image - model).astype(np.float32)
-    y, x = (np.arange(n, dtype=np.float32) / (2 * n) for n in image.shape)
-    low = np.exp(-2 * np.pi**2 * BACKGROUND**2 * (y[:, None] ** 2 + x**2)).astype(np.float32)
     background = fft.idctn(fft.dctn(rest, norm="ortho") * low, norm="ortho")
     power = noise_spectrum((rest - background) / strength)
     return Noise(background, strength, 1 - low, power)
@@ -101,10 +101,10 @@ def noise_spectrum(values: Plane) -> Plane:
     return np.asarray((isotropic + rows + columns).astype(np.float32))
 
 
-def _local_strength(image: Plane) -> Plane | None:
+def _local_strength(image: Plane, low: Plane) -> Plane | None:
     """Return the local standard deviation of white noise, from differences along rows, whose level flickers."""
     steps = np.diff(image.astype(np.float32), axis=1, append=image[:, -2:-1]) ** 2 / 2
-    variance = ndimage.gaussian_filter(steps, BACKGROUND, mode="reflect")
+    variance = fft.idctn(fft.dctn(steps, norm="ortho") * low, norm="ortho")
     typical = float(np.median(variance)) or float(variance.mean())
     if not typical > (1e-7 * float(np.abs(image).max())) ** 2:
         return None
@@ -112,7 +112,7 @@ def _local_strength(image: Plane) -> Plane | None:
 
 
 def _rings(q: Plane) -> NDArray[np.intp]:
-    """Number the rings of the spectrum: a tenth of their radius wide, and wide enough to hold a few modes."""
+    """Return the number of each mode's ring: a tenth of their radius wide, and wide enough to hold a few modes."""
     height, width = q.shape
     step, area = 1 / (2 * min(height, width)), _FEWEST / (np.pi * height * width)
     edges = [0.0]

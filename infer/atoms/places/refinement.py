@@ -11,13 +11,13 @@ from stemforge.micrograph.annotations import Annotations
 WIDTH = 1.1
 """Standard deviation that an atom's image is expected to have [Å], as on images of Pt on carbon."""
 
-FARTHEST = 1.25
+FARTHEST = 0.8
 """Distance from the detector's place that a fit may go, in expected widths of an atom's image."""
 
 CALIBRATION = 1.22
-"""Errors over what the fit's information says: the noise is measured on what the fit leaves, atoms are no Gaussians, and
-lines of the scan jitter. From the pulls of isolated atoms on simulated ``pt-nc`` images (seed 11, benchmarks/
-localisation.py); another seed judges it."""
+"""Errors over what the fit's information says: the noise is measured on what the fit leaves, atoms are no Gaussians,
+and lines of the scan jitter. From the pulls of isolated atoms on simulated ``pt-nc`` images of seed 11;
+benchmarks/localisation.py judges it on other seeds."""
 
 _LEAST_WIDTH = 0.8  # narrower spots have no place within their pixel [pixel]
 
@@ -30,10 +30,10 @@ def refine_places(
 ) -> Annotations:
     """Fit the images of atoms to a micrograph: places below the pixel, with errors, intensities and widths.
 
-    Each atom is a Gaussian of its own place, intensity and width, on noise whose power the image itself tells: counting,
-    texture of the support and slow background, stripes. Atoms that overlap are fitted together. Where that fails - no
-    convergence, a way of more than ``FARTHEST`` widths, two atoms that become one, an intensity that is not positive -
-    the detector's place stays.
+    Each atom is a Gaussian with a place, an intensity and a width, on noise whose power the image itself tells:
+    counting, texture of the support and slow background, stripes. Atoms that overlap are fitted together. Where that
+    fails (no convergence, a way of more than ``FARTHEST`` widths, two atoms that become one, an intensity that is not
+    positive) the detector's place stays.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def refine_places(
     -------
     Annotations
         The same atoms in the same order, with further columns: ``x_error_px``, ``y_error_px``, standard deviations of
-        the coordinates [pixel], of an atom that kept its place the detector's ``sigma_px`` or else how far the fit might
-        have gone; ``intensity``, the sum of the atom's image, without background [image units × pixel], and
+        the coordinates [pixel], of an atom that kept its place the detector's ``sigma_px`` or else how far the fit
+        might have gone; ``intensity``, the sum of the atom's image, without background [image units × pixel], and
         ``intensity_error``, its standard deviation; ``contrast``, the peak over the local background, which means
         something where the image's zero is no electrons; ``width_px``, the standard deviation of the image; and
         ``fitted``, 1 or 0. Column ``sigma_px`` is taken out.

@@ -46,7 +46,7 @@ class Spots:
             Shape (n, 4) each; share is the part of each derivative's sum of squares that the mask shows.
         """
         reach, corner, x, y = self._factors()
-        (gx, dx, wx), (gy, dy, wy) = x, y
+        (gx, dx, _), (gy, dy, wy) = x, y
         rows, columns = (corner[:, axis][:, None] + np.arange(2 * reach + 1) for axis in (1, 0))
         at = (rows[:, :, None], columns[:, None, :])
         residual = np.pad(residual * self.mask, reach)[at].astype(np.float64)
