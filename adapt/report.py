@@ -54,7 +54,9 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
         calibration = adaptation.calibration
         for line in calibration.warnings():
             report.note(line)
-        caption = "Real patches above, simulated ones below. Where they differ, the detector has not met the like."
+        caption = (
+            "Real patches above, simulated ones below. Where they differ, the detector has not met the like."
+        )
         report.add("Your images and the simulation", draw_patches(calibration), caption)
         caption = "What the images say of each parameter, beside what was assumed before."
         report.add("Posterior", draw_posterior(calibration), caption)

@@ -291,7 +291,10 @@ def test_the_version_is_part_of_the_hash_and_of_the_corpus(reference):
 
 
 def test_unknown_recipe_names_the_shipped_ones():
-    with pytest.raises(RecipeError, match="fe-c3n4, ir-mgo, metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart"):
+    with pytest.raises(
+        RecipeError,
+        match="fe-c3n4, ir-mgo, metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart",
+    ):
         SimulationRecipe.load("pt-ncc")
 
 
