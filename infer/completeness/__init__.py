@@ -1,1 +1,1 @@
-"""Completeness: how many atoms of a brightness would have been found on an image, and how many of those found are none."""
+"""Completeness: how many atoms of a brightness an image's detector finds, and how many of those found are none."""

@@ -79,14 +79,14 @@ class Completeness:
         return recall_bins(share, self.grafts.found, [0, 0.25, 0.5, 0.8, 1.25, 2, 4, np.inf])
 
     def ideal(self, cnr: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the recall of the ideal linear observer at the expected number of false atoms (half of one at least)."""
+        """Return the ideal linear observer's recall at the expected number of false atoms, half of one at least."""
         number = max(self.false.expected()[0], 0.5)
         beta = bandwidth(self._one(), self.host.dose, 0.0, self.host.texture)
         return ideal_recall(cnr, number, np.full(len(cnr), beta[0]), self.density.area * 100)
 
     def localisation(self) -> list[dict[str, float]]:
         """Return the root mean square error of a coordinate [Å] in bins of contrast-to-noise, beside the bound."""
-        rows = []
+        rows: list[dict[str, float]] = []
         found = self.grafts.atoms.where(self.grafts.found)
         error = (self.grafts.error[self.grafts.found] ** 2).mean(1)
         if not len(found):

@@ -11,8 +11,8 @@ from stemforge.infer.completeness.recall import RecallCurve
 _STEP = 0.5  # of contrast-to-noise
 _ITERATIONS = 15  # more follow each atom's noise
 _DRAWS = 200
-# What the bootstrap cannot know, as found on simulated images: standard deviation of the shift by which grafts' visibility
-# differs from that of atoms, and of the logarithm of the number of false atoms over the expected one.
+# What the bootstrap cannot know, as found on simulated images: standard deviation of the shift by which the visibility
+# of grafts differs from that of atoms, and of the logarithm of the number of false atoms over the expected one.
 _SHIFT = 0.15
 _FALSE = 0.5
 # Grafts in which the ideal observer's answer is learnt, at least.
@@ -81,8 +81,8 @@ def corrected_density(
 ) -> Density:
     """Return the number of atoms at least as visible as ``cnr``, whether they were found or not.
 
-    Dividing each atom found by the completeness at its measured brightness is wrong where both are uncertain: more faint
-    atoms are taken for brighter ones than the other way round. Instead the distribution of true contrast-to-noise is
+    Dividing each atom found by the completeness at its measured brightness is wrong where both are uncertain: more
+    faint atoms are taken for brighter ones than the other way round. Instead the distribution of true contrast-to-noise is
     sought that would be measured like this (iterative unfolding; Richardson 1972, Lucy 1974, D'Agostini 1995,
     doi:10.1016/0168-9002(95)00274-X), with what grafts say of recall and of measured brightness.
 

@@ -25,7 +25,7 @@ def draw_completeness(result: Completeness, path: str | Path | None = None) -> F
     figure = Figure(figsize=(10.5, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
     _draw_recall(left, result)
-    upper, lower = right.get_subplotspec().subgridspec(2, 1).subplots()  # type: ignore[union-attr]
+    upper, lower = right.get_subplotspec().subgridspec(2, 1).subplots()
     right.remove()
     _draw_false(upper, result)
     _draw_placement(lower, result)

@@ -128,8 +128,8 @@ def _measure(
         )
     if not result.host.counted:
         say(
-            f"{micrograph.name}: its noise is no counting noise any more, so grafts bring none of their own: bright ones "
-            "are found a little too easily"
+            f"{micrograph.name}: its noise is no counting noise any more, so grafts bring none of their own: bright "
+            "ones are found a little too easily"
         )
     if result.atom.atoms == 0:
         say(
@@ -155,8 +155,8 @@ def write_completeness(result: Completeness, results: Results) -> dict[str, Any]
     draw_completeness(result, results.path("_completeness.png"))
     false, density = summary["false_atoms"], summary["corrected"]
     say(
-        f"{result.detection.micrograph.name}: half of the atoms of contrast-to-noise {result.curve.half:.1f} are found; "
-        f"about {false['expected']:.0f} of {len(result.false.scores)} found are none ({false['low']:.0f} to "
+        f"{result.detection.micrograph.name}: half of the atoms of contrast-to-noise {result.curve.half:.1f} are "
+        f"found; about {false['expected']:.0f} of {len(result.false.scores)} found are none ({false['low']:.0f} to "
         f"{false['high']:.0f}); {density['atoms_per_nm2']['expected']:.2f} ({density['atoms_per_nm2']['low']:.2f} to "
         f"{density['atoms_per_nm2']['high']:.2f}) atoms per nm² from contrast-to-noise {density['from_cnr']:.1f} on"
     )

@@ -150,7 +150,9 @@ def inject(
     if not parts:
         raise InputError("there is no room for a single graft: the image shows next to no specimen")
     atoms, hit, measured, error = zip(*parts, strict=True)
-    return Grafts(_joined(atoms), *(np.concatenate(part) for part in (hit, measured, error)), len(parts))
+    return Grafts(
+        _joined(atoms), np.concatenate(hit), np.concatenate(measured), np.concatenate(error), len(parts)
+    )
 
 
 def _recovered(

@@ -1,4 +1,4 @@
-"""How many of the atoms found are none: by likelihoods, by the negative image, and by backgrounds of the same spectrum."""
+"""How many of the atoms found are none: by likelihoods, negative images, and backgrounds of the same spectrum."""
 
 from dataclasses import dataclass
 
@@ -47,8 +47,8 @@ class FalseAtoms:
         """Return the false atoms to be expected from a score on, and the ends of an interval of 95 in 100.
 
         The smaller one of two: what is found on a surrogate, which also has the power of atoms that were not found, and
-        Σ(1 − p) by likelihoods, which takes atoms for false that are fainter than what counts as visible. Both are rather
-        too large, and on simulated images the smaller one came nearest. The interval is that of a Poisson number, and a
+        Σ(1 − p) by likelihoods, which takes atoms for false that are fainter than what counts as visible. Both are
+        rather too large, and on simulated images the smaller one came nearest. The interval is that of a Poisson number, and a
         factor of :data:`FACTOR` beside it.
         """
         chosen = self.scores[self.scores >= score]
@@ -60,7 +60,7 @@ class FalseAtoms:
         return number, float(low / FACTOR), float(min(high * FACTOR, len(chosen)))
 
     def true(self) -> NDArray[np.float64]:
-        """Return the probability of each atom found to be one: with its score, and so that the expected number is false."""
+        """Return each found atom's probability to be one: it grows with the score, and the expected number is false."""
         number = self.expected()[0]
         if self.likelihood is None:
             return np.full(len(self.scores), 1 - number / max(len(self.scores), 1))
@@ -90,7 +90,8 @@ def surrogate_image(host: Host, known: Annotations, rng: np.random.Generator) ->
     """Return an image of the same spectrum, grey values and local means, in which nothing has a shape.
 
     The image without the atoms that are known, less its local mean and over the root of that, has its phases drawn at
-    random; grey values and spectrum are then restored in turn (Schreiber & Schmitz 1996, doi:10.1103/PhysRevLett.77.635).
+    random; grey values and spectrum are then restored in turn (Schreiber & Schmitz 1996,
+    doi:10.1103/PhysRevLett.77.635).
 
     Parameters
     ----------

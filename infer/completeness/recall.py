@@ -10,8 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, ndtr
 from scipy.stats import binomtest
 
-# What is believed of a curve before any graft: centre and spread of its half (contrast-to-noise), of the logarithm of its
-# width, and of the log odds of what is lost however bright. Wide: a few dozen grafts outweigh it.
+# What is believed of a curve before any graft: centre and spread of its half (contrast-to-noise), of the logarithm of
+# its width, and of the log odds of what is lost however bright. Wide: a few dozen grafts outweigh it.
 _PRIOR = (np.array([5.0, 0.2, -3.5]), np.array([5.0, 0.7, 1.2]))
 
 
@@ -43,8 +43,8 @@ def recall_bins(values: NDArray[np.float64], found: NDArray[np.bool_], edges: Ar
         inside = (values >= low) & (values < high)
         n, k = int(inside.sum()), int(found[inside].sum())
         if n:
-            ends_ = binomtest(k, n).proportion_ci(method="wilson")
-            bins.append(Bin(low, high, n, k, k / n, float(ends_.low), float(ends_.high)))
+            interval = binomtest(k, n).proportion_ci(method="wilson")
+            bins.append(Bin(low, high, n, k, k / n, float(interval.low), float(interval.high)))
     return bins
 
 

@@ -1,6 +1,7 @@
 """Grafting: atoms added to a recorded image as if they had been there when it was recorded."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -144,7 +145,7 @@ def _labels(
     if dose is not None:
         columns["scattering"] = spots.scattering[chosen]
         columns["background"] = columns["background"] * host.dose / dose
-    described = {
+    described: dict[str, Any] = {
         "element": spots.element[chosen],
         "tag": np.full(len(points), Tag.SINGLE_ATOM, np.uint8),
         "z_angstrom": spots.defocus[chosen],

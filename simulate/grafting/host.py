@@ -53,8 +53,8 @@ class Host:
     Notes
     -----
     Counts are Poisson(b). With an independent Poisson(s) they are Poisson(b + s): exactly what would have been recorded
-    had the atom been there, whatever b is. Dark counts and the readout's noise are in b already. Only the gain is needed
-    for the noise; brightness by contrast-to-noise needs the offset, too.
+    had the atom been there, whatever b is. Dark counts and the readout's noise are in b already. Only the gain is
+    needed for the noise; brightness by contrast-to-noise needs the offset, too.
     """
 
     image: NDArray[np.float32]

@@ -64,11 +64,11 @@ def free_places(
         new = np.column_stack([columns, rows]) + rng.uniform(-0.5, 0.5, (len(pixels), 2))
         if len(kept_clear) and clearance:
             new = new[cKDTree(kept_clear).query(new)[0] >= clearance]
-        places = _apart(np.concatenate([places, new]), spacing, len(places))[:number]
+        places = _spaced(np.concatenate([places, new]), spacing, len(places))[:number]
     return places
 
 
-def _apart(points: NDArray[np.float64], spacing: float, settled: int) -> NDArray[np.float64]:
+def _spaced(points: NDArray[np.float64], spacing: float, settled: int) -> NDArray[np.float64]:
     """Drop every point but the first ``settled`` that has an earlier one nearby."""
     if spacing == 0 or len(points) < 2:
         return points
