@@ -172,7 +172,8 @@ def completeness(
     No labels are needed. Simulated atoms are put into each image with counting noise of their own, and looked for: this
     gives recall over contrast-to-noise with intervals, beside the ideal observer, and the error of their places, beside
     the Cramér-Rao bound. How many of the atoms found are none follows from backgrounds of the image's own spectrum and
-    from the likelihoods. Both correct the density. All of it is about atoms that lie singly: of clusters, fewer are found.
+    from the likelihoods. Both correct the density. All of it is about atoms that lie singly; of clusters, fewer are
+    found.
 
     For each image NAME_completeness.csv, .json and .png; a 512 × 512 image takes about four seconds.
 

@@ -82,8 +82,8 @@ def corrected_density(
     """Return the number of atoms at least as visible as ``cnr``, whether they were found or not.
 
     Dividing each atom found by the completeness at its measured brightness is wrong where both are uncertain: more
-    faint atoms are taken for brighter ones than the other way round. Instead the distribution of true contrast-to-noise is
-    sought that would be measured like this (iterative unfolding; Richardson 1972, Lucy 1974, D'Agostini 1995,
+    faint atoms are taken for brighter ones than the other way round. Instead the distribution of true contrast-to-noise
+    is sought that would be measured like this (iterative unfolding; Richardson 1972, Lucy 1974, D'Agostini 1995,
     doi:10.1016/0168-9002(95)00274-X), with what grafts say of recall and of measured brightness.
 
     Parameters

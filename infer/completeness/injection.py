@@ -25,6 +25,8 @@ RANGE = (1.0, 12.0)
 """Contrast-to-noise of the grafts, even between these."""
 SPACING = 16.0
 """Least distance of two grafts of one round [Å]: neither sees the other."""
+CLEARANCE = 3.0
+"""Least distance of a graft from an atom found before [Å]: atoms that repel each other come no nearer either."""
 MOST_ROUNDS = 40
 """Rounds after which no more are made, where an image has little room."""
 
@@ -96,7 +98,7 @@ def inject(
     *,
     number: int,
     brightest: float = RANGE[1],
-    clearance: float = 0.0,
+    clearance: float = CLEARANCE,
     spacing: float = SPACING,
     advance: Callable[[int], None] = lambda grafts: None,
 ) -> Grafts:
@@ -121,7 +123,7 @@ def inject(
     brightest
         Contrast-to-noise up to which grafts go.
     clearance
-        Least distance from atoms found before [Å]. 0 by default: true atoms lie beside others, too.
+        Least distance from atoms found before [Å].
     spacing
         Least distance of two grafts of one round [Å].
     advance
