@@ -48,8 +48,8 @@ class FalseAtoms:
 
         The smaller one of two: what is found on a surrogate, which also has the power of atoms that were not found, and
         Σ(1 − p) by likelihoods, which takes atoms for false that are fainter than what counts as visible. Both are
-        rather too large, and on simulated images the smaller one came nearest. The interval is that of a Poisson number, and
-        a factor of :data:`FACTOR` beside it.
+        rather too large; on simulated images the smaller one came nearest. The interval is that of a Poisson number,
+        wider by :data:`FACTOR` at both ends.
         """
         chosen = self.scores[self.scores >= score]
         estimates = [float(np.mean([(one >= score).sum() for one in self.surrogates]))]
