@@ -57,7 +57,7 @@ class FalseAtoms:
             estimates.append(float((1 - chosen).sum()))
         number = min(*estimates, float(len(chosen)))
         low, high = stats.gamma.ppf([0.025, 0.975], [number + 1e-9, number + 1])
-        return number, float(low / FACTOR), float(min(high * FACTOR, len(chosen)))
+        return number, float(np.floor(low / FACTOR)), float(min(np.ceil(high * FACTOR), len(chosen)))
 
     def true(self) -> NDArray[np.float64]:
         """Return each found atom's probability to be one: it grows with the score, and the expected number is false."""
