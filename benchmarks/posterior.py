@@ -5,9 +5,10 @@
 
 `hidden`: patches of 192 × 192 pixels with parameters from wide priors; every eighth is hidden from the networks. How
 often the true value lies in the 90 % interval, and what a patch tells of each parameter [nat] (0: nothing). With
-`--open-scale` the pixel size is a parameter too, 0.12 to 0.5 Å, and it is said how often a hidden patch tells it
-within 15 %. `real`: calibrates on the Pt/NC images and has `stemforge compare`'s network distinguish them from 512 × 512
-images by the shipped recipe, by the wide priors (the control) and by the calibrated recipe (needs STEMFORGE_DATA_DIR). `--work`
+`--open-scale` the pixel size is a parameter too, 0.12 to 0.5 Å, and it is said how often a patch tells it within 15 %.
+
+`real`: calibrates on the Pt/NC images and has `stemforge compare`'s network distinguish them from 512 × 512 images by
+the shipped recipe, by the wide priors (the control) and by the calibrated recipe (needs STEMFORGE_DATA_DIR). `--work`
 keeps the patches.
 """
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stemforge.adapt.posterior.parameters import Parameters
 from stemforge.adapt.posterior.patches import SIDE
 from stemforge.errors import InputError, MicrographError
+from stemforge.micrograph.flaws.processed import noise_fades
 from stemforge.micrograph.image import Micrograph
 from stemforge.settings import Distribution
 from stemforge.simulate import SimulationRecipe
@@ -17,8 +17,6 @@ _LEAST_IMAGES = 3
 _LEAST_SIDE = 128  # pixels
 _MOST_RATIO = 1.1  # between pixel sizes
 _LEAST_PATCHES = 64
-_CORNERS = ((0.28, 0.36), (0.42, 0.5))  # of the spectrum [1/pixel]
-_SMOOTHED = 1.6  # of their power; a Gaussian of half a pixel makes it 2
 
 
 def check_images(micrographs: Sequence[Micrograph], recipe: SimulationRecipe) -> tuple[float | None, int]:
@@ -74,29 +72,11 @@ def _check_image(micrograph: Micrograph) -> None:
         detector_response(image)
     except MicrographError as error:
         raise InputError(f"{micrograph.name}: {error} Give images as they were recorded") from error
-    if noise_slope(image) > _SMOOTHED:
+    if noise_fades(micrograph.image):
         raise InputError(
             f"{micrograph.name}: has no noise from pixel to pixel; it was filtered, enlarged or strongly compressed. "
             "Dose and source are read from the noise: give images as they were recorded"
         )
-
-
-def noise_slope(image: NDArray[np.float64]) -> float:
-    """Return how much more power waves of three pixels along both diagonals have than those of two.
-
-    1 for noise from pixel to pixel, also below a strong signal, which a probe does not carry to such waves; many times
-    more where an image was smoothed.
-
-    Examples
-    --------
-    >>> round(noise_slope(np.random.default_rng(0).normal(size=(256, 256))), 1)
-    1.0
-    """
-    window = np.outer(*(np.hanning(length) for length in image.shape))
-    power = np.abs(np.fft.fft2((image - image.mean()) * window)) ** 2
-    ky, kx = (np.abs(np.fft.fftfreq(length)) for length in image.shape)
-    inner, outer = (np.ix_((ky > a) & (ky < b), (kx > a) & (kx < b)) for a, b in _CORNERS)
-    return float(np.median(power[inner]) / max(np.median(power[outer]), 1e-300))
 
 
 def _common_sampling(micrographs: Sequence[Micrograph]) -> float:

@@ -1,5 +1,7 @@
 """Figures of a calibration: posteriors over their priors, and real patches above simulated ones."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -61,7 +63,8 @@ def draw_patches(calibration: Calibration) -> Figure:
     columns = len(calibration.real)
     figure = Figure(figsize=(2.2 * columns, 4.9), layout="constrained")
     rows = (("real", calibration.real), ("simulated by the calibrated recipe", calibration.simulated))
-    for part, (title, patches) in zip(np.atleast_1d(figure.subfigures(2, 1)), rows, strict=True):
+    parts: Any = figure.subfigures(2, 1)
+    for part, (title, patches) in zip(parts, rows, strict=True):
         part.suptitle(title, fontsize=10)
         for axes, patch in zip(part.subplots(1, columns), patches, strict=True):
             draw_micrograph(axes, Micrograph(patch.astype(np.float32), calibration.sampling))
