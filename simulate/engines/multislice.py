@@ -47,7 +47,11 @@ class AbtemEngine(EngineSettings):
     sampling: Annotated[float, Field(gt=0)] | None = None
 
     def check(self, microscope: Microscope, scan: Scan) -> None:
-        """Refuse a potential too coarse for the detectors; any raster will do."""
+        """Refuse a potential too coarse for the detectors, and a raster with which segments would have to turn."""
+        if microscope.detectors.segmented and not scan.straight:
+            raise InputError(
+                "scan.rotation, scan.shift: are for prism with a segmented detector; leave them at 0"
+            )
         if self.sampling is not None:
             microscope.check_antialias(microscope.wavelength / (3 * self.sampling) * 1e3, self.sampling)
 

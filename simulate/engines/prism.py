@@ -43,7 +43,8 @@ class Prism(AbtemEngine):
         """Refuse a potential too coarse for the detectors, and what goes with a segmented detector alone."""
         if microscope.detectors.segmented and self.interpolation > 1:
             raise InputError("engine.interpolation: must be 1 with a segmented detector")
-        super().check(microscope, scan)
+        # Its segments turn with the raster.
+        super().check(microscope, scan.replace(rotation=0.0, shift=(0.0, 0.0)))
 
     def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
         """Image a structure; parameters as in :meth:`EngineSettings.image`."""

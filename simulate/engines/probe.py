@@ -85,7 +85,14 @@ def probe_intensity(
     reach = [min(int(semiangle / s + 1.5), (n - 1) // 2) for s, n in zip(steps, gpts, strict=True)]
     waves = np.zeros((len(defoci), 2 * reach[0] + 1, 2 * reach[1] + 1), dtype=np.complex64)
     m = microscope
-    aberrations = tuple(float(c) for c in (m.A1, m.A1_angle, 3 * m.B2, m.B2_angle, m.C3, m.C5))
+    aberrations = (
+        float(m.A1),
+        float(m.A1_angle),
+        3 * float(m.B2),
+        float(m.B2_angle),
+        float(m.C3),
+        float(m.C5),
+    )
     _aperture(waves, np.asarray(defoci, dtype=float), semiangle, wavelength, steps, aberrations)
     for axis, half in ((2, reach[1]), (1, reach[0])):
         shape = list(waves.shape)

@@ -37,6 +37,8 @@ COMMANDS = {
     "evaluate threshold": "stemforge.evaluate.command:threshold",
 }
 
+HEADER = "x_px,y_px,x_nm,y_nm,score,x_error_px,y_error_px,intensity,intensity_error,contrast,width_px,fitted"
+
 
 @pytest.fixture
 def infer(cli, spot_weights, tmp_path):
@@ -48,7 +50,7 @@ def infer(cli, spot_weights, tmp_path):
 
 def _rows(path):
     header, *rows = path.read_text().splitlines()
-    assert header == "x_px,y_px,x_nm,y_nm,score"
+    assert header == HEADER
     return [row.split(",") for row in rows]
 
 
@@ -394,4 +396,4 @@ def test_tables_of_atoms_can_be_read_back(infer, write_image, tmp_path):
     assert infer(write_image())[0] == 0
     table = Annotations.from_csv(tmp_path / "out" / "spots.csv", (64, 64))
     assert len(table) == 3
-    assert set(table.columns) == {"x_nm", "y_nm", "score"}
+    assert set(table.columns) == set(HEADER.split(",")) - {"x_px", "y_px"}
