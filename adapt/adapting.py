@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from stemforge.adapt.posterior.checks import check_images
 from stemforge.adapt.posterior.inference import calibrate_recipe
 from stemforge.adapt.posterior.result import Calibration
 from stemforge.adapt.training.comparison import Comparison, compare_detectors
@@ -139,6 +140,7 @@ def adapt_detector(
         raise InputError(
             f"start {options.start}: are weights of {card.architecture}, needed are those of atom-net"
         )
+    check_images(micrographs, recipe)
     _claim(out, micrographs, recipe, options)
     calibration = _calibrated(micrographs, recipe, out, plan, options)
     fitted = SimulationRecipe.load(out / "recipe.yaml")

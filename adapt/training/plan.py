@@ -5,7 +5,7 @@ from typing import Self
 
 from stemforge.errors import InputError
 
-SHORTEST = 3.0
+SHORTEST = 1.0
 """Least time that makes an adaptation worth its name [min]."""
 
 
@@ -44,7 +44,7 @@ class Plan:
         Raises
         ------
         InputError
-            Less than three minutes.
+            Less than a minute.
 
         Examples
         --------

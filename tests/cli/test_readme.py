@@ -11,8 +11,10 @@ import tifffile
 from cyclopts import CycloptsError
 
 from stemforge.__main__ import command_line
+from stemforge.micrograph.writers import write_tiff
 from stemforge.options import parse_overrides
-from stemforge.simulate import SimulationRecipe
+from stemforge.simulate import SimulationRecipe, record, simulate_sample
+from stemforge.simulate.recording.record import recording_rng
 from stemforge.train.networks import network
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +104,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         ],
         "train": ["--epochs", "1", "--crop", "32", "--network.width", "4", "--num_workers", "0"],
         "evaluate atoms": ["--unlabelled"],
+        "adapt": ["--minutes", "1", "--workers", "1"],
     }
     for name, command in COMMANDS:
         words = shlex.split(command)[1:]
@@ -120,6 +123,13 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
                 "found",
             )
             assert len(list(Path("found").glob("*.csv"))) == 4
+        if words[0] == "adapt":  # images of what the recipe shows
+            recipe = SimulationRecipe.load("si.yaml", {"scan.shape": [200, 200]})
+            for index in (1, 2, 3):
+                recording = record(
+                    simulate_sample(recipe, index), recipe.degradation, recording_rng({}, index)
+                )
+                write_tiff(Path(f"image-{index}.tif"), recording.image[0], recipe.scan.sampling)
         extra = next((more for start, more in small.items() if " ".join(words).startswith(start)), [])
         code, output = cli(*words, *extra)
         assert code == 0, f"{command}: {output}"
@@ -130,6 +140,11 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         "scores.png",
         "restored/my-idpc_restored.tif",
         "runs/fine-tuned/atom-net.safetensors",
+        "si.png",
+        "adapted/atom-net.safetensors",
+        "adapted/found/image-3.csv",
+        "adapted/report.html",
+        "completeness/image-1_completeness.png",
     ):
         assert Path(name).stat().st_size > 10, name
     (python,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)

@@ -1,0 +1,91 @@
+"""``stemforge adapt``: from images and a recipe to a detector, a table for each image and a page."""
+
+import json
+
+import numpy as np
+import pytest
+
+from stemforge import InputError
+from stemforge.__main__ import main
+from stemforge.adapt import AdaptOptions, adapt_detector
+from stemforge.adapt.training.plan import Plan
+from stemforge.micrograph.readers import read_micrograph
+from stemforge.micrograph.writers import write_tiff
+from stemforge.simulate import SimulationRecipe, record, simulate_sample
+from stemforge.simulate.recording.record import recording_rng
+from stemforge.train import load_weights
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return SimulationRecipe.from_mapping(
+        {
+            "name": "tiny",
+            "support": {"kind": "amorphous_carbon", "thickness": {"uniform": [10, 30]}},
+            "single_atoms": [{"element": "Pt", "areal_density": 0.4}],
+            "scan": {"shape": [208, 208], "sampling": 0.3, "margin": 3},
+            "degradation": {"dose": {"loguniform": [1e5, 4e5]}, "source_size": 1.5, "read_noise": 1.0},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def images(recipe, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    for index in range(3):
+        sample = simulate_sample(recipe.replace(seed=9), index)
+        image = record(sample, recipe.degradation, recording_rng({}, index)).image[0]
+        write_tiff(folder / f"image-{index}.tif", image, 0.3)
+    return sorted(folder.glob("*.tif"))
+
+
+def test_more_time_is_more_of_everything():
+    short, long = Plan.of(5, 10), Plan.of(50, 10)
+    for name in ("patches", "images", "rounds", "training"):
+        assert getattr(long, name) > getattr(short, name)
+    with pytest.raises(InputError, match="minutes must be 1 or more"):
+        Plan.of(0.5, 10)
+
+
+def test_refused_before_anything_is_made(recipe, images, tmp_path):
+    micrographs = [read_micrograph(path) for path in images]
+    with pytest.raises(InputError, match="needed are those of atom-net"):
+        adapt_detector(micrographs, recipe, tmp_path / "a", AdaptOptions(start="sac-cnn", quiet=True))
+    with pytest.raises(InputError, match="nothing to look for"):
+        adapt_detector(micrographs, recipe.replace(single_atoms=()), tmp_path / "a", AdaptOptions(quiet=True))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds other files"):
+        adapt_detector(micrographs, recipe, tmp_path / "full", AdaptOptions(quiet=True))
+    with pytest.raises(InputError, match="needs at least 3"):
+        adapt_detector(micrographs[:2], recipe, tmp_path / "a", AdaptOptions(quiet=True))
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.slow
+def test_from_images_to_detector_and_page(recipe, images, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(recipe.to_yaml())
+    words = ["adapt", *map(str, images), "--recipe", "tiny.yaml", "--out", "a", "--workers", "1", "--quiet"]
+    assert main([*words, "--minutes", "1", "--no-posterior"]) == 0
+    out = tmp_path / "a"
+    model, card = load_weights(out / "atom-net.safetensors")
+    assert card.calibration is not None
+    named = [line for line in card.data if "sha256" in line]
+    assert len(named) == 3
+    for path in images:
+        assert (out / "found" / f"{path.stem}.csv").is_file()
+        assert (out / "found" / f"{path.stem}.png").is_file()
+    summary = json.loads((out / "found" / "image-0_completeness.json").read_text())
+    assert summary["grafts"]["number"] > 50
+    page = (out / "report.html").read_text()
+    assert "How much of it to believe" in page
+    assert "F1" in capsys.readouterr().out
+    # The same again goes on, and trains nothing anew; anything else is refused.
+    trained = (out / "run" / "atom-net.safetensors").read_bytes()
+    assert main([*words, "--minutes", "1", "--no-posterior"]) == 0
+    again, _ = load_weights(out / "atom-net.safetensors")
+    assert len(trained) == len((out / "run" / "atom-net.safetensors").read_bytes())
+    for name, tensor in model.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), again.state_dict()[name].numpy())
+    assert main([*words, "--minutes", "2", "--no-posterior"]) == 2
