@@ -77,7 +77,8 @@ class _Child:
         assert self.process.stdin is not None  # noqa: S101  # a pipe, see above
         before = self.watch.memory_info().rss
         start = sum(self.watch.cpu_times()[:2])
-        send(self.process.stdin, encode([function, arguments]))
+        # The child outlives a change of the working folder, in a notebook for instance.
+        send(self.process.stdin, encode([function, arguments, str(Path.cwd())]))
         answer, waited = self._answer(), 0.0
         while True:
             try:

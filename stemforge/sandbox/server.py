@@ -26,16 +26,17 @@ def serve() -> None:
 
 def _answer(questions: IO[bytes], answers: IO[bytes]) -> bool:
     try:
-        function, arguments = receive(questions)
+        function, arguments, folder = receive(questions)
     except EOFError:  # the parent has ended
         return False
-    send(answers, _call(function, arguments))
+    send(answers, _call(function, arguments, folder))
     return True
 
 
-def _call(function: str, arguments: dict[str, Any]) -> list[bytes | memoryview]:
+def _call(function: str, arguments: dict[str, Any], folder: str) -> list[bytes | memoryview]:
     module, _, name = function.partition(":")
     try:
+        os.chdir(folder)  # relative paths are the parent's
         return encode({"value": getattr(import_module(module), name)(**arguments)})
     except InputError as error:
         return encode({"error": type(error).__name__, "message": str(error)})

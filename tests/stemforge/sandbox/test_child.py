@@ -128,3 +128,15 @@ def test_a_larger_file_may_take_longer_and_more(tmp_path):
     assert Limits.of_file(small).memory < 1.5e9
     assert Limits.of_file(large).seconds > 50
     assert Limits.of_file(large).memory > 8e9
+
+
+def test_relative_paths_follow_the_working_folder(tmp_path, monkeypatch):
+    from stemforge.micrograph.readers import read_micrograph
+    from stemforge.micrograph.writers import write_tiff
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        image = np.full((16, 16), ord(name), dtype="float32") + np.eye(16, dtype="float32")
+        write_tiff(Path("image.tif"), image, 0.3)
+        assert read_micrograph("image.tif").image[0, 1] == ord(name)
