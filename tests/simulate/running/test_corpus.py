@@ -248,7 +248,11 @@ COARSE = {"scan.shape": [32, 32], "engine.interpolation": 4, "engine.frozen_phon
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=[pytest.mark.slow] if n in CRYSTALS else []) for n in sorted(shipped_recipes())],
+    [
+        # Of au-carbon, the scattering of gold at five angles of convergence is what takes time.
+        pytest.param(n, marks=[pytest.mark.slow] if n in {*CRYSTALS, "au-carbon"} else [])
+        for n in sorted(shipped_recipes())
+    ],
 )
 def test_shipped_recipes_simulate(name, tmp_path):
     sizes = COARSE if name in CRYSTALS else {"scan.shape": [64, 64]}
