@@ -169,7 +169,9 @@ def adapt_detector(
     )
     final = out / "atom-net.safetensors"
     better, better_card = (adapted, adapted_card) if comparison.adapted_is_better else (model, card)
-    save_weights(final, better, _named(better_card, micrographs), half=True)
+    if comparison.adapted_is_better:  # the other one has never met them
+        better_card = _named(better_card, micrographs)
+    save_weights(final, better, better_card, half=True)
     better, better_card = load_weights(final)
     detections = tuple(
         detect_atoms(micrograph, better, better_card, device=options.device) for micrograph in micrographs

@@ -1,7 +1,6 @@
 """Quickstart: the whole chain on a small scale, and a report of it."""
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +125,6 @@ def _train(corpus: Path, run: Path, training: SACCNNRecipe, quiet: bool) -> tupl
     weights = run / "sac-cnn.safetensors"
     if not weights.exists():
         resume = (run / "checkpoints" / "last.ckpt").exists()
-        if not resume and run.exists():
-            shutil.rmtree(run)  # stopped before the first epoch had ended
         fit(training, [corpus], run, RunOptions(resume, num_workers=0, quiet=quiet))
     return weights, calibrate_threshold(weights, [corpus], quiet=quiet)
 

@@ -265,8 +265,18 @@ def _last_checkpoint(out: Path, recipe: TrainingRecipe) -> str:
 
 def _claim(out: Path, recipe: TrainingRecipe) -> None:
     """Make a new or empty folder this run's."""
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and any(out.iterdir()) and not _before_first_checkpoint(out, recipe):
         raise InputError(f"{out}: is not empty; choose another folder, or go on with the run in it (resume)")
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     write_text(out / "recipe.yaml", recipe.to_yaml())
+
+
+def _before_first_checkpoint(out: Path, recipe: TrainingRecipe) -> bool:
+    """Whether a folder holds no more than a run of the same recipe that was stopped before its first epoch ended."""
+    names = {path.name for path in out.iterdir()}
+    if not names <= {"recipe.yaml", "logs", "checkpoints"} or "recipe.yaml" not in names:
+        return False
+    if any((out / "checkpoints").glob("*.ckpt")):
+        return False
+    return type(recipe).from_file(out / "recipe.yaml") == recipe

@@ -286,3 +286,18 @@ def test_learning_works(tmp_path, write_blobs, blobs):
     model, card = load_weights(path)
     found = detect_atoms(image, model, card, threshold=0.9)
     assert score_atoms(found.atoms.points, truth).f1 > 0.9
+
+
+def test_a_run_stopped_before_its_first_checkpoint_goes_on_by_the_same_call(tmp_path, tiny_corpus):
+    out = tmp_path / "run"
+    (out / "logs" / "csv").mkdir(parents=True)
+    (out / "recipe.yaml").write_text(_recipe().to_yaml(), encoding="utf-8")
+    with pytest.raises(InputError, match="is not empty"):  # of other settings
+        _fit([tiny_corpus], out, recipe=_recipe(seed=5))
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="is not empty"):
+        _fit([tiny_corpus], out)
+    (out / "notes.txt").unlink()
+    assert _fit([tiny_corpus], out).is_file()
+    with pytest.raises(InputError, match="is not empty"):  # it has checkpoints now
+        _fit([tiny_corpus], out)
