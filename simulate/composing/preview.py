@@ -93,7 +93,7 @@ def _draw_labels(axes: Axes, recording: Recording) -> None:
     visible = labels["cnr"] >= _VISIBLE if "cnr" in labels.columns else np.ones(len(labels), dtype=bool)
     for chosen, colour in ((visible, ORANGE), (~visible, SKY)):
         x, y = labels.points[chosen].T
-        rings = axes.scatter(x, y, s=60, facecolors="none", edgecolors=colour, linewidths=1.2)
+        rings = axes.scatter(x, y, s=170, facecolors="none", edgecolors=colour, linewidths=1.2)
         rings.set_path_effects([withStroke(linewidth=2.2, foreground="black"), withStroke(linewidth=0)])
     entitle(
         axes,
