@@ -31,7 +31,8 @@ from stemforge.train.labelled import visible_atoms
 # Images that are simulated for the test alone.
 _TEST_IMAGES = 4
 _RESULTS = frozenset({"corpus", "run", "unseen", "real", "report.html"})
-_TRAINING = {
+# What differs from the shipped recipe of SAC-CNN.
+TRAINING = {
     "epochs": 14,
     "learning_rate": 1e-3,
     "images_per_batch": 1,
@@ -74,7 +75,7 @@ def run_quickstart(out: str | Path, *, workers: int | None = None, quiet: bool =
     )
     recipe = SimulationRecipe.shipped("quickstart")
     out.mkdir(parents=True, exist_ok=True)
-    training = SACCNNRecipe.from_file(SACCNNRecipe.shipped_path(), _TRAINING)
+    training = SACCNNRecipe.from_file(SACCNNRecipe.shipped_path(), TRAINING)
     with report.stage("structure"):
         _, atoms = recipe.build(0)
         report.add("One specimen", draw_structure(atoms), f"{len(atoms):,} atoms; scattered Pt highlighted.")

@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from stemforge.__main__ import main
+from stemforge.evaluate.quickstart import TRAINING
+from stemforge.train import SACCNNRecipe
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +27,8 @@ def finished(tmp_path_factory):
     environment = {key: value for key, value in os.environ.items() if key != "STEMFORGE_DATA_DIR"}
     # As a run leaves it that was stopped in its first epoch.
     (folder / "out" / "run" / "logs" / "csv").mkdir(parents=True)
-    (folder / "out" / "run" / "recipe.yaml").write_text("seed: 5\n")
+    training = SACCNNRecipe.from_file(SACCNNRecipe.shipped_path(), TRAINING)
+    (folder / "out" / "run" / "recipe.yaml").write_text(training.to_yaml(), encoding="utf-8")
     done = _run(folder / "out", environment)
     assert done.returncode == 0, done.stderr
     return folder / "out", environment, done
