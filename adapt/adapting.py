@@ -16,7 +16,7 @@ from stemforge.adapt.posterior.inference import calibrate_recipe
 from stemforge.adapt.posterior.result import Calibration
 from stemforge.adapt.training.comparison import Comparison, compare_detectors
 from stemforge.adapt.training.grafts import require_atoms_to_graft, write_grafts
-from stemforge.adapt.training.plan import Plan
+from stemforge.adapt.training.plan import Costs, Plan, require_time
 from stemforge.errors import InputError
 from stemforge.evaluate.likelihoods.calibration import ThresholdCalibration, calibrate_threshold
 from stemforge.files import write_json, write_text
@@ -24,13 +24,16 @@ from stemforge.infer import Detection, detect_atoms
 from stemforge.infer.weights import load_finder
 from stemforge.micrograph.image import Micrograph
 from stemforge.outputs.places import check_folder
-from stemforge.simulate import SimulationRecipe, simulate_corpus
+from stemforge.simulate import SimulationRecipe, plan_corpus, simulate_corpus
 from stemforge.train import AtomNetRecipe, Card, RunOptions, fit, load_weights, save_weights
+from stemforge.train.arithmetic import computes_in_bfloat16
 
 LIKELY = 0.1
 """Likelihood from which on something may be an atom, and is neither taught as one nor as background."""
 _INPUTS = "inputs.json"
+_TRIALS = 8  # patches over which the cost of one is averaged
 _FIELD = 512  # largest side of a simulated image [pixel]
+_TRAINING_BATCHES, _VALIDATION_BATCHES = 60, 12  # an epoch
 _SMALLEST = 96  # least side of the crops [pixel]
 
 
@@ -41,7 +44,7 @@ class AdaptOptions:
     Parameters
     ----------
     minutes
-        Time on two cores, for everything.
+        Time for everything; a few more may pass.
     start
         Weights of an AtomNet to start from: a file, or the name of weights that come with stemforge.
     posterior
@@ -133,15 +136,15 @@ def adapt_detector(
         without atoms, images that the recipe cannot explain.
     """
     options, out = options or AdaptOptions(), Path(out)
-    plan = Plan.of(options.minutes, len(micrographs))
+    require_time(options.minutes)
     require_atoms_to_graft(micrographs, recipe)
     model, card = load_finder(options.start, "atoms", "start")
     if card.architecture != AtomNetRecipe.NETWORK:
         raise InputError(
             f"start {options.start}: are weights of {card.architecture}, needed are those of atom-net"
         )
-    check_images(micrographs, recipe)
-    _claim(out, micrographs, recipe, options)
+    _, side = check_images(micrographs, recipe)
+    plan = _claim(out, micrographs, recipe, side, options)
     calibration = _calibrated(micrographs, recipe, out, plan, options)
     fitted = SimulationRecipe.load(out / "recipe.yaml")
     corpora = [_corpus(fitted, micrographs, out, plan, options)]
@@ -180,9 +183,9 @@ def adapt_detector(
 
 
 def _claim(
-    out: Path, micrographs: Sequence[Micrograph], recipe: SimulationRecipe, options: AdaptOptions
-) -> None:
-    """Make the folder this adaptation's, or refuse one that holds something else."""
+    out: Path, micrographs: Sequence[Micrograph], recipe: SimulationRecipe, side: int, options: AdaptOptions
+) -> Plan:
+    """Make the folder this adaptation's, or refuse one that holds something else; a run that goes on keeps its plan."""
     check_folder(out, "out")
     chosen = dataclasses.asdict(options)
     inputs: dict[str, Any] = {
@@ -194,14 +197,38 @@ def _claim(
     if out.exists() and any(out.iterdir()):
         if not file.is_file():
             raise InputError(f"out {out}: holds other files; choose an empty or new folder")
-        if json.loads(file.read_text(encoding="utf-8")) != inputs:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        plan = known.pop("plan", None)
+        if known != inputs or plan is None:
             raise InputError(
                 f"out {out}: holds the adaptation to other images, another recipe or other options; choose another "
                 "folder"
             )
-        return
+        return Plan(**plan)
+    planned = _planned(micrographs, recipe, side, out, options)
     out.mkdir(parents=True, exist_ok=True)
-    write_json(file, inputs)
+    write_json(file, {**inputs, "plan": planned})
+    return planned
+
+
+def _planned(
+    micrographs: Sequence[Micrograph], recipe: SimulationRecipe, side: int, out: Path, options: AdaptOptions
+) -> Plan:
+    """Measure what an image costs on this machine, and plan by it."""
+    scan = recipe.scan.replace(shape=(side, side))
+    if micrographs[0].sampling is not None:
+        scan = scan.replace(sampling=micrographs[0].sampling)
+    of_patch = recipe.replace(scan=scan, store_structures=False)
+    trial = plan_corpus(of_patch, num=1, workers=options.workers, folder=out, trials=_TRIALS)
+    seconds = trial.seconds_per_sample / trial.workers
+    costs = Costs(seconds, seconds * float(np.prod(_field(micrographs))) / side**2)
+    return Plan.of(options.minutes, len(micrographs), costs)
+
+
+def _field(micrographs: Sequence[Micrograph]) -> tuple[int, int]:
+    """Return height and width of the images that are simulated to learn from [pixel]."""
+    height, width = (int(n) for n in np.min([micrograph.shape for micrograph in micrographs], axis=0))
+    return min(height, _FIELD), min(width, _FIELD)
 
 
 def image_hash(micrograph: Micrograph) -> str:
@@ -241,8 +268,7 @@ def _corpus(
     fitted: SimulationRecipe, micrographs: Sequence[Micrograph], out: Path, plan: Plan, options: AdaptOptions
 ) -> Path:
     """Simulate what is learnt from."""
-    height, width = (int(n) for n in np.min([micrograph.shape for micrograph in micrographs], axis=0))
-    scan = fitted.scan.replace(shape=(min(height, _FIELD), min(width, _FIELD)))
+    scan = fitted.scan.replace(shape=_field(micrographs))
     settings = fitted.replace(
         name=f"{fitted.name}-adapted",
         seed=options.seed + 1,  # the patches of the posterior have the other
@@ -284,9 +310,16 @@ def _trained(
             "balance": options.grafts,
         },
     )
-    trainer: dict[str, Any] = {"max_time": timedelta(minutes=plan.training)}
+    # Epochs are short, so that the time never ends before the first one does.
+    trainer: dict[str, Any] = {
+        "max_time": timedelta(minutes=plan.training),
+        "limit_train_batches": _TRAINING_BATCHES,
+        "limit_val_batches": _VALIDATION_BATCHES,
+    }
     if options.device != "cpu":
         trainer["accelerator"] = "gpu"
+    if computes_in_bfloat16(options.device):
+        trainer["precision"] = "bf16-mixed"
     resume = (run / "checkpoints" / "last.ckpt").is_file()
     settings = RunOptions(
         resume, None if resume else options.start, num_workers=1, quiet=options.quiet, trainer_options=trainer

@@ -24,7 +24,7 @@ import numpy as np
 from stemforge import read_micrograph
 from stemforge.adapt import Parameters, calibrate_recipe
 from stemforge.adapt.posterior.fitting import fit_posterior
-from stemforge.adapt.posterior.patches import SIDE, record_patches
+from stemforge.adapt.posterior.patches import SIDE, Originals, record_patches
 from stemforge.evaluate import two_sample_test
 from stemforge.settings import LogUniform
 from stemforge.simulate import SimulationRecipe, simulate_corpus
@@ -50,7 +50,7 @@ WIDE: dict[str, Any] = {
 }
 """Priors about twice as wide as pt-nc's."""
 SCALES = (0.12, 0.5)  # Å
-FRAME = (512, 512)
+ORIGINALS = Originals((512, 512))
 NEAR = 1.15
 
 
@@ -75,7 +75,7 @@ def hidden(num: int, open_scale: bool, work: Path) -> dict[str, Any]:
         scan = scan.replace(sampling=LogUniform(loguniform=SCALES))
     recipe = recipe.replace(scan=scan, num_samples=num, shard_size=8, store_structures=False)
     parameters = Parameters.of(recipe)
-    patches = record_patches(simulate_corpus(recipe, work), recipe, parameters, FRAME)
+    patches = record_patches(simulate_corpus(recipe, work), recipe, parameters, ORIGINALS)
     found = fit_posterior(patches)
     result: dict[str, Any] = {
         "hidden signals": found.hidden,

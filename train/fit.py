@@ -219,8 +219,14 @@ def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) 
 
 
 def _loader(batches: EpochBatches, workers: int) -> DataLoader:
-    context = "spawn" if workers else None
-    return DataLoader(batches, batch_size=None, num_workers=workers, multiprocessing_context=context)
+    # The processes outlive an epoch: to start them takes as long as a dozen batches.
+    return DataLoader(
+        batches,
+        batch_size=None,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
+        persistent_workers=workers > 0,
+    )
 
 
 def _averaged(decay: float, average: torch.Tensor, weights: torch.Tensor, number: Any) -> torch.Tensor:

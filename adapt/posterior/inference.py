@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stemforge.adapt.posterior.checks import check_images, check_size
 from stemforge.adapt.posterior.fitting import FittedPosterior, fit_posterior
 from stemforge.adapt.posterior.parameters import OF_THE_FIELD, Parameters
-from stemforge.adapt.posterior.patches import Patches, cut_patches, record_patches, vacuum_share
+from stemforge.adapt.posterior.patches import Originals, Patches, cut_patches, record_patches, vacuum_share
 from stemforge.adapt.posterior.population import fit_population
 from stemforge.adapt.posterior.result import Calibration, Estimate
 from stemforge.adapt.posterior.statistics import statistic_names
@@ -76,8 +76,8 @@ def calibrate_recipe(
     check_size(num, recipe)
     base = recipe if sampling is None else recipe.replace(scan=recipe.scan.replace(sampling=sampling))
     parameters = Parameters.of(base)
-    real = cut_patches(micrographs, side)
-    frame = tuple(int(length) for length in np.median([m.shape for m in micrographs], axis=0))
+    originals = Originals.of(micrographs)
+    real = cut_patches(micrographs, side, offset_known=originals.offset_known)
     of_patch = base.replace(
         name=f"{base.name}-patches",
         seed=seed,
@@ -88,7 +88,7 @@ def calibrate_recipe(
     )
     with tempfile.TemporaryDirectory(prefix="stemforge-") as folder:
         corpus = simulate_corpus(of_patch, folder if work is None else work, workers=workers, quiet=quiet)
-        simulated = record_patches(corpus, of_patch, parameters, (frame[0], frame[1]), seed=seed, quiet=quiet)
+        simulated = record_patches(corpus, of_patch, parameters, originals, seed=seed, quiet=quiet)
     posterior = fit_posterior(simulated, seed=seed)
     estimates = _estimates(parameters, posterior, real, seed)
     changes: dict[str, Distribution] = {
@@ -108,7 +108,7 @@ def calibrate_recipe(
         unlike=_unlike(real, simulated),
         hidden=posterior.hidden,
         real=real.counts[np.linspace(0, len(real.counts) - 1, _SHOWN).astype(int)],
-        simulated=_examples(new.replace(scan=of_patch.scan), (frame[0], frame[1]), seed),
+        simulated=_examples(new.replace(scan=of_patch.scan), originals, seed),
         sampling=sampling,
     )
 
@@ -153,9 +153,11 @@ def _unlike(real: Patches, simulated: Patches) -> dict[str, float]:
     }
 
 
-def _examples(recipe: SimulationRecipe, frame: tuple[int, int], seed: int) -> NDArray[np.float16]:
+def _examples(recipe: SimulationRecipe, originals: Originals, seed: int) -> NDArray[np.float16]:
     """Patches by the new recipe, for the eye."""
     with tempfile.TemporaryDirectory(prefix="stemforge-") as folder:
         few = recipe.replace(num_samples=_SHOWN, shard_size=_SHOWN, seed=seed + 1, store_structures=False)
         corpus = simulate_corpus(few, folder, workers=1, quiet=True)
-        return record_patches(corpus, few, Parameters({}), frame, recordings=1, seed=seed, quiet=True).counts
+        return record_patches(
+            corpus, few, Parameters({}), originals, recordings=1, seed=seed, quiet=True
+        ).counts

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import SimulationRecipe, degrade
-from stemforge.simulate.recording.response import detector_response
+from stemforge.simulate.recording.response import detector_response, noise_variance
 
 SIDE = 192
 """Side of a patch [pixel]."""
@@ -26,6 +27,7 @@ _VACUUM = 0.3  # of the bright parts' counts
 # How well the detector's response is known; simulated patches are read with errors as large.
 _GAIN_ERROR = 0.04  # relative
 _OFFSET_ERROR = 0.02, 0.3  # of the mean, and electrons
+_FAINT = 1e-3  # electrons a pixel
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,32 @@ class Patches:
     shares: NDArray[np.float64] | None = None
 
 
-def cut_patches(micrographs: Sequence[Micrograph], side: int) -> Patches:
+@dataclass(frozen=True)
+class Originals:
+    """What is to be known of the real images before patches are read.
+
+    Parameters
+    ----------
+    frame
+        Height and width, of which patches are a part [pixel].
+    offset_known
+        Whether each image shows what its detector writes at no electron. Where one is too even for that, all are taken
+        as zero at no electron, and simulated patches as well.
+    """
+
+    frame: tuple[int, int]
+    offset_known: bool = True
+
+    @classmethod
+    def of(cls, micrographs: Sequence[Micrograph]) -> Self:
+        """Measure them."""
+        height, width = (int(length) for length in np.median([m.shape for m in micrographs], axis=0))
+        # An offset of exactly zero stands for one that cannot be measured.
+        offsets = [detector_response(micrograph.image.astype(np.float64))[1] for micrograph in micrographs]
+        return cls((height, width), all(offset != 0 for offset in offsets))
+
+
+def cut_patches(micrographs: Sequence[Micrograph], side: int, *, offset_known: bool = True) -> Patches:
     """Cut patches with specimen on them, evenly over each image, and bring them to electrons.
 
     Raises
@@ -60,7 +87,7 @@ def cut_patches(micrographs: Sequence[Micrograph], side: int) -> Patches:
     """
     counts, source = [], []
     for number, micrograph in enumerate(micrographs):
-        image = electrons(micrograph)
+        image = electrons(micrograph, offset_known)
         level = ndimage.gaussian_filter(image, 6)
         vacuum = level < _VACUUM * np.percentile(ndimage.gaussian_filter(image, 24), 90)
         places = [
@@ -78,9 +105,11 @@ def cut_patches(micrographs: Sequence[Micrograph], side: int) -> Patches:
     return Patches(np.array(counts, dtype=np.float16), statistics, np.array(source))
 
 
-def electrons(micrograph: Micrograph) -> NDArray[np.float64]:
-    """Return an image in electrons a pixel, by its own noise."""
+def electrons(micrograph: Micrograph, offset_known: bool = True) -> NDArray[np.float64]:
+    """Return an image in electrons a pixel, by its own noise; without an offset where none is known."""
     image = micrograph.image.astype(np.float64)
+    if not offset_known:
+        return image * float(image.mean() / noise_variance(image).mean())
     gain, offset = detector_response(image)
     return (image - offset) / gain
 
@@ -105,7 +134,7 @@ def record_patches(
     corpus: Corpus,
     recipe: SimulationRecipe,
     parameters: Parameters,
-    frame: tuple[int, int],
+    originals: Originals,
     *,
     recordings: int = 4,
     seed: int = 0,
@@ -121,8 +150,8 @@ def record_patches(
         Says how they are recorded; each recording draws its own dose, source and so on.
     parameters
         Those to note.
-    frame
-        Height and width of the real images [pixel], of which patches are a part.
+    originals
+        The real images whose patches these are to be like.
     recordings
         How often each signal is recorded: that takes milliseconds, the signal a good part of a second.
     seed
@@ -137,13 +166,13 @@ def record_patches(
             size = float(sample.sampling or 0)
             for repeat in range(recordings):
                 rng = np.random.default_rng((seed, number, repeat))
-                recorded = degrade(sample.signal[:1], recipe.degradation, size, rng, frame=frame)
+                recorded = degrade(sample.signal[:1], recipe.degradation, size, rng, frame=originals.frame)
                 drawn = {
                     **sample.metadata["drawn"],
                     "scan": {"sampling": size},
                     "degradation": recorded.settings.model_dump(),
                 }
-                patch = _read(recorded.image[0], recorded.settings.read_noise, rng)
+                patch = _read(recorded.image[0], recorded.settings.read_noise, originals.offset_known, rng)
                 statistics.append(patch_statistics(patch))
                 shares.append(parameters.shares(drawn, rng))
                 source.append(number)
@@ -153,9 +182,15 @@ def record_patches(
     return Patches(np.array(counts), np.array(statistics), np.array(source), np.array(shares))
 
 
-def _read(image: NDArray[np.float32], read_noise: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _read(
+    image: NDArray[np.float32], read_noise: float, offset_known: bool, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Return a simulated patch as :func:`electrons` would: by a response that is not quite known."""
-    relative, electrons_off = _OFFSET_ERROR
+    error = np.exp(rng.normal(0, _GAIN_ERROR))
+    level = float(image.mean())
     # The response is measured by noise: that of the detector passes for counts.
-    offset = read_noise**2 + rng.normal(0, relative * abs(float(image.mean())) + electrons_off)
-    return ((image + offset) * np.exp(rng.normal(0, _GAIN_ERROR))).astype(np.float32)
+    if not offset_known:
+        return (image * error * max(level, _FAINT) / (max(level, _FAINT) + read_noise**2)).astype(np.float32)
+    relative, electrons_off = _OFFSET_ERROR
+    offset = read_noise**2 + rng.normal(0, relative * abs(level) + electrons_off)
+    return ((image + offset) * error).astype(np.float32)

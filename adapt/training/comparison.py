@@ -71,14 +71,14 @@ def compare_detectors(
     with progress("comparing detectors", len(images), "images", quiet) as advance:
         for labelled in images:
             for name, (model, its_card) in detectors.items():
-                counts[name] += _counts(labelled, float(opened[0].sampling or 1), model, its_card)
+                counts[name] += count_atoms(labelled, float(opened[0].sampling or 1), model, its_card)
             advance(1)
     f1 = {name: float(2 * hits / max(found + true, 1)) for name, (hits, found, true) in counts.items()}
     return Comparison(f1, len(images))
 
 
-def _counts(labelled: LabelledImage, sampling: float, model: Any, card: Card) -> NDArray[np.int_]:
-    """Return hits, found and true atoms; a found atom on a doubtful one does not count."""
+def count_atoms(labelled: LabelledImage, sampling: float, model: Any, card: Card) -> NDArray[np.int_]:
+    """Return numbers of hits, of atoms found and of true atoms, shape (3,); one found on a doubtful atom counts neither way."""
     found = detect_atoms(Micrograph(labelled.image, sampling, "HAADF", "held out"), model, card).atoms.points
     radius = RADIUS / sampling
     everything = np.concatenate([labelled.atoms, labelled.doubtful])

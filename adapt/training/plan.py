@@ -7,11 +7,33 @@ from stemforge.errors import InputError
 
 SHORTEST = 1.0
 """Least time that makes an adaptation worth its name [min]."""
+# Shares of the time; what is left goes to fits, to detecting, and to comparing.
+_POSTERIOR, _SIMULATION, _TRAINING = 0.2, 0.15, 0.45
+_PATCHES = 200, 3000  # fewer tell nothing, more tell hardly anything new
+_IMAGES = 16, 2000
+_GRAFTS = 20, 400
+_GRAFTS_A_MINUTE = 10
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the machine takes for one image of this recipe.
+
+    Parameters
+    ----------
+    patch
+        To simulate a patch for the posterior, all processes working [s].
+    image
+        To simulate an image to learn from, all processes working [s].
+    """
+
+    patch: float
+    image: float
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done in a number of minutes on two cores.
+    """What is done in a number of minutes.
 
     Parameters
     ----------
@@ -31,8 +53,8 @@ class Plan:
     training: float
 
     @classmethod
-    def of(cls, minutes: float, number: int) -> Self:
-        """Divide the time: a third to the posterior, a sixth to simulation, the rest to training and its checks.
+    def of(cls, minutes: float, number: int, costs: Costs) -> Self:
+        """Divide the time: a fifth to the posterior, a seventh to simulation, nearly half to training.
 
         Parameters
         ----------
@@ -40,19 +62,40 @@ class Plan:
             For everything.
         number
             Of the user's images.
+        costs
+            As measured on this machine.
 
         Raises
         ------
         InputError
-            Less than a minute.
+            Less than a minute, or too little time to simulate the least that is needed.
 
         Examples
         --------
-        >>> Plan.of(30, 12)
-        Plan(patches=1200, images=180, rounds=10, training=12.0)
+        >>> Plan.of(30, 12, Costs(patch=0.4, image=1.0))
+        Plan(patches=900, images=270, rounds=25, training=13.5)
         """
-        if not minutes >= SHORTEST:
-            raise InputError(f"minutes must be {SHORTEST:g} or more, got {minutes:g}")
-        images = round(min(6 * minutes, 1000))
-        rounds = max(1, round(min(4 * minutes, 400) / number))
-        return cls(round(min(max(40 * minutes, 200), 3000)), images, rounds, 0.4 * minutes)
+        require_time(minutes)
+        needed = (_PATCHES[0] * costs.patch / _POSTERIOR + _IMAGES[0] * costs.image / _SIMULATION) / 60
+        if needed > 2 * minutes:
+            raise InputError(
+                f"minutes {minutes:g}: the specimen takes {costs.image:.0f} s an image to simulate, so that this needs "
+                f"{needed:.0f} minutes at least; give more, a smaller pixel number or a cheaper engine, or train on a "
+                "corpus that was made elsewhere (stemforge simulate, stemforge train atom-net)"
+            )
+        return cls(
+            patches=_within(_PATCHES, _POSTERIOR * 60 * minutes / costs.patch),
+            images=_within(_IMAGES, _SIMULATION * 60 * minutes / costs.image),
+            rounds=max(1, round(_within(_GRAFTS, _GRAFTS_A_MINUTE * minutes) / number)),
+            training=_TRAINING * minutes,
+        )
+
+
+def require_time(minutes: float) -> None:
+    """Refuse less than a minute."""
+    if not minutes >= SHORTEST:
+        raise InputError(f"minutes must be {SHORTEST:g} or more, got {minutes:g}")
+
+
+def _within(limits: tuple[int, int], number: float) -> int:
+    return round(min(max(number, limits[0]), limits[1]))

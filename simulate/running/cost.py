@@ -23,6 +23,8 @@ from stemforge.simulate.sample import check_recipe
 
 # A sample that should take longer than this [s] is not made, but extrapolated from the engine's check.
 _TRIAL = 180.0
+# Trials end after this time [s], however many were asked for.
+_TRIALS_END = 10.0
 # Python, abTEM and numba in a fresh process [byte].
 _BARE_PROCESS = 350e6
 
@@ -76,10 +78,11 @@ def plan_corpus(
     workers: int | None = None,
     folder: str | Path = ".",
     max_error: float | None = None,
+    trials: int = 1,
 ) -> CorpusPlan:
     """Choose the engine of a corpus and find out what the corpus will take.
 
-    One sample is made in a process of its own, and its time, memory and size are measured. Where that would take
+    A sample is made in a process of its own, and its time, memory and size are measured. Where that would take
     minutes, they are extrapolated from the piece on which the engine is compared with multislice.
 
     Parameters
@@ -94,6 +97,9 @@ def plan_corpus(
         Where the corpus will go: its file system must have room.
     max_error
         Stands in for the recipe's engine: ``{name: auto, max_error: …}`` with its numerical settings.
+    trials
+        Samples over which time and size are averaged, unless these take long: where a recipe draws thick and thin
+        specimens one says little.
 
     Returns
     -------
@@ -120,7 +126,7 @@ def plan_corpus(
         )
     num = recipe.num_samples if num is None else num
     workers = usable_cores() if workers is None else workers
-    for name, value in (("num", num), ("workers", workers)):
+    for name, value in (("num", num), ("workers", workers), ("trials", trials)):
         if value < 1:
             raise InputError(f"{name} must be at least 1, not {value}")
     recipe = recipe.pinned()
@@ -135,7 +141,7 @@ def plan_corpus(
     if measured:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context) as pool:
-            seconds, memory, size = pool.submit(_trial, recipe.model_dump_json()).result()
+            seconds, memory, size = pool.submit(_trial, recipe.model_dump_json(), trials).result()
     total = seconds * recipe.num_shards * recipe.shard_size / workers
     plan = CorpusPlan(
         recipe.name, engine, tuple(checks), num, workers, seconds, total, memory, size * num, measured
@@ -154,21 +160,23 @@ def extrapolate(recipe: SimulationRecipe, check: EngineError) -> tuple[float, fl
     return seconds, _BARE_PROCESS + memory, size
 
 
-def _trial(text: str) -> tuple[float, float, float]:
-    """Make one sample in a fresh process: seconds (warm), peak memory and size on disk [byte]."""
+def _trial(text: str, trials: int) -> tuple[float, float, float]:
+    """Make samples in a fresh process: seconds (warm) and size on disk [byte] of one, and peak memory [byte]."""
     from stemforge.corpus.writer import CorpusWriter
     from stemforge.simulate.sample import simulate_sample
 
     recipe = SimulationRecipe.model_validate_json(text)
     simulate_sample(recipe, 0)  # compiles, and fills the cache of object functions
-    start = time.perf_counter()
-    sample = simulate_sample(recipe, 1)
+    start, size, made = time.perf_counter(), 0, 0
     with tempfile.TemporaryDirectory() as folder:
-        path = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash).write(0, [sample])
+        writer = CorpusWriter(folder, recipe.model_dump(mode="json"), recipe.content_hash)
+        while made < trials and time.perf_counter() - start < _TRIALS_END:
+            size += writer.write(made, [simulate_sample(recipe, made + 1)]).stat().st_size
+            made += 1
         seconds = time.perf_counter() - start
-        size = path.stat().st_size
     # Linux counts in KiB.
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0, float(size)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    return seconds / made, memory, size / made
 
 
 def _refuse_what_does_not_fit(plan: CorpusPlan, folder: Path) -> None:

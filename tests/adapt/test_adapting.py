@@ -8,7 +8,7 @@ import pytest
 from stemforge import InputError
 from stemforge.__main__ import main
 from stemforge.adapt import AdaptOptions, adapt_detector
-from stemforge.adapt.training.plan import Plan
+from stemforge.adapt.training.plan import Costs, Plan
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate import SimulationRecipe, record, simulate_sample
@@ -40,11 +40,15 @@ def images(recipe, tmp_path_factory):
 
 
 def test_more_time_is_more_of_everything():
-    short, long = Plan.of(5, 10), Plan.of(50, 10)
+    cheap, dear = Costs(0.2, 0.5), Costs(2.0, 5.0)
+    short, long, costly = Plan.of(5, 10, cheap), Plan.of(50, 10, cheap), Plan.of(50, 10, dear)
     for name in ("patches", "images", "rounds", "training"):
         assert getattr(long, name) > getattr(short, name)
+    assert costly.patches < long.patches and costly.images < long.images
     with pytest.raises(InputError, match="minutes must be 1 or more"):
-        Plan.of(0.5, 10)
+        Plan.of(0.5, 10, cheap)
+    with pytest.raises(InputError, match="takes 120 s an image to simulate"):
+        Plan.of(30, 10, Costs(40.0, 120.0))
 
 
 def test_refused_before_anything_is_made(recipe, images, tmp_path):

@@ -1,0 +1,309 @@
+"""How much of the way to a detector trained for a specimen `stemforge adapt` goes on specimens that nobody trained for.
+
+    python benchmarks/strangers.py zero [--weights atom-net]
+    python benchmarks/strangers.py adapt --minutes 10 [--domains fe-c3n4,w-hbn] [--ways both,posterior,grafts,neither]
+        [--weights atom-net] [--work FOLDER]
+
+Eight simulated domains: support, element, energy, pixel size, dose and aberrations differ from what `atom-net` was
+trained on. Each has a hidden recipe, one session at a microscope: aberrations, source and dose hardly change from image
+to image. `adapt` gets 16 images of it without labels, and the recipe that `stemforge new` writes for what the user of
+such a microscope knows: support, element, energy, angles, pixel size. F1 is that of all visible atoms of 24 other images
+of the domain, atoms that are doubtful counting neither way:
+
+- `zero`: of the weights as they come;
+- `true`: of weights trained by the hidden recipe, from the same start and for as long;
+- the ways of adapting: posterior and grafts (`both`), one of them, or `neither`, which is to train on the recipe's wide
+  priors.
+
+`share` is that of the gap between `zero` and `true` that a way closes. `--work` keeps everything, and a run that was
+stopped goes on. `zero` takes minutes, `adapt` about three times the minutes for each domain.
+"""
+
+import argparse
+import json
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from stemforge import Micrograph
+from stemforge.adapt import AdaptOptions, adapt_detector
+from stemforge.adapt.training.comparison import count_atoms
+from stemforge.corpus.reader import Corpus
+from stemforge.simulate import RecipeRequest, SimulationRecipe, compose_recipe, record, simulate_corpus
+from stemforge.simulate.recording.record import recording_rng
+from stemforge.train import AtomNetRecipe, load_weights
+from stemforge.train.labelled import labelled_image
+
+UNLABELLED, OTHERS = 16, 24
+SIDE = 320
+WAYS = {
+    "both": {},
+    "posterior": {"grafts": False},
+    "grafts": {"posterior": False},
+    "neither": {"posterior": False, "grafts": False},
+}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a user knows, and what stays hidden from `adapt`."""
+
+    known: dict[str, Any]
+    hidden: dict[str, Any] = field(default_factory=dict)
+
+    def request(self) -> SimulationRecipe:
+        """Return the recipe that `stemforge new` writes."""
+        return compose_recipe(RecipeRequest(shape=(SIDE, SIDE), **self.known)).recipe
+
+    def truth(self, seed: int) -> SimulationRecipe:
+        """Return the hidden recipe."""
+        values = self.request().model_dump(mode="json")
+        fixed = {"seed": seed, "num_samples": UNLABELLED + OTHERS, "shard_size": 4, "store_structures": False}
+        return SimulationRecipe.from_mapping(values, self.hidden | fixed)
+
+
+def _session(**fields: Any) -> dict[str, Any]:
+    """Return hidden values of one session: numbers that hold for all images, ranges for what changes."""
+    names = {
+        **dict.fromkeys(("dose", "source_size", "flicker", "read_noise", "line_jitter"), "degradation"),
+        **dict.fromkeys(("A1", "B2", "C3"), "microscope"),
+    }
+    return {
+        ".".join(filter(None, (names.get(key), key.replace("__", ".")))): value
+        for key, value in fields.items()
+    }
+
+
+def _near(value: float, spread: float = 0.1) -> dict[str, list[float]]:
+    return {"uniform": [value * (1 - spread), value * (1 + spread)]}
+
+
+DOMAINS: dict[str, Domain] = {
+    "au-carbon": Domain(
+        {
+            "support": "carbon",
+            "element": "Au",
+            "energy": 200e3,
+            "semiangle": 22,
+            "detector": (70, 200),
+            "sampling": 0.18,
+        },
+        _session(
+            dose=_near(1.5e4),
+            source_size=_near(1.3),
+            A1=_near(12),
+            B2=_near(100),
+            flicker=0.012,
+            read_noise=1.5,
+            support__thickness={"uniform": [90, 150]},
+            focus={"uniform": [0.2, 0.6]},
+        ),
+    ),
+    "fe-graphene": Domain(
+        {
+            "support": "graphene:3",
+            "element": "Fe",
+            "energy": 80e3,
+            "semiangle": 25,
+            "detector": (60, 200),
+            "sampling": 0.12,
+        },
+        _session(
+            dose=_near(4e4),
+            source_size=_near(0.9),
+            A1=_near(15),
+            B2=_near(120),
+            flicker=0.006,
+            support__grains={"uniform": [1, 4]},
+            support__twist={"uniform": [0, 30]},
+        ),
+    ),
+    "fe-c3n4": Domain(
+        {
+            "support": "c3n4",
+            "element": "Fe",
+            "energy": 60e3,
+            "semiangle": 33,
+            "detector": (70, 200),
+            "sampling": 0.2,
+        },
+        _session(
+            dose=_near(1.2e4),
+            source_size=_near(1.1),
+            A1=_near(6),
+            support__num_layers={"uniform": [6, 11]},
+            focus=0.5,
+        ),
+    ),
+    "pd-carbon-particle": Domain(
+        {
+            "support": "carbon-particle",
+            "element": "Pd",
+            "energy": 300e3,
+            "semiangle": 21,
+            "detector": (60, 180),
+            "sampling": 0.35,
+        },
+        _session(
+            dose=_near(4e4),
+            source_size=_near(0.9),
+            A1=_near(4),
+            read_noise=0.5,
+            support__mean_thickness={"uniform": [150, 300]},
+            support__porosity={"uniform": [0.2, 0.28]},
+            focus={"uniform": [0.0, 0.4]},
+        ),
+    ),
+    "w-hbn": Domain(
+        {
+            "support": "hbn:2",
+            "element": "W",
+            "energy": 60e3,
+            "semiangle": 30,
+            "detector": (50, 180),
+            "sampling": 0.1,
+        },
+        _session(
+            dose=_near(1e4),
+            source_size=_near(1.6),
+            A1=_near(18),
+            B2=_near(150),
+            flicker=0.018,
+            read_noise=0.3,
+        ),
+    ),
+    "ru-carbon": Domain(
+        {
+            "support": "carbon",
+            "element": "Ru",
+            "energy": 120e3,
+            "semiangle": 28,
+            "detector": (60, 200),
+            "sampling": 0.25,
+        },
+        _session(
+            dose=_near(2e4), source_size=_near(1.0), A1=_near(8), support__thickness={"uniform": [120, 190]}
+        ),
+    ),
+    "co-graphene": Domain(
+        {
+            "support": "graphene:2",
+            "element": "Co",
+            "energy": 60e3,
+            "semiangle": 32,
+            "detector": (70, 200),
+            "sampling": 0.15,
+        },
+        _session(
+            dose=_near(3e4),
+            source_size=_near(1.4),
+            flicker=0.015,
+            line_jitter=0.18,
+            defects=[{"kind": "substitution", "element": "C", "by": "N", "fraction": 0.05, "label": False}],
+        ),
+    ),
+    "rh-carbon-coarse": Domain(
+        {
+            "support": "carbon",
+            "element": "Rh",
+            "energy": 80e3,
+            "semiangle": 27,
+            "detector": (50, 180),
+            "sampling": 0.4,
+        },
+        _session(
+            dose=_near(5e4),
+            source_size=_near(0.8),
+            C3=-8e3,
+            support__thickness={"uniform": [60, 120]},
+            focus={"uniform": [0.3, 0.7]},
+        ),
+    ),
+}
+
+
+def images_of(domain: Domain, folder: Path, seed: int) -> tuple[list[Micrograph], list[Any]]:
+    """Simulate a domain; return images without labels, and others with what is visible on them."""
+    recipe = domain.truth(seed)
+    corpus: Corpus = simulate_corpus(recipe, folder, quiet=True)
+    visible = AtomNetRecipe.shipped().visible
+    unlabelled, others = [], []
+    for sample in corpus:
+        rng = recording_rng(corpus.recipe, sample.index, seed)
+        if sample.index < UNLABELLED:
+            image = record(sample, recipe.degradation, rng).image[0]
+            unlabelled.append(Micrograph(image, recipe.scan.sampling, "HAADF", f"{sample.index:02d}"))
+        else:
+            others.append(labelled_image(sample, visible, recipe.degradation, rng))
+    return unlabelled, others
+
+
+def score(weights: str | Path, others: list[Any], sampling: float) -> float:
+    """Return F1 of all visible atoms together."""
+    model, card = load_weights(weights)
+    hits, found, true = sum(count_atoms(image, sampling, model, card) for image in others)
+    return float(2 * hits / max(found + true, 1))
+
+
+def adapted(
+    domain: Domain, way: str, others: list[Any], unlabelled: list[Any], folder: Path, args: Any
+) -> float:
+    """Adapt by one way, or train by the hidden recipe; return F1."""
+    recipe = domain.truth(args.seed) if way == "true" else domain.request()
+    chosen = WAYS["neither" if way == "true" else way]
+    options = AdaptOptions(
+        minutes=args.minutes,
+        start=args.weights,
+        seed=args.adapt_seed,
+        workers=args.cores,
+        quiet=True,
+        **chosen,
+    )
+    weights = folder / way / "atom-net.safetensors"
+    if not weights.is_file():
+        adapt_detector(unlabelled, recipe, folder / way, options)
+    return score(weights, others, recipe.scan.sampling)
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("what", choices=("zero", "adapt"))
+    parser.add_argument("--domains", default=",".join(DOMAINS))
+    parser.add_argument("--ways", default="both")
+    parser.add_argument("--weights", default="atom-net")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=1601, help="of the domains' images")
+    parser.add_argument("--adapt-seed", type=int, default=0)
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--work", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(args.cores)
+    results: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in args.domains.split(","):
+            domain, folder = DOMAINS[name], (args.work or Path(temporary)) / name
+            unlabelled, others = images_of(domain, folder / f"images-{args.seed}", args.seed)
+            sampling = domain.known["sampling"]
+            row: dict[str, float] = {"atoms": sum(len(image.atoms) for image in others)}
+            row["zero"] = score(args.weights, others, sampling)
+            runs = folder / f"{Path(args.weights).stem}-{args.minutes:g}-{args.adapt_seed}"
+            for way in ["true", *args.ways.split(",")] if args.what == "adapt" else []:
+                row[way] = adapted(domain, way, others, unlabelled, runs, args)
+                if way != "true":
+                    row[f"share {way}"] = (row[way] - row["zero"]) / (row["true"] - row["zero"] or np.nan)
+            results[name] = {key: round(value, 3) for key, value in row.items()}
+            print(json.dumps({name: results[name]}), flush=True)
+    for key in sorted({key for row in results.values() for key in row if key != "atoms"}):
+        values = [row[key] for row in results.values() if key in row]
+        print(f"{key}: mean {np.mean(values):.3f}, least {np.min(values):.3f} of {len(values)}")
+
+
+if __name__ == "__main__":
+    main()
