@@ -33,6 +33,7 @@ from .planning.deviation import (
     choose_engine as choose_engine,
 )
 from .recipe import SimulationRecipe as SimulationRecipe, shipped_recipes as shipped_recipes
+from .recipe_set import RecipeSet as RecipeSet, load_recipes as load_recipes
 from .recording.degrade import Degradation as Degradation, Degraded as Degraded, degrade as degrade
 from .recording.idpc import idpc_image as idpc_image
 from .recording.record import (

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from stemforge import simulate as room
 from stemforge.console import console, say
+from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError
 from stemforge.files import write_whole
 from stemforge.options import Overrides, Progress, parse_overrides
@@ -124,7 +125,8 @@ def simulate(
     ----------
     recipe
         A YAML file, or the name of a recipe that ships with stemforge: au-carbon, co-n-graphene, fe-c3n4, ir-mgo,
-        metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart, si-graphene, zsm5-columns, zsm5-idpc.
+        metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart, si-graphene, zsm5-columns, zsm5-idpc. Or a
+        set of recipes, such as any-atom: each makes a corpus OUT/NAME.
     overrides
         Fields of the recipe by dotted name.
     out
@@ -145,26 +147,31 @@ def simulate(
     values = parse_overrides(overrides)
     if num is not None:
         values["num_samples"] = num
-    settings = room.SimulationRecipe.load(recipe, values)
-    try:
-        corpus = room.simulate_corpus(
-            settings,
-            out,
-            workers=workers,
-            scheduler=scheduler,
-            retries=retries,
-            audit=audit,
-            quiet=progress.quiet,
-        )
-    except KeyboardInterrupt:
-        shards = f"{len(list(out.glob('shard-*.h5')))} of {settings.num_shards} shards"
-        say(f"stemforge: stopped; {shards} are in {out}. Run the same command again to go on")
-        return 130
+    for name, settings in room.load_recipes(recipe, values).items():
+        folder = out / name
+        try:
+            corpus = room.simulate_corpus(
+                settings,
+                folder,
+                workers=workers,
+                scheduler=scheduler,
+                retries=retries,
+                audit=audit,
+                quiet=progress.quiet,
+            )
+        except KeyboardInterrupt:
+            shards = f"{len(list(folder.glob('shard-*.h5')))} of {settings.num_shards} shards"
+            say(f"stemforge: stopped; {shards} are in {folder}. Run the same command again to go on")
+            return 130
+        _say_corpus(corpus, folder)
+    return 0
+
+
+def _say_corpus(corpus: Corpus, out: Path) -> None:
     labelled = corpus.labels_only()
     labels = sum(len(sample.labels) for sample in labelled)
     kind = "molecules" if labelled[0].labels.boxes is not None else "atoms"
     say(f"{out}: {len(corpus)} images, {labels} labelled {kind}; look at them with: stemforge inspect {out}")
-    return 0
 
 
 def plan(

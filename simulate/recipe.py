@@ -182,7 +182,7 @@ class SimulationRecipe(Settings):
         return float(z.min() + self.focus * np.ptp(z) + self.microscope.defocus)
 
 
-def shipped_recipes() -> dict[str, Path]:
-    """Return the recipes that ship with stemforge, by name."""
+def shipped_recipes(*, sets: bool = False) -> dict[str, Path]:
+    """Return the recipes that ship with stemforge, or the sets of recipes, by name."""
     folder = Path(str(files("stemforge.simulate"))) / "recipes"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(folder.glob("sets/*.yaml" if sets else "*.yaml"))}

@@ -78,7 +78,7 @@ def compare_detectors(
 
 
 def count_atoms(labelled: LabelledImage, sampling: float, model: Any, card: Card) -> NDArray[np.int_]:
-    """Return numbers of hits, of atoms found and of true atoms, shape (3,); one found on a doubtful atom counts neither way."""
+    """Return numbers of hits, found and true atoms, shape (3,); one found on a doubtful atom does not count."""
     found = detect_atoms(Micrograph(labelled.image, sampling, "HAADF", "held out"), model, card).atoms.points
     radius = RADIUS / sampling
     everything = np.concatenate([labelled.atoms, labelled.doubtful])

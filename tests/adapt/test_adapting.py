@@ -44,7 +44,8 @@ def test_more_time_is_more_of_everything():
     short, long, costly = Plan.of(5, 10, cheap), Plan.of(50, 10, cheap), Plan.of(50, 10, dear)
     for name in ("patches", "images", "rounds", "training"):
         assert getattr(long, name) > getattr(short, name)
-    assert costly.patches < long.patches and costly.images < long.images
+    assert costly.patches < long.patches
+    assert costly.images < long.images
     with pytest.raises(InputError, match="minutes must be 1 or more"):
         Plan.of(0.5, 10, cheap)
     with pytest.raises(InputError, match="takes 120 s an image to simulate"):
