@@ -13,6 +13,7 @@ import numpy as np
 
 from stemforge.adapt.posterior.checks import check_images
 from stemforge.adapt.posterior.inference import calibrate_recipe
+from stemforge.adapt.posterior.keeping import keep_calibration, kept_calibration
 from stemforge.adapt.posterior.result import Calibration
 from stemforge.adapt.training.comparison import Comparison, compare_detectors
 from stemforge.adapt.training.grafts import require_atoms_to_graft, write_grafts
@@ -80,7 +81,7 @@ class Adaptation:
     weights
         The file.
     calibration
-        What the images say of the recipe; None without a posterior, or where an earlier run had found it.
+        What the images say of the recipe; None without a posterior.
     recipe
         By which training images were simulated.
     threshold
@@ -241,10 +242,10 @@ def image_hash(micrograph: Micrograph) -> str:
 def _calibrated(
     micrographs: Sequence[Micrograph], recipe: SimulationRecipe, out: Path, plan: Plan, options: AdaptOptions
 ) -> Calibration | None:
-    """Write ``recipe.yaml``: calibrated on the images, or as it is."""
+    """Write ``recipe.yaml``, calibrated on the images or as it is; or read what an earlier run wrote."""
     file = out / "recipe.yaml"
     if file.is_file():
-        return None
+        return kept_calibration(out) if options.posterior else None
     sampling = micrographs[0].sampling
     if not options.posterior:
         at_pixel = recipe if sampling is None else recipe.replace(scan=recipe.scan.replace(sampling=sampling))
@@ -259,8 +260,7 @@ def _calibrated(
         work=out / "patches",
         quiet=options.quiet,
     )
-    calibration.to_json(out / "posterior.json")
-    write_text(file, calibration.recipe.to_yaml())
+    keep_calibration(calibration, out)
     return calibration
 
 

@@ -24,7 +24,7 @@ from .tags import (
     VACANCY as VACANCY,
     Tag as Tag,
 )
-from .view import draw_projection as draw_projection, draw_structure as draw_structure
+from .view import draw_projection as draw_projection, draw_structure as draw_structure, is_flat as is_flat
 from .zeolites.aluminium import substitute_aluminium as substitute_aluminium
 from .zeolites.channels import find_channels as find_channels
 from .zeolites.frameworks import mfi as mfi, zeolite as zeolite

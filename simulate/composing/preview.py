@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+from ase import Atoms
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.patheffects import withStroke
 
 from stemforge.colours import ORANGE, SKY
@@ -16,7 +18,8 @@ from stemforge.simulate.engines.prism import Prism
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.recording.record import Recording, record, recording_rng
 from stemforge.simulate.sample import simulate_sample
-from stemforge.structures import draw_projection
+from stemforge.simulate.scan import Scan
+from stemforge.structures import draw_projection, is_flat
 
 # Field of view that is drawn at most [Å]: engines for crystals take a time that grows with the square of the area.
 _WIDEST = 18.0
@@ -26,7 +29,7 @@ _VISIBLE = 5.0
 
 
 def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index: int = 0) -> Figure:
-    """Simulate one image of a recipe and draw it: as recorded, with its labels, and its structure from the side.
+    """Simulate one image of a recipe and draw it: as recorded, with its labels, and its structure.
 
     Parameters
     ----------
@@ -41,13 +44,13 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     Returns
     -------
     Figure
-        Three pictures.
+        The image, the same with labels, and the structure: from the side, a sheet from above, too.
 
     Examples
     --------
     >>> recipe = SimulationRecipe.load("fe-c3n4", {"scan.shape": [48, 48]})
     >>> len(draw_preview(recipe).axes)
-    3
+    4
     """
     small = preview_recipe(recipe)
     drawn, atoms = small.build(index)
@@ -55,13 +58,13 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     recording = record(sample, small.degradation, recording_rng({}, index, small.seed))
     picture = Micrograph(recording.image[0], sample.sampling, recording.channels[0], small.name)
     figure = Figure(figsize=(12.6, 4.6), layout="constrained")
-    plain, marked, side = figure.subplots(1, 3)
+    grid = figure.add_gridspec(1, 3)
+    plain, marked = (figure.add_subplot(grid[number]) for number in (0, 1))
     draw_micrograph(plain, picture)
     entitle(plain, f"{small.name}, image {index}")
     draw_micrograph(marked, picture, scale_bar=False)
     _draw_labels(marked, recording)
-    draw_projection(side, atoms, (0, 2), 1)
-    side.set_title("structure from the side; the beam enters below", fontsize=10)
+    _draw_structure(figure, grid[2], atoms, small.scan)
     dose = "" if recording.dose is None else f", {recording.dose:,.0f} e/Å²"
     optics = f"{drawn.microscope.energy / 1e3:g} kV, {drawn.microscope.semiangle_cutoff:.3g} mrad"
     figure.suptitle(f"{optics}, {sample.sampling:g} Å per pixel{dose}", fontsize=10)
@@ -83,6 +86,26 @@ def preview_recipe(recipe: SimulationRecipe) -> SimulationRecipe:
         return recipe.replace(engine=engine, scan=recipe.scan.replace(shape=(height, width)))
     scan = recipe.scan.replace(shape=(height, width), margin=min(recipe.scan.margin, 2.0))
     return recipe.replace(engine=engine, microscope=recipe.microscope.replace(focal_spread=0.0), scan=scan)
+
+
+def _draw_structure(figure: Figure, place: SubplotSpec, atoms: Atoms, scan: Scan) -> None:
+    """Draw the structure from the side, and above that a sheet as its image lies beside it."""
+    *cell, depth = atoms.cell.lengths()
+    (x, y), (width, height) = ((0.0, 0.0), cell)
+    if scan.straight:  # what the image shows
+        (x, y), (width, height) = scan.origin((cell[0], cell[1])), scan.field_of_view
+    flat = is_flat(atoms)
+    rows = place.subgridspec(2, 1, height_ratios=(height, depth))
+    parts = [rows[0], rows[1]] if flat else [place]
+    *above, side = (figure.add_subplot(part) for part in parts)
+    draw_projection(side, atoms, (0, 2), 1)
+    entitle(side, f"{'' if flat else 'structure '}from the side; the beam enters below")
+    for axes in above:
+        draw_projection(axes, atoms, (0, 1), 2)
+        axes.set(ylim=(y + height, y))  # rows of an image run downwards
+        entitle(axes, "structure from above")
+        for each in (axes, side):
+            each.set(xlim=(x, x + width))
 
 
 def _draw_labels(axes: Axes, recording: Recording) -> None:

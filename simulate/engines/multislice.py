@@ -81,13 +81,23 @@ class AbtemEngine(EngineSettings):
         """Image at each focus [Å], shape (channels, x, y)."""
         raise NotImplementedError
 
-    def _potential(self, atoms: Atoms, microscope: Microscope, rng: np.random.Generator | None) -> Any:
+    def configurations(self, atoms: Atoms, microscope: Microscope, rng: Rng = None) -> list[Atoms]:
+        """Return the atoms as they are imaged: displaced by heat, and on the points of the potential's grid."""
+        gpts = self._gpts(atoms, microscope)
+        return _configurations(atoms, gpts, self.frozen_phonons, self.thermal_sigma, rng)
+
+    def _gpts(self, atoms: Atoms, microscope: Microscope) -> tuple[int, int]:
         step = self.sampling or microscope.potential_sampling
-        sides = np.ceil(np.diag(atoms.cell)[:2] / step)
-        gpts = tuple(fft.next_fast_len(int(points), real=True) for points in sides)
-        moved = _configurations(atoms, gpts, self.frozen_phonons, self.thermal_sigma, rng)
-        thickness = self.slice_thickness
-        potential = abtem.Potential(moved, gpts=gpts, slice_thickness=thickness, projection="infinite")
+        x, y = (
+            fft.next_fast_len(int(points), real=True) for points in np.ceil(np.diag(atoms.cell)[:2] / step)
+        )
+        return x, y
+
+    def _potential(self, atoms: Atoms, microscope: Microscope, rng: Rng) -> Any:
+        moved = self.configurations(atoms, microscope, rng)
+        imaged = abtem.AtomsEnsemble(moved) if self.frozen_phonons else moved[0]
+        gpts, thickness = self._gpts(atoms, microscope), self.slice_thickness
+        potential = abtem.Potential(imaged, gpts=gpts, slice_thickness=thickness, projection="infinite")
         # Built once: an unbuilt potential is made again for every chunk of the scan.
         return potential.build(lazy=False)
 
@@ -160,7 +170,7 @@ def _direct_places(scan: Scan, cell: tuple[float, float]) -> abtem.GridScan:
 
 def _configurations(
     atoms: Atoms, gpts: tuple[int, ...], number: int, sigma: float, rng: np.random.Generator | None
-) -> Any:
+) -> list[Atoms]:
     """Thermally displaced copies of the atoms, on the points of the potential's grid.
 
     abTEM 1.0.11 puts an atom between grid points by linear interpolation, which changes how strongly it
@@ -178,10 +188,10 @@ def _configurations(
         return moved
 
     if not number:
-        return snapped(0.0)
+        return [snapped(0.0)]
     if rng is None:
         raise InputError("engine.frozen_phonons needs a random generator (rng=)")
-    return abtem.AtomsEnsemble([snapped(rng.normal(0, sigma, (len(atoms), 2))) for _ in range(number)])
+    return [snapped(rng.normal(0, sigma, (len(atoms), 2))) for _ in range(number)]
 
 
 def channels_of(measured: Any) -> Array:

@@ -2,7 +2,8 @@
 
 A whole thick field by multislice takes days. What an engine gets wrong shows on a piece: a column of the structure
 around one of its single atoms, some nanometres deep about the focal plane, or a crystal's first tile, seen by probe
-positions at the Nyquist distance. Both engines get the same piece; multislice and PRISM the same frozen phonons.
+positions at the Nyquist distance. Both engines get the same piece and the same frozen phonons: the noise of a few
+phonons, which on single sheets outweighs what an engine gets wrong, is then in both images alike.
 """
 
 import time
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from stemforge.errors import InputError
 from stemforge.simulate.engines.auto import Auto, Engine
 from stemforge.simulate.engines.common import EngineSettings, Extent
+from stemforge.simulate.engines.multislice import AbtemEngine
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.recording.idpc import idpc_image
@@ -183,20 +185,34 @@ class Piece:
         area = float(np.prod(np.diag(self.atoms.cell)[:2]))
         return Extent(area, depth, int(np.prod(self.scan.shape)))
 
-    def image(self, engine: EngineSettings) -> tuple[NDArray[np.float32], float]:
-        """Return the signal (channels, height, width) and the seconds it took."""
+    def image(
+        self, engine: EngineSettings, reference: EngineSettings | None = None
+    ) -> tuple[NDArray[np.float32], float]:
+        """Return the signal (channels, height, width) of an engine, and the seconds that an image took.
+
+        An engine without frozen phonons, beside a reference that has some, images those of the reference one by one,
+        each still, in the place of their mean.
+        """
         start = time.perf_counter()
+        rest = (self.microscope, self.scan, self.focus)
         # The same generator for every engine: the same frozen phonons.
         rng = np.random.default_rng(self.phonons)
-        signal = engine.image(self.atoms, self.microscope, self.scan, self.focus, rng)
-        return signal, time.perf_counter() - start
+        if isinstance(engine, AbtemEngine) or not isinstance(reference, AbtemEngine):
+            return engine.image(self.atoms, *rest, rng), time.perf_counter() - start
+        # Its thermal motion, not the reference's: a wrong one counts as an error.
+        moved = reference.replace(thermal_sigma=engine.thermal_sigma).configurations(
+            self.atoms, self.microscope, rng
+        )
+        still = engine.replace(thermal_sigma=0.0) if reference.frozen_phonons else engine
+        signal = np.stack([still.image(one, *rest) for one in moved]).mean(axis=0)
+        return signal, (time.perf_counter() - start) / len(moved)
 
     def deviation(self, engine: EngineSettings, reference: EngineSettings) -> EngineError:
         """Compare an engine with its reference: iDPC images where the detector is segmented, otherwise signals."""
         if self._reference is None or self._reference[0] != reference:
             self._reference = (reference, *self.image(reference))
         _, truth, reference_seconds = self._reference
-        found, seconds = (truth, reference_seconds) if engine == reference else self.image(engine)
+        found, seconds = (truth, reference_seconds) if engine == reference else self.image(engine, reference)
         level = found.mean((1, 2)) / np.maximum(truth.mean((1, 2)), 1e-30)
         if self.microscope.detectors.segmented:
             found, truth = (idpc_image(signal, self.scan.sampling)[None] for signal in (found, truth))

@@ -66,12 +66,18 @@ class Material:
         return unit
 
 
-# Graphite: Baskin and Meyer, Phys. Rev. 100, 544 (1955), doi:10.1103/PhysRev.100.544 (a 2.4612, c 6.7079 Å).
-# h-BN: Pease, Acta Cryst. 5, 356 (1952), doi:10.1107/S0365110X52001064 (a 2.504, c 6.661 Å).
-# MoS₂: Bronsema, de Boer and Jellinek, Z. anorg. allg. Chem. 540, 15 (1986), doi:10.1002/zaac.19865400904
-# (2H, a 3.1604, c 12.295 Å, z(S) 0.621).
-# WS₂: Schutte, de Boer and Jellinek, J. Solid State Chem. 70, 207 (1987), doi:10.1016/0022-4596(87)90057-0
-# (2H, a 3.1532, c 12.323 Å, z(S) 0.6225).
+# AMCSD: entry of the American Mineralogist Crystal Structure Database in which it was read.
+# tests/structures/crystals/test_known.py compares all with other measurements.
+# Graphite: Baskin and Meyer, Phys. Rev. 100, 544 (1955), doi:10.1103/PhysRev.100.544, could not be read. Within 0.12 %
+# of Trucano and Chen, Nature 258, 136 (1975): a 2.464, c 6.711 Å (AMCSD 0014675).
+# h-BN: Pease, Acta Cryst. 5, 356 (1952), doi:10.1107/S0365110X52001064, could not be read. Wyckoff, Crystal Structures,
+# vol. 1 (1963): a 2.50399, c 6.6612 Å (AMCSD 0011675).
+# MoS₂: a and c of Wyckoff (1963), p. 280 (AMCSD 0011823). z(S) 0.621 of Bronsema, de Boer and Jellinek, Z. anorg. allg.
+# Chem. 540, 15 (1986), doi:10.1002/zaac.19865400904, could not be read. Two that could give thinner sheets than its
+# 3.17 Å: Schönfeld, Huang and Moss, Acta Cryst. B39, 404 (1983), 3.01 Å (AMCSD 0009788), and Wyckoff, 2.98 Å. Kept, as
+# WS₂, whose metal is as large, has 3.14 Å, and ase.build.mx2 3.19 Å.
+# WS₂: Schutte, de Boer and Jellinek, J. Solid State Chem. 70, 207 (1987), doi:10.1016/0022-4596(87)90057-0, 2H (AMCSD
+# 0013601).
 MATERIALS = {
     "graphene": Material("C2", 2.4612, 0.0, 6.7079 / 2, ("AB", "ABC", "AA"), 60.0),
     "h-BN": Material("BN", 2.504, 0.0, 6.661 / 2, ("AA'", "AB", "AA"), 120.0),

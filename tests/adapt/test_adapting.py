@@ -72,7 +72,7 @@ def test_from_images_to_detector_and_page(recipe, images, tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(recipe.to_yaml())
     words = ["adapt", *map(str, images), "--recipe", "tiny.yaml", "--out", "a", "--workers", "1", "--quiet"]
-    assert main([*words, "--minutes", "1", "--no-posterior"]) == 0
+    assert main([*words, "--minutes", "1"]) == 0
     out = tmp_path / "a"
     model, card = load_weights(out / "atom-net.safetensors")
     assert card.calibration is not None
@@ -86,11 +86,14 @@ def test_from_images_to_detector_and_page(recipe, images, tmp_path, monkeypatch,
     page = (out / "report.html").read_text()
     assert "How much of it to believe" in page
     assert "F1" in capsys.readouterr().out
-    # The same again goes on, and trains nothing anew; anything else is refused.
+    assert "Posterior" in page
+    # The same again goes on, trains nothing anew and gives the same page; anything else is refused.
     trained = (out / "run" / "atom-net.safetensors").read_bytes()
-    assert main([*words, "--minutes", "1", "--no-posterior"]) == 0
+    assert main([*words, "--minutes", "1"]) == 0
+    assert (out / "report.html").read_text() == page
     again, _ = load_weights(out / "atom-net.safetensors")
     assert len(trained) == len((out / "run" / "atom-net.safetensors").read_bytes())
     for name, tensor in model.state_dict().items():
         np.testing.assert_array_equal(tensor.numpy(), again.state_dict()[name].numpy())
-    assert main([*words, "--minutes", "2", "--no-posterior"]) == 2
+    assert main([*words, "--minutes", "2"]) == 2
+    assert main([*words, "--minutes", "1", "--no-posterior"]) == 2

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import pickle
 from typing import Annotated, Literal
 
 import numpy as np
@@ -47,6 +48,7 @@ class Demo(Settings):
     focus: Fraction = 0.5
     dose: NonNegative | None = None
     layers: tuple[Optics, ...] = ()
+    weights: tuple[Random, ...] = ()
 
 
 # Nine times nine times nine … values in a few lines.
@@ -76,8 +78,10 @@ BOMB = "a: &a [x]\n" + "".join(
         ({"support": {"kind": "disc", "radius": 0}}, "radius': must be greater than 0"),
         ({"focus": {"unifrom": [0, 1]}}, "'focus': must be a number or one of {uniform"),
         ({"focus": {"uniform": [0, 1], "choice": [1]}}, "'focus'"),
-        ({"focus": {"uniform": [1, 0]}}, "ordered"),
-        ({"focus": {"uniform": [1]}}, "'focus"),
+        ({"focus": {"uniform": [1, 0]}}, "'focus': bounds must be ordered"),
+        ({"focus": {"uniform": [1]}}, r"'focus\.uniform\.1': Field required"),
+        ({"layers": [{"tilt": {"uniform": ["a", 2]}}]}, r"'layers\.0\.tilt\.uniform\.0'"),
+        ({"weights": [1, {"choice": ["a"]}]}, r"'weights\.1\.choice\.0'"),
         ({"focus": {"loguniform": [0, 1]}}, "positive and ordered"),
         ({"focus": {"choice": []}}, "'focus"),
         ({"focus": {"normal": [0.5, -0.1]}}, "standard deviation"),
@@ -324,6 +328,14 @@ def test_bad_overrides(overrides, says):
 def test_settings_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         Demo().seed = 1
+
+
+@pytest.mark.parametrize(
+    "value", [Settings(), Uniform(uniform=(0, 1)), Choice(choice=(1, 2)), NamedFile(path="a.cif")], ids=str
+)
+def test_settings_reach_the_processes_that_simulate(value):
+    assert pickle.loads(pickle.dumps(value)) == value
+    assert type(value).__module__.startswith("stemforge.settings.")
 
 
 class Source(Settings):

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import EllipseCollection
 from matplotlib.image import imread
+from scipy.signal import find_peaks
 
+from stemforge.structures import crystal_slab, layered_material
 from stemforge.structures.atoms.scatter import scatter_single_atoms
 from stemforge.structures.supports.carbon import amorphous_carbon
 from stemforge.structures.supports.carbon_nitride import carbon_nitride
@@ -35,3 +38,34 @@ def test_a_small_z_is_drawn_over_a_large_one():
     top = draw_structure(atoms).axes[0].collections[0].get_offsets()
     entrance = atoms.positions[atoms.positions[:, 2] < 3][:, :2]
     assert {tuple(p) for p in top[-len(entrance) :]} == {tuple(p) for p in entrance}
+
+
+def test_the_columns_of_a_large_crystal_are_evenly_spaced():
+    slab = crystal_slab("mgo", (60, 60), face=(0, 0, 1), thickness=30, rng=np.random.default_rng(0))
+    assert len(slab) > 5000
+    for ax, axes in zip(draw_structure(slab).axes, ([0, 1], [0, 2]), strict=True):
+        picture = np.asarray(ax.images[0].get_array())
+        steps = slab.cell.lengths()[axes] / picture.shape[::-1]
+        for axis, step in enumerate(steps):
+            profile = np.pad(picture.mean(axis=axis), 1)
+            spacing = np.diff(find_peaks(profile, height=0.1 * profile.max())[0]) * step
+            # Half a lattice constant, to a pixel. Pixels of 1 Å beat with the lattice: columns lay 2 or 3 Å apart.
+            assert np.abs(spacing - 4.2112 / 2).max() < 1.01 * step < 0.2
+
+
+@pytest.mark.parametrize("thick", [False, True])
+def test_views_lie_where_they_leave_little_white(thick):
+    if thick:
+        atoms = amorphous_carbon((60, 60, 50), rng=np.random.default_rng(0))
+    else:
+        atoms = layered_material((60, 60), "graphene", rng=np.random.default_rng(0))
+    figure = draw_structure(atoms)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    top, side = (ax.get_window_extent() for ax in figure.axes)
+    if thick:
+        assert (top.height, top.y0) == pytest.approx((side.height, side.y0), rel=0.02)
+    else:
+        assert (top.width, top.x0) == pytest.approx((side.width, side.x0), rel=0.02)
+    covered = (top.width * top.height + side.width * side.height) / figure.bbox.width / figure.bbox.height
+    assert covered > 0.6  # 0.40 of the sheet's when each view had half of the width

@@ -122,8 +122,13 @@ def test_a_preview_shows_image_labels_and_structure(tmp_path):
     recipe = recipe.replace(scan=recipe.scan.replace(shape=(64, 64)))
     figure = draw_preview(recipe, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 10_000
-    _image, labels, side = figure.axes
-    assert "structure" in side.get_title()
+    image, labels, above, side = figure.axes  # of a sheet from above, too
+    assert above.get_title() == "structure from above"
+    assert "from the side" in side.get_title()
+    # As the image lies: to the right and downwards, and as much of it.
+    assert above.get_xlim()[1] - above.get_xlim()[0] == pytest.approx(64 * recipe.scan.sampling)
+    assert above.get_ylim()[0] - above.get_ylim()[1] == pytest.approx(64 * recipe.scan.sampling)
+    assert image.get_ylim()[0] > image.get_ylim()[1]
     assert "atoms from contrast-to-noise" in labels.get_title() or labels.get_title() == "no labels"
 
 

@@ -1,5 +1,6 @@
 """Engines against multislice on a piece, the choice of the cheapest, and what a corpus will cost."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from stemforge.simulate import Kernels, Prism, simulate_corpus, simulate_sample
 from stemforge.simulate.planning import deviation as engine_check
 from stemforge.simulate.planning.deviation import (
     EngineError,
+    Piece,
     check_engine,
     choose_engine,
     cut_piece,
@@ -76,6 +78,29 @@ def test_the_check_is_the_same_twice_and_looks_at_the_sample_asked_for():
     one, again, other = (check_engine(recipe(), still, index=i) for i in (0, 0, 1))
     assert (one.error, one.level) == (again.error, again.level)
     assert one.error != other.error
+
+
+def test_the_noise_of_a_few_phonons_is_no_error_of_an_engine():
+    """On single sheets it is several times what kernels gets wrong, which images the same phonons one by one."""
+    phonons = {"name": "auto", "max_error": 0.1, "frozen_phonons": 2}
+    sheet = SimulationRecipe.load(
+        "si-graphene", {"scan.shape": [32, 32], "engine": phonons, "microscope.focal_spread": 0}
+    )
+    piece = Piece.of_sample(sheet, 0)
+    reference = sheet.engine.reference(piece.microscope)
+    found = piece.deviation(Kernels(), reference)
+    assert found.error < 0.08
+    assert found.level == pytest.approx(1, abs=0.05)
+    image, _ = piece.image(reference)
+    others = {
+        "other phonons": dataclasses.replace(piece, phonons=piece.phonons + 1).image(reference)[0],
+        "the mean of all": piece.image(Kernels())[0],
+    }
+    for other in others.values():
+        assert np.sqrt(((other - image) ** 2).mean()) > 2 * found.error * image.std()
+    # The controls: what is wrong stays wrong.
+    assert piece.deviation(Kernels(thermal_sigma=0.3), reference).error > 3 * found.error
+    assert piece.deviation(Kernels(thermal_sigma=0.0), reference).error > 2 * found.error
 
 
 def test_a_piece_holds_the_structure_about_a_single_atom_in_focus():
