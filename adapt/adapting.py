@@ -17,6 +17,7 @@ from stemforge.adapt.posterior.keeping import keep_calibration, kept_calibration
 from stemforge.adapt.posterior.result import Calibration
 from stemforge.adapt.training.comparison import Comparison, compare_detectors
 from stemforge.adapt.training.grafts import require_atoms_to_graft, write_grafts
+from stemforge.adapt.training.likelihoods import FittedLikelihoods, calibrate_on_images
 from stemforge.adapt.training.plan import Costs, Plan, require_time
 from stemforge.errors import InputError
 from stemforge.evaluate.likelihoods.calibration import ThresholdCalibration, calibrate_threshold
@@ -85,7 +86,9 @@ class Adaptation:
     recipe
         By which training images were simulated.
     threshold
-        How likelihoods and threshold were calibrated.
+        How likelihoods and threshold were calibrated on simulated images.
+    likelihoods
+        How the user's images changed that; None where they do not tell.
     comparison
         The detector that it started from beside the adapted one, on simulated images that neither had seen.
     detections
@@ -96,6 +99,7 @@ class Adaptation:
     calibration: Calibration | None
     recipe: SimulationRecipe
     threshold: ThresholdCalibration
+    likelihoods: FittedLikelihoods | None
     comparison: Comparison
     detections: tuple[Detection, ...]
 
@@ -110,8 +114,9 @@ def adapt_detector(
 
     The recipe is calibrated on the images (:func:`stemforge.adapt.calibrate_recipe`); an AtomNet learns from images
     that it simulates, and from copies of the user's images into which simulated atoms were grafted; its likelihoods are
-    calibrated on held-out simulated images. Where the detector that it started from is better on these, that one is
-    returned. Run again with the same images and options, it goes on where it was stopped.
+    calibrated on held-out simulated images, then on the user's. Where the detector that it started from is better on
+    the simulated ones, that one is returned. Run again with the same images and options, it goes on where it was
+    stopped.
 
     Parameters
     ----------
@@ -173,6 +178,9 @@ def adapt_detector(
     )
     final = out / "atom-net.safetensors"
     better, better_card = (adapted, adapted_card) if comparison.adapted_is_better else (model, card)
+    better_card, likelihoods = calibrate_on_images(
+        better, better_card, micrographs, corpora[0], device=options.device, quiet=options.quiet
+    )
     if comparison.adapted_is_better:  # the other one has never met them
         better_card = _named(better_card, micrographs)
     save_weights(final, better, better_card, half=True)
@@ -180,7 +188,7 @@ def adapt_detector(
     detections = tuple(
         detect_atoms(micrograph, better, better_card, device=options.device) for micrograph in micrographs
     )
-    return Adaptation(final, calibration, fitted, threshold, comparison, detections)
+    return Adaptation(final, calibration, fitted, threshold, likelihoods, comparison, detections)
 
 
 def _claim(

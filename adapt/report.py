@@ -50,6 +50,7 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
         report.note(
             "The detector that training started from was better on simulated images of your material; it was kept."
         )
+    report.note(_likelihoods(adaptation))
     if adaptation.calibration is not None:
         calibration = adaptation.calibration
         for line in calibration.warnings():
@@ -77,6 +78,18 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
     _completeness(adaptation, report, folder, seed, quiet)
     report.write(out / "report.html")
     return report
+
+
+def _likelihoods(adaptation: Adaptation) -> str:
+    fitted = adaptation.likelihoods
+    if fitted is None:
+        return "Likelihoods are those of simulated images: yours have too few candidates to tell, or others than these."
+    even = float(fitted.calibration.likelihood(0.0))
+    return (
+        f"What has a likelihood of 0.50 on simulated images has {even:.2f} on yours, by how many candidates there are "
+        f"on either; and yours have {fitted.excess:.2f} times as many false ones. The likelihoods given are those of "
+        "yours."
+    )
 
 
 def _completeness(adaptation: Adaptation, report: Report, folder: Path, seed: int, quiet: bool) -> None:

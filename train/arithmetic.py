@@ -24,5 +24,5 @@ def computes_in_bfloat16(device: str = "cpu") -> bool:
     if device != "cpu":
         return False
     # Older versions of torch do not tell.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -13,16 +13,18 @@ from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
 from stemforge.evaluate import match_boxes
 from stemforge.evaluate.likelihoods.calibration import USUAL_GATE, held_out_images
-from stemforge.infer import CANDIDATE, atom_finder, detect_atoms
+from stemforge.infer import CANDIDATE, detect_atoms
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Calibration, Card, log_odds
 
 _SEED = 12  # of the recordings: others than those that the calibration was fitted to
 _REPEATS = 3  # recordings of each held-out image
 _LEAST = 30  # candidates of either kind
-# How far the images' likelihoods are expected to be from the recipe's; standard deviations of log scale and shift.
-_SCALE, _SHIFT = 0.3, 1.5
-_TRUSTED = 0.6, 1.7  # scales; beyond, the images' candidates are not of the kinds that the recipe makes
+# How far the images are expected to be from the recipe: standard deviations of the scale's logarithm, the shift, and
+# the logarithm of the excess of false candidates.
+_SCALE, _SHIFT, _EXCESS = 0.3, 1.5, 0.25
+# Scales and excesses beyond which the images' candidates are not of the kinds that the recipe makes.
+_TRUSTED = 0.5, 2.0
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,30 @@ class Candidates:
     area: float
 
 
-def fit_likelihoods(found: Candidates, false: Candidates) -> Calibration | None:
+@dataclass(frozen=True)
+class FittedLikelihoods:
+    """What images without labels say of a detector's likelihoods.
+
+    Parameters
+    ----------
+    calibration
+        From log odds to likelihoods that hold there.
+    excess
+        False candidates on an area for each one on simulated images.
+    """
+
+    calibration: Calibration
+    excess: float
+
+
+def fit_likelihoods(found: Candidates, false: Candidates) -> FittedLikelihoods | None:
     """Fit what candidates on images without labels are, where it is known how many false ones there are to be.
 
-    Of the candidates at log odds z a share σ(a z + b) is to be atoms, so that there are 1 + exp(a z + b) times as many as
-    false ones on an equal area. This is the ratio of two densities, fitted as a classification between what was found
-    and what is false (Qin 1998, doi:10.1093/biomet/85.3.619); one less the share is the local false discovery rate of
-    Efron (2004, doi:10.1198/016214504000000089).
+    For each candidate that is false on simulated images there are c + exp(a z + b) at the same log odds z on an equal area
+    of the others: c false ones, about 1, which the least likely candidates tell, and atoms. This is the ratio of two
+    densities, fitted as a classification between what was found and what is false (Qin 1998,
+    doi:10.1093/biomet/85.3.619); the share of false ones is the local false discovery rate of Efron (2004,
+    doi:10.1198/016214504000000089).
 
     Parameters
     ----------
@@ -58,16 +77,15 @@ def fit_likelihoods(found: Candidates, false: Candidates) -> Calibration | None:
 
     Returns
     -------
-    Calibration or None
-        From log odds to likelihoods. None where too few candidates say anything, or where they are not of the kinds that
-        the simulation makes.
+    FittedLikelihoods or None
+        None where too few candidates say anything, or where they are not of the kinds that the simulation makes.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> false = Candidates(rng.normal(-2, 1, 4000), 1.0)
     >>> nothing = fit_likelihoods(Candidates(rng.normal(-2, 1, 4000), 1.0), false)
-    >>> bool(nothing.likelihood(0.0) < 0.2)
+    >>> bool(nothing.calibration.likelihood(0.0) < 0.2)
     True
     """
     if min(len(found.odds), len(false.odds)) < _LEAST:
@@ -76,14 +94,16 @@ def fit_likelihoods(found: Candidates, false: Candidates) -> Calibration | None:
 
     def loss(values: NDArray[np.float64]) -> float:
         def more(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-            return area + np.logaddexp(0, np.exp(values[0]) * odds + values[1])
+            return area + np.logaddexp(values[2], np.exp(values[0]) * odds + values[1])
 
         fit = np.logaddexp(0, -more(found.odds)).sum() + np.logaddexp(0, more(false.odds)).sum()
-        return float(fit + ((values / (_SCALE, _SHIFT)) ** 2).sum() / 2)
+        return float(fit + ((values / (_SCALE, _SHIFT, _EXCESS)) ** 2).sum() / 2)
 
-    best = minimize(loss, [0.0, 0.0], method="Nelder-Mead")
-    scale = float(np.exp(best.x[0]))
-    return Calibration(scale, float(best.x[1])) if _TRUSTED[0] <= scale <= _TRUSTED[1] else None
+    best = minimize(loss, np.zeros(3), method="Nelder-Mead", options={"maxiter": 3000}).x
+    scale, excess = (float(np.exp(value)) for value in best[[0, 2]])
+    if not all(_TRUSTED[0] <= value <= _TRUSTED[1] for value in (scale, excess)):
+        return None
+    return FittedLikelihoods(Calibration(scale, float(best[1] - best[2])), excess)
 
 
 def calibrate_on_images(
@@ -94,7 +114,7 @@ def calibrate_on_images(
     *,
     device: str = "cpu",
     quiet: bool = False,
-) -> tuple[Card, Calibration | None]:
+) -> tuple[Card, FittedLikelihoods | None]:
     """Make a detector's likelihoods hold on images without labels, by the false atoms of held-out simulated ones.
 
     On images with more atoms than the recipe draws, or with fewer, likelihoods that were calibrated on its images are
@@ -115,7 +135,7 @@ def calibrate_on_images(
 
     Returns
     -------
-    card, calibration
+    card, fitted
         The card with new likelihoods, and what was done to its log odds; the card as it was and None where the images
         do not tell.
     """
@@ -127,7 +147,8 @@ def calibrate_on_images(
     area = 0.0
     with progress("likelihoods", len(held_out) + len(micrographs), "images", quiet) as advance:
         for labelled in held_out:
-            candidates = atom_finder(model, card, labelled.image, device=device)[1](CANDIDATE)
+            simulated = Micrograph(labelled.image, opened[0].sampling, "HAADF", "held out")
+            candidates = detect_atoms(simulated, model, card, threshold=CANDIDATE, device=device).atoms
             # Doubtful atoms are background here, as where the likelihoods were calibrated.
             hits = match_boxes(candidates.points, labelled.atoms).pairs[:, 0]
             false.append(np.delete(candidates["score"], hits))
@@ -143,7 +164,8 @@ def calibrate_on_images(
     if fitted is None:
         return card, None
     before = card.calibration
-    calibration = Calibration(fitted.scale * before.scale, fitted.scale * before.shift + fitted.shift)
+    after = fitted.calibration
+    calibration = Calibration(after.scale * before.scale, after.scale * before.shift + after.shift)
     return replace(card, calibration=calibration, min_expected_f1=USUAL_GATE), fitted
 
 
