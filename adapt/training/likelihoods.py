@@ -62,9 +62,9 @@ class FittedLikelihoods:
 def fit_likelihoods(found: Candidates, false: Candidates) -> FittedLikelihoods | None:
     """Fit what candidates on images without labels are, where it is known how many false ones there are to be.
 
-    For each candidate that is false on simulated images there are c + exp(a z + b) at the same log odds z on an equal area
-    of the others: c false ones, about 1, which the least likely candidates tell, and atoms. This is the ratio of two
-    densities, fitted as a classification between what was found and what is false (Qin 1998,
+    For each candidate that is false on simulated images there are c + exp(a z + b) at the same log odds z on an equal
+    area of the others: c false ones, about 1, which the least likely candidates tell, and atoms. This is the ratio of
+    two densities, fitted as a classification between what was found and what is false (Qin 1998,
     doi:10.1093/biomet/85.3.619); the share of false ones is the local false discovery rate of Efron (2004,
     doi:10.1198/016214504000000089).
 
