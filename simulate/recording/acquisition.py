@@ -3,6 +3,7 @@
 Here with NumPy; :mod:`stemforge.simulate.recording.device` does the same with torch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from scipy import ndimage, signal as sps
 
 from stemforge.simulate.recording.decay import decay_kernels
 from stemforge.simulate.splines import cubic_weights
+
+Counts = NDArray[np.float32]
+"""Electrons a pixel, shape (channels, height, width)."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Acquisition:
         Incident a pixel.
     decay_time
         Of the detector's signal [dwell times].
+    pulse_spread
+        Relative standard deviation of an electron's signal.
     """
 
     sigma: float
@@ -36,6 +42,7 @@ class Acquisition:
     flicker: NDArray[np.float32] | None
     electrons: float
     decay_time: float = 0.0
+    pulse_spread: float = 0.0
 
 
 def acquire(
@@ -64,25 +71,37 @@ def acquire(
     if acquisition.flicker is not None:
         values = values * acquisition.flicker
     expected = np.clip(values, 0, None) * np.float32(acquisition.electrons)
-    if acquisition.decay_time:
-        return _decay(expected, acquisition.decay_time, rng)
-    return expected if rng is None else rng.poisson(expected).astype(np.float32)
+    if rng is None:
+        return _decay(expected, acquisition.decay_time, lambda values: values)
+    return _decay(
+        expected, acquisition.decay_time, lambda values: _count(values, acquisition.pulse_spread, rng)
+    )
 
 
-def _decay(
-    expected: NDArray[np.float32], decay_time: float, rng: np.random.Generator | None
-) -> NDArray[np.float32]:
+def _count(expected: Counts, pulse_spread: float, rng: np.random.Generator) -> Counts:
+    """Draw counts. Pulses of different height are gamma distributed: a sum of n of them is, too.
+
+    More electrons are counted, each for less, so that mean and variance stay what was expected.
+    """
+    if not pulse_spread:
+        return rng.poisson(expected).astype(np.float32)
+    square = pulse_spread**2
+    number = rng.poisson(expected * (1 + square))
+    return (rng.standard_gamma(number / square) * (square / (1 + square))).astype(np.float32)
+
+
+def _decay(expected: Counts, decay_time: float, count: Callable[[Counts], Counts]) -> Counts:
     """Count, and let every electron's signal decay along the line.
 
     Lines do not know each other: the beam flies back for many decay times, and then runs up to the line's first pixel.
     What it met on that way is taken to be as bright as that pixel.
     """
+    if not decay_time:
+        return count(expected)
     mean, noise = decay_kernels(decay_time)
     run_up = len(mean) - 1
     expected = np.pad(expected, ((0, 0), (0, 0), (run_up, 0)), mode="edge")
-    counts = sps.lfilter(mean, 1.0, expected)
-    if rng is not None:
-        counts += sps.lfilter(noise, 1.0, rng.poisson(expected) - expected)
+    counts = sps.lfilter(mean, 1.0, expected) + sps.lfilter(noise, 1.0, count(expected) - expected)
     return np.asarray(counts[..., run_up:], dtype=np.float32)
 
 

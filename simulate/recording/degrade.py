@@ -64,6 +64,10 @@ class Degradation(Settings):
         Decay time of the detector's signal (scintillator, photomultiplier, amplifier) [dwell times]: electrons leave
         this share of their signal, or most of it beyond one dwell time, to the pixels after theirs. Neighbours on a
         line then share noise: correlation ½ decay_time / (1 − decay_time) up to 0.3.
+    pulse_spread
+        Relative standard deviation s of one electron's signal, as pulse heights of a scintillator differ. ``dose`` is
+        then what an ideal counter would need for the same noise: the detective quantum efficiency 1/(1 + s²) is in it,
+        the variance is the mean as before, and the skewness is larger by (1 + 2s²)/(1 + s²).
     gain_spread
         Relative standard deviation between the channels' gains, such as a detector's segments have.
     contamination, contamination_length
@@ -98,6 +102,7 @@ class Degradation(Settings):
     offset: Random = 0.0
     read_noise: NonNegative = 0.0
     decay_time: Annotated[Random, within(0, LONGEST), ADDED_LATER] = 0.0
+    pulse_spread: Annotated[Random, within(0, 2), ADDED_LATER] = 0.0
     gain_spread: NonNegative = 0.0
     contamination: NonNegative = 0.0
     contamination_length: Positive = 30.0
@@ -242,7 +247,7 @@ def degrade(
         across = rng.normal(0, settings.line_jitter_across / sampling, height)
         scanned = displacement + np.column_stack([np.zeros(height), across])
     flicker = _flicker(settings, height, width, rng, line) if settings.flicker else None
-    acquisition = Acquisition(sigma, scanned, flicker, electrons, settings.decay_time)
+    acquisition = Acquisition(sigma, scanned, flicker, electrons, settings.decay_time, settings.pulse_spread)
     noise = rng if settings.counting else None
     if device == "cpu":
         counts = acquire(values, acquisition, noise)

@@ -5,6 +5,7 @@ same image. Blur and splines follow :mod:`scipy.ndimage`: Gaussian cut at four s
 interpolating cubic splines.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -49,14 +50,23 @@ def distort(values: torch.Tensor, displacement: NDArray[np.float64]) -> torch.Te
     return (gathered * weights.to(values.dtype)).sum(-1)
 
 
-def count(expected: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Draw electron counts; the device's generator is seeded from ``rng``."""
+def count(expected: torch.Tensor, rng: np.random.Generator, pulse_spread: float = 0.0) -> torch.Tensor:
+    """Draw electron counts, of pulses of different height; the device's generator is seeded from ``rng``."""
     generator = torch.Generator(device=expected.device).manual_seed(int(rng.integers(2**62)))
-    return torch.poisson(expected, generator=generator)
+    if not pulse_spread:
+        return torch.poisson(expected, generator=generator)
+    square = pulse_spread**2
+    number = torch.poisson(expected * (1 + square), generator=generator)
+    heights = torch._standard_gamma(torch.clamp(number, min=1) / square, generator=generator)
+    return torch.where(number > 0, heights * (square / (1 + square)), 0.0)
 
 
-def decay(expected: torch.Tensor, decay_time: float, rng: np.random.Generator | None) -> torch.Tensor:
+def decay(
+    expected: torch.Tensor, decay_time: float, counted: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
     """Count, and let every electron's signal decay along the line; ``decay_time`` in dwell times."""
+    if not decay_time:
+        return counted(expected)
     mean, noise = (torch.as_tensor(k, device=expected.device) for k in decay_kernels(decay_time))
 
     def along(values: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
@@ -65,8 +75,7 @@ def decay(expected: torch.Tensor, decay_time: float, rng: np.random.Generator | 
         return made.reshape(*values.shape[:-1], -1)
 
     expected = functional.pad(expected, (len(mean) - 1, 0), mode="replicate")
-    spread = along(expected, mean)
-    return spread if rng is None else spread + along(count(expected, rng) - expected, noise)
+    return along(expected, mean) + along(counted(expected) - expected, noise)
 
 
 def acquire_on_device(
@@ -81,11 +90,13 @@ def acquire_on_device(
     if acquisition.flicker is not None:
         image = image * torch.as_tensor(acquisition.flicker, device=device)
     expected = image.clamp(min=0) * acquisition.electrons
-    if acquisition.decay_time:
-        counted = decay(expected, acquisition.decay_time, rng)
+    if rng is None:
+        counts = decay(expected, acquisition.decay_time, lambda values: values)
     else:
-        counted = expected if rng is None else count(expected, rng)
-    return np.asarray(counted.cpu().numpy(), dtype=np.float32)
+        counts = decay(
+            expected, acquisition.decay_time, lambda values: count(values, rng, acquisition.pulse_spread)
+        )
+    return np.asarray(counts.cpu().numpy(), dtype=np.float32)
 
 
 def _spline_coefficients(values: torch.Tensor, axis: int) -> torch.Tensor:

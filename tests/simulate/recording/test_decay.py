@@ -168,3 +168,18 @@ def test_jitter_texture_and_flicker_are_no_decay():
     jittering = noise_autocovariance(recorded(value=signal, line_jitter_across=0.4).image[0], 3)
     assert jittering[2] > 0.02 * jittering[0]  # though neighbours do share noise
     assert measured_decay_time(np.ones((50, 50))) == 0.0
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0"])
+@pytest.mark.parametrize("spread", [0.4, 0.7, 1.2])
+def test_pulses_of_different_height_make_counts_skewer_and_no_noisier(spread, device):
+    flat = np.full((1, 600, 600), 0.01, "float32")
+    settings = Degradation(dose=2e4, source_size=0.0, pulse_spread=spread)
+    image = degrade(flat, settings, SAMPLING, np.random.default_rng(0), device=device).image
+    counts = COUNTS / 2
+    assert image.mean() == pytest.approx(counts, rel=0.005)
+    assert image.var() == pytest.approx(counts, rel=0.01)
+    skewness = ((image - counts) ** 3).mean() / counts**1.5
+    assert skewness * np.sqrt(counts) == pytest.approx((1 + 2 * spread**2) / (1 + spread**2), rel=0.06)
+    dark = degrade(0 * flat, settings, SAMPLING, np.random.default_rng(0), device=device).image
+    assert not dark.any()
