@@ -60,8 +60,8 @@ def test_kernels_keep_the_total_and_have_the_mean_and_noise_of_an_exponential(de
     assert noise.sum() == pytest.approx(1)
     assert (mean >= 0).all()
     assert mean @ np.arange(len(mean)) == pytest.approx(decay_time, rel=1e-3)
-    own = np.array([noise[: len(noise) - n] @ noise[n:] for n in range(3)])
-    assert own == pytest.approx(noise_autocorrelation(decay_time, 2), abs=1e-4)
+    autocovariance = np.array([noise[: len(noise) - n] @ noise[n:] for n in range(3)])
+    assert autocovariance == pytest.approx(noise_autocorrelation(decay_time, 2), abs=1e-4)
 
 
 def test_what_decays_goes_along_the_line_and_nothing_is_lost():
