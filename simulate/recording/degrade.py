@@ -61,9 +61,9 @@ class Degradation(Settings):
     gain, offset, read_noise
         Detector units an electron, at no electron, and their standard deviation at no electron.
     decay_time
-        Decay time of the detector's signal (scintillator, photomultiplier, amplifier) [dwell times]: electrons leave
-        this share of their signal, or most of it beyond one dwell time, to the pixels after theirs. Neighbours on a
-        line then share noise: correlation ½ decay_time / (1 − decay_time) up to 0.3.
+        Decay time of the detector's signal: afterglow of the scintillator, photomultiplier, amplifier [dwell times].
+        Electrons leave this share of their signal, or most of it beyond one dwell time, to the pixels after theirs.
+        Neighbours on a line then share noise: correlation ½ decay_time / (1 − decay_time) up to 0.3.
     pulse_spread
         Relative standard deviation s of one electron's signal, as pulse heights of a scintillator differ. ``dose`` is
         then what an ideal counter would need for the same noise: the detective quantum efficiency 1/(1 + s²) is in it,
