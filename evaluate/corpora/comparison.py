@@ -120,7 +120,7 @@ def draw_statistics(tables: Mapping[str, Sequence[Mapping[str, float]]]) -> Figu
         Statistics by the name of the set: :meth:`stemforge.evaluate.corpora.image_statistics.ImageStatistics.flat`.
     """
     names = [name for name in next(iter(tables.values()))[0] if name not in {"gain", "offset", "sampling"}]
-    columns = 5
+    columns = 4
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(3.0 * columns, 2.4 * rows), layout="constrained")
     rng = np.random.default_rng(0)
