@@ -32,6 +32,15 @@ from stemforge.train import AtomNetRecipe, load_weights
 
 # A distribution is replaced by a narrow one: a constant would not be drawn, and all draws after it would be others.
 NOTHING = {"uniform": [0, 1e-6]}
+INSTRUMENT = (
+    "flicker",
+    "read_noise",
+    "decay_time",
+    "pulse_spread",
+    "line_jitter",
+    "line_jitter_across",
+    "drift",
+)
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "everything": ({}, {}),
     "no micropores": ({"support.porosity": NOTHING}, {}),
@@ -43,7 +52,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "point source": ({"degradation.source_size": NOTHING}, {}),
     "counting noise alone": (
-        {f"degradation.{name}": NOTHING for name in ("flicker", "read_noise", "line_jitter", "drift")},
+        {f"degradation.{name}": NOTHING for name in INSTRUMENT},
         {},
     ),
     "all atoms labelled": ({}, {"visible": {"min_cnr": 0.0, "ignore_cnr": 0.0}}),

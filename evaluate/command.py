@@ -263,8 +263,9 @@ def compare(
 ) -> None:
     """Measure how much real micrographs and a simulated corpus differ.
 
-    Prints every statistic's median and quartiles on both sides, and the accuracy of a small network at distinguishing
-    them on images that it was not trained on: 50 % is perfect likeness. Writes compare.json and compare.png.
+    Prints every statistic's median and quartiles on both sides, how well a small network on the pixels and a linear
+    discriminant on statistics of patches distinguish them, on images that they were not fitted to (50 % is perfect
+    likeness, the better one counts), and which statistics separate most. Writes compare.json and compare.png.
 
     Parameters
     ----------

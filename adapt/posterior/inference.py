@@ -13,7 +13,7 @@ from stemforge.adapt.posterior.parameters import OF_THE_FIELD, Parameters
 from stemforge.adapt.posterior.patches import Originals, Patches, cut_patches, record_patches, vacuum_share
 from stemforge.adapt.posterior.population import fit_population
 from stemforge.adapt.posterior.result import Calibration, Estimate
-from stemforge.adapt.posterior.statistics import statistic_names
+from stemforge.evaluate.corpora.patch_statistics import statistic_names
 from stemforge.micrograph.image import Micrograph
 from stemforge.settings import Choice, Distribution
 from stemforge.simulate import SimulationRecipe, simulate_corpus

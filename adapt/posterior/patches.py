@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stemforge.adapt.posterior.parameters import Parameters
-from stemforge.adapt.posterior.statistics import patch_statistics
 from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError
+from stemforge.evaluate.corpora.patch_statistics import patch_statistics
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import SimulationRecipe, degrade
 from stemforge.simulate.recording.response import detector_response, noise_variance

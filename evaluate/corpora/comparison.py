@@ -1,7 +1,7 @@
-"""Real micrographs beside a simulated corpus: statistics of both, and how well a network distinguishes them."""
+"""Real micrographs beside a simulated corpus: statistics of both, and how well they can be distinguished."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ class ImageComparison:
     real, simulated
         Statistics of each image.
     two_sample
-        How well a network distinguishes them.
+        How well they can be distinguished.
     """
 
     real: tuple[ImageStatistics, ...]
@@ -46,16 +46,14 @@ class ImageComparison:
             quartiles = (np.percentile([row[name] for row in rows], [25, 50, 75]) for rows in tables.values())
             cells = [" ".join(f"{value:9.3g}" for value in values) for values in quartiles]
             lines.append(f"{name:24}{cells[0]:>30}{cells[1]:>30}")
-        test = self.two_sample
-        lines.append(
-            f"distinguished: {test.accuracy:.0%} of patches, {test.image_accuracy:.0%} of images "
-            f"({test.real} real, {test.simulated} simulated; 50 % would be perfect likeness)"
-        )
+        lines += self.two_sample.lines()
         return lines
 
     def to_json(self, path: str | Path) -> None:
         """Write everything to a JSON file."""
-        write_json(path, {"two_sample_test": self.two_sample, "statistics": self.tables})
+        test = self.two_sample
+        best = {"best": test.best, "accuracy": test.accuracy, "image_accuracy": test.image_accuracy}
+        write_json(path, {"two_sample_test": best | asdict(test), "statistics": self.tables})
 
     def figure(self) -> Figure:
         """Draw every statistic of both sides, see :func:`draw_statistics`."""
@@ -83,7 +81,7 @@ def compare_images(
     Returns
     -------
     ImageComparison
-        Statistics of both sides, and the accuracy of a small network on images that it was not trained on.
+        Statistics of both sides, and the accuracies of two classifiers on images that they were not fitted to.
 
     Raises
     ------
@@ -122,7 +120,7 @@ def draw_statistics(tables: Mapping[str, Sequence[Mapping[str, float]]]) -> Figu
         Statistics by the name of the set: :meth:`stemforge.evaluate.corpora.image_statistics.ImageStatistics.flat`.
     """
     names = [name for name in next(iter(tables.values()))[0] if name not in {"gain", "offset", "sampling"}]
-    columns = 5
+    columns = 4
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(3.0 * columns, 2.4 * rows), layout="constrained")
     rng = np.random.default_rng(0)

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from stemforge.errors import MicrographError
 from stemforge.evaluate.corpora import measurements
+from stemforge.simulate.recording.correlation import measured_decay_time
 from stemforge.simulate.recording.response import detector_response, noise_variance
 
 _LOCAL = 24.0  # pixels; standard deviation of the local mean
@@ -33,7 +34,9 @@ class ImageStatistics:
     dark
         Mean of the darkest twentieth of the image, where there is vacuum the dark counts [electrons a pixel].
     noise
-        Standard deviation of a pixel's noise, relative to the specimen's mean.
+        Standard deviation of the counting in a pixel, relative to the specimen's mean.
+    decay_time
+        Of the detector's signal [dwell times]: by the noise that neighbours on a line share.
     flicker, flicker_time
         Relative standard deviation of the emission over lines, and its memory [lines].
     vacuum_fraction
@@ -55,6 +58,7 @@ class ImageStatistics:
     counts: float
     dark: float
     noise: float
+    decay_time: float
     flicker: float
     flicker_time: float
     vacuum_fraction: float
@@ -125,6 +129,7 @@ def image_statistics(image: ArrayLike, sampling: float) -> ImageStatistics:
         counts=mean,
         dark=float(np.sort(ndimage.gaussian_filter(counts, 4), axis=None)[: counts.size // 20].mean()),
         noise=float(np.sqrt(noise_variance(counts)[specimen].mean()) / mean),
+        decay_time=measured_decay_time(values),
         flicker=emission,
         flicker_time=memory,
         vacuum_fraction=float(vacuum.mean()),

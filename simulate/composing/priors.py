@@ -52,7 +52,10 @@ def instrument() -> dict[str, Any]:
         "flicker": Noted({"uniform": [0.0, 0.02]}, "of the emission: lines differ in brightness"),
         "flicker_time": Noted({"loguniform": [0.3, 3.0]}, "[lines]"),
         "read_noise": Noted({"uniform": [0.0, 3.0]}, "dark counts"),
+        "decay_time": Noted({"uniform": [0.0, 0.2]}, "of the detector's signal [dwell times]"),
+        "pulse_spread": Noted({"uniform": [0.0, 0.8]}, "of electrons' signals, relative"),
         "line_jitter": Noted({"uniform": [0.0, 0.2]}, "lines displaced along the line [Å]"),
+        "line_jitter_across": Noted({"loguniform": [0.02, 0.8]}, "… and across it [Å]"),
         "drift": Noted({"uniform": [0.0, 4.0]}, "[Å a frame]"),
         "drift_angle": _AZIMUTH,
     }

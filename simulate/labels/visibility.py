@@ -126,7 +126,8 @@ def visibility(
     prewhitening matched filter, √∫|k(q)|²/P(q) d²q (Barrett & Myers 2004, Foundations of Image Science, ch. 13).
     Counting at dose D has P = B/D and gives S √(D/(4πσ²B)); a textured support has P = B (1/D + c(q)), so that beyond
     some dose more electrons show no more atoms. The widths σ, one for the peak and one for the sum of squares, grow
-    with the source in quadrature: exact at the source size for which the labels were made.
+    with the source in quadrature: exact at the source size for which the labels were made. The decay of the detector's
+    signal acts on atom and noise alike, which this observer undoes.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
 """From noise-free signal to the image that a detector would have written.
 
 One pure function, used alike by training, dose sweeps and export. In order: contamination, finite source, scan
-distortion, emission flicker, electron counting, detector, quantisation.
+distortion, emission flicker, electron counting, the detector's decay, its gain and noise, quantisation.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from ase.units import _e
@@ -14,10 +14,20 @@ from pydantic import model_validator
 from scipy import ndimage, signal as sps
 
 from stemforge.errors import InputError
-from stemforge.settings import Fraction, LogUniform, NonNegative, Positive, Random, Settings
+from stemforge.settings import (
+    ADDED_LATER,
+    Fraction,
+    LogUniform,
+    NonNegative,
+    Positive,
+    Random,
+    Settings,
+    within,
+)
 from stemforge.simulate.detectors import SEGMENTS
 from stemforge.simulate.microscope import FWHM
-from stemforge.simulate.splines import cubic_weights
+from stemforge.simulate.recording.acquisition import Acquisition, acquire
+from stemforge.simulate.recording.decay import LONGEST
 
 # Without counting noise the dose is but a factor [e/Å²].
 _NOISELESS_DOSE = 1e6
@@ -41,8 +51,8 @@ class Degradation(Settings):
         along the scan lines.
     flicker_time
         Correlation time of the flicker [scan lines]; below 1 the streaks end within a line.
-    line_jitter
-        Standard deviation of each line's displacement along the line [Å].
+    line_jitter, line_jitter_across
+        Standard deviation of each line's displacement along the line, and across it [Å].
     drift, drift_angle
         Specimen drift over the whole frame [Å] and its azimuth [rad].
     tear, tear_position
@@ -50,6 +60,14 @@ class Degradation(Settings):
         happens.
     gain, offset, read_noise
         Detector units an electron, at no electron, and their standard deviation at no electron.
+    decay_time
+        Decay time of the detector's signal: afterglow of the scintillator, photomultiplier, amplifier [dwell times].
+        Electrons leave this share of their signal, or most of it beyond one dwell time, to the pixels after theirs.
+        Neighbours on a line then share noise: correlation ½ decay_time / (1 − decay_time) up to 0.3.
+    pulse_spread
+        Relative standard deviation s of one electron's signal, as pulse heights of a scintillator differ. ``dose`` is
+        then what an ideal counter would need for the same noise: the detective quantum efficiency 1/(1 + s²) is in it,
+        the variance is the mean as before, and the skewness is larger by (1 + 2s²)/(1 + s²).
     gain_spread
         Relative standard deviation between the channels' gains, such as a detector's segments have.
     contamination, contamination_length
@@ -75,6 +93,7 @@ class Degradation(Settings):
     flicker: NonNegative = 0.0
     flicker_time: Positive = 0.5
     line_jitter: NonNegative = 0.0
+    line_jitter_across: Annotated[NonNegative, ADDED_LATER] = 0.0
     drift: NonNegative = 0.0
     drift_angle: Random = 0.0
     tear: Random = 0.0
@@ -82,6 +101,8 @@ class Degradation(Settings):
     gain: Positive = 1.0
     offset: Random = 0.0
     read_noise: NonNegative = 0.0
+    decay_time: Annotated[Random, within(0, LONGEST), ADDED_LATER] = 0.0
+    pulse_spread: Annotated[Random, within(0, 2), ADDED_LATER] = 0.0
     gain_spread: NonNegative = 0.0
     contamination: NonNegative = 0.0
     contamination_length: Positive = 30.0
@@ -140,7 +161,9 @@ class Degraded:
     image
         Detector units, shape (channels, height, width), float32.
     displacement
-        How far each line's content lies from its true place, (dx, dy) [pixel], shape (height, 2).
+        How far each line's content lies from its true place, (dx, dy) [pixel], shape (height, 2): by drift, tear and
+        jitter along the line, and by the detector's decay, which moves the centre of what it smears. Jitter across
+        the line is not in it: a point's height then lies on several lines or on none, and its neighbours' mean out.
     settings
         The degradation as it was drawn.
     """
@@ -219,14 +242,19 @@ def degrade(
     sigma = settings.source_size / FWHM / sampling
     lines, line = (height, width) if frame is None else frame
     displacement = _displacement(settings, height, sampling, rng, height / lines)
+    scanned = displacement
+    if settings.line_jitter_across:
+        across = rng.normal(0, settings.line_jitter_across / sampling, height)
+        scanned = displacement + np.column_stack([np.zeros(height), across])
     flicker = _flicker(settings, height, width, rng, line) if settings.flicker else None
+    acquisition = Acquisition(sigma, scanned, flicker, electrons, settings.decay_time, settings.pulse_spread)
+    noise = rng if settings.counting else None
     if device == "cpu":
-        counts = _image(values, sigma, displacement, flicker, electrons, rng if settings.counting else None)
+        counts = acquire(values, acquisition, noise)
     else:
-        from stemforge.simulate.recording.device import image_on_device
+        from stemforge.simulate.recording.device import acquire_on_device
 
-        noise = rng if settings.counting else None
-        counts = image_on_device(values, sigma, displacement, flicker, electrons, noise, device)
+        counts = acquire_on_device(values, acquisition, noise, device)
     gain = np.full(len(values), settings.gain)
     if settings.gain_spread:
         gain *= rng.normal(1, settings.gain_spread, len(values))
@@ -235,26 +263,8 @@ def degrade(
         image = image + rng.normal(0, settings.read_noise, image.shape).astype(np.float32)
     if settings.bits is not None:
         image = np.clip(np.rint(image), 0, 2**settings.bits - 1)
-    return Degraded(image.astype(np.float32), displacement, settings)
-
-
-def _image(
-    values: NDArray[np.float32],
-    sigma: float,
-    displacement: NDArray[np.float64],
-    flicker: NDArray[np.float32] | None,
-    electrons: float,
-    rng: np.random.Generator | None,
-) -> NDArray[np.float32]:
-    """Blur by the source, distort, let the emission flicker and count; without ``rng`` counts are as expected."""
-    if sigma:
-        values = ndimage.gaussian_filter(values, (0, sigma, sigma), mode="nearest")
-    if displacement.any():
-        values = _distort(values, displacement)
-    if flicker is not None:
-        values = values * flicker
-    counts = np.clip(values, 0, None) * np.float32(electrons)
-    return counts if rng is None else rng.poisson(counts).astype(np.float32)
+    centre = displacement + np.array([settings.decay_time, 0.0])
+    return Degraded(image.astype(np.float32), centre, settings)
 
 
 def _contaminate(
@@ -285,30 +295,6 @@ def _displacement(
     dx = drift * np.cos(angle) * time + jitter + torn
     dy = drift * np.sin(angle) * time
     return np.column_stack([dx, dy]) / sampling
-
-
-def _distort(values: NDArray[np.float32], displacement: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Sample each line where the scan really was: by cubic splines along y, then along x.
-
-    The same as :func:`scipy.ndimage.map_coordinates` with edges repeated, four times as fast: a line has one
-    displacement for all its pixels. Linear interpolation would blur by an amount that changes from line to line.
-    """
-    height, width = values.shape[1:]
-    room = int(np.ceil(np.abs(displacement).max())) + 14
-    rows, columns = np.arange(height) - displacement[:, 1] + room, room - displacement[:, 0]
-    r0, c0 = np.floor(rows).astype(int), np.floor(columns).astype(int)
-    wy, wx = (
-        cubic_weights((places - start).astype(np.float32)) for places, start in ((rows, r0), (columns, c0))
-    )
-    reach = (c0 - 1)[:, None] + np.arange(width + 3)
-    made = np.empty_like(values)
-    for image, out in zip(values, made, strict=True):
-        padded = np.pad(image, room, mode="edge")
-        spline = ndimage.spline_filter(padded, order=3, output=np.float32, mode="mirror")
-        lines = sum(wy[k][:, None] * spline[r0 - 1 + k] for k in range(4))
-        lines = np.take_along_axis(lines, reach, axis=1)
-        out[:] = sum(wx[k][:, None] * lines[:, k : k + width] for k in range(4))
-    return made
 
 
 def _flicker(

@@ -1,10 +1,11 @@
-"""The costly steps of :func:`stemforge.simulate.degrade` on a torch device: blur, distortion, counting.
+"""The costly steps of :func:`stemforge.simulate.degrade` on a torch device: blur, distortion, counting, decay.
 
 The random numbers of the distortions are drawn on the CPU and shared, so that but for counting noise both give the
 same image. Blur and splines follow :mod:`scipy.ndimage`: Gaussian cut at four standard deviations, edges repeated,
 interpolating cubic splines.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from stemforge.simulate.recording.acquisition import Acquisition
+from stemforge.simulate.recording.decay import decay_kernels
 from stemforge.simulate.splines import cubic_weights
 
 # How far scipy.ndimage repeats the edges before it fits splines [pixel].
@@ -47,55 +50,53 @@ def distort(values: torch.Tensor, displacement: NDArray[np.float64]) -> torch.Te
     return (gathered * weights.to(values.dtype)).sum(-1)
 
 
-def count(expected: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Draw electron counts; the device's generator is seeded from ``rng``."""
+def count(expected: torch.Tensor, rng: np.random.Generator, pulse_spread: float = 0.0) -> torch.Tensor:
+    """Draw electron counts, of pulses of different height; the device's generator is seeded from ``rng``."""
     generator = torch.Generator(device=expected.device).manual_seed(int(rng.integers(2**62)))
-    return torch.poisson(expected, generator=generator)
+    if not pulse_spread:
+        return torch.poisson(expected, generator=generator)
+    square = pulse_spread**2
+    number = torch.poisson(expected * (1 + square), generator=generator)
+    heights = torch._standard_gamma(torch.clamp(number, min=1) / square, generator=generator)
+    return torch.where(number > 0, heights * (square / (1 + square)), 0.0)
 
 
-def image_on_device(
-    values: NDArray[np.float32],
-    sigma: float,
-    displacement: NDArray[np.float64],
-    flicker: NDArray[np.float32] | None,
-    electrons: float,
-    rng: np.random.Generator | None,
-    device: str,
+def decay(
+    expected: torch.Tensor, decay_time: float, counted: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """Count, and let every electron's signal decay along the line; ``decay_time`` in dwell times."""
+    if not decay_time:
+        return counted(expected)
+    mean, noise = (torch.as_tensor(k, device=expected.device) for k in decay_kernels(decay_time))
+
+    def along(values: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        rows = values.reshape(-1, 1, values.shape[-1])
+        made = functional.conv1d(rows, kernel.flip(0).to(values.dtype)[None, None])
+        return made.reshape(*values.shape[:-1], -1)
+
+    expected = functional.pad(expected, (len(mean) - 1, 0), mode="replicate")
+    return along(expected, mean) + along(counted(expected) - expected, noise)
+
+
+def acquire_on_device(
+    values: NDArray[np.float32], acquisition: Acquisition, rng: np.random.Generator | None, device: str
 ) -> NDArray[np.float32]:
-    """Blur, distort, let the emission flicker and count.
-
-    Parameters
-    ----------
-    values
-        Fraction of incident electrons, shape (channels, height, width).
-    sigma
-        Standard deviation of the source [pixel].
-    displacement
-        Of each line's content [pixel], shape (height, 2).
-    flicker
-        Factor on every pixel's current, shape (height, width), or None.
-    electrons
-        Incident a pixel.
-    rng
-        Source of the counting noise; None gives expected counts.
-    device
-        Of torch.
-
-    Returns
-    -------
-    ndarray
-        Counts, shape (channels, height, width).
-    """
+    """Do what :func:`stemforge.simulate.recording.acquisition.acquire` does, on a device of torch."""
     image: Any = torch.as_tensor(values, device=device)
-    if sigma:
-        image = blur(image, sigma)
-    if displacement.any():
-        image = distort(image, displacement)
-    if flicker is not None:
-        image = image * torch.as_tensor(flicker, device=device)
-    expected = image.clamp(min=0) * electrons
-    counted = expected if rng is None else count(expected, rng)
-    return np.asarray(counted.cpu().numpy(), dtype=np.float32)
+    if acquisition.sigma:
+        image = blur(image, acquisition.sigma)
+    if acquisition.displacement.any():
+        image = distort(image, acquisition.displacement)
+    if acquisition.flicker is not None:
+        image = image * torch.as_tensor(acquisition.flicker, device=device)
+    expected = image.clamp(min=0) * acquisition.electrons
+    if rng is None:
+        counts = decay(expected, acquisition.decay_time, lambda values: values)
+    else:
+        counts = decay(
+            expected, acquisition.decay_time, lambda values: count(values, rng, acquisition.pulse_spread)
+        )
+    return np.asarray(counts.cpu().numpy(), dtype=np.float32)
 
 
 def _spline_coefficients(values: torch.Tensor, axis: int) -> torch.Tensor:

@@ -33,7 +33,8 @@ class Noise:
     background
         The image without detail, shape (height, width) [image units].
     strength
-        Local standard deviation of white noise [image units].
+        Local standard deviation of the noise [image units], by differences of neighbours on a line: too low where these
+        share noise, as a detector's signal decays. ``power`` is in its units and makes up for that.
     highpass
         Share of each mode of the cosine transform that is left without the background.
     power

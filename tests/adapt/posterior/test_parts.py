@@ -11,9 +11,9 @@ from stemforge.adapt.posterior.checks import check_images, check_size
 from stemforge.adapt.posterior.density import BINS, PosteriorDensity
 from stemforge.adapt.posterior.fitting import covered, fit_posterior
 from stemforge.adapt.posterior.patches import SIDE, Patches, cut_patches, vacuum_share
-from stemforge.adapt.posterior.statistics import patch_statistics, statistic_names
+from stemforge.evaluate.corpora.patch_statistics import patch_statistics, statistic_names
 from stemforge.settings import Choice, Quantiles, Uniform
-from stemforge.simulate import SimulationRecipe
+from stemforge.simulate import Degradation, SimulationRecipe, degrade
 
 PT_NC = SimulationRecipe.shipped("pt-nc")
 
@@ -70,6 +70,11 @@ def test_statistics_follow_what_they_are_named_after():
     assert lines["line noise over a line"] > plain["line noise over a line"] + 1.5
     spots = np.zeros((SIDE, SIDE))
     spots[rng.integers(SIDE, size=30), rng.integers(SIDE, size=30)] = 1
+    assert abs(plain["noise correlation at lag 1"]) < 0.03
+    decaying = Degradation(dose=5e4, source_size=0.0, decay_time=0.2)
+    leaking = statistics(degrade(np.full((1, SIDE, SIDE), 0.011, "float32"), decaying, 0.3, rng).image[0])
+    assert leaking["noise correlation at lag 1"] == pytest.approx(0.125, abs=0.03)  # ½ · 0.2 / (1 − 0.2)
+    assert abs(leaking["noise correlation at lag 2"]) < 0.03
     atoms = statistics(rng.poisson(50 * (1 + 15 * ndimage.gaussian_filter(spots, 2.5, mode="wrap"))))
     assert atoms["skewness at 2 px"] > plain["skewness at 2 px"] + 0.5
 

@@ -75,6 +75,15 @@ def test_a_recipe_without_files_has_the_hash_of_its_settings(quick):
     assert recipe.content_hash == recipe.hash
 
 
+# What these recipes said before the noise of real images was measured anew.
+BEFORE = {
+    "degradation.dose": {"loguniform": [2.5e4, 1.1e5]},
+    "degradation.flicker": {"uniform": [0.01, 0.022]},
+    "degradation.flicker_time": {"loguniform": [0.3, 3]},
+    **{f"degradation.{field}": 0.0 for field in ("decay_time", "pulse_spread", "line_jitter_across")},
+}
+
+
 @pytest.mark.parametrize(
     ("name", "known"),
     [
@@ -89,7 +98,8 @@ def test_a_recipe_without_files_has_the_hash_of_its_settings(quick):
 )
 def test_corpora_that_exist_go_on(name, known):
     # Written down before files counted, and before crystals, sites, particles and defects were recipe fields.
-    assert SimulationRecipe.shipped(name).content_hash == known
+    changed = BEFORE if name in {"metal-free", "pt-clusters", "pt-nc"} else {}
+    assert SimulationRecipe.load(name, changed).content_hash == known
 
 
 def test_a_framework_counts_as_well(quick, tmp_path):

@@ -1,8 +1,10 @@
 """The noise of images, measured on images whose noise is known."""
 
 import numpy as np
+import pytest
 
 from stemforge.infer.atoms.places.noise import measure_noise, noise_spectrum
+from stemforge.simulate import Degradation, degrade
 
 
 def test_stripes_along_rows_are_power_at_low_frequency_along_them():
@@ -30,3 +32,17 @@ def test_strength_follows_the_local_noise():
 
 def test_a_flat_image_has_no_noise():
     assert measure_noise(np.full((64, 64), 7, np.float32), np.zeros((64, 64), np.float32)) is None
+
+
+@pytest.mark.parametrize("decay_time", [0.0, 0.2, 0.5])
+def test_noise_that_neighbours_share_has_its_power_where_atoms_are(decay_time):
+    degradation = Degradation(dose=3e4, source_size=0.0, decay_time=decay_time)
+    image = degrade(
+        np.full((1, 256, 256), 0.02, "float32"), degradation, 0.3, np.random.default_rng(0)
+    ).image[0]
+    noise = measure_noise(image, np.zeros_like(image))
+    waves = np.hypot(*np.meshgrid(np.arange(256) / 512, np.arange(256) / 512, indexing="ij"))
+    power = (noise.power * noise.strength.mean() ** 2)[(waves > 0.02) & (waves < 0.1)]
+    assert np.median(power) == pytest.approx(image.mean(), rel=0.08)  # what was counted
+    if decay_time == 0.5:
+        assert noise.strength.mean() ** 2 < 0.5 * image.mean()

@@ -1,4 +1,4 @@
-"""What is measured of a patch: levels, texture by wavelength and direction, blobs, noise, flicker.
+"""What is measured of a patch: levels, texture by wavelength and direction, blobs, noise and its correlation, flicker.
 
 Everything is taken from counts whose noise has been made even: 2√(n + 3/8) has a standard deviation of 1 for Poisson
 counts n (Anscombe 1948, doi:10.1093/biomet/35.3-4.246), so that a texture is measured in units of the noise on it.
@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from stemforge.simulate.recording.correlation import noise_autocovariance
+
 _SHARES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 _SCALES = (0.0, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.7, 8.0, 12.0)  # standard deviations of the Gaussians [pixel]
 _RINGS = 20
 _SECTORS = 4  # of half a turn: along the lines, across, and both diagonals
 _SECTOR_RINGS = 4
 _SEGMENTS = (8, 24, 64)  # pixels of a line that are averaged; beside them the whole line
+_CORRELATED = 3  # pixels of a line whose noise is held against the first one's
 _SMALL = 1e-6
 
 
@@ -50,6 +53,7 @@ def patch_statistics(counts: NDArray[np.floating]) -> NDArray[np.float32]:
         np.quantile(smooth[6], _SHARES),
         *_powers(even, ky, kx),
         _noise(even, smooth[6]),
+        _correlation(even),
         *(_shape(fine - coarse) for fine, coarse in itertools.pairwise(smooth[1:])),
         _flicker(even),
     ]
@@ -63,6 +67,7 @@ def statistic_names() -> list[str]:
     names += [f"power sector {s} ring {r}" for r in range(_SECTOR_RINGS) for s in range(_SECTORS)]
     names += [f"power axis {ring}" for ring in range(_SECTOR_RINGS)]
     names += [f"noise at level {third}" for third in ("low", "middle", "high")]
+    names += [f"noise correlation at lag {lag}" for lag in range(1, _CORRELATED + 1)]
     for fine in _SCALES[1:-1]:
         names += [f"{what} at {fine:g} px" for what in ("skewness", "kurtosis", "brightest")]
     return names + [f"line noise over {length}" for length in (*_SEGMENTS, "a line")]
@@ -102,6 +107,12 @@ def _noise(even: NDArray[np.float32], level: NDArray[np.float32]) -> NDArray[np.
     low, high = np.quantile(inner, (1 / 3, 2 / 3))
     thirds = (inner <= low, (inner > low) & (inner < high), inner >= high)
     return np.log([_mean(second, third) for third in thirds])
+
+
+def _correlation(even: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Correlation of the noise along the lines: of a decaying signal at lag 1, of jittering lines beyond it, too."""
+    covariance = noise_autocovariance(even, _CORRELATED)
+    return np.asarray(covariance[1:] / (covariance[0] + _SMALL))
 
 
 def _shape(band: NDArray[np.float32]) -> list[float]:
