@@ -23,8 +23,8 @@ _LEAST = 30  # candidates of either kind
 # How far the images are expected to be from the recipe: standard deviations of the scale's logarithm, the shift, and
 # the logarithm of the excess of false candidates.
 _SCALE, _SHIFT, _EXCESS = 0.3, 1.5, 0.25
-# Scales and excesses beyond which the images' candidates are not of the kinds that the recipe makes.
-_TRUSTED = 0.5, 2.0
+# Beyond these, the images' candidates are not of the kinds that the recipe makes.
+_SCALES, _EXCESSES = (0.5, 2.0), (1 / 3, 3.0)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def fit_likelihoods(found: Candidates, false: Candidates) -> FittedLikelihoods |
 
     best = minimize(loss, np.zeros(3), method="Nelder-Mead", options={"maxiter": 3000}).x
     scale, excess = (float(np.exp(value)) for value in best[[0, 2]])
-    if not all(_TRUSTED[0] <= value <= _TRUSTED[1] for value in (scale, excess)):
+    if not (_SCALES[0] <= scale <= _SCALES[1] and _EXCESSES[0] <= excess <= _EXCESSES[1]):
         return None
     return FittedLikelihoods(Calibration(scale, float(best[1] - best[2])), excess)
 

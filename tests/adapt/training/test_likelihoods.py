@@ -50,4 +50,4 @@ def test_what_does_not_tell_is_left_alone():
     false = Candidates(rng.normal(-2, 2, 2000), 1.0)
     assert fit_likelihoods(Candidates(np.zeros(10), 1.0), false) is None
     # Many candidates of one kind that simulation does not make.
-    assert fit_likelihoods(Candidates(np.full(5000, -3.0), 1.0), false) is None
+    assert fit_likelihoods(Candidates(np.full(20000, -3.0), 1.0), false) is None
