@@ -161,7 +161,9 @@ def corrected_density(
         drawn = (rng.random((len(measured), 1)) > np.cumsum(chances, axis=1)).sum(1, keepdims=True)
         each = weights[:, None] * (drawn == np.arange(chances.shape[1]))
         draws.append(atoms(each, curve.drawn(index)(middle + shift), shift))
+    # Atoms are whole.
     low, high = np.percentile(draws, [2.5, 97.5])
+    low, high = np.floor(low), np.ceil(high)
     # Where nothing was found a few may still be missed: 3 is the largest number with a chance of 5 % to give none.
     high = max(float(high), 3 / max(float(curve(cnr)), 0.05) if not len(measured) else 0.0)
     return Density(cnr, number, float(low), high, area, len(measured))
