@@ -27,12 +27,13 @@ from .atoms.sampling import (
     size_of as size_of,
 )
 from .batch import Batch as Batch, Outcome as Outcome
-from .completeness.analysis import Completeness as Completeness, measure_completeness as measure_completeness
+from .completeness.analysis import measure_completeness as measure_completeness
 from .completeness.figure import draw_completeness as draw_completeness
 from .completeness.files import (
     add_completeness as add_completeness,
     completeness_of_files as completeness_of_files,
 )
+from .completeness.result import Completeness as Completeness
 from .crystals.figures import (
     draw_lattice as draw_lattice,
     draw_molecules as draw_molecules,

@@ -251,6 +251,7 @@ def detect_atoms(
     card: Card,
     *,
     threshold: float | None = None,
+    usable: UsableArea | None = None,
     tile: int = TILE,
     device: str | torch.device = "cpu",
     augment: bool = False,
@@ -271,6 +272,8 @@ def detect_atoms(
     threshold
         Likelihood from which a candidate is an atom; by default what :func:`stemforge.infer.decide` chooses for the
         image, or the card's where likelihoods are not calibrated.
+    usable
+        What of the image shows the specimen, where that is known already, as on the same image with grafts.
     tile, device
         As for :func:`map_image`.
     augment
@@ -296,7 +299,7 @@ def detect_atoms(
         check_sampling(
             micrograph.sampling, card.sampling, micrograph.shape, "atoms", file_sampling(micrograph)
         )
-        usable = usable_area(micrograph.image)
+        usable = usable_area(micrograph.image) if usable is None else usable
         filled = usable.fill(micrograph.image)
         image, sampling = resampled(filled, micrograph.sampling, card.sampling, white=True)
         likelihood, find = atom_finder(model, card, image, tile=tile, device=device, augment=augment)

@@ -1,6 +1,8 @@
 """How many atoms there are: what was found, corrected for what was missed and what is false."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,8 @@ _DRAWS = 200
 # of grafts differs from that of atoms, and of the logarithm of the number of false atoms over the expected one.
 _SHIFT = 0.15
 _FALSE = 0.5
+# Of the logarithm of one atom's electrons: without clusters, and how much more per share of spots with a further atom.
+_BRIGHTNESS = (0.1, 0.3)
 # Grafts in which the ideal observer's answer is learnt, at least.
 _ENOUGH = 8
 
@@ -37,6 +41,31 @@ class Response:
         slope = max(float(slope), 0.2)
         rest = grafts.measured[ok] - start - slope * grafts.cnr[ok]
         return cls(float(start), slope, float(max(1.4826 * np.median(np.abs(rest - np.median(rest))), 0.3)))
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """How many atoms each of the spots found may be.
+
+    Parameters
+    ----------
+    chances
+        Gives the probability of each spot to be one, two … atoms, shape (spots, numbers), with a shift of the
+        logarithm of one atom's electrons.
+    together
+        Contrast-to-noise of a spot of so many atoms over that of one of them, shape (numbers,).
+    further
+        Share of atoms that have a further one: the more clusters, the less is known of one atom.
+    """
+
+    chances: Callable[[float], NDArray[np.float64]]
+    together: NDArray[np.float64]
+    further: float = 0.0
+
+    @classmethod
+    def none(cls, spots: int) -> Self:
+        """Return that every spot is one atom."""
+        return cls(lambda shift: np.ones((spots, 1)), np.ones(1))
 
 
 @dataclass(frozen=True)
@@ -73,6 +102,7 @@ def corrected_density(
     true: NDArray[np.float64],
     grafts: Grafts,
     curve: RecallCurve,
+    clusters: Clusters | None = None,
     *,
     cnr: float,
     brightest: float,
@@ -89,34 +119,51 @@ def corrected_density(
     Parameters
     ----------
     measured
-        What the ideal observer measured of each atom found.
+        What the ideal observer measured of each spot.
     true
-        Probability of each to be one.
+        Probability of each to be no false one.
     grafts, curve
         Injection and recovery on this image.
+    clusters
+        How many atoms spots may be; by default each is one.
     cnr, brightest
         Between these is counted; brighter ones count, too.
     area
         Of the specimen [nm²].
     rng
-        Source of the bootstrap: atoms (Poisson), whether each is one, the completeness' curve, and how far grafts and
-        surrogates may be from atoms and support.
+        Source of the bootstrap: spots (Poisson), whether each is one and how many atoms it is, the completeness' curve,
+        and how far grafts and surrogates may be from atoms and support.
     """
+    clusters = Clusters.none(len(measured)) if clusters is None else clusters
     response = Response.fit(grafts)
     top = max(brightest, float((np.max(measured, initial=0.0) - response.start) / response.slope) + 1)
     edges = np.arange(_STEP, top + _STEP, _STEP)
     middle = (edges[:-1] + edges[1:]) / 2
-    counted = np.clip((edges[1:] - cnr) / _STEP, 0, 1)
     likely = _likelihoods(measured, middle, response)
-    number = float(counted @ _unfold(likely, true, curve(middle)))
+
+    def atoms(weights: NDArray[np.float64], recall: NDArray[np.float64], shift: float) -> float:
+        """Count the atoms of spots whose weights are given for each number of atoms, shape (spots, numbers)."""
+        total = 0.0
+        for size, (column, together) in enumerate(zip(weights.T, clusters.together, strict=True), 1):
+            if column.any():
+                # Each atom of a spot is less visible than the spot.
+                counted = np.clip((edges[1:] - (cnr + shift) * together) / _STEP, 0, 1)
+                total += size * float(counted @ _unfold(likely, column, recall))
+        return total
+
+    number = atoms(true[:, None] * clusters.chances(0.0), curve(middle), 0.0)
     draws = []
     for index in range(_DRAWS):
         false = np.minimum((1 - true) * np.exp(rng.normal(0, _FALSE)), 1)
         weights = rng.poisson(1.0, len(measured)) * (rng.random(len(measured)) >= false)
         shift = rng.normal(0, _SHIFT)
-        moved = np.clip((edges[1:] - cnr - shift) / _STEP, 0, 1)
-        draws.append(float(moved @ _unfold(likely, weights, curve.drawn(index)(middle + shift))))
+        chances = clusters.chances(rng.normal(0, _BRIGHTNESS[0] + _BRIGHTNESS[1] * clusters.further))
+        drawn = (rng.random((len(measured), 1)) > np.cumsum(chances, axis=1)).sum(1, keepdims=True)
+        each = weights[:, None] * (drawn == np.arange(chances.shape[1]))
+        draws.append(atoms(each, curve.drawn(index)(middle + shift), shift))
+    # Atoms are whole.
     low, high = np.percentile(draws, [2.5, 97.5])
+    low, high = np.floor(low), np.ceil(high)
     # Where nothing was found a few may still be missed: 3 is the largest number with a chance of 5 % to give none.
     high = max(float(high), 3 / max(float(curve(cnr)), 0.05) if not len(measured) else 0.0)
     return Density(cnr, number, float(low), high, area, len(measured))

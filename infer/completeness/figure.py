@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from stemforge.colours import BLUE, GREY, VERMILION
 from stemforge.files import write_figure
-from stemforge.infer.completeness.analysis import Completeness
+from stemforge.infer.completeness.result import Completeness
 from stemforge.micrograph.drawing import entitle
 
 
@@ -51,6 +51,9 @@ def _draw_recall(axes: Axes, result: Completeness) -> None:
     error = np.array([[one.recall - one.lower, one.upper - one.recall] for one in bins]).T.clip(0)
     label = f"{len(result.grafts.found)} grafts, 95 % intervals"
     axes.errorbar(middle, recall, error, fmt="o", color=BLUE, ms=4, lw=1, label=label)
+    if np.isfinite(result.share_beside):
+        label = "… of atoms within 3 Å of another"
+        axes.plot(cnr, result.curve(cnr) * result.share_beside, ":", color=BLUE, lw=1.5, label=label)
     axes.plot(cnr, result.ideal(cnr), "--", color=GREY, lw=1.5, label="ideal observer, as many false atoms")
     axes.axvline(result.density.cnr, color=GREY, lw=0.8, ls=":")
     # What was found lies below: which part of the curve the image's atoms are on.

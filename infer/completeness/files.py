@@ -10,8 +10,9 @@ from stemforge.errors import InputError
 from stemforge.files import plain, write_csv, write_json
 from stemforge.infer.atoms.detection import TILE, Detection
 from stemforge.infer.batch import Batch, Outcome, Results
-from stemforge.infer.completeness.analysis import GRAFTS, Completeness, measure_completeness
+from stemforge.infer.completeness.analysis import GRAFTS, measure_completeness
 from stemforge.infer.completeness.figure import draw_completeness
+from stemforge.infer.completeness.result import Completeness
 from stemforge.infer.left_out import tell_doubts
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
@@ -160,7 +161,7 @@ def write_completeness(result: Completeness, results: Results) -> dict[str, Any]
         f"{false['high']:.0f}); {density['atoms_per_nm2']['expected']:.2f} ({density['atoms_per_nm2']['low']:.2f} to "
         f"{density['atoms_per_nm2']['high']:.2f}) atoms per nm² from contrast-to-noise {density['from_cnr']:.1f} on"
     )
-    kept = ("area_nm2", "grafts", "half_found_at_cnr", "lost_however_bright", "corrected")
+    kept = ("area_nm2", "grafts", "half_found_at_cnr", "lost_however_bright", "beside_another", "corrected")
     facts = {name: summary[name] for name in kept}
     return {"completeness": {**facts, "false_atoms": {k: false[k] for k in ("expected", "low", "high")}}}
 

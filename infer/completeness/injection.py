@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
-from stemforge.infer.completeness.brightness import IdealObserver
+from stemforge.infer.completeness.brightness import IdealObserver, spot_electrons
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate.grafting.graft import graft
 from stemforge.simulate.grafting.host import Host
@@ -26,7 +27,9 @@ RANGE = (1.0, 12.0)
 SPACING = 16.0
 """Least distance of two grafts of one round [Å]: neither sees the other."""
 CLEARANCE = 3.0
-"""Least distance of a graft from an atom found before [Å]: atoms that repel each other come no nearer either."""
+"""Least distance of a graft from an atom found before [Å]: nearer, an atom is not free but beside another."""
+BESIDE = 1.0
+"""Least distance of a graft that is put beside an atom found before [Å]; the largest is :data:`CLEARANCE`."""
 MOST_ROUNDS = 40
 """Rounds after which no more are made, where an image has little room."""
 
@@ -45,6 +48,10 @@ class Grafts:
         Contrast-to-noise that the ideal observer measured at the place where it was found; NaN where not.
     error
         Distance from its place along x and y [Å], shape (n, 2); NaN where it was not found.
+    light
+        Electrons of its fit over those that were put in, shape (n,); NaN where it was not found or not fitted.
+    kept
+        Whether the nearest atom found before was found again, shape (n,).
     rounds
         In how many images they were.
     """
@@ -53,6 +60,8 @@ class Grafts:
     found: NDArray[np.bool_]
     measured: NDArray[np.float64]
     error: NDArray[np.float64]
+    light: NDArray[np.float64]
+    kept: NDArray[np.bool_]
     rounds: int
 
     @property
@@ -98,6 +107,7 @@ def inject(
     *,
     number: int,
     brightest: float = RANGE[1],
+    area: NDArray[np.bool_] | None = None,
     clearance: float = CLEARANCE,
     spacing: float = SPACING,
     advance: Callable[[int], None] = lambda grafts: None,
@@ -134,7 +144,7 @@ def inject(
     total = 0
     while total < number and len(parts) < MOST_ROUNDS:
         points = free_places(
-            host.specimen,
+            host.specimen if area is None else area,
             number - total,
             rng,
             spacing=spacing / host.sampling,
@@ -151,10 +161,21 @@ def inject(
         advance(len(points))
     if not parts:
         raise InputError("there is no room for a single graft: the image shows next to no specimen")
-    atoms, hit, measured, error = zip(*parts, strict=True)
-    return Grafts(
-        _joined(atoms), np.concatenate(hit), np.concatenate(measured), np.concatenate(error), len(parts)
-    )
+    atoms, *columns = zip(*parts, strict=True)
+    hit, measured, error, light, kept = (np.concatenate(one) for one in columns)
+    return Grafts(_joined(atoms), hit, measured, error, light, kept, len(parts))
+
+
+def beside(host: Host, found: Annotations) -> NDArray[np.bool_]:
+    """Return where on the specimen an atom would be beside one that was found, shape (height, width)."""
+    free = np.ones(host.specimen.shape, dtype=bool)
+    height, width = host.image.shape
+    cells = np.rint(found.points).astype(int).reshape(-1, 2).clip(0, [width - 1, height - 1])
+    free[cells[:, 1], cells[:, 0]] = False
+    if free.all():
+        return ~free
+    distance = ndimage.distance_transform_edt(free) * host.sampling
+    return np.asarray(host.specimen & (distance >= BESIDE) & (distance <= CLEARANCE))
 
 
 def _recovered(
@@ -164,17 +185,24 @@ def _recovered(
     after: Annotations,
     image: NDArray[np.float32],
     observer: IdealObserver,
-) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[Any], ...]:
     """Pair what is found now with grafts and with what was found before: nearest pairs first, one to one."""
     targets = np.concatenate([grafts.points, before.points])
-    partner = nearest_pairs(targets, after.points, TOLERANCE / host.sampling)[: len(grafts)]
+    every = nearest_pairs(targets, after.points, TOLERANCE / host.sampling)
+    partner, again = every[: len(grafts)], every[len(grafts) :] >= 0
     hit = partner >= 0
+    kept = np.ones(len(grafts), dtype=bool)
+    if len(before):
+        kept = again[cKDTree(before.points).query(grafts.points)[1]]
     measured = np.full(len(grafts), np.nan)
     error = np.full((len(grafts), 2), np.nan)
     places = after.points[partner[hit]]
     measured[hit] = observer.at(image, places)
     error[hit] = (places - grafts.points[hit]) * host.sampling
-    return hit, measured, error
+    light = np.full(len(grafts), np.nan)
+    fitted = spot_electrons(host, after)[partner[hit]]
+    light[hit] = np.where(fitted > 0, fitted, np.nan) / grafts["electrons"][hit]
+    return hit, measured, error, light, kept
 
 
 def nearest_pairs(

@@ -178,6 +178,9 @@ class Spots:
         if not len(points):
             return np.zeros(shape, dtype=np.float32)
         cell = np.floor(points + 0.5)
+        # Fitted places may lie outside the image; from a pixel beyond on they show next to nothing.
+        shown = ((cell >= -1) & (cell <= [width, height])).all(1)
+        points, cell, chosen, weights = points[shown], cell[shown], chosen[shown], weights[shown]
         stamps = self._shifted(points - cell, chosen) * weights[:, None, None].astype(np.float32)
         steps = np.arange(2 * reach + 1)
         rows = cell[:, 1, None].astype(int) + steps + 1

@@ -307,3 +307,17 @@ def test_density_and_its_interval_do_not_depend_on_the_threshold(monkeypatch):
     assert found.number[1] > 0
     plain = detect_atoms(micrograph, AtomNet().eval(), Card("atom-net", 0.5), threshold=0.5)
     assert plain.density is None
+
+
+def test_a_usable_area_that_is_known_is_not_looked_for(spot_weights, blobs, monkeypatch):
+    model, card = load_weights(spot_weights)
+    micrograph = Micrograph(blobs(SPOTS, (130, 130), noise=10.0), 0.3)
+    first = detect_atoms(micrograph, model, card)
+    monkeypatch.setattr(atoms_module, "usable_area", lambda image: pytest.fail("looked for again"))
+    again = detect_atoms(micrograph, model, card, usable=first.usable)
+    np.testing.assert_array_equal(again.atoms.points, first.atoms.points)
+    mask = np.ones((130, 130), dtype=bool)
+    mask[:60] = False
+    half = detect_atoms(micrograph, model, card, usable=type(first.usable)(mask, {}))
+    assert (half.atoms.points[:, 1] > 60).all()
+    assert 0 < len(half.atoms) < len(first.atoms)

@@ -7,9 +7,10 @@ import pytest
 from scipy import ndimage
 from scipy.special import ndtr
 
+from stemforge.infer import refine_places
 from stemforge.infer.completeness.brightness import USUAL_WIDTH, IdealObserver, typical_atom
 from stemforge.infer.completeness.density import corrected_density
-from stemforge.infer.completeness.injection import Grafts, inject, nearest_pairs, typical_spots
+from stemforge.infer.completeness.injection import Grafts, beside, inject, nearest_pairs, typical_spots
 from stemforge.infer.completeness.purity import false_atoms, negative_image, surrogate_image
 from stemforge.infer.completeness.recall import RecallCurve, recall_bins
 from stemforge.micrograph.annotations import Annotations
@@ -64,6 +65,36 @@ def test_the_typical_atom_has_the_width_and_brightness_that_was_put_in(host):
     assert typical_atom(host, NONE).width == USUAL_WIDTH
 
 
+def test_clusters_are_no_typical_atoms(host):
+    """A third of the spots have three times the electrons and are wider: the typical atom is that of the others."""
+    spots = Spots.gaussian([1.1, 1.7], SAMPLING)
+    places = np.stack(np.meshgrid(*2 * [np.arange(30, 230, 30.0)]), -1).reshape(-1, 2)
+    cluster = np.arange(len(places)) % 3 == 0
+    electrons = np.where(cluster, 4500.0, 1500.0)
+    image = graft(
+        host, spots, places, cluster.astype(int), np.random.default_rng(2), electrons=electrons
+    ).image
+    found = refine_places(image, Annotations(places), 1.1 / SAMPLING)
+    full = Host.of(image, SAMPLING)
+    atom = typical_atom(full, found)
+    assert atom.electrons == pytest.approx(1500, rel=0.15)
+    assert atom.width == pytest.approx(1.1, rel=0.1)
+    blind = Annotations(places)  # the control: without intensities all spots are taken for atoms
+    assert typical_atom(full, blind).electrons > 1900
+
+
+def test_the_observers_response_is_what_it_measures(host):
+    observer = IdealObserver(host, 1.1)
+    # Far from each other: beside a spot the observer measures less than nothing.
+    places = np.stack(np.meshgrid(*2 * [np.array([60.0, 190.0])]), -1).reshape(-1, 2)
+    added = Spots.gaussian([1.5], SAMPLING).put((256, 256), places, np.zeros(4, int), np.full(4, 1000.0))
+    # Without noise: what the image with spots shows more than without.
+    shown = observer.at(host.image + np.float32(host.gain) * added, places) - observer.at(host.image, places)
+    expected = 1000 * observer.response([1.5])[0] / np.sqrt(host.background_at(places))
+    assert shown == pytest.approx(expected, rel=0.05)
+    assert observer.response([1.1])[0] == pytest.approx(host.sensitivity(1.1)[0], rel=0.05)
+
+
 def test_what_is_less_visible_is_wider(host):
     spots = Spots.gaussian(np.geomspace(0.9, 4, 20), SAMPLING)
     choose = typical_spots(host, spots, np.full(20, 1500.0))
@@ -94,6 +125,32 @@ def test_a_detector_that_finds_the_same_whatever_is_there_has_no_recall(host):
     grafts = inject(host, spots, np.array([1000.0]), lambda image: fixed, fixed, observer, rng, number=200)
     # A fixed point is taken from what was there before only where a graft lies nearer to it: never.
     assert grafts.found.mean() == 0
+
+
+def test_grafts_beside_others_are_counted_with_these(host):
+    """A detector that takes two atoms within 3 Å for one finds one of two: the graft, or the other again."""
+    rng = np.random.default_rng(8)
+    places = np.stack(np.meshgrid(*2 * [np.arange(30, 230, 25.0)]), -1).reshape(-1, 2)
+    spots = Spots.gaussian([0.8], SAMPLING)
+    image = graft(host, spots, places, np.zeros(len(places), int), rng, cnr=12.0).image
+    full = Host.of(image, SAMPLING)
+    before = Annotations(places, columns={"score": np.ones(len(places))})
+    observer = IdealObserver(full, 0.8)
+    area = beside(full, before)
+    distance = np.hypot(*(np.argwhere(area)[:, None, ::-1] - places).transpose(2, 0, 1)).min(1) * SAMPLING
+    assert distance.min() >= 1.0
+    assert distance.max() <= 3.0
+    wide, _ = observer_finds(full, 6.0, width=2.0)  # its peaks run together
+    sharp, _ = observer_finds(full, 6.0, width=0.5)
+    found = []
+    for find in (wide, sharp):
+        pairs = inject(
+            full, spots, np.array([900.0]), find, before, observer, rng, number=60, area=area, clearance=0.0
+        )
+        found.append((pairs.found.sum() + pairs.kept.sum()) / (2 * len(pairs.found)))
+    assert found[0] < 0.65
+    assert found[1] > found[0] + 0.1
+    assert not beside(full, NONE).any()
 
 
 def test_bins_and_pairs():
@@ -146,7 +203,9 @@ def test_corrected_density_holds_the_truth(seed):
     cnr = rng.uniform(1, 12, 600)
     hit = rng.random(600) < ndtr(cnr - 4)
     values = np.where(hit, cnr + rng.normal(0, 1, 600), np.nan)
-    grafts = Grafts(Annotations(np.zeros((600, 2)), columns={"cnr": cnr}), hit, values, np.zeros((600, 2)), 1)
+    grafts = Grafts(
+        Annotations(np.zeros((600, 2)), columns={"cnr": cnr}), hit, values, np.zeros((600, 2)), values, hit, 1
+    )
     curve = RecallCurve.fit(cnr, hit, rng)
     result = corrected_density(measured, likely, grafts, curve, cnr=4.0, brightest=12.0, area=100.0, rng=rng)
     truth = (true >= 4).sum()

@@ -149,3 +149,12 @@ def test_grey_values_stay_whole_and_below_the_ceiling():
     grafted = graft(host, spots, np.array([[64.0, 64.0]]), np.zeros(1, int), rng, cnr=15.0)
     assert grafted.image.max() == 125
     assert (grafted.image == np.rint(grafted.image)).all()
+
+
+@pytest.mark.parametrize("place", [(-9.0, 20.0), (20.0, 43.2), (64.0, 20.0), (1e3, 1e3)])
+def test_spots_outside_the_image_are_left_out(place):
+    spots = Spots.gaussian([1.0], SAMPLING)
+    both = np.array([place, (20.3, 20.0)])
+    one = spots.put((40, 60), both[1:], np.zeros(1, int), np.array([9.0]))
+    two = spots.put((40, 60), both, np.zeros(2, int), np.array([9.0, 9.0]))
+    assert two == pytest.approx(one, abs=1e-6)

@@ -7,7 +7,7 @@ from scipy.stats import kstest
 
 from stemforge import Annotations
 from stemforge.infer import refine_places
-from stemforge.infer.atoms.places.refinement import FARTHEST
+from stemforge.infer.atoms.places.refinement import FARTHEST, MODEL_ERROR
 
 WIDTH = 3.75
 
@@ -142,3 +142,16 @@ def test_the_same_place_twice_keeps_both():
     found = refine_places(field(truth, rng), Annotations(start), WIDTH)
     assert found["fitted"][[0, -1]].tolist() == [0, 0]
     assert np.isfinite(np.column_stack([*found.columns.values()])).all()
+
+
+def test_no_number_of_electrons_makes_a_place_better_known_than_the_model_is():
+    rng = np.random.default_rng(8)
+    truth = lattice(rng, 64)
+    height, width = 256, 256
+    y, x = np.mgrid[:height, :width]
+    spot = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * WIDTH**2)) for a, b in truth)
+    faint, bright = (
+        refine_places(rng.poisson(k * (100 + 60 * spot)), Annotations(truth), WIDTH) for k in (0.1, 10_000)
+    )
+    assert np.median(bright["x_error_px"]) == pytest.approx(MODEL_ERROR * WIDTH, rel=0.1)
+    assert np.median(faint["x_error_px"]) > 1.5 * np.median(bright["x_error_px"])
