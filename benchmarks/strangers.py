@@ -93,7 +93,7 @@ DOMAINS: dict[str, Domain] = {
             "sampling": 0.18,
         },
         _session(
-            dose=_near(8e3),
+            dose=_near(1.5e4),
             source_size=_near(1.3),
             A1=_near(12),
             B2=_near(100),
@@ -113,7 +113,7 @@ DOMAINS: dict[str, Domain] = {
             "sampling": 0.12,
         },
         _session(
-            dose=_near(1.5e4),
+            dose=_near(4e4),
             source_size=_near(0.9),
             A1=_near(15),
             B2=_near(120),
@@ -168,7 +168,7 @@ DOMAINS: dict[str, Domain] = {
             "sampling": 0.1,
         },
         _session(
-            dose=_near(4e3),
+            dose=_near(1e4),
             source_size=_near(1.6),
             A1=_near(18),
             B2=_near(150),
@@ -199,7 +199,7 @@ DOMAINS: dict[str, Domain] = {
             "sampling": 0.15,
         },
         _session(
-            dose=_near(1.2e4),
+            dose=_near(3e4),
             source_size=_near(1.4),
             flicker=0.015,
             line_jitter=0.18,

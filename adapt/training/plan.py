@@ -10,7 +10,7 @@ SHORTEST = 1.0
 # Shares of the time; what is left goes to fits, to detecting, and to comparing.
 _POSTERIOR, _SIMULATION, _TRAINING = 0.2, 0.15, 0.45
 _PATCHES = 200, 3000  # fewer tell nothing, more tell hardly anything new
-_IMAGES = 16, 2000
+_IMAGES = 40, 2000
 _GRAFTS = 20, 400
 _GRAFTS_A_MINUTE = 10
 
