@@ -50,7 +50,7 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     --------
     >>> recipe = SimulationRecipe.load("fe-c3n4", {"scan.shape": [48, 48]})
     >>> len(draw_preview(recipe).axes)
-    4
+    3
     """
     small = preview_recipe(recipe)
     drawn, atoms = small.build(index)
