@@ -76,12 +76,12 @@ class Plan:
         Plan(patches=900, images=270, rounds=25, training=13.5)
         """
         require_time(minutes)
-        needed = (_PATCHES[0] * costs.patch / _POSTERIOR + _IMAGES[0] * costs.image / _SIMULATION) / 60
-        if needed > 2 * minutes:
+        least = (_PATCHES[0] * costs.patch + _IMAGES[0] * costs.image) / 60
+        if least > minutes:
             raise InputError(
-                f"minutes {minutes:g}: the specimen takes {costs.image:.0f} s an image to simulate, so that this needs "
-                f"{needed:.0f} minutes at least; give more, a smaller pixel number or a cheaper engine, or train on a "
-                "corpus that was made elsewhere (stemforge simulate, stemforge train atom-net)"
+                f"minutes {minutes:g}: the specimen takes {costs.image:.0f} s an image to simulate, so that about "
+                f"{least / (_POSTERIOR + _SIMULATION):.0f} minutes are needed; give them, take smaller images or a "
+                "cheaper engine, or train on a corpus that was made elsewhere (stemforge simulate, stemforge train atom-net)"
             )
         return cls(
             patches=_within(_PATCHES, _POSTERIOR * 60 * minutes / costs.patch),

@@ -13,7 +13,7 @@ from cyclopts import CycloptsError
 from stemforge.__main__ import command_line
 from stemforge.micrograph.writers import write_tiff
 from stemforge.options import parse_overrides
-from stemforge.simulate import SimulationRecipe, record, simulate_sample
+from stemforge.simulate import SimulationRecipe, load_recipes, record, simulate_sample
 from stemforge.simulate.recording.record import recording_rng
 from stemforge.train.networks import network
 
@@ -59,7 +59,7 @@ def test_commands_fit_the_command_line_and_their_recipes(document, command):
     function, values = _bind(command)
     overrides = parse_overrides(values.get("overrides", ()))
     if function.__name__ == "simulate":
-        SimulationRecipe.load(values["recipe"], overrides)
+        load_recipes(values["recipe"], overrides)
     elif function.__module__.startswith("stemforge.train"):
         network(values["network"]).recipe.load(values.get("recipe"), overrides)
     else:
