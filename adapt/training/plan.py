@@ -9,9 +9,10 @@ SHORTEST = 1.0
 """Least time that makes an adaptation worth its name [min]."""
 # Shares of the time; what is left goes to fits, to detecting, and to comparing.
 _POSTERIOR, _SIMULATION, _TRAINING = 0.2, 0.15, 0.45
-_PATCHES = 200, 3000  # fewer tell nothing, more tell hardly anything new
-_IMAGES = 40, 2000
+_PATCHES = 100, 3000  # fewer tell nothing, more tell hardly anything new
+_IMAGES = 30, 2000
 _GRAFTS = 20, 400
+_OVERRUN = 2  # times the minutes that the least of it may take before it is refused
 _GRAFTS_A_MINUTE = 10
 
 
@@ -77,11 +78,12 @@ class Plan:
         """
         require_time(minutes)
         least = (_PATCHES[0] * costs.patch + _IMAGES[0] * costs.image) / 60
-        if least > minutes:
+        if least > _OVERRUN * minutes:
             raise InputError(
                 f"minutes {minutes:g}: the specimen takes {costs.image:.0f} s an image to simulate, so that about "
                 f"{least / (_POSTERIOR + _SIMULATION):.0f} minutes are needed; give them, take smaller images or a "
-                "cheaper engine, or train on a corpus that was made elsewhere (stemforge simulate, stemforge train atom-net)"
+                "cheaper engine, or train on a corpus that was made elsewhere (stemforge simulate, stemforge train "
+                "atom-net)"
             )
         return cls(
             patches=_within(_PATCHES, _POSTERIOR * 60 * minutes / costs.patch),
