@@ -1,5 +1,6 @@
 """Sets of recipes."""
 
+import numpy as np
 import pytest
 
 from stemforge.__main__ import main
@@ -69,3 +70,12 @@ def test_shipped_sets_can_be_read(name):
     assert len(members) > 3
     # One pixel size, so that a detector can learn from them all.
     assert len({recipe.scan.sampling for recipe in members.values()}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", shipped_recipes(sets=True))
+def test_every_member_of_a_shipped_set_simulates(name, tmp_path):
+    small = ["--num", "1", "--scan.shape", "[64,64]", "--shard_size", "1", "--workers", "1", "--quiet"]
+    assert main(["simulate", name, "--out", str(tmp_path / "corpora"), *small]) == 0
+    for member in RecipeSet.shipped(name).members():
+        assert np.ptp(Corpus(tmp_path / "corpora" / member)[0].signal) > 0
