@@ -34,9 +34,8 @@ LIKELY = 0.1
 """Likelihood from which on something may be an atom, and is neither taught as one nor as background."""
 _INPUTS = "inputs.json"
 _TRIALS = 8  # patches over which the cost of one is averaged
-_FIELD = (
-    320  # largest side of a simulated image: many draws of the recipe teach more than large images [pixel]
-)
+# Largest side of a simulated image [pixel]: many draws of the recipe teach more than large images.
+_FIELD = 320
 _TRAINING_BATCHES, _VALIDATION_BATCHES = 60, 12  # an epoch
 _SMALLEST = 96  # least side of the crops [pixel]
 

@@ -83,12 +83,15 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
 def _likelihoods(adaptation: Adaptation) -> str:
     fitted = adaptation.likelihoods
     if fitted is None:
-        return "Likelihoods are those of simulated images: yours have too few candidates to tell, or others than these."
+        return (
+            "The likelihoods come from simulated images and could not be checked on yours: these have too few "
+            "candidates, or candidates that the simulation does not make. Use them to sort the atoms, not to count "
+            "them."
+        )
     even = float(fitted.calibration.likelihood(0.0))
     return (
-        f"What has a likelihood of 0.50 on simulated images has {even:.2f} on yours, by how many candidates there are "
-        f"on either; and yours have {fitted.excess:.2f} times as many false ones. The likelihoods given are those of "
-        "yours."
+        f"The likelihoods were adjusted to your images: a candidate with 0.50 on simulated images has {even:.2f} on "
+        f"yours, where there are {fitted.excess:.2f} times as many false candidates."
     )
 
 
