@@ -134,7 +134,7 @@ class Multislice(AbtemEngine):
             yield self._at_focus(potential, microscope, depth, places)
 
     def _at_focus(
-        self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan
+        self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan | abtem.CustomScan
     ) -> Array:
         """Scan in batches of positions; abTEM would hold all positions' waves at once."""
         probe = microscope.probe(depth)
@@ -146,7 +146,8 @@ class Multislice(AbtemEngine):
         for first in range(0, len(positions), batch):
             part = abtem.CustomScan(positions[first : first + batch])
             parts.append(channels_of(probe.scan(potential, scan=part, detectors=detectors, lazy=False)))
-        return np.concatenate(parts, axis=1).reshape(-1, *(places.gpts or ()))
+        shape = getattr(places, "gpts", None) or (len(positions),)
+        return np.concatenate(parts, axis=1).reshape(-1, *shape)
 
     def reference(self, microscope: Microscope) -> EngineSettings:
         """Return this engine: nothing is more exact."""
@@ -233,9 +234,18 @@ def scan_single_atom(
     # The slice's entrance is the focal plane and the whole atom is projected into it: in focus exactly.
     atom = Atoms(symbol, positions=[[0.0, 0.0, 0.5]], cell=[cell, cell, 1.0])
     still = Multislice(slice_thickness=1.0, frozen_phonons=0, sampling=sampling)
-    image = still.image(atom, microscope, Scan.of_any_size((gpts, gpts), cell / gpts), 0.0)[0]
+    # A round atom at the corner of a square cell: an eighth of the positions holds the image.
+    along, across = np.tril_indices(gpts // 2 + 1)
+    places = abtem.CustomScan(np.stack([along, across], axis=1) * cell / gpts)
+    eighth = np.zeros((gpts // 2 + 1, gpts // 2 + 1))
+    with reproducible():
+        potential = still._potential(atom, microscope, None)
+        matched_probe(microscope, potential)
+        eighth[along, across] = still._at_focus(potential, microscope, 0.0, places)[0]
+    folded = np.minimum(np.arange(gpts), gpts - np.arange(gpts))
+    image = eighth[np.maximum.outer(folded, folded), np.minimum.outer(folded, folded)]
     # The intensity reaches twice the wave's frequencies: built on a finer grid, then every other point.
     with reproducible():
         wave = microscope.probe(0.0, extent=cell, gpts=2 * gpts).build(lazy=False).array
     intensity = np.fft.ifftshift(np.abs(wave.T) ** 2)[::2, ::2]
-    return image.astype(float), intensity.astype(float)
+    return image, intensity.astype(float)

@@ -230,6 +230,17 @@ def test_abtem_s_probe_is_planned_so_that_its_bytes_repeat(monkeypatch):
     assert set(plans) == {("FFTW_ESTIMATE", 1)}
 
 
+def test_an_eighth_of_the_positions_holds_the_image_of_an_atom():
+    from stemforge.simulate.engines.multislice import Multislice, scan_single_atom
+
+    cell, number = 6.0, 28
+    image, _ = scan_single_atom("C", MICROSCOPE, cell, number, 0.08)
+    atom = Atoms("C", positions=[[0.0, 0.0, 0.5]], cell=[cell, cell, 1.0])
+    still = Multislice(slice_thickness=1.0, frozen_phonons=0, sampling=0.08)
+    whole = still.image(atom, MICROSCOPE, Scan.of_any_size((number, number), cell / number), 0.0)[0]
+    np.testing.assert_allclose(image, whole, rtol=1e-4, atol=1e-6 * whole.max())
+
+
 def crowd(seed=3):
     """Carbon with a few Pt atoms, through 60 Å."""
     rng = np.random.default_rng(seed)
