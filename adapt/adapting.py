@@ -1,77 +1,36 @@
 """Adapting: from unlabelled images and a recipe to a detector that was trained for them."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stemforge.adapt.posterior.checks import check_images
 from stemforge.adapt.posterior.inference import calibrate_recipe
 from stemforge.adapt.posterior.keeping import keep_calibration, kept_calibration
 from stemforge.adapt.posterior.result import Calibration
+from stemforge.adapt.training.claim import claim_folder, field_of, image_hash
 from stemforge.adapt.training.comparison import Comparison, compare_detectors
 from stemforge.adapt.training.grafts import require_atoms_to_graft, write_grafts
 from stemforge.adapt.training.likelihoods import FittedLikelihoods, calibrate_on_images
-from stemforge.adapt.training.plan import Costs, Plan, require_time
+from stemforge.adapt.training.options import AdaptOptions
+from stemforge.adapt.training.plan import Plan, require_time
 from stemforge.errors import InputError
 from stemforge.evaluate.likelihoods.calibration import ThresholdCalibration, calibrate_threshold
-from stemforge.files import write_json, write_text
+from stemforge.files import write_text
 from stemforge.infer import Detection, detect_atoms
 from stemforge.infer.weights import load_finder
 from stemforge.micrograph.image import Micrograph
-from stemforge.outputs.places import check_folder
-from stemforge.simulate import SimulationRecipe, plan_corpus, simulate_corpus
+from stemforge.simulate import SimulationRecipe, simulate_corpus
 from stemforge.train import AtomNetRecipe, Card, RunOptions, fit, load_weights, save_weights
 from stemforge.train.arithmetic import computes_in_bfloat16
 
 LIKELY = 0.1
 """Likelihood from which on something may be an atom, and is neither taught as one nor as background."""
-_INPUTS = "inputs.json"
-_TRIALS = 8  # patches over which the cost of one is averaged
-# Largest side of a simulated image [pixel]: many draws of the recipe teach more than large images.
-_FIELD = 320
 _TRAINING_BATCHES, _VALIDATION_BATCHES = 60, 12  # an epoch
 _SMALLEST = 96  # least side of the crops [pixel]
-
-
-@dataclass(frozen=True)
-class AdaptOptions:
-    """How an adaptation goes about its work.
-
-    Parameters
-    ----------
-    minutes
-        Time for everything; a few more may pass.
-    start
-        Weights of an AtomNet to start from: a file, or the name of weights that come with stemforge.
-    posterior
-        Calibrate the recipe on the images first; without, its priors stand.
-    grafts
-        Learn from atoms grafted into the images, too.
-    seed
-        Root of the randomness.
-    workers
-        Processes that simulate; by default one for each core.
-    device
-        On which atoms are found.
-    quiet
-        Show no progress.
-    """
-
-    minutes: float = 30.0
-    start: str | Path = "atom-net"
-    posterior: bool = True
-    grafts: bool = True
-    seed: int = 0
-    workers: int | None = None
-    device: str = "cpu"
-    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,7 +110,7 @@ def adapt_detector(
             f"start {options.start}: are weights of {card.architecture}, needed are those of atom-net"
         )
     _, side = check_images(micrographs, recipe)
-    plan = _claim(out, micrographs, recipe, side, options)
+    plan = claim_folder(out, micrographs, recipe, side, options)
     calibration = _calibrated(micrographs, recipe, out, plan, options)
     fitted = SimulationRecipe.load(out / "recipe.yaml")
     corpora = [_corpus(fitted, micrographs, out, plan, options)]
@@ -192,62 +151,6 @@ def adapt_detector(
     return Adaptation(final, calibration, fitted, threshold, likelihoods, comparison, detections)
 
 
-def _claim(
-    out: Path, micrographs: Sequence[Micrograph], recipe: SimulationRecipe, side: int, options: AdaptOptions
-) -> Plan:
-    """Make the folder this adaptation's, or refuse one that holds something else; a run that goes on keeps its plan."""
-    check_folder(out, "out")
-    chosen = dataclasses.asdict(options)
-    inputs: dict[str, Any] = {
-        "images": {micrograph.name: image_hash(micrograph) for micrograph in micrographs},
-        "recipe": recipe.content_hash,
-        "options": {name: str(chosen[name]) for name in ("minutes", "start", "posterior", "grafts", "seed")},
-    }
-    file = out / _INPUTS
-    if out.exists() and any(out.iterdir()):
-        if not file.is_file():
-            raise InputError(f"out {out}: holds other files; choose an empty or new folder")
-        known = json.loads(file.read_text(encoding="utf-8"))
-        plan = known.pop("plan", None)
-        if known != inputs or plan is None:
-            raise InputError(
-                f"out {out}: holds the adaptation to other images, another recipe or other options; choose another "
-                "folder"
-            )
-        return Plan(**plan)
-    planned = _planned(micrographs, recipe, side, out, options)
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(file, {**inputs, "plan": planned})
-    return planned
-
-
-def _planned(
-    micrographs: Sequence[Micrograph], recipe: SimulationRecipe, side: int, out: Path, options: AdaptOptions
-) -> Plan:
-    """Measure what an image costs on this machine, and plan by it."""
-    scan = recipe.scan.replace(shape=(side, side))
-    if micrographs[0].sampling is not None:
-        scan = scan.replace(sampling=micrographs[0].sampling)
-    of_patch = recipe.replace(scan=scan, store_structures=False)
-    trial = plan_corpus(of_patch, num=1, workers=options.workers, folder=out, trials=_TRIALS)
-    seconds = trial.seconds_per_sample / trial.workers
-    costs = Costs(seconds, seconds * float(np.prod(_field(micrographs))) / side**2)
-    return Plan.of(options.minutes, len(micrographs), costs)
-
-
-def _field(micrographs: Sequence[Micrograph]) -> tuple[int, int]:
-    """Return height and width of the images that are simulated to learn from [pixel]."""
-    height, width = (int(n) for n in np.min([micrograph.shape for micrograph in micrographs], axis=0))
-    return min(height, _FIELD), min(width, _FIELD)
-
-
-def image_hash(micrograph: Micrograph) -> str:
-    """Return the SHA-256 of an image's values and pixel size."""
-    digest = hashlib.sha256(np.ascontiguousarray(micrograph.image).tobytes())
-    digest.update(f"{micrograph.shape} {micrograph.sampling}".encode())
-    return digest.hexdigest()
-
-
 def _calibrated(
     micrographs: Sequence[Micrograph], recipe: SimulationRecipe, out: Path, plan: Plan, options: AdaptOptions
 ) -> Calibration | None:
@@ -277,7 +180,7 @@ def _corpus(
     fitted: SimulationRecipe, micrographs: Sequence[Micrograph], out: Path, plan: Plan, options: AdaptOptions
 ) -> Path:
     """Simulate what is learnt from."""
-    scan = fitted.scan.replace(shape=_field(micrographs))
+    scan = fitted.scan.replace(shape=field_of(micrographs))
     settings = fitted.replace(
         name=f"{fitted.name}-adapted",
         seed=options.seed + 1,  # the patches of the posterior have the other

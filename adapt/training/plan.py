@@ -54,7 +54,7 @@ class Plan:
     training: float
 
     @classmethod
-    def of(cls, minutes: float, number: int, costs: Costs) -> Self:
+    def of(cls, minutes: float, number: int, costs: Costs, *, posterior: bool = True) -> Self:
         """Divide the time: a fifth to the posterior, a seventh to simulation, nearly half to training.
 
         Parameters
@@ -65,6 +65,8 @@ class Plan:
             Of the user's images.
         costs
             As measured on this machine.
+        posterior
+            Without one its share goes to training.
 
         Raises
         ------
@@ -77,19 +79,20 @@ class Plan:
         Plan(patches=900, images=270, rounds=25, training=13.5)
         """
         require_time(minutes)
-        least = (_PATCHES[0] * costs.patch + _IMAGES[0] * costs.image) / 60
+        share = _POSTERIOR if posterior else 0.0
+        least = ((_PATCHES[0] * costs.patch if share else 0.0) + _IMAGES[0] * costs.image) / 60
         if least > _OVERRUN * minutes:
             raise InputError(
                 f"minutes {minutes:g}: the specimen takes {costs.image:.0f} s an image to simulate, so that about "
-                f"{least / (_POSTERIOR + _SIMULATION):.0f} minutes are needed; give them, take smaller images or a "
+                f"{least / (share + _SIMULATION):.0f} minutes are needed; give them, take smaller images or a "
                 "cheaper engine, or train on a corpus that was made elsewhere (stemforge simulate, stemforge train "
                 "atom-net)"
             )
         return cls(
-            patches=_within(_PATCHES, _POSTERIOR * 60 * minutes / costs.patch),
+            patches=_within(_PATCHES, share * 60 * minutes / costs.patch) if share else 0,
             images=_within(_IMAGES, _SIMULATION * 60 * minutes / costs.image),
             rounds=max(1, round(_within(_GRAFTS, _GRAFTS_A_MINUTE * minutes) / number)),
-            training=_TRAINING * minutes,
+            training=(_TRAINING + _POSTERIOR - share) * minutes,
         )
 
 

@@ -1,0 +1,38 @@
+"""How an adaptation goes about its work."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class AdaptOptions:
+    """How an adaptation goes about its work.
+
+    Parameters
+    ----------
+    minutes
+        Time for everything; a few more may pass.
+    start
+        Weights of an AtomNet to start from: a file, or the name of weights that come with stemforge.
+    posterior
+        Calibrate the recipe on the images first; without, its priors stand.
+    grafts
+        Learn from atoms grafted into the images, too.
+    seed
+        Root of the randomness.
+    workers
+        Processes that simulate; by default one for each core.
+    device
+        On which atoms are found.
+    quiet
+        Show no progress.
+    """
+
+    minutes: float = 30.0
+    start: str | Path = "atom-net"
+    posterior: bool = True
+    grafts: bool = True
+    seed: int = 0
+    workers: int | None = None
+    device: str = "cpu"
+    quiet: bool = False
