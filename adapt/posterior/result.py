@@ -14,6 +14,19 @@ from stemforge.simulate import SimulationRecipe
 
 _ENDS = 2  # bins of the histogram at an end
 _PILED = 2.0  # times the prior's share, from which on a posterior runs into the end
+# What of a recipe makes each kind of statistic, by how its name begins.
+_MADE_BY = {
+    "level": "degradation.dose, thickness",
+    "power ring": "the support, degradation.source_size",
+    "power sector": "microscope.defocus, microscope.A1, microscope.B2, degradation.drift",
+    "power axis": "degradation.flicker, degradation.flicker_time",
+    "line noise": "degradation.flicker, degradation.flicker_time",
+    "noise at level": "degradation.dose, degradation.read_noise",
+    "noise correlation": "degradation.decay_time, degradation.line_jitter_across",
+    "skewness": "areal_density, the support",
+    "kurtosis": "areal_density, the support",
+    "brightest": "areal_density, the support",
+}
 
 
 @dataclass(frozen=True)
@@ -142,10 +155,15 @@ class Calibration:
         if self.unlike:
             names = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in self.unlike.items())
             lines.append(
-                f"unlike anything that the recipe makes, share of the real patches: {names}. The posterior is not to "
-                "be trusted there: widen the priors, or take another support"
+                f"unlike anything that the recipe makes, share of the real patches: {names}. Until that is mended the "
+                f"posterior is not to be trusted; widen {self._to_widen()}, or take another support"
             )
         return lines
+
+    def _to_widen(self) -> str:
+        """Say what makes the statistics that no parameter explains; each once, in their order."""
+        makers = [maker for name in self.unlike for start, maker in _MADE_BY.items() if name.startswith(start)]
+        return ", ".join(dict.fromkeys(", ".join(makers).split(", ")))
 
     def to_json(self, path: str | Path) -> None:
         """Write images, posteriors, checks and warnings to a JSON file."""

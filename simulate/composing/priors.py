@@ -37,9 +37,10 @@ def _spread(kind: str, value: Span | None, prior: tuple[float, float], note: str
 def aberrations() -> dict[str, Any]:
     """Residual aberrations of a corrected microscope, as its operator leaves them."""
     return {
-        "A1": Noted({"uniform": [0.0, 20.0]}, "twofold astigmatism [Å]"),
+        "defocus": Noted({"uniform": [-40.0, 40.0]}, "beside the focus below [Å]"),
+        "A1": Noted({"uniform": [0.0, 40.0]}, "twofold astigmatism [Å]"),
         "A1_angle": {"uniform": [0.0, 3.1416]},
-        "B2": Noted({"uniform": [0.0, 200.0]}, "coma [Å]"),
+        "B2": Noted({"uniform": [0.0, 300.0]}, "coma [Å]"),
         "B2_angle": _AZIMUTH,
         "C3": Noted({"uniform": [-1e4, 1e4]}, "spherical aberration [Å]"),
         "focal_spread": Noted(20.0, "from the energy spread [Å]"),
