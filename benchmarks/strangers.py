@@ -1,14 +1,14 @@
 """How much of the way to a detector trained for a specimen `stemforge adapt` goes on specimens that nobody trained for.
 
-    python benchmarks/strangers.py zero [--weights atom-net]
-    python benchmarks/strangers.py adapt --minutes 10 [--domains fe-c3n4,w-hbn] [--ways both,posterior,grafts,neither]
-        [--weights atom-net] [--work FOLDER]
+    python benchmarks/strangers.py zero [--set second] [--weights atom-net]
+    python benchmarks/strangers.py adapt --minutes 10 [--set second] [--domains sn-c3n4,zr-hbn]
+        [--ways both,posterior,grafts,neither] [--weights atom-net] [--work FOLDER]
 
-Eight simulated domains: support, element, energy, pixel size, dose and aberrations differ from what `atom-net` was
-trained on. Each has a hidden recipe, one session at a microscope: aberrations, source and dose hardly change from image
-to image. `adapt` gets 16 images of it without labels, and the recipe that `stemforge new` writes for what the user of
-such a microscope knows: support, element, energy, angles, pixel size. F1 is that of all visible atoms of 24 other
-images of the domain; atoms that are doubtful count neither way:
+Two sets of eight simulated domains (strangers.yaml): support, element, energy, pixel size, dose and aberrations differ
+from what `atom-net` was trained on. Each has a hidden recipe, one session at a microscope: aberrations, source and dose
+hardly change from image to image. `adapt` gets 16 images of it without labels, and the recipe that `stemforge new`
+writes for what the user of such a microscope knows: support, element, energy, angles, pixel size. F1 is that of all
+visible atoms of 24 other images of the domain; atoms that are doubtful count neither way:
 
 - `zero`: of the weights as they come;
 - `true`: of weights trained by the hidden recipe, from the same start and for as long;
@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
 from stemforge import Micrograph
 from stemforge.adapt import AdaptOptions, adapt_detector
@@ -66,164 +67,19 @@ class Domain:
         return SimulationRecipe.from_mapping(values, self.hidden | fixed)
 
 
-def _session(**fields: Any) -> dict[str, Any]:
-    """Return hidden values of one session: numbers that hold for all images, ranges for what changes."""
-    names = {
-        **dict.fromkeys(("dose", "source_size", "flicker", "read_noise", "line_jitter"), "degradation"),
-        **dict.fromkeys(("A1", "B2", "C3"), "microscope"),
-    }
-    return {
-        ".".join(filter(None, (names.get(key), key.replace("__", ".")))): value
-        for key, value in fields.items()
-    }
-
-
-def _near(value: float, spread: float = 0.1) -> dict[str, list[float]]:
-    return {"uniform": [value * (1 - spread), value * (1 + spread)]}
-
-
-DOMAINS: dict[str, Domain] = {
-    "au-carbon": Domain(
-        {
-            "support": "carbon",
-            "element": "Au",
-            "energy": 200e3,
-            "semiangle": 22,
-            "detector": (70, 200),
-            "sampling": 0.18,
-        },
-        _session(
-            dose=_near(1.5e4),
-            source_size=_near(1.3),
-            A1=_near(12),
-            B2=_near(100),
-            flicker=0.012,
-            read_noise=1.5,
-            support__thickness={"uniform": [90, 150]},
-            focus={"uniform": [0.2, 0.6]},
-        ),
-    ),
-    "fe-graphene": Domain(
-        {
-            "support": "graphene:3",
-            "element": "Fe",
-            "energy": 80e3,
-            "semiangle": 25,
-            "detector": (60, 200),
-            "sampling": 0.12,
-        },
-        _session(
-            dose=_near(4e4),
-            source_size=_near(0.9),
-            A1=_near(15),
-            B2=_near(120),
-            flicker=0.006,
-            support__grains={"uniform": [1, 4]},
-            support__twist={"uniform": [0, 30]},
-        ),
-    ),
-    "fe-c3n4": Domain(
-        {
-            "support": "c3n4",
-            "element": "Fe",
-            "energy": 60e3,
-            "semiangle": 33,
-            "detector": (70, 200),
-            "sampling": 0.2,
-        },
-        _session(
-            dose=_near(1.2e4),
-            source_size=_near(1.1),
-            A1=_near(6),
-            support__num_layers={"uniform": [6, 11]},
-            focus=0.5,
-        ),
-    ),
-    "pd-carbon-particle": Domain(
-        {
-            "support": "carbon-particle",
-            "element": "Pd",
-            "energy": 300e3,
-            "semiangle": 21,
-            "detector": (60, 180),
-            "sampling": 0.35,
-        },
-        _session(
-            dose=_near(4e4),
-            source_size=_near(0.9),
-            A1=_near(4),
-            read_noise=0.5,
-            support__mean_thickness={"uniform": [150, 300]},
-            support__porosity={"uniform": [0.2, 0.28]},
-            focus={"uniform": [0.0, 0.4]},
-        ),
-    ),
-    "w-hbn": Domain(
-        {
-            "support": "hbn:2",
-            "element": "W",
-            "energy": 60e3,
-            "semiangle": 30,
-            "detector": (50, 180),
-            "sampling": 0.1,
-        },
-        _session(
-            dose=_near(1e4),
-            source_size=_near(1.6),
-            A1=_near(18),
-            B2=_near(150),
-            flicker=0.018,
-            read_noise=0.3,
-        ),
-    ),
-    "ru-carbon": Domain(
-        {
-            "support": "carbon",
-            "element": "Ru",
-            "energy": 120e3,
-            "semiangle": 28,
-            "detector": (60, 200),
-            "sampling": 0.25,
-        },
-        _session(
-            dose=_near(2e4), source_size=_near(1.0), A1=_near(8), support__thickness={"uniform": [120, 190]}
-        ),
-    ),
-    "co-graphene": Domain(
-        {
-            "support": "graphene:2",
-            "element": "Co",
-            "energy": 60e3,
-            "semiangle": 32,
-            "detector": (70, 200),
-            "sampling": 0.15,
-        },
-        _session(
-            dose=_near(3e4),
-            source_size=_near(1.4),
-            flicker=0.015,
-            line_jitter=0.18,
-            defects=[{"kind": "substitution", "element": "C", "by": "N", "fraction": 0.05, "label": False}],
-        ),
-    ),
-    "rh-carbon-coarse": Domain(
-        {
-            "support": "carbon",
-            "element": "Rh",
-            "energy": 80e3,
-            "semiangle": 27,
-            "detector": (50, 180),
-            "sampling": 0.4,
-        },
-        _session(
-            dose=_near(5e4),
-            source_size=_near(0.8),
-            C3=-8e3,
-            support__thickness={"uniform": [60, 120]},
-            focus={"uniform": [0.3, 0.7]},
-        ),
-    ),
-}
+def domains(which: str) -> dict[str, Domain]:
+    """Return a set of domains by name."""
+    sets = yaml.safe_load((Path(__file__).parent / "strangers.yaml").read_text(encoding="utf-8"))
+    found = {}
+    for name, entry in sets[which].items():
+        about = {
+            field: {"uniform": sorted((0.9 * value, 1.1 * value))} for field, value in entry["about"].items()
+        }
+        known = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in entry["known"].items()
+        }
+        found[name] = Domain(known, about | entry["hidden"])
+    return found
 
 
 def images_of(domain: Domain, folder: Path, seed: int) -> tuple[list[Micrograph], list[Any]]:
@@ -275,7 +131,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("what", choices=("zero", "adapt"))
-    parser.add_argument("--domains", default=",".join(DOMAINS))
+    parser.add_argument("--set", default="second")
+    parser.add_argument("--domains", help="some of the set's, divided by commas")
     parser.add_argument("--ways", default="both")
     parser.add_argument("--weights", default="atom-net")
     parser.add_argument("--minutes", type=float, default=10)
@@ -287,8 +144,9 @@ def main() -> None:
     torch.set_num_threads(args.cores)
     results: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        for name in args.domains.split(","):
-            domain, folder = DOMAINS[name], (args.work or Path(temporary)) / name
+        of_set = domains(args.set)
+        for name in args.domains.split(",") if args.domains else of_set:
+            domain, folder = of_set[name], (args.work or Path(temporary)) / name
             unlabelled, others = images_of(domain, folder / f"images-{args.seed}", args.seed)
             sampling = domain.known["sampling"]
             row: dict[str, float] = {"atoms": sum(len(image.atoms) for image in others)}
