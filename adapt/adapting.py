@@ -1,7 +1,7 @@
 """Adapting: from unlabelled images and a recipe to a detector that was trained for them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +12,10 @@ from stemforge.adapt.posterior.inference import calibrate_recipe
 from stemforge.adapt.posterior.keeping import keep_calibration, kept_calibration
 from stemforge.adapt.posterior.result import Calibration
 from stemforge.adapt.training.claim import claim_folder, field_of, image_hash
-from stemforge.adapt.training.comparison import Comparison, compare_detectors
+from stemforge.adapt.training.comparison import Comparison, Detector, compare_detectors
 from stemforge.adapt.training.grafts import require_atoms_to_graft, write_grafts
 from stemforge.adapt.training.likelihoods import FittedLikelihoods, calibrate_on_images
-from stemforge.adapt.training.options import AdaptOptions
+from stemforge.adapt.training.options import STARTS, AdaptOptions
 from stemforge.adapt.training.plan import Plan, require_time
 from stemforge.errors import InputError
 from stemforge.evaluate.likelihoods.calibration import ThresholdCalibration, calibrate_threshold
@@ -27,6 +27,8 @@ from stemforge.simulate import SimulationRecipe, simulate_corpus
 from stemforge.train import AtomNetRecipe, Card, RunOptions, fit, load_weights, save_weights
 from stemforge.train.arithmetic import computes_in_bfloat16
 
+ADAPTED = "adapted"
+"""Name of the adapted detector in a comparison."""
 LIKELY = 0.1
 """Likelihood from which on something may be an atom, and is neither taught as one nor as background."""
 _TRAINING_BATCHES, _VALIDATION_BATCHES = 60, 12  # an epoch
@@ -104,16 +106,19 @@ def adapt_detector(
     options, out = options or AdaptOptions(), Path(out)
     require_time(options.minutes)
     require_atoms_to_graft(micrographs, recipe)
-    model, card = load_finder(options.start, "atoms", "start")
-    if card.architecture != AtomNetRecipe.NETWORK:
+    starts, learnt = _starts(options), _recipe(micrographs, options)
+    sampling, side = check_images(micrographs, recipe)
+    if sampling is None:
         raise InputError(
-            f"start {options.start}: are weights of {card.architecture}, needed are those of atom-net"
+            "images: have no pixel size, so that no detector can be trained for them; give it in Å (sampling); "
+            "stemforge calibrate estimates it where the recipe's scan.sampling is a distribution"
         )
-    _, side = check_images(micrographs, recipe)
     plan = claim_folder(out, micrographs, recipe, side, options)
     calibration = _calibrated(micrographs, recipe, out, plan, options)
     fitted = SimulationRecipe.load(out / "recipe.yaml")
     corpora = [_corpus(fitted, micrographs, out, plan, options)]
+    start = _best_start(starts, corpora[0], learnt, options)
+    model, card = starts[start]
     if options.grafts:
         likely = [
             detect_atoms(micrograph, model, card, threshold=LIKELY, device=options.device).atoms
@@ -126,22 +131,27 @@ def adapt_detector(
             fitted,
             corpora[-1],
             rounds=plan.rounds,
-            visible=AtomNetRecipe.shipped().visible,
+            visible=learnt.visible,
             seed=options.seed,
             quiet=options.quiet,
         )
-    weights = _trained(corpora, micrographs, out, plan, options)
+    weights = _trained(learnt, start, corpora, out, plan, options)
     threshold = calibrate_threshold(weights, corpora[:1], quiet=options.quiet)
     adapted, adapted_card = load_weights(weights)
     comparison = compare_detectors(
-        {"start": (model, card), "adapted": (adapted, adapted_card)}, corpora[0], quiet=options.quiet
+        {start: (model, card), ADAPTED: (adapted, adapted_card)},
+        corpora[0],
+        learnt.visible,
+        learnt.validation,
+        quiet=options.quiet,
     )
     final = out / "atom-net.safetensors"
-    better, better_card = (adapted, adapted_card) if comparison.adapted_is_better else (model, card)
+    is_better = comparison.best == ADAPTED
+    better, better_card = (adapted, adapted_card) if is_better else (model, card)
     better_card, likelihoods = calibrate_on_images(
         better, better_card, micrographs, corpora[0], device=options.device, quiet=options.quiet
     )
-    if comparison.adapted_is_better:  # the other one has never met them
+    if is_better:  # the other one has never met them
         better_card = _named(better_card, micrographs)
     save_weights(final, better, better_card, half=True)
     better, better_card = load_weights(final)
@@ -192,25 +202,36 @@ def _corpus(
     return out / "corpus"
 
 
-def _trained(
-    corpora: Sequence[Path],
-    micrographs: Sequence[Micrograph],
-    out: Path,
-    plan: Plan,
-    options: AdaptOptions,
-) -> Path:
-    """Train, or go on with a training that was stopped."""
-    run = out / "run"
-    weights = run / "atom-net.safetensors"
-    if weights.is_file():
-        return weights
+def _starts(options: AdaptOptions) -> dict[str, Detector]:
+    """Read the weights that training may start from, by name."""
+    starts = {}
+    for start in STARTS if options.start is None else (str(options.start),):
+        starts[start] = load_finder(start, "atoms", "start")
+        architecture = starts[start][1].architecture
+        if architecture != AtomNetRecipe.NETWORK:
+            raise InputError(f"start {start}: are weights of {architecture}, needed are those of atom-net")
+    return starts
+
+
+def _best_start(
+    starts: Mapping[str, Detector], corpus: Path, recipe: AtomNetRecipe, options: AdaptOptions
+) -> str:
+    """Return the name of the weights that are best on simulated images of the specimen."""
+    if len(starts) == 1:
+        return next(iter(starts))
+    compared = compare_detectors(starts, corpus, recipe.visible, recipe.validation, quiet=options.quiet)
+    return compared.best
+
+
+def _recipe(micrographs: Sequence[Micrograph], options: AdaptOptions) -> AtomNetRecipe:
+    """Return the settings of the training."""
     side = min(min(micrograph.shape) for micrograph in micrographs)
     crop = min(256, side // 8 * 8)
     if crop < _SMALLEST:
         raise InputError(
             f"images of {side} pixels are too small to learn from; at least {_SMALLEST} are needed"
         )
-    recipe = AtomNetRecipe.from_file(
+    return AtomNetRecipe.from_file(
         AtomNetRecipe.shipped_path("atom-net-fine-tuning"),
         {
             "seed": options.seed,
@@ -222,6 +243,16 @@ def _trained(
             "balance": options.grafts,
         },
     )
+
+
+def _trained(
+    recipe: AtomNetRecipe, start: str, corpora: Sequence[Path], out: Path, plan: Plan, options: AdaptOptions
+) -> Path:
+    """Train, or go on with a training that was stopped."""
+    run = out / "run"
+    weights = run / "atom-net.safetensors"
+    if weights.is_file():
+        return weights
     # Epochs are short, so that the time never ends before the first one does.
     trainer: dict[str, Any] = {
         "max_time": timedelta(minutes=plan.training),
@@ -234,7 +265,7 @@ def _trained(
         trainer["precision"] = "bf16-mixed"
     resume = (run / "checkpoints" / "last.ckpt").is_file()
     settings = RunOptions(
-        resume, None if resume else options.start, num_workers=1, quiet=options.quiet, trainer_options=trainer
+        resume, None if resume else start, num_workers=1, quiet=options.quiet, trainer_options=trainer
     )
     fit(recipe, [str(path) for path in corpora], run, settings)
     return weights

@@ -84,7 +84,7 @@ def adapt(
     recipe: str,
     out: Path,
     minutes: float = 30.0,
-    start: Path = Path("atom-net"),
+    start: Path | None = None,
     posterior: bool = True,
     grafts: bool = True,
     seed: int = 0,
@@ -114,7 +114,8 @@ def adapt(
     minutes
         Time for all of it on two cores.
     start
-        Weights of an AtomNet to start from.
+        Weights of an AtomNet to start from; by default those that come with stemforge and are best on simulated images
+        of your material: atom-net or any-atom.
     posterior
         Find what the images say of the recipe first; without it its priors stand.
     grafts

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stemforge.adapt.adapting import Adaptation
+from stemforge.adapt.adapting import ADAPTED, Adaptation
 from stemforge.adapt.posterior.figure import draw_patches, draw_posterior
 from stemforge.console import progress
 from stemforge.errors import InputError
@@ -42,11 +42,12 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
     title = "stemforge adapt"
     report = Report(title, "your images → posterior → simulation and grafts → detector")
     compared = adaptation.comparison
+    start = next(name for name in compared.f1 if name != ADAPTED)
     report.scores.append(
-        f"on {compared.images} simulated images of your material that no training saw: F1 {compared.f1['adapted']:.3f} "
-        f"(the detector it started from: {compared.f1['start']:.3f})"
+        f"on {compared.images} simulated images of your material that no training saw: F1 {compared.f1[ADAPTED]:.3f} "
+        f"(the detector it started from, {Path(start).stem}: {compared.f1[start]:.3f})"
     )
-    if not compared.adapted_is_better:
+    if compared.best != ADAPTED:
         report.note(
             "The detector that training started from was better on simulated images of your material; it was kept."
         )

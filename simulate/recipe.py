@@ -11,7 +11,7 @@ from ase import Atoms
 from pydantic import Field, model_validator
 
 from stemforge.errors import InputError, RecipeError, StructureWarning, errors_about
-from stemforge.settings import ADDED_LATER, Fraction, Settings
+from stemforge.settings import ADDED_LATER, Distribution, Fraction, Settings
 from stemforge.simulate.engines.auto import Engine
 from stemforge.simulate.engines.kernels import Kernels
 from stemforge.simulate.microscope import Microscope
@@ -40,7 +40,7 @@ class SimulationRecipe(Settings):
     seed
         Root of all randomness.
     num_samples, shard_size
-        Images in the corpus and in each shard file.
+        Images in the corpus and in each shard file; where ``scan.sampling`` is a distribution, one in each.
     support
         What carries the atoms.
     particles
@@ -100,6 +100,14 @@ class SimulationRecipe(Settings):
         support = values.get("support")
         kind = support.get("kind") if isinstance(support, Mapping) else getattr(support, "kind", None)
         return {**values, "engine": _CRYSTAL_ENGINE} if kind == "crystal_slab" else values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_pixel_size_a_file(cls, values: Any) -> Any:
+        """Put every image into a file of its own where the pixel size is drawn: samples of one shard share theirs."""
+        scan = values.get("scan") if isinstance(values, Mapping) else None
+        sampling = scan.get("sampling") if isinstance(scan, Mapping) else getattr(scan, "sampling", None)
+        return {**values, "shard_size": 1} if isinstance(sampling, Mapping | Distribution) else values
 
     @classmethod
     def load(cls, recipe: str | Path, overrides: dict[str, Any] | None = None) -> Self:

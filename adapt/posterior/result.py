@@ -162,7 +162,9 @@ class Calibration:
 
     def _to_widen(self) -> str:
         """Say what makes the statistics that no parameter explains; each once, in their order."""
-        makers = [maker for name in self.unlike for start, maker in _MADE_BY.items() if name.startswith(start)]
+        makers = [
+            maker for name in self.unlike for start, maker in _MADE_BY.items() if name.startswith(start)
+        ]
         return ", ".join(dict.fromkeys(", ".join(makers).split(", ")))
 
     def to_json(self, path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""Two detectors on simulated images that neither was trained on."""
+"""Detectors on simulated images that none of them was trained on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ from stemforge.infer import detect_atoms
 from stemforge.micrograph.image import Micrograph
 from stemforge.train import Card
 from stemforge.train.labelled import LabelledImage
+from stemforge.train.recipe import Visible
 
+Detector = tuple[Any, Card]
+"""A network and its card."""
 RADIUS = 1.5
 """A found atom as near to a true one as this is that one [Å]."""
 _SEED = 11  # of the recordings: others than the threshold was chosen on
@@ -39,34 +42,36 @@ class Comparison:
     images: int
 
     @property
-    def adapted_is_better(self) -> bool:
-        """Whether the adapted detector is no worse than the one that it started from."""
-        return self.f1["adapted"] >= self.f1["start"]
+    def best(self) -> str:
+        """Name of the detector with the highest F1; of equals the last."""
+        return max(reversed(tuple(self.f1)), key=self.f1.__getitem__)
 
 
 def compare_detectors(
-    detectors: Mapping[str, tuple[Any, Card]], corpus: str | Path, *, quiet: bool = False
+    detectors: Mapping[str, Detector],
+    corpus: str | Path,
+    visible: Visible,
+    validation: float,
+    *,
+    quiet: bool = False,
 ) -> Comparison:
     """Score detectors on the validation part of a simulated corpus, each image recorded anew.
 
     Parameters
     ----------
     detectors
-        Network and card by name, ``start`` and ``adapted`` among them; they may have been trained at any pixel size.
+        Network and card by name; they may have been trained at any pixel size.
     corpus
-        On whose validation part the adapted one was validated.
+        None of them was trained on its validation part.
+    visible
+        Which atoms count.
+    validation
+        Share of the corpus that is its validation part.
     quiet
         Show no progress.
-
-    Returns
-    -------
-    Comparison
-        Visible atoms count as the adapted detector's card says.
     """
     opened = Corpus(corpus)
-    card = detectors["adapted"][1]
-    validation = float((card.recipe or {}).get("validation", 0.15))
-    images = held_out_images([opened], card.visible, validation, seed=_SEED)[:_MOST]
+    images = held_out_images([opened], visible, validation, seed=_SEED)[:_MOST]
     counts = {name: np.zeros(3, dtype=int) for name in detectors}
     with progress("comparing detectors", len(images), "images", quiet) as advance:
         for labelled in images:

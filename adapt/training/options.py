@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+STARTS = ("atom-net", "any-atom")
+"""Weights that come with stemforge and that training may start from: one specimen's, and many specimens'."""
+
 
 @dataclass(frozen=True)
 class AdaptOptions:
@@ -13,7 +16,8 @@ class AdaptOptions:
     minutes
         Time for everything; a few more may pass.
     start
-        Weights of an AtomNet to start from: a file, or the name of weights that come with stemforge.
+        Weights of an AtomNet to start from: a file, or the name of weights that come with stemforge; by default those
+        of ``STARTS`` that are best on simulated images of the specimen.
     posterior
         Calibrate the recipe on the images first; without, its priors stand.
     grafts
@@ -29,7 +33,7 @@ class AdaptOptions:
     """
 
     minutes: float = 30.0
-    start: str | Path = "atom-net"
+    start: str | Path | None = None
     posterior: bool = True
     grafts: bool = True
     seed: int = 0

@@ -1,5 +1,6 @@
 """``stemforge adapt``: from images and a recipe to a detector, a table for each image and a page."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,6 +12,7 @@ from stemforge.adapt import AdaptOptions, adapt_detector
 from stemforge.adapt.training.plan import Costs, Plan
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
+from stemforge.settings import Uniform
 from stemforge.simulate import SimulationRecipe, record, simulate_sample
 from stemforge.simulate.recording.record import recording_rng
 from stemforge.train import load_weights
@@ -97,3 +99,11 @@ def test_from_images_to_detector_and_page(recipe, images, tmp_path, monkeypatch,
         np.testing.assert_array_equal(tensor.numpy(), again.state_dict()[name].numpy())
     assert main([*words, "--minutes", "2"]) == 2
     assert main([*words, "--minutes", "1", "--no-posterior"]) == 2
+
+
+def test_a_pixel_size_that_nobody_knows_is_refused_before_anything_is_made(recipe, images, tmp_path):
+    unknown = [dataclasses.replace(read_micrograph(path), sampling=None) for path in images]
+    open_scale = recipe.replace(scan=recipe.scan.replace(sampling=Uniform(uniform=(0.2, 0.4))))
+    with pytest.raises(InputError, match="have no pixel size"):
+        adapt_detector(unknown, open_scale, tmp_path / "a", AdaptOptions(start="atom-net", quiet=True))
+    assert not (tmp_path / "a").exists()

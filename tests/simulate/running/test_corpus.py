@@ -334,3 +334,11 @@ MODULES = [m.name for m in pkgutil.walk_packages(stemforge.simulate.__path__, "s
 def test_examples(name):
     module = importlib.import_module(name)
     assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+def test_images_of_a_drawn_pixel_size_lie_in_files_of_their_own(tmp_path):
+    """Samples of one shard share their pixel size: two of them in one file ended the run."""
+    recipe = tiny(**{"scan.sampling": {"uniform": [0.3, 0.5]}, "num_samples": 3})
+    assert recipe.shard_size == recipe.replace(shard_size=8).shard_size == 1
+    corpus = simulate_corpus(recipe, tmp_path / "c", workers=1, quiet=True)
+    assert len({sample.sampling for sample in corpus}) == 3
