@@ -15,7 +15,7 @@ def atoms(
     threshold: float | None = None,
     likelihood: bool = False,
     augment: bool = False,
-    completeness: bool = False,
+    completeness: bool | None = None,
     tile: int = 512,
     reading: Reading = Reading(),
     output: Output = Output(),
@@ -57,18 +57,22 @@ def atoms(
     completeness
         Put simulated atoms into each image and look for them, as `stemforge evaluate completeness` does: how many atoms
         of each visibility are found, how many of those found are none, and the density corrected for both. About
-        fifteen times the work.
+        fifteen times the work; by default done for up to three images of at most 1024 × 1024 pixels.
     tile
         Side of the tiles in which large images are worked through [pixel].
     """
     from stemforge.infer.atoms.files import LIKELIHOOD, detect_atoms_in_files
     from stemforge.infer.batch import Batch
-    from stemforge.infer.completeness.files import ENDINGS, add_completeness
+    from stemforge.infer.completeness.files import ENDINGS, FEW, SMALL, add_completeness
 
-    endings = (".csv", ".png", *((LIKELIHOOD,) if likelihood else ()), *(ENDINGS if completeness else ()))
+    measured = len(images) <= FEW if completeness is None else completeness
+    endings = (".csv", ".png", *((LIKELIHOOD,) if likelihood else ()), *(ENDINGS if measured else ()))
     batch = Batch(images, output.folder("atoms"), endings, reading, output.overwrite, progress.quiet)
     options: dict[str, Any] = {"augment": augment, "tile": tile, "device": device.check()}
-    further = partial(add_completeness, quiet=progress.quiet, **options) if completeness else None
+    largest = None if completeness else SMALL
+    further = (
+        partial(add_completeness, quiet=progress.quiet, largest=largest, **options) if measured else None
+    )
     found = detect_atoms_in_files(batch, weights, threshold=threshold, further=further, **options)
     return found.exit_code
 

@@ -20,6 +20,8 @@ from stemforge.train.card import Card
 
 ENDINGS = ("_completeness.csv", "_completeness.json", "_completeness.png")
 """What an image's completeness is called after its name."""
+FEW, SMALL = 3, 1024**2
+"""Images, and pixels of an image, up to which completeness is measured without being asked for."""
 SEED = 0
 """Of the grafts: the same image gives the same figures."""
 
@@ -77,7 +79,14 @@ def completeness_of_files(
 
 
 def add_completeness(
-    detection: Detection, model: Any, card: Card, results: Results, *, quiet: bool = False, **options: Any
+    detection: Detection,
+    model: Any,
+    card: Card,
+    results: Results,
+    *,
+    largest: int | None = None,
+    quiet: bool = False,
+    **options: Any,
 ) -> None:
     """Add completeness to the results of a detection; an image that cannot take grafts keeps what it has.
 
@@ -87,13 +96,21 @@ def add_completeness(
         What was found, and with what.
     results
         Of the image.
+    largest
+        Pixels of the largest image that is measured; None for any.
     quiet
         Show no progress.
     options
         As for :func:`stemforge.infer.detect_atoms`.
     """
+    micrograph = detection.micrograph
+    if largest is not None and micrograph.image.size > largest:
+        say(
+            f"{micrograph.name}: large, so that its completeness is measured only where --completeness asks for it"
+        )
+        return
     try:
-        result = _measure(detection.micrograph, model, card, quiet, detection=detection, **options)
+        result = _measure(micrograph, model, card, quiet, detection=detection, **options)
     except InputError as error:
         say(f"{error}; its completeness is not measured")
         results.facts["completeness"] = {"failed": str(error)}

@@ -43,7 +43,8 @@ HEADER = "x_px,y_px,x_nm,y_nm,score,x_error_px,y_error_px,intensity,intensity_er
 @pytest.fixture
 def infer(cli, spot_weights, tmp_path):
     def run(*words, out="out"):
-        return cli("infer", "atoms", *words, "--weights", spot_weights, "--out", tmp_path / out, "--quiet")
+        words = [*words, "--weights", spot_weights, "--out", tmp_path / out, "--no-completeness", "--quiet"]
+        return cli("infer", "atoms", *words)
 
     return run
 

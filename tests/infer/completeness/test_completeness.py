@@ -236,21 +236,36 @@ def test_command_writes_table_figure_and_record(tmp_path, spot_weights, blobs):
     assert main([*arguments, "--grafts", "0", "--out", str(tmp_path / "none")]) == 2
 
 
-def test_infer_atoms_adds_it_on_request(tmp_path, spot_weights, blobs):
+@pytest.mark.parametrize(
+    ("copies", "side", "flag", "measured"),
+    [
+        (1, 128, None, True),  # few images: without being asked
+        (1, 128, "--no-completeness", False),
+        (4, 128, None, False),  # many
+        (1, 140, None, False),  # large, where 130 × 130 pixels are
+        (1, 140, "--completeness", True),
+    ],
+)
+def test_infer_atoms_adds_it_to_few_images_or_on_request(
+    copies, side, flag, measured, tmp_path, spot_weights, blobs, monkeypatch, capsys
+):
     from stemforge.__main__ import main
+    from stemforge.infer.completeness import files
     from stemforge.micrograph.writers import write_tiff
 
+    monkeypatch.setattr(files, "SMALL", 130**2)
     places = np.stack(np.meshgrid(*2 * [np.arange(20, 100, 24.0)]), -1).reshape(-1, 2)
-    write_tiff(tmp_path / "spots.tif", blobs(places, (128, 128), noise=10.0), SAMPLING)
-    arguments = [
-        "infer",
-        "atoms",
-        str(tmp_path / "spots.tif"),
-        "--weights",
-        str(spot_weights),
-        "--completeness",
-    ]
-    assert main([*arguments, "--out", str(tmp_path / "out"), "--quiet"]) == 0
-    assert (tmp_path / "out/spots_completeness.png").is_file()
-    record = json.loads((tmp_path / "out/run.json").read_text())["infer atoms"]["spots"]
-    assert record["completeness"]["grafts"]["number"] >= 1
+    image = blobs(places, (side, side), noise=10.0)
+    names = [f"spots-{number}" for number in range(copies)]
+    for name in names:
+        write_tiff(tmp_path / f"{name}.tif", image, SAMPLING)
+    words = [str(tmp_path / f"{name}.tif") for name in names]
+    words += ["--weights", str(spot_weights), "--out", str(tmp_path / "out"), "--quiet"]
+    assert main(["infer", "atoms", *words, *([flag] if flag else [])]) == 0
+    record = json.loads((tmp_path / "out/run.json").read_text())["infer atoms"]
+    for name in names:
+        assert (tmp_path / f"out/{name}_completeness.png").is_file() == measured
+        assert ("completeness" in record[name]) == measured
+    if measured:
+        assert record[names[0]]["completeness"]["grafts"]["number"] >= 1
+    assert ("only where --completeness asks" in capsys.readouterr().err) == (side == 140 and flag is None)
