@@ -107,12 +107,7 @@ def adapt_detector(
     require_time(options.minutes)
     require_atoms_to_graft(micrographs, recipe)
     starts, learnt = _starts(options), _recipe(micrographs, options)
-    sampling, side = check_images(micrographs, recipe)
-    if sampling is None:
-        raise InputError(
-            "images: have no pixel size, so that no detector can be trained for them; give it in Å (sampling); "
-            "stemforge calibrate estimates it where the recipe's scan.sampling is a distribution"
-        )
+    _, side = check_images(micrographs, recipe)
     plan = claim_folder(out, micrographs, recipe, side, options)
     calibration = _calibrated(micrographs, recipe, out, plan, options)
     fitted = SimulationRecipe.load(out / "recipe.yaml")

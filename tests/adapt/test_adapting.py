@@ -104,6 +104,6 @@ def test_from_images_to_detector_and_page(recipe, images, tmp_path, monkeypatch,
 def test_a_pixel_size_that_nobody_knows_is_refused_before_anything_is_made(recipe, images, tmp_path):
     unknown = [dataclasses.replace(read_micrograph(path), sampling=None) for path in images]
     open_scale = recipe.replace(scan=recipe.scan.replace(sampling=Uniform(uniform=(0.2, 0.4))))
-    with pytest.raises(InputError, match="have no pixel size"):
+    with pytest.raises(InputError, match="image-0: has no pixel size"):
         adapt_detector(unknown, open_scale, tmp_path / "a", AdaptOptions(start="atom-net", quiet=True))
     assert not (tmp_path / "a").exists()
