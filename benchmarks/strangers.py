@@ -10,7 +10,7 @@ hardly change from image to image. `adapt` gets 16 images of it without labels, 
 writes for what the user of such a microscope knows: support, element, energy, angles, pixel size. F1 is that of all
 visible atoms of 24 other images of the domain; atoms that are doubtful count neither way:
 
-- `zero`: of the weights as they come;
+- `zero`: of the weights as they come; `false/nm2` is what they find on 8 images of the support alone;
 - `true`: of weights trained by the hidden recipe, from the same start and for as long;
 - the ways of adapting: posterior and grafts (`both`), one of them, or `neither`, which is to train on the recipe's wide
   priors.
@@ -34,12 +34,13 @@ from stemforge import Micrograph
 from stemforge.adapt import AdaptOptions, adapt_detector
 from stemforge.adapt.training.comparison import count_atoms
 from stemforge.corpus.reader import Corpus
+from stemforge.infer import detect_atoms
 from stemforge.simulate import RecipeRequest, SimulationRecipe, compose_recipe, record, simulate_corpus
 from stemforge.simulate.recording.record import recording_rng
 from stemforge.train import AtomNetRecipe, load_weights
 from stemforge.train.labelled import labelled_image
 
-UNLABELLED, OTHERS = 16, 24
+UNLABELLED, OTHERS, CONTROLS = 16, 24, 8
 SIDE = 320
 WAYS = {
     "both": {},
@@ -105,6 +106,19 @@ def score(weights: str | Path, others: list[Any], sampling: float) -> float:
     return float(2 * hits / max(found + true, 1))
 
 
+def false_atoms(weights: str | Path, domain: Domain, folder: Path, seed: int) -> float:
+    """Return atoms found per nm² on images of the domain's support alone."""
+    recipe = domain.truth(seed).replace(single_atoms=(), num_samples=CONTROLS)
+    corpus = simulate_corpus(recipe, folder, quiet=True)
+    model, card = load_weights(weights)
+    sampling, found, area = recipe.scan.sampling, 0, 0.0
+    for sample in corpus:
+        image = record(sample, recipe.degradation, recording_rng(corpus.recipe, sample.index, seed)).image[0]
+        found += len(detect_atoms(Micrograph(image, sampling, "HAADF", "control"), model, card).atoms)
+        area += image.size * sampling**2 / 100
+    return found / area
+
+
 def adapted(
     domain: Domain, way: str, others: list[Any], unlabelled: list[Any], folder: Path, args: Any
 ) -> float:
@@ -151,12 +165,14 @@ def main() -> None:
             sampling = domain.known["sampling"]
             row: dict[str, float] = {"atoms": sum(len(image.atoms) for image in others)}
             row["zero"] = score(args.weights, others, sampling)
+            control = folder / f"control-{args.seed}"
+            row["false/nm2"] = false_atoms(args.weights, domain, control, args.seed)
             runs = folder / f"{Path(args.weights).stem}-{args.minutes:g}-{args.adapt_seed}"
             for way in ["true", *args.ways.split(",")] if args.what == "adapt" else []:
                 row[way] = adapted(domain, way, others, unlabelled, runs, args)
                 if way != "true":
                     row[f"share {way}"] = (row[way] - row["zero"]) / (row["true"] - row["zero"] or np.nan)
-            results[name] = {key: round(value, 3) for key, value in row.items()}
+            results[name] = {key: round(value, 4) for key, value in row.items()}
             print(json.dumps({name: results[name]}), flush=True)
     for key in sorted({key for row in results.values() for key in row if key != "atoms"}):
         values = [row[key] for row in results.values() if key in row]

@@ -158,7 +158,7 @@ def completeness(
     images: Images,
     /,
     *,
-    weights: Path = Path("atom-net"),
+    weights: Path = Path("any-atom"),
     threshold: float | None = None,
     grafts: int = 300,
     tile: int = 512,

@@ -21,11 +21,13 @@ from stemforge.train.card import Card
 
 LIKELIHOOD = "_likelihood.tif"
 """Ending of a likelihood map's file."""
+SIZER = "atom-net"
+"""Weights that come with stemforge and tell pixel sizes, for those that do not."""
 
 
 def detect_atoms_in_files(
     batch: Batch,
-    weights: str | Path = "atom-net",
+    weights: str | Path = "any-atom",
     *,
     threshold: float | None = None,
     augment: bool = False,
@@ -66,12 +68,16 @@ def detect_atoms_in_files(
     model, card = load_finder(weights, "atoms")
     batch.check_out()
 
-    common = _common(batch, model, card, device) if batch.reading.sampling == "common" else None
+    sizer = (model, card)
+    if batch.reading.estimated and card.sizing is None:
+        sizer = load_finder(SIZER, "atoms")
+        say(f"{weights}: know no pixel sizes; these are estimated by {SIZER}")
+    common = _common(batch, *sizer, device) if batch.reading.sampling == "common" else None
 
     def work(micrograph: Micrograph, results: Results) -> int:
         estimate = common
         if batch.reading.estimated and common is None:
-            estimate = estimate_sampling(micrograph, model, card, device=device)
+            estimate = estimate_sampling(micrograph, *sizer, device=device)
             say(f"{micrograph.name}: {estimate}")
         if estimate is not None:
             micrograph = replace(micrograph, sampling=estimate.sampling)

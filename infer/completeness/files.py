@@ -28,7 +28,7 @@ SEED = 0
 
 def completeness_of_files(
     batch: Batch,
-    weights: str | Path = "atom-net",
+    weights: str | Path = "any-atom",
     *,
     threshold: float | None = None,
     grafts: int = GRAFTS,
