@@ -1,11 +1,11 @@
 """How much of the way to a detector trained for a specimen `stemforge adapt` goes on specimens that nobody trained for.
 
-    python benchmarks/strangers.py zero [--set second] [--weights atom-net]
+    python benchmarks/strangers.py zero [--set second] [--weights any-atom]
     python benchmarks/strangers.py adapt --minutes 10 [--set second] [--domains sn-c3n4,zr-hbn]
-        [--ways both,posterior,grafts,neither] [--weights atom-net] [--work FOLDER]
+        [--ways both,posterior,grafts,neither] [--weights any-atom] [--work FOLDER] [--figure FILE]
 
 Two sets of eight simulated domains (strangers.yaml): support, element, energy, pixel size, dose and aberrations differ
-from what `atom-net` was trained on. Each has a hidden recipe, one session at a microscope: aberrations, source and dose
+from what `atom-net` and `any-atom` were trained on. Each has a hidden recipe, one session at a microscope: aberrations, source and dose
 hardly change from image to image. `adapt` gets 16 images of it without labels, and the recipe that `stemforge new`
 writes for what the user of such a microscope knows: support, element, energy, angles, pixel size. F1 is that of all
 visible atoms of 24 other images of the domain; atoms that are doubtful count neither way:
@@ -29,12 +29,16 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from matplotlib.figure import Figure
 
 from stemforge import Micrograph
 from stemforge.adapt import AdaptOptions, adapt_detector
 from stemforge.adapt.training.comparison import count_atoms
+from stemforge.colours import ORANGE, SKY
 from stemforge.corpus.reader import Corpus
+from stemforge.files import write_figure
 from stemforge.infer import detect_atoms
+from stemforge.micrograph.drawing import draw_micrograph
 from stemforge.simulate import RecipeRequest, SimulationRecipe, compose_recipe, record, simulate_corpus
 from stemforge.simulate.recording.record import recording_rng
 from stemforge.train import AtomNetRecipe, load_weights
@@ -139,6 +143,24 @@ def adapted(
     return score(weights, others, recipe.scan.sampling)
 
 
+def draw(rows: dict[str, tuple[Any, dict[str, Path | str]]], samplings: dict[str, float], out: Path) -> None:
+    """Draw an image of each domain: its visible atoms, and what detectors find, by name."""
+    figure = Figure(figsize=(12, 4.2 * len(rows)), layout="constrained")
+    for panels, (name, (labelled, detectors)) in zip(
+        figure.subplots(len(rows), 3, squeeze=False), rows.items(), strict=True
+    ):
+        micrograph = Micrograph(labelled.image, samplings[name], "HAADF", name)
+        points = {f"{name}: visible": labelled.atoms}
+        for title, weights in detectors.items():
+            points[title] = detect_atoms(micrograph, *load_weights(weights)).atoms.points
+        for axes, (title, places) in zip(panels, points.items(), strict=True):
+            draw_micrograph(axes, micrograph)
+            colour = SKY if places is labelled.atoms else ORANGE
+            axes.scatter(*places.T, s=60, facecolors="none", edgecolors=colour, linewidths=1.3)
+            axes.set_title(f"{title}, {len(places)}", fontsize=10)
+    write_figure(figure, out, dpi=80)
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(
@@ -148,15 +170,17 @@ def main() -> None:
     parser.add_argument("--set", default="second")
     parser.add_argument("--domains", help="some of the set's, divided by commas")
     parser.add_argument("--ways", default="both")
-    parser.add_argument("--weights", default="atom-net")
+    parser.add_argument("--weights", default="any-atom")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=1601, help="of the domains' images")
     parser.add_argument("--adapt-seed", type=int, default=0)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--work", type=Path)
+    parser.add_argument("--figure", type=Path, help="draws an image of each domain, with --ways both")
     args = parser.parse_args()
     torch.set_num_threads(args.cores)
     results: dict[str, dict[str, float]] = {}
+    drawn: dict[str, tuple[Any, dict[str, Path | str]]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         of_set = domains(args.set)
         for name in args.domains.split(",") if args.domains else of_set:
@@ -172,8 +196,12 @@ def main() -> None:
                 row[way] = adapted(domain, way, others, unlabelled, runs, args)
                 if way != "true":
                     row[f"share {way}"] = (row[way] - row["zero"]) / (row["true"] - row["zero"] or np.nan)
+            detectors = {args.weights: args.weights, "adapted": runs / "both" / "atom-net.safetensors"}
+            drawn[name] = (max(others, key=lambda image: len(image.atoms)), detectors)
             results[name] = {key: round(value, 4) for key, value in row.items()}
             print(json.dumps({name: results[name]}), flush=True)
+        if args.figure:
+            draw(drawn, {name: of_set[name].known["sampling"] for name in drawn}, args.figure)
     for key in sorted({key for row in results.values() for key in row if key != "atoms"}):
         values = [row[key] for row in results.values() if key in row]
         print(f"{key}: mean {np.mean(values):.3f}, least {np.min(values):.3f} of {len(values)}")
