@@ -5,10 +5,10 @@
         [--ways both,posterior,grafts,neither] [--weights any-atom] [--work FOLDER] [--figure FILE]
 
 Two sets of eight simulated domains (strangers.yaml): support, element, energy, pixel size, dose and aberrations differ
-from what `atom-net` and `any-atom` were trained on. Each has a hidden recipe, one session at a microscope: aberrations, source and dose
-hardly change from image to image. `adapt` gets 16 images of it without labels, and the recipe that `stemforge new`
-writes for what the user of such a microscope knows: support, element, energy, angles, pixel size. F1 is that of all
-visible atoms of 24 other images of the domain; atoms that are doubtful count neither way:
+from what `atom-net` and `any-atom` were trained on. Each has a hidden recipe, one session at a microscope: aberrations,
+source and dose hardly change from image to image. `adapt` gets 16 images of it without labels, and the recipe that
+`stemforge new` writes for what the user of such a microscope knows: support, element, energy, angles, pixel size. F1 is
+that of all visible atoms of 24 other images of the domain; atoms that are doubtful count neither way:
 
 - `zero`: of the weights as they come; `false/nm2` is what they find on 8 images of the support alone;
 - `true`: of weights trained by the hidden recipe, from the same start and for as long;
