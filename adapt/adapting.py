@@ -11,7 +11,7 @@ from stemforge.adapt.posterior.checks import check_images
 from stemforge.adapt.posterior.inference import calibrate_recipe
 from stemforge.adapt.posterior.keeping import keep_calibration, kept_calibration
 from stemforge.adapt.posterior.result import Calibration
-from stemforge.adapt.training.claim import claim_folder, field_of, image_hash
+from stemforge.adapt.training.claim import claim_folder, image_hash, scan_of
 from stemforge.adapt.training.comparison import Comparison, Detector, compare_detectors
 from stemforge.adapt.training.grafts import require_atoms_to_graft, write_grafts
 from stemforge.adapt.training.likelihoods import FittedLikelihoods, calibrate_on_images
@@ -21,6 +21,7 @@ from stemforge.errors import InputError
 from stemforge.evaluate.likelihoods.calibration import ThresholdCalibration, calibrate_threshold
 from stemforge.files import write_text
 from stemforge.infer import Detection, detect_atoms
+from stemforge.infer.resampling import resampled
 from stemforge.infer.weights import load_finder
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import SimulationRecipe, simulate_corpus
@@ -33,6 +34,7 @@ LIKELY = 0.1
 """Likelihood from which on something may be an atom, and is neither taught as one nor as background."""
 _TRAINING_BATCHES, _VALIDATION_BATCHES = 60, 12  # an epoch
 _SMALLEST = 96  # least side of the crops [pixel]
+_FINER = 0.9  # share of the network's pixel size below which images are brought to it
 
 
 @dataclass(frozen=True)
@@ -106,22 +108,24 @@ def adapt_detector(
     options, out = options or AdaptOptions(), Path(out)
     require_time(options.minutes)
     require_atoms_to_graft(micrographs, recipe)
-    starts, learnt = _starts(options), _recipe(micrographs, options)
     _, side = check_images(micrographs, recipe)
-    plan = claim_folder(out, micrographs, recipe, side, options)
+    starts = _starts(options)
+    shown = _as_learnt(micrographs, [card for _, card in starts.values()])
+    scan, learnt = scan_of(shown, recipe), _recipe(shown, options)
+    plan = claim_folder(out, micrographs, recipe, scan, side, options)
     calibration = _calibrated(micrographs, recipe, out, plan, options)
     fitted = SimulationRecipe.load(out / "recipe.yaml")
-    corpora = [_corpus(fitted, micrographs, out, plan, options)]
+    corpora = [_corpus(fitted.replace(scan=scan), out, plan, options)]
     start = _best_start(starts, corpora[0], learnt, options)
     model, card = starts[start]
     if options.grafts:
         likely = [
             detect_atoms(micrograph, model, card, threshold=LIKELY, device=options.device).atoms
-            for micrograph in micrographs
+            for micrograph in shown
         ]
         corpora.append(out / "grafts")
         write_grafts(
-            micrographs,
+            shown,
             likely,
             fitted,
             corpora[-1],
@@ -181,16 +185,29 @@ def _calibrated(
     return calibration
 
 
-def _corpus(
-    fitted: SimulationRecipe, micrographs: Sequence[Micrograph], out: Path, plan: Plan, options: AdaptOptions
-) -> Path:
+def _as_learnt(micrographs: Sequence[Micrograph], cards: Sequence[Card]) -> list[Micrograph]:
+    """Return the images as training sees them: those of finer pixels at the pixel size of the weights it starts from.
+
+    A network that was trained at another pixel size would first have to learn how large an atom is.
+    """
+    known = [card.sampling for card in cards if card.sampling is not None]
+    pixel = float(micrographs[0].sampling or 0)
+    side = min(min(micrograph.shape) for micrograph in micrographs)
+    if not known or pixel > _FINER * min(known) or side * pixel / min(known) < _SMALLEST:
+        return list(micrographs)
+    brought = []
+    for micrograph in micrographs:
+        image, sampling = resampled(micrograph.image, micrograph.sampling, min(known), white=True)
+        brought.append(dataclasses.replace(micrograph, image=image, sampling=sampling))
+    return brought
+
+
+def _corpus(fitted: SimulationRecipe, out: Path, plan: Plan, options: AdaptOptions) -> Path:
     """Simulate what is learnt from."""
-    scan = fitted.scan.replace(shape=field_of(micrographs))
     settings = fitted.replace(
         name=f"{fitted.name}-adapted",
         seed=options.seed + 1,  # the patches of the posterior have the other
         num_samples=plan.images,
-        scan=scan,
         store_structures=False,
     )
     simulate_corpus(settings, out / "corpus", workers=options.workers, quiet=options.quiet)

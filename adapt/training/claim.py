@@ -15,7 +15,7 @@ from stemforge.errors import InputError
 from stemforge.files import write_json
 from stemforge.micrograph.image import Micrograph
 from stemforge.outputs.places import check_folder
-from stemforge.simulate import SimulationRecipe, plan_corpus
+from stemforge.simulate import Scan, SimulationRecipe, plan_corpus
 
 _INPUTS = "inputs.json"
 _TRIALS = 8  # patches over which the cost of one is averaged
@@ -24,7 +24,12 @@ _FIELD = 320
 
 
 def claim_folder(
-    out: Path, micrographs: Sequence[Micrograph], recipe: SimulationRecipe, side: int, options: AdaptOptions
+    out: Path,
+    micrographs: Sequence[Micrograph],
+    recipe: SimulationRecipe,
+    scan: Scan,
+    side: int,
+    options: AdaptOptions,
 ) -> Plan:
     """Make the folder this adaptation's, and plan it; a run that goes on keeps its plan.
 
@@ -34,6 +39,8 @@ def claim_folder(
         The folder.
     micrographs, recipe, options
         What the adaptation is of.
+    scan
+        Of the images that are simulated to learn from.
     side
         Of the posterior's patches [pixel].
 
@@ -61,30 +68,37 @@ def claim_folder(
                 "folder"
             )
         return Plan(**plan)
-    planned = _planned(micrographs, recipe, side, out, options)
+    planned = _planned(micrographs, recipe, scan, side, out, options)
     out.mkdir(parents=True, exist_ok=True)
     write_json(file, {**inputs, "plan": planned})
     return planned
 
 
 def _planned(
-    micrographs: Sequence[Micrograph], recipe: SimulationRecipe, side: int, out: Path, options: AdaptOptions
+    micrographs: Sequence[Micrograph],
+    recipe: SimulationRecipe,
+    scan: Scan,
+    side: int,
+    out: Path,
+    options: AdaptOptions,
 ) -> Plan:
     """Measure what an image costs on this machine, and plan by it."""
-    scan = recipe.scan.replace(shape=(side, side))
-    if micrographs[0].sampling is not None:
-        scan = scan.replace(sampling=micrographs[0].sampling)
-    of_patch = recipe.replace(scan=scan, store_structures=False)
+    pixel = float(micrographs[0].sampling or 0)
+    of_patch = recipe.replace(scan=scan.replace(shape=(side, side), sampling=pixel), store_structures=False)
     trial = plan_corpus(of_patch, num=1, workers=options.workers, folder=out, trials=_TRIALS)
     seconds = trial.seconds_per_sample / trial.workers
-    costs = Costs(seconds, seconds * float(np.prod(field_of(micrographs))) / side**2)
+    # What is simulated of a specimen costs by its area.
+    area = float(np.prod(scan.field_of_view)) / (side * pixel) ** 2
+    costs = Costs(seconds, seconds * area)
     return Plan.of(options.minutes, len(micrographs), costs, posterior=options.posterior)
 
 
-def field_of(micrographs: Sequence[Micrograph]) -> tuple[int, int]:
-    """Return height and width of the images that are simulated to learn from [pixel]."""
+def scan_of(micrographs: Sequence[Micrograph], recipe: SimulationRecipe) -> Scan:
+    """Return the scan by which images are simulated to learn from: of these images' pixel size, and no larger."""
     height, width = (int(n) for n in np.min([micrograph.shape for micrograph in micrographs], axis=0))
-    return min(height, _FIELD), min(width, _FIELD)
+    return recipe.scan.replace(
+        shape=(min(height, _FIELD), min(width, _FIELD)), sampling=micrographs[0].sampling
+    )
 
 
 def image_hash(micrograph: Micrograph) -> str:
