@@ -9,13 +9,15 @@ import pytest
 from stemforge import InputError
 from stemforge.__main__ import main
 from stemforge.adapt import AdaptOptions, adapt_detector
+from stemforge.adapt.adapting import _as_learnt
 from stemforge.adapt.training.plan import Costs, Plan
+from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
 from stemforge.settings import Uniform
 from stemforge.simulate import SimulationRecipe, record, simulate_sample
 from stemforge.simulate.recording.record import recording_rng
-from stemforge.train import load_weights
+from stemforge.train import Card, load_weights
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +109,22 @@ def test_a_pixel_size_that_nobody_knows_is_refused_before_anything_is_made(recip
     with pytest.raises(InputError, match="image-0: has no pixel size"):
         adapt_detector(unknown, open_scale, tmp_path / "a", AdaptOptions(start="atom-net", quiet=True))
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("pixel", "side", "learnt"),
+    [
+        (0.125, 400, 0.25),  # finer than the network's
+        (0.24, 400, 0.24),  # hardly finer
+        (0.4, 400, 0.4),  # coarser: nothing would be won
+        (0.125, 150, 0.125),  # too few pixels would be left
+    ],
+)
+def test_finer_pixels_are_learnt_from_at_the_network_s(pixel, side, learnt):
+    image = np.random.default_rng(0).poisson(30, (side, side)).astype(np.float32)
+    images = [Micrograph(image, pixel, name=f"{number}") for number in range(3)]
+    shown = _as_learnt(images, [Card("atom-net", 0.293), Card("atom-net", 0.25)])
+    assert [one.sampling for one in shown] == pytest.approx([learnt] * 3)
+    assert [one.name for one in shown] == ["0", "1", "2"]
+    assert shown[0].shape[0] * learnt == pytest.approx(side * pixel)
+    assert shown[0].image.mean() == pytest.approx(image.mean(), rel=1e-3)
