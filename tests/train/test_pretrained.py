@@ -45,6 +45,6 @@ def test_the_detectors_restorer_ships_with_it():
 def test_an_architecture_that_does_not_ship():
     with pytest.raises(
         WeightsError,
-        match=r"resnet: no such weights file; the names of weights that come with stemforge are atom-net, ",
+        match=r"resnet: no such weights file; the names of weights that come with stemforge are any-atom, ",
     ):
         find_weights("resnet")
