@@ -16,9 +16,10 @@ from stemforge.infer.completeness.result import Completeness
 from stemforge.infer.left_out import tell_doubts
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.tables import COMPLETENESS
 from stemforge.train.card import Card
 
-ENDINGS = ("_completeness.csv", "_completeness.json", "_completeness.png")
+ENDINGS = tuple(f"{COMPLETENESS}{ending}" for ending in (".csv", ".json", ".png"))
 """What an image's completeness is called after its name."""
 FEW, SMALL = 3, 1024**2
 """Images, and pixels of an image, up to which completeness is measured without being asked for."""
@@ -160,7 +161,7 @@ def _measure(
 def write_completeness(result: Completeness, results: Results) -> dict[str, Any]:
     """Write table, JSON and figure of one image; return what ``run.json`` says of it, and say it in a line."""
     summary = plain(result.summary())
-    write_json(results.path("_completeness.json"), summary)
+    write_json(results.path(f"{COMPLETENESS}.json"), summary)
     rows = [_row(row) for row in summary["recall_by_cnr"]]
     ideal = result.ideal(np.array([(row["low"] + row["high"]) / 2 for row in summary["recall_by_cnr"]]))
     placed = {row["low"]: row for row in summary["localisation_angstrom"]}
@@ -169,8 +170,8 @@ def write_completeness(result: Completeness, results: Results) -> dict[str, Any]
         row.append(f"{limit:.4g}")
         row += ["", ""] if place is None else [f"{place['error']:.4g}", f"{place['bound']:.4g}"]
     header = ["cnr_from", "cnr_to", "grafts", "found", "recall", "recall_low", "recall_high", "ideal_recall"]
-    write_csv(results.path("_completeness.csv"), [*header, "error_angstrom", "bound_angstrom"], rows)
-    draw_completeness(result, results.path("_completeness.png"))
+    write_csv(results.path(f"{COMPLETENESS}.csv"), [*header, "error_angstrom", "bound_angstrom"], rows)
+    draw_completeness(result, results.path(f"{COMPLETENESS}.png"))
     false, density = summary["false_atoms"], summary["corrected"]
     say(
         f"{result.detection.micrograph.name}: half of the atoms of contrast-to-noise {result.curve.half:.1f} are "

@@ -70,12 +70,20 @@ def read_numbers(
     return table
 
 
+COMPLETENESS = "_completeness"
+"""Ends the stem of what says how complete an image's table is: its CSV lies beside that table and has no places."""
+
+
 def table_files(folder: Path) -> list[Path]:
-    """Return the tables in a folder: its .csv files; where there are none the .tsv, then the .txt.
+    """Return the tables of places in a folder: its .csv files; where there are none the .tsv, then the .txt.
 
     Names that begin with a dot are left by file managers (._021.csv); they are no tables.
     """
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and not path.stem.endswith(COMPLETENESS)
+    )
     for ending in ENDINGS:
         found = [path for path in files if path.suffix.lower() == ending]
         if found:

@@ -5,6 +5,7 @@ import pytest
 
 from stemforge import Annotations, AnnotationsError, InputError
 from stemforge.micrograph.coordinates import suggested_unit
+from stemforge.micrograph.tables import table_files
 
 POINTS = [[1.0, 2.0], [3.5, 4.25]]
 
@@ -234,3 +235,10 @@ def test_where_and_columns():
 def test_pixel_edges_are_inside():
     table = Annotations([[-0.5, -0.5], [7.5, 5.5], [7.6, 0], [0, 5.6], [-0.6, 0]])
     np.testing.assert_array_equal(table.inside((6, 8)), [True, True, False, False, False])
+
+
+def test_how_complete_a_table_is_is_no_table_of_places(tmp_path):
+    """Beside what was found, infer atoms writes how complete it is: a folder of both was refused as predictions."""
+    for name in ("a.csv", "a_completeness.csv", "._a.csv"):
+        (tmp_path / name).write_text("x_px,y_px\n")
+    assert [path.name for path in table_files(tmp_path)] == ["a.csv"]
