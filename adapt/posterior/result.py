@@ -16,16 +16,16 @@ _ENDS = 2  # bins of the histogram at an end
 _PILED = 2.0  # times the prior's share, from which on a posterior runs into the end
 # What of a recipe makes each kind of statistic, by how its name begins.
 _MADE_BY = {
-    "level": "degradation.dose, thickness",
-    "power ring": "the support, degradation.source_size",
+    "level": "degradation.dose, the support's thickness",
+    "power ring": "the support's fields, degradation.source_size",
     "power sector": "microscope.defocus, microscope.A1, microscope.B2, degradation.drift",
     "power axis": "degradation.flicker, degradation.flicker_time",
     "line noise": "degradation.flicker, degradation.flicker_time",
     "noise at level": "degradation.dose, degradation.read_noise",
     "noise correlation": "degradation.decay_time, degradation.line_jitter_across",
-    "skewness": "areal_density, the support",
-    "kurtosis": "areal_density, the support",
-    "brightest": "areal_density, the support",
+    "skewness": "the atoms' areal_density, the support's fields",
+    "kurtosis": "the atoms' areal_density, the support's fields",
+    "brightest": "the atoms' areal_density, the support's fields",
 }
 
 
