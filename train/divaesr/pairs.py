@@ -20,6 +20,8 @@ _MOST_BYTES = 4 << 20
 _MOST_PIXELS = 2048 * 2048
 _MOST_PAIRS = 100_000
 _FINE = PATCH * SCALE
+# Folder of the noisy images in an archive that does not say which are for validation.
+_WITHOUT_PARTS = "input"
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,18 @@ def read_published_pairs(
     split: Literal["published", "structure"] = "published",
     validation: float = 0.15,
 ) -> list[PublishedPair]:
-    """Read the pairs of ``stem-sr.zip`` (Yang et al. 2024, doi:10.1002/advs.202408629).
+    """Read the pairs of ``stem-sr.zip`` or ``trainval.zip`` (Yang et al. 2024, doi:10.1002/advs.202408629).
 
     Parameters
     ----------
     path
-        The zip file: ``training|validation/LR_original|HR/NAME.png``.
+        The zip file: ``training|validation/LR_original|HR/NAME.png``, or ``input|label/NAME.png``.
     part
         ``"train"`` or ``"validation"``.
     split
         ``published``: as the folders say; there, other views of a validation image are among the training
-        images. ``structure``: the last structures, by the number in ``molecule_<number>_…``, validate.
+        images. ``structure``: the last structures, by the number in ``molecule_<number>_…``, validate; so it is done
+        where the folders say nothing, too.
     validation
         Share of the structures in the validation part of ``structure``.
 
@@ -114,12 +117,15 @@ def _paired(path: Path, entries: dict[str, zipfile.ZipInfo]) -> list[str]:
     names = []
     for file in entries:
         parts = PurePosixPath(file).parts
-        if len(parts) == 3 and parts[0] in ("training", "validation") and parts[1] == "LR_original":
-            name = f"{parts[0]}/{parts[2]}"
+        if parts[:-1] in (("training", "LR_original"), ("validation", "LR_original"), (_WITHOUT_PARTS,)):
+            name = f"{parts[0]}/{parts[-1]}"
             if _files(name)[1] in entries:
                 names.append(name)
     if not names:
-        raise InputError(f"{path}: holds no pairs training/LR_original/NAME.png and training/HR/NAME.png")
+        raise InputError(
+            f"{path}: holds no pairs training/LR_original/NAME.png and training/HR/NAME.png, or input/NAME.png and "
+            "label/NAME.png"
+        )
     if len(names) > _MOST_PAIRS:
         raise InputError(f"{path}: holds {len(names)} pairs, more than {_MOST_PAIRS}")
     return sorted(names)
@@ -127,11 +133,13 @@ def _paired(path: Path, entries: dict[str, zipfile.ZipInfo]) -> list[str]:
 
 def _files(name: str) -> tuple[str, str]:
     folder, file = name.split("/")
+    if folder == _WITHOUT_PARTS:
+        return name, f"label/{file}"
     return f"{folder}/LR_original/{file}", f"{folder}/HR/{file}"
 
 
 def _part(name: str, names: list[str], split: str, validation: float) -> str:
-    if split == "published":
+    if split == "published" and not name.startswith(f"{_WITHOUT_PARTS}/"):
         return "train" if name.startswith("training/") else "validation"
     numbers = sorted({_structure(n) for n in names})
     first = numbers[min(max(1, round(len(numbers) * (1 - validation))), len(numbers) - 1)]

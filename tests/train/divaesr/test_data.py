@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -93,6 +94,22 @@ def test_published_pairs_are_split_as_published_or_by_structure(pairs_zip):
     numbers = [{p.name.split("_")[1] for p in part} for part in parts]
     assert numbers == [{"0", "1"}, {"2"}]
     assert sum(map(len, parts)) == len(PAIRS)
+
+
+def test_pairs_whose_folders_name_no_parts_are_split_by_structure(tmp_path, pairs_zip):
+    """As in the authors' ``trainval.zip``."""
+    path = tmp_path / "trainval.zip"
+    with zipfile.ZipFile(pairs_zip) as made, zipfile.ZipFile(path, "w") as archive:
+        for name in [f"molecule_{i}_r{r}.png" for i in range(3) for r in (0, 30)]:
+            archive.writestr(f"input/{name}", made.read(f"training/LR_original/{name}"))
+            archive.writestr(f"label/{name}", made.read(f"training/HR/{name}"))
+    train, validation = (read_published_pairs(path, part) for part in ("train", "validation"))
+    assert [{p.name.split("_")[1] for p in part} for part in (train, validation)] == [{"0", "1"}, {"2"}]
+    originals = {p.name.split("/")[1]: p for p in read_published_pairs(pairs_zip, "train")}
+    for pair in (*train, *validation):
+        original = originals[pair.name.split("/")[1]]
+        assert (pair.noisy == original.noisy).all()
+        assert (pair.target == original.target).all()
 
 
 def test_every_pair_is_shown_once_an_epoch(pairs_zip):
