@@ -25,6 +25,7 @@ from stemforge.infer.resampling import resampled
 from stemforge.infer.weights import load_finder
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import SimulationRecipe, simulate_corpus
+from stemforge.simulate.running.shards import usable_cores
 from stemforge.train import AtomNetRecipe, Card, RunOptions, fit, load_weights, save_weights
 from stemforge.train.arithmetic import computes_in_bfloat16
 
@@ -266,6 +267,8 @@ def _trained(
     if weights.is_file():
         return weights
     # Epochs are short, so that the time never ends before the first one does.
+    # Beside a GPU the processor's cores have nothing else to do than to prepare images.
+    preparing = 1
     trainer: dict[str, Any] = {
         "max_time": timedelta(minutes=plan.training),
         "limit_train_batches": _TRAINING_BATCHES,
@@ -273,11 +276,12 @@ def _trained(
     }
     if options.device != "cpu":
         trainer["accelerator"] = "gpu"
+        preparing = max(1, (options.workers or usable_cores()) - 1)
     if computes_in_bfloat16(options.device):
         trainer["precision"] = "bf16-mixed"
     resume = (run / "checkpoints" / "last.ckpt").is_file()
     settings = RunOptions(
-        resume, None if resume else start, num_workers=1, quiet=options.quiet, trainer_options=trainer
+        resume, None if resume else start, num_workers=preparing, quiet=options.quiet, trainer_options=trainer
     )
     fit(recipe, [str(path) for path in corpora], run, settings)
     return weights

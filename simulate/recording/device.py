@@ -82,6 +82,14 @@ def acquire_on_device(
     values: NDArray[np.float32], acquisition: Acquisition, rng: np.random.Generator | None, device: str
 ) -> NDArray[np.float32]:
     """Do what :func:`stemforge.simulate.recording.acquisition.acquire` does, on a device of torch."""
+    # A GPU rounds what it convolves to 11 bits unless told otherwise: 1.3e-3 of the mean on an image of pt-nc.
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        return _acquired(values, acquisition, rng, device)
+
+
+def _acquired(
+    values: NDArray[np.float32], acquisition: Acquisition, rng: np.random.Generator | None, device: str
+) -> NDArray[np.float32]:
     image: Any = torch.as_tensor(values, device=device)
     if acquisition.sigma:
         image = blur(image, acquisition.sigma)

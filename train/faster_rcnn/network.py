@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from stemforge.corpus.reader import Corpus
@@ -58,6 +60,17 @@ class FasterRCNNNetwork(MoleculeDetector):
         return detector_input(image, restore, card.inputs.zoom)
 
 
+@dataclass(frozen=True)
+class _Restoring:
+    """Restores images, on the GPU where the process that prepares them has one: a processor would hold training up."""
+
+    network: Restorer
+    model: torch.nn.Module
+
+    def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.network.restore(self.model.to("cuda" if torch.cuda.is_available() else "cpu"), image)
+
+
 def _restoring(weights: str | None) -> tuple[Restore | None, RestorerFile | None]:
     """Return what restores images, and which file that is."""
     if weights is None:
@@ -65,5 +78,5 @@ def _restoring(weights: str | None) -> tuple[Restore | None, RestorerFile | None
     with errors_about("restorer"):
         path = find_weights(weights)
         model, card = load_weights(path)
-        restore = partial(Restorer.named(card.architecture).restore, model)
+        restore = _Restoring(Restorer.named(card.architecture), model)
     return restore, RestorerFile(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
