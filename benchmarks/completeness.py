@@ -6,7 +6,8 @@ Simulated images of four domains, and the control without metal, whose truth is 
 compared on one scale, the contrast-to-noise of the graft that the image's ideal observer sees as it sees the atom: an
 atom's image, spread by the support above it, is no Gaussian. `recall` holds, in bins of it, the recall of true single
 atoms that stand free, no other of contrast-to-noise 3 within 3 Å, what grafts predict of these same atoms, and the
-error of their difference, binomial and of the grafts: where that is large, the bin cannot judge. `beside` is the same
+error of their difference: binomial and of the grafts, or by how the images differ, atoms of one image not being
+independent, whichever is larger. Where that is large, the bin cannot judge. `beside` is the same
 of atoms that do not stand free, and grafts beside atoms found; `false` the true number of false atoms and its
 estimates; `density_interval_holds` how often the interval of 95 in 100 holds the number of atoms, those of clusters
 included, from the stated contrast-to-noise on, and `density_interval_over_truth` its median width. An atom found is
@@ -153,7 +154,7 @@ def against_truth(recording: Recording, sample: Sample, result: Completeness) ->
 
 
 def recall_against_truth(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return recall in bins: true, predicted, and the error of their difference, binomial and of the grafts."""
+    """Return recall in bins: true, predicted, and the error of their difference."""
     cnr, hit, predicted = (
         np.concatenate([row[name] for row in rows]) for name in ("cnr", "hit", "predicted")
     )
@@ -164,7 +165,8 @@ def recall_against_truth(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if number >= 5:
             recall = {"true": hit[inside].mean(), "predicted": predicted[inside].mean()}
             chance = (predicted[inside] * (1 - predicted[inside])).sum()
-            error = np.sqrt(chance + sum(_variance(row, low, high) for row in rows)) / number
+            within = chance + sum(_variance(row, low, high) for row in rows)
+            error = np.sqrt(max(within, _variance_between(rows, low, high))) / number
             recall |= {"deviation": recall["predicted"] - recall["true"], "error": error}
             bins.append({"cnr": [low, high], "atoms": number, **_rounded(recall)})
     return bins
@@ -174,6 +176,17 @@ def _variance(row: dict[str, Any], low: float, high: float) -> float:
     """Return the variance of the number of atoms in a bin that an image's grafts predict."""
     inside = (row["cnr"] >= low) & (row["cnr"] < high)
     return float(row["as_likely"][:, inside].sum(1).var())
+
+
+def _variance_between(rows: list[dict[str, Any]], low: float, high: float) -> float:
+    """Return the variance of what grafts predict too much in a bin, as it differs from image to image."""
+    excess, number = [], []
+    for row in rows:
+        inside = (row["cnr"] >= low) & (row["cnr"] < high)
+        excess.append(float((row["predicted"] - row["hit"])[inside].sum()))
+        number.append(float(inside.sum()))
+    left = np.array(excess) - np.array(number) * sum(excess) / sum(number)
+    return float((left**2).sum() * len(rows) / max(len(rows) - 1, 1))
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

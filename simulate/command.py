@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from stemforge import simulate as room
 from stemforge.console import console, say
 from stemforge.corpus.reader import Corpus
-from stemforge.errors import InputError
+from stemforge.errors import InputError, UnfinishedError
 from stemforge.files import write_whole
 from stemforge.options import Overrides, Progress, parse_overrides
 from stemforge.outputs.places import check_file
@@ -147,7 +147,8 @@ def simulate(
     values = parse_overrides(overrides)
     if num is not None:
         values["num_samples"] = num
-    for name, settings in room.load_recipes(recipe, values).items():
+    members, unfinished = room.load_recipes(recipe, values), []
+    for name, settings in members.items():
         folder = out / name
         try:
             corpus = room.simulate_corpus(
@@ -163,7 +164,19 @@ def simulate(
             shards = f"{len(list(folder.glob('shard-*.h5')))} of {settings.num_shards} shards"
             say(f"stemforge: stopped; {shards} are in {folder}. Run the same command again to go on")
             return 130
+        except (InputError, UnfinishedError) as error:
+            if len(members) == 1:
+                raise
+            say(f"{folder}: {error}; the other recipes of the set are gone on with")
+            unfinished.append(name)
+            continue
         _say_corpus(corpus, folder)
+    if unfinished:
+        raise UnfinishedError(
+            f"{out}: no whole corpus of {', '.join(unfinished)}, for the reasons above; "
+            f"{len(members) - len(unfinished)} of {len(members)} are whole. Mend the recipe, or run the "
+            "same command again to go on"
+        )
     return 0
 
 

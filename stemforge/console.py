@@ -3,6 +3,7 @@
 import codecs
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -21,6 +22,7 @@ from rich.progress import (
 SPELLED = "stemforge.spelled"
 """How characters that a stream cannot show are written; the ``errors`` of a stream or of :meth:`str.encode`."""
 
+_A_LINE = 60  # between two lines of a log [s]
 _SPELLINGS = {
     "Å": "A",
     "²": "2",
@@ -118,9 +120,54 @@ def _print(target: Console, content: object, **options: Any) -> None:
     target.print(content, highlight=False, **options)
 
 
+class ProgressLog:
+    """Progress in lines, one a minute, for what is no terminal: the log of a cluster's job.
+
+    Parameters
+    ----------
+    title, unit
+        What is done, and what is counted.
+    total
+        How many there are.
+    limit
+        Time after which it ends in any case [s].
+
+    Examples
+    --------
+    >>> log = ProgressLog("simulate pt-nc", 320, "images")
+    >>> log.line(80, elapsed=120)
+    'simulate pt-nc: 80 of 320 images, 2 min elapsed, about 6 min left'
+    """
+
+    def __init__(self, title: str, total: float, unit: str, limit: float | None = None) -> None:
+        self.title, self.total, self.unit, self.limit = title, total, unit, limit
+        self._begun = time.monotonic()
+        self._done, self._said = 0.0, self._begun
+
+    def advance(self, done: float) -> None:
+        """Count what was done, and print a line where the last one is a minute old."""
+        self._done += done
+        now = time.monotonic()
+        if now - self._said >= _A_LINE:
+            self._said = now
+            say(self.line(self._done, now - self._begun))
+
+    def line(self, done: float, elapsed: float) -> str:
+        """Say how much was done in so many seconds, and how long the rest takes at that pace."""
+        left = elapsed * (self.total - done) / max(done, 1e-9)
+        counted = f"{done:.0f} of {self.total:.0f} {self.unit}"
+        if self.limit is not None and self.limit - elapsed < left:
+            left, counted = max(self.limit - elapsed, 0), f"{done:.0f} {self.unit}"
+        return f"{self.title}: {counted}, {_minutes(elapsed)} elapsed, about {_minutes(left)} left"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 @contextmanager
 def progress(title: str, total: int, unit: str = "", quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar with an estimate of the time left.
+    """Show a progress bar with an estimate of the time left; where there is no terminal, a line a minute.
 
     Parameters
     ----------
@@ -142,6 +189,9 @@ def progress(title: str, total: int, unit: str = "", quiet: bool = False) -> Ite
     ...     for _ in range(3):
     ...         advance(1)
     """
+    if not (quiet or console.is_terminal):
+        yield ProgressLog(title, total, unit).advance
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -24,11 +24,13 @@ from lightning.pytorch.callbacks import (
     EarlyStopping,
     ModelCheckpoint,
     RichProgressBar,
+    Timer,
     WeightAveraging,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from stemforge.console import ProgressLog, console
 from stemforge.errors import InputError, WeightsError, errors_about
 from stemforge.files import write_text, write_whole, writing
 from stemforge.outputs.places import check_folder
@@ -85,6 +87,45 @@ class _CountEpochs(Callback):
         # At every batch, because data loaders draw from the same stream at places that a resume moves.
         key = (trainer.current_epoch, batch_idx, trainer.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0]))
+
+
+class _Log(Callback):
+    """Say once a minute how far the training is, and how good the last epoch was, where no terminal shows a bar."""
+
+    def __init__(self, duration: datetime.timedelta | None) -> None:
+        self.limit = None if duration is None else duration.total_seconds()
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        total = trainer.num_training_batches * (float(trainer.max_epochs or 1) - trainer.current_epoch)
+        self.progress = ProgressLog("train", total, "batches", self.limit)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, *_: Any
+    ) -> None:
+        self.progress.title = f"train, epoch {trainer.current_epoch}"
+        best = trainer.callback_metrics.get(str(module.monitor))
+        if best is not None:
+            self.progress.title += f", {str(module.monitor).replace('_', ' ')} {float(best):.4g}"
+        self.progress.advance(1)
+
+
+class _Anneal(Callback):
+    """Lower the learning rate along a cosine, to a hundredth where the run ends: by its epochs, or by its time."""
+
+    def __init__(self, recipe: TrainingRecipe, duration: datetime.timedelta | None) -> None:
+        self.recipe, self.duration = recipe, duration
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        done = trainer.current_epoch / self.recipe.epochs
+        for timer in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(timer, Timer) and self.duration is not None:
+                done = max(done, timer.time_elapsed() / self.duration.total_seconds())
+        share = 0.01 + 0.99 * (1 + np.cos(np.pi * min(done, 1.0))) / 2
+        for optimiser in trainer.optimizers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.recipe.learning_rate * share
 
 
 class _WholeCheckpoints(TorchCheckpointIO):
@@ -193,10 +234,14 @@ def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) 
     )
     callbacks: list[Callback] = [best, newest, _CountEpochs(recipe.seed)]
     callbacks.append(EarlyStopping(task.monitor, patience=recipe.patience))
+    limit = options.trainer_options.get("max_time")
+    limit = limit if isinstance(limit, datetime.timedelta) else None
+    if recipe.schedule == "cosine":
+        callbacks.append(_Anneal(recipe, limit))
     if recipe.average:
         callbacks.append(WeightAveraging(use_buffers=True, avg_fn=partial(_averaged, recipe.average)))
     if not options.quiet:
-        callbacks.append(RichProgressBar())
+        callbacks.append(RichProgressBar() if console.is_terminal else _Log(limit))
     # Strategies that share a model out write folders of parts in their way.
     shared_out = any(
         name in str(options.trainer_options.get("strategy")) for name in ("fsdp", "deepspeed", "parallel")
@@ -209,7 +254,7 @@ def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) 
             CSVLogger(out / "logs", "csv", version=""),
             TensorBoardLogger(out / "logs", "tensorboard", version=""),
         ],
-        enable_progress_bar=not options.quiet,
+        enable_progress_bar=not options.quiet and console.is_terminal,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,

@@ -16,6 +16,16 @@ from stemforge.files import write_json
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
 
+_TITLES = {
+    "counts": "counts [electrons a pixel]",
+    "dark": "dark counts [electrons a pixel]",
+    "noise": "counting noise over mean",
+    "decay_time": "decay time [dwell times]",
+    "flicker_time": "flicker's memory [lines]",
+    "blobs": "blobs [1/nm²]",
+    "blob_width": "blob width [Å]",
+}
+
 
 @dataclass(frozen=True)
 class ImageComparison:
@@ -133,7 +143,7 @@ def draw_statistics(tables: Mapping[str, Sequence[Mapping[str, float]]]) -> Figu
             axes.plot(values, i + rng.uniform(-0.2, 0.2, len(values)), "o", ms=3, color=colour, alpha=0.7)
             axes.plot([np.median(values)] * 2, [i - 0.35, i + 0.35], "k-", lw=1.5)
         axes.set_yticks(range(len(tables)), list(tables))
-        axes.set_title(name, fontsize=9)
+        axes.set_title(_TITLES.get(name, name.replace("_", " ")), fontsize=9)
         axes.tick_params(labelsize=7)
         axes.locator_params(axis="x", nbins=6)
         axes.ticklabel_format(axis="x", scilimits=(-2, 3))  # textures are of 1e-4

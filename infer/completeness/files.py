@@ -175,7 +175,7 @@ def write_completeness(result: Completeness, results: Results) -> dict[str, Any]
     false, density = summary["false_atoms"], summary["corrected"]
     say(
         f"{result.detection.micrograph.name}: half of the atoms of contrast-to-noise {result.curve.half:.1f} are "
-        f"found; about {false['expected']:.0f} of {len(result.false.scores)} found are none ({false['low']:.0f} to "
+        f"found; about {false['expected']:.0f} of {len(result.false.scores)} found on the specimen are none ({false['low']:.0f} to "
         f"{false['high']:.0f}); {density['atoms_per_nm2']['expected']:.2f} ({density['atoms_per_nm2']['low']:.2f} to "
         f"{density['atoms_per_nm2']['high']:.2f}) atoms per nm² from contrast-to-noise {density['from_cnr']:.1f} on"
     )

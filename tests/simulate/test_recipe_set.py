@@ -23,6 +23,10 @@ recipes:
 """
 
 
+def simulate(recipe, out):
+    return ["simulate", str(recipe), "--out", str(out), "--num", "1", "--workers", "1", "--quiet"]
+
+
 def test_members_are_the_common_fields_and_their_own(tmp_path):
     (tmp_path / "two.yaml").write_text(SET)
     thin, light = load_recipes(tmp_path / "two.yaml", {"num_samples": 3}).values()
@@ -48,20 +52,22 @@ def test_a_member_that_cannot_be_used_is_named(tmp_path):
 def test_a_set_makes_a_corpus_of_each(tmp_path):
     (tmp_path / "two.yaml").write_text(SET)
     out = tmp_path / "corpora"
-    command = [
-        "simulate",
-        str(tmp_path / "two.yaml"),
-        "--out",
-        str(out),
-        "--num",
-        "1",
-        "--workers",
-        "1",
-        "--quiet",
-    ]
-    assert main(command) == 0
+    assert main(simulate(tmp_path / "two.yaml", out)) == 0
     assert sorted(path.name for path in out.iterdir()) == ["light", "thin"]
     assert [Corpus(out / name)[0].sampling for name in ("light", "thin")] == [0.25, 0.3]
+
+
+def test_a_member_that_fails_does_not_keep_the_others_from_being_made(tmp_path, capsys):
+    crowded = SET.replace(
+        "thin: {}", "thin: {single_atoms: [{element: Pt, areal_density: 90, min_distance: 3}]}"
+    )
+    (tmp_path / "two.yaml").write_text(crowded)
+    out = tmp_path / "corpora"
+    assert main(simulate(tmp_path / "two.yaml", out)) != 0
+    assert len(Corpus(out / "light")) == 1
+    messages = " ".join("".join(capsys.readouterr()).split())
+    assert "no whole corpus of thin" in messages
+    assert "1 of 2 are whole" in messages
 
 
 @pytest.mark.parametrize("name", shipped_recipes(sets=True))

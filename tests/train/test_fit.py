@@ -1,11 +1,15 @@
 import csv
+import datetime
+import re
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from lightning.pytorch.callbacks import Timer
 
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
@@ -22,6 +26,7 @@ from stemforge.train import (
     save_weights,
 )
 from stemforge.train.data.batches import split_corpora
+from stemforge.train.fit import _Anneal
 from stemforge.train.sac_cnn.data import AtomCrops
 
 QUICK = {"accelerator": "cpu", "devices": 1}
@@ -88,6 +93,14 @@ def test_weights_are_those_of_the_best_epoch(finished):
     assert all(torch.equal(state[f"model.{name}"], tensor) for name, tensor in model.state_dict().items())
 
 
+def test_a_log_says_how_far_a_run_is(tmp_path, tiny_corpus, monkeypatch, capsys):
+    monkeypatch.setattr("stemforge.console._A_LINE", 0)
+    fit(_recipe(), [tiny_corpus], tmp_path / "run", RunOptions(num_workers=0, trainer_options=QUICK))
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train, epoch")]
+    assert re.fullmatch(r"train, epoch 0: 1 of \d+ batches, 0 min elapsed, about 0 min left", lines[0])
+    assert re.search(r"train, epoch 1, validation loss [\d.e-]+: (\d+) of \1 batches", lines[-1])
+
+
 def test_resume_goes_on_counting(run, tiny_corpus):
     before = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     shown = []
@@ -120,6 +133,28 @@ def test_resume_is_the_same_as_not_having_stopped(run, tmp_path, tiny_corpus):
     )
     for name in one:
         torch.testing.assert_close(one[name], two[name], msg=name)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "elapsed", "share"),
+    [
+        (0, None, 1.0),
+        (5, None, 0.505),
+        (10, None, 0.01),
+        (0, 50.0, 0.505),
+        (5, 25.0, 0.505),
+        (0, 120.0, 0.01),
+    ],
+)
+def test_the_learning_rate_falls_by_epochs_or_by_the_time_that_the_run_has(epoch, elapsed, share):
+    recipe = _recipe(epochs=10, learning_rate=0.1, schedule="cosine")
+    limit = None if elapsed is None else datetime.timedelta(seconds=100)
+    timer = Timer(duration=limit)
+    timer.time_elapsed = lambda: elapsed
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    trainer = SimpleNamespace(current_epoch=epoch, callbacks=[timer], optimizers=[optimiser])
+    _Anneal(recipe, limit).on_train_batch_start(trainer, None, None, 0)
+    assert optimiser.param_groups[0]["lr"] == pytest.approx(0.1 * share)
 
 
 def test_an_average_of_the_weights_is_kept(tmp_path, tiny_corpus):
