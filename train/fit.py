@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import io
 import logging
+import math
 import pickle
 import shlex
 import sys
@@ -122,8 +123,8 @@ class _Anneal(Callback):
         for timer in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(timer, Timer) and self.duration is not None:
                 done = max(done, timer.time_elapsed() / self.duration.total_seconds())
-        share = 0.01 + 0.99 * (1 + np.cos(np.pi * min(done, 1.0))) / 2
-        for optimiser in trainer.optimizers:
+        share = 0.01 + 0.99 * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+        for optimiser in trainer.optimizers:  # a plain float: NumPy's would make the checkpoint unreadable
             for group in optimiser.param_groups:
                 group["lr"] = self.recipe.learning_rate * share
 

@@ -135,6 +135,13 @@ def test_resume_is_the_same_as_not_having_stopped(run, tmp_path, tiny_corpus):
         torch.testing.assert_close(one[name], two[name], msg=name)
 
 
+def test_a_run_with_a_falling_learning_rate_can_be_resumed(tmp_path, tiny_corpus):
+    _fit([tiny_corpus], tmp_path / "run", recipe=_recipe(schedule="cosine"))
+    _fit([tiny_corpus], tmp_path / "run", recipe=_recipe(schedule="cosine", epochs=3), resume=True)
+    last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["epoch"] == 2
+
+
 @pytest.mark.parametrize(
     ("epoch", "elapsed", "share"),
     [
