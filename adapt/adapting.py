@@ -68,6 +68,11 @@ class Adaptation:
     comparison: Comparison
     detections: tuple[Detection, ...]
 
+    @property
+    def averaged(self) -> bool:
+        """Whether atoms are found by the mean over eight orientations, which evens out what training left to chance."""
+        return self.comparison.best == ADAPTED
+
 
 def adapt_detector(
     micrographs: Sequence[Micrograph],
@@ -156,7 +161,8 @@ def adapt_detector(
     save_weights(final, better, better_card, half=True)
     better, better_card = load_weights(final)
     detections = tuple(
-        detect_atoms(micrograph, better, better_card, device=options.device) for micrograph in micrographs
+        detect_atoms(micrograph, better, better_card, device=options.device, augment=is_better)
+        for micrograph in micrographs
     )
     return Adaptation(final, calibration, fitted, threshold, likelihoods, comparison, detections)
 

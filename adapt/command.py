@@ -135,5 +135,9 @@ def adapt(
     report = room.write_results(adapted, out, seed=seed, quiet=progress.quiet)
     for line in (*report.scores, *report.notes):
         show(line)
-    say(f"{adapted.weights}: find atoms with stemforge infer atoms IMAGE --weights {adapted.weights}")
+    averaged = " --augment" if adapted.averaged else ""
+    say(
+        f"{adapted.weights}: find atoms on more images as on these: stemforge infer atoms IMAGE{averaged} "
+        f"--weights {adapted.weights}"
+    )
     say(f"{out / 'report.html'}: what was found, and how much of it to believe")

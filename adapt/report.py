@@ -105,7 +105,12 @@ def _completeness(adaptation: Adaptation, report: Report, folder: Path, seed: in
             micrograph = detection.micrograph
             try:
                 result = measure_completeness(
-                    micrograph, model, card, np.random.default_rng(seed), detection=detection
+                    micrograph,
+                    model,
+                    card,
+                    np.random.default_rng(seed),
+                    detection=detection,
+                    augment=adaptation.averaged,
                 )
             except InputError as error:
                 report.note(f"{micrograph.name}: completeness not measured: {error}")

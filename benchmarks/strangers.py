@@ -10,7 +10,8 @@ source and dose hardly change from image to image. `adapt` gets 16 images of it 
 `stemforge new` writes for what the user of such a microscope knows: support, element, energy, angles, pixel size. F1 is
 that of all visible atoms of 24 other images of the domain; atoms that are doubtful count neither way:
 
-- `zero`: of the weights as they come; `false/nm2` is what they find on 8 images of the support alone;
+- `zero`: of the weights as they come; `false/nm2` is what they find on 8 images of the support alone. The others are
+  averaged over eight orientations, as `adapt` does where training helped;
 - `true`: of weights trained by the hidden recipe, from the same start and for as long;
 - the ways of adapting: posterior and grafts (`both`), one of them, or `neither`, which is to train on the recipe's wide
   priors.
@@ -103,10 +104,10 @@ def images_of(domain: Domain, folder: Path, seed: int) -> tuple[list[Micrograph]
     return unlabelled, others
 
 
-def score(weights: str | Path, others: list[Any], sampling: float) -> float:
+def score(weights: str | Path, others: list[Any], sampling: float, *, augment: bool = False) -> float:
     """Return F1 of all visible atoms together."""
     model, card = load_weights(weights)
-    hits, found, true = sum(count_atoms(image, sampling, model, card) for image in others)
+    hits, found, true = sum(count_atoms(image, sampling, model, card, augment=augment) for image in others)
     return float(2 * hits / max(found + true, 1))
 
 
@@ -140,7 +141,7 @@ def adapted(
     weights = folder / way / "atom-net.safetensors"
     if not weights.is_file():
         adapt_detector(unlabelled, recipe, folder / way, options)
-    return score(weights, others, recipe.scan.sampling)
+    return score(weights, others, recipe.scan.sampling, augment=True)
 
 
 def draw(rows: dict[str, tuple[Any, dict[str, Path | str]]], samplings: dict[str, float], out: Path) -> None:

@@ -82,9 +82,12 @@ def compare_detectors(
     return Comparison(f1, len(images))
 
 
-def count_atoms(labelled: LabelledImage, sampling: float, model: Any, card: Card) -> NDArray[np.int_]:
+def count_atoms(
+    labelled: LabelledImage, sampling: float, model: Any, card: Card, *, augment: bool = False
+) -> NDArray[np.int_]:
     """Return numbers of hits, found and true atoms, shape (3,); one found on a doubtful atom does not count."""
-    found = detect_atoms(Micrograph(labelled.image, sampling, "HAADF", "held out"), model, card).atoms.points
+    micrograph = Micrograph(labelled.image, sampling, "HAADF", "held out")
+    found = detect_atoms(micrograph, model, card, augment=augment).atoms.points
     radius = RADIUS / sampling
     everything = np.concatenate([labelled.atoms, labelled.doubtful])
     pairs = match_distance(found, everything, radius).pairs
