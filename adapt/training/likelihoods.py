@@ -25,6 +25,8 @@ _LEAST = 30  # candidates of either kind
 _SCALE, _SHIFT, _EXCESS = 0.3, 1.5, 0.25
 # Beyond these, the images' candidates are not of the kinds that the recipe makes.
 _SCALES, _EXCESSES = (0.5, 2.0), (1 / 3, 3.0)
+# Nor are they where most of even the least likely ones, this share of the false ones, would have to be atoms.
+_LEAST_LIKELY, _MOST_ATOMS = 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,10 @@ def fit_likelihoods(found: Candidates, false: Candidates) -> FittedLikelihoods |
     scale, excess = (float(np.exp(value)) for value in best[[0, 2]])
     if not (_SCALES[0] <= scale <= _SCALES[1] and _EXCESSES[0] <= excess <= _EXCESSES[1]):
         return None
-    return FittedLikelihoods(Calibration(scale, float(best[1] - best[2])), excess)
+    calibration = Calibration(scale, float(best[1] - best[2]))
+    if calibration.likelihood(np.quantile(false.odds, _LEAST_LIKELY)) > _MOST_ATOMS:
+        return None
+    return FittedLikelihoods(calibration, excess)
 
 
 def calibrate_on_images(

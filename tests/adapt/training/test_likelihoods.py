@@ -51,3 +51,22 @@ def test_what_does_not_tell_is_left_alone():
     assert fit_likelihoods(Candidates(np.zeros(10), 1.0), false) is None
     # Many candidates of one kind that simulation does not make.
     assert fit_likelihoods(Candidates(np.full(20000, -3.0), 1.0), false) is None
+
+
+def test_images_full_of_what_the_recipe_does_not_make_are_told_from_images_full_of_atoms():
+    """As on real images of a porphyrin on carbon, whose texture was not simulated: more at every likelihood."""
+    edges = np.array([-5, -4, -3, -2, -1, 0, 1, 2, 3, 5])
+
+    def candidates(densities, area):
+        numbers = np.rint(np.array(densities) * area).astype(int)
+        odds = [
+            np.linspace(low, high, number)
+            for low, high, number in zip(edges, edges[1:], numbers, strict=False)
+        ]
+        return Candidates(np.concatenate(odds), area)
+
+    false = candidates([3.54, 2.26, 0.99, 0.56, 0.36, 0.18, 0.12, 0.05, 0.02], 66)
+    textured = candidates([10.0, 10.0, 8.1, 6.6, 5.7, 4.7, 4.0, 2.8, 1.5], 88)
+    crowded = candidates([3.8, 2.9, 2.0, 1.9, 2.4, 3.0, 3.6, 2.8, 1.5], 88)
+    assert fit_likelihoods(textured, false) is None
+    assert fit_likelihoods(crowded, false).calibration.likelihood(0.0) > 0.7
