@@ -173,11 +173,12 @@ def write_completeness(result: Completeness, results: Results) -> dict[str, Any]
     write_csv(results.path(f"{COMPLETENESS}.csv"), [*header, "error_angstrom", "bound_angstrom"], rows)
     draw_completeness(result, results.path(f"{COMPLETENESS}.png"))
     false, density = summary["false_atoms"], summary["corrected"]
+    per_area = density["atoms_per_nm2"]
     say(
         f"{result.detection.micrograph.name}: half of the atoms of contrast-to-noise {result.curve.half:.1f} are "
-        f"found; about {false['expected']:.0f} of {len(result.false.scores)} found on the specimen are none ({false['low']:.0f} to "
-        f"{false['high']:.0f}); {density['atoms_per_nm2']['expected']:.2f} ({density['atoms_per_nm2']['low']:.2f} to "
-        f"{density['atoms_per_nm2']['high']:.2f}) atoms per nm² from contrast-to-noise {density['from_cnr']:.1f} on"
+        f"found; about {false['expected']:.0f} of {len(result.false.scores)} found on the specimen are none "
+        f"({false['low']:.0f} to {false['high']:.0f}); {per_area['expected']:.2f} ({per_area['low']:.2f} to "
+        f"{per_area['high']:.2f}) atoms per nm² from contrast-to-noise {density['from_cnr']:.1f} on"
     )
     kept = ("area_nm2", "grafts", "half_found_at_cnr", "lost_however_bright", "beside_another", "corrected")
     facts = {name: summary[name] for name in kept}
