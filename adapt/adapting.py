@@ -56,6 +56,9 @@ class Adaptation:
         How the user's images changed that; None where they do not tell.
     comparison
         The detector that it started from beside the adapted one, on simulated images that neither had seen.
+    averaged
+        Whether atoms are found by the mean over eight orientations, which evens out what training left to chance: so it
+        is where training helped.
     detections
         On the user's images.
     """
@@ -66,12 +69,8 @@ class Adaptation:
     threshold: ThresholdCalibration
     likelihoods: FittedLikelihoods | None
     comparison: Comparison
+    averaged: bool
     detections: tuple[Detection, ...]
-
-    @property
-    def averaged(self) -> bool:
-        """Whether atoms are found by the mean over eight orientations, which evens out what training left to chance."""
-        return self.comparison.best == ADAPTED
 
 
 def adapt_detector(
@@ -164,7 +163,7 @@ def adapt_detector(
         detect_atoms(micrograph, better, better_card, device=options.device, augment=is_better)
         for micrograph in micrographs
     )
-    return Adaptation(final, calibration, fitted, threshold, likelihoods, comparison, detections)
+    return Adaptation(final, calibration, fitted, threshold, likelihoods, comparison, is_better, detections)
 
 
 def _calibrated(
@@ -272,9 +271,8 @@ def _trained(
     weights = run / "atom-net.safetensors"
     if weights.is_file():
         return weights
-    # Epochs are short, so that the time never ends before the first one does.
-    # Beside a GPU the processor's cores have nothing else to do than to prepare images.
     preparing = 1
+    # Epochs are short, so that the time never ends before the first one does.
     trainer: dict[str, Any] = {
         "max_time": timedelta(minutes=plan.training),
         "limit_train_batches": _TRAINING_BATCHES,
@@ -282,6 +280,7 @@ def _trained(
     }
     if options.device != "cpu":
         trainer["accelerator"] = "gpu"
+        # Beside a GPU the processor's cores have nothing else to do than to prepare images.
         preparing = max(1, (options.workers or usable_cores()) - 1)
     if computes_in_bfloat16(options.device):
         trainer["precision"] = "bf16-mixed"

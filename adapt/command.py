@@ -137,7 +137,7 @@ def adapt(
         show(line)
     averaged = " --augment" if adapted.averaged else ""
     say(
-        f"{adapted.weights}: find atoms on more images as on these: stemforge infer atoms IMAGE{averaged} "
+        f"{adapted.weights}: find atoms on other images in the same way with stemforge infer atoms IMAGE{averaged} "
         f"--weights {adapted.weights}"
     )
     say(f"{out / 'report.html'}: what was found, and how much of it to believe")

@@ -138,10 +138,8 @@ def adapted(
         quiet=True,
         **chosen,
     )
-    weights = folder / way / "atom-net.safetensors"
-    if not weights.is_file():
-        adapt_detector(unlabelled, recipe, folder / way, options)
-    return score(weights, others, recipe.scan.sampling, augment=True)
+    made = adapt_detector(unlabelled, recipe, folder / way, options)  # quick where it is finished
+    return score(made.weights, others, recipe.scan.sampling, augment=made.averaged)
 
 
 def draw(rows: dict[str, tuple[Any, dict[str, Path | str]]], samplings: dict[str, float], out: Path) -> None:

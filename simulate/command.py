@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from stemforge import simulate as room
 from stemforge.console import console, say
 from stemforge.corpus.reader import Corpus
-from stemforge.errors import InputError, UnfinishedError
+from stemforge.errors import InputError, RecipeError, UnfinishedError
 from stemforge.files import write_whole
 from stemforge.options import Overrides, Progress, parse_overrides
 from stemforge.outputs.places import check_file
@@ -164,10 +164,11 @@ def simulate(
             shards = f"{len(list(folder.glob('shard-*.h5')))} of {settings.num_shards} shards"
             say(f"stemforge: stopped; {shards} are in {folder}. Run the same command again to go on")
             return 130
-        except (InputError, UnfinishedError) as error:
-            if len(members) == 1:
+        except (RecipeError, UnfinishedError) as error:
+            # No failed image: a full disk or a lost cluster, with which the other recipes would fare no better.
+            if len(members) == 1 or (isinstance(error, UnfinishedError) and not error.failures):
                 raise
-            say(f"{folder}: {error}; the other recipes of the set are gone on with")
+            say(f"{folder}: {error}; going on with the other recipes of the set")
             unfinished.append(name)
             continue
         _say_corpus(corpus, folder)

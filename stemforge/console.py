@@ -120,8 +120,13 @@ def _print(target: Console, content: object, **options: Any) -> None:
     target.print(content, highlight=False, **options)
 
 
+def shows_bars() -> bool:
+    """Whether progress bars can be drawn: in a terminal and in a notebook, not in a log."""
+    return console.is_terminal or console.is_jupyter
+
+
 class ProgressLog:
-    """Progress in lines, one a minute, for what is no terminal: the log of a cluster's job.
+    """Progress in lines, one a minute, where no bar can be drawn: in the log of a cluster's job.
 
     Parameters
     ----------
@@ -167,7 +172,7 @@ def _minutes(seconds: float) -> str:
 
 @contextmanager
 def progress(title: str, total: int, unit: str = "", quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar with an estimate of the time left; where there is no terminal, a line a minute.
+    """Show a progress bar with an estimate of the time left; in a log, a line a minute.
 
     Parameters
     ----------
@@ -189,7 +194,7 @@ def progress(title: str, total: int, unit: str = "", quiet: bool = False) -> Ite
     ...     for _ in range(3):
     ...         advance(1)
     """
-    if not (quiet or console.is_terminal):
+    if not (quiet or shows_bars()):
         yield ProgressLog(title, total, unit).advance
         return
     columns = (

@@ -4,7 +4,6 @@ import dataclasses
 import datetime
 import io
 import logging
-import math
 import pickle
 import shlex
 import sys
@@ -25,13 +24,12 @@ from lightning.pytorch.callbacks import (
     EarlyStopping,
     ModelCheckpoint,
     RichProgressBar,
-    Timer,
     WeightAveraging,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from stemforge.console import ProgressLog, console
+from stemforge.console import ProgressLog, shows_bars
 from stemforge.errors import InputError, WeightsError, errors_about
 from stemforge.files import write_text, write_whole, writing
 from stemforge.outputs.places import check_folder
@@ -103,30 +101,13 @@ class _Log(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, *_: Any
     ) -> None:
+        if not trainer.is_global_zero:
+            return
         self.progress.title = f"train, epoch {trainer.current_epoch}"
         best = trainer.callback_metrics.get(str(module.monitor))
         if best is not None:
             self.progress.title += f", {str(module.monitor).replace('_', ' ')} {float(best):.4g}"
         self.progress.advance(1)
-
-
-class _Anneal(Callback):
-    """Lower the learning rate along a cosine, to a hundredth where the run ends: by its epochs, or by its time."""
-
-    def __init__(self, recipe: TrainingRecipe, duration: datetime.timedelta | None) -> None:
-        self.recipe, self.duration = recipe, duration
-
-    def on_train_batch_start(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        done = trainer.current_epoch / self.recipe.epochs
-        for timer in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(timer, Timer) and self.duration is not None:
-                done = max(done, timer.time_elapsed() / self.duration.total_seconds())
-        share = 0.01 + 0.99 * (1 + math.cos(math.pi * min(done, 1.0))) / 2
-        for optimiser in trainer.optimizers:  # a plain float: NumPy's would make the checkpoint unreadable
-            for group in optimiser.param_groups:
-                group["lr"] = self.recipe.learning_rate * share
 
 
 class _WholeCheckpoints(TorchCheckpointIO):
@@ -152,7 +133,7 @@ def fit(
     recipe
         Settings of the run, such as ``AtomNetRecipe.shipped()``; they say which network it is.
     data
-        Folders of corpora; for DIVAESR also zip files laid out as ``stem-sr.zip``.
+        Folders of corpora; for DIVAESR also zip files laid out as ``stem-sr.zip`` or ``trainval.zip``.
     out
         Folder of the run: ``recipe.yaml``, ``checkpoints/``, ``logs/`` (CSV and TensorBoard) and, in the end, the
         weights, such as ``atom-net.safetensors``.
@@ -187,6 +168,8 @@ def fit(
     best = ModelCheckpoint(out / "checkpoints", "best", monitor=task.monitor, enable_version_counter=False)
     try:
         trainer = _trainer(task, out, best, options)
+        for part in (learnt.training, learnt.validation):
+            part.device = str(trainer.strategy.root_device)
         loaders = [_loader(part, options.num_workers) for part in (learnt.training, learnt.validation)]
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise InputError(f"the run's options do not fit this machine or each other: {error}") from error
@@ -235,14 +218,12 @@ def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) 
     )
     callbacks: list[Callback] = [best, newest, _CountEpochs(recipe.seed)]
     callbacks.append(EarlyStopping(task.monitor, patience=recipe.patience))
-    limit = options.trainer_options.get("max_time")
-    limit = limit if isinstance(limit, datetime.timedelta) else None
-    if recipe.schedule == "cosine":
-        callbacks.append(_Anneal(recipe, limit))
     if recipe.average:
         callbacks.append(WeightAveraging(use_buffers=True, avg_fn=partial(_averaged, recipe.average)))
     if not options.quiet:
-        callbacks.append(RichProgressBar() if console.is_terminal else _Log(limit))
+        limit = options.trainer_options.get("max_time")
+        limit = limit if isinstance(limit, datetime.timedelta) else None
+        callbacks.append(RichProgressBar() if shows_bars() else _Log(limit))
     # Strategies that share a model out write folders of parts in their way.
     shared_out = any(
         name in str(options.trainer_options.get("strategy")) for name in ("fsdp", "deepspeed", "parallel")
@@ -255,7 +236,7 @@ def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) 
             CSVLogger(out / "logs", "csv", version=""),
             TensorBoardLogger(out / "logs", "tensorboard", version=""),
         ],
-        enable_progress_bar=not options.quiet and console.is_terminal,
+        enable_progress_bar=not options.quiet and shows_bars(),
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,

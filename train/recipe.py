@@ -41,8 +41,7 @@ class TrainingRecipe(Settings):
     patience
         Epochs without a better validation after which training stops.
     schedule
-        ``constant`` learning rate, or ``cosine``: down to a hundredth of it at the last of ``epochs``, or at the end of
-        the time where the run has a limit (``max_time`` of Lightning's trainer).
+        ``constant`` learning rate, or ``cosine``: down to a hundredth of it at the last of ``epochs``.
     average
         Decay of an exponential average of the weights over steps, such as 0.998; the average is what is validated and
         kept. 0 keeps the last weights.

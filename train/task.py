@@ -67,9 +67,15 @@ class Task(lightning.LightningModule):
         self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return the optimiser; the run sets its learning rate."""
+    def configure_optimizers(self) -> Any:
+        """Return the optimiser with the recipe's schedule."""
         recipe = self.recipe
-        return self.optimiser(
+        optimiser = self.optimiser(
             self.model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
+        if recipe.schedule == "constant":
+            return optimiser
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            optimiser, recipe.epochs, recipe.learning_rate / 100
+        )
+        return {"optimizer": optimiser, "lr_scheduler": schedule}

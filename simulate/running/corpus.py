@@ -171,7 +171,7 @@ def _follow(job: Job, outcomes: Generator[Outcome, None, None], missing: list[in
                     say(f"{failed} failed: {outcome.failure}")
             if not made and not begun and failed == min(_HOPELESS, len(missing)):
                 if all(failure.recipe_is_to_blame for failure in failures):
-                    raise InputError(failures[0].error)
+                    raise RecipeError(failures[0].error)
                 raise UnfinishedError(
                     _summary(folder, failures, failed, "stopped, as nothing else"), failures
                 )

@@ -70,6 +70,12 @@ def test_a_member_that_fails_does_not_keep_the_others_from_being_made(tmp_path, 
     assert "1 of 2 are whole" in messages
 
 
+def test_options_that_cannot_be_are_refused_once_for_the_whole_set(tmp_path, capsys):
+    (tmp_path / "two.yaml").write_text(SET)
+    assert main([*simulate(tmp_path / "two.yaml", tmp_path / "corpora"), "--retries", "-1"]) == 2
+    assert "".join(capsys.readouterr()).count("retries must be") == 1
+
+
 @pytest.mark.parametrize("name", shipped_recipes(sets=True))
 def test_shipped_sets_can_be_read(name):
     members = RecipeSet.shipped(name).members()

@@ -1,4 +1,4 @@
-"""What is printed where there is no terminal."""
+"""What is printed where no progress bar can be drawn."""
 
 import pytest
 
@@ -24,6 +24,12 @@ def test_a_log_gets_a_line_a_minute(clock, capsys):
         "simulate pt-nc: 20 of 100 images, 1 min elapsed, about 4 min left",
         "simulate pt-nc: 40 of 100 images, 2 min elapsed, about 3 min left",
     ]
+
+
+def test_a_notebook_shows_bars(monkeypatch):
+    assert not console.shows_bars()
+    monkeypatch.setattr(console.console, "is_jupyter", True)
+    assert console.shows_bars()
 
 
 def test_quiet_work_leaves_no_line(clock, capsys):

@@ -1,15 +1,12 @@
 import csv
-import datetime
 import re
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from lightning.pytorch.callbacks import Timer
 
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
@@ -26,7 +23,6 @@ from stemforge.train import (
     save_weights,
 )
 from stemforge.train.data.batches import split_corpora
-from stemforge.train.fit import _Anneal
 from stemforge.train.sac_cnn.data import AtomCrops
 
 QUICK = {"accelerator": "cpu", "devices": 1}
@@ -140,28 +136,6 @@ def test_a_run_with_a_falling_learning_rate_can_be_resumed(tmp_path, tiny_corpus
     _fit([tiny_corpus], tmp_path / "run", recipe=_recipe(schedule="cosine", epochs=3), resume=True)
     last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["epoch"] == 2
-
-
-@pytest.mark.parametrize(
-    ("epoch", "elapsed", "share"),
-    [
-        (0, None, 1.0),
-        (5, None, 0.505),
-        (10, None, 0.01),
-        (0, 50.0, 0.505),
-        (5, 25.0, 0.505),
-        (0, 120.0, 0.01),
-    ],
-)
-def test_the_learning_rate_falls_by_epochs_or_by_the_time_that_the_run_has(epoch, elapsed, share):
-    recipe = _recipe(epochs=10, learning_rate=0.1, schedule="cosine")
-    limit = None if elapsed is None else datetime.timedelta(seconds=100)
-    timer = Timer(duration=limit)
-    timer.time_elapsed = lambda: elapsed
-    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
-    trainer = SimpleNamespace(current_epoch=epoch, callbacks=[timer], optimizers=[optimiser])
-    _Anneal(recipe, limit).on_train_batch_start(trainer, None, None, 0)
-    assert optimiser.param_groups[0]["lr"] == pytest.approx(0.1 * share)
 
 
 def test_an_average_of_the_weights_is_kept(tmp_path, tiny_corpus):

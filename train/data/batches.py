@@ -71,7 +71,14 @@ class EpochBatches(Epochs, IterableDataset):
         Seed, images a batch, share of validation; whether the images of smaller sources are shown more than once.
     items
         What is shown instead of the samples, as (source, number in it).
+
+    Attributes
+    ----------
+    device
+        Where networks that prepare images compute; the run sets it to where it trains.
     """
+
+    device = "cpu"
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ class PairSource(Protocol):
 
 
 class PublishedSource:
-    """The pairs of ``stem-sr.zip``; each epoch shuffles them into new groups.
+    """The pairs of a published archive; each epoch shuffles them into new groups.
 
     Parameters
     ----------

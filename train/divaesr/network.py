@@ -34,7 +34,7 @@ class DIVAESRNetwork(Restorer):
         return DIVAESR(DIVAESRSettings.from_mapping(settings))
 
     def data(self, paths: Sequence[str | Path], recipe: DIVAESRRecipe) -> TrainingData:
-        """Open corpora of segment signals, and zip files laid out as ``stem-sr.zip``."""
+        """Open corpora of segment signals, and zip files laid out as ``stem-sr.zip`` or ``trainval.zip``."""
         from stemforge.train.divaesr.data import RestorationPairs, open_sources
 
         sources, corpora = open_sources(paths, recipe)

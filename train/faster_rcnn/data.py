@@ -1,7 +1,8 @@
 """Images for Faster R-CNN: crops of iDPC images, noisy or restored, with the boxes of their molecules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -93,7 +94,7 @@ class MoleculeImages(EpochBatches):
     recipe
         Settings of the run; ``network.classes`` names what is found.
     restore
-        Restores each image before the detector sees it; None shows it as it is.
+        Restores each image on a ``device`` before the detector sees it; None shows it as it is.
 
     Yields
     ------
@@ -108,7 +109,11 @@ class MoleculeImages(EpochBatches):
     """
 
     def __init__(
-        self, corpora: Sequence[Corpus], part: str, recipe: FasterRCNNRecipe, restore: Restore | None = None
+        self,
+        corpora: Sequence[Corpus],
+        part: str,
+        recipe: FasterRCNNRecipe,
+        restore: Callable[..., NDArray[np.float32]] | None = None,
     ) -> None:
         require_segments(corpora, recipe.crop, boxes=True)
         super().__init__(corpora, part, recipe)
@@ -135,7 +140,8 @@ class MoleculeImages(EpochBatches):
             side = recipe.crop * recipe.zoom
             return [(np.zeros((side, side), np.float32), Boxes(np.empty((0, 4)), np.empty(0, np.int64)))]
         molecules = sample_boxes(sample, exposure, recipe.network.classes)
-        image = detector_input(exposure.noisy, self.restore, recipe.zoom)
+        restore = None if self.restore is None else partial(self.restore, device=self.device)
+        image = detector_input(exposure.noisy, restore, recipe.zoom)
         made = []
         for _ in range(recipe.per_image):
             view = draw_view(exposure.noisy.shape, recipe.crop, augmentation, rng)

@@ -62,16 +62,16 @@ class FasterRCNNNetwork(MoleculeDetector):
 
 @dataclass(frozen=True)
 class _Restoring:
-    """Restores images, on the GPU where the process that prepares them has one: a processor would hold training up."""
+    """Restores images where the detector is trained: beside a GPU a processor would hold training up."""
 
     network: Restorer
     model: torch.nn.Module
 
-    def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self.network.restore(self.model.to("cuda" if torch.cuda.is_available() else "cpu"), image)
+    def __call__(self, image: NDArray[np.float32], device: str = "cpu") -> NDArray[np.float32]:
+        return self.network.restore(self.model.to(device), image)
 
 
-def _restoring(weights: str | None) -> tuple[Restore | None, RestorerFile | None]:
+def _restoring(weights: str | None) -> tuple[_Restoring | None, RestorerFile | None]:
     """Return what restores images, and which file that is."""
     if weights is None:
         return None, None

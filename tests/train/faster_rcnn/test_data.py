@@ -127,11 +127,21 @@ def test_what_the_detector_sees(zoom):
 
 def test_a_restorer_changes_images_and_not_boxes(idpc_corpus):
     torch.manual_seed(0)
-    restore = partial(restore_image, DIVAESR(DIVAESRSettings(mode="sr", blocks=1, features=4)).eval())
+    restorer = DIVAESR(DIVAESRSettings(mode="sr", blocks=1, features=4)).eval()
+    devices = []
+
+    def restore(image, device):
+        devices.append(device)
+        return restore_image(restorer, image)
+
     ((bare, known),) = MoleculeImages([idpc_corpus], "train", _recipe())
-    ((restored, too),) = MoleculeImages([idpc_corpus], "train", _recipe(), restore)
+    shown = MoleculeImages([idpc_corpus], "train", _recipe(), restore)
+    ((restored, too),) = shown
     assert not torch.equal(bare[0], restored[0])
     assert all(torch.equal(a["boxes"], b["boxes"]) for a, b in zip(known, too, strict=True))
+    shown.device = "cuda:1"  # where the run trains
+    next(iter(shown))
+    assert set(devices) == {"cpu", "cuda:1"}
 
 
 @pytest.mark.parametrize("zoom", [1, 2])
