@@ -168,7 +168,7 @@ def simulate(
             # No failed image: a full disk or a lost cluster, with which the other recipes would fare no better.
             if len(members) == 1 or (isinstance(error, UnfinishedError) and not error.failures):
                 raise
-            say(f"{folder}: {error}; going on with the other recipes of the set")
+            say(f"{folder}: {str(error).rstrip('.')}; going on with the other recipes of the set")
             unfinished.append(name)
             continue
         _say_corpus(corpus, folder)
