@@ -54,6 +54,10 @@ from .crystals.molecules import (
 )
 from .crystals.restoration import Restoration as Restoration, restore_micrograph as restore_micrograph
 from .maxima import parabola_vertex as parabola_vertex
+from .occupancy.analysis import measure_occupancy as measure_occupancy
+from .occupancy.figure import draw_occupancy as draw_occupancy
+from .occupancy.files import occupancy_of_files as occupancy_of_files
+from .occupancy.result import Occupancy as Occupancy
 from .resampling import (
     PIXEL_SIZES as PIXEL_SIZES,
     check_sampling as check_sampling,

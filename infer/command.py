@@ -1,8 +1,10 @@
-"""The commands of this room: ``stemforge infer atoms``, ``restore``, ``molecules`` and ``lattice``."""
+"""The commands of this room: ``stemforge infer atoms``, ``restore``, ``molecules``, ``lattice`` and ``occupancy``."""
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from stemforge.options import Device, Images, Output, Progress, Reading
 
@@ -208,3 +210,41 @@ def lattice(
     endings = ("_lattice.json", "_lattice.png")
     batch = Batch(images, output.folder("lattices"), endings, reading, output.overwrite, progress.quiet)
     return find_lattices_in_files(batch, framework, threshold=threshold).exit_code
+
+
+def occupancy(
+    images: Images,
+    /,
+    *,
+    framework: str = "mfi",
+    guest: Annotated[list[str] | None, Parameter(negative=())] = None,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    progress: Progress = Progress(),
+) -> int:
+    """Ask of every channel of a zeolite, on the image as it was recorded, whether it holds a molecule.
+
+    For each image NAME_occupancy.csv, a row for each channel: x_px,y_px,x_nm,y_nm, the probability that it is filled,
+    the evidence (decimal logarithm) of the channel by itself, content and content_error (molecules in a unit cell along
+    the beam, by contrast), state (filled, empty, or open where the image does not tell), guest and guest_probability;
+    and NAME_occupancy.png, a map; in the folder `occupancy`. The lattice is found on the image, whose own calibration
+    is not used. What an image does not allow to be told is said. An image without the lattice is named and left out;
+    the exit code is then 1, or 2 where it was the only one.
+
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG): iDPC-STEM along the channels, bright atoms on
+        dark, not restored.
+    framework
+        mfi (ZSM-5, silicalite-1), or a CIF file, seen along b.
+    guest
+        Molecule to look for: pyridine, thiophene, benzene, or what ase.build.molecule knows; give it once for each. By
+        default the first two.
+    """
+    from stemforge.infer.batch import Batch
+    from stemforge.infer.occupancy.crystal import GUESTS
+    from stemforge.infer.occupancy.files import ENDINGS, occupancy_of_files
+
+    batch = Batch(images, output.folder("occupancy"), ENDINGS, reading, output.overwrite, progress.quiet)
+    return occupancy_of_files(batch, framework, guests=tuple(guest or GUESTS)).exit_code

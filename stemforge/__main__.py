@@ -43,6 +43,8 @@ COMMANDS = (
     ("infer molecules", "stemforge.infer.command:molecules", "Find molecules."),
     ("infer lattice", "stemforge.infer.command:lattice",
      "Find pixel size, rotation and origin of a crystal from its lattice."),
+    ("infer occupancy", "stemforge.infer.command:occupancy",
+     "Say which channels of a zeolite hold a molecule, and how sure that is."),
     ("evaluate atoms", "stemforge.evaluate.command:atoms", "Score detected atoms against labels."),
     ("evaluate completeness", "stemforge.evaluate.command:completeness",
      "Say how many atoms of each visibility a detector finds on micrographs, and how many found are none."),

@@ -30,6 +30,7 @@ COMMANDS = {
     "infer restore": "stemforge.infer.command:restore",
     "infer molecules": "stemforge.infer.command:molecules",
     "infer lattice": "stemforge.infer.command:lattice",
+    "infer occupancy": "stemforge.infer.command:occupancy",
     "sweep": "stemforge.evaluate.command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",
     "evaluate framework": "stemforge.evaluate.command:framework",

@@ -141,7 +141,7 @@ def test_sampling_beyond_reason(field, spot_weights, tmp_path, capsys, sampling,
         )
 
 
-@pytest.mark.parametrize("command", [["restore"], ["molecules"], ["lattice"]])
+@pytest.mark.parametrize("command", [["restore"], ["molecules"], ["lattice"], ["occupancy"]])
 def test_only_atoms_tell_pixel_sizes(field, tmp_path, capsys, command):
     words = ["infer", *command, str(field("a", 0.0293)), "--out", str(tmp_path / "out")]
     assert main([*words, "--sampling", "auto"]) == 2

@@ -1,0 +1,293 @@
+"""Occupancy of channels from the image as it was recorded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+from stemforge.errors import InputError
+from stemforge.infer.crystals.lattice import Lattice, find_lattice
+from stemforge.infer.occupancy.crystal import GUESTS, RESOLUTION, ChannelCrystal, cell_image
+from stemforge.infer.occupancy.mixture import Posterior, Scores, posterior_of
+from stemforge.infer.occupancy.noise import Noise
+from stemforge.infer.occupancy.registration import Registration
+from stemforge.infer.occupancy.result import Occupancy
+from stemforge.infer.occupancy.transfer import Transfer, cell_coefficients, fit_transfer
+from stemforge.micrograph.image import Micrograph
+
+_PASSES = 3  # framework, noise and guests are known better each time
+_STEP, _HALF = 0.2, 8.0  # of the grid around a channel on which templates lie [Å]
+_WHOLE = 4.5  # of a channel's surroundings, which an image must show [Å]
+# Within this of a channel's axis its content is not told from the framework's own image; beyond the second it is [Å].
+_INNER, _OUTER = 3.0, 4.2
+_CELL_STEP = 0.1  # of the framework's cell, from which it is drawn on the image [Å]
+_FEW = 3  # channels
+_FAINT = 0.02  # molecules a cell that are not drawn
+_NYQUIST = 2.1  # pixels in the finest spacing
+
+
+def measure_occupancy(
+    micrograph: Micrograph,
+    *,
+    framework: str = "mfi",
+    guests: tuple[str, ...] = GUESTS,
+    lattice: Lattice | None = None,
+) -> Occupancy:
+    """Ask of every channel of a framework whether it holds a molecule.
+
+    The image is taken as it was recorded, since restoring draws what it expects. The framework's image is its projected
+    potential, and what is quadratic in it, under a transfer that is fitted to the crystal on the image: aberrations,
+    source and filters need not be known. It is registered place by place, for drift, distortion and thickness. What it
+    leaves of the image is compared with molecules in many poses by matched filters over the noise that is measured
+    beside the lattice, and all channels together say what share is filled, how much a filled one holds, and by how much
+    the framework's image is off.
+
+    Parameters
+    ----------
+    micrograph
+        iDPC-STEM image of a crystal along its channels, bright atoms on dark, three cells along each side at least.
+    framework
+        ``"mfi"``, or a CIF file, seen along b; molecules in it are left out.
+    guests
+        Molecules to look for, by names that :func:`stemforge.structures.place_guest` knows.
+    lattice
+        As found on the image; by default it is found.
+
+    Returns
+    -------
+    Occupancy
+        Probability, evidence and contrast of every channel that the image shows whole.
+
+    Raises
+    ------
+    InputError
+        No lattice of the framework on the image, fewer than three whole channels, or a molecule that does not fit.
+
+    Examples
+    --------
+    >>> from stemforge.infer.occupancy.crystal import ChannelCrystal
+    >>> crystal = ChannelCrystal.named("mfi", ("pyridine",))
+    >>> hk = crystal.indices(1.5)
+    >>> fade = np.exp(-((hk / crystal.cell) ** 2).sum(1) / 0.18)
+    >>> cell = cell_image(crystal.coefficients(hk) * fade, hk, (54, 80))
+    >>> empty = np.tile(cell, (4, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (216, 240))
+    >>> found = measure_occupancy(Micrograph(empty.astype("float32")), guests=("pyridine",))
+    >>> found.count("filled")
+    0
+    """
+    crystal = ChannelCrystal.named(framework, tuple(guests))
+    lattice = find_lattice(micrograph, framework=crystal.framework) if lattice is None else lattice
+    return _Fit(micrograph, crystal, lattice).occupancy()
+
+
+@dataclass(frozen=True)
+class _Templates:
+    """Guests on a grid around a channel's axis, and the mean of all of them last.
+
+    ``offsets`` are the grid's points (x, y) [Å], shape (n², 2); ``k`` its frequencies and ``potential`` the guests'
+    transforms at them, shapes (n, n, 2) and (templates + 1, n, n).
+    """
+
+    offsets: NDArray[np.float64]
+    k: NDArray[np.float64]
+    potential: NDArray[np.complex128]
+
+    @classmethod
+    def of(cls, crystal: ChannelCrystal, resolution: float) -> "_Templates":
+        number = int(2 * _HALF / _STEP)
+        frequency = fft.fftfreq(number, _STEP)
+        k = np.stack(np.meshgrid(frequency, frequency), -1)
+        guests = np.array([guest.spectrum(k) for guest in crystal.guests])
+        guests = np.concatenate([guests, guests.mean(0, keepdims=True)])
+        guests *= np.hypot(k[..., 0], k[..., 1]) < 1 / resolution
+        axis = (np.arange(number) - number // 2) * _STEP
+        offsets = np.column_stack([part.ravel() for part in np.meshgrid(axis, axis)])
+        return cls(offsets, k, guests)
+
+    def shown(self, transfer: Transfer) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+        """Return what an image shows of the templates: transforms, and pictures of shape (templates, n²)."""
+        spectra = self.potential * transfer.at(self.k)
+        pictures = fft.fftshift(fft.ifft2(spectra).real, axes=(1, 2)) / _STEP**2
+        return spectra, pictures.reshape(len(spectra), -1)
+
+
+class _Fit:
+    """The passes over one image."""
+
+    def __init__(self, micrograph: Micrograph, crystal: ChannelCrystal, lattice: Lattice) -> None:
+        self.micrograph, self.crystal, self.lattice = micrograph, crystal, lattice
+        self.image = np.asarray(micrograph.image, dtype=np.float64)
+        self.sampling = lattice.sampling
+        self.resolution = max(RESOLUTION, _NYQUIST * self.sampling)
+        self.hk = crystal.indices(self.resolution)
+        self.k = self.hk / crystal.cell
+        self.potential, self.powers = crystal.coefficients(self.hk), crystal.powers(self.hk)
+        self.templates = _Templates.of(crystal, self.resolution)
+        axes = lattice.sites(crystal.channels / crystal.cell, self.image.shape)
+        edge = np.array(self.image.shape[::-1]) - 1 - axes
+        self.axes = axes[np.minimum(axes, edge).min(1) * self.sampling >= _WHOLE]
+        if len(self.axes) < _FEW:
+            raise InputError(
+                f"{micrograph.name}: shows {len(self.axes)} whole channels; at least {_FEW} are needed"
+            )
+        y, x = np.indices(self.image.shape)
+        self.pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
+        self.outside = self._outside()
+
+    def occupancy(self) -> Occupancy:
+        """Return what is known of the channels after all passes."""
+        shape: tuple[int, int] = self.image.shape
+        registration = Registration.none(shape)
+        guests = np.zeros(shape)
+        in_cell = np.zeros(len(self.hk), dtype=complex)
+        noise: Noise | None = None
+        for number in range(_PASSES):
+            straight = registration.straightened(self.image)
+            measured, variance = cell_coefficients(straight, self.lattice, self.hk)
+            transfer, products = fit_transfer(
+                measured, variance, self.k, self.potential + in_cell, self.powers
+            )
+            response = transfer.at(self.k)
+            cell = response * self.potential + products
+            drawn = self._drawn(cell, registration)
+            # What the cell shows beside channels is framework, however it comes to look so: a relaxed structure's, say.
+            further, _ = cell_coefficients(
+                registration.straightened(self.image - drawn - guests), self.lattice, self.hk
+            )
+            further *= np.maximum(0, 1 - variance / np.maximum(np.abs(further) ** 2, 1e-300))
+            drawn = self._drawn(cell, registration, further)
+            if noise is not None:
+                left = self._centred(self.image - drawn - guests)
+                registration = registration.moved_by(left, drawn, noise, self.sampling, self.resolution)
+                drawn = self._drawn(cell, registration, further)
+            residual = self._centred(self.image - drawn)
+            noise = Noise.of(residual - guests, self.sampling)
+            places = self.axes + registration.shift_at(self.axes)
+            spectra, pictures = self.templates.shown(transfer)
+            scores = self._scores(residual, noise, places, spectra, pictures)
+            posterior = posterior_of(scores)
+            if number < _PASSES - 1:
+                guests = self._guests(places, posterior, pictures)
+                shown, _ = cell_coefficients(registration.straightened(guests), self.lattice, self.hk)
+                # As a potential, where the transfer lets that be told.
+                power = np.abs(response) ** 2
+                in_cell = shown * response.conj() / (power + 1e-3 * power.max())
+        explained = 1 - float(
+            np.sum(np.abs(measured - response * (self.potential + in_cell) - products) ** 2)
+            / np.sum(np.abs(measured) ** 2)
+        )
+        return self._described(places, posterior, scores, explained, np.array([drawn, residual]))
+
+    def _described(
+        self,
+        places: NDArray[np.float64],
+        posterior: Posterior,
+        scores: Scores,
+        explained: float,
+        framework: NDArray[np.float64],
+    ) -> Occupancy:
+        held = np.maximum(posterior.contents, 1e-12)
+        by_name = {}
+        names = np.array([guest.name for guest in self.crystal.guests], dtype=object)
+        for name in dict.fromkeys(names.tolist()):
+            by_name[name] = held[:, names == name].sum(1) / held.sum(1)
+        likely = np.array(list(by_name.values()))
+        # By the mean of all poses: the best one for each channel would make noise a molecule.
+        content = scores.mean_products / scores.mean_norm - posterior.offset
+        return Occupancy(
+            self.micrograph,
+            self.lattice,
+            places,
+            posterior.filled,
+            posterior.evidence,
+            content,
+            np.full(len(places), 1 / np.sqrt(scores.mean_norm)),
+            np.array(list(by_name), dtype=object)[likely.argmax(0)],
+            likely.max(0),
+            posterior.share,
+            posterior.offset,
+            explained,
+            framework.astype(np.float32),
+        )
+
+    def _drawn(
+        self,
+        cell: NDArray[np.complex128],
+        registration: Registration,
+        further: NDArray[np.complex128] | None = None,
+    ) -> NDArray[np.float64]:
+        """Draw the framework on the image; of ``further`` what lies beside the channels."""
+        shape = self.outside.shape
+        picture = cell_image(cell, self.hk, shape)
+        if further is not None:
+            picture = picture + self.outside * cell_image(further, self.hk, shape)
+        points = self.pixels - registration.shift.reshape(2, -1).T
+        where = (self.lattice.to_fractional(points) % 1) * np.array(shape[::-1])
+        drawn = ndimage.map_coordinates(picture, where.T[::-1], order=3, mode="grid-wrap")
+        return drawn.reshape(self.image.shape) * registration.strength
+
+    def _outside(self) -> NDArray[np.float64]:
+        """Weight of each place of the cell: 0 within channels, 1 beside them."""
+        cell = self.crystal.cell
+        width, height = np.ceil(cell / _CELL_STEP).astype(int)
+        x, y = np.meshgrid(np.arange(width) / width * cell[0], np.arange(height) / height * cell[1])
+        nearest = np.full(x.shape, np.inf)
+        for axis in self.crystal.channels:
+            beside = np.stack([x, y], -1) - axis
+            beside -= cell * np.round(beside / cell)
+            nearest = np.minimum(nearest, np.hypot(beside[..., 0], beside[..., 1]))
+        return np.clip((nearest - _INNER) / (_OUTER - _INNER), 0, 1)
+
+    def _around(self, place: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the points of the templates' grid around a channel (x, y) [pixel]."""
+        return place + (self.templates.offsets / self.crystal.cell) @ self.lattice.matrix.T
+
+    def _scores(
+        self,
+        residual: NDArray[np.float64],
+        noise: Noise,
+        places: NDArray[np.float64],
+        spectra: NDArray[np.complex128],
+        pictures: NDArray[np.float64],
+    ) -> Scores:
+        """Compare what the framework leaves with the templates, at every channel."""
+        whitened = noise.divided(residual, self.sampling, self.resolution)
+        products = np.array(
+            [
+                pictures
+                @ ndimage.map_coordinates(whitened, self._around(place).T[::-1], order=3, mode="nearest")
+                for place in places
+            ]
+        )
+        products *= _STEP**2
+        density = noise.at(np.hypot(self.templates.k[..., 0], self.templates.k[..., 1]))
+        step = (1 / (2 * _HALF)) ** 2
+        norms = (np.abs(spectra) ** 2 / density).sum((1, 2)) * step
+        overlaps = ((spectra * spectra[-1].conj()).real / density).sum((1, 2)) * step
+        return Scores(products[:, :-1], norms[:-1], products[:, -1], float(norms[-1]), overlaps[:-1])
+
+    def _guests(
+        self, places: NDArray[np.float64], posterior: Posterior, pictures: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Draw what the channels are expected to hold."""
+        drawn = np.zeros(self.image.shape)
+        number = int(2 * _HALF / _STEP)
+        inverse = np.linalg.inv(self.lattice.matrix).T * self.crystal.cell
+        reach = _HALF / self.sampling
+        for place, contents in zip(places, posterior.contents, strict=True):
+            if contents.sum() < _FAINT:
+                continue
+            picture = (contents @ pictures[:-1]).reshape(number, number)
+            low = np.maximum(np.floor(place - reach).astype(int), 0)
+            high = np.minimum(np.ceil(place + reach).astype(int) + 1, self.image.shape[::-1])
+            y, x = np.mgrid[low[1] : high[1], low[0] : high[0]]
+            beside = (np.column_stack([x.ravel(), y.ravel()]) - place) @ inverse / _STEP + number // 2
+            drawn[low[1] : high[1], low[0] : high[0]] += ndimage.map_coordinates(
+                picture, beside.T[::-1], order=1, mode="constant"
+            ).reshape(y.shape)
+        return drawn
+
+    @staticmethod
+    def _centred(image: NDArray[np.float64]) -> NDArray[np.float64]:
+        return image - image.mean()

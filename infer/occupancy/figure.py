@@ -1,0 +1,105 @@
+"""A map of channels: filled, empty, open."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import EllipseCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy import ndimage
+
+from stemforge.colours import GREY, ORANGE, SKY, YELLOW
+from stemforge.files import write_figure
+from stemforge.infer.occupancy.result import EMPTY, FILLED, OPEN, Occupancy
+from stemforge.micrograph.drawing import draw_micrograph, entitle
+from stemforge.micrograph.image import Micrograph
+
+_COLOURS = {FILLED: ORANGE, OPEN: YELLOW, EMPTY: SKY}
+_BLUR = 1.0  # of what the framework leaves, so that molecules show [Å]
+_RADIUS = 3.0  # of the circles [Å]
+
+
+def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figure:
+    """Draw an image with its channels, what the framework leaves of it, and the channels' contents.
+
+    Parameters
+    ----------
+    occupancy
+        From :func:`stemforge.infer.measure_occupancy`.
+    path
+        Where to save the picture; None saves nothing.
+
+    Returns
+    -------
+    Figure
+        Left the image, in the middle the image without the framework, blurred by 1 Å, both with a circle for each
+        channel; right how much each channel holds.
+    """
+    micrograph, sampling = occupancy.micrograph, occupancy.lattice.sampling
+    height, width = micrograph.shape
+    figure = Figure(figsize=(16, 5.6 * height / width + 0.9), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 0.62))
+    rest = ndimage.gaussian_filter(occupancy.framework[1], _BLUR / sampling)
+    # Slow changes of the background say nothing of a channel.
+    rest = rest - ndimage.gaussian_filter(occupancy.framework[1], 12 / sampling, mode="reflect")
+    for axes, image in ((left, micrograph.image), (middle, rest)):
+        draw_micrograph(axes, Micrograph(image, sampling, name=micrograph.name), scale_bar=axes is left)
+        _circles(axes, occupancy)
+    low, high, mean = occupancy.share
+    entitle(
+        left,
+        f"{micrograph.name}: {100 * mean:.0f} % of channels filled ({100 * low:.0f} to {100 * high:.0f})",
+    )
+    middle.set_title("what the framework leaves of it", fontsize=10)
+    mark = {"marker": "o", "ls": "", "mfc": "none", "mew": 1.5}
+    handles = [
+        Line2D([], [], mec=colour, label=f"{state}: {occupancy.count(state)}", **mark)  # type: ignore[arg-type]
+        for state, colour in _COLOURS.items()
+    ]
+    left.legend(handles=handles, loc="lower right", fontsize=8, framealpha=0.85)
+    reach = float(np.abs(occupancy.content).max(initial=1.0)) * 1.05
+    bins = np.linspace(min(-0.5, float(occupancy.content.min()) * 1.05), max(1.5, reach), 40)
+    states = [occupancy.content[occupancy.state == state] for state in _COLOURS]
+    right.hist(
+        states, bins=bins.tolist(), stacked=True, color=list(_COLOURS.values()), edgecolor="white", lw=0.4
+    )
+    error = float(np.median(occupancy.content_error))
+    right.errorbar(1.0, 0.92 * right.get_ylim()[1], xerr=error, color=GREY, capsize=3, lw=1.2)
+    right.annotate(
+        "error of one channel",
+        (1.0, 0.94 * right.get_ylim()[1]),
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        color=GREY,
+    )
+    right.set(xlabel="molecules in a unit cell along the beam, by contrast", ylabel="channels")
+    right.spines[["top", "right"]].set_visible(False)
+    if path is not None:
+        write_figure(figure, path)
+    return figure
+
+
+def _circles(axes: Axes, occupancy: Occupancy) -> None:
+    """Circle the channels, the surer the stronger."""
+    size = 2 * _RADIUS / occupancy.lattice.sampling
+    sure = np.abs(2 * occupancy.probability - 1)
+    for state, colour in _COLOURS.items():
+        chosen = occupancy.state == state
+        if not chosen.any():
+            continue
+        sizes = np.full(int(chosen.sum()), size)
+        circles = EllipseCollection(
+            sizes,
+            sizes,
+            np.zeros(len(sizes)),
+            units="xy",
+            offsets=occupancy.points[chosen],
+            transOffset=axes.transData,
+            facecolors="none",
+            edgecolors=colour,
+            linewidths=np.where(state == OPEN, 0.7, 1.0 + 0.6 * sure[chosen]),
+            alpha=0.6 if state == OPEN else 1.0,
+        )
+        axes.add_collection(circles)

@@ -1,0 +1,67 @@
+"""Occupancy of many image files."""
+
+from stemforge.console import say
+from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.left_out import tell_unusable
+from stemforge.infer.occupancy.analysis import measure_occupancy
+from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
+from stemforge.infer.occupancy.figure import draw_occupancy
+from stemforge.infer.occupancy.result import FILLED, VISIBLE, Occupancy
+from stemforge.infer.resampling import file_sampling
+from stemforge.micrograph.image import Micrograph
+
+ENDINGS = ("_occupancy.csv", "_occupancy.png")
+"""What results are called after the image's name."""
+_EXPLAINED = 0.9
+_OFF = 0.1
+
+
+def occupancy_of_files(batch: Batch, framework: str = "mfi", *, guests: tuple[str, ...] = GUESTS) -> Outcome:
+    """Ask on many images which channels hold a molecule; write a table and a map of each.
+
+    Parameters
+    ----------
+    batch
+        Images and where results go: ``_occupancy.csv`` and ``_occupancy.png``.
+    framework, guests
+        As for :func:`measure_occupancy`.
+    """
+    ChannelCrystal.named(framework, guests)  # a wrong name is refused before any image is read
+    batch.reading.refuse_auto()
+    batch.check_out()
+
+    def work(micrograph: Micrograph, results: Results) -> int:
+        tell_unusable(micrograph)
+        found = measure_occupancy(micrograph, framework=framework, guests=guests)
+        found.to_csv(results.path("_occupancy.csv"))
+        draw_occupancy(found, results.path("_occupancy.png"))
+        results.facts.update({**found.to_dict(), "sampling_in_file": file_sampling(micrograph)})
+        say(f"{micrograph.name}: {found}")
+        for line in doubts(found):
+            say(f"{micrograph.name}: {line}")
+        return found.count(FILLED)
+
+    return batch.run(
+        "infer occupancy", work, "filled channels", {"framework": framework, "guests": list(guests)}
+    )
+
+
+def doubts(occupancy: Occupancy) -> list[str]:
+    """Return sentences on what an image does not allow to be told."""
+    found = []
+    if occupancy.detectability < VISIBLE:
+        found.append(
+            f"a molecule in every unit cell along the beam stands out by {occupancy.detectability:.1f} standard "
+            f"deviations where {VISIBLE:g} are needed: take a higher dose, or average over more cells"
+        )
+    if occupancy.explained < _EXPLAINED:
+        found.append(
+            f"the framework explains {100 * occupancy.explained:.0f} % of the average cell: another framework, a "
+            "tilted or damaged crystal, or an image that is not iDPC; do not trust the channels"
+        )
+    if abs(occupancy.offset) > _OFF:
+        found.append(
+            f"all channels alike are off by {occupancy.offset:+.2f} molecules a cell from the framework's image, "
+            "which was taken away: where all hold the same, that cannot be told from molecules"
+        )
+    return found

@@ -1,0 +1,136 @@
+"""What is known of the channels of an image."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemforge.files import write_csv
+from stemforge.infer.crystals.lattice import Lattice
+from stemforge.micrograph.image import Micrograph
+
+FILLED, EMPTY, OPEN = "filled", "empty", "open"
+"""What is concluded of a channel."""
+SURE = 0.9
+"""Probability from which a channel is called filled, or empty."""
+DECISIVE = 1.0
+"""Decimal logarithm of the evidence that the channel itself must give, whatever the others are."""
+VISIBLE = 4.0
+"""Contrast in standard deviations from which a molecule can be seen well: few are missed, few found where none is."""
+
+_COLUMNS = ("x_px", "y_px", "x_nm", "y_nm", "probability", "evidence", "content", "content_error", "state")
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """Which channels of a framework hold a molecule.
+
+    Parameters
+    ----------
+    micrograph, lattice
+        What was looked at, and the lattice found on it.
+    points
+        Axes of the channels (x, y) [pixel], shape (n, 2); those that the image shows whole.
+    probability
+        That a channel holds a molecule, shape (n,).
+    evidence
+        Decimal logarithm of how much more likely the channel looks as it does with a molecule than without one, shape
+        (n,).
+    content, content_error
+        Molecules in a unit cell along the beam, by the channel's contrast alone, and its standard deviation; shape
+        (n,).
+    guest, guest_probability
+        Which molecule it is if there is one, and how probable that is among those looked for; shape (n,).
+    share
+        Of filled channels: the lower and the upper end of 90 %, and the mean.
+    offset
+        By how much all channels are brighter than the framework's image says [molecules a cell]: a model's error, and
+        taken away. Where all channels are alike, it cannot be told from molecules.
+    explained
+        Share of the average cell's variance that the framework explains.
+    framework
+        The framework as the image shows it, and what that leaves of the image; shape (2, height, width).
+    """
+
+    micrograph: Micrograph
+    lattice: Lattice
+    points: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    content: NDArray[np.float64]
+    content_error: NDArray[np.float64]
+    guest: NDArray[np.object_]
+    guest_probability: NDArray[np.float64]
+    share: tuple[float, float, float]
+    offset: float
+    explained: float
+    framework: NDArray[np.float32]
+
+    @property
+    def state(self) -> NDArray[np.object_]:
+        """``filled`` or ``empty`` where that is probable and the channel itself says so, else ``open``."""
+        filled = (self.probability >= SURE) & (self.evidence >= DECISIVE)
+        empty = (self.probability <= 1 - SURE) & (self.evidence <= -DECISIVE)
+        return np.where(filled, FILLED, np.where(empty, EMPTY, OPEN)).astype(object)
+
+    @property
+    def detectability(self) -> float:
+        """Contrast of a molecule in every unit cell along the beam, in standard deviations of a channel's."""
+        return float(1 / np.median(self.content_error))
+
+    def count(self, state: str) -> int:
+        """Return how many channels are ``filled``, ``empty`` or ``open``."""
+        return int(np.sum(self.state == state))
+
+    def __str__(self) -> str:
+        low, high, mean = self.share
+        return (
+            f"{self.count(FILLED)} channels filled, {self.count(EMPTY)} empty, {self.count(OPEN)} open; filled in all "
+            f"{100 * mean:.0f} % ({100 * low:.0f} to {100 * high:.0f}); a molecule in every cell would stand out by "
+            f"{self.detectability:.1f} standard deviations"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        low, high, mean = self.share
+        return {
+            **{state: self.count(state) for state in (FILLED, EMPTY, OPEN)},
+            "filled_share": mean,
+            "filled_share_interval_90": [low, high],
+            "detectability": self.detectability,
+            "offset": self.offset,
+            "explained": self.explained,
+            "sampling_angstrom": self.lattice.sampling,
+            "correlation": self.lattice.score,
+        }
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write a row for each channel; nm by the lattice's pixel size."""
+        names = ("guest", "guest_probability")
+        rows = [
+            [
+                *(f"{v:.2f}" for v in point),
+                *(f"{v * self.lattice.sampling / 10:.4f}" for v in point),
+                f"{probability:.4f}",
+                f"{evidence:.2f}",
+                f"{content:.3f}",
+                f"{error:.3f}",
+                state,
+                guest,
+                f"{likely:.3f}",
+            ]
+            for point, probability, evidence, content, error, state, guest, likely in zip(
+                self.points,
+                self.probability,
+                self.evidence,
+                self.content,
+                self.content_error,
+                self.state,
+                self.guest,
+                self.guest_probability,
+                strict=True,
+            )
+        ]
+        write_csv(path, (*_COLUMNS, *names), rows)

@@ -1,0 +1,142 @@
+"""What occupancy stands on: scattering, transfer, coefficients, noise, registration, mixture."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from stemforge.errors import InputError
+from stemforge.infer.occupancy.crystal import ChannelCrystal, potential_spectrum
+from stemforge.infer.occupancy.mixture import Scores, posterior_of
+from stemforge.infer.occupancy.noise import Noise
+from stemforge.infer.occupancy.registration import Registration
+from stemforge.infer.occupancy.transfer import cell_coefficients, fit_transfer, transfer_functions
+from tests.infer.occupancy.conftest import SAMPLING, WIDTH
+
+
+def test_scattering_factors_are_the_published_ones():
+    at = np.array([[0.0, 0.0], [1.0, 0.0]])
+    # International Tables C, 4.3.1: silicon 5.828 Å at s = 0; at s = ½ (k = 1/Å) 0.74 Å.
+    found = potential_spectrum(Atoms("Si", [(0, 0, 0)]), at).real
+    assert found == pytest.approx([5.83, 0.74], abs=0.02)
+
+
+def test_thermal_motion_fades_and_places_turn_the_phase():
+    atoms = Atoms("Si", [(1.0, 0.5, 7.0)])
+    atoms.set_array("thermal_sigma", np.array([0.2]))
+    k = np.array([[0.6, 0.3]])
+    still = potential_spectrum(Atoms("Si", [(0, 0, 0)]), k)
+    factor = np.exp(-2 * (np.pi * 0.2) ** 2 * 0.45) * np.exp(-2j * np.pi * (0.6 + 0.15))
+    assert potential_spectrum(atoms, k) == pytest.approx(still * factor)
+
+
+def test_coefficients_of_a_turned_crystal_that_no_cell_fits(crystal, film):
+    micrograph, lattice, _, _ = film(0.0, 0.0, turn=0.37, shape=(200, 231))
+    hk = crystal.indices(1.1)
+    measured, _ = cell_coefficients(micrograph.image.astype(float), lattice, hk)
+    expected = crystal.coefficients(hk) * np.exp(-((hk / crystal.cell) ** 2).sum(1) / WIDTH)
+    assert np.abs(measured - expected).max() < 0.003 * np.abs(expected).max()
+
+
+def test_coefficients_know_their_noise(crystal, film):
+    micrograph, lattice, _, _ = film(0.0, 0.0)
+    hk = crystal.indices(1.5)
+    clean, _ = cell_coefficients(micrograph.image.astype(float), lattice, hk)
+    pulls = []
+    for seed in range(4):
+        noise = np.random.default_rng(seed).normal(0, 8.0, micrograph.shape)
+        measured, variance = cell_coefficients(micrograph.image + noise, lattice, hk)
+        pulls.append(np.abs(measured - clean) ** 2 / variance)
+    assert np.mean(pulls) == pytest.approx(1.0, abs=0.15)
+
+
+def test_transfer_is_found_again(crystal):
+    hk = crystal.indices(1.1)
+    k = hk / crystal.cell
+    potential = crystal.coefficients(hk)
+    truth = np.exp(-(k**2).sum(1) / WIDTH) * (
+        1 + 0.2 * np.cos(4 * np.arctan2(k[:, 1], k[:, 0])) * (k**2).sum(1)
+    )
+    measured = truth * potential
+    variance = np.full(len(k), (1e-3 * np.abs(measured).max()) ** 2)
+    transfer, products = fit_transfer(measured, variance, k, potential, crystal.powers(hk))
+    left = measured - transfer.at(k) * potential - products
+    assert np.sum(np.abs(left) ** 2) < 1e-3 * np.sum(np.abs(measured) ** 2)
+    near = np.hypot(*k.T) < 0.5
+    assert np.abs(transfer.at(k) - truth)[near].max() < 0.1
+
+
+def test_transfer_functions_are_those_of_a_real_image():
+    k = np.random.default_rng(0).uniform(-0.8, 0.8, (50, 2))
+    assert transfer_functions(-k) == pytest.approx(transfer_functions(k).conj())
+
+
+def test_noise_is_measured_and_made_white():
+    rng = np.random.default_rng(1)
+    white = rng.normal(0, 2.0, (256, 256))
+    noise = Noise.of(white, 0.25)
+    assert noise.at(np.arange(0.3, 1.2, 0.1)).mean() == pytest.approx(4 * 0.25**2, rel=0.1)
+    flat = noise.divided(white, 0.25, 0.51, 0.5) * 0.25
+    assert flat.std() == pytest.approx(np.sqrt(np.pi / 4), rel=0.05)  # a circle of the square of frequencies
+
+
+def test_registration_finds_a_shift(crystal, film):
+    straight, *_ = film(0.0, 0.0)
+    moved, _, _, _ = film(0.0, 1.0, shift=(0.7, -0.4))
+    left = moved.image.astype(float) - straight.image
+    noise = Noise(np.array([0.0, 2.0]), np.full(2, SAMPLING**2))
+    found = Registration.none(moved.shape).moved_by(left, straight.image.astype(float), noise, SAMPLING, 1.1)
+    middle = found.shift_at(np.array([[128.0, 128.0]]))[0]
+    assert middle == pytest.approx([0.7, -0.4], abs=0.12)
+    assert found.strength[128, 128] == pytest.approx(1.0, abs=0.05)
+
+
+def _scores(contrast, error):
+    """Scores of one template by each channel's contrast and its error."""
+    norm = error**-2.0
+    products = contrast * norm
+    return Scores(products[:, None], np.array([norm]), products, norm, np.array([norm]))
+
+
+@pytest.mark.parametrize("error", [0.1, 0.25, 0.5])
+def test_nothing_is_found_in_noise(error):
+    called = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        found = posterior_of(_scores(rng.normal(0, error, 30), error))
+        called.append((found.filled > 0.9) & (found.evidence > 1))
+    assert np.mean(called) < 0.01
+
+
+def test_what_is_wrong_in_all_channels_is_no_molecule():
+    rng = np.random.default_rng(3)
+    found = posterior_of(_scores(rng.normal(0.2, 0.05, 30), 0.05))
+    assert found.offset == pytest.approx(0.2, abs=0.05)
+    assert (found.filled < 0.5).all()
+
+
+def test_probabilities_mean_what_they_say():
+    """Where films are drawn as the mixture expects them."""
+    given, true = [], []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        share = rng.choice([0.0, 1.0, rng.uniform(0.05, 0.95)], p=[0.2, 0.1, 0.7])
+        filled = rng.random(40) < share
+        content = rng.choice([0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0]) * np.exp(rng.normal(0, 0.3, 40))
+        offset = np.clip(rng.normal(0, 0.15), -0.35, 0.35)
+        contrast = np.where(filled, content, 0.0) + offset + rng.normal(0, 0.04, 40)
+        found = posterior_of(_scores(rng.normal(contrast, 0.15), 0.15))
+        given.append(found.filled)
+        true.append(filled)
+    given, true = np.concatenate(given), np.concatenate(true)
+    place = np.minimum((given * 5).astype(int), 4)
+    for one in range(5):
+        assert given[place == one].mean() == pytest.approx(true[place == one].mean(), abs=0.08)
+
+
+def test_unknown_frameworks_and_molecules_that_do_not_fit(tmp_path):
+    with pytest.raises(InputError, match="CIF"):
+        ChannelCrystal.named("faujasite")
+    with pytest.raises(InputError, match="no-such"):
+        ChannelCrystal.named("mfi", ("no-such",))
+    with pytest.raises(InputError, match=r"missing\.cif"):
+        ChannelCrystal.named(str(tmp_path / "missing.cif"))
