@@ -38,7 +38,7 @@ def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figu
     """
     micrograph, sampling = occupancy.micrograph, occupancy.lattice.sampling
     height, width = micrograph.shape
-    figure = Figure(figsize=(16, 5.6 * height / width + 0.9), layout="constrained")
+    figure = Figure(figsize=(16, 6.3 * height / width + 0.8), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 0.62))
     rest = ndimage.gaussian_filter(occupancy.framework[1], _BLUR / sampling)
     # Slow changes of the background say nothing of a channel.
