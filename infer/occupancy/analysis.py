@@ -208,6 +208,7 @@ class _Fit:
             posterior.share,
             posterior.offset,
             explained,
+            float(np.sqrt(np.median(scores.norms))),
             framework.astype(np.float32),
         )
 

@@ -50,6 +50,9 @@ class Occupancy:
         taken away. Where all channels are alike, it cannot be told from molecules.
     explained
         Share of the average cell's variance that the framework explains.
+    detectability
+        Contrast of a molecule in every unit cell along the beam whose pose is known, in standard deviations: the median
+        over poses.
     framework
         The framework as the image shows it, and what that leaves of the image; shape (2, height, width).
     """
@@ -66,6 +69,7 @@ class Occupancy:
     share: tuple[float, float, float]
     offset: float
     explained: float
+    detectability: float
     framework: NDArray[np.float32]
 
     @property
@@ -74,11 +78,6 @@ class Occupancy:
         filled = (self.probability >= SURE) & (self.evidence >= DECISIVE)
         empty = (self.probability <= 1 - SURE) & (self.evidence <= -DECISIVE)
         return np.where(filled, FILLED, np.where(empty, EMPTY, OPEN)).astype(object)
-
-    @property
-    def detectability(self) -> float:
-        """Contrast of a molecule in every unit cell along the beam, in standard deviations of a channel's."""
-        return float(1 / np.median(self.content_error))
 
     def count(self, state: str) -> int:
         """Return how many channels are ``filled``, ``empty`` or ``open``."""
