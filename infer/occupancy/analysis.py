@@ -30,7 +30,7 @@ _NYQUIST = 2.1  # pixels in the finest spacing
 def measure_occupancy(
     micrograph: Micrograph,
     *,
-    framework: str = "mfi",
+    framework: str | ChannelCrystal = "mfi",
     guests: tuple[str, ...] = GUESTS,
     lattice: Lattice | None = None,
 ) -> Occupancy:
@@ -48,7 +48,8 @@ def measure_occupancy(
     micrograph
         iDPC-STEM image of a crystal along its channels, bright atoms on dark, three cells along each side at least.
     framework
-        ``"mfi"``, or a CIF file, seen along b; molecules in it are left out.
+        ``"mfi"``, or a CIF file, seen along b; molecules in it are left out. For many images it may be made once, with
+        its guests.
     guests
         Molecules to look for, by names that :func:`stemforge.structures.place_guest` knows.
     lattice
@@ -76,7 +77,7 @@ def measure_occupancy(
     >>> found.count("filled")
     0
     """
-    crystal = ChannelCrystal.named(framework, tuple(guests))
+    crystal = ChannelCrystal.named(framework, tuple(guests)) if isinstance(framework, str) else framework
     lattice = find_lattice(micrograph, framework=crystal.framework) if lattice is None else lattice
     return _Fit(micrograph, crystal, lattice).occupancy()
 

@@ -86,7 +86,6 @@ class ChannelCrystal:
     guests: tuple[Molecule, ...]
 
     @classmethod
-    @cache
     def named(cls, framework: str = "mfi", guests: tuple[str, ...] = GUESTS) -> "ChannelCrystal":
         """Return a framework known by name, or that of a CIF with the channels along b.
 

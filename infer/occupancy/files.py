@@ -26,13 +26,13 @@ def occupancy_of_files(batch: Batch, framework: str = "mfi", *, guests: tuple[st
     framework, guests
         As for :func:`measure_occupancy`.
     """
-    ChannelCrystal.named(framework, guests)  # a wrong name is refused before any image is read
+    crystal = ChannelCrystal.named(framework, guests)  # a wrong name is refused before any image is read
     batch.reading.refuse_auto()
     batch.check_out()
 
     def work(micrograph: Micrograph, results: Results) -> int:
         tell_unusable(micrograph)
-        found = measure_occupancy(micrograph, framework=framework, guests=guests)
+        found = measure_occupancy(micrograph, framework=crystal)
         found.to_csv(results.path("_occupancy.csv"))
         draw_occupancy(found, results.path("_occupancy.png"))
         results.facts.update({**found.to_dict(), "sampling_in_file": file_sampling(micrograph)})
@@ -51,8 +51,9 @@ def doubts(occupancy: Occupancy) -> list[str]:
     found = []
     if occupancy.detectability < VISIBLE:
         found.append(
-            f"a molecule in every unit cell along the beam stands out by {occupancy.detectability:.1f} standard "
-            f"deviations where {VISIBLE:g} are needed: take a higher dose, or average over more cells"
+            f"a molecule in every unit cell along the beam stands out by {occupancy.detectability:.1f} "
+            f"standard deviations where {VISIBLE:g} are needed: take a higher dose, or a place with more molecules "
+            "along the beam"
         )
     if occupancy.explained < _EXPLAINED:
         found.append(

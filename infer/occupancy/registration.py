@@ -73,11 +73,10 @@ class Registration:
             blurred = ndimage.gaussian_filter(values, window, mode="constant", truncate=3)
             return blurred[::every, ::every] * 2 * np.pi * window**2
 
-        size = np.ones((3, 3))
         expected = np.array([_SHIFT / sampling, _SHIFT / sampling, _FADING])
         prior = np.diag(expected**-2.0)
         right = np.stack([summed(np.asarray(one * left)) for one in shapes], -1)
-        matrix = np.empty((*right.shape[:2], *size.shape))
+        matrix = np.empty((*right.shape[:2], 3, 3))
         for i, one in enumerate(shapes):
             for j, other in enumerate(shapes[: i + 1]):
                 matrix[..., i, j] = matrix[..., j, i] = summed(np.asarray(one * other))
