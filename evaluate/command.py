@@ -144,7 +144,7 @@ def framework(
     merge
         Columns closer than this count as one [Å].
     bend
-        Follow the scan's distortion, a smooth bend of the lattice, measured on the raw image.
+        Follow distortion and displaced domains, measured on the raw image; what shows no crystal is left out.
     """
     endings = ("_framework.json", "_framework.png")
     out = output.folder("framework")

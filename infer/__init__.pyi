@@ -34,6 +34,7 @@ from .completeness.files import (
     completeness_of_files as completeness_of_files,
 )
 from .completeness.result import Completeness as Completeness
+from .crystals.domains import Domains as Domains, find_domains as find_domains
 from .crystals.figures import (
     draw_lattice as draw_lattice,
     draw_molecules as draw_molecules,

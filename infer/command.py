@@ -189,18 +189,19 @@ def lattice(
     output: Output = Output(),
     progress: Progress = Progress(),
 ) -> int:
-    """Find a framework's lattice in images of a crystal: pixel size, rotation and origin.
+    """Find a framework's lattice in images of a crystal: pixel size, rotation, origin, and where it holds.
 
-    For each image NAME_lattice.json and NAME_lattice.png, the lattice drawn on the image, in the folder `lattices`. The
-    images' own calibration is not used. An image without a lattice is named and left out; the exit code is
-    then 1, or 2 where it was the only one.
+    For each image NAME_lattice.json and NAME_lattice.png, the lattice drawn on the image, in the folder `lattices`. It
+    is registered place by place: domains displaced against each other are told and their boundaries drawn, distortion
+    is followed, and what shows no crystal is darkened. The images' own calibration is not used. An image without a
+    lattice is named and left out; the exit code is then 1, or 2 where it was the only one.
 
     Parameters
     ----------
     images
         Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG); bright atoms on dark.
     framework
-        Which framework: mfi (ZSM-5, silicalite-1), seen along b.
+        mfi (ZSM-5, silicalite-1), or a CIF file, seen along b.
     threshold
         Least correlation of the image's average cell with the framework, 0 to 1.
     """

@@ -10,6 +10,7 @@ from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.files import write_json, write_png
 from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.crystals.domains import find_domains
 from stemforge.infer.crystals.figures import draw_lattice, draw_molecules, draw_restoration
 from stemforge.infer.crystals.framework import Framework
 from stemforge.infer.crystals.lattice import THRESHOLD, Lattice, find_lattice
@@ -147,14 +148,22 @@ def find_lattices_in_files(batch: Batch, framework: str = "mfi", *, threshold: f
 
     def work(micrograph: Micrograph, results: Results) -> int:
         found = find_lattice(micrograph, framework=wanted, threshold=threshold)
-        content = {"image": micrograph.name, **found.to_dict(), "sampling_in_file": file_sampling(micrograph)}
+        domains = find_domains(micrograph, found, framework=wanted)
+        content = {
+            "image": micrograph.name,
+            **domains.lattice.to_dict(),
+            **domains.to_dict(),
+            "sampling_in_file": file_sampling(micrograph),
+        }
         write_json(results.path("_lattice.json"), content)
-        draw_lattice(micrograph, found, results.path("_lattice.png"), framework=wanted)
-        results.facts.update(sampling_angstrom=found.sampling, correlation=found.score)
+        draw_lattice(micrograph, domains, results.path("_lattice.png"), framework=wanted)
+        results.facts.update(sampling_angstrom=found.sampling, correlation=found.score, **domains.to_dict())
         say(
             f"{micrograph.name}: {found.sampling:.4f} Å per pixel, turned by {found.rotation:.2f}°, correlation "
             f"{found.score:.2f}"
         )
+        for line in domains.remarks():
+            say(f"{micrograph.name}: {line}")
         return 1
 
     return batch.run("infer lattice", work, "lattices", {"framework": framework, "threshold": threshold})
