@@ -126,6 +126,7 @@ def molecules(
     restorer: Path | None = None,
     threshold: float | None = None,
     lattice: bool = False,
+    framework: str | None = None,
     tile: int = 512,
     tile_overlap: int = 64,
     iou: float = 0.5,
@@ -136,8 +137,12 @@ def molecules(
 ) -> int:
     """Find molecules in micrographs with Faster R-CNN, restored first where the detector wants that.
 
-    For each image: a CSV with columns x0_px,y0_px,x1_px,y1_px,label,score and the corners in nm (empty where
-    the pixel size is not known), and an overlay PNG, in the folder `molecules`.
+    For each image: a CSV with columns x0_px,y0_px,x1_px,y1_px,label,score, the corners in nm (empty where the pixel
+    size is not known), channel and channel_probability, and an overlay PNG, in the folder `molecules`.
+
+    A restored image shows what the restorer expects, in empty channels too. So the image as recorded is asked, as
+    `stemforge infer occupancy` does: boxes in channels that it shows to be empty are left out, and so are those where
+    there is no crystal of the framework; channel is filled where it shows a molecule, else open.
 
     Parameters
     ----------
@@ -153,6 +158,9 @@ def molecules(
     lattice
         Find the pixel size of images without calibration from their MFI lattice; an image without one is left
         out.
+    framework
+        In whose channels the molecules are: mfi, or a CIF file, seen along b; none keeps every box unasked. By default
+        the framework that the detector was trained with.
     tile
         Side of the tiles that the detector sees at once [pixel].
     tile_overlap
@@ -161,7 +169,7 @@ def molecules(
         Overlap (intersection over union) from which two boxes are the same molecule.
     """
     from stemforge.infer.batch import Batch
-    from stemforge.infer.crystals.files import detect_molecules_in_files
+    from stemforge.infer.molecules.files import detect_molecules_in_files
 
     folder = output.folder("molecules")
     batch = Batch(images, folder, (".csv", ".png"), reading, output.overwrite, progress.quiet)
@@ -170,6 +178,7 @@ def molecules(
         weights,
         restorer=restorer,
         lattice=lattice,
+        framework=framework,
         threshold=threshold,
         tile=tile,
         tile_overlap=tile_overlap,

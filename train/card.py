@@ -119,12 +119,15 @@ class Inputs:
     spots
         Of a detector of atoms: atoms are the ``peaks`` of its smoothed likelihood, or ``regions`` above the threshold,
         as published with SAC-CNN.
+    framework
+        Of a detector of molecules: the framework in whose channels all of them were, where it is known by name.
     """
 
     high_pass: float = 0.0
     zoom: int = 1
     restorer: RestorerFile | None = None
     spots: Literal["peaks", "regions"] = "peaks"
+    framework: str | None = None
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], architecture: str) -> Self:
@@ -136,6 +139,7 @@ class Inputs:
             zoom=int(values.get("zoom") or 1),
             restorer=None if not restorer else RestorerFile(str(restorer["file"]), str(restorer["sha256"])),
             spots="regions" if spots == "regions" else "peaks",
+            framework=str(values["framework"]) if values.get("framework") else None,
         )
 
 

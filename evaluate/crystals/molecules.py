@@ -16,7 +16,7 @@ from stemforge.errors import CorpusError, InputError
 from stemforge.evaluate.atoms.scores import format_score
 from stemforge.evaluate.pairing import pair_images, read_tables
 from stemforge.files import write_json
-from stemforge.infer.crystals.molecules import read_molecules
+from stemforge.infer.molecules.detection import read_molecules
 from stemforge.micrograph.annotations import Annotations
 
 SMALL = 16.0

@@ -21,7 +21,7 @@ from stemforge.evaluate.images.quality import Scaling, image_quality
 from stemforge.evaluate.pairing import sample_name
 from stemforge.files import write_csv, write_json
 from stemforge.infer import atom_finder, choose_atoms, detect_boxes
-from stemforge.infer.crystals.molecules import named_boxes, restoring
+from stemforge.infer.molecules.detection import named_boxes, restoring
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import Degradation
 from stemforge.simulate.labels.limits import bandwidth, ideal_recall, localisation_bound

@@ -6,13 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from stemforge.colours import MARKS, ORANGE, SKY, VERMILION, YELLOW
+from stemforge.colours import ORANGE, SKY, VERMILION, YELLOW
 from stemforge.files import write_figure
 from stemforge.infer.crystals.domains import NOTHING, Domains
 from stemforge.infer.crystals.framework import FRAMEWORKS, Framework
-from stemforge.infer.crystals.molecules import MoleculeDetection
 from stemforge.infer.crystals.restoration import Restoration
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
@@ -131,52 +129,6 @@ def draw_restoration(restoration: Restoration, path: str | Path | None = None) -
             entitle(axes, f"{raw.name}, {title}" if row == 0 else f"{title}, enlarged")
         axes.set_xlim((w - side) / 2, (w + side) / 2)
         axes.set_ylim((h + side) / 2, (h - side) / 2)
-    if path is not None:
-        write_figure(figure, path)
-    return figure
-
-
-def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None) -> Figure:
-    """Draw the molecules found on their micrograph, and on what the detector was shown.
-
-    Parameters
-    ----------
-    detection
-        From :func:`stemforge.infer.detect_molecules`.
-    path
-        Where to save the picture; None saves nothing.
-
-    Returns
-    -------
-    Figure
-        The picture: a colour for each class, fainter boxes for lower scores.
-    """
-    micrograph = detection.micrograph
-    height, width = micrograph.shape
-    figure = Figure(figsize=(12.4, 6.2 * height / width + 0.7), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    draw_micrograph(left, Micrograph(micrograph.image, detection.sampling, name=micrograph.name))
-    h, w = detection.shown.shape
-    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    right.imshow(detection.shown, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
-    right.set_axis_off()
-    names = sorted({str(name) for name in detection.molecules["label"]})
-    colours = {name: MARKS[i % len(MARKS)] for i, name in enumerate(names)}
-    boxes = detection.molecules.boxes
-    assert boxes is not None  # noqa: S101 - detections have boxes; for the type checker
-    for axes in (left, right):
-        rows = zip(boxes, detection.molecules["label"], detection.molecules["score"], strict=True)
-        for (x0, y0, x1, y1), name, score in rows:
-            patch = Rectangle((x0, y0), x1 - x0, y1 - y0, fc="none", lw=1.2, ec=colours[str(name)])
-            patch.set_alpha(float(0.3 + 0.7 * min(max(score, 0), 1)))
-            axes.add_patch(patch)
-    counts = {name: int(np.sum(detection.molecules["label"] == name)) for name in names}
-    for name in names:
-        right.plot([], [], color=colours[name], label=f"{name}: {counts[name]}")
-    if names:
-        right.legend(loc="lower right", fontsize=8, framealpha=0.8)
-    entitle(left, f"{micrograph.name}: {len(boxes)} molecules from score {detection.threshold:g}")
-    right.set_title(f"as the detector saw it ({w} × {h} pixels)", fontsize=10)
     if path is not None:
         write_figure(figure, path)
     return figure

@@ -25,7 +25,8 @@ TILE = 512
 TILE_OVERLAP = 64
 """By how much tiles overlap [pixel]: more than a molecule, so that each lies whole in one of them."""
 
-_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px", "label", "score", "x0_nm", "y0_nm", "x1_nm", "y1_nm")
+_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px", "label", "score", "x0_nm", "y0_nm", "x1_nm", "y1_nm",
+            "channel", "channel_probability")  # fmt: skip
 # What touches a tile's inner border within this is cut off there; its neighbour has it whole [pixel].
 _CUT = 2.0
 
@@ -40,7 +41,8 @@ class MoleculeDetection:
         What was looked at.
     molecules
         Boxes and their middles [pixel of the micrograph; −0.5 is the edge of the first] with columns ``label``,
-        the name of the class, and ``score``; best first.
+        the name of the class, and ``score``; best first. Where their channels were looked at, also ``state`` and
+        ``probability`` of the channel.
     shown
         What the detector saw: the image at its pixel size, restored where a restorer was given, between 0 and 1.
     threshold
@@ -56,13 +58,22 @@ class MoleculeDetection:
     sampling: float | None
 
     def to_csv(self, path: str | Path) -> None:
-        """Write ``x0_px,y0_px,x1_px,y1_px,label,score`` and the corners in nm, empty without calibration."""
+        """Write ``x0_px,y0_px,x1_px,y1_px,label,score``, the corners in nm, and what is known of the channel.
+
+        Cells are empty where there is no calibration, or the channel was not looked at.
+        """
         boxes = self.molecules.boxes
         assert boxes is not None  # noqa: S101 - detections have boxes; for the type checker
         rows = []
-        for box, label, score in zip(boxes, self.molecules["label"], self.molecules["score"], strict=True):
+        columns = self.molecules.columns
+        nothing = [""] * len(boxes)
+        channels = [columns.get(name, nothing) for name in ("state", "probability")]
+        for box, label, score, state, probability in zip(
+            boxes, columns["label"], columns["score"], *channels, strict=True
+        ):
             scaled = [""] * 4 if self.sampling is None else [f"{v * self.sampling / 10:.4f}" for v in box]
-            rows.append([*(f"{v:.2f}" for v in box), label, f"{score:.4f}", *scaled])
+            likely = "" if isinstance(probability, str) or np.isnan(probability) else f"{probability:.4f}"
+            rows.append([*(f"{v:.2f}" for v in box), label, f"{score:.4f}", *scaled, state, likely])
         write_csv(path, _COLUMNS, rows)
 
 
