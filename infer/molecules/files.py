@@ -82,6 +82,7 @@ def detect_molecules_in_files(
         detection.to_csv(results.path(".csv"))
         draw_molecules(detection, results.path(".png"))
         results.facts.update(molecules=len(detection.molecules), threshold=detection.threshold)
+        results.facts["box_margin"] = detection.definition.margin
         return len(detection.molecules)
 
     made_with: dict[str, Any] = {

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stemforge.corpus.reader import Corpus
 from stemforge.errors import errors_about
+from stemforge.simulate import BoxDefinition
 from stemforge.train.card import Card, Inputs, RestorerFile
 from stemforge.train.data.exposures import require_segments
 from stemforge.train.faster_rcnn.data import MoleculeImages, detector_input, molecule_names
@@ -42,8 +43,13 @@ class FasterRCNNNetwork(MoleculeDetector):
         classes = molecule_names(corpora, one_class=recipe.one_class)
         recipe = recipe.replace(network=recipe.network.replace(classes=classes))
         restore, file = _restoring(recipe.restorer)
-        framework = _framework(corpora)
-        inputs = Inputs(high_pass=recipe.high_pass, zoom=recipe.zoom, restorer=file, framework=framework)
+        inputs = Inputs(
+            high_pass=recipe.high_pass,
+            zoom=recipe.zoom,
+            restorer=file,
+            framework=_framework(corpora),
+            boxes=BoxDefinition(recipe.boxes),
+        )
         return TrainingData.of(partial(MoleculeImages, restore=restore), corpora, recipe, inputs)
 
     def task(self, recipe: FasterRCNNRecipe) -> "Task":
