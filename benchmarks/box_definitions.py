@@ -5,8 +5,8 @@
 
 Each image is detected once at each dose, and scored by every definition: labels by their atoms, detections converted.
 Pyridine and thiophene of the published structures have boxes of 14 pixels (3.5 Å) at a margin of 0.56 Å round the
-centres of their heavy atoms. `approximated` is the largest and the mean error of a side [Å] where the detections' kind of
-conversion is done to labels, whose atoms are known, off the frame.
+centres of their heavy atoms. `approximated` is the largest and the mean error of a side [Å] where labels, whose atoms
+are known, are converted as detections are; sides at the frame are left out.
 """
 
 import argparse
