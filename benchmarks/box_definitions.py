@@ -34,6 +34,8 @@ def conversion_error(corpus: Corpus, definition: BoxDefinition) -> list[float]:
     """Return the largest and the mean error of a side that was converted without its atoms [Å]."""
     errors: list[float] = []
     for sample in corpus:
+        if sample.structure is None:
+            continue
         height, width = sample.signal.shape[-2:]
         held = sample.labels.boxes
         whole = (held.min(axis=1) > 0) & (held[:, 2] < width - 1) & (held[:, 3] < height - 1)
