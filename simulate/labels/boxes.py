@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
-from ase.data import vdw_radii
 from numpy.typing import NDArray
 
 from stemforge.corpus.sample import Sample
@@ -104,6 +103,9 @@ class BoxDefinition:
         sampling
             Å a pixel.
         """
+        # Detectors of atoms read a definition in their card, too, and do without ASE.
+        from ase.data import vdw_radii
+
         kept = numbers > 1 if (numbers > 1).any() else numbers > 0
         if isinstance(self.margin, str):
             room = np.nan_to_num(vdw_radii[numbers[kept], None], nan=CARBON) / sampling

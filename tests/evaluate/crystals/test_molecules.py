@@ -172,7 +172,7 @@ def test_a_definition_that_cannot_be_converted(tmp_path):
     pred = _write(tmp_path / "pred", 0.7, [[14, 14, 30, 30]], sampling=None)
     truth = _write(tmp_path / "truth", "van-der-waals", [[10, 10, 34, 34]], sampling=None)
     with pytest.raises(
-        InputError, match=r"van-der-waals, wanted are 0.7 Å round atom centres; without a pixel size"
+        InputError, match=r"van-der-waals, wanted are 0\.7 Å round atom centres; without a pixel size"
     ):
         evaluate_molecules(pred, truth)
     text = (pred / "img_001.csv").read_text()
