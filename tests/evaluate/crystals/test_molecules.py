@@ -8,7 +8,7 @@ from stemforge.__main__ import main
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.evaluate import evaluate_molecules, score_boxes
-from stemforge.infer.crystals.molecules import read_molecules
+from stemforge.infer.molecules.detection import read_molecules
 from stemforge.simulate import BoxDefinition
 
 HEADER = "x0_px,y0_px,x1_px,y1_px,label"

@@ -14,7 +14,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample, Structure
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import CorpusError, InputError
-from stemforge.infer.crystals.molecules import read_molecules
+from stemforge.infer.molecules.detection import read_molecules
 from stemforge.micrograph.annotations import Annotations
 from stemforge.options import Progress
 from stemforge.simulate import SEGMENTS, Export, export_corpus, idpc_image
