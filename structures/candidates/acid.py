@@ -110,7 +110,7 @@ def _require_bare(crystal: Atoms) -> None:
 
 
 def _site_numbers(crystal: Atoms) -> Indices:
-    """Number of each atom's site, from 1 on for T and for O; by distances where the file has no symmetry."""
+    """Give T and O sites numbers from 1 on; by distances where the file has no symmetry."""
     kind = crystal.arrays["kind"]
     if len(np.unique(kind)) == len(crystal):
         kind = _kinds_by_distance(crystal)
@@ -131,9 +131,7 @@ def _kinds_by_distance(crystal: Atoms) -> Indices:
         around = np.sort(lengths[(i == atom) & (crystal.numbers[j] == 14)])
         for number, (element, others) in enumerate(shells):
             count = min(len(around), len(others)) - 3  # an atom may lie just inside or outside the sphere
-            if element == crystal.numbers[atom] and np.all(
-                np.abs(around[:count] - others[:count]) < _SAME
-            ):
+            if element == crystal.numbers[atom] and np.all(np.abs(around[:count] - others[:count]) < _SAME):
                 kind[atom] = number
                 break
         else:

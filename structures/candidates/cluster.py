@@ -52,17 +52,12 @@ class Cluster:
         relaxed.positions[self.parent[moved]] += positions[moved] - self.atoms.positions[moved]
         return relaxed
 
-    def without(self, group: Mask) -> "Cluster":
-        """Return the cluster without some of its atoms."""
-        kept = ~group
-        return Cluster(self.atoms[kept], self.parent[kept], self.free[kept])
-
 
 def cut_cluster(crystal: Atoms, *, radius: float = 3.5, free: float = 2.2) -> Cluster:
     """Cut an acid site with its guest out of a crystal.
 
     Kept are the oxygens within a radius of the guest, those of the aluminium, and all T atoms that these link. Where a
-    T atom loses an oxygen, hydrogen ends the bond, 1.48 Å from it: the cluster is neutral, and its electrons are paired.
+    T atom loses an oxygen, hydrogen ends the bond, 1.48 Å from it: the cluster is neutral and its electrons paired.
 
     Parameters
     ----------
@@ -107,7 +102,9 @@ def cut_cluster(crystal: Atoms, *, radius: float = 3.5, free: float = 2.2) -> Cl
     atoms = Atoms(
         [*numbers, 1, *crystal.numbers[guest], *[1] * len(caps)],
         positions,
-        tags=[int(Tag.SUPPORT)] * (len(kept) + 1) + [int(Tag.GUEST)] * len(guest) + [int(Tag.SUPPORT)] * len(caps),
+        tags=[int(Tag.SUPPORT)] * (len(kept) + 1)
+        + [int(Tag.GUEST)] * len(guest)
+        + [int(Tag.SUPPORT)] * len(caps),
     )
     movable = np.zeros(len(atoms), dtype=bool)
     movable[: len(kept)] = np.linalg.norm(places[kept] - aluminium, axis=1) <= free
@@ -118,14 +115,14 @@ def cut_cluster(crystal: Atoms, *, radius: float = 3.5, free: float = 2.2) -> Cl
 
 
 def _nearest_image(crystal: Atoms, atom: int, place: Array) -> Array:
-    index, places = images_near(crystal[[atom]], place[None], 6.0)
+    places = images_near(crystal[[atom]], place[None], 6.0)[1]
     return np.asarray(places[np.argmin(np.linalg.norm(places - place, axis=1))])
 
 
 def _selection(
     oxygen: Mask, places: Array, guest: Array, aluminium: Array, radius: float
 ) -> tuple[Indices, Array]:
-    """Indices of the framework atoms to keep, and where hydrogen ends the cluster [Å], shape ``(m, 3)``."""
+    """Choose the framework atoms to keep, and where hydrogen ends the cluster [Å], shape ``(m, 3)``."""
     t = np.flatnonzero(~oxygen)
     o = np.flatnonzero(oxygen)
     bonds = cKDTree(places[t]).query_ball_tree(cKDTree(places[o]), BOND)

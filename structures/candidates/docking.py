@@ -21,7 +21,10 @@ __all__ = ["Docking", "dock_guest"]
 _REACH = 14.0  # Å, from the proton: farther than any atom of a guest that fits into one cell
 _BOX = 1e4  # Å; so wide that its periodic images never meet
 _BEND = 25.0  # degrees; largest angle between O–H and H…heteroatom
-_OTHER_BOND = ((2.0, 2.6), (90.0, 180.0))  # of a molecule without N, O or S: the proton near its first heavy atom
+_OTHER_BOND = (
+    (2.0, 2.6),
+    (90.0, 180.0),
+)  # of a molecule without N, O or S: the proton near its first heavy atom
 _TAKEN_UP = 1.03  # Å, N–H of a protonated guest
 _SEPARATION = 1.5  # Å; two poses whose atoms differ by less, root mean square, are one
 IN_CHANNEL = 1.2
@@ -59,24 +62,29 @@ class Docking:
 
     def poses(self, acid: Atoms, count: int, max_tries: int, rng: np.random.Generator) -> list[Array]:
         """Positions [Å] of the guest in up to `count` poses that fit and differ, each of shape ``(n, 3)``."""
+        found: list[Array] = []
+        for fits, turned in self._trials(acid, max_tries, rng):
+            if fits and all(_deviation(turned, other) >= _SEPARATION for other in found):
+                found.append(turned)
+            if len(found) == count:
+                break
+        return found
+
+    def room(self, acid: Atoms, tries: int, rng: np.random.Generator) -> float:
+        """Part of the poses with the guest's heteroatom at the proton that fit."""
+        return float(np.mean([fits for fits, _ in self._trials(acid, tries, rng)]))
+
+    def _trials(self, acid: Atoms, count: int, rng: np.random.Generator) -> Iterator[tuple[bool, Array]]:
+        """Poses as they are drawn, and whether each fits."""
         proton = acid.positions[acid.info["acid"]["proton"]]
         index, places = images_near(acid, proton[None], _REACH)
         walls = Atoms(acid.numbers[index], places - proton + _BOX / 2, cell=(_BOX, _BOX, _BOX))
         surroundings = Surroundings(walls, self.tolerance)
-        found: list[Array] = []
-        for turned in self._draws(acid, max_tries, rng):
-            if len(found) == count:
-                break
-            if any(np.sqrt(((turned - other) ** 2).sum(axis=1).mean()) < _SEPARATION for other in found):
-                continue
-            inside = self.pores.distance(self._centre(turned)) <= IN_CHANNEL
-            bonded = np.array([self.molecule.head])
-            fits = inside and not surroundings.clash(
-                self.molecule.numbers, turned - proton + _BOX / 2, bonded
-            )
-            if fits and not self._meets_itself(acid, turned):
-                found.append(turned)
-        return found
+        numbers, bonded = self.molecule.numbers, np.array([self.molecule.head])
+        for turned in self._draws(acid, count, rng):
+            clear = not surroundings.clash(numbers, turned - proton + _BOX / 2, bonded)
+            inside = clear and self.pores.distance(self._centre(turned)) <= IN_CHANNEL
+            yield inside and not self._meets_itself(acid, turned), turned
 
     def _centre(self, positions: Array) -> Array:
         heavy = self.molecule.numbers > 1
@@ -111,8 +119,13 @@ class Docking:
         return Surroundings(walls, self.tolerance).clash(self.molecule.numbers, positions + _BOX / 2)
 
 
+def _deviation(one: Array, other: Array) -> float:
+    """Root mean square distance [Å] between the same atoms of two poses."""
+    return float(np.sqrt(((one - other) ** 2).sum(axis=1).mean()))
+
+
 def _tilted(direction: Array, angle: float, rng: np.random.Generator) -> Array:
-    """Unit vector at an angle [radian] from another, in a random direction about it."""
+    """Tilt a unit vector by an angle [radian] in a random direction."""
     across = np.cross(direction, rng.normal(size=3))
     across /= np.linalg.norm(across)
     return np.asarray(np.cos(angle) * direction + np.sin(angle) * across)

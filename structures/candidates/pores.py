@@ -4,12 +4,11 @@ from itertools import product
 
 import numpy as np
 from ase import Atoms
-from ase.data import covalent_radii
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from stemforge.structures.cells import Array
 from stemforge.structures.candidates.images import images_near
+from stemforge.structures.cells import Array
 
 __all__ = ["Pores"]
 
@@ -46,7 +45,9 @@ class Pores:
         axes = (np.arange(n) / n for n in shape)
         fractions = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
         corners = np.array(list(product((0.0, 0.5, 1.0), repeat=3))) @ self._cell
-        reach = float(crystal.cell.lengths().sum()) / 4 + window  # no place is farther from the nearest corner
+        reach = (
+            float(crystal.cell.lengths().sum()) / 4 + window
+        )  # no place is farther from the nearest corner
         walls_near = images_near(walls, corners, reach)[1]
         far = cKDTree(walls_near).query(fractions @ self._cell)[0] >= window
         inside = _percolating(far.reshape(shape))
@@ -54,7 +55,7 @@ class Pores:
         """Places in the channels, in units of the lattice vectors, shape ``(n, 3)``."""
 
     def distance(self, place: Array) -> float:
-        """Distance [Å] of a place, shape ``(3,)``, from the nearest point of the channels; infinite if there are none."""
+        """Distance [Å] of a place, shape ``(3,)``, from the channels; infinite if there are none."""
         if not len(self.points):
             return float("inf")
         separation = np.linalg.solve(self._cell.T, place) - self.points

@@ -36,7 +36,7 @@ def _crystal(numbers: Indices, fractions: Array, cell: Cell, kind: Indices, sigm
 
 
 def _silicalite() -> Atoms:
-    """Unit cell of MFI."""
+    """Make the unit cell of MFI."""
     t, o = silicalite.SILICON_SITES, silicalite.OXYGEN_SITES
     sigma = np.sqrt([silicalite.SILICON_U] * len(t) + [silicalite.OXYGEN_U] * len(o))
     numbers = np.array([14] * len(t) + [8] * len(o))
@@ -47,7 +47,7 @@ def _silicalite() -> Atoms:
 
 
 def zeolite_cell(framework: str | PathLike[str] = "mfi") -> Atoms:
-    """Unit cell of a zeolite, periodic in all directions.
+    """Read the unit cell of a zeolite, periodic in all directions.
 
     Parameters
     ----------
