@@ -19,7 +19,7 @@ from stemforge.structures.candidates.figure import draw_candidates
 from stemforge.structures.candidates.images import enlarged
 from stemforge.structures.candidates.progress import COMMAND, PICTURE, TABLE, Run
 from stemforge.structures.candidates.relaxed import Candidate, Relaxer, boltzmann_weights
-from stemforge.structures.candidates.search import CandidateSearch, docked_starts
+from stemforge.structures.candidates.search import CandidateSearch, docked_starts, refused_as_input
 from stemforge.structures.candidates.table import table_text
 from stemforge.structures.checks import require_range
 from stemforge.structures.zeolites.frameworks import zeolite_cell
@@ -110,11 +110,12 @@ def candidates(
     >>> [candidate.name for candidate in found.candidates]
     ['T12-O11-1']
     """
-    require_range("temperature", temperature, 1.0)
     search = search or CandidateSearch()
-    make = named_calculator(calculator) if isinstance(calculator, str) else calculator
-    crystal = enlarged(zeolite_cell(framework), _SMALLEST)
-    starts, closed = docked_starts(crystal, _guest(guest), search)
+    with refused_as_input():
+        require_range("temperature", temperature, 1.0)
+        make = named_calculator(calculator) if isinstance(calculator, str) else calculator
+        crystal = enlarged(zeolite_cell(framework), _SMALLEST)
+        starts, closed = docked_starts(crystal, _guest(guest), search)
     options = _options(framework, guest, search, calculator)
     run = Run(folder, options)
     run.check(starts)

@@ -1,5 +1,7 @@
 """Which candidates to make: sites, oxygens, orientations, and how they are relaxed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +12,20 @@ from stemforge.structures.candidates.acid import AcidSite, acid_sites, make_acid
 from stemforge.structures.candidates.docking import Docking, attach_guest
 from stemforge.structures.checks import require, require_count, require_range
 
-__all__ = ["CandidateSearch", "Start", "docked_starts"]
+__all__ = ["CandidateSearch", "Start", "docked_starts", "refused_as_input"]
 
 _ROOM_TRIES = 200  # poses that show how much room an oxygen's proton has before it
+
+
+@contextmanager
+def refused_as_input() -> Iterator[None]:
+    """Let what the builders refuse be an error that the command line prints: a user gave it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,7 @@ class CandidateSearch:
 
     Raises
     ------
-    ValueError
+    stemforge.errors.InputError
         If a value is out of range.
     """
 
@@ -60,6 +73,10 @@ class CandidateSearch:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        with refused_as_input():
+            self._check()
+
+    def _check(self) -> None:
         require(self.oxygens in ("all", "best"), "oxygens", "all or best", self.oxygens)
         for name in ("orientations", "max_tries", "steps"):
             require_count(name, getattr(self, name))

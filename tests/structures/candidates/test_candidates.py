@@ -95,7 +95,9 @@ def test_a_molecule_far_from_a_wall_stays_where_it_is():
 
 
 def test_energies_repeat():
-    one, two = (relax(Atoms("Ar2", [(0, 0, 0), (0, 0, 4.2)]), LennardJones(sigma=3.4)).energy for _ in range(2))
+    one, two = (
+        relax(Atoms("Ar2", [(0, 0, 0), (0, 0, 4.2)]), LennardJones(sigma=3.4)).energy for _ in range(2)
+    )
     assert one == two
 
 
@@ -139,7 +141,7 @@ def test_other_options_and_foreign_files_are_refused(tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "T12-O11-1.cif").write_text("mine")
-    with pytest.raises(InputError, match="already holds T12-O11-1.cif"):
+    with pytest.raises(InputError, match=r"already holds T12-O11-1\.cif"):
         make(other)
     assert (other / "T12-O11-1.cif").read_text() == "mine"
 

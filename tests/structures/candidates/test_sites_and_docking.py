@@ -17,7 +17,9 @@ from stemforge.structures.tags import Tag
 MFI = zeolite_cell()
 SITES = {site.name: site for site in acid_sites(MFI)}
 # Sodalite: cages behind windows of six T atoms only.
-SODALITE = crystal(["Si", "O"], [(0.25, 0.5, 0), (0.1467, 0.1467, 0.5)], spacegroup=229, cellpar=[8.83] * 3 + [90] * 3)
+SODALITE = crystal(
+    ["Si", "O"], [(0.25, 0.5, 0), (0.1467, 0.1467, 0.5)], spacegroup=229, cellpar=[8.83] * 3 + [90] * 3
+)
 SODALITE.set_array("kind", (SODALITE.numbers == 8).astype(int))
 SODALITE.set_array("site", (SODALITE.numbers == 14).astype(int))
 SODALITE.set_array("thermal_sigma", np.full(len(SODALITE), 0.1))
@@ -64,15 +66,20 @@ def test_the_guest_faces_the_proton_clear_of_the_wall(guest):
     heavy = crystal.numbers[molecule] > 1
     assert molecule[heavy][np.argmin(to_proton[heavy])] == head
     others = np.setdiff1d(molecule, [head])
-    assert get_distances(
-        crystal.positions[others], crystal.positions[: len(MFI)], cell=crystal.cell, pbc=True
-    )[1].min() > 1.8
+    assert (
+        get_distances(crystal.positions[others], crystal.positions[: len(MFI)], cell=crystal.cell, pbc=True)[
+            1
+        ].min()
+        > 1.8
+    )
     assert len(crystal) == len(MFI) + 1 + len(molecule)
 
 
 def test_a_protonated_guest_has_the_proton():
     crystal = docked(protonated=True)
-    assert crystal.get_distance(crystal.info["acid"]["head"], crystal.info["acid"]["proton"]) == pytest.approx(1.03)
+    assert crystal.get_distance(
+        crystal.info["acid"]["head"], crystal.info["acid"]["proton"]
+    ) == pytest.approx(1.03)
     assert crystal.get_chemical_formula() == "C5H6AlNO192Si95"
 
 
@@ -145,7 +152,9 @@ def test_a_cluster_is_whole_neutral_and_ended_by_hydrogen(name):
     moved = cluster.put_back(crystal, atoms.positions + 0.1)
     still = np.setdiff1d(np.arange(len(crystal)), cluster.parent[cluster.free])
     assert np.array_equal(moved.positions[still], crystal.positions[still])
-    assert np.allclose(moved.positions[cluster.parent[cluster.free]] - 0.1, crystal.positions[cluster.parent[cluster.free]])
+    assert np.allclose(
+        moved.positions[cluster.parent[cluster.free]] - 0.1, crystal.positions[cluster.parent[cluster.free]]
+    )
 
 
 def test_a_framework_that_is_not_bare_is_refused():
