@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from ase import Atoms
@@ -144,7 +144,7 @@ def _guest(guest: str | Path | Atoms) -> str | Atoms:
     if not path.is_file():
         raise InputError(f"{path}: no such file; guest is a name such as pyridine, or a structure file")
     try:
-        atoms = read(path)
+        atoms = cast(Atoms, read(path))
     except Exception as error:  # each of ASE's readers has its own errors
         raise InputError(f"{path}: cannot be read as a molecule: {error}") from error
     molecule = Atoms(atoms.numbers, atoms.positions)

@@ -3,8 +3,9 @@
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
+from ase import Atoms
 from ase.io import read
 
 import stemforge
@@ -62,7 +63,7 @@ class Run:
             return False
         try:
             atoms = start.atoms.copy()
-            positions = read(path).get_positions()
+            positions = cast(Atoms, read(path)).get_positions()
         except Exception:  # not a CIF any more: it is made again
             return False
         if len(positions) != len(atoms):
