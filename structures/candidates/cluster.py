@@ -97,7 +97,7 @@ def cut_cluster(crystal: Atoms, *, radius: float = 3.5, free: float = 2.2) -> Cl
     numbers = np.where(crystal.numbers[index[kept]] == 8, 8, 14)
     central = np.linalg.norm(places[kept] - aluminium, axis=1) < 1e-3
     numbers[central] = 13  # of the site's images in other cells none counts
-    own = np.concatenate([index[kept], [acid["proton"]], guest, np.full(len(caps), -1)])
+    parents = np.concatenate([index[kept], [acid["proton"]], guest, np.full(len(caps), -1)])
     positions = np.vstack([places[kept], proton, crystal.positions[guest], caps.reshape(-1, 3)])
     atoms = Atoms(
         [*numbers, 1, *crystal.numbers[guest], *[1] * len(caps)],
@@ -111,7 +111,7 @@ def cut_cluster(crystal: Atoms, *, radius: float = 3.5, free: float = 2.2) -> Cl
     if len(caps):
         movable[: len(kept)] &= get_distances(places[kept], caps)[1].min(axis=1) > 1.1 * _SILICON_HYDROGEN
     movable[len(kept) : len(kept) + 1 + len(guest)] = True
-    return Cluster(atoms, own, movable)
+    return Cluster(atoms, parents, movable)
 
 
 def _nearest_image(crystal: Atoms, atom: int, place: Array) -> Array:
