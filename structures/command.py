@@ -19,7 +19,7 @@ def make_candidates(
     calculator: str = "gfn2",
     temperature: float = 298.0,
     radius: float = 3.5,
-    fmax: float = 0.05,
+    fmax: float = 0.1,
     steps: int = 150,
     seed: int = 0,
     output: Output = Output(),

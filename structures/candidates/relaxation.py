@@ -15,7 +15,7 @@ from stemforge.structures.checks import require, require_count, require_range
 __all__ = ["OPTIMISERS", "Relaxed", "relax"]
 
 OPTIMISERS = {"bfgs": BFGS, "lbfgs": LBFGS, "fire": FIRE}
-_LONGEST_STEP = 0.1  # Å; a proton between two atoms goes astray at longer ones
+_LONGEST_STEP = 0.15  # Å; a proton between two atoms goes astray at longer ones
 
 
 @dataclass(frozen=True)

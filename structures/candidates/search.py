@@ -48,7 +48,7 @@ class CandidateSearch:
         Poses to try at each oxygen.
     radius : float, default 3.5
         Size of the cluster [Å], see `stemforge.structures.candidates.cluster.cut_cluster`.
-    fmax : float, default 0.05
+    fmax : float, default 0.1
         Largest force that may be left [eV/Å].
     steps : int, default 150
         Most steps of a relaxation.
@@ -68,7 +68,7 @@ class CandidateSearch:
     tolerance: float = 0.75
     max_tries: int = 2000
     radius: float = 3.5
-    fmax: float = 0.05
+    fmax: float = 0.1
     steps: int = 150
     seed: int = 0
 
