@@ -59,7 +59,7 @@ class CandidateSet:
 def candidates(
     framework: str | Path,
     guest: str | Path | Atoms,
-    folder: ResultFolder,
+    out: str | Path | ResultFolder,
     search: CandidateSearch | None = None,
     *,
     calculator: str | Callable[[], BaseCalculator] = "gfn2",
@@ -76,8 +76,8 @@ def candidates(
         ``"mfi"``, or a CIF of a zeolite of Si and O alone.
     guest : str, path-like or ase.Atoms
         A name that `place_guest` knows, a structure file, or atoms.
-    folder : ResultFolder
-        Where results go: ``NAME.cif`` for each candidate, ``candidates.csv``, ``candidates.png`` and ``run.json``.
+    out : str, path-like or ResultFolder
+        Folder for the results: ``NAME.cif`` of each candidate, ``candidates.csv``, ``candidates.png``, ``run.json``.
     search : CandidateSearch, optional
         Which candidates, and how they are relaxed; by default all sites and oxygens.
     calculator : str or callable, default "gfn2"
@@ -101,15 +101,14 @@ def candidates(
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
-    >>> from stemforge.outputs.folder import ResultFolder
     >>> from stemforge.structures import CandidateSearch, candidates
-    >>> with tempfile.TemporaryDirectory() as place:
-    ...     folder, search = ResultFolder(Path(place)), CandidateSearch(t_sites=(12,), oxygens="best")
+    >>> search = CandidateSearch(t_sites=(12,), oxygens="best")
+    >>> with tempfile.TemporaryDirectory() as folder:
     ...     found = candidates("mfi", "pyridine", folder, search, calculator="none", quiet=True)
     >>> [candidate.name for candidate in found.candidates]
     ['T12-O11-1']
     """
+    folder = out if isinstance(out, ResultFolder) else ResultFolder(Path(out))
     search = search or CandidateSearch()
     with refused_as_input():
         require_range("temperature", temperature, 1.0)
@@ -160,11 +159,17 @@ def _options(
 ) -> dict[str, Any]:
     """Return what a candidate was made with; files by their content, which may change under their name."""
     made = {name: value for name, value in asdict(search).items() if name not in ("t_sites", "oxygens")}
-    names: dict[str, Any] = {"framework": str(framework), "calculator": str(calculator)}
+    # The address in a function's repr changes from run to run.
+    name = (
+        calculator
+        if isinstance(calculator, str)
+        else getattr(calculator, "__qualname__", type(calculator).__name__)
+    )
+    names: dict[str, Any] = {"framework": str(framework), "calculator": name}
     names["guest"] = guest.get_chemical_formula() if isinstance(guest, Atoms) else str(guest)
-    for name, value in (("framework", framework), ("guest", guest)):
+    for role, value in (("framework", framework), ("guest", guest)):
         if isinstance(value, str | Path) and Path(value).is_file():
-            names[f"{name}_sha256"] = sha256_of_file(Path(value))
+            names[f"{role}_sha256"] = sha256_of_file(Path(value))
     return names | made
 
 
