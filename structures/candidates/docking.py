@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from stemforge.errors import StructureError
+from stemforge.errors import InputError, StructureError
 from stemforge.structures.candidates.images import images_near
 from stemforge.structures.candidates.pores import Pores
 from stemforge.structures.cells import Array
@@ -56,7 +56,13 @@ class Docking:
 
     def __init__(self, crystal: Atoms, guest: str | Atoms, tolerance: float) -> None:
         require_range("tolerance", tolerance, 0.3, 1.0)
-        self.molecule: Molecule = named_molecule(guest)
+        try:
+            self.molecule: Molecule = named_molecule(guest)
+        except ValueError as error:
+            raise InputError(
+                "guest must be pyridine, thiophene, benzene, furan, a name that ase.build.molecule knows, or a structure "
+                f"file (atoms in Python), got {guest!r}"
+            ) from error
         self.tolerance = tolerance
         self.pores = Pores(crystal)
 

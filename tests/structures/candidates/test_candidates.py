@@ -167,7 +167,7 @@ def test_one_that_fails_is_left_out_and_the_rest_goes_on(tmp_path, capsys):
     ("options", "message"),
     [
         ({"guest": "C60"}, "guest C60: fits at none"),
-        ({"guest": "nothing"}, "molecule must be"),
+        ({"guest": "nothing"}, "guest must be pyridine"),
         ({"guest": "nothing.xyz"}, "nothing.xyz: no such file"),
         ({"calculator": "gfn9"}, "calculator must be gfn2, gfn1 or none"),
         ({"framework": "none.cif"}, "none.cif"),
