@@ -60,8 +60,8 @@ class Docking:
             self.molecule: Molecule = named_molecule(guest)
         except ValueError as error:
             raise InputError(
-                "guest must be pyridine, thiophene, benzene, furan, a name that ase.build.molecule knows, or a structure "
-                f"file (atoms in Python), got {guest!r}"
+                "guest must be pyridine, thiophene, benzene, furan, a name that ase.build.molecule knows, or a "
+                f"structure file (atoms in Python), got {guest!r}"
             ) from error
         self.tolerance = tolerance
         self.pores = Pores(crystal)
