@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 
 from stemforge.colours import BLUE, GREY, ORANGE, VERMILION
 from stemforge.files import write_figure
+from stemforge.structures.candidates.building import Candidate
 from stemforge.structures.candidates.images import images_near
-from stemforge.structures.candidates.relaxed import Candidate
 from stemforge.structures.cells import Array
 from stemforge.structures.tags import Tag
 

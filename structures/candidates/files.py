@@ -14,11 +14,11 @@ from stemforge.console import progress, say
 from stemforge.errors import InputError
 from stemforge.files import sha256_of_file, write_text
 from stemforge.outputs.folder import ResultFolder
+from stemforge.structures.candidates.building import Candidate, Relaxer, boltzmann_weights
 from stemforge.structures.candidates.calculators import named_calculator
 from stemforge.structures.candidates.figure import draw_candidates
+from stemforge.structures.candidates.folder import COMMAND, PICTURE, TABLE, Run
 from stemforge.structures.candidates.images import enlarged
-from stemforge.structures.candidates.progress import COMMAND, PICTURE, TABLE, Run
-from stemforge.structures.candidates.relaxed import Candidate, Relaxer, boltzmann_weights
 from stemforge.structures.candidates.search import CandidateSearch, docked_starts, refused_as_input
 from stemforge.structures.candidates.table import table_text
 from stemforge.structures.checks import require_range

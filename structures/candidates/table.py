@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ase import Atoms
 from ase.io import write
 
-from stemforge.structures.candidates.relaxed import Candidate
+from stemforge.structures.candidates.building import Candidate
 from stemforge.structures.cells import Array
 
 __all__ = ["cif_text", "table_text"]

@@ -12,7 +12,7 @@ from ase.calculators.lj import LennardJones
 from stemforge.errors import InputError, StructureError
 from stemforge.outputs.folder import ResultFolder
 from stemforge.structures import CandidateSearch, candidates, named_calculator, relax, zeolite, zeolite_cell
-from stemforge.structures.candidates.relaxed import Relaxer, boltzmann_weights
+from stemforge.structures.candidates.building import Relaxer, boltzmann_weights
 from stemforge.structures.candidates.search import docked_starts
 from stemforge.structures.tags import Tag
 

@@ -14,7 +14,7 @@ from stemforge.errors import InputError, StructureError
 from stemforge.files import write_text
 from stemforge.outputs.folder import ResultFolder
 from stemforge.outputs.record import RunRecord
-from stemforge.structures.candidates.relaxed import Candidate, Relaxer
+from stemforge.structures.candidates.building import Candidate, Relaxer
 from stemforge.structures.candidates.search import Start
 from stemforge.structures.candidates.table import cif_text
 

@@ -237,7 +237,7 @@ def boltzmann_weights(energies: Array, temperature: float) -> Array:
     Examples
     --------
     >>> import numpy as np
-    >>> from stemforge.structures.candidates.relaxed import boltzmann_weights
+    >>> from stemforge.structures.candidates.building import boltzmann_weights
     >>> boltzmann_weights(np.array([-1.0, -1.0, -0.9]), 300.0).round(3).tolist()
     [0.495, 0.495, 0.01]
     """
