@@ -12,6 +12,7 @@ from stemforge.errors import InputError, UnfinishedError
 from stemforge.options import named_as_options, option_names
 
 GROUPS = {
+    "structures": "Build structures.",
     "infer": "Find things in real micrographs.",
     "evaluate": "Score what was found.",
 }
@@ -21,6 +22,8 @@ COMMANDS = (
     ("quickstart", "stemforge.evaluate.command:quickstart",
      "Simulate, train, detect and score on a small scale, with a report."),
     ("new", "stemforge.simulate.command:new", "Write a recipe for your specimen and microscope."),
+    ("structures candidates", "stemforge.structures.command:make_candidates",
+     "Make a zeolite's acid sites with a molecule at each, relaxed: candidates for what an image shows."),
     ("simulate", "stemforge.simulate.command:simulate", "Make a labelled corpus from a recipe."),
     ("plan", "stemforge.simulate.command:plan",
      "Say what a corpus will take before it is made: engine, error, time, memory, disk."),
