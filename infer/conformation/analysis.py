@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from stemforge.infer.conformation.candidates import Candidate, check_candidates, read_candidates
 from stemforge.infer.conformation.cells import coefficients
 from stemforge.infer.conformation.confusion import confusion_of, needed_factor
-from stemforge.infer.conformation.covariance import covariance_of_average, stacked
+from stemforge.infer.conformation.covariance import Autocorrelation, covariance_of_average, stacked
 from stemforge.infer.conformation.fitting import Fitted, Reflections, fit_candidate
 from stemforge.infer.conformation.models import DISCREPANCY, Models, radial_power
 from stemforge.infer.conformation.observation import Observation
@@ -80,7 +80,7 @@ def identify_conformation(
     known = _known(candidates)
     if lattice is None:
         lattice = find_lattice(micrograph, framework=known[0].bare.framework)
-    return _Comparison(micrograph, known, lattice).result(cells)
+    return Comparison(micrograph, known, lattice).result(cells)
 
 
 def _known(candidates: Sequence[Candidate] | Sequence[str | Path]) -> tuple[Candidate, ...]:
@@ -98,8 +98,14 @@ class _Block:
     noise: NDArray[np.float64]
 
 
-class _Comparison:
-    """One image and its candidates."""
+class Comparison:
+    """One image and its candidates, fitted to the average of all cells, so that blocks of any size can be asked.
+
+    Parameters
+    ----------
+    micrograph, candidates, lattice
+        As for :func:`identify_conformation`.
+    """
 
     def __init__(self, micrograph: Micrograph, candidates: tuple[Candidate, ...], lattice: Lattice) -> None:
         self.micrograph, self.candidates = micrograph, candidates
@@ -111,6 +117,7 @@ class _Comparison:
         self.cells = self.seen.cells
         self.hk = candidates[0].crystal.indices(self.resolution)
         self.values = coefficients(self.seen.shown, self.hk)
+        self.noise = Autocorrelation.of(self.seen.noise, self.resolution, self.cells.extent)
         self.everything = self._average(np.arange(len(self.values)))
         self.fits = self._fits()
         self.models = Models.of(candidates, self.fits, self.cells, self.hk, self.resolution)
@@ -118,7 +125,7 @@ class _Comparison:
     def result(self, size: int | None) -> Conformation:
         """Compare blocks of cells."""
         blocks = self.cells.blocks(size)
-        averages = [self._average(blocks[0])]
+        averages = [self.everything if size is None else self._average(blocks[0])]
         averages += [_Block(self._mean(block), averages[0].noise) for block in blocks[1:]]
         values = np.array([one.values for one in averages])
         under, none = self.models.log_likelihoods(values, averages[0].noise)
@@ -133,6 +140,7 @@ class _Comparison:
             self.cells.lattice,
             tuple(one.name for one in self.candidates),
             np.array([self.cells.middles[block].mean(0) for block in blocks]),
+            len(self.values),
             len(blocks[0]),
             under,
             _probabilities(under, none),
@@ -147,7 +155,7 @@ class _Comparison:
         return stacked(self.values[block].mean(0))
 
     def _average(self, block: NDArray[np.int64]) -> _Block:
-        noise = covariance_of_average(self.cells, block, self.hk, self.seen.noise, self.resolution)
+        noise = covariance_of_average(self.cells, block, self.hk, self.noise)
         return _Block(self._mean(block), noise)
 
     def _fits(self) -> list[Fitted]:

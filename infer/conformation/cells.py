@@ -64,6 +64,12 @@ class Cells:
         return np.column_stack([x / self.grid[1], y / self.grid[0]])
 
     @property
+    def extent(self) -> float:
+        """A distance that no two points of the cells exceed [Å]."""
+        ends = np.ptp(self.places, axis=0) + 1
+        return float(ends @ np.linalg.norm(self.lattice.matrix, axis=0) * self.lattice.sampling)
+
+    @property
     def middles(self) -> NDArray[np.float64]:
         """Middles of the cells (x, y) [pixel], shape (n, 2)."""
         return self.lattice.to_pixel(self.places + 0.5)

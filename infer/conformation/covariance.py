@@ -1,5 +1,7 @@
 """How the noise of a cell's Fourier coefficients, or of their average over cells, hangs together."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -16,8 +18,36 @@ def stacked(values: NDArray[np.complex128]) -> NDArray[np.float64]:
     return np.concatenate([values.real, values.imag], axis=-1)
 
 
+@dataclass(frozen=True)
+class Autocorrelation:
+    """Covariance of two pixels of stationary noise by how far they lie from each other.
+
+    Parameters
+    ----------
+    distance
+        Rising from 0 [Å], shape (n,).
+    covariance
+        At each distance, shape (n,).
+    """
+
+    distance: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, noise: Noise, resolution: float, farthest: float) -> "Autocorrelation":
+        """Transform a spectrum, which ends at a finest spacing [Å], for distances up to the farthest [Å]."""
+        q = (np.arange(_FREQUENCIES) + 0.5) / _FREQUENCIES / resolution
+        weight = noise.at(q) * 2 * np.pi * q / _FREQUENCIES / resolution
+        distance = np.linspace(0, farthest, _DISTANCES)
+        return cls(distance, special.j0(2 * np.pi * distance[:, None] * q) @ weight)
+
+    def at(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the covariance at distances [Å]."""
+        return np.interp(distance, self.distance, self.covariance)
+
+
 def covariance_of_average(
-    cells: Cells, chosen: NDArray[np.int64], hk: NDArray[np.int64], noise: Noise, resolution: float
+    cells: Cells, chosen: NDArray[np.int64], hk: NDArray[np.int64], noise: Autocorrelation
 ) -> NDArray[np.float64]:
     """Return the covariance of the coefficients of an average over cells.
 
@@ -34,8 +64,6 @@ def covariance_of_average(
         Indices of the coefficients, shape (n, 2).
     noise
         Of the image.
-    resolution
-        Finest spacing that is left in the image [Å].
 
     Returns
     -------
@@ -47,12 +75,10 @@ def covariance_of_average(
     steps = np.stack([steps_x / columns, steps_y / rows], -1)
     places = cells.places[chosen]
     lags, count = np.unique((places[:, None] - places).reshape(-1, 2), axis=0, return_counts=True)
-    distance, correlation = _autocorrelation(noise, resolution, cells, lags)
     table = np.zeros(steps.shape[:2])
     matrix = cells.lattice.matrix.T * cells.lattice.sampling
     for lag, number in zip(lags, count, strict=True):
-        length = np.linalg.norm((steps + lag) @ matrix, axis=-1)
-        table += number * np.interp(length, distance, correlation)
+        table += number * noise.at(np.linalg.norm((steps + lag) @ matrix, axis=-1))
     table /= len(places) ** 2
     y, x = np.indices(cells.grid).reshape(2, -1)
     points = table[y[:, None] - y + rows - 1, x[:, None] - x + columns - 1]
@@ -61,7 +87,7 @@ def covariance_of_average(
 
 
 def covariance_of_spots(
-    cells: Cells, window: NDArray[np.float64], hk: NDArray[np.int64], spectrum: Noise, resolution: float
+    cells: Cells, window: NDArray[np.float64], hk: NDArray[np.int64], spots: Autocorrelation
 ) -> NDArray[np.float64]:
     """Return the covariance of the coefficients of something that a window holds, the same in every cell.
 
@@ -73,21 +99,18 @@ def covariance_of_spots(
         Standard deviation at each point of a cell, shape ``cells.grid``.
     hk
         Indices of the coefficients, shape (n, 2).
-    spectrum
-        How much of each frequency there is, up to a factor.
-    resolution
-        Finest spacing [Å].
+    spots
+        How points of it hang together.
 
     Returns
     -------
     ndarray
         Of real parts, then imaginary ones; shape (2n, 2n).
     """
-    distance, correlation = _autocorrelation(spectrum, resolution, cells, np.zeros((1, 2), dtype=np.int64))
     beside = cells.fractions[:, None] - cells.fractions
     beside -= np.round(beside)
     length = np.linalg.norm(beside @ (cells.lattice.matrix.T * cells.lattice.sampling), axis=-1)
-    points = np.interp(length, distance, correlation / correlation[0])
+    points = spots.at(length)
     waves = _waves(cells, hk) * window.ravel()
     return np.asarray(waves @ points @ waves.T)
 
@@ -96,15 +119,3 @@ def _waves(cells: Cells, hk: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return what makes coefficients of a cell's points, shape (2n, points)."""
     waves = np.exp(-2j * np.pi * (hk @ cells.fractions.T)) / len(cells.fractions)
     return np.concatenate([waves.real, waves.imag])
-
-
-def _autocorrelation(
-    noise: Noise, resolution: float, cells: Cells, lags: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return distances [Å] and the covariance of two pixels that lie as far from each other."""
-    q = (np.arange(_FREQUENCIES) + 0.5) / _FREQUENCIES / resolution
-    weight = noise.at(q) * 2 * np.pi * q / _FREQUENCIES / resolution
-    sides = np.abs(lags).max(0) + 1
-    farthest = float(sides @ np.linalg.norm(cells.lattice.matrix, axis=0) * cells.lattice.sampling)
-    distance = np.linspace(0, farthest, _DISTANCES)
-    return distance, special.j0(2 * np.pi * distance[:, None] * q) @ weight

@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 
 from stemforge.infer.conformation.candidates import Candidate
 from stemforge.infer.conformation.cells import Cells
-from stemforge.infer.conformation.covariance import covariance_of_spots, stacked
+from stemforge.infer.conformation.covariance import Autocorrelation, covariance_of_spots, stacked
 from stemforge.infer.conformation.fitting import Fitted
 from stemforge.infer.occupancy.noise import Noise
 
@@ -42,14 +42,14 @@ class Models:
     error
         Covariance of what is alike for all: place and contrast of the cell, and the candidates' discrepancy; shape
         (2n, 2n).
-    without
-        Of a cell that shows none of them: each candidate's framework with the mean of all guests, shape (m, 2n).
+    guests
+        What of the means their guests are, shape (m, 2n).
     other
-        Further covariance of such a cell: guests of any shape where the candidates have theirs.
+        Further covariance of a cell that shows none of them: guests of any shape where the candidates have theirs.
     """
 
     means: NDArray[np.float64]
-    without: NDArray[np.float64]
+    guests: NDArray[np.float64]
     error: NDArray[np.float64]
     other: NDArray[np.float64]
 
@@ -71,9 +71,8 @@ class Models:
         common = stacked(np.concatenate([slopes, [mean * _STRENGTH]]))
         discrepancy = DISCREPANCY**2 * radial_power(mean, radius) / 2
         error = common.T @ common + np.diag(np.tile(discrepancy, 2))
-        guests = np.array([fitted.guest for fitted in fits])
-        without = stacked(means - guests + guests.mean(0))
-        return cls(stacked(means), without, error, _other(candidates, fits, cells, hk, resolution))
+        guests = stacked(np.array([fitted.guest for fitted in fits]))
+        return cls(stacked(means), guests, error, _other(candidates, fits, cells, hk, resolution))
 
     def log_likelihoods(
         self, values: NDArray[np.float64], noise: NDArray[np.float64]
@@ -93,8 +92,14 @@ class Models:
             Shapes (b, m) and (b,).
         """
         under = _log_densities(values, self.means, noise + self.error)
-        none = _log_densities(values, self.without, noise + self.error + self.other)
-        return under, np.asarray(logsumexp(none, axis=1) - np.log(none.shape[1]))
+        # Each candidate's framework without any guest, and with a guest of any shape in place of the mean of those known.
+        bare = self.means - self.guests
+        none = [_log_densities(values, bare, noise + self.error)]
+        if self.other.any():
+            average = bare + self.guests.mean(0)
+            none.append(_log_densities(values, average, noise + self.error + self.other))
+        every = np.concatenate(none, axis=1)
+        return under, np.asarray(logsumexp(every, axis=1) - np.log(every.shape[1]))
 
     def whitened(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the candidates' means where noise and error have unit variance, shape (m, 2n)."""
@@ -135,7 +140,8 @@ def _other(
     radius = np.hypot(*(hk / candidates[0].cell).T)
     order = np.argsort(radius, kind="stable")
     spectrum = Noise(radius[order], radial_power(np.sqrt(power).astype(complex), radius)[order])
-    covariance = covariance_of_spots(cells, _window(candidates, fits, cells), hk, spectrum, resolution)
+    spots = Autocorrelation.of(spectrum, resolution, float(np.hypot(*candidates[0].cell)))
+    covariance = covariance_of_spots(cells, _window(candidates, fits, cells), hk, spots)
     # Two guests of no relation differ by the power of both.
     return covariance * (power.sum() / np.trace(covariance)) * 2
 

@@ -63,8 +63,8 @@ class Conformation:
         Of the m candidates.
     points
         Middles of the blocks of cells (x, y) [pixel], shape (b, 2).
-    averaged
-        Cells in a block.
+    whole_cells, averaged
+        Cells that the image shows whole, and cells in a block.
     log_likelihood
         Natural logarithm, shape (b, m).
     probability
@@ -85,6 +85,7 @@ class Conformation:
     lattice: Lattice
     names: tuple[str, ...]
     points: NDArray[np.float64]
+    whole_cells: int
     averaged: int
     log_likelihood: NDArray[np.float64]
     probability: NDArray[np.float64]
@@ -124,6 +125,7 @@ class Conformation:
         """Return plain values for JSON."""
         return {
             "blocks": len(self.points),
+            "whole_cells": self.whole_cells,
             "cells_averaged": self.averaged,
             "mean_probability": dict(zip((*self.names, NONE), self.mean_probability.tolist(), strict=True)),
             "best": {name: self.best.count(name) for name in dict.fromkeys(self.best)},

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-_WINDOW = 7  # points of a cell over which structural similarity is taken
+_WINDOW = 5  # points of a cell over which structural similarity is taken
 
 
 def correlations(cells: NDArray[np.float64], images: NDArray[np.float64]) -> NDArray[np.float64]:
