@@ -5,12 +5,13 @@
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py frameworks [--doses 3000,1500,500]
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py simulated [--doses 6000,3000,1500,500] [--images 12]
         [--seed 17]
+    python benchmarks/conformation.py picture --out FILE
 
 Candidates are the five published structures of ZSM-5 with pyridine (Yang et al. 2024) and ten conformers of our own:
 two for each published framework, whose pyridine is taken out and put elsewhere into the same channel.
 
-`published`: the published images of the five structures, 5 × 5 cells. For each dose: answers on the average of all cells,
-on blocks of n × n cells, and on single cells; `none` is the share of answers "none of the candidates"; `calibration` is
+`published`: the published images of the five structures, 5 × 5 cells. For each dose: answers on single cells, on blocks
+of n × n cells, and on the average of all; `none` is the share of answers "none of the candidates"; `calibration` is
 the mean difference between the probability of an answer and how often it is right, over ten bins weighed by their
 answers; `expected` is what the confusion among the candidates foretells. `removed`: the right structure is not among
 the candidates. `--forward multislice` takes candidates' images by multislice in place of the projected potential and
@@ -22,8 +23,9 @@ structure.
 
 `simulated`: own images of 5 × 5 cells by multislice, one or two cells thick, with defocus, astigmatism, tilt, a source
 of 0.3 to 0.9 Å and drift that the analysis does not know. `true`: one of the candidates; `empty`: the framework
-alone; `other`: thiophene or benzene in the framework, which no candidate has; `featureless`: noise and a slow
-background.
+alone; `other`: thiophene or benzene in the framework, which no candidate has; `featureless`: noise, fine or slow.
+
+`picture`: that of the documentation, of one simulated image at 1500 e/Å² and conformers in silicalite-1.
 """
 
 import argparse
@@ -42,13 +44,13 @@ from scipy import ndimage
 
 from stemforge import Micrograph
 from stemforge.errors import InputError
-from stemforge.infer import find_lattice
+from stemforge.infer import draw_conformation, find_lattice
 from stemforge.infer.conformation.analysis import Comparison
 from stemforge.infer.conformation.candidates import Candidate
 from stemforge.infer.conformation.result import NONE, Conformation
 from stemforge.infer.occupancy.crystal import ChannelCrystal
 from stemforge.simulate import Degradation, Microscope, Scan, degrade, idpc_image, segmented_signal
-from stemforge.structures import guests_from_cell, place_guest, zeolite
+from stemforge.structures import guests_from_cell, mfi, place_guest, zeolite
 from stemforge.structures.tags import Tag
 
 FOLDER = Path(os.environ.get("STEMFORGE_DATA_DIR", ".")) / "zsm5-idpc" / "pyridine"
@@ -226,7 +228,9 @@ def on_frameworks(doses: Sequence[int]) -> None:
     structures = films()
     own = [str(number) for number in range(1, 6)]
     for dose in doses:
-        tallies = {kind: (Tally(), Tally()) for kind in ("guest, its framework", "guest, another's", "framework")}
+        tallies = {
+            kind: (Tally(), Tally()) for kind in ("guest, its framework", "guest, another's", "framework")
+        }
         for number in own:
             image = published(int(number), dose)
             lattice = None
@@ -282,7 +286,9 @@ class Conditions:
 
     def recorded(self, signal: np.ndarray, dose: float, step: float, rng: np.random.Generator) -> Micrograph:
         """Record an image."""
-        settings = Degradation(dose=dose, source_size=self.source, drift=self.drift, drift_angle=rng.uniform(0, 6))
+        settings = Degradation(
+            dose=dose, source_size=self.source, drift=self.drift, drift_angle=rng.uniform(0, 6)
+        )
         image = idpc_image(degrade(signal, settings, step, rng).image, step)
         return Micrograph(image, name="film")
 
@@ -324,6 +330,22 @@ def on_simulated(doses: Sequence[int], images: int, seed: int) -> None:
     report(shown="featureless", images=images, refused=refused["featureless", 0])
 
 
+def picture(path: Path) -> None:
+    """Draw an image of one of five conformers in silicalite-1, single cells asked."""
+    known = []
+    for seed, name in enumerate("ABCDE"):
+        film = place_guest(mfi(), "pyridine", rng=np.random.default_rng(seed))
+        numbers = film.arrays["molecule"]
+        beside = [film.positions[numbers == n, :2].mean(0)[0] - film.cell[0, 0] / 2 for n in (0, 1)]
+        known.append(candidate(name, film[(numbers < 0) | (numbers == int(np.argmin(np.abs(beside))))]))
+    rng = np.random.default_rng(1)
+    conditions = Conditions(Microscope(preset="low-dose-idpc", defocus=20.0), 1, np.zeros(2), 0.6, 0.0)
+    atoms = known[1].crystal.atoms
+    image = conditions.recorded(conditions.signal(atoms), 1500, sampling(atoms), rng)
+    lattice = find_lattice(image, framework=known[0].bare.framework)
+    draw_conformation(Comparison(image, tuple(known), lattice).result(1), path)
+
+
 def _numbers(text: str) -> list[int]:
     return [int(float(value)) for value in text.split(",")]
 
@@ -333,19 +355,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("what", choices=("published", "frameworks", "simulated"))
+    parser.add_argument("what", choices=("published", "frameworks", "simulated", "picture"))
     parser.add_argument("--doses", type=_numbers)
     parser.add_argument("--cells", type=_numbers, default=[1, REPEAT])
     parser.add_argument("--forward", choices=("potential", "multislice"), default="potential")
     parser.add_argument("--numbers", type=_numbers, default=[1, 2, 3, 4, 5])
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     if args.what == "published":
         doses = args.doses or [1_000_000, 6000, 4500, 3000, 1500, 1000, 500]
         on_published(doses, args.cells, args.forward, args.numbers)
     elif args.what == "frameworks":
         on_frameworks(args.doses or [3000, 1500, 500])
+    elif args.what == "picture":
+        picture(args.out)
     else:
         on_simulated(args.doses or [6000, 3000, 1500, 500], args.images, args.seed)
 

@@ -1,4 +1,7 @@
-"""The commands of this room: ``stemforge infer atoms``, ``restore``, ``molecules``, ``lattice``, ``occupancy``, ``conformation``."""
+"""The commands of this room.
+
+``stemforge infer atoms``, ``restore``, ``molecules``, ``lattice``, ``occupancy`` and ``conformation``.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -262,14 +265,14 @@ def conformation(
 ) -> int:
     """Say which of several candidate structures an image of a zeolite shows, as it was recorded.
 
-    For each image NAME_conformation.csv, a row for each block of cells: its middle x_px,y_px,x_nm,y_nm, cells (averaged in
-    it), best (a candidate, or none of the candidates), probability, margin (decimal logarithm of how much more likely the
-    best candidate is than the next), correlation and similarity (of block and best candidate, as published work
-    compares them), and every candidate's probability; and NAME_conformation.png, the average cell, candidates' images,
-    what they leave, and probabilities; in the folder `conformation`. How often the candidates would be confused at this
-    noise, and how many cells it takes to tell them in 95 %, stands in run.json. The lattice is found on the image,
-    whose own calibration is not used. An image without the lattice is named and left out; the exit code is then 1, or 2
-    where it was the only one.
+    For each image NAME_conformation.csv, a row for each block of cells: its middle x_px,y_px,x_nm,y_nm, cells (how many
+    are averaged), best (a candidate, or none of the candidates), probability, margin (decimal logarithm of how much
+    more likely the best candidate is than the next), correlation and similarity (of block and likeliest candidate, as
+    published work compares them), and every candidate's probability; and NAME_conformation.png, the average cell,
+    candidates' images, what they leave, and probabilities; in the folder `conformation`. How often the candidates would
+    be confused at this noise, and how many cells it takes to tell them in 95 %, stands in run.json. The lattice is found
+    on the image, whose own calibration is not used. An image without the lattice is named and left out; the exit code is
+    then 1, or 2 where it was the only one.
 
     Parameters
     ----------

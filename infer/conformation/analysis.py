@@ -36,9 +36,9 @@ def identify_conformation(
     The image is taken as it was recorded, and cut into cells along its lattice. A candidate's image of one cell is its
     projected potential, and what is quadratic in it, under a transfer that is fitted to the average cell: aberrations,
     source and filters need not be known. Cells, or averages of them, are compared with the candidates by likelihood
-    under the noise of the image, all frequencies and their correlations taken into account, with a discrepancy of 5 % of
-    the contrast that no candidate explains. Beside the candidates there is always another possibility: guests of any
-    other shape in their place.
+    under the noise of the image, all frequencies and their correlations taken into account, with a discrepancy of 5 %
+    of the contrast that no candidate explains. Beside the candidates there is always another possibility: a framework
+    without guests, or with guests of any other shape in their place.
 
     Parameters
     ----------
@@ -133,8 +133,9 @@ class Comparison:
         images = np.array([cell_image(one.coefficients, self.hk, self.cells.grid) for one in self.fits])
         whole, _ = self.models.log_likelihoods(self.everything.values[None], self.everything.noise)
         mean = self.seen.shown.mean(0)
-        best = int(whole[0].argmax())
-        explained = 1 - float(((mean - mean.mean() - images[best]) ** 2).mean() / mean.var())
+        left = float((mean - mean.mean() - images[int(whole[0].argmax())]).var())
+        by_noise = 2 * float(np.trace(self.everything.noise))
+        explained = 1 - max(left - by_noise, 0.0) / max(float(mean.var()) - by_noise, 1e-12)
         return Conformation(
             self.micrograph,
             self.cells.lattice,

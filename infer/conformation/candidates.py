@@ -46,7 +46,9 @@ class Candidate:
         bare = atoms[atoms.get_tags() != Tag.GUEST]
         framework = Framework.from_atoms(bare, name)
         none = np.empty((0, 2))
-        return cls(name, ChannelCrystal(framework, atoms, none, ()), ChannelCrystal(framework, bare, none, ()))
+        return cls(
+            name, ChannelCrystal(framework, atoms, none, ()), ChannelCrystal(framework, bare, none, ())
+        )
 
     @property
     def cell(self) -> NDArray[np.float64]:

@@ -83,7 +83,7 @@ class Cells:
     def drawn(
         self, cell: NDArray[np.float64], shape: tuple[int, int], shift: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        """Return an image of which every cell is the one given, shape ``grid``, shifted by (x, y) [pixel] at each pixel."""
+        """Return an image of which every cell is the one given, shifted by (x, y) [pixel] at each pixel."""
         points = np.indices(shape)[::-1] - (0.0 if shift is None else shift)
         where = (self.lattice.to_fractional(points.reshape(2, -1).T) % 1) * np.array(self.grid[::-1])
         return ndimage.map_coordinates(cell, where.T[::-1], order=3, mode="grid-wrap").reshape(shape)
@@ -107,7 +107,9 @@ class Cells:
             full = [np.flatnonzero(inverse.ravel() == i) for i in np.flatnonzero(count == size**2)]
             best = max(best, full, key=len)
         if not best:
-            raise InputError(f"cells must be smaller than {size}: the image shows no whole block of {size} × {size} cells")
+            raise InputError(
+                f"cells must be smaller than {size}: the image shows no whole block of {size} × {size} cells"
+            )
         return best
 
 

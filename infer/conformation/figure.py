@@ -38,7 +38,7 @@ def draw_conformation(conformation: Conformation, path: str | Path | None = None
     order = np.argsort(-conformation.mean_probability[:-1], kind="stable")
     chosen = order[:_SHOWN]
     number = len(chosen)
-    figure = Figure(figsize=(3.0 * (number + 1) + 4.2, 5.6), layout="constrained")
+    figure = Figure(figsize=(3.0 * (number + 1) + 4.2, 4.8), layout="constrained")
     grid = figure.add_gridspec(2, number + 2, width_ratios=[1] * (number + 1) + [1.15])
     cell = conformation.cell
     extent = (0.0, conformation.lattice.cell[0], conformation.lattice.cell[1], 0.0)
@@ -55,6 +55,11 @@ def draw_conformation(conformation: Conformation, path: str | Path | None = None
         _picture(above, conformation.images[i], extent, "gray", (low, high))
         entitle(above, f"candidate {_short(conformation.names[i])}")
         _picture(below, difference, extent, scale, (-reach, reach))
+        if column == 1:
+            share = 100 * reach / (high - low)
+            below.text(
+                0, 1.04 * extent[2], f"colours to ±{share:.0f} % of the grey scale", fontsize=8, va="top"
+            )
         left = float(difference.std() / cell.std())
         entitle(below, f"average cell − {_short(conformation.names[i])}: {100 * left:.1f} % left")
     _bars(figure.add_subplot(grid[:, -1]), conformation, order)
@@ -101,17 +106,9 @@ def _bars(axes: Axes, conformation: Conformation, order: NDArray[np.int64]) -> N
     if blocks > 1:
         share = [conformation.best.count(names[i]) / blocks for i in shown]
         axes.plot(share, places, "o", color=ORANGE, ms=6, label="share of blocks in which it is best")
-        axes.legend(loc="lower right", fontsize=8, framealpha=0.85)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
     for place, value in zip(places, mean, strict=True):
-        axes.annotate(
-            f"{100 * value:.1f} %",
-            (value, place),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=GREY,
-        )
+        axes.text(1.22, place, f"{100 * value:.1f} %", ha="right", va="center", fontsize=8, color=GREY)
     axes.set_yticks(places, labels, fontsize=8, parse_math=False)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.22), xticks=[0, 0.25, 0.5, 0.75, 1])

@@ -70,8 +70,8 @@ def doubts(conformation: Conformation) -> list[str]:
         )
     if conformation.explained < _EXPLAINED:
         found.append(
-            f"the best candidate explains {100 * conformation.explained:.0f} % of the average cell: another structure, a "
-            "tilted or damaged crystal, an image that is not iDPC, or one with few electrons"
+            f"the best candidate explains {100 * conformation.explained:.0f} % of the average cell: another structure, "
+            "a tilted or damaged crystal, or an image that is not iDPC; do not trust the answer"
         )
     calibration = conformation.micrograph.sampling
     if calibration is not None and abs(conformation.lattice.sampling / calibration - 1) > _CALIBRATION:
@@ -86,6 +86,6 @@ def _needed(factor: float) -> str:
     if not np.isfinite(factor):
         return "no dose tells them all, since some look alike within what is known of the microscope"
     return (
-        f"{100 * WANTED:.0f} % need {max(1, int(np.ceil(factor)))} cells averaged at this dose, or {factor:.2g} times the "
-        "dose for a single cell"
+        f"{100 * WANTED:.0f} % need {max(1, int(np.ceil(factor)))} cells averaged at this dose, or {factor:.2g} times "
+        "the dose for a single cell"
     )

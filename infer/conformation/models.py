@@ -16,7 +16,10 @@ from stemforge.infer.occupancy.noise import Noise
 
 DISCREPANCY = 0.05
 """Error of a candidate's image, as a share of the cell's contrast at each frequency: what no candidate explains."""
-_SHIFT, _STRENGTH = 0.1, 0.05  # of one cell against the mean of all: standard deviations [Å], and of its contrast
+_SHIFT, _STRENGTH = (
+    0.1,
+    0.05,
+)  # of one cell against the mean of all: standard deviations [Å], and of its contrast
 _SMOOTH = 15  # reflections over which contrast at a frequency is averaged
 _REACH = 1.2  # of a guest's atom in a picture, a Gaussian's standard deviation [Å]
 _RIDGE = 1e-6  # of the mean variance, so that a covariance can be inverted
@@ -92,7 +95,7 @@ class Models:
             Shapes (b, m) and (b,).
         """
         under = _log_densities(values, self.means, noise + self.error)
-        # Each candidate's framework without any guest, and with a guest of any shape in place of the mean of those known.
+        # Each candidate's framework without any guest, and with one of any shape in place of the mean of those known.
         bare = self.means - self.guests
         none = [_log_densities(values, bare, noise + self.error)]
         if self.other.any():
@@ -146,9 +149,7 @@ def _other(
     return covariance * (power.sum() / np.trace(covariance)) * 2
 
 
-def _window(
-    candidates: Sequence[Candidate], fits: Sequence[Fitted], cells: Cells
-) -> NDArray[np.float64]:
+def _window(candidates: Sequence[Candidate], fits: Sequence[Fitted], cells: Cells) -> NDArray[np.float64]:
     """Return where in a cell the candidates have their guests, shape ``cells.grid``."""
     window = np.zeros(len(cells.fractions))
     matrix = np.diag(candidates[0].cell)

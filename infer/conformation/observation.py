@@ -69,9 +69,7 @@ class Observation:
             if number < _PASSES - 1:
                 drawn = cells.drawn(mean - mean.mean(), shape, registration.shift) * registration.strength
                 rest = smooth - mean.mean() - drawn
-                registration = registration.moved_by(
-                    rest - rest.mean(), drawn, noise, sampling, resolution
-                )
+                registration = registration.moved_by(rest - rest.mean(), drawn, noise, sampling, resolution)
         return cls(cells, shown, noise)
 
 

@@ -78,7 +78,7 @@ class Conformation:
     images
         The candidates' images of it, shape (m, rows, columns).
     explained
-        Share of the average cell's variance that the best candidate explains.
+        Share of the average cell's variance, noise taken away, that the best candidate explains.
     """
 
     micrograph: Micrograph
@@ -131,7 +131,9 @@ class Conformation:
             "best": {name: self.best.count(name) for name in dict.fromkeys(self.best)},
             "expected_right": self.prospects.right,
             "confusion": self.prospects.confusion.tolist(),
-            "dose_factor_for_95_percent": self.prospects.factor if np.isfinite(self.prospects.factor) else None,
+            "dose_factor_for_95_percent": self.prospects.factor
+            if np.isfinite(self.prospects.factor)
+            else None,
             "explained": self.explained,
             "sampling_angstrom": self.lattice.sampling,
             "correlation": self.lattice.score,
@@ -140,7 +142,12 @@ class Conformation:
     def to_csv(self, path: str | Path) -> None:
         """Write a row for each block; nm by the lattice's pixel size."""
         header = ["x_px", "y_px", "x_nm", "y_nm", "cells", "best", "probability", "margin"]
-        header += ["correlation", "similarity", "probability_none", *(f"probability_{name}" for name in self.names)]
+        header += [
+            "correlation",
+            "similarity",
+            "probability_none",
+            *(f"probability_{name}" for name in self.names),
+        ]
         chosen = self.log_likelihood.argmax(1)
         rows = [
             [

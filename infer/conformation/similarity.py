@@ -24,9 +24,7 @@ def correlations(cells: NDArray[np.float64], images: NDArray[np.float64]) -> NDA
     return np.asarray(a @ b.T / a.shape[1])
 
 
-def structural_similarities(
-    cells: NDArray[np.float64], images: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def structural_similarities(cells: NDArray[np.float64], images: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the structural similarity (SSIM) of each cell with each candidate's image, over the whole cell.
 
     All are brought to mean 0 and variance 1; the range of values is the image's.

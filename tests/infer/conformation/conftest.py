@@ -64,7 +64,9 @@ def draw():
         cell = cell_image(candidate.crystal.coefficients(hk * np.array(signs)) * fade, hk, SIZE)
         y, x = np.indices(shape)
         cosine, sine = np.cos(turn), np.sin(turn)
-        points = np.column_stack([x.ravel() + 3.7, y.ravel() - 5.2]) @ np.array([[cosine, -sine], [sine, cosine]])
+        points = np.column_stack([x.ravel() + 3.7, y.ravel() - 5.2]) @ np.array(
+            [[cosine, -sine], [sine, cosine]]
+        )
         where = (points * SAMPLING / candidate.cell % 1) * SIZE[::-1]
         values = ndimage.map_coordinates(cell, where.T[::-1], order=3, mode="grid-wrap").reshape(shape)
         return Micrograph((values + rng.normal(0, noise, shape)).astype("float32"), name="film")

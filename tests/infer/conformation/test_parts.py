@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
 from scipy.stats import norm
 
 from stemforge.errors import InputError
@@ -19,7 +18,7 @@ from stemforge.infer.conformation.fitting import Reflections, fit_candidate
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.occupancy.noise import Noise
 from stemforge.structures import mfi
-from tests.infer.conformation.conftest import SAMPLING, WIDTH, one_guest, write_cif
+from tests.infer.conformation.conftest import SAMPLING, WIDTH, write_cif
 
 CELL = (20.11351, 13.40977)
 
@@ -39,7 +38,8 @@ def test_candidates_are_read_from_files(candidates, tmp_path):
         hk = known.crystal.indices(2.0)
         # Displacements of the framework's atoms are not in these files, so that contrast differs by a little.
         assert np.abs(np.vdot(one.crystal.coefficients(hk), known.crystal.coefficients(hk))) == pytest.approx(
-            np.linalg.norm(one.crystal.coefficients(hk)) * np.linalg.norm(known.crystal.coefficients(hk)), rel=0.01
+            np.linalg.norm(one.crystal.coefficients(hk)) * np.linalg.norm(known.crystal.coefficients(hk)),
+            rel=0.01,
         )
 
 
