@@ -226,17 +226,17 @@ def on_published(doses: Sequence[int], sizes: Sequence[int], forward: str, numbe
 def on_frameworks(doses: Sequence[int]) -> None:
     """Measure what identification rests on."""
     structures = films()
-    own = [str(number) for number in range(1, 6)]
+    published_names = [str(number) for number in range(1, 6)]
     for dose in doses:
         tallies = {
             kind: (Tally(), Tally()) for kind in ("guest, its framework", "guest, another's", "framework")
         }
-        for number in own:
+        for number in published_names:
             image = published(int(number), dose)
             lattice = None
-            for other in own:
+            for other in published_names:
                 guests = [candidate(n, moved(structures[other], film)) for n, film in structures.items()]
-                frames = [candidate(n, moved(structures[n], structures[other])) for n in own]
+                frames = [candidate(n, moved(structures[n], structures[other])) for n in published_names]
                 lattice = lattice or find_lattice(image, framework=guests[0].bare.framework)
                 kind = "guest, its framework" if other == number else "guest, another's"
                 for differs, known in ((kind, guests), ("framework", frames)):

@@ -270,9 +270,9 @@ def conformation(
     more likely the best candidate is than the next), correlation and similarity (of block and likeliest candidate, as
     published work compares them), and every candidate's probability; and NAME_conformation.png, the average cell,
     candidates' images, what they leave, and probabilities; in the folder `conformation`. How often the candidates would
-    be confused at this noise, and how many cells it takes to tell them in 95 %, stands in run.json. The lattice is found
-    on the image, whose own calibration is not used. An image without the lattice is named and left out; the exit code is
-    then 1, or 2 where it was the only one.
+    be confused at this noise, and how many cells it takes to tell them in 95 %, stands in run.json. The lattice is
+    found on the image, whose own calibration is not used. An image without the lattice is named and left out; the exit
+    code is then 1, or 2 where it was the only one.
 
     Parameters
     ----------

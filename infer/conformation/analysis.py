@@ -113,11 +113,11 @@ class Comparison:
         image = np.asarray(micrograph.image, dtype=np.float64)
         # Of unit contrast: matrices of image values squared are then well scaled.
         image = (image - image.mean()) / max(float(image.std()), 1e-300)
-        self.seen = Observation.of(image, lattice, self.resolution, micrograph.name)
-        self.cells = self.seen.cells
+        self.observation = Observation.of(image, lattice, self.resolution, micrograph.name)
+        self.cells = self.observation.cells
         self.hk = candidates[0].crystal.indices(self.resolution)
-        self.values = coefficients(self.seen.shown, self.hk)
-        self.noise = Autocorrelation.of(self.seen.noise, self.resolution, self.cells.extent)
+        self.values = coefficients(self.observation.shown, self.hk)
+        self.noise = Autocorrelation.of(self.observation.noise, self.resolution, self.cells.extent)
         self.everything = self._average(np.arange(len(self.values)))
         self.fits = self._fits()
         self.models = Models.of(candidates, self.fits, self.cells, self.hk, self.resolution)
@@ -129,10 +129,10 @@ class Comparison:
         averages += [_Block(self._mean(block), averages[0].noise) for block in blocks[1:]]
         values = np.array([one.values for one in averages])
         under, none = self.models.log_likelihoods(values, averages[0].noise)
-        pictures = np.array([self.seen.shown[block].mean(0) for block in blocks])
+        pictures = np.array([self.observation.shown[block].mean(0) for block in blocks])
         images = np.array([cell_image(one.coefficients, self.hk, self.cells.grid) for one in self.fits])
         whole, _ = self.models.log_likelihoods(self.everything.values[None], self.everything.noise)
-        mean = self.seen.shown.mean(0)
+        mean = self.observation.shown.mean(0)
         left = float((mean - mean.mean() - images[int(whole[0].argmax())]).var())
         by_noise = 2 * float(np.trace(self.everything.noise))
         explained = 1 - max(left - by_noise, 0.0) / max(float(mean.var()) - by_noise, 1e-12)

@@ -114,15 +114,15 @@ def check_candidates(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 def framework_correlation(one: Candidate, other: Candidate) -> float:
     """Return the correlation of two projected frameworks, highest over origin and senses of the axes."""
     hk = one.crystal.indices(_COARSE)
-    mine = one.bare.coefficients(hk)
+    first = one.bare.coefficients(hk)
     best = -1.0
     for signs in SIGNS:
-        product = mine * other.bare.coefficients(hk * np.array(signs)).conj()
+        product = first * other.bare.coefficients(hk * np.array(signs)).conj()
         plane = np.zeros((_FINE, _FINE), dtype=complex)
         np.add.at(plane, tuple(hk.T % _FINE), product)
         best = max(best, float((np.fft.ifft2(plane).real * plane.size).max()))
-    theirs = other.bare.coefficients(hk)
-    return best / float(np.linalg.norm(mine) * np.linalg.norm(theirs))
+    further = other.bare.coefficients(hk)
+    return best / float(np.linalg.norm(first) * np.linalg.norm(further))
 
 
 def _names(paths: Sequence[str | Path]) -> list[str]:
