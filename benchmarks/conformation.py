@@ -1,7 +1,7 @@
 """How often an image of ZSM-5 is given the right structure among candidates, by likelihood, correlation and SSIM.
 
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py published [--doses 1000000,6000,...] [--cells 1,2,5]
-        [--forward potential|multislice] [--numbers 1,2,3,4,5]
+        [--forward potential|multislice] [--numbers 1,2,3,4,5] [--no-removed]
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py frameworks [--doses 3000,1500,500]
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py simulated [--doses 6000,3000,1500,500] [--images 12]
         [--seed 17]
@@ -11,9 +11,10 @@ Candidates are the five published structures of ZSM-5 with pyridine (Yang et al.
 two for each published framework, whose pyridine is taken out and put elsewhere into the same channel.
 
 `published`: the published images of the five structures, 5 × 5 cells. For each dose: answers on single cells, on blocks
-of n × n cells, and on the average of all; `none` is the share of answers "none of the candidates"; `calibration` is
-the mean difference between the probability of an answer and how often it is right, over ten bins weighed by their
-answers; `expected` is what the confusion among the candidates foretells. `removed`: the right structure is not among
+of n × n cells, and on the average of all; `none` is the share of answers "none of the candidates"; `calibration` is the
+mean difference between the probability of an answer and how often it is right, over ten bins weighed by their answers,
+and `calibration by chance` what it would be in the mean if all probabilities were true; the last rows are of all doses
+together; `expected` is what the confusion among the candidates foretells. `removed`: the right structure is not among
 the candidates. `--forward multislice` takes candidates' images by multislice in place of the projected potential and
 its products.
 
@@ -162,6 +163,12 @@ class _Remembered(Multislice):
         return _KEPT[key]
 
 
+def calibration(probability: np.ndarray, right: np.ndarray) -> float:
+    """Return the mean difference between probability and truth over ten bins, weighed by their answers."""
+    place = np.minimum((probability * 10).astype(int), 9)
+    return float(sum(abs((probability - right)[place == i].sum()) for i in range(10)) / len(right))
+
+
 class Tally:
     """Answers and whether they were right."""
 
@@ -189,11 +196,12 @@ class Tally:
         """Return shares of all blocks."""
         all_of = {name: np.concatenate(values).astype(float) for name, values in self.answers.items()}
         right, probability = all_of["right"], all_of["probability"]
-        place = np.minimum((probability * 10).astype(int), 9)
-        off = sum(abs((probability - right)[place == i].sum()) for i in range(10)) / len(right)
         means = {name: float(values.mean()) for name, values in all_of.items()}
         means["factor"] = float(np.median(all_of["factor"]))
-        return {"answers": len(right)} | {k: round(v, 4) for k, v in (means | {"calibration": off}).items()}
+        means["calibration"] = calibration(probability, right)
+        draws = np.random.default_rng(0).random((200, len(right))) < probability
+        means["calibration by chance"] = float(np.mean([calibration(probability, one) for one in draws]))
+        return {"answers": len(right)} | {name: round(value, 4) for name, value in means.items()}
 
 
 def report(**row: Any) -> None:
@@ -201,8 +209,11 @@ def report(**row: Any) -> None:
     print(json.dumps(row), flush=True)
 
 
-def on_published(doses: Sequence[int], sizes: Sequence[int], forward: str, numbers: Sequence[int]) -> None:
+def on_published(
+    doses: Sequence[int], sizes: Sequence[int], forward: str, numbers: Sequence[int], removed: bool
+) -> None:
     """Measure published images."""
+    together = {size: Tally() for size in sizes}
     structures = films()
     known = [candidate(name, film, forward) for name, film in structures.items()]
     framework = known[0].bare.framework
@@ -213,14 +224,20 @@ def on_published(doses: Sequence[int], sizes: Sequence[int], forward: str, numbe
             image = published(number, dose)
             lattice = find_lattice(image, framework=framework)
             rest = [one for one in known if one.name != str(number)]
-            asked, other = (Comparison(image, tuple(one), lattice) for one in (known, rest))
+            asked = Comparison(image, tuple(known), lattice)
+            other = Comparison(image, tuple(rest), lattice) if removed else None
             for size, tally in tallies.items():
                 block = None if size == REPEAT else size
-                tally.add(asked.result(block), str(number))
-                without[size] += [name == NONE for name in other.result(block).best]
+                found = asked.result(block)
+                tally.add(found, str(number))
+                together[size].add(found, str(number))
+                if other is not None:
+                    without[size] += [name == NONE for name in other.result(block).best]
         for size, tally in tallies.items():
-            removed = {"removed: none": round(float(np.mean(without[size])), 4)}
-            report(dose=dose, cells=size**2, forward=forward, **tally.row(), **removed)
+            share = {"removed: none": round(float(np.mean(without[size])), 4)} if removed else {}
+            report(dose=dose, cells=size**2, forward=forward, **tally.row(), **share)
+    for size, tally in together.items():
+        report(dose="all", cells=size**2, forward=forward, **tally.row())
 
 
 def on_frameworks(doses: Sequence[int]) -> None:
@@ -360,13 +377,14 @@ def main() -> None:
     parser.add_argument("--cells", type=_numbers, default=[1, REPEAT])
     parser.add_argument("--forward", choices=("potential", "multislice"), default="potential")
     parser.add_argument("--numbers", type=_numbers, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--no-removed", dest="removed", action="store_false")
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     if args.what == "published":
         doses = args.doses or [1_000_000, 6000, 4500, 3000, 1500, 1000, 500]
-        on_published(doses, args.cells, args.forward, args.numbers)
+        on_published(doses, args.cells, args.forward, args.numbers, args.removed)
     elif args.what == "frameworks":
         on_frameworks(args.doses or [3000, 1500, 500])
     elif args.what == "picture":
