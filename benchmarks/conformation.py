@@ -19,8 +19,8 @@ the candidates. `--forward multislice` takes candidates' images by multislice in
 its products.
 
 `frameworks`: the published images once more, as a control of what identification rests on. `guest`: all fifteen guests
-in one framework, in turn that of each structure; `framework`: five frameworks with one guest, in turn that of each
-structure.
+in one framework, that of the structure shown or that of the next one; `framework`: five frameworks, all with the guest
+of the next one.
 
 `simulated`: own images of 5 × 5 cells by multislice, one or two cells thick, with defocus, astigmatism, tilt, a source
 of 0.3 to 0.9 Å and drift that the analysis does not know. `true`: one of the candidates; `empty`: the framework
@@ -251,15 +251,19 @@ def on_frameworks(doses: Sequence[int]) -> None:
         for number in published_names:
             image = published(int(number), dose)
             lattice = None
-            for other in published_names:
+            following = str(int(number) % 5 + 1)
+            for other in (number, following):
                 guests = [candidate(n, moved(structures[other], film)) for n, film in structures.items()]
-                frames = [candidate(n, moved(structures[n], structures[other])) for n in published_names]
+                asked = {"guest, its framework" if other == number else "guest, another's": guests}
+                if other == following:
+                    asked["framework"] = [
+                        candidate(n, moved(structures[n], structures[other])) for n in published_names
+                    ]
                 lattice = lattice or find_lattice(image, framework=guests[0].bare.framework)
-                kind = "guest, its framework" if other == number else "guest, another's"
-                for differs, known in ((kind, guests), ("framework", frames)):
-                    asked = Comparison(image, tuple(known), lattice)
+                for differs, known in asked.items():
+                    compared = Comparison(image, tuple(known), lattice)
                     for tally, size in zip(tallies[differs], (1, None), strict=True):
-                        tally.add(asked.result(size), number)
+                        tally.add(compared.result(size), number)
         for kind, pair in tallies.items():
             for tally, size in zip(pair, (1, REPEAT), strict=True):
                 report(dose=dose, differs=kind, cells=size**2, **tally.row())

@@ -9,8 +9,9 @@ from scipy import special
 from stemforge.infer.conformation.cells import Cells
 from stemforge.infer.occupancy.noise import Noise
 
-_FREQUENCIES = 1200  # of the integral over the noise's spectrum
-_DISTANCES = 4000  # at which it is known
+_STEP = 0.05  # between the distances at which noise is known [Å]
+_FEWEST = 200  # frequencies of the integral over its spectrum
+_EACH_WAVE = 4  # of these for each wave of the integrand at the farthest distance
 
 
 def stacked(values: NDArray[np.complex128]) -> NDArray[np.float64]:
@@ -36,9 +37,10 @@ class Autocorrelation:
     @classmethod
     def of(cls, noise: Noise, resolution: float, farthest: float) -> "Autocorrelation":
         """Transform a spectrum, which ends at a finest spacing [Å], for distances up to the farthest [Å]."""
-        q = (np.arange(_FREQUENCIES) + 0.5) / _FREQUENCIES / resolution
-        weight = noise.at(q) * 2 * np.pi * q / _FREQUENCIES / resolution
-        distance = np.linspace(0, farthest, _DISTANCES)
+        number = max(_FEWEST, int(np.ceil(_EACH_WAVE * farthest / resolution)))
+        q = (np.arange(number) + 0.5) / number / resolution
+        weight = noise.at(q) * 2 * np.pi * q / number / resolution
+        distance = np.arange(0, farthest + _STEP, _STEP)
         return cls(distance, special.j0(2 * np.pi * distance[:, None] * q) @ weight)
 
     def at(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:

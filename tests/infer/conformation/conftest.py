@@ -57,7 +57,7 @@ def bare(candidates):
 def draw():
     """Return what draws an image of a candidate's crystal, cells turned, shifted and with noise."""
 
-    def image(candidate, noise, seed=0, shape=(280, 340), turn=0.1, signs=(1, 1)):
+    def image(candidate, noise, seed=0, shape=(240, 310), turn=0.1, signs=(1, 1)):
         rng = np.random.default_rng(seed)
         hk = candidate.crystal.indices(1.1)
         fade = np.exp(-((hk / candidate.cell) ** 2).sum(1) / WIDTH)

@@ -33,7 +33,7 @@ def single(candidates, shown):
     return identify_conformation(shown, candidates, cells=1)
 
 
-@pytest.mark.parametrize(("which", "signs"), [(0, (1, 1)), (1, (1, -1)), (2, (-1, -1))])
+@pytest.mark.parametrize(("which", "signs"), [(0, (1, 1)), (2, (1, -1))])
 def test_the_average_of_all_cells_is_known(candidates, draw, which, signs):
     found = identify_conformation(draw(candidates[which], NOISE, seed=which, signs=signs), candidates)
     assert found.best == [candidates[which].name]
@@ -63,7 +63,7 @@ def test_blocks_are_surer_than_cells(candidates, shown, single):
     assert found.prospects.right >= single.prospects.right
 
 
-@pytest.mark.parametrize("molecule", ["benzene", "thiophene", None])
+@pytest.mark.parametrize("molecule", ["thiophene", None])
 def test_another_structure_is_none_of_the_candidates(candidates, bare, draw, molecule):
     other = bare if molecule is None else Candidate.from_atoms("other", one_guest(5, molecule, (0.0, 6.7)))
     found = identify_conformation(draw(other, NOISE / 4, seed=8), candidates)
