@@ -120,7 +120,7 @@ class Comparison:
         self.noise = Autocorrelation.of(self.observation.noise, self.resolution, self.cells.extent)
         self.everything = self._average(np.arange(len(self.values)))
         self.fits = self._fits()
-        self.models = Models.of(candidates, self.fits, self.cells, self.hk, self.resolution)
+        self.models = Models.of(candidates, self.fits, self.cells, self.hk)
 
     def result(self, size: int | None) -> Conformation:
         """Compare blocks of cells."""

@@ -89,7 +89,7 @@ def covariance_of_average(
 
 
 def covariance_of_spots(
-    cells: Cells, window: NDArray[np.float64], hk: NDArray[np.int64], spots: Autocorrelation
+    cells: Cells, window: NDArray[np.float64], hk: NDArray[np.int64], power: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the covariance of the coefficients of something that a window holds, the same in every cell.
 
@@ -101,18 +101,20 @@ def covariance_of_spots(
         Standard deviation at each point of a cell, shape ``cells.grid``.
     hk
         Indices of the coefficients, shape (n, 2).
-    spots
-        How points of it hang together.
+    power
+        Of each coefficient before the window is laid over it, shape (n,).
 
     Returns
     -------
     ndarray
         Of real parts, then imaginary ones; shape (2n, 2n).
     """
-    beside = cells.fractions[:, None] - cells.fractions
-    beside -= np.round(beside)
-    length = np.linalg.norm(beside @ (cells.lattice.matrix.T * cells.lattice.sampling), axis=-1)
-    points = spots.at(length)
+    rows, columns = cells.grid
+    plane = np.zeros(cells.grid)
+    plane[hk[:, 1] % rows, hk[:, 0] % columns] = plane[-hk[:, 1] % rows, -hk[:, 0] % columns] = power
+    table = np.fft.ifft2(plane).real
+    y, x = np.indices(cells.grid).reshape(2, -1)
+    points = table[(y[:, None] - y) % rows, (x[:, None] - x) % columns]
     waves = _waves(cells, hk) * window.ravel()
     return np.asarray(waves @ points @ waves.T)
 

@@ -10,9 +10,8 @@ from scipy.special import logsumexp
 
 from stemforge.infer.conformation.candidates import Candidate
 from stemforge.infer.conformation.cells import Cells
-from stemforge.infer.conformation.covariance import Autocorrelation, covariance_of_spots, stacked
+from stemforge.infer.conformation.covariance import covariance_of_spots, stacked
 from stemforge.infer.conformation.fitting import Fitted
-from stemforge.infer.occupancy.noise import Noise
 
 DISCREPANCY = 0.05
 """Error of a candidate's image, as a share of the cell's contrast at each frequency: what no candidate explains."""
@@ -63,7 +62,6 @@ class Models:
         fits: Sequence[Fitted],
         cells: Cells,
         hk: NDArray[np.int64],
-        resolution: float,
     ) -> "Models":
         """Make them of fitted candidates."""
         means = np.array([fitted.coefficients for fitted in fits])
@@ -75,7 +73,7 @@ class Models:
         discrepancy = DISCREPANCY**2 * radial_power(mean, radius) / 2
         error = common.T @ common + np.diag(np.tile(discrepancy, 2))
         guests = stacked(np.array([fitted.guest for fitted in fits]))
-        return cls(stacked(means), guests, error, _other(candidates, fits, cells, hk, resolution))
+        return cls(stacked(means), guests, error, _other(candidates, fits, cells, hk))
 
     def log_likelihoods(
         self, values: NDArray[np.float64], noise: NDArray[np.float64]
@@ -121,7 +119,13 @@ def _log_densities(
 
 def _factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     ridge = _RIDGE * np.trace(covariance) / len(covariance)
-    return np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
+    try:
+        return np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
+    except np.linalg.LinAlgError:
+        # Noise much weaker at some frequencies than at others: rounding and interpolation make its variance negative.
+        values, vectors = np.linalg.eigh(covariance)
+        positive = (vectors * np.maximum(values, ridge)) @ vectors.T
+        return np.linalg.cholesky(positive + ridge * np.eye(len(covariance)))
 
 
 def _whiten(factor: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -133,7 +137,6 @@ def _other(
     fits: Sequence[Fitted],
     cells: Cells,
     hk: NDArray[np.int64],
-    resolution: float,
 ) -> NDArray[np.float64]:
     """Return the covariance of guests of any shape, as strong in the mean as the candidates' guests."""
     guests = np.array([fitted.guest for fitted in fits])
@@ -141,10 +144,8 @@ def _other(
     if not power.sum() > 0:
         return np.zeros((2 * len(hk), 2 * len(hk)))
     radius = np.hypot(*(hk / candidates[0].cell).T)
-    order = np.argsort(radius, kind="stable")
-    spectrum = Noise(radius[order], radial_power(np.sqrt(power).astype(complex), radius)[order])
-    spots = Autocorrelation.of(spectrum, resolution, float(np.hypot(*candidates[0].cell)))
-    covariance = covariance_of_spots(cells, _window(candidates, fits, cells), hk, spots)
+    shape = radial_power(np.sqrt(power).astype(complex), radius)
+    covariance = covariance_of_spots(cells, _window(candidates, fits, cells), hk, shape)
     # Two guests of no relation differ by the power of both.
     return covariance * (power.sum() / np.trace(covariance)) * 2
 

@@ -13,7 +13,12 @@ from stemforge.infer.conformation.candidates import (
 )
 from stemforge.infer.conformation.cells import Cells, coefficients
 from stemforge.infer.conformation.confusion import confusion_of
-from stemforge.infer.conformation.covariance import Autocorrelation, covariance_of_average, stacked
+from stemforge.infer.conformation.covariance import (
+    Autocorrelation,
+    covariance_of_average,
+    covariance_of_spots,
+    stacked,
+)
 from stemforge.infer.conformation.fitting import Reflections, fit_candidate
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.occupancy.noise import Noise
@@ -169,3 +174,15 @@ def test_confusion_of_two_is_known():
     assert found == pytest.approx(np.array([[right, 1 - right], [1 - right, right]]), abs=0.03)
     # Candidates in all directions, far from each other, are always told.
     assert np.diag(confusion_of(np.eye(4) * 20)) == pytest.approx(1.0)
+
+
+def test_covariance_of_what_is_everywhere_is_its_power(candidates):
+    cells = Cells.of(lattice_of(), (200, 270))
+    hk = candidates[0].crystal.indices(2.0)
+    power = np.random.default_rng(0).uniform(1, 2, len(hk))
+    everywhere = covariance_of_spots(cells, np.ones(cells.grid), hk, power)
+    # Real and imaginary part have half of the power each.
+    assert everywhere == pytest.approx(np.diag(np.tile(power / 2, 2)) / np.prod(cells.grid), abs=1e-12)
+    window = np.random.default_rng(1).uniform(0, 1, cells.grid)
+    spots = covariance_of_spots(cells, window, hk, power)
+    assert np.linalg.eigvalsh(spots).min() > -1e-9 * np.trace(spots)
