@@ -3,6 +3,7 @@
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py published [--doses 1000000,6000,...] [--cells 1,2,5]
         [--forward potential|multislice] [--numbers 1,2,3,4,5] [--no-removed]
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py frameworks [--doses 3000,1500,500]
+        [--numbers 1,2,3,4,5]
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py simulated [--doses 6000,3000,1500,500] [--images 12]
         [--seed 17]
     python benchmarks/conformation.py picture --out FILE
@@ -240,7 +241,7 @@ def on_published(
         report(dose="all", cells=size**2, forward=forward, **tally.row())
 
 
-def on_frameworks(doses: Sequence[int]) -> None:
+def on_frameworks(doses: Sequence[int], numbers: Sequence[int]) -> None:
     """Measure what identification rests on."""
     structures = films()
     published_names = [str(number) for number in range(1, 6)]
@@ -248,7 +249,7 @@ def on_frameworks(doses: Sequence[int]) -> None:
         tallies = {
             kind: (Tally(), Tally()) for kind in ("guest, its framework", "guest, another's", "framework")
         }
-        for number in published_names:
+        for number in map(str, numbers):
             image = published(int(number), dose)
             lattice = None
             following = str(int(number) % 5 + 1)
@@ -390,7 +391,7 @@ def main() -> None:
         doses = args.doses or [1_000_000, 6000, 4500, 3000, 1500, 1000, 500]
         on_published(doses, args.cells, args.forward, args.numbers, args.removed)
     elif args.what == "frameworks":
-        on_frameworks(args.doses or [3000, 1500, 500])
+        on_frameworks(args.doses or [3000, 1500, 500], args.numbers)
     elif args.what == "picture":
         picture(args.out)
     else:
