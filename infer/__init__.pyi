@@ -34,6 +34,11 @@ from .completeness.files import (
     completeness_of_files as completeness_of_files,
 )
 from .completeness.result import Completeness as Completeness
+from .conformation.analysis import identify_conformation as identify_conformation
+from .conformation.candidates import Candidate as Candidate, read_candidates as read_candidates
+from .conformation.figure import draw_conformation as draw_conformation
+from .conformation.files import conformation_of_files as conformation_of_files
+from .conformation.result import Conformation as Conformation
 from .crystals.domains import Domains as Domains, find_domains as find_domains
 from .crystals.figures import (
     draw_lattice as draw_lattice,

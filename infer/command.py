@@ -1,4 +1,7 @@
-"""The commands of this room: ``stemforge infer atoms``, ``restore``, ``molecules``, ``lattice`` and ``occupancy``."""
+"""The commands of this room.
+
+``stemforge infer atoms``, ``restore``, ``molecules``, ``lattice``, ``occupancy`` and ``conformation``.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -258,3 +261,42 @@ def occupancy(
 
     batch = Batch(images, output.folder("occupancy"), ENDINGS, reading, output.overwrite, progress.quiet)
     return occupancy_of_files(batch, framework, guests=tuple(guest or GUESTS)).exit_code
+
+
+def conformation(
+    images: Images,
+    /,
+    *,
+    candidates: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
+    cells: int | None = None,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    progress: Progress = Progress(),
+) -> int:
+    """Say which of several candidate structures an image of a zeolite shows, as it was recorded.
+
+    For each image NAME_conformation.csv, a row for each block of cells: its middle x_px,y_px,x_nm,y_nm, cells (how many
+    are averaged), best (a candidate, or none of the candidates), probability, margin (decimal logarithm of how much
+    more likely the best candidate is than the next), correlation and similarity (of block and likeliest candidate, as
+    published work compares them), and every candidate's probability; and NAME_conformation.png, the average cell,
+    candidates' images, what they leave, and probabilities; in the folder `conformation`. How often the candidates would
+    be confused at this noise, and how many cells it takes to tell them in 95 %, stands in run.json. The lattice is
+    found on the image, whose own calibration is not used. An image without the lattice is named and left out; the exit
+    code is then 1, or 2 where it was the only one.
+
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG): iDPC-STEM along the channels, bright atoms on
+        dark, not restored.
+    candidates
+        CIF files, two or more, seen along b: one framework, with guests in other places or poses.
+    cells
+        Average over blocks of so many cells along each side: 1 asks each cell by itself. By default all cells of the
+        image have one answer.
+    """
+    from stemforge.infer.batch import Batch
+    from stemforge.infer.conformation.files import ENDINGS, conformation_of_files
+
+    batch = Batch(images, output.folder("conformation"), ENDINGS, reading, output.overwrite, progress.quiet)
+    return conformation_of_files(batch, candidates, cells=cells).exit_code

@@ -48,6 +48,8 @@ COMMANDS = (
      "Find pixel size, rotation and origin of a crystal from its lattice."),
     ("infer occupancy", "stemforge.infer.command:occupancy",
      "Say which channels of a zeolite hold a molecule, and how sure that is."),
+    ("infer conformation", "stemforge.infer.command:conformation",
+     "Say which of several candidate structures an image of a zeolite shows."),
     ("evaluate atoms", "stemforge.evaluate.command:atoms", "Score detected atoms against labels."),
     ("evaluate completeness", "stemforge.evaluate.command:completeness",
      "Say how many atoms of each visibility a detector finds on micrographs, and how many found are none."),
