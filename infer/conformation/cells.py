@@ -72,7 +72,7 @@ class Cells:
     @property
     def middles(self) -> NDArray[np.float64]:
         """Middles of the cells (x, y) [pixel], shape (n, 2)."""
-        return self.lattice.to_pixel(self.places + 0.5)
+        return self.lattice.to_pixel((self.places + 0.5).astype(np.float64))
 
     def cut(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what an image shows of each cell, shape (n, rows, columns)."""
@@ -84,8 +84,8 @@ class Cells:
         self, cell: NDArray[np.float64], shape: tuple[int, int], shift: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
         """Return an image of which every cell is the one given, shifted by (x, y) [pixel] at each pixel."""
-        points = np.indices(shape)[::-1] - (0.0 if shift is None else shift)
-        where = (self.lattice.to_fractional(points.reshape(2, -1).T) % 1) * np.array(self.grid[::-1])
+        points = np.indices(shape, dtype=np.float64)[::-1] - (0.0 if shift is None else shift)
+        where = (self.lattice.to_fractional(np.asarray(points, dtype=np.float64).reshape(2, -1).T) % 1) * np.array(self.grid[::-1])
         return ndimage.map_coordinates(cell, where.T[::-1], order=3, mode="grid-wrap").reshape(shape)
 
     def blocks(self, size: int | None) -> list[NDArray[np.int64]]:

@@ -108,7 +108,7 @@ def _bars(axes: Axes, conformation: Conformation, order: NDArray[np.int64]) -> N
         axes.plot(share, places, "o", color=ORANGE, ms=6, label="share of blocks in which it is best")
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
     for place, value in zip(places, mean, strict=True):
-        axes.text(1.22, place, f"{100 * value:.1f} %", ha="right", va="center", fontsize=8, color=GREY)
+        axes.text(1.22, float(place), f"{100 * value:.1f} %", ha="right", va="center", fontsize=8, color=GREY)
     axes.set_yticks(places, labels, fontsize=8, parse_math=False)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.22), xticks=[0, 0.25, 0.5, 0.75, 1])

@@ -298,7 +298,7 @@ class _Places:
             return domains
         rows, columns = self.norm.shape
         x, y = np.meshgrid(np.arange(columns), np.arange(rows))
-        points = np.column_stack([x.ravel(), y.ravel()]) * self.step + self.first
+        points = (np.column_stack([x.ravel(), y.ravel()]) * self.step + self.first).astype(np.float64)
         inverse = np.linalg.inv(domains.lattice.matrix).T
         shifts = [
             domains.lattice.matrix @ displacement + domains.distortion_at(points, label)
