@@ -45,6 +45,8 @@ COMMANDS = (
      "Find pixel size, rotation and origin of a crystal from its lattice."),
     ("infer occupancy", "stemforge.infer.command:occupancy",
      "Say which channels of a zeolite hold a molecule, and how sure that is."),
+    ("infer columns", "stemforge.infer.command:columns",
+     "Find every atom column of a zeolite and of its guests, and say what it holds."),
     ("evaluate atoms", "stemforge.evaluate.command:atoms", "Score detected atoms against labels."),
     ("evaluate completeness", "stemforge.evaluate.command:completeness",
      "Say how many atoms of each visibility a detector finds on micrographs, and how many found are none."),

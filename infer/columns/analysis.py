@@ -1,0 +1,239 @@
+"""All atom columns of an image: framework and guests."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemforge.errors import InputError
+from stemforge.infer.columns.averaging import average_cells
+from stemforge.infer.columns.classes import CLASSES, NONE, classify
+from stemforge.infer.columns.fit import ColumnFit, fit_columns
+from stemforge.infer.columns.guests import GuestPlaces, existence, search_guests
+from stemforge.infer.columns.image import FrameworkImage
+from stemforge.infer.columns.peaks import Pictures, Stamps
+from stemforge.infer.columns.result import MeasuredColumns
+from stemforge.infer.columns.sites import GUEST, ColumnSite, column_sites, guest_site
+from stemforge.infer.columns.white import Grid, Whitening
+from stemforge.infer.crystals.lattice import Lattice, find_lattice
+from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
+from stemforge.micrograph.image import Micrograph
+
+_FIRST = 3  # passes over the framework alone
+_PASSES = 3  # over framework and columns
+_MARGIN = 3.0  # beyond the image, from where columns reach into it [Å]
+_EDGE = 1.5  # within which columns are not stated: half of them is not shown [Å]
+_CERTAIN = 0.5  # probability from which a guest's column is stated
+
+
+def find_columns(
+    micrograph: Micrograph,
+    *,
+    framework: str | ChannelCrystal = "mfi",
+    guests: tuple[str, ...] = GUESTS,
+    lattice: Lattice | None = None,
+    cells: int = 1,
+) -> MeasuredColumns:
+    """Find every atom column of a framework and of its guests on an image along its channels.
+
+    The framework's columns are known from the crystal, and where they are expected from the lattice on the image, place
+    by place. What an image shows of a column follows from the transfer that is fitted to the crystal and from the noise
+    that is measured beside it: places and strengths of all columns are one least-squares fit to the white image, with a
+    prior on places whose width is learnt. What is left in the channels is searched for further columns, each kept if
+    it gains enough likelihood. What a column is follows from its intensity and from what the lattice has at its place.
+
+    Parameters
+    ----------
+    micrograph
+        iDPC-STEM image of a crystal along its channels, bright atoms on dark, three cells along each side at least, not
+        restored.
+    framework
+        ``"mfi"``, or a CIF file, seen along b; molecules in it are left out. For many images it may be made once, with
+        its guests.
+    guests
+        Molecules whose atoms are looked for, by names that :func:`stemforge.structures.place_guest` knows; none leaves
+        the channels alone.
+    lattice
+        As found on the image; by default it is found.
+    cells
+        Blocks of so many cells along each side are averaged into one first.
+
+    Returns
+    -------
+    MeasuredColumns
+        Place, intensity and class of every column, with errors and probabilities.
+
+    Raises
+    ------
+    InputError
+        No lattice of the framework on the image, too few cells to average, or a molecule that does not fit.
+
+    References
+    ----------
+    Figure 5 of Yang et al., Adv. Sci. 2024, doi:10.1002/advs.202408629, shows such columns, coloured by element.
+
+    Examples
+    --------
+    >>> from stemforge.infer.occupancy.crystal import cell_image
+    >>> crystal = ChannelCrystal.named("mfi", ())
+    >>> hk = crystal.indices(1.5)
+    >>> fade = np.exp(-((hk / crystal.cell) ** 2).sum(1) / 0.18)
+    >>> cell = cell_image(crystal.coefficients(hk) * fade, hk, (45, 67))
+    >>> empty = np.tile(cell, (3, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (135, 201))
+    >>> found = find_columns(Micrograph(empty.astype("float32")), framework=crystal)
+    >>> found.count("T") > 150, found.count("guest")
+    (True, 0)
+    """
+    crystal = ChannelCrystal.named(framework, tuple(guests)) if isinstance(framework, str) else framework
+    if cells < 1:
+        raise InputError(f"cells must be 1 or more, not {cells}")
+    lattice = find_lattice(micrograph, framework=crystal.framework) if lattice is None else lattice
+    if cells > 1:
+        micrograph, lattice = average_cells(micrograph, lattice, cells)
+    return _Search(micrograph, crystal, lattice).columns()
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Columns that are looked for: points (x, y) [pixel] and sites, the guests' last."""
+
+    points: NDArray[np.float64]
+    site: NDArray[np.intp]
+
+
+class _Search:
+    """The passes over one image."""
+
+    def __init__(self, micrograph: Micrograph, crystal: ChannelCrystal, lattice: Lattice) -> None:
+        self.micrograph, self.crystal, self.lattice = micrograph, crystal, lattice
+        self.shown = FrameworkImage(np.asarray(micrograph.image, dtype=np.float64), crystal, lattice)
+        self.grid = Grid.of(lattice, micrograph.shape)
+        self.sites = column_sites(crystal.atoms)
+        self.guest: ColumnSite | None = None
+        if crystal.guests:
+            self.guest = guest_site([molecule.atoms for molecule in crystal.guests])
+        self.expected = self._expected()
+
+    def columns(self) -> MeasuredColumns:
+        """Return what is known of the columns after all passes."""
+        nothing = np.zeros(self.micrograph.shape)
+        for _ in range(_FIRST):
+            self.shown.improve(nothing)
+        explained = self.shown.explained  # by the framework as it is given, before its columns are moved
+        places, fit = self._fit(_Places(np.zeros((0, 2)), np.zeros(0, dtype=np.intp)))
+        for _ in range(_PASSES - 1):
+            self.shown.improve(self._beside(places, fit))
+            places, fit = self._fit(self._guests(places, fit))
+        return self._described(places, fit, explained)
+
+    @property
+    def _white(self) -> Whitening:
+        return Whitening(self.shown.noise, self.grid, self.shown.resolution)
+
+    def _pictures(self, white: Whitening | None) -> Pictures:
+        sites = [*self.sites, *([self.guest] if self.guest else [])]
+        weight = white.weight if white else None
+        return Pictures.of(sites, self.shown.transfer, self.shown.resolution, weight)
+
+    def _expected(self) -> _Places:
+        """Return the framework's columns by its lattice, those just beyond the image too."""
+        beyond = _MARGIN / self.lattice.sampling
+        origin = np.array(self.lattice.origin_px) + beyond
+        wider = replace(self.lattice, origin_px=(float(origin[0]), float(origin[1])))
+        height, width = (int(n + 2 * beyond) for n in self.micrograph.shape)
+        each = [
+            wider.sites(site.place[None] / self.crystal.cell, (height, width)) - beyond for site in self.sites
+        ]
+        number = np.repeat(np.arange(len(each)), [len(points) for points in each])
+        return _Places(np.concatenate(each), number)
+
+    def _fit(self, guests: _Places) -> tuple[_Places, ColumnFit]:
+        """Fit the framework's columns where it is registered now, and those of guests."""
+        registered = self.expected.points + self.shown.registration.shift_at(self.expected.points)
+        places = _Places(
+            np.concatenate([registered, guests.points]), np.concatenate([self.expected.site, guests.site])
+        )
+        white = self._white
+        stamps = Stamps.at(white.points(places.points), places.site, self._pictures(white), white.coarse)
+        scale = self._faded(places) * np.sqrt(white.coarse.area)
+        framework = places.site < len(self.sites)
+        fit = fit_columns(
+            white.of(self.shown.left).ravel(),
+            stamps,
+            self._angstroms(places.points),
+            scale,
+            free=~framework,
+            start=framework.astype(float),
+        )
+        return places, fit
+
+    def _guests(self, places: _Places, fit: ColumnFit) -> _Places:
+        """Search the channels on what the framework, with its columns where they were found, leaves."""
+        if self.guest is None:
+            return _Places(np.zeros((0, 2)), np.zeros(0, dtype=np.intp))
+        framework = places.site < len(self.sites)
+        left = self.shown.left - self._beside(places, fit, framework)
+        white = self._white
+        pictures = Pictures.of([self.guest], self.shown.transfer, self.shown.resolution, white.weight)
+        found = [np.zeros((0, 2))]
+        for axis in self.crystal.channels:
+            where = GuestPlaces.of(axis, self.sites, self.crystal.cell)
+            axes = self.lattice.sites(axis[None] / self.crystal.cell, self.micrograph.shape)
+            axes = axes + self.shown.registration.shift_at(axes)
+            flat = white.of(left).ravel()
+            found.append(search_guests(flat, white.points(axes), where, pictures, white.coarse))
+        points = np.concatenate(found) / white.points(np.ones((1, 2)))
+        return _Places(points, np.full(len(points), len(self.sites)))
+
+    def _beside(
+        self, places: _Places, fit: ColumnFit, chosen: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float64]:
+        """Draw what columns show beside the framework as the lattice has it."""
+        chosen = np.ones(len(places.points), dtype=bool) if chosen is None else chosen
+        site, moved = places.site[chosen], fit.moved[chosen]
+        stamps = Stamps.at(places.points[chosen], site, self._pictures(None), self.grid)
+        scale = self._faded(places)[chosen]
+        framework = (site < len(self.sites)).astype(float)
+        drawn = stamps.drawn(fit.strength[chosen] * scale, moved)
+        drawn -= stamps.drawn(framework * scale, np.zeros_like(moved))
+        return drawn.reshape(self.micrograph.shape)
+
+    def _faded(self, places: _Places) -> NDArray[np.float64]:
+        """Return the framework's contrast around columns."""
+        height, width = self.micrograph.shape
+        x, y = np.rint(places.points).astype(int).clip(0, [width - 1, height - 1]).T
+        return self.shown.registration.strength[y, x]
+
+    def _angstroms(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return points @ np.linalg.inv(self.grid.axes).T
+
+    def _described(self, places: _Places, fit: ColumnFit, explained: float) -> MeasuredColumns:
+        sites = [*self.sites, *([self.guest] if self.guest else [])]
+        strength = np.array([site.strength for site in sites])[places.site]
+        error = np.sqrt(fit.covariance[:, 0, 0])
+        found = classify(fit.strength * strength, error * strength, places.site, sites)
+        probability = found.probability
+        guests = places.site == len(self.sites)
+        if guests.any():
+            some = existence(fit.strength[guests], error[guests])
+            probability[guests, CLASSES.index(NONE)] = 0
+            probability[guests] *= (some / probability[guests].sum(1))[:, None]
+            probability[guests, CLASSES.index(NONE)] = 1 - some
+        points = places.points + fit.moved @ self.grid.axes.T
+        edge = np.array(self.micrograph.shape[::-1]) - 1 - points
+        stated = np.minimum(points, edge).min(1) * self.lattice.sampling >= _EDGE
+        stated &= ~guests | (probability[:, CLASSES.index(GUEST)] >= _CERTAIN)
+        turned = self.grid.axes @ fit.covariance[:, 1:, 1:] @ self.grid.axes.T
+        return MeasuredColumns(
+            self.micrograph,
+            self.lattice,
+            points[stated],
+            np.sqrt(np.einsum("nii->ni", turned))[stated],
+            (fit.strength * strength)[stated],
+            (error * strength)[stated],
+            places.site[stated],
+            probability[stated],
+            fit.way,
+            found.other,
+            explained,
+        )
