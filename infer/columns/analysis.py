@@ -23,6 +23,7 @@ _FIRST = 3  # passes over the framework alone
 _PASSES = 3  # over framework and columns
 _MARGIN = 3.0  # beyond the image, from where columns reach into it [Å]
 _EDGE = 1.5  # within which columns are not stated: half of them is not shown [Å]
+_SPREAD = 0.1  # of the strengths of sites [1]
 _CERTAIN = 0.5  # probability from which a guest's column is stated
 
 
@@ -123,7 +124,7 @@ class _Search:
         places, fit = self._fit(_Places(np.zeros((0, 2)), np.zeros(0, dtype=np.intp)))
         for _ in range(_PASSES - 1):
             self.shown.improve(self._beside(places, fit))
-            places, fit = self._fit(self._guests(places, fit))
+            places, fit = self._fit(self._guests(places, fit), fit)
         return self._described(places, fit, explained)
 
     @property
@@ -147,7 +148,7 @@ class _Search:
         number = np.repeat(np.arange(len(each)), [len(points) for points in each])
         return _Places(np.concatenate(each), number)
 
-    def _fit(self, guests: _Places) -> tuple[_Places, ColumnFit]:
+    def _fit(self, guests: _Places, before: ColumnFit | None = None) -> tuple[_Places, ColumnFit]:
         """Fit the framework's columns where it is registered now, and those of guests."""
         registered = self.expected.points + self.shown.registration.shift_at(self.expected.points)
         places = _Places(
@@ -164,6 +165,7 @@ class _Search:
             scale,
             free=~framework,
             start=framework.astype(float),
+            before=before,
         )
         return places, fit
 
@@ -190,13 +192,30 @@ class _Search:
     ) -> NDArray[np.float64]:
         """Draw what columns show beside the framework as the lattice has it."""
         chosen = np.ones(len(places.points), dtype=bool) if chosen is None else chosen
-        site, moved = places.site[chosen], fit.moved[chosen]
+        site = places.site[chosen]
+        mean = self._mean_columns(places, fit)[chosen]
+        strength, moved = mean[:, 0], mean[:, 1:]
         stamps = Stamps.at(places.points[chosen], site, self._pictures(None), self.grid)
         scale = self._faded(places)[chosen]
         framework = (site < len(self.sites)).astype(float)
-        drawn = stamps.drawn(fit.strength[chosen] * scale, moved)
+        drawn = stamps.drawn(strength * scale, moved)
         drawn -= stamps.drawn(framework * scale, np.zeros_like(moved))
         return drawn.reshape(self.micrograph.shape)
+
+    def _mean_columns(self, places: _Places, fit: ColumnFit) -> NDArray[np.float64]:
+        """Return strength and way (x, y) of columns, those of the framework as their site has them in all cells.
+
+        One by one they follow the noise, which would then be taken for less than it is.
+        """
+        every = np.column_stack([fit.strength - 1, fit.moved])
+        variance = np.einsum("nii->ni", fit.covariance)
+        likely = np.array([_SPREAD, fit.way, fit.way]) ** 2
+        for site in range(len(self.sites)):
+            at = places.site == site
+            weight = 1 / variance[at]
+            every[at] = (weight * every[at]).sum(0) / (weight.sum(0) + 1 / likely)
+        every[:, 0] += 1
+        return every
 
     def _faded(self, places: _Places) -> NDArray[np.float64]:
         """Return the framework's contrast around columns."""

@@ -12,7 +12,7 @@ from stemforge.infer.columns.peaks import Stamps
 _STRENGTH = 2.0  # standard deviation expected of a strength, whose mean is 1: as good as none
 _WAY = 0.15  # how far columns are from their places at first [Å]
 _LEAST, _MOST = 0.01, 0.3  # of what is learnt of that [Å]
-_ROUNDS = 4  # in which it is learnt
+_ROUNDS, _LEARNT = 4, 0.05  # in which it is learnt, and how well
 _DONE, _TRIES = 1e-4, 8  # of each round
 _TOGETHER = 6.0  # columns within this determine each other's errors [Å]
 
@@ -50,6 +50,7 @@ def fit_columns(
     *,
     free: NDArray[np.bool_],
     start: NDArray[np.float64],
+    before: ColumnFit | None = None,
 ) -> ColumnFit:
     """Fit strengths and places of all columns to what a first image of them leaves.
 
@@ -70,10 +71,12 @@ def fit_columns(
         Columns whose places are not known: atoms of guests. Their prior has the largest width; shape (n,).
     start
         Strength in the first image, 1 or 0; shape (n,).
+    before
+        An earlier fit of the columns that are not free, to start from.
     """
     count = len(points)
     first = stamps.drawn(start * scale, np.zeros((count, 2)))
-    way, x = _WAY, np.zeros(3 * count)
+    way = before.way if before else _WAY
     size = len(white)
 
     def widths(way: float) -> NDArray[np.float64]:
@@ -102,6 +105,12 @@ def fit_columns(
         shown = sparse.coo_matrix((data.ravel(), (rows, columns)), shape=(size, 3 * count))
         return sparse.vstack([shown, sparse.identity(3 * count)]).tocsr()
 
+    x = np.zeros((count, 3))
+    if before:
+        first_ones = np.flatnonzero(~free)
+        earlier = np.column_stack([before.strength - 1, before.moved])[: len(first_ones)]
+        x[first_ones] = earlier / widths(way)[first_ones]
+    x = x.ravel()
     for number in range(_ROUNDS):
         unit = widths(way)
         found = optimize.least_squares(
@@ -121,7 +130,7 @@ def fit_columns(
         held = ~free
         square = moved[held] ** 2 + covariance[held][:, [1, 2], [1, 2]]
         learnt = float(np.clip(np.sqrt(square.mean()), _LEAST, _MOST))
-        if number == _ROUNDS - 1 or abs(learnt / way - 1) < 0.02:
+        if number == _ROUNDS - 1 or abs(learnt / way - 1) < _LEARNT:
             break
         x = found.x * (unit / widths(learnt)).ravel()
         way = learnt

@@ -1,0 +1,162 @@
+"""Columns of ZSM-5: places, intensities, classes."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from stemforge import Micrograph
+from stemforge.__main__ import main
+from stemforge.errors import InputError
+from stemforge.infer import draw_columns, find_columns
+from stemforge.infer.columns.files import doubts
+from stemforge.infer.columns.sites import column_sites
+from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.micrograph.writers import write_tiff
+from tests.infer.occupancy.conftest import SAMPLING
+
+
+def _against(found, points, numbers, sites):
+    """Pair framework columns with the truth: which, errors [Å], and pulls."""
+    chosen = found.site < len(sites)
+    distance, which = cKDTree(points).query(found.points[chosen])
+    near = distance * SAMPLING < 0.7
+    assert near.mean() > 0.99
+    error = (found.points[chosen] - points[which])[near] * SAMPLING
+    pulls = error / (found.errors[chosen][near] * SAMPLING)
+    return numbers[which[near]], found.site[chosen][near], error, pulls
+
+
+@pytest.fixture(scope="module")
+def half(moved_film):
+    return moved_film(3.0, guests=True, seed=4)
+
+
+@pytest.fixture(scope="module")
+def found(half, crystal):
+    return find_columns(half[0], framework=crystal)
+
+
+def test_columns_are_where_they_are_and_as_sure_as_they_say(half, found, crystal):
+    _, _, points, numbers, _ = half
+    sites = column_sites(crystal.atoms)
+    truth, site, error, pulls = _against(found, points, numbers, sites)
+    assert np.array_equal(truth, site)
+    assert error.std() < 0.08
+    assert pulls.std() == pytest.approx(1.0, abs=0.2)
+    assert found.way == pytest.approx(0.1, abs=0.03)
+    kinds = np.array([one.kind for one in sites])
+    assert np.mean(found.kind[found.site < len(sites)] == kinds[site]) > 0.97
+    strength = np.array([one.strength for one in sites])[site]
+    pulls = (found.intensity - np.r_[strength, np.zeros(len(found.points) - len(strength))]) / found.intensity_error
+    assert pulls[found.site < len(sites)].std() == pytest.approx(1.0, abs=0.25)
+
+
+def test_atoms_of_guests_are_found(half, found):
+    atoms = half[4]
+    guests = found.points[found.kind == "guest"]
+    edge = np.minimum(atoms, np.array(half[0].shape[::-1]) - 1 - atoms).min(1)
+    distance, _ = cKDTree(guests).query(atoms[edge * SAMPLING > 4])
+    assert np.mean(distance * SAMPLING < 0.5) > 0.9
+    distance, _ = cKDTree(atoms).query(guests)
+    assert np.mean(distance * SAMPLING < 0.5) > 0.9
+
+
+def test_an_empty_film_has_no_guests(moved_film, crystal):
+    film, *_ = moved_film(4.0, seed=5)
+    found = find_columns(film, framework=crystal)
+    assert found.count("guest") <= 0.2 * found.cells
+
+
+def test_a_missing_column_is_said(moved_film, crystal):
+    sites = column_sites(crystal.atoms)
+    missing = next(number for number, site in enumerate(sites) if site.kind == "T")
+    film, *_ = moved_film(2.0, seed=6, missing=missing)
+    found = find_columns(film, framework=crystal)
+    at = found.site == missing
+    assert np.mean(found.kind[at] == "none") > 0.8
+    assert np.mean(found.kind[~at] == "none") < 0.05
+
+
+def test_averaged_cells_are_known_better(moved_film, crystal):
+    film, *_ = moved_film(8.0, seed=7, shape=(340, 480), turn=0.05)
+    single, averaged = (find_columns(film, framework=crystal, cells=n) for n in (1, 2))
+    assert np.median(averaged.intensity_error) < 0.65 * np.median(single.intensity_error)
+    assert np.median(averaged.errors) < np.median(single.errors)
+
+
+def test_what_is_drawn(found, tmp_path):
+    figure = draw_columns(found, tmp_path / "columns.png")
+    assert (tmp_path / "columns.png").stat().st_size > 10_000
+    words = [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
+    assert f"guest: {found.count('guest')}" in words
+
+
+def test_noise_without_a_crystal_is_refused(crystal):
+    noise = np.random.default_rng(0).normal(size=(200, 200)).astype("float32")
+    with pytest.raises(InputError, match="no lattice"):
+        find_columns(Micrograph(noise, name="noise"), framework=crystal)
+
+
+def test_too_few_cells_to_average_are_refused(half, crystal):
+    with pytest.raises(InputError, match="average"):
+        find_columns(half[0], framework=crystal, cells=3)
+
+
+def test_command(half, found, tmp_path, capsys):
+    write_tiff(tmp_path / "film.tif", half[0].image, None)
+    words = ["infer", "columns", str(tmp_path / "film.tif"), "--out", str(tmp_path / "out"), "--quiet"]
+    assert main([*words, "--guest", "pyridine"]) == 0
+    with (tmp_path / "out" / "film_columns.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["class"] for row in rows] == found.kind.tolist()
+    each = [sum(float(row[f"{name}_probability"]) for name in ("T", "O", "guest", "none")) for row in rows]
+    assert each == pytest.approx(np.ones(len(rows)), abs=3e-4)
+    facts = json.loads((tmp_path / "out" / "run.json").read_text())["infer columns"]["film"]
+    assert facts["guest"] == found.count("guest")
+    assert (tmp_path / "out" / "film_columns.png").is_file()
+    assert "columns with T atoms" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["--framework", "fau"], "CIF"), (["--guest", "unobtainium"], "unobtainium"), (["--cells", "0"], "cells")],
+)
+def test_command_refuses_before_it_reads(tmp_path, capsys, words, says):
+    out = tmp_path / "out"
+    assert main(["infer", "columns", str(tmp_path / "none.tif"), "--out", str(out), *words]) == 2
+    assert says in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
+def test_another_framework_is_said(moved_film, crystal):
+    film, lattice, *_ = moved_film(3.0, seed=8)
+    atoms = crystal.atoms.copy()
+    # As MFI, but half of the oxygen is elsewhere.
+    some = np.flatnonzero(atoms.numbers == 8)[::2]
+    atoms.positions[some, :2] += np.random.default_rng(0).uniform(-3, 3, (len(some), 2))
+    wrong = ChannelCrystal(crystal.framework, atoms, crystal.channels, ())
+    assert doubts(find_columns(film, framework=wrong, lattice=lattice))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("STEMFORGE_DATA_DIR"), reason="STEMFORGE_DATA_DIR is not set")
+def test_atoms_of_published_guests():
+    import tifffile
+
+    from stemforge.structures import zeolite
+
+    folder = Path(os.environ["STEMFORGE_DATA_DIR"]) / "zsm5-idpc" / "pyridine"
+    image = np.ascontiguousarray(tifffile.imread(folder / "1_dose_1000000.tiff").astype("float32").T[::-1])
+    crystal = ChannelCrystal.named(str(folder / "1.cif"), ("pyridine",))
+    found = find_columns(Micrograph(image, name="1"), framework=crystal)
+    whole = zeolite(folder / "1.cif")
+    heavy = whole.positions[np.isin(whole.numbers, [6, 7]), :2] / crystal.cell
+    atoms = found.lattice.sites(heavy, image.shape)
+    guests = found.points[found.kind == "guest"]
+    distance, _ = cKDTree(atoms).query(guests)
+    assert np.mean(distance * found.lattice.sampling < 0.5) > 0.6
