@@ -19,11 +19,9 @@ from stemforge.infer.crystals.lattice import Lattice, find_lattice
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
 from stemforge.micrograph.image import Micrograph
 
-_FIRST = 3  # passes over the framework alone
-_PASSES = 3  # over framework and columns
+_PASSES = 4  # framework, noise and guests are known better each time
 _MARGIN = 3.0  # beyond the image, from where columns reach into it [Å]
 _EDGE = 1.5  # within which columns are not stated: half of them is not shown [Å]
-_SPREAD = 0.1  # of the strengths of sites [1]
 _CERTAIN = 0.5  # probability from which a guest's column is stated
 
 
@@ -96,10 +94,16 @@ def find_columns(
 
 @dataclass(frozen=True)
 class _Places:
-    """Columns that are looked for: points (x, y) [pixel] and sites, the guests' last."""
+    """Columns that are looked for: points (x, y) [pixel], sites, the guests' last, and strengths."""
 
     points: NDArray[np.float64]
     site: NDArray[np.intp]
+    strength: NDArray[np.float64]
+
+    @classmethod
+    def none(cls) -> "_Places":
+        """Return no columns."""
+        return cls(np.zeros((0, 2)), np.zeros(0, dtype=np.intp), np.zeros(0))
 
 
 class _Search:
@@ -107,9 +111,10 @@ class _Search:
 
     def __init__(self, micrograph: Micrograph, crystal: ChannelCrystal, lattice: Lattice) -> None:
         self.micrograph, self.crystal, self.lattice = micrograph, crystal, lattice
-        self.shown = FrameworkImage(np.asarray(micrograph.image, dtype=np.float64), crystal, lattice)
         self.grid = Grid.of(lattice, micrograph.shape)
         self.sites = column_sites(crystal.atoms)
+        image = np.asarray(micrograph.image, dtype=np.float64)
+        self.shown = FrameworkImage(image, crystal, lattice, self.sites)
         self.guest: ColumnSite | None = None
         if crystal.guests:
             self.guest = guest_site([molecule.atoms for molecule in crystal.guests])
@@ -117,24 +122,19 @@ class _Search:
 
     def columns(self) -> MeasuredColumns:
         """Return what is known of the columns after all passes."""
-        nothing = np.zeros(self.micrograph.shape)
-        for _ in range(_FIRST):
-            self.shown.improve(nothing)
-        explained = self.shown.explained  # by the framework as it is given, before its columns are moved
-        places, fit = self._fit(_Places(np.zeros((0, 2)), np.zeros(0, dtype=np.intp)))
-        for _ in range(_PASSES - 1):
-            self.shown.improve(self._beside(places, fit))
-            places, fit = self._fit(self._guests(places, fit), fit)
+        guests = _Places.none()
+        for number in range(_PASSES):
+            self.shown.improve(self._drawn(guests))
+            if number == 0:
+                explained = self.shown.cell.explained
+            elif self.guest is not None:
+                guests = self._guests()
+        places, fit = self._fit(guests)
         return self._described(places, fit, explained)
 
     @property
     def _white(self) -> Whitening:
         return Whitening(self.shown.noise, self.grid, self.shown.resolution)
-
-    def _pictures(self, white: Whitening | None) -> Pictures:
-        sites = [*self.sites, *([self.guest] if self.guest else [])]
-        weight = white.weight if white else None
-        return Pictures.of(sites, self.shown.transfer, self.shown.resolution, weight)
 
     def _expected(self) -> _Places:
         """Return the framework's columns by its lattice, those just beyond the image too."""
@@ -146,76 +146,58 @@ class _Search:
             wider.sites(site.place[None] / self.crystal.cell, (height, width)) - beyond for site in self.sites
         ]
         number = np.repeat(np.arange(len(each)), [len(points) for points in each])
-        return _Places(np.concatenate(each), number)
+        return _Places(np.concatenate(each), number, np.ones(len(number)))
 
-    def _fit(self, guests: _Places, before: ColumnFit | None = None) -> tuple[_Places, ColumnFit]:
+    def _fit(self, guests: _Places) -> tuple[_Places, ColumnFit]:
         """Fit the framework's columns where it is registered now, and those of guests."""
         registered = self.expected.points + self.shown.registration.shift_at(self.expected.points)
         places = _Places(
-            np.concatenate([registered, guests.points]), np.concatenate([self.expected.site, guests.site])
+            np.concatenate([registered, guests.points]),
+            np.concatenate([self.expected.site, guests.site]),
+            np.concatenate([self.expected.strength, guests.strength]),
         )
         white = self._white
-        stamps = Stamps.at(white.points(places.points), places.site, self._pictures(white), white.coarse)
-        scale = self._faded(places) * np.sqrt(white.coarse.area)
-        framework = places.site < len(self.sites)
+        sites = [*self.sites, *([self.guest] if self.guest else [])]
+        pictures = Pictures.of(sites, self.shown.cell.transfer, self.shown.resolution, white.weight)
+        stamps = Stamps.at(white.points(places.points), places.site, pictures, white.coarse)
+        cell = np.column_stack([self.shown.cell.strength, self.shown.cell.moved])
+        start = np.zeros((len(places.points), 3))  # no guest is in the first image
+        start[: len(registered)] = cell[self.expected.site]
         fit = fit_columns(
             white.of(self.shown.left).ravel(),
             stamps,
             self._angstroms(places.points),
-            scale,
-            free=~framework,
-            start=framework.astype(float),
-            before=before,
+            self._faded(places) * np.sqrt(white.coarse.area),
+            free=places.site == len(self.sites),
+            start=start,
         )
         return places, fit
 
-    def _guests(self, places: _Places, fit: ColumnFit) -> _Places:
-        """Search the channels on what the framework, with its columns where they were found, leaves."""
-        if self.guest is None:
-            return _Places(np.zeros((0, 2)), np.zeros(0, dtype=np.intp))
-        framework = places.site < len(self.sites)
-        left = self.shown.left - self._beside(places, fit, framework)
+    def _guests(self) -> _Places:
+        """Search the channels on what the framework leaves."""
         white = self._white
-        pictures = Pictures.of([self.guest], self.shown.transfer, self.shown.resolution, white.weight)
-        found = [np.zeros((0, 2))]
+        shown = self.shown
+        pictures = Pictures.of([self.guest], shown.cell.transfer, shown.resolution, white.weight)
+        left = white.of(shown.left).ravel()
+        points, strengths = [np.zeros((0, 2))], [np.zeros(0)]
         for axis in self.crystal.channels:
             where = GuestPlaces.of(axis, self.sites, self.crystal.cell)
             axes = self.lattice.sites(axis[None] / self.crystal.cell, self.micrograph.shape)
-            axes = axes + self.shown.registration.shift_at(axes)
-            flat = white.of(left).ravel()
-            found.append(search_guests(flat, white.points(axes), where, pictures, white.coarse))
-        points = np.concatenate(found) / white.points(np.ones((1, 2)))
-        return _Places(points, np.full(len(points), len(self.sites)))
+            axes = axes + shown.registration.shift_at(axes)
+            found = search_guests(left, white.points(axes), where, pictures, white.coarse)
+            points.append(found[0] / white.points(np.ones((1, 2))))
+            strengths.append(found[1])
+        every = np.concatenate(points)
+        return _Places(every, np.full(len(every), len(self.sites)), np.concatenate(strengths))
 
-    def _beside(
-        self, places: _Places, fit: ColumnFit, chosen: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.float64]:
-        """Draw what columns show beside the framework as the lattice has it."""
-        chosen = np.ones(len(places.points), dtype=bool) if chosen is None else chosen
-        site = places.site[chosen]
-        mean = self._mean_columns(places, fit)[chosen]
-        strength, moved = mean[:, 0], mean[:, 1:]
-        stamps = Stamps.at(places.points[chosen], site, self._pictures(None), self.grid)
-        scale = self._faded(places)[chosen]
-        framework = (site < len(self.sites)).astype(float)
-        drawn = stamps.drawn(strength * scale, moved)
-        drawn -= stamps.drawn(framework * scale, np.zeros_like(moved))
+    def _drawn(self, guests: _Places) -> NDArray[np.float64]:
+        """Draw guests on the image."""
+        if self.guest is None or not len(guests.points):
+            return np.zeros(self.micrograph.shape)
+        pictures = Pictures.of([self.guest], self.shown.cell.transfer, self.shown.resolution)
+        stamps = Stamps.at(guests.points, np.zeros(len(guests.points), dtype=np.intp), pictures, self.grid)
+        drawn = stamps.drawn(guests.strength * self._faded(guests), np.zeros_like(guests.points))
         return drawn.reshape(self.micrograph.shape)
-
-    def _mean_columns(self, places: _Places, fit: ColumnFit) -> NDArray[np.float64]:
-        """Return strength and way (x, y) of columns, those of the framework as their site has them in all cells.
-
-        One by one they follow the noise, which would then be taken for less than it is.
-        """
-        every = np.column_stack([fit.strength - 1, fit.moved])
-        variance = np.einsum("nii->ni", fit.covariance)
-        likely = np.array([_SPREAD, fit.way, fit.way]) ** 2
-        for site in range(len(self.sites)):
-            at = places.site == site
-            weight = 1 / variance[at]
-            every[at] = (weight * every[at]).sum(0) / (weight.sum(0) + 1 / likely)
-        every[:, 0] += 1
-        return every
 
     def _faded(self, places: _Places) -> NDArray[np.float64]:
         """Return the framework's contrast around columns."""

@@ -50,7 +50,6 @@ def fit_columns(
     *,
     free: NDArray[np.bool_],
     start: NDArray[np.float64],
-    before: ColumnFit | None = None,
 ) -> ColumnFit:
     """Fit strengths and places of all columns to what a first image of them leaves.
 
@@ -70,13 +69,11 @@ def fit_columns(
     free
         Columns whose places are not known: atoms of guests. Their prior has the largest width; shape (n,).
     start
-        Strength in the first image, 1 or 0; shape (n,).
-    before
-        An earlier fit of the columns that are not free, to start from.
+        Strength and way (x, y) [Å] in the first image, shape (n, 3).
     """
     count = len(points)
-    first = stamps.drawn(start * scale, np.zeros((count, 2)))
-    way = before.way if before else _WAY
+    first = stamps.drawn(start[:, 0] * scale, start[:, 1:])
+    way = _WAY
     size = len(white)
 
     def widths(way: float) -> NDArray[np.float64]:
@@ -105,12 +102,7 @@ def fit_columns(
         shown = sparse.coo_matrix((data.ravel(), (rows, columns)), shape=(size, 3 * count))
         return sparse.vstack([shown, sparse.identity(3 * count)]).tocsr()
 
-    x = np.zeros((count, 3))
-    if before:
-        first_ones = np.flatnonzero(~free)
-        earlier = np.column_stack([before.strength - 1, before.moved])[: len(first_ones)]
-        x[first_ones] = earlier / widths(way)[first_ones]
-    x = x.ravel()
+    x = ((start - [1, 0, 0]) / widths(way)).ravel()
     for number in range(_ROUNDS):
         unit = widths(way)
         found = optimize.least_squares(

@@ -55,7 +55,7 @@ def search_guests(
     places: GuestPlaces,
     pictures: Pictures,
     grid: Grid,
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find columns of guests around channels' axes, one after the other as long as each gains enough likelihood.
 
     Orthogonal matching pursuit (Pati, Rezaiifar and Krishnaprasad 1993) with strengths that are not negative.
@@ -75,8 +75,8 @@ def search_guests(
 
     Returns
     -------
-    ndarray
-        Points (x, y) [pixel], shape (m, 2).
+    points, strengths
+        (x, y) [pixel] and in units of the guests' picture, shapes (m, 2) and (m,).
     """
     count = len(places.offsets)
     points = (axes[:, None] + places.offsets @ grid.axes.T).reshape(-1, 2)
@@ -88,17 +88,18 @@ def search_guests(
     between = (places.offsets[:, None] - places.offsets).reshape(-1, 2)
     overlaps = pictures.overlaps(0, between).reshape(count, count)
     far = np.hypot(*between.T).reshape(count, count) >= MERGE
-    found = [
-        points.reshape(-1, count, 2)[number][_pursued(product, overlaps, far)]
-        for number, product in enumerate(products)
-    ]
-    return np.concatenate([np.zeros((0, 2)), *found])
+    found, strengths = [np.zeros((0, 2))], [np.zeros(0)]
+    for number, product in enumerate(products):
+        chosen, strength = _pursued(product, overlaps, far)
+        found.append(points.reshape(-1, count, 2)[number][chosen])
+        strengths.append(strength)
+    return np.concatenate(found), np.concatenate(strengths)
 
 
 def _pursued(
     products: NDArray[np.float64], overlaps: NDArray[np.float64], far: NDArray[np.bool_]
-) -> list[int]:
-    """Return which places hold a column."""
+) -> tuple[list[int], NDArray[np.float64]]:
+    """Return which places hold a column, and how strong it is."""
     chosen: list[int] = []
     strengths = np.zeros(0)
     for _ in range(_MOST):
@@ -113,7 +114,7 @@ def _pursued(
         strengths = optimize.nnls(root.T, np.linalg.solve(root, products[chosen]))[0]
         chosen = [one for one, strength in zip(chosen, strengths, strict=True) if strength > 0]
         strengths = strengths[strengths > 0]
-    return chosen
+    return chosen, strengths
 
 
 def existence(strength: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
