@@ -171,6 +171,10 @@ class _Search:
             free=places.site == len(self.sites),
             start=start,
         )
+        # All copies of a site are off alike where the transfer is.
+        framework = self.expected.site
+        every = np.arange(3)
+        fit.covariance[: len(framework), every, every] += self.shown.cell.doubt[framework]
         return places, fit
 
     def _guests(self) -> _Places:

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.infer.columns.sites import ColumnSite
-from stemforge.infer.occupancy.transfer import Transfer, fit_transfer
+from stemforge.infer.occupancy.transfer import Transfer, fit_transfer, transfer_functions
 
 _WAY, _SPREAD = 0.15, 0.1  # how far columns may be from their places [Å], and strengths from those expected
-_STEPS = 8
+_STEPS = 6
+_LOOSE = 1e-4  # of the information on a transfer that is known before
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class CellFit:
         Under which the image shows potentials.
     strength, moved
         Of each site, 1 and 0 as expected; shapes (n,) and (n, 2) [Å].
+    doubt
+        Variances of strength and way that come from what is not known of the transfer, the same in all cells; shape
+        (n, 3).
     coefficients
         Of the cell as it should be seen, shape (reflections,).
     explained
@@ -32,6 +36,7 @@ class CellFit:
     transfer: Transfer
     strength: NDArray[np.float64]
     moved: NDArray[np.float64]
+    doubt: NDArray[np.float64]
     coefficients: NDArray[np.complex128]
     explained: float
 
@@ -71,14 +76,33 @@ def fit_cell(
         if step == 0:
             explained = 1 - float((np.abs(left) ** 2).sum() / (np.abs(measured) ** 2).sum())
         # What no column explains is no noise either, but counts as if it were.
-        weight = 1 / np.sqrt(variance * max(1.0, float((np.abs(left) ** 2 / variance).mean())))
+        weight = 1 / np.sqrt(variance * float((np.abs(left) ** 2 / variance).mean()))
         slopes = np.stack([waves, *(-2j * np.pi * each * k.T[axis][None] for axis in (0, 1))], axis=1)
-        design = (slopes * response * weight * unit[:, None]).reshape(-1, len(k)).T
-        a = np.concatenate([design.real, design.imag])
-        b = np.concatenate([(left * weight).real, (left * weight).imag])
+        columns = _real((slopes * response * weight * unit[:, None]).reshape(-1, len(k)).T)
+        seen = _real(transfer_functions(k) * (each.sum(0) * weight)[:, None])
+        information = _information(columns, seen)
         now = (values / unit).ravel()
-        values += np.linalg.solve(a.T @ a + np.eye(len(now)), a.T @ b - now).reshape(-1, 3) * unit
+        right = columns.T @ _real(left * weight) - now
+        # The transfer was fitted before: it gains nothing by itself, but what columns gain it may have to give.
+        step = np.linalg.solve(information, np.concatenate([right, np.zeros(seen.shape[1])]))
+        values += step[: len(now)].reshape(-1, 3) * unit
+    known = np.diag(np.linalg.inv(information[: len(now), : len(now)]))
+    unknown = np.diag(np.linalg.inv(information))[: len(now)] - known
+    doubt = unknown.reshape(-1, 3) * unit**2
     waves = shapes * np.exp(-2j * np.pi * (places + values[:, 1:]) @ k.T) * (1 + values[:, :1])
-    return CellFit(
-        transfer, 1 + values[:, 0], values[:, 1:], response * waves.sum(0) + products, explained
-    )
+    coefficients = response * waves.sum(0) + products
+    return CellFit(transfer, 1 + values[:, 0], values[:, 1:], doubt, coefficients, explained)
+
+
+def _real(values: NDArray[np.complex128]) -> NDArray[np.float64]:
+    return np.concatenate([values.real, values.imag])
+
+
+def _information(columns: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the information of columns, in units of what is expected of them, and of the transfer."""
+    both = np.concatenate([columns, seen], axis=1)
+    information = both.T @ both
+    number = columns.shape[1]
+    transfer = np.diag(information)[number:]
+    likely = np.concatenate([np.ones(number), _LOOSE * np.full(len(transfer), transfer.mean())])
+    return np.asarray(information + np.diag(likely))

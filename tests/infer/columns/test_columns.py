@@ -52,7 +52,9 @@ def test_columns_are_where_they_are_and_as_sure_as_they_say(half, found, crystal
     kinds = np.array([one.kind for one in sites])
     assert np.mean(found.kind[found.site < len(sites)] == kinds[site]) > 0.97
     strength = np.array([one.strength for one in sites])[site]
-    pulls = (found.intensity - np.r_[strength, np.zeros(len(found.points) - len(strength))]) / found.intensity_error
+    pulls = (
+        found.intensity - np.r_[strength, np.zeros(len(found.points) - len(strength))]
+    ) / found.intensity_error
     assert pulls[found.site < len(sites)].std() == pytest.approx(1.0, abs=0.25)
 
 
@@ -124,7 +126,11 @@ def test_command(half, found, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [(["--framework", "fau"], "CIF"), (["--guest", "unobtainium"], "unobtainium"), (["--cells", "0"], "cells")],
+    [
+        (["--framework", "fau"], "CIF"),
+        (["--guest", "unobtainium"], "unobtainium"),
+        (["--cells", "0"], "cells"),
+    ],
 )
 def test_command_refuses_before_it_reads(tmp_path, capsys, words, says):
     out = tmp_path / "out"
