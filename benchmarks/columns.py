@@ -4,7 +4,7 @@
     STEMFORGE_DATA_DIR=... python benchmarks/columns.py published [--doses 1000000,6000] [--images 5]
 
 `simulated`: films of the recipe zsm5-columns whose framework is relaxed: each of its columns is moved by 0.1 Å along
-each axis, at random, alike in all cells. Source of 0.9 Å. `rms`, `bound` and `stated` are errors of places along an axis
+each axis, at random, alike in all cells. Source of 0.9 Å. `rms`, `bound` and `stated` are errors of places on an axis
 [Å], common shift taken away: measured, the bound of the same fit under the noise's known spectrum, and by the table;
 `maximum` and `gaussian` are those of the nearest maximum and of a Gaussian fitted to each column by itself. `pulls` is
 the standard deviation of errors over those stated. `right` is the share of classes that are right, `alone` by intensity

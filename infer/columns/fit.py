@@ -12,7 +12,7 @@ from stemforge.infer.columns.peaks import Stamps
 _STRENGTH = 2.0  # standard deviation expected of a strength, whose mean is 1: as good as none
 _WAY = 0.15  # how far columns are from their places at first [Å]
 _LEAST, _MOST = 0.01, 0.3  # of what is learnt of that [Å]
-_ROUNDS, _LEARNT = 4, 0.05  # in which it is learnt, and how well
+_ROUNDS, _LEARNT = 3, 0.05  # in which it is learnt, and how well
 _DONE, _TRIES = 1e-4, 8  # of each round
 _TOGETHER = 6.0  # columns within this determine each other's errors [Å]
 

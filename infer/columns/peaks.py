@@ -11,7 +11,7 @@ from stemforge.infer.columns.sites import ColumnSite
 from stemforge.infer.columns.white import Grid
 from stemforge.infer.occupancy.transfer import Transfer
 
-REACH = 5.0
+REACH = 4.0
 """How far from its place a column is drawn [Å]."""
 _STEP, _HALF = 0.2, 8.0  # of the tables that pictures are read from [Å]
 

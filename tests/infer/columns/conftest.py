@@ -25,7 +25,7 @@ def moved_film(crystal):
     sites = column_sites(crystal.atoms)
     guest = guest_site([molecule.atoms for molecule in crystal.guests])
 
-    def draw(noise, way=0.1, seed=0, shape=(160, 208), turn=0.2, guests=False, missing=None):
+    def draw(noise, way=0.1, seed=0, shape=(140, 208), turn=0.2, guests=False, missing=None):
         rng = np.random.default_rng(seed)
         lattice = lattice_of(shape, turn)
         inner, shape = shape, (shape[0] + 2 * ROOM, shape[1] + 2 * ROOM)

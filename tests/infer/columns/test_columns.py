@@ -19,6 +19,9 @@ from stemforge.infer.occupancy.crystal import ChannelCrystal
 from stemforge.micrograph.writers import write_tiff
 from tests.infer.occupancy.conftest import SAMPLING
 
+SMALL = (104, 152)
+"""Some five cells, where the lattice need not be found."""
+
 
 def _against(found, points, numbers, sites):
     """Pair framework columns with the truth: which, errors [Å], and pulls."""
@@ -33,7 +36,7 @@ def _against(found, points, numbers, sites):
 
 @pytest.fixture(scope="module")
 def half(moved_film):
-    return moved_film(3.0, guests=True, seed=4)
+    return moved_film(0.4, guests=True, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def test_columns_are_where_they_are_and_as_sure_as_they_say(half, found, crystal
     truth, site, error, pulls = _against(found, points, numbers, sites)
     assert np.array_equal(truth, site)
     assert error.std() < 0.08
-    assert pulls.std() == pytest.approx(1.0, abs=0.2)
+    assert pulls.std() == pytest.approx(1.0, abs=0.35)
     assert found.way == pytest.approx(0.1, abs=0.03)
     kinds = np.array([one.kind for one in sites])
     assert np.mean(found.kind[found.site < len(sites)] == kinds[site]) > 0.97
@@ -55,7 +58,7 @@ def test_columns_are_where_they_are_and_as_sure_as_they_say(half, found, crystal
     pulls = (
         found.intensity - np.r_[strength, np.zeros(len(found.points) - len(strength))]
     ) / found.intensity_error
-    assert pulls[found.site < len(sites)].std() == pytest.approx(1.0, abs=0.25)
+    assert pulls[found.site < len(sites)].std() == pytest.approx(1.0, abs=0.35)
 
 
 def test_atoms_of_guests_are_found(half, found):
@@ -69,21 +72,22 @@ def test_atoms_of_guests_are_found(half, found):
 
 
 def test_an_empty_film_has_no_guests(moved_film, crystal):
-    film, *_ = moved_film(4.0, seed=5)
-    found = find_columns(film, framework=crystal)
+    film, lattice, *_ = moved_film(1.0, seed=5, shape=SMALL)
+    found = find_columns(film, framework=crystal, lattice=lattice)
     assert found.count("guest") <= 0.2 * found.cells
 
 
 def test_a_missing_column_is_said(moved_film, crystal):
     sites = column_sites(crystal.atoms)
     missing = next(number for number, site in enumerate(sites) if site.kind == "T")
-    film, *_ = moved_film(2.0, seed=6, missing=missing)
-    found = find_columns(film, framework=crystal)
+    film, lattice, *_ = moved_film(0.4, seed=6, missing=missing, shape=SMALL)
+    found = find_columns(film, framework=crystal, lattice=lattice)
     at = found.site == missing
     assert np.mean(found.kind[at] == "none") > 0.8
     assert np.mean(found.kind[~at] == "none") < 0.05
 
 
+@pytest.mark.slow
 def test_averaged_cells_are_known_better(moved_film, crystal):
     film, *_ = moved_film(8.0, seed=7, shape=(340, 480), turn=0.05)
     single, averaged = (find_columns(film, framework=crystal, cells=n) for n in (1, 2))
@@ -140,7 +144,7 @@ def test_command_refuses_before_it_reads(tmp_path, capsys, words, says):
 
 
 def test_another_framework_is_said(moved_film, crystal):
-    film, lattice, *_ = moved_film(3.0, seed=8)
+    film, lattice, *_ = moved_film(1.0, seed=8, shape=SMALL)
     atoms = crystal.atoms.copy()
     # As MFI, but half of the oxygen is elsewhere.
     some = np.flatnonzero(atoms.numbers == 8)[::2]
