@@ -122,12 +122,12 @@ class _Search:
 
     def columns(self) -> MeasuredColumns:
         """Return what is known of the columns after all passes."""
-        guests = _Places.none()
+        guests, explained = _Places.none(), 0.0
         for number in range(_PASSES):
             self.shown.improve(self._drawn(guests))
             if number == 0:
                 explained = self.shown.cell.explained
-            elif self.guest is not None:
+            else:
                 guests = self._guests()
         places, fit = self._fit(guests)
         return self._described(places, fit, explained)
@@ -179,8 +179,9 @@ class _Search:
 
     def _guests(self) -> _Places:
         """Search the channels on what the framework leaves."""
-        white = self._white
-        shown = self.shown
+        if self.guest is None:
+            return _Places.none()
+        white, shown = self._white, self.shown
         pictures = Pictures.of([self.guest], shown.cell.transfer, shown.resolution, white.weight)
         left = white.of(shown.left).ravel()
         points, strengths = [np.zeros((0, 2))], [np.zeros(0)]
