@@ -179,8 +179,8 @@ def _matched(found: np.ndarray, atoms: np.ndarray, shown: np.ndarray, sampling: 
     if not len(found):
         return {"true": 0.0, "atoms": 0.0}
     true = cKDTree(atoms).query(found)[0] * sampling < NEAR
-    seen = cKDTree(found).query(shown)[0] * sampling < NEAR
-    return {"true": float(true.mean()), "atoms": float(seen.mean())}
+    covered = cKDTree(found).query(shown)[0] * sampling < NEAR
+    return {"true": float(true.mean()), "atoms": float(covered.mean())}
 
 
 def published(doses: list[float], images: int) -> None:

@@ -86,24 +86,24 @@ def classify(
     carbon = np.array([one.strength for one in sites if one.kind == GUEST] or [0.42])
     by_class[:, 2] = logsumexp(density(carbon.mean() * np.array(_GUESTS)), axis=1) - np.log(len(_GUESTS))
     by_class[:, 3] = density(np.zeros(1))[:, 0]
-    own = np.array([CLASSES.index(kinds[one]) for one in site])
-    rows = np.arange(len(own))
+    placed = np.array([CLASSES.index(kinds[one]) for one in site])
+    rows = np.arange(len(placed))
     if not lattice:
-        shares = np.bincount(own, minlength=len(CLASSES)) / len(own)
+        shares = np.bincount(placed, minlength=len(CLASSES)) / len(placed)
         with np.errstate(divide="ignore"):
             joint = by_class + np.log(shares)
         return Classes(np.exp(joint - logsumexp(joint, axis=1, keepdims=True)), 0.0)
     # At its place a column has the intensity of that site, not of any of its class.
-    framework = own < 2
-    by_class[rows[framework], own[framework]] = norm.logpdf(
+    framework = placed < 2
+    by_class[rows[framework], placed[framework]] = norm.logpdf(
         intensity, expected[site], np.hypot(error, _SPREAD * expected[site])
     )[framework]
     other = _OTHER
     for _ in range(_ROUNDS):
-        prior = np.full((len(own), len(CLASSES)), other / (len(CLASSES) - 1))
-        prior[rows, own] = 1 - other
+        prior = np.full((len(placed), len(CLASSES)), other / (len(CLASSES) - 1))
+        prior[rows, placed] = 1 - other
         joint = by_class + np.log(prior)
         probability = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
-        wrong = (1 - probability[rows, own])[framework].sum() + _OTHER * _COUNTED
+        wrong = (1 - probability[rows, placed])[framework].sum() + _OTHER * _COUNTED
         other = float(np.clip(wrong / (framework.sum() + _COUNTED), 1e-4, 0.9))
     return Classes(probability, other)

@@ -79,12 +79,12 @@ def fit_cell(
         weight = 1 / np.sqrt(variance * float((np.abs(left) ** 2 / variance).mean()))
         slopes = np.stack([waves, *(-2j * np.pi * each * k.T[axis][None] for axis in (0, 1))], axis=1)
         columns = _real((slopes * response * weight * unit[:, None]).reshape(-1, len(k)).T)
-        seen = _real(transfer_functions(k) * (each.sum(0) * weight)[:, None])
-        information = _information(columns, seen)
+        through = _real(transfer_functions(k) * (each.sum(0) * weight)[:, None])
+        information = _information(columns, through)
         now = (values / unit).ravel()
         right = columns.T @ _real(left * weight) - now
         # The transfer was fitted before: it gains nothing by itself, but what columns gain it may have to give.
-        step = np.linalg.solve(information, np.concatenate([right, np.zeros(seen.shape[1])]))
+        step = np.linalg.solve(information, np.concatenate([right, np.zeros(through.shape[1])]))
         values += step[: len(now)].reshape(-1, 3) * unit
     known = np.diag(np.linalg.inv(information[: len(now), : len(now)]))
     unknown = np.diag(np.linalg.inv(information))[: len(now)] - known
@@ -98,9 +98,9 @@ def _real(values: NDArray[np.complex128]) -> NDArray[np.float64]:
     return np.concatenate([values.real, values.imag])
 
 
-def _information(columns: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+def _information(columns: NDArray[np.float64], through: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the information of columns, in units of what is expected of them, and of the transfer."""
-    both = np.concatenate([columns, seen], axis=1)
+    both = np.concatenate([columns, through], axis=1)
     information = both.T @ both
     number = columns.shape[1]
     transfer = np.diag(information)[number:]
