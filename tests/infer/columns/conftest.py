@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stemforge import Micrograph
-from stemforge.infer.columns.sites import column_sites, guest_site
+from stemforge.infer.columns.sites import column_sites
 from stemforge.infer.occupancy.crystal import ChannelCrystal
 from tests.infer.occupancy.conftest import SAMPLING, WIDTH, lattice_of
 
@@ -21,11 +21,10 @@ def crystal():
 
 @pytest.fixture(scope="session")
 def moved_film(crystal):
-    """Return what draws a film: image, lattice, places of columns, their sites, and places of guests' atoms."""
+    """Return what draws a film: image, lattice, places of columns, and their sites."""
     sites = column_sites(crystal.atoms)
-    guest = guest_site([molecule.atoms for molecule in crystal.guests])
 
-    def draw(noise, way=0.1, seed=0, shape=(140, 208), turn=0.2, guests=False, missing=None):
+    def draw(noise, way=0.1, seed=0, shape=(140, 208), turn=0.2, missing=None):
         rng = np.random.default_rng(seed)
         lattice = lattice_of(shape, turn)
         inner, shape = shape, (shape[0] + 2 * ROOM, shape[1] + 2 * ROOM)
@@ -44,19 +43,11 @@ def moved_film(crystal):
             spectrum += site.spectrum(inside) * waves
             points.append(places)
             numbers.append(np.full(len(places), number))
-        atoms = np.zeros((0, 2))
-        if guests:
-            # A ring of six, all of them in one pose.
-            angles = np.arange(6) * np.pi / 3
-            ring = 1.4 * np.column_stack([np.cos(angles), np.sin(angles)])
-            where = (crystal.channels[0] + ring) / crystal.cell
-            atoms = lattice.sites(where, shape)
-            spectrum += guest.spectrum(inside) * np.exp(-2j * np.pi * (k @ atoms.T) * SAMPLING).sum(-1)
         spectrum *= np.exp(-(k**2).sum(-1) / WIDTH) * (np.hypot(*np.moveaxis(k, -1, 0)) < 1 / 1.1)
         image = np.fft.ifft2(spectrum).real / SAMPLING**2 + rng.normal(0, noise, shape)
         image = image[ROOM : ROOM + inner[0], ROOM : ROOM + inner[1]]
         film = Micrograph(image.astype("float32"), name="film")
         lattice = replace(lattice, origin_px=tuple(np.array(lattice.origin_px) - ROOM))
-        return film, lattice, np.concatenate(points) - ROOM, np.concatenate(numbers), atoms - ROOM
+        return film, lattice, np.concatenate(points) - ROOM, np.concatenate(numbers)
 
     return draw
