@@ -70,7 +70,7 @@ def test_atoms_of_guests_are_found_in_white_noise(crystal):
     values = np.zeros(transfer_functions(np.zeros((1, 2))).shape[1])
     values[:12] = 1.0  # all frequencies alike
     pictures = Pictures.of([guest], Transfer(values), 1.1)
-    strength = 15 / np.sqrt(pictures.overlaps(0, np.zeros((1, 2))))
+    strength = 8 / np.sqrt(pictures.overlaps(0, np.zeros((1, 2))))
     grid = Grid((60, 60), 2.0 * np.eye(2))
     places = GuestPlaces.of(crystal.channels[0], column_sites(crystal.atoms), crystal.cell)
     angles = np.arange(6) * np.pi / 3
@@ -82,8 +82,8 @@ def test_atoms_of_guests_are_found_in_white_noise(crystal):
     noise = np.random.default_rng(0).normal(size=drawn.size)
     points, strengths = search_guests(drawn + noise, axis, places, pictures, grid)
     assert len(points) == 6
-    assert (cKDTree(ring).query(points)[0] / 2 < 0.3).all()
-    assert strengths == pytest.approx(np.full(6, strength), rel=0.35)
+    assert (cKDTree(ring).query(points)[0] / 2 < 0.5).all()
+    assert strengths == pytest.approx(np.full(6, strength), rel=0.5)
     assert len(search_guests(noise, axis, places, pictures, grid)[0]) == 0
 
 
