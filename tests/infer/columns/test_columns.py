@@ -2,8 +2,6 @@
 
 import csv
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +19,7 @@ from stemforge.infer.columns.white import Grid
 from stemforge.infer.occupancy.crystal import ChannelCrystal
 from stemforge.infer.occupancy.transfer import Transfer, transfer_functions
 from stemforge.micrograph.writers import write_tiff
+from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image, simulate_sample
 from tests.infer.occupancy.conftest import SAMPLING
 
 SMALL = (104, 152)
@@ -172,19 +171,15 @@ def test_another_framework_is_said(moved_film, crystal):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("STEMFORGE_DATA_DIR"), reason="STEMFORGE_DATA_DIR is not set")
-def test_atoms_of_published_guests():
-    import tifffile
-
-    from stemforge.structures import zeolite
-
-    folder = Path(os.environ["STEMFORGE_DATA_DIR"]) / "zsm5-idpc" / "pyridine"
-    image = np.ascontiguousarray(tifffile.imread(folder / "1_dose_1000000.tiff").astype("float32").T[::-1])
-    crystal = ChannelCrystal.named(str(folder / "1.cif"), ("pyridine",))
-    found = find_columns(Micrograph(image, name="1"), framework=crystal)
-    whole = zeolite(folder / "1.cif")
-    heavy = whole.positions[np.isin(whole.numbers, [6, 7]), :2] / crystal.cell
-    atoms = found.lattice.sites(heavy, image.shape)
-    guests = found.points[found.kind == "guest"]
-    distance, _ = cKDTree(atoms).query(guests)
-    assert np.mean(distance * found.lattice.sampling < 0.5) > 0.6
+@pytest.mark.physics
+def test_multislice_film(crystal):
+    recipe = SimulationRecipe.load("zsm5-columns").replace(seed=9)
+    values = recipe.model_dump(mode="json")
+    values["support"] |= {"thickness": 2, "occupancy": 0.0, "variants": 1}
+    sample = simulate_sample(SimulationRecipe.from_mapping(values), 0)
+    settings = Degradation(dose=1e4, source_size=0.9)
+    counted = degrade(sample.signal, settings, sample.sampling, np.random.default_rng(0)).image
+    found = find_columns(Micrograph(idpc_image(counted, sample.sampling), name="film"), framework=crystal)
+    kinds = np.array([site.kind for site in column_sites(crystal.atoms)] + ["guest"])
+    assert np.mean(found.kind == kinds[found.site]) > 0.95
+    assert found.count("guest") <= 0.2 * found.cells
