@@ -26,7 +26,7 @@ from scipy.spatial.transform import Rotation
 from scipy.special import ndtr
 
 from stemforge.simulate import Microscope, Scan, segmented_signal
-from stemforge.simulate.labels.molecules import molecule_box
+from stemforge.simulate.labels.boxes import BoxDefinition
 from stemforge.simulate.microscope import FWHM
 from stemforge.structures import mfi, place_guest
 
@@ -74,7 +74,7 @@ class Column:
 
     def box(self, change: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the box that labels would have [Å]."""
-        return molecule_box(self.numbers, self.moved(change)[:, :2])
+        return BoxDefinition().box(self.numbers, self.moved(change)[:, :2])
 
     def with_guest(self, change: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the image with the guests moved."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
+from published import published_image
 from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.stats import norm
@@ -133,8 +133,8 @@ def published() -> None:
     for dose in (1_000_000, 6000, 4500, 3000, 1500, 1000, 500):
         counts = np.zeros((2, 3), dtype=int)
         for number in range(1, 6):
-            image = tifffile.imread(folder / f"{number}_dose_{dose}.tiff").astype("float32").T[::-1]
-            found = measure_occupancy(Micrograph(np.ascontiguousarray(image), name=str(number)))
+            image = published_image(folder / f"{number}_dose_{dose}.tiff")
+            found = measure_occupancy(Micrograph(image, name=str(number)))
             middle = found.lattice.to_fractional(found.points)[:, 0] % 1
             classes = np.abs(middle - 0.5) < 0.25
             # Five by five cells shown from a corner: the filled class is the one of 25 whole channels.

@@ -42,7 +42,11 @@ from .crystals.molecules import (
 )
 from .images.baselines import Baseline as Baseline, tune_baselines as tune_baselines
 from .images.bm3d import denoise_bm3d as denoise_bm3d
-from .images.quality import ImageQuality as ImageQuality, image_quality as image_quality
+from .images.quality import (
+    ImageQuality as ImageQuality,
+    image_quality as image_quality,
+    summed_absolute_error as summed_absolute_error,
+)
 from .likelihoods.calibration import calibrate_threshold as calibrate_threshold
 from .likelihoods.reliability import Reliability as Reliability, draw_reliability as draw_reliability
 from .pairing import pair_images as pair_images

@@ -84,6 +84,7 @@ def molecules(
     small: float = 16.0,
     threshold: float | None = None,
     unlabelled: bool = False,
+    boxes: str | None = None,
 ) -> None:
     """Score detected molecules against labels.
 
@@ -106,9 +107,17 @@ def molecules(
         Count only predictions with at least this score. By default all in the tables.
     unlabelled
         Leave predictions without labels out instead of refusing them.
+    boxes
+        What a box is in the score: van-der-waals, round the spheres of a molecule's heavy atoms, or a distance round
+        their centres [Å]; by default as in the predictions. Others are converted.
     """
     _check_results({"--json": json}, [pred, truth])
-    options: dict[str, Any] = {"one_class": one_class, "small": small, "unlabelled": unlabelled}
+    options: dict[str, Any] = {
+        "boxes": _definition(boxes),
+        "one_class": one_class,
+        "small": small,
+        "unlabelled": unlabelled,
+    }
     evaluation = evaluate.evaluate_molecules(pred, truth, threshold=threshold, **options)
     show(evaluation.table())
     _write(json, evaluation.to_json)
@@ -144,7 +153,7 @@ def framework(
     merge
         Columns closer than this count as one [Å].
     bend
-        Follow the scan's distortion, a smooth bend of the lattice, measured on the raw image.
+        Follow distortion and displaced domains, measured on the raw image; what shows no crystal is left out.
     """
     endings = ("_framework.json", "_framework.png")
     out = output.folder("framework")
@@ -390,6 +399,7 @@ def sweep(
     baselines: str = "gaussian,wiener,tv,bm3d",
     scaling: str = "affine",
     small: float = 16.0,
+    boxes: str | None = None,
     seed: int = 0,
     output: Output = Output(),
     device: Device = Device(),
@@ -424,6 +434,9 @@ def sweep(
         How images are fitted to their target before they are compared: affine, minmax or none.
     small
         Side below which a molecule's box counts as small [pixel]; from three times as much on it counts as large.
+    boxes
+        What a molecule's box is in the score: van-der-waals, round the spheres of its heavy atoms, or a distance round
+        their centres [Å]; by default as the weights were trained.
     seed
         Root of the noise.
     """
@@ -434,7 +447,13 @@ def sweep(
     names = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
     checked: dict[str, Any] = {"restorer": restorer, "baselines": names, "scaling": scaling}
     folder = output.results("sweep", ("sweep.json", "sweep.csv", "sweep.png", "sweep-conditions.png"))
-    options = checked | {"small": small, "seed": seed, "device": device.check(), "quiet": progress.quiet}
+    options = checked | {
+        "small": small,
+        "boxes": _definition(boxes),
+        "seed": seed,
+        "device": device.check(),
+        "quiet": progress.quiet,
+    }
     evaluate.check_sweep(weights, **checked)
     if Path(data).is_dir():
         if num is not None:
@@ -494,6 +513,11 @@ def quickstart(
     for line in report.scores:
         say(line)
     say(f"wrote {out / 'report.html'}: open it in a browser")
+
+
+def _definition(boxes: str | None) -> simulate.BoxDefinition | None:
+    """Read the option --boxes."""
+    return None if boxes is None else simulate.BoxDefinition.parse(boxes)
 
 
 def _check_results(results: dict[str, Path | None], inputs: Sequence[Path] = ()) -> None:

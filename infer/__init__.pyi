@@ -38,26 +38,33 @@ from .completeness.files import (
     completeness_of_files as completeness_of_files,
 )
 from .completeness.result import Completeness as Completeness
+from .conformation.analysis import identify_conformation as identify_conformation
+from .conformation.candidates import Candidate as Candidate, read_candidates as read_candidates
+from .conformation.figure import draw_conformation as draw_conformation
+from .conformation.files import conformation_of_files as conformation_of_files
+from .conformation.result import Conformation as Conformation
+from .crystals.domains import Domains as Domains, find_domains as find_domains
 from .crystals.figures import (
     draw_lattice as draw_lattice,
-    draw_molecules as draw_molecules,
     draw_restoration as draw_restoration,
 )
 from .crystals.files import (
-    detect_molecules_in_files as detect_molecules_in_files,
     find_lattices_in_files as find_lattices_in_files,
     restore_files as restore_files,
 )
 from .crystals.framework import Columns as Columns, Framework as Framework
 from .crystals.lattice import Lattice as Lattice, find_lattice as find_lattice
-from .crystals.molecules import (
+from .crystals.restoration import Restoration as Restoration, restore_micrograph as restore_micrograph
+from .maxima import parabola_vertex as parabola_vertex
+from .molecules.channels import ChannelCheck as ChannelCheck, check_channels as check_channels
+from .molecules.detection import (
     MoleculeDetection as MoleculeDetection,
     detect_boxes as detect_boxes,
     detect_molecules as detect_molecules,
     read_molecules as read_molecules,
 )
-from .crystals.restoration import Restoration as Restoration, restore_micrograph as restore_micrograph
-from .maxima import parabola_vertex as parabola_vertex
+from .molecules.figure import draw_molecules as draw_molecules
+from .molecules.files import detect_molecules_in_files as detect_molecules_in_files
 from .occupancy.analysis import measure_occupancy as measure_occupancy
 from .occupancy.figure import draw_occupancy as draw_occupancy
 from .occupancy.files import occupancy_of_files as occupancy_of_files

@@ -126,6 +126,7 @@ def molecules(
     restorer: Path | None = None,
     threshold: float | None = None,
     lattice: bool = False,
+    framework: str | None = None,
     tile: int = 512,
     tile_overlap: int = 64,
     iou: float = 0.5,
@@ -136,8 +137,12 @@ def molecules(
 ) -> int:
     """Find molecules in micrographs with Faster R-CNN, restored first where the detector wants that.
 
-    For each image: a CSV with columns x0_px,y0_px,x1_px,y1_px,label,score and the corners in nm (empty where
-    the pixel size is not known), and an overlay PNG, in the folder `molecules`.
+    For each image: a CSV with columns x0_px,y0_px,x1_px,y1_px,label,score, the corners in nm (empty where the pixel
+    size is not known), channel and channel_probability, and an overlay PNG, in the folder `molecules`.
+
+    A restored image shows what the restorer expects, in empty channels too. So the image as recorded is asked, as
+    `stemforge infer occupancy` does: boxes in channels that it shows to be empty are left out, and so are those where
+    there is no crystal of the framework; channel is filled where it shows a molecule, else open.
 
     Parameters
     ----------
@@ -153,6 +158,9 @@ def molecules(
     lattice
         Find the pixel size of images without calibration from their MFI lattice; an image without one is left
         out.
+    framework
+        In whose channels the molecules are: mfi, or a CIF file, seen along b; none keeps every box unasked. By default
+        the framework that the detector was trained with.
     tile
         Side of the tiles that the detector sees at once [pixel].
     tile_overlap
@@ -161,7 +169,7 @@ def molecules(
         Overlap (intersection over union) from which two boxes are the same molecule.
     """
     from stemforge.infer.batch import Batch
-    from stemforge.infer.crystals.files import detect_molecules_in_files
+    from stemforge.infer.molecules.files import detect_molecules_in_files
 
     folder = output.folder("molecules")
     batch = Batch(images, folder, (".csv", ".png"), reading, output.overwrite, progress.quiet)
@@ -170,6 +178,7 @@ def molecules(
         weights,
         restorer=restorer,
         lattice=lattice,
+        framework=framework,
         threshold=threshold,
         tile=tile,
         tile_overlap=tile_overlap,
@@ -189,18 +198,19 @@ def lattice(
     output: Output = Output(),
     progress: Progress = Progress(),
 ) -> int:
-    """Find a framework's lattice in images of a crystal: pixel size, rotation and origin.
+    """Find a framework's lattice in images of a crystal: pixel size, rotation, origin, and where it holds.
 
-    For each image NAME_lattice.json and NAME_lattice.png, the lattice drawn on the image, in the folder `lattices`. The
-    images' own calibration is not used. An image without a lattice is named and left out; the exit code is
-    then 1, or 2 where it was the only one.
+    For each image NAME_lattice.json and NAME_lattice.png, the lattice drawn on the image, in the folder `lattices`. It
+    is registered place by place: domains displaced against each other are told and their boundaries drawn, distortion
+    is followed, and what shows no crystal is darkened. The images' own calibration is not used. An image without a
+    lattice is named and left out; the exit code is then 1, or 2 where it was the only one.
 
     Parameters
     ----------
     images
         Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG); bright atoms on dark.
     framework
-        Which framework: mfi (ZSM-5, silicalite-1), seen along b.
+        mfi (ZSM-5, silicalite-1), or a CIF file, seen along b.
     threshold
         Least correlation of the image's average cell with the framework, 0 to 1.
     """
@@ -288,3 +298,42 @@ def columns(
 
     batch = Batch(images, output.folder("columns"), ENDINGS, reading, output.overwrite, progress.quiet)
     return columns_of_files(batch, framework, guests=tuple(guest or GUESTS), cells=cells).exit_code
+
+
+def conformation(
+    images: Images,
+    /,
+    *,
+    candidates: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
+    cells: int | None = None,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    progress: Progress = Progress(),
+) -> int:
+    """Say which of several candidate structures an image of a zeolite shows, as it was recorded.
+
+    For each image NAME_conformation.csv, a row for each block of cells: its middle x_px,y_px,x_nm,y_nm, cells (how many
+    are averaged), best (a candidate, or none of the candidates), probability, margin (decimal logarithm of how much
+    more likely the best candidate is than the next), correlation and similarity (of block and likeliest candidate, as
+    published work compares them), and every candidate's probability; and NAME_conformation.png, the average cell,
+    candidates' images, what they leave, and probabilities; in the folder `conformation`. How often the candidates would
+    be confused at this noise, and how many cells it takes to tell them in 95 %, stands in run.json. The lattice is
+    found on the image, whose own calibration is not used. An image without the lattice is named and left out; the exit
+    code is then 1, or 2 where it was the only one.
+
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG): iDPC-STEM along the channels, bright atoms on
+        dark, not restored.
+    candidates
+        CIF files, two or more, seen along b: one framework, with guests in other places or poses.
+    cells
+        Average over blocks of so many cells along each side: 1 asks each cell by itself. By default all cells of the
+        image have one answer.
+    """
+    from stemforge.infer.batch import Batch
+    from stemforge.infer.conformation.files import ENDINGS, conformation_of_files
+
+    batch = Batch(images, output.folder("conformation"), ENDINGS, reading, output.overwrite, progress.quiet)
+    return conformation_of_files(batch, candidates, cells=cells).exit_code

@@ -19,6 +19,11 @@ from .grafting.host import Host as Host
 from .grafting.places import free_places as free_places
 from .grafting.spots import Spots as Spots
 from .labels.atoms import label_atoms as label_atoms
+from .labels.boxes import (
+    BoxDefinition as BoxDefinition,
+    convert_boxes as convert_boxes,
+    sample_molecule_boxes as sample_molecule_boxes,
+)
 from .labels.limits import (
     bandwidth as bandwidth,
     ideal_recall as ideal_recall,

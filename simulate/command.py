@@ -282,6 +282,7 @@ def export(
     seed: int | None = None,
     bits: Literal[8, 16] = 8,
     box: float = 3.0,
+    boxes: str = "van-der-waals",
     channel: str | None = None,
     min_cnr: float | None = None,
     progress: Progress = Progress(),
@@ -309,6 +310,9 @@ def export(
         Of COCO's pictures.
     box
         Side of the boxes around atoms in COCO [Å].
+    boxes
+        What a molecule's box is: van-der-waals, round the spheres of its heavy atoms, or a distance round their
+        centres [Å].
     channel
         Detector that COCO's pictures show; the first by default.
     min_cnr
@@ -325,6 +329,7 @@ def export(
         "seed": seed,
         "bits": bits,
         "box": box,
+        "boxes": room.BoxDefinition.parse(boxes).margin,
         "channel": channel,
         "min_cnr": min_cnr,
     }

@@ -12,6 +12,7 @@ from stemforge.errors import InputError, UnfinishedError
 from stemforge.options import named_as_options, option_names
 
 GROUPS = {
+    "structures": "Build structures.",
     "infer": "Find things in real micrographs.",
     "evaluate": "Score what was found.",
 }
@@ -21,6 +22,8 @@ COMMANDS = (
     ("quickstart", "stemforge.evaluate.command:quickstart",
      "Simulate, train, detect and score on a small scale, with a report."),
     ("new", "stemforge.simulate.command:new", "Write a recipe for your specimen and microscope."),
+    ("structures candidates", "stemforge.structures.command:make_candidates",
+     "Make a zeolite's acid sites with a molecule at each, relaxed: candidates for what an image shows."),
     ("simulate", "stemforge.simulate.command:simulate", "Make a labelled corpus from a recipe."),
     ("plan", "stemforge.simulate.command:plan",
      "Say what a corpus will take before it is made: engine, error, time, memory, disk."),
@@ -47,6 +50,8 @@ COMMANDS = (
      "Say which channels of a zeolite hold a molecule, and how sure that is."),
     ("infer columns", "stemforge.infer.command:columns",
      "Find every atom column of a zeolite and of its guests, and say what it holds."),
+    ("infer conformation", "stemforge.infer.command:conformation",
+     "Say which of several candidate structures an image of a zeolite shows."),
     ("evaluate atoms", "stemforge.evaluate.command:atoms", "Score detected atoms against labels."),
     ("evaluate completeness", "stemforge.evaluate.command:completeness",
      "Say how many atoms of each visibility a detector finds on micrographs, and how many found are none."),

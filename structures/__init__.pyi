@@ -1,5 +1,12 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .atoms.scatter import scatter_single_atoms as scatter_single_atoms
+from .candidates.acid import AcidSite as AcidSite, acid_sites as acid_sites, make_acid as make_acid
+from .candidates.building import Candidate as Candidate
+from .candidates.calculators import named_calculator as named_calculator
+from .candidates.docking import dock_guest as dock_guest
+from .candidates.files import CandidateSet as CandidateSet, candidates as candidates
+from .candidates.relaxation import Relaxed as Relaxed, relax as relax
+from .candidates.search import CandidateSearch as CandidateSearch
 from .crystals.slab import crystal_slab as crystal_slab
 from .defects.points import (
     add_interstitials as add_interstitials,
@@ -27,5 +34,5 @@ from .tags import (
 from .view import draw_projection as draw_projection, draw_structure as draw_structure, is_flat as is_flat
 from .zeolites.aluminium import substitute_aluminium as substitute_aluminium
 from .zeolites.channels import find_channels as find_channels
-from .zeolites.frameworks import mfi as mfi, zeolite as zeolite
+from .zeolites.frameworks import mfi as mfi, zeolite as zeolite, zeolite_cell as zeolite_cell
 from .zeolites.guests import guests_from_cell as guests_from_cell, place_guest as place_guest

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
 from stemforge.files import plain
+from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition
 from stemforge.train.recipe import TrainingRecipe, Visible
 
 CARD_KEY = "stemforge"
@@ -116,26 +117,35 @@ class Inputs:
         Of a detector of molecules: pixels shown along a pixel of the card's ``sampling``.
     restorer
         Of a detector of molecules: what restored its training images; None where it learnt from images as they are.
+    boxes
+        Of a detector of molecules: what a box is; of older cards, van der Waals.
     spots
         Of a detector of atoms: atoms are the ``peaks`` of its smoothed likelihood, or ``regions`` above the threshold,
         as published with SAC-CNN.
+    framework
+        Of a detector of molecules: the framework in whose channels all of them were, where it is known by name.
     """
 
     high_pass: float = 0.0
     zoom: int = 1
     restorer: RestorerFile | None = None
+    boxes: BoxDefinition = SPHERES
     spots: Literal["peaks", "regions"] = "peaks"
+    framework: str | None = None
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], architecture: str) -> Self:
         """Read plain values; SAC-CNNs whose cards say nothing of spots are older than peaks."""
         restorer = values.get("restorer")
+        boxes = values.get("boxes") or {}
         spots = values.get("spots") or ("regions" if architecture == "sac-cnn" else "peaks")
         return cls(
             high_pass=float(values.get("high_pass") or 0.0),
             zoom=int(values.get("zoom") or 1),
             restorer=None if not restorer else RestorerFile(str(restorer["file"]), str(restorer["sha256"])),
+            boxes=BoxDefinition.parse(boxes.get("margin")),
             spots="regions" if spots == "regions" else "peaks",
+            framework=str(values["framework"]) if values.get("framework") else None,
         )
 
 

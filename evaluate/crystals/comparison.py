@@ -1,7 +1,7 @@
 """A raw image of a crystal and what was restored from it, scored without labels by the columns of the framework."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from stemforge.colours import SKY, VERMILION
 from stemforge.console import say
 from stemforge.errors import InputError
-from stemforge.evaluate.crystals.distortion import fit_offsets, rescaled
 from stemforge.evaluate.crystals.framework import TOLERANCE, FrameworkMatch, score_framework
 from stemforge.files import write_figure, write_json
-from stemforge.infer import Framework, Lattice, Restoration, find_lattice, restore_micrograph
+from stemforge.infer import Framework, Lattice, Restoration, find_domains, find_lattice, restore_micrograph
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.weights import load_finder
 from stemforge.micrograph.drawing import draw_micrograph
@@ -171,7 +170,8 @@ def compare_framework(
     framework, tolerance, merge
         As for :func:`score_framework`.
     bend
-        Follow the scan's distortion, see :func:`fit_offsets`.
+        Follow distortion and displaced domains, and leave out what shows no crystal, see
+        :func:`stemforge.infer.find_domains`.
 
     Returns
     -------
@@ -179,12 +179,18 @@ def compare_framework(
         ``"raw"`` and the restorations by name.
     """
     framework = framework or Framework.named(lattice.framework)
-    offsets = fit_offsets(micrograph, lattice, framework=framework) if bend else None
+    fractional = framework.columns(merge).fractional
+    if bend:
+        columns = find_domains(micrograph, lattice, framework=framework).sites(fractional, micrograph.shape)
+    else:
+        columns = lattice.sites(fractional, micrograph.shape)
     options: dict[str, Any] = {"framework": framework, "tolerance": tolerance, "merge": merge}
-    found = {"raw": score_framework(micrograph, lattice, offsets=offsets, **options)}
+    found = {"raw": score_framework(micrograph, lattice, columns=columns, **options)}
     for name, restoration in restorations.items():
-        finer, bent = rescaled(lattice, offsets, restoration)
-        found[name] = score_framework(restoration.as_micrograph(), finer, offsets=bent, **options)
+        scale = np.asarray(restoration.scale)
+        image = restoration.as_micrograph()
+        finer = replace(lattice, sampling=float(lattice.sampling * np.sqrt(scale.prod())))
+        found[name] = score_framework(image, finer, columns=(columns + 0.5) / scale - 0.5, **options)
     return found
 
 

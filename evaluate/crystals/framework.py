@@ -9,7 +9,6 @@ from scipy.spatial import cKDTree
 from skimage.feature import peak_local_max
 
 from stemforge.errors import InputError
-from stemforge.evaluate.crystals.distortion import Offsets
 from stemforge.infer import Framework, Lattice
 from stemforge.infer.maxima import parabola_vertex
 from stemforge.micrograph.image import Micrograph
@@ -70,7 +69,7 @@ def score_framework(
     framework: Framework | None = None,
     tolerance: float = TOLERANCE,
     merge: float = 1.0,
-    offsets: Offsets | None = None,
+    columns: NDArray[np.float64] | None = None,
 ) -> FrameworkMatch:
     """Score the local maxima of an image against the framework's columns.
 
@@ -82,17 +81,18 @@ def score_framework(
     Parameters
     ----------
     micrograph
-        Raw or restored image; its pixels and the lattice's must be the same, see :func:`rescaled`.
+        Raw or restored image.
     lattice
-        From :func:`stemforge.infer.find_lattice`.
+        From :func:`stemforge.infer.find_lattice`; its pixels are the image's.
     framework
         Whose columns; by default the one that the lattice names.
     tolerance
         Largest distance of a match [Å].
     merge
         Columns closer than this are one [Å].
-    offsets
-        Where the image is distorted, how far the columns lie from the even lattice.
+    columns
+        Where they lie (x, y) [pixel], shape (n, 2), if not where the even lattice has them:
+        :meth:`stemforge.infer.Domains.sites` follows distortion and displaced domains.
 
     Returns
     -------
@@ -115,9 +115,8 @@ def score_framework(
     if not tolerance > 0:
         raise InputError(f"tolerance must be a positive length [Å], not {tolerance}")
     framework = framework or Framework.named(lattice.framework)
-    columns = lattice.sites(framework.columns(merge).fractional, micrograph.shape)
-    if offsets is not None:
-        columns = columns + offsets(columns)
+    if columns is None:
+        columns = lattice.sites(framework.columns(merge).fractional, micrograph.shape)
     margin = 2 * tolerance / lattice.sampling
     columns = columns[_inside(columns, micrograph.shape, margin)]
     smooth = ndimage.gaussian_filter(micrograph.image.astype(float), _BLUR / lattice.sampling)

@@ -14,10 +14,12 @@ from rich.table import Table
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError
 from stemforge.evaluate.atoms.scores import format_score
+from stemforge.evaluate.crystals.boxes import BoxTable
 from stemforge.evaluate.pairing import pair_images, read_tables
 from stemforge.files import write_json
-from stemforge.infer.crystals.molecules import read_molecules
+from stemforge.infer.molecules.detection import read_molecules
 from stemforge.micrograph.annotations import Annotations
+from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition, sample_molecule_boxes
 
 SMALL = 16.0
 """Side below which a box counts as small [pixel]; from three times as much on it counts as large."""
@@ -185,6 +187,8 @@ class MoleculeEvaluation:
         Score of each image, by name.
     one_class, small, threshold
         As it was scored.
+    boxes
+        What a box is in the score.
     """
 
     pred: str
@@ -194,6 +198,7 @@ class MoleculeEvaluation:
     one_class: bool
     small: float
     threshold: float | None
+    boxes: BoxDefinition = SPHERES
 
     def to_json(self, path: str | Path) -> None:
         """Write everything to a JSON file."""
@@ -202,7 +207,7 @@ class MoleculeEvaluation:
     def table(self) -> Table:
         """Lay out all molecules, each class and each size for a terminal."""
         score = self.score
-        title = f"{score.predicted} boxes against {score.truth} labelled ones on {score.images} images"
+        title = f"{score.predicted} boxes against {score.truth} labelled ones on {score.images} images ({self.boxes})"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in ("", "AP@[.5:.95]", "AP50", "AP75", "AR"):
             table.add_column(name, justify="right" if name else "left")
@@ -228,6 +233,7 @@ def evaluate_molecules(
     small: float = SMALL,
     threshold: float | None = None,
     unlabelled: bool = False,
+    boxes: BoxDefinition | None = None,
 ) -> MoleculeEvaluation:
     """Score a folder of detected molecules against labels.
 
@@ -244,6 +250,10 @@ def evaluate_molecules(
         Count only predictions with at least this score. Average precision is meant to see them all.
     unlabelled
         Leave predictions without truth out instead of refusing them.
+    boxes
+        What a box is in the score; by default what it is in the predictions. Tables say in a column ``boxes`` what
+        theirs are, van der Waals where they do not. Others are converted: a corpus's from its atoms where it keeps
+        them, those of tables as :func:`~stemforge.simulate.convert_boxes` does.
 
     Returns
     -------
@@ -253,12 +263,18 @@ def evaluate_molecules(
     Raises
     ------
     InputError
-        A table that cannot be used, images without partner, or classes of which none is in both folders.
+        A table that cannot be used, images without partner, classes of which none is in both folders, or boxes of
+        several definitions that cannot be converted.
     """
     if threshold is not None and not np.isfinite(threshold):
         raise InputError(f"threshold must be a finite number, not {threshold}")
-    found, known = read_boxes(pred, "pred"), read_boxes(truth, "truth")
-    pairs = pair_images(found, known, unlabelled)
+    predicted = read_boxes(pred, "pred")
+    wanted = _definition(predicted, pred) if boxes is None else boxes
+    labelled = read_boxes(truth, "truth", wanted)
+    pairs = pair_images(predicted, labelled, unlabelled)
+    sampling = {other: predicted[name].sampling for name, other in pairs.items()}
+    found = {name: table.to(wanted) for name, table in predicted.items() if name in pairs}
+    known = {other: labelled[other].to(wanted, sampling[other]) for other in pairs.values()}
     for name in pairs:
         if "score" not in found[name].columns:
             raise InputError(f"pred {pred}: the table {name} has no column 'score'")
@@ -271,10 +287,22 @@ def evaluate_molecules(
     options: dict[str, Any] = {"one_class": one_class, "small": small}
     score = score_boxes(list(tables.values()), [known[other] for other in pairs.values()], **options)
     alone = {name: score_boxes([tables[name]], [known[other]], **options) for name, other in pairs.items()}
-    return MoleculeEvaluation(str(pred), str(truth), score, alone, one_class, small, threshold)
+    return MoleculeEvaluation(str(pred), str(truth), score, alone, one_class, small, threshold, wanted)
 
 
-def read_boxes(folder: str | Path, what: str) -> dict[str, Annotations]:
+def _definition(tables: Mapping[str, BoxTable], folder: str | Path) -> BoxDefinition:
+    """Return what a box is in all tables of a folder."""
+    known = {table.definition for table in tables.values() if table.definition is not None}
+    if len(known) > 1:
+        listed = ", ".join(sorted(map(str, known)))
+        raise InputError(
+            f"pred {folder}: its tables hold boxes of different definitions ({listed}); say "
+            "which one to score (boxes)"
+        )
+    return known.pop() if known else SPHERES
+
+
+def read_boxes(folder: str | Path, what: str, definition: BoxDefinition = SPHERES) -> dict[str, BoxTable]:
     """Read one table of boxes per image from a folder of CSVs or a corpus.
 
     Parameters
@@ -283,13 +311,22 @@ def read_boxes(folder: str | Path, what: str) -> dict[str, Annotations]:
         Folder of CSVs, or a corpus whose samples carry boxes, the column ``species`` and the metadata ``molecules``.
     what
         Name of the argument that gave the folder (``"pred"``), for messages.
+    definition
+        What boxes a corpus is asked for; tables hold what they hold.
 
     Returns
     -------
     dict
         Tables with boxes and column ``label``, by image name.
     """
-    return read_tables(folder, what, read_molecules, labelled_boxes)
+
+    def of_sample(sample: Sample) -> BoxTable:
+        boxes = labelled_boxes(sample, sample_molecule_boxes(sample, definition))
+        return BoxTable(f"{folder}, sample {sample.index}", boxes, definition, sample.sampling)
+
+    return read_tables(
+        folder, what, lambda path: BoxTable.of_table(str(path), read_molecules(path)), of_sample
+    )
 
 
 def labelled_boxes(sample: Sample, boxes: NDArray[np.float64] | None = None) -> Annotations:

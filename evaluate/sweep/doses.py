@@ -21,9 +21,9 @@ from stemforge.evaluate.images.quality import Scaling, image_quality
 from stemforge.evaluate.pairing import sample_name
 from stemforge.files import write_csv, write_json
 from stemforge.infer import atom_finder, choose_atoms, detect_boxes
-from stemforge.infer.crystals.molecules import named_boxes, restoring
+from stemforge.infer.molecules.detection import named_boxes, restoring
 from stemforge.micrograph.annotations import Annotations
-from stemforge.simulate import Degradation
+from stemforge.simulate import BoxDefinition, Degradation, convert_boxes
 from stemforge.simulate.labels.limits import bandwidth, ideal_recall, localisation_bound
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record
 from stemforge.train.card import Card
@@ -116,6 +116,7 @@ def sweep_doses(
     baselines: Sequence[str] = BASELINES,
     scaling: Scaling = "affine",
     small: float = SMALL,
+    boxes: BoxDefinition | None = None,
     seed: int = 0,
     device: str = "cpu",
     quiet: bool = False,
@@ -149,6 +150,9 @@ def sweep_doses(
         How images are fitted to their target, see :func:`~stemforge.evaluate.image_quality`.
     small
         Side below which a box counts as small [pixel], see :func:`~stemforge.evaluate.score_boxes`.
+    boxes
+        What a molecule's box is in the score; by default what the weights were trained with. Labels are made of the
+        corpus's atoms where it keeps them, detected boxes converted, see :func:`~stemforge.simulate.convert_boxes`.
     seed
         Root of the randomness.
     device
@@ -189,12 +193,16 @@ def sweep_doses(
     finds = network(card.architecture).finds
     if restorer is not None and finds != "molecules":
         raise InputError(f"restorer: is for weights that find molecules; {card.architecture} finds {finds}")
+    if boxes is not None and finds != "molecules":
+        raise InputError(f"boxes: is for weights that find molecules; {card.architecture} finds {finds}")
     if finds == "images":
         settings |= {"scaling": scaling, "baselines": {}}
         scorer = _restoring(job, training, baselines, scaling, settings)
     elif finds == "molecules":
-        scorer = _detecting(job, restorer, small)
+        wanted = card.inputs.boxes if boxes is None else boxes
+        scorer = _detecting(job, restorer, small, wanted)
         settings |= {"restorer": None if restorer is None else str(restorer), "small": small}
+        settings["boxes"] = wanted.margin
     else:
         scorer = _finding(job)
         settings |= {"threshold": card.threshold, "min_expected_f1": card.min_expected_f1}
@@ -324,7 +332,7 @@ def _restoring(
     return score
 
 
-def _detecting(job: _Job, restorer: str | Path | None, small: float) -> _Scorer:
+def _detecting(job: _Job, restorer: str | Path | None, small: float, wanted: BoxDefinition) -> _Scorer:
     require_segments([job.corpus], 1, boxes=True)
     net, method = MoleculeDetector.named(job.card.architecture), job.card.architecture
     restore, _ = restoring(job.card, None if restorer is None else load_weights(restorer), job.device)
@@ -335,10 +343,13 @@ def _detecting(job: _Job, restorer: str | Path | None, small: float) -> _Scorer:
         found, known = [], []
         for index in indices:
             sample, exposure = job.expose(index, dose)
-            labelled = sample_boxes(sample, exposure, classes)
+            labelled = sample_boxes(sample, exposure, classes, wanted)
             shown = net.shown(job.card, exposure.noisy, restore)
             boxes, labels, scores = detect_boxes(job.model, shown, device=job.device)
-            found.append(named_boxes(native_boxes(boxes, job.card.inputs.zoom), labels, scores, classes))
+            boxes = native_boxes(boxes, job.card.inputs.zoom)
+            shape = (exposure.noisy.shape[0], exposure.noisy.shape[1])
+            boxes = convert_boxes(boxes, job.card.inputs.boxes, wanted, sample.sampling or 1.0, shape)
+            found.append(named_boxes(boxes, labels, scores, classes))
             known.append(named_boxes(labelled.boxes, labelled.classes, np.ones(len(labelled.boxes)), classes))
             alone = score_boxes(found[-1:], known[-1:], **options)
             figures = {"ap": alone.ap, "ap50": alone.ap50, "ar": alone.ar}

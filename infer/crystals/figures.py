@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from stemforge.colours import MARKS, ORANGE, SKY, VERMILION, YELLOW
+from stemforge.colours import ORANGE, SKY, VERMILION, YELLOW
 from stemforge.files import write_figure
+from stemforge.infer.crystals.domains import NOTHING, Domains
 from stemforge.infer.crystals.framework import FRAMEWORKS, Framework
-from stemforge.infer.crystals.lattice import Lattice
-from stemforge.infer.crystals.molecules import MoleculeDetection
 from stemforge.infer.crystals.restoration import Restoration
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
@@ -19,19 +18,21 @@ from stemforge.micrograph.image import Micrograph
 
 def draw_lattice(
     micrograph: Micrograph,
-    lattice: Lattice,
+    domains: Domains,
     path: str | Path | None = None,
     *,
     framework: Framework | None = None,
 ) -> Figure:
     """Draw a lattice on its image: cells, axes, and enlarged the framework's columns beside what they lie on.
 
+    Cells follow distortion and displaced domains; boundaries are drawn, and what shows no crystal is darkened.
+
     Parameters
     ----------
     micrograph
         The image.
-    lattice
-        From :func:`stemforge.infer.find_lattice`.
+    domains
+        From :func:`stemforge.infer.find_domains`.
     path
         Where to save the picture; None saves nothing.
     framework
@@ -42,6 +43,7 @@ def draw_lattice(
     Figure
         The picture.
     """
+    lattice = domains.lattice
     if framework is None and lattice.framework in FRAMEWORKS:
         framework = Framework.named(lattice.framework)
     height, width = micrograph.shape
@@ -50,7 +52,8 @@ def draw_lattice(
     calibrated = Micrograph(micrograph.image, lattice.sampling, name=micrograph.name)
     for axes in (whole, part):
         draw_micrograph(axes, calibrated, scale_bar=axes is whole)
-        axes.add_collection(LineCollection(_grid(lattice, (height, width)), colors=SKY, lw=0.6))
+        axes.add_collection(LineCollection(_grid(domains, (height, width)), colors=SKY, lw=0.6))
+        draw_domains(axes, domains, (height, width))
     origin = np.array(lattice.origin_px)
     for vector, name, colour in ((lattice.a_px, "1", ORANGE), (lattice.b_px, "2", YELLOW)):
         for axes in (whole, part):
@@ -59,7 +62,7 @@ def draw_lattice(
         part.annotate(name, origin + np.array(vector) * 1.06, color=colour, ha="center", va="center")
     half = 1.3 * max(np.hypot(*lattice.a_px), np.hypot(*lattice.b_px))
     if framework is not None:
-        x, y = lattice.sites(framework.columns().fractional, (height, width)).T
+        x, y = domains.sites(framework.columns().fractional, (height, width)).T
         part.scatter(x, y, s=16, facecolors="none", edgecolors=VERMILION, linewidths=0.9)
     part.set_xlim(origin[0] - half, origin[0] + half)
     part.set_ylim(origin[1] + half * height / width, origin[1] - half * height / width)
@@ -74,15 +77,27 @@ def draw_lattice(
     return figure
 
 
-def _grid(lattice: Lattice, shape: tuple[int, int]) -> list[list[tuple[float, float]]]:
-    """Edges of every cell that touches the image."""
-    height, width = shape
-    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], dtype=float)
-    reach = lattice.to_fractional(corners)
-    low, high = np.floor(reach.min(0)).astype(int), np.ceil(reach.max(0)).astype(int)
-    ends = [[(i, low[1]), (i, high[1])] for i in range(low[0], high[0] + 1)]
-    ends += [[(low[0], j), (high[0], j)] for j in range(low[1], high[1] + 1)]
-    lines = [lattice.to_pixel(np.array(line, dtype=float)) for line in ends]
+def draw_domains(axes: Axes, domains: Domains, shape: tuple[int, int]) -> None:
+    """Draw boundaries between domains, and darken what shows no crystal."""
+    labels = domains.map(shape)
+    nothing = labels == NOTHING
+    if nothing.any():
+        shade = np.zeros((*shape, 4))
+        shade[nothing] = (0, 0, 0, 0.55)
+        axes.imshow(shade, interpolation="nearest")
+    for label in range(len(domains.displacements) - 1):
+        axes.contour((labels <= label) & ~nothing, levels=[0.5], colors=[VERMILION], linewidths=1.6)
+
+
+def _grid(domains: Domains, shape: tuple[int, int]) -> list[list[tuple[float, float]]]:
+    """Edges of cells, each between corners of one domain."""
+    lines = []
+    for label in range(len(domains.displacements)):
+        corners = domains.moved(label).sites(np.zeros((1, 2)), shape)
+        for axis in (domains.lattice.a_px, domains.lattice.b_px):
+            ends = [points + domains.distortion_at(points, label) for points in (corners, corners + axis)]
+            inside = np.all([domains.at(points) == label for points in ends], axis=0)
+            lines += np.stack(ends, 1)[inside].tolist()
     return [[(float(x), float(y)) for x, y in line] for line in lines]
 
 
@@ -114,52 +129,6 @@ def draw_restoration(restoration: Restoration, path: str | Path | None = None) -
             entitle(axes, f"{raw.name}, {title}" if row == 0 else f"{title}, enlarged")
         axes.set_xlim((w - side) / 2, (w + side) / 2)
         axes.set_ylim((h + side) / 2, (h - side) / 2)
-    if path is not None:
-        write_figure(figure, path)
-    return figure
-
-
-def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None) -> Figure:
-    """Draw the molecules found on their micrograph, and on what the detector was shown.
-
-    Parameters
-    ----------
-    detection
-        From :func:`stemforge.infer.detect_molecules`.
-    path
-        Where to save the picture; None saves nothing.
-
-    Returns
-    -------
-    Figure
-        The picture: a colour for each class, fainter boxes for lower scores.
-    """
-    micrograph = detection.micrograph
-    height, width = micrograph.shape
-    figure = Figure(figsize=(12.4, 6.2 * height / width + 0.7), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    draw_micrograph(left, Micrograph(micrograph.image, detection.sampling, name=micrograph.name))
-    h, w = detection.shown.shape
-    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    right.imshow(detection.shown, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
-    right.set_axis_off()
-    names = sorted({str(name) for name in detection.molecules["label"]})
-    colours = {name: MARKS[i % len(MARKS)] for i, name in enumerate(names)}
-    boxes = detection.molecules.boxes
-    assert boxes is not None  # noqa: S101 - detections have boxes; for the type checker
-    for axes in (left, right):
-        rows = zip(boxes, detection.molecules["label"], detection.molecules["score"], strict=True)
-        for (x0, y0, x1, y1), name, score in rows:
-            patch = Rectangle((x0, y0), x1 - x0, y1 - y0, fc="none", lw=1.2, ec=colours[str(name)])
-            patch.set_alpha(float(0.3 + 0.7 * min(max(score, 0), 1)))
-            axes.add_patch(patch)
-    counts = {name: int(np.sum(detection.molecules["label"] == name)) for name in names}
-    for name in names:
-        right.plot([], [], color=colours[name], label=f"{name}: {counts[name]}")
-    if names:
-        right.legend(loc="lower right", fontsize=8, framealpha=0.8)
-    entitle(left, f"{micrograph.name}: {len(boxes)} molecules from score {detection.threshold:g}")
-    right.set_title(f"as the detector saw it ({w} × {h} pixels)", fontsize=10)
     if path is not None:
         write_figure(figure, path)
     return figure

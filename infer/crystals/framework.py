@@ -1,6 +1,7 @@
 """A crystal framework seen along the beam: its projected cell, its reflections, its atom columns."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -8,9 +9,37 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from stemforge.errors import InputError
+from stemforge.structures import guests_from_cell, mfi, zeolite
+from stemforge.structures.tags import Tag
 
 FRAMEWORKS = ("mfi",)
 """Frameworks known by name."""
+
+
+def framework_film(name: str, repeat: tuple[int, int] = (1, 1)) -> Atoms:
+    """Return a film one cell thin, without guests, of a framework known by name or that of a CIF file.
+
+    Raises
+    ------
+    InputError
+        Neither known nor a CIF file that can be read.
+    """
+    if name in FRAMEWORKS:
+        return mfi(repeat=repeat)
+    if Path(name).suffix.lower() != ".cif":
+        raise InputError(
+            f"framework '{name}' is not known; there is {', '.join(FRAMEWORKS)}, or give a CIF file"
+        )
+    try:
+        film = guests_from_cell(zeolite(name, repeat=repeat))
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise InputError(f"framework {name}: {error}") from error
+    bare = film[film.get_tags() != Tag.GUEST]
+    bare.info["molecules"] = []
+    return bare
+
 
 # Thermal vibration and the resolution of the microscope together fade the reflections: the standard deviation
 # of a column's blur [Å]. Only the relative weight of fine and coarse reflections depends on it.
@@ -77,12 +106,8 @@ class Framework:
 
     @classmethod
     def named(cls, name: str) -> "Framework":
-        """Return a framework that stemforge knows: ``mfi``, seen along b with a as x and c as y."""
-        if name not in FRAMEWORKS:
-            raise InputError(f"framework '{name}' is not known; there is {', '.join(FRAMEWORKS)}")
-        from stemforge.structures import mfi
-
-        return cls.from_atoms(mfi(), name)
+        """Return a framework that stemforge knows, ``mfi``, or that of a CIF file; seen along b, a as x and c as y."""
+        return cls.from_atoms(framework_film(name), Path(name).stem)
 
     def reflections(self, resolution: float) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
         """Return the reflections of the projected potential down to a spacing, one of each Friedel pair.

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from stemforge.errors import InputError
+from stemforge.infer.crystals.domains import find_domains
 from stemforge.infer.crystals.lattice import Lattice, find_lattice
 from stemforge.infer.occupancy.crystal import GUESTS, RESOLUTION, ChannelCrystal, cell_image
 from stemforge.infer.occupancy.mixture import Posterior, Scores, posterior_of
@@ -41,7 +42,8 @@ def measure_occupancy(
     source and filters need not be known. It is registered place by place, for drift, distortion and thickness. What it
     leaves of the image is compared with molecules in many poses by matched filters over the noise that is measured
     beside the lattice, and all channels together say what share is filled, how much a filled one holds, and by how much
-    the framework's image is off.
+    the framework's image is off. Domains displaced against each other have their own registration; channels at their
+    boundaries, and where the image shows no crystal, are left out.
 
     Parameters
     ----------
@@ -117,7 +119,9 @@ class _Fit:
     """The passes over one image."""
 
     def __init__(self, micrograph: Micrograph, crystal: ChannelCrystal, lattice: Lattice) -> None:
-        self.micrograph, self.crystal, self.lattice = micrograph, crystal, lattice
+        self.micrograph, self.crystal = micrograph, crystal
+        self.domains = find_domains(micrograph, lattice, framework=crystal.framework)
+        self.lattice = self.domains.lattice
         self.image = np.asarray(micrograph.image, dtype=np.float64)
         self.sampling = lattice.sampling
         self.resolution = max(RESOLUTION, _NYQUIST * self.sampling)
@@ -125,7 +129,8 @@ class _Fit:
         self.k = self.hk / crystal.cell
         self.potential, self.powers = crystal.coefficients(self.hk), crystal.powers(self.hk)
         self.templates = _Templates.of(crystal, self.resolution)
-        axes = lattice.sites(crystal.channels / crystal.cell, self.image.shape)
+        reach = round(_WHOLE / self.sampling)
+        axes = self.domains.sites(crystal.channels / crystal.cell, self.image.shape, within=reach)
         edge = np.array(self.image.shape[::-1]) - 1 - axes
         self.axes = axes[np.minimum(axes, edge).min(1) * self.sampling >= _WHOLE]
         if len(self.axes) < _FEW:
@@ -139,7 +144,8 @@ class _Fit:
     def occupancy(self) -> Occupancy:
         """Return what is known of the channels after all passes."""
         shape: tuple[int, int] = self.image.shape
-        registration = Registration.none(shape)
+        registration = Registration.of_domains(self.domains, shape)
+        displaced = registration.shift_at(self.axes)  # found with the domains, and in the axes already
         guests = np.zeros(shape)
         in_cell = np.zeros(len(self.hk), dtype=complex)
         noise: Noise | None = None
@@ -164,7 +170,7 @@ class _Fit:
                 drawn = self._drawn(cell, registration, further)
             residual = self._centred(self.image - drawn)
             noise = Noise.of(residual - guests, self.sampling)
-            places = self.axes + registration.shift_at(self.axes)
+            places = self.axes + registration.shift_at(self.axes) - displaced
             spectra, pictures = self.templates.shown(transfer)
             scores = self._scores(residual, noise, places, spectra, pictures)
             posterior = posterior_of(scores)
@@ -198,7 +204,7 @@ class _Fit:
         content = scores.mean_products / scores.mean_norm - posterior.offset
         return Occupancy(
             self.micrograph,
-            self.lattice,
+            self.domains,
             places,
             posterior.filled,
             posterior.evidence,

@@ -12,9 +12,8 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from stemforge.errors import InputError
-from stemforge.infer.crystals.framework import Framework
-from stemforge.structures import find_channels, guests_from_cell, mfi, place_guest, zeolite
-from stemforge.structures.tags import Tag
+from stemforge.infer.crystals.framework import Framework, framework_film
+from stemforge.structures import find_channels, place_guest
 
 RESOLUTION = 1.1
 """Spacing down to which images are compared with what they should be [Å]."""
@@ -95,7 +94,7 @@ class ChannelCrystal:
             Unknown or without channels, or a molecule that does not fit into them.
         """
         try:
-            cell, film = _film(framework, (1, 1)), _film(framework, _REPEAT)
+            cell, film = framework_film(framework), framework_film(framework, _REPEAT)
             axes = find_channels(cell)[:, :2]
             if not len(axes):
                 raise InputError(f"framework {framework}: has no channels along the beam")
@@ -190,18 +189,6 @@ def cell_image(
 def _waves(hk: NDArray[np.int64], shape: Sequence[int]) -> tuple[NDArray[np.complex128], ...]:
     y, x = (np.arange(n) / n for n in shape)
     return np.exp(2j * np.pi * np.outer(hk[:, 1], y)), np.exp(2j * np.pi * np.outer(hk[:, 0], x))
-
-
-def _film(framework: str, repeat: tuple[int, int]) -> Atoms:
-    """Return a film one cell thin without guests."""
-    if framework == "mfi":
-        return mfi(repeat=repeat)
-    if Path(framework).suffix.lower() != ".cif":
-        raise InputError(f"framework '{framework}' is not known; there is mfi, or give a CIF file")
-    film = guests_from_cell(zeolite(framework, repeat=repeat))
-    bare = film[film.get_tags() != Tag.GUEST]
-    bare.info["molecules"] = []
-    return bare
 
 
 def _poses(film: Atoms, name: str, rng: np.random.Generator) -> list[Molecule]:

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from stemforge.colours import GREY, ORANGE, SKY, YELLOW
 from stemforge.files import write_figure
+from stemforge.infer.crystals.figures import draw_domains
 from stemforge.infer.occupancy.result import EMPTY, FILLED, OPEN, Occupancy
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
@@ -45,6 +46,7 @@ def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figu
     rest = rest - ndimage.gaussian_filter(occupancy.framework[1], 12 / sampling, mode="reflect")
     for axes, image in ((left, micrograph.image), (middle, rest)):
         draw_micrograph(axes, Micrograph(image, sampling, name=micrograph.name), scale_bar=axes is left)
+        draw_domains(axes, occupancy.domains, micrograph.shape)
         _circles(axes, occupancy)
     low, high, mean = occupancy.share
     entitle(

@@ -48,7 +48,7 @@ def occupancy_of_files(batch: Batch, framework: str = "mfi", *, guests: tuple[st
 
 def doubts(occupancy: Occupancy) -> list[str]:
     """Return sentences on what an image does not allow to be told."""
-    found = []
+    found = occupancy.domains.remarks()
     if occupancy.detectability < VISIBLE:
         found.append(
             f"a molecule in every unit cell along the beam stands out by {occupancy.detectability:.1f} "

@@ -1,17 +1,19 @@
 """Where a crystal stands on its image, place by place: what drift, distortion and thickness move and fade."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from stemforge.infer.crystals.domains import NOTHING, Domains
 from stemforge.infer.occupancy.noise import Noise
 
 _WINDOW = 20.0  # standard deviation of the window that is looked at together [Å]
 _GRID = 5.0  # between the places at which it is done [Å]
 # How far lattice points are expected from their places [Å], and contrast from that of the mean.
 _SHIFT, _FADING = 0.5, 0.15
+_FURTHER = 2  # cells to either side, in which what another domain or nothing covers is looked for
 
 
 @dataclass(frozen=True)
@@ -23,16 +25,40 @@ class Registration:
     shift
         (x, y) [pixel], shape (2, height, width).
     strength
-        Of the framework's contrast, 1 in the mean; shape (height, width).
+        Of the framework's contrast, 1 in the mean, 0 where there is none; shape (height, width).
+    displacement
+        What of the shift is that of domains against the first; None where there is one domain.
+    source
+        Where the image shows what the perfect crystal has at each pixel (x, y) [pixel], or the same a few cells further
+        on; −1 where nowhere. None: at the pixel itself.
     """
 
     shift: NDArray[np.float64]
     strength: NDArray[np.float64]
+    displacement: NDArray[np.float64] | None = None
+    source: NDArray[np.float64] | None = None
 
     @classmethod
     def none(cls, shape: tuple[int, int]) -> "Registration":
         """Return that of a perfect crystal."""
         return cls(np.zeros((2, *shape)), np.ones(shape))
+
+    @classmethod
+    def of_domains(cls, domains: Domains, shape: tuple[int, int]) -> "Registration":
+        """Return that of domains as they were found, bent and displaced."""
+        labels = domains.map(shape)
+        y, x = np.indices(shape)
+        points = np.column_stack([x.ravel(), y.ravel()]).astype(float)
+        shift = np.zeros((2, *shape))
+        displacement = np.zeros((2, *shape))
+        for label, displaced in enumerate(domains.displacements @ domains.lattice.matrix.T):
+            chosen = labels == label
+            displacement[:, chosen] = displaced[:, None]
+            shift[:, chosen] = displaced[:, None] + domains.distortion_at(points[chosen.ravel()], label).T
+        if len(domains.displacements) == 1 and not (labels == NOTHING).any():
+            return cls(shift, np.ones(shape))
+        crystal = (labels != NOTHING).astype(float)
+        return cls(shift, crystal, displacement, _source(domains, labels))
 
     def shift_at(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the shift at points (x, y) [pixel], shape (n, 2)."""
@@ -44,9 +70,20 @@ class Registration:
     def straightened(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return an image as the perfect crystal would show it."""
         y, x = np.indices(image.shape)
-        return np.asarray(
-            ndimage.map_coordinates(image, [y + self.shift[1], x + self.shift[0]], order=3, mode="nearest")
-        )
+        if self.source is None or self.displacement is None:
+            return np.asarray(
+                ndimage.map_coordinates(
+                    image, [y + self.shift[1], x + self.shift[0]], order=3, mode="nearest"
+                )
+            )
+        x, y = self.source
+        bend = [
+            ndimage.map_coordinates(one, [y, x], order=0, mode="nearest")
+            for one in self.shift - self.displacement
+        ]
+        straight = ndimage.map_coordinates(image, [y + bend[1], x + bend[0]], order=3, mode="nearest")
+        straight[x < 0] = image.mean()
+        return np.asarray(straight)
 
     def moved_by(
         self,
@@ -80,7 +117,9 @@ class Registration:
         for i, one in enumerate(shapes):
             for j, other in enumerate(shapes[: i + 1]):
                 matrix[..., i, j] = matrix[..., j, i] = summed(np.asarray(one * other))
-        now = np.stack([*self.shift, self.strength - 1], -1)[::every, ::every]
+        crystal = self.strength > 0
+        bend = self.shift if self.displacement is None else self.shift - self.displacement
+        now = np.stack([*bend, np.where(crystal, self.strength - 1, 0)], -1)[::every, ::every]
         step = np.linalg.solve(matrix + prior, (right - now @ prior)[..., None])[..., 0]
         height, width = residual.shape
         where = np.indices((height, width)) / every
@@ -88,4 +127,24 @@ class Registration:
             ndimage.map_coordinates(step[..., i], where, order=1, mode="nearest").reshape(height, width)
             for i in range(3)
         ]
-        return Registration(self.shift + np.array(fields[:2]), self.strength + fields[2])
+        strength = np.where(crystal, self.strength + fields[2], 0)
+        return replace(self, shift=self.shift + np.array(fields[:2]), strength=strength)
+
+
+def _source(domains: Domains, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Find for every pixel of the perfect crystal where the image shows it, cells further on where it must."""
+    height, width = labels.shape
+    y, x = np.indices(labels.shape, dtype=float)
+    source = np.full((2, height, width), -1.0)
+    cells = np.stack(np.meshgrid(*[np.arange(-_FURTHER, _FURTHER + 1)] * 2), -1).reshape(-1, 2)
+    cells = cells[np.argsort((cells**2).sum(1), kind="stable")]
+    for cell in cells:
+        for label, displacement in enumerate(domains.displacements):
+            right, down = domains.lattice.matrix @ (cell + displacement)
+            row, column = np.rint(y + down).astype(int), np.rint(x + right).astype(int)
+            good = (source[0] < 0) & (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            good[good] = labels[row[good], column[good]] == label
+            source[:, good] = x[good] + right, y[good] + down
+        if (source[0] >= 0).all():
+            break
+    return source

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.files import write_csv
+from stemforge.infer.crystals.domains import Domains
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.micrograph.image import Micrograph
 
@@ -29,8 +30,8 @@ class Occupancy:
 
     Parameters
     ----------
-    micrograph, lattice
-        What was looked at, and the lattice found on it.
+    micrograph, domains
+        What was looked at, and where the lattice found on it holds.
     points
         Axes of the channels (x, y) [pixel], shape (n, 2); those that the image shows whole.
     probability
@@ -58,7 +59,7 @@ class Occupancy:
     """
 
     micrograph: Micrograph
-    lattice: Lattice
+    domains: Domains
     points: NDArray[np.float64]
     probability: NDArray[np.float64]
     evidence: NDArray[np.float64]
@@ -71,6 +72,11 @@ class Occupancy:
     explained: float
     detectability: float
     framework: NDArray[np.float32]
+
+    @property
+    def lattice(self) -> Lattice:
+        """That of the largest domain."""
+        return self.domains.lattice
 
     @property
     def state(self) -> NDArray[np.object_]:
@@ -103,6 +109,7 @@ class Occupancy:
             "explained": self.explained,
             "sampling_angstrom": self.lattice.sampling,
             "correlation": self.lattice.score,
+            **self.domains.to_dict(),
         }
 
     def to_csv(self, path: str | Path) -> None:

@@ -3,10 +3,12 @@
 import dataclasses
 import re
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from stemforge.console import progress
@@ -14,6 +16,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError
 from stemforge.files import PARTIAL, write_json
+from stemforge.micrograph.annotations import Annotations
 from stemforge.outputs.folder import ResultFolder
 from stemforge.settings import Settings
 from stemforge.simulate.export.formats import (
@@ -24,6 +27,7 @@ from stemforge.simulate.export.formats import (
     Writer,
     XYZWriter,
 )
+from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition, sample_molecule_boxes
 from stemforge.simulate.recording.degrade import Degradation
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record, recording_rng
 
@@ -46,6 +50,8 @@ class Export(Settings):
         Of COCO's pictures.
     box
         Side of the boxes around atoms in COCO [Å].
+    boxes
+        What a molecule's box is, see :class:`~stemforge.simulate.BoxDefinition`.
     channel
         Detector that COCO's pictures show; the first by default.
     min_cnr
@@ -58,6 +64,7 @@ class Export(Settings):
     seed: Annotated[int, Field(ge=0)] | None = None
     bits: Literal[8, 16] = 8
     box: Annotated[float, Field(gt=0)] = 3.0
+    boxes: Literal["van-der-waals"] | Annotated[float, Field(ge=0, le=20)] = "van-der-waals"
     channel: str | None = None
     min_cnr: float | None = None
 
@@ -163,6 +170,7 @@ def _description(corpus: Corpus, export: Export) -> dict[str, Any]:
         "recipe": corpus.recipe,
         "seed": corpus.recipe.get("seed", 0) if export.seed is None else export.seed,
         "doses": list(export.doses) or None,
+        "boxes": export.boxes,
         "clean": export.clean or corpus.kind == "measured",
         "coordinates": "COCO boxes and keypoints: 0 at the outer corner of the first pixel; tables: at its centre",
     }
@@ -170,10 +178,21 @@ def _description(corpus: Corpus, export: Export) -> dict[str, Any]:
 
 def _items(corpus: Corpus, export: Export, degradations: dict[str, Degradation | None]) -> Iterator[Exported]:
     names: set[str] = set()
-    for sample in corpus:
+    definition = BoxDefinition(export.boxes)
+    for sample in map(partial(_with_boxes, definition=definition), corpus):
         name = _file_name(str(sample.metadata.get("name", f"{sample.index:06d}")), names)
         for ending, degradation in degradations.items():
             yield Exported(name + ending, sample, _recording(corpus, sample, export, degradation))
+
+
+def _with_boxes(sample: Sample, definition: BoxDefinition) -> Sample:
+    """Return the sample with its molecules' boxes as the export wants them."""
+    if sample.labels.boxes is None or definition == SPHERES:
+        return sample
+    # Tables say of their boxes what they are.
+    columns = {**sample.labels.columns, "boxes": np.full(len(sample.labels), definition.margin)}
+    labels = Annotations(sample.labels.points, sample_molecule_boxes(sample, definition), columns)
+    return dataclasses.replace(sample, labels=labels)
 
 
 def _recording(corpus: Corpus, sample: Sample, export: Export, degradation: Degradation | None) -> Recording:

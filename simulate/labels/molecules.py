@@ -2,38 +2,10 @@
 
 import numpy as np
 from ase import Atoms
-from ase.data import vdw_radii
-from numpy.typing import NDArray
 
 from stemforge.micrograph.annotations import Annotations
+from stemforge.simulate.labels.boxes import SPHERES
 from stemforge.simulate.scan import Scan
-
-
-def molecule_box(
-    numbers: NDArray[np.int_], places: NDArray[np.float64], sampling: float = 1.0
-) -> NDArray[np.float64]:
-    """Return the box (x0, y0, x1, y1) around the van der Waals spheres of a molecule's heavy atoms.
-
-    Hydrogen hardly scatters: nobody sees on which sides of a ring it is, and a box that depended on it could not be
-    found. Radii of Bondi (1964), doi:10.1021/j100785a001; 1.7 Å where he has none.
-
-    Parameters
-    ----------
-    numbers
-        Atomic numbers, shape (n,). A molecule of nothing but hydrogen is taken as it is.
-    places
-        (x, y) of the atoms [pixel], shape (n, 2).
-    sampling
-        Å a pixel.
-
-    Examples
-    --------
-    >>> molecule_box(np.array([6, 1]), np.array([[0.0, 0.0], [1.09, 0.0]])).tolist()
-    [-1.7, -1.7, 1.7, 1.7]
-    """
-    kept = numbers > 1 if (numbers > 1).any() else numbers > 0
-    room = np.nan_to_num(vdw_radii[numbers[kept], None], nan=1.7) / sampling
-    return np.concatenate([(places[kept] - room).min(0), (places[kept] + room).max(0)])
 
 
 def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
@@ -50,7 +22,8 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
     Returns
     -------
     labels, species
-        Points (the mean of a molecule's atoms) and boxes [pixel], see :func:`molecule_box`, cut at the frame; columns
+        Points (the mean of a molecule's atoms) and boxes [pixel] round van der Waals spheres, cut at the frame
+        (:func:`~stemforge.simulate.sample_molecule_boxes` makes those of other definitions); columns
         ``species`` (index into the list of names), ``angle_degrees`` (direction from ring centre to heteroatom on the
         image, from x towards y), ``tilt_degrees`` (of the molecule's normal to the beam), ``z_angstrom`` and ``count``
         (molecules one behind the other).
@@ -67,7 +40,7 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
         centre = places.mean(0)
         if not Annotations([centre]).inside(scan.shape)[0]:
             continue
-        box = molecule_box(atoms.numbers[owner == number], places, scan.sampling)
+        box = SPHERES.box(atoms.numbers[owner == number], places, scan.sampling)
         boxes.append(np.clip(box, -0.5, [width - 0.5, height - 0.5] * 2))
         points.append(centre)
         angle = (entry["angle_degrees"] - turned + 180) % 360 - 180

@@ -52,6 +52,10 @@ class RunRecord:
                 "choose another folder, or replace it (overwrite)"
             )
 
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """Return this command's entries, by image: those in the file and those that are not saved yet."""
+        return {**(self._read() or {}).get(self.command, {}), **self._new}
+
     def add(self, name: str, entry: Mapping[str, Any]) -> None:
         """Note what was made of an image; saved now and then."""
         self._new[name] = dict(entry)

@@ -13,11 +13,12 @@ from stemforge.structures.tags import Tag
 from stemforge.structures.zeolites.channels import find_channels, require_film, shear_at
 from stemforge.structures.zeolites.tiles import draw_variants, shortest, tile_offsets
 
-__all__ = ["substitute_aluminium"]
+__all__ = ["BOND", "proton_place", "substitute_aluminium"]
 
 _OXYGEN_HYDROGEN = 0.97  # Å
 _GUEST = 3.2  # Å, from the proton to the middle of a pyridine ring bonded to it
-_BOND = 2.0  # Å; longest T–O bond
+BOND = 2.0
+"""Longest T–O bond [Å]."""
 _CLEARANCE = {"O": 1.9, "H": 1.8, "other": 2.2}  # Å, from the proton to atoms that it is not bonded to
 
 
@@ -44,7 +45,7 @@ class _Bonds:
         t = np.flatnonzero(framework & (atoms.arrays["site"] > 0))
         o = np.flatnonzero(framework & (atoms.numbers == 8))
         trees = [cKDTree(wrapped(atoms.positions[index], edges), boxsize=box) for index in (t, o)]
-        near = trees[0].query_ball_tree(trees[1], _BOND)
+        near = trees[0].query_ball_tree(trees[1], BOND)
         oxygens = {int(atom): [int(o[k]) for k in found] for atom, found in zip(t, near, strict=True)}
         partners: dict[int, list[int]] = {int(atom): [] for atom in o}
         for atom, found in oxygens.items():
@@ -57,16 +58,41 @@ class _Bonds:
         return [other for oxygen in self.oxygens[t] for other in self.partners[oxygen] if other != t]
 
 
-def _proton(atoms: Atoms, bonds: _Bonds, oxygen: int) -> Array:
-    """Position [Å] of a proton on an oxygen: away from both T atoms, along their bisector."""
-    arms = shortest(atoms.positions[bonds.partners[oxygen]] - atoms.positions[oxygen], atoms)
-    arms /= np.linalg.norm(arms, axis=1, keepdims=True)
+def proton_place(oxygen: Array, arms: Array) -> Array:
+    """Place a proton on an oxygen: away from both T atoms, along their bisector, 0.97 Å off.
+
+    Parameters
+    ----------
+    oxygen : numpy.ndarray
+        Position of the oxygen [Å], shape ``(3,)``.
+    arms : numpy.ndarray
+        Vectors from it to its T atoms [Å], shape ``(2, 3)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Position of the proton [Å], shape ``(3,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stemforge.structures.zeolites.aluminium import proton_place
+    >>> proton_place(np.zeros(3), np.array([[1.4, 0.8, 0], [-1.4, 0.8, 0]])).tolist()
+    [0.0, -0.97, 0.0]
+    """
+    arms = arms / np.linalg.norm(arms, axis=1, keepdims=True)
     outwards = -arms.sum(axis=0)
     length = np.linalg.norm(outwards)
     if length < 0.05:  # a straight T–O–T bond has no bisector: any direction across it will do
         outwards = np.cross(arms[0], np.eye(3)[np.argmin(np.abs(arms[0]))])
         length = np.linalg.norm(outwards)
-    return atoms.positions[oxygen] + _OXYGEN_HYDROGEN * outwards / length
+    return np.asarray(oxygen + _OXYGEN_HYDROGEN * outwards / length)
+
+
+def _proton(atoms: Atoms, bonds: _Bonds, oxygen: int) -> Array:
+    """Position [Å] of a proton on an oxygen of a film."""
+    arms = shortest(atoms.positions[bonds.partners[oxygen]] - atoms.positions[oxygen], atoms)
+    return proton_place(atoms.positions[oxygen], arms)
 
 
 def _has_room(atoms: Atoms, proton: Array, bonds: _Bonds, oxygen: int) -> bool:

@@ -18,7 +18,7 @@ from stemforge.structures.reading.symmetry import expand_sites
 from stemforge.structures.zeolites import silicalite
 from stemforge.structures.zeolites.film import crystal_film
 
-__all__ = ["DEFAULT_THERMAL_SIGMA", "T_ELEMENTS", "mfi", "zeolite"]
+__all__ = ["DEFAULT_THERMAL_SIGMA", "T_ELEMENTS", "mfi", "zeolite", "zeolite_cell"]
 
 DEFAULT_THERMAL_SIGMA = 0.15  # Å, for sites of a CIF without U or B; silicalite has 0.144 (Si) and 0.204 (O)
 T_ELEMENTS = ("Si", "Al", "P", "Ge", "Ga", "B", "Ti", "Sn", "Zr", "Fe", "Zn", "Be")
@@ -31,7 +31,48 @@ def _crystal(numbers: Indices, fractions: Array, cell: Cell, kind: Indices, sigm
     atoms = Atoms(numbers, scaled_positions=fractions, cell=cell, pbc=True)
     atoms.set_array("thermal_sigma", sigma)
     atoms.set_array("site", np.where(is_t, np.cumsum(is_t), 0)[kind])
+    atoms.set_array("kind", np.asarray(kind, dtype=int))
     return atoms
+
+
+def _silicalite() -> Atoms:
+    """Make the unit cell of MFI."""
+    t, o = silicalite.SILICON_SITES, silicalite.OXYGEN_SITES
+    sigma = np.sqrt([silicalite.SILICON_U] * len(t) + [silicalite.OXYGEN_U] * len(o))
+    numbers = np.array([14] * len(t) + [8] * len(o))
+    cell = Cell.new(silicalite.CELL)
+    operators = Spacegroup(silicalite.SPACE_GROUP).get_op()
+    fractions, kind = expand_sites(np.array([*t, *o]), operators, cell.array)
+    return _crystal(numbers[kind], fractions, cell, kind, sigma[kind])
+
+
+def zeolite_cell(framework: str | PathLike[str] = "mfi") -> Atoms:
+    """Read the unit cell of a zeolite, periodic in all directions.
+
+    Parameters
+    ----------
+    framework : str or path-like, default "mfi"
+        ``"mfi"`` for the silicalite-1 that is built in, or a CIF as for `zeolite`.
+
+    Returns
+    -------
+    ase.Atoms
+        Atoms in the lattice's own axes. Arrays: ``site`` (number of the T site, 0 for other atoms), ``kind`` (number
+        of the crystallographic site in the file's order, from 0) and ``thermal_sigma`` [Å].
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As from `zeolite`.
+
+    Examples
+    --------
+    >>> from stemforge.structures import zeolite_cell
+    >>> cell = zeolite_cell()
+    >>> cell.get_chemical_formula(), cell.cell.lengths().round(2).tolist()
+    ('O192Si96', [20.11, 19.93, 13.41])
+    """
+    return _silicalite() if str(framework).lower() == "mfi" else _read_crystal(framework, None)
 
 
 def mfi(**film: Any) -> Atoms:
@@ -68,13 +109,7 @@ def mfi(**film: Any) -> Atoms:
     >>> film.get_chemical_formula(), film.info["tile_size"]
     ('O384Si192', (20.11351, 13.40977))
     """
-    t, o = silicalite.SILICON_SITES, silicalite.OXYGEN_SITES
-    sigma = np.sqrt([silicalite.SILICON_U] * len(t) + [silicalite.OXYGEN_U] * len(o))
-    numbers = np.array([14] * len(t) + [8] * len(o))
-    cell = Cell.new(silicalite.CELL)
-    operators = Spacegroup(silicalite.SPACE_GROUP).get_op()
-    fractions, kind = expand_sites(np.array([*t, *o]), operators, cell.array)
-    return crystal_film(_crystal(numbers[kind], fractions, cell, kind, sigma[kind]), **film)
+    return crystal_film(_silicalite(), **film)
 
 
 def _read_crystal(path: str | PathLike[str], sha256: str | None) -> Atoms:

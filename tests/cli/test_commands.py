@@ -17,6 +17,7 @@ SPOTS = np.array([[20.0, 30.0], [44.5, 12.25], [50.0, 52.0]])  # as in conftest
 
 COMMANDS = {
     "quickstart": "stemforge.evaluate.command:quickstart",
+    "structures candidates": "stemforge.structures.command:make_candidates",
     "simulate": "stemforge.simulate.command:simulate",
     "plan": "stemforge.simulate.command:plan",
     "verify": "stemforge.command:verify",
@@ -32,6 +33,7 @@ COMMANDS = {
     "infer lattice": "stemforge.infer.command:lattice",
     "infer occupancy": "stemforge.infer.command:occupancy",
     "infer columns": "stemforge.infer.command:columns",
+    "infer conformation": "stemforge.infer.command:conformation",
     "sweep": "stemforge.evaluate.command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",
     "evaluate framework": "stemforge.evaluate.command:framework",
@@ -400,3 +402,39 @@ def test_tables_of_atoms_can_be_read_back(infer, write_image, tmp_path):
     table = Annotations.from_csv(tmp_path / "out" / "spots.csv", (64, 64))
     assert len(table) == 3
     assert set(table.columns) == set(HEADER.split(",")) - {"x_px", "y_px"}
+
+
+def test_candidates_of_a_zeolite_are_docked_and_kept(cli, refuse, tmp_path):
+    words = [
+        "structures",
+        "candidates",
+        "--t-sites",
+        "T12",
+        "--calculator",
+        "none",
+        "--out",
+        tmp_path / "out",
+        "--quiet",
+    ]
+    code, output = cli(*words)
+    assert code == 0
+    assert "T12-O12: the guest does not fit before this proton" in output
+    assert "3 of 3 candidates" in output
+    names = [
+        "T12-O11-1.cif",
+        "T12-O20-1.cif",
+        "T12-O24-1.cif",
+        "candidates.csv",
+        "candidates.png",
+        "run.json",
+    ]
+    assert _names(tmp_path / "out") == names
+    before = (tmp_path / "out" / names[0]).stat().st_mtime_ns
+    assert cli(*words)[0] == 0
+    assert (tmp_path / "out" / names[0]).stat().st_mtime_ns == before
+    refuse([*words, "--guest", "benzene"], "--out", "made with another guest", "--overwrite")
+    refuse(
+        [*words[:3], "T13"], "--t-sites must be all, or numbers of T sites of this framework, 1 to 12, got 13"
+    )
+    refuse([*words[:3], "first"], "--t-sites must be all, or numbers such as 1 12 or T1 T12, got 'first'")
+    refuse([*words, "--radius", "1"], "radius must be between 2 and 10")

@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from stemforge.errors import CorpusError, InputError, RecipeError, WeightsError
+from stemforge.simulate import BoxDefinition
 from stemforge.train import (
     AtomNetRecipe,
     Card,
@@ -114,12 +115,14 @@ def test_divaesr_recipes_run(name, source, tmp_path, corpus_by_name, pairs_zip):
     ],
 )
 def test_faster_rcnn_recipes_run(name, one_class, tmp_path, corpus_by_name):
-    recipe = FasterRCNNRecipe.load(name, TINY_RCNN | {"one_class": one_class})
+    boxes = 0.56 if one_class else "van-der-waals"
+    recipe = FasterRCNNRecipe.load(name, TINY_RCNN | {"one_class": one_class, "boxes": boxes})
     path = run(recipe, ["somewhere"], tmp_path / "run")
     assert path == tmp_path / "run" / "faster-rcnn.safetensors"
     model, card = load_weights(path)
     assert model.settings.classes == (("molecule",) if one_class else ("pyridine", "thiophene"))
     assert (card.sampling, card.inputs.restorer, card.inputs.zoom) == (0.25, None, 1)
+    assert card.inputs.boxes == BoxDefinition(boxes)
     (row,) = _validations(tmp_path / "run")
     assert card.metrics["validation_loss"] == pytest.approx(float(row["validation_loss"]), rel=1e-5)
     assert 0 <= float(row["validation_f1"]) <= 1

@@ -12,7 +12,8 @@ from torch import Tensor
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, MicrographError
-from stemforge.simulate import Degradation
+from stemforge.simulate import BoxDefinition, Degradation, sample_molecule_boxes
+from stemforge.simulate.labels.boxes import SPHERES
 from stemforge.simulate.recording.record import corpus_degradation
 from stemforge.train.data.augment import PLAIN, View, draw_view, shade
 from stemforge.train.data.batches import EpochBatches, Item
@@ -50,12 +51,17 @@ def molecule_names(corpora: Sequence[Corpus], *, one_class: bool = False) -> tup
     return (ONE_CLASS,) if one_class else tuple(sorted(names))
 
 
-def sample_boxes(sample: Sample, exposure: Exposure, classes: Sequence[str]) -> Boxes:
+def sample_boxes(
+    sample: Sample,
+    exposure: Exposure,
+    classes: Sequence[str],
+    definition: BoxDefinition = SPHERES,
+) -> Boxes:
     """Return where an exposure shows its sample's molecules; all of one class where ``classes`` has one.
 
-    Boxes move with the specimen and keep their size.
+    Boxes are those of a definition; they move with the specimen and keep their size.
     """
-    boxes = sample.labels.boxes
+    boxes = sample_molecule_boxes(sample, definition)
     if boxes is None:
         raise CorpusError(f"sample {sample.index}: has no molecule boxes")
     names = sample.metadata["molecules"]
@@ -119,6 +125,7 @@ class MoleculeImages(EpochBatches):
         super().__init__(corpora, part, recipe)
         self.recipe = recipe
         self.restore = restore
+        self.definition = BoxDefinition(recipe.boxes)
         self.degradations = [corpus_degradation(corpus) or Degradation(dose=0) for corpus in self.corpora]
 
     def batch(self, items: NDArray[np.int64], epoch: int) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
@@ -139,7 +146,7 @@ class MoleculeImages(EpochBatches):
             # Hardly an electron on the whole image: nothing is shown, and nothing is there.
             side = recipe.crop * recipe.zoom
             return [(np.zeros((side, side), np.float32), Boxes(np.empty((0, 4)), np.empty(0, np.int64)))]
-        molecules = sample_boxes(sample, exposure, recipe.network.classes)
+        molecules = sample_boxes(sample, exposure, recipe.network.classes, self.definition)
         restore = None if self.restore is None else partial(self.restore, device=self.device)
         image = detector_input(exposure.noisy, restore, recipe.zoom)
         made = []

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stemforge.corpus.reader import Corpus
 from stemforge.errors import errors_about
+from stemforge.simulate import BoxDefinition
 from stemforge.train.card import Card, Inputs, RestorerFile
 from stemforge.train.data.exposures import require_segments
 from stemforge.train.faster_rcnn.data import MoleculeImages, detector_input, molecule_names
@@ -42,7 +43,13 @@ class FasterRCNNNetwork(MoleculeDetector):
         classes = molecule_names(corpora, one_class=recipe.one_class)
         recipe = recipe.replace(network=recipe.network.replace(classes=classes))
         restore, file = _restoring(recipe.restorer)
-        inputs = Inputs(high_pass=recipe.high_pass, zoom=recipe.zoom, restorer=file)
+        inputs = Inputs(
+            high_pass=recipe.high_pass,
+            zoom=recipe.zoom,
+            restorer=file,
+            framework=_framework(corpora),
+            boxes=BoxDefinition(recipe.boxes),
+        )
         return TrainingData.of(partial(MoleculeImages, restore=restore), corpora, recipe, inputs)
 
     def task(self, recipe: FasterRCNNRecipe) -> "Task":
@@ -69,6 +76,14 @@ class _Restoring:
 
     def __call__(self, image: NDArray[np.float32], device: str = "cpu") -> NDArray[np.float32]:
         return self.network.restore(self.model.to(device), image)
+
+
+def _framework(corpora: Sequence[Corpus]) -> str | None:
+    """Return the framework in whose channels all molecules are, if it is one known by name."""
+    supports = [corpus.recipe.get("support") for corpus in corpora]
+    names = {support.get("framework") if isinstance(support, dict) else None for support in supports}
+    name = names.pop() if len(names) == 1 else None
+    return name if isinstance(name, str) else None
 
 
 def _restoring(weights: str | None) -> tuple[_Restoring | None, RestorerFile | None]:

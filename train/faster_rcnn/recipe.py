@@ -19,6 +19,9 @@ class FasterRCNNRecipe(DosedRecipe):
         Crops taken from each image.
     box_share
         A molecule that the crop cuts counts from this share of its box on.
+    boxes
+        What a box is: ``"van-der-waals"``, round the spheres of the heavy atoms, or a distance round their centres [Å];
+        see :class:`~stemforge.simulate.BoxDefinition`.
     one_class
         Call everything a molecule, as published; otherwise the classes are the corpora's molecules.
     zoom
@@ -37,6 +40,7 @@ class FasterRCNNRecipe(DosedRecipe):
     crop: Annotated[int, Field(ge=32, le=4096)] = 256
     per_image: Annotated[int, Field(ge=1)] = 2
     box_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    boxes: Literal["van-der-waals"] | Annotated[float, Field(ge=0, le=20)] = "van-der-waals"
     one_class: bool = False
     zoom: Literal[1, 2] = 1
     restorer: str | None = None

@@ -9,8 +9,7 @@ from PIL import Image
 from stemforge import InputError, Micrograph, read_micrograph
 from stemforge.__main__ import main
 from stemforge.evaluate import compare_framework, draw_framework, score_framework
-from stemforge.evaluate.crystals.distortion import fit_offsets
-from stemforge.infer import Framework, Lattice, Restoration, find_lattice
+from stemforge.infer import Framework, Lattice, Restoration, find_domains, find_lattice
 from stemforge.train import DIVAESR, Card, DIVAESRSettings, save_weights
 
 CELL = Framework("oblong", (12.0, 8.0), np.array([[0.1, 0.2], [0.6, 0.3], [0.3, 0.8]]), np.full(3, 14))
@@ -69,13 +68,16 @@ def test_a_bent_lattice_is_followed():
     y, x = np.indices(image.shape, dtype=float)
     bend = 3 * (x / image.shape[1] - 0.5) ** 2 * 4  # up to three pixels
     bent = Micrograph(ndimage.map_coordinates(image, [y - bend, x], order=3, mode="grid-wrap"))
-    offsets = fit_offsets(bent, LATTICE, framework=CELL, cells=1.0)
+    domains = find_domains(bent, LATTICE, framework=CELL)
+    assert len(domains.displacements) == 1
     points = np.column_stack([np.linspace(30, 160, 9), np.full(9, 80.0)])
+    moved = domains.distortion_at(points, 0) + np.array(domains.lattice.origin_px) - LATTICE.origin_px
     expected = 12 * (points[:, 0] / image.shape[1] - 0.5) ** 2
-    np.testing.assert_allclose(offsets(points)[:, 1], expected, atol=0.6)
-    np.testing.assert_allclose(offsets(points)[:, 0], 0, atol=0.3)
+    np.testing.assert_allclose(moved[:, 1], expected, atol=0.6)
+    np.testing.assert_allclose(moved[:, 0], 0, atol=0.3)
+    columns = domains.sites(CELL.columns().fractional, bent.shape)
     straight = score_framework(bent, LATTICE, framework=CELL).score
-    followed = score_framework(bent, LATTICE, framework=CELL, offsets=offsets).score
+    followed = score_framework(bent, LATTICE, framework=CELL, columns=columns).score
     assert followed.rms < straight.rms or followed.f1 > straight.f1
 
 

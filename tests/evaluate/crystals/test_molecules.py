@@ -8,6 +8,8 @@ from stemforge.__main__ import main
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.evaluate import evaluate_molecules, score_boxes
+from stemforge.infer.molecules.detection import read_molecules
+from stemforge.simulate import BoxDefinition
 
 HEADER = "x0_px,y0_px,x1_px,y1_px,label"
 
@@ -134,3 +136,50 @@ def test_the_command(folders, tmp_path, capsys):
     (folders[1] / "img_003.csv").write_text(HEADER + "\n")
     assert main(words) == 2
     assert "img_003" in capsys.readouterr().err
+
+
+NM = "x0_nm,y0_nm,x1_nm,y1_nm"
+
+
+def _write(folder, margin, boxes, sampling=0.25):
+    folder.mkdir()
+    rows = [f"{HEADER},score,{NM},boxes"]
+    for box in boxes:
+        nm = ["" if sampling is None else f"{v * sampling / 10:.4f}" for v in box]
+        rows.append(",".join([*map(str, box), "pyridine", "0.9", *nm, str(margin)]))
+    (folder / "img_001.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_boxes_of_two_definitions_are_scored_in_one(tmp_path):
+    # The same molecule: 1.7 Å and 0.7 Å round the centres of carbon, 4 pixels apart.
+    spheres = _write(tmp_path / "spheres", "van-der-waals", [[10, 10, 34, 34]])
+    centres = _write(tmp_path / "centres", 0.7, [[14, 14, 30, 30]])
+    for pred, truth in ((spheres, centres), (centres, spheres)):
+        for boxes in (None, BoxDefinition(), BoxDefinition(2.0)):
+            assert evaluate_molecules(pred, truth, boxes=boxes).score.ap == pytest.approx(1)
+    evaluation = evaluate_molecules(centres, spheres)
+    assert evaluation.boxes == BoxDefinition(0.7)
+    evaluation.to_json(tmp_path / "scores.json")
+    assert json.loads((tmp_path / "scores.json").read_text())["boxes"] == {"margin": 0.7}
+    # Taken as they come they would overlap by 0.44.
+    names = ("img_001.csv",) * 2
+    raw = [read_molecules(folder / name) for folder, name in zip((spheres, centres), names, strict=True)]
+    assert score_boxes(raw[:1], raw[1:]).ap50 == 0
+
+
+def test_a_definition_that_cannot_be_converted(tmp_path):
+    pred = _write(tmp_path / "pred", 0.7, [[14, 14, 30, 30]], sampling=None)
+    truth = _write(tmp_path / "truth", "van-der-waals", [[10, 10, 34, 34]], sampling=None)
+    with pytest.raises(
+        InputError, match=r"van-der-waals, wanted are 0\.7 Å round atom centres; without a pixel size"
+    ):
+        evaluate_molecules(pred, truth)
+    text = (pred / "img_001.csv").read_text()
+    (pred / "img_001.csv").write_text(text + "0,0,9,9,pyridine,0.8,,,,,van-der-waals\n")
+    with pytest.raises(InputError, match="different definitions"):
+        evaluate_molecules(pred, truth)
+    (pred / "img_001.csv").write_text(text.replace("0.7", "tight"))
+    with pytest.raises(InputError, match="boxes must be"):
+        evaluate_molecules(pred, truth)
+    assert main(["evaluate", "molecules", "--pred", str(truth), "--truth", str(truth), "--boxes", "-1"]) == 2

@@ -4,7 +4,7 @@ from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from stemforge import InputError
-from stemforge.evaluate import image_quality
+from stemforge.evaluate import image_quality, summed_absolute_error
 from stemforge.evaluate.images.quality import comparable
 
 TARGET = ndimage.gaussian_filter(np.random.default_rng(0).random((70, 80)), 3)
@@ -67,3 +67,30 @@ def test_a_raw_image_is_enlarged_to_its_target():
 def test_what_cannot_be_compared(image, target, scaling, message):
     with pytest.raises(InputError, match=message):
         image_quality(image, target, scaling=scaling)
+
+
+def test_the_published_error_is_a_sum_of_mean_absolute_differences():
+    targets = [np.zeros((128, 128)), np.full((128, 128), 0.5)]
+    images = [targets[0] + 0.1, targets[1] - 0.3]
+    assert summed_absolute_error(images, targets, count=2) == pytest.approx(0.1 + 0.3)
+    assert summed_absolute_error(images, targets) == pytest.approx(896 * 0.2)
+    # The published 51.68 is 14.7 grey levels of 255 in the mean: as a constant difference, an MSE of 216.
+    shift = 51.68 / 896
+    assert summed_absolute_error([targets[0] + shift], targets[:1]) == pytest.approx(51.68)
+    assert 255 * shift == pytest.approx(14.7, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("images", "targets", "options", "message"),
+    [
+        ([], [], {}, "0 images"),
+        ([TARGET], [], {}, "1 images do not fit 0"),
+        ([TARGET], [TARGET[:30]], {}, "does not fit"),
+        ([TARGET], [np.full_like(TARGET, np.nan)], {}, "target .* between 0 and 1"),
+        ([255 * TARGET], [TARGET], {}, "image .* between 0 and 1"),
+        ([TARGET], [TARGET], {"count": 0}, "count"),
+    ],
+)
+def test_what_has_no_published_error(images, targets, options, message):
+    with pytest.raises(InputError, match=message):
+        summed_absolute_error(images, targets, **options)

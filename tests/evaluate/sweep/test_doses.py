@@ -13,7 +13,7 @@ from stemforge.evaluate import Sweep, draw_conditions, draw_sweep, sweep_doses
 from stemforge.evaluate.command import parse_doses
 from stemforge.evaluate.sweep.doses import Row
 from stemforge.micrograph.annotations import Annotations
-from stemforge.simulate import SimulationRecipe
+from stemforge.simulate import BoxDefinition, SimulationRecipe
 from stemforge.train import (
     DIVAESR,
     AtomNetRecipe,
@@ -113,6 +113,26 @@ def test_molecules(segments, detector):
     result = sweep_doses(Corpus(segments), detector, [1000], validation=0.5, quiet=True)
     assert {row["metric"] for row in result.summary()} >= {"ap", "ap50", "ar", "ap pyridine", "ar thiophene"}
     assert _mean(result, 1000, "faster-rcnn", "ap")["images"] == 2
+
+
+def test_molecules_in_boxes_of_another_definition(segments, detector, restorer):
+    class Perfect(torch.nn.Module):
+        """Finds the boxes that the labels hold, as torchvision counts pixels."""
+
+        def forward(self, images):
+            boxes = torch.tensor([[10.5, 10.5, 34.5, 34.5], [50.5, 50.5, 74.5, 74.5]])
+            return [{"boxes": boxes, "labels": torch.tensor([1, 2]), "scores": torch.tensor([0.9, 0.8])}]
+
+    weights = (Perfect(), load_weights(detector)[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stemforge.evaluate.sweep.doses.load_weights", lambda path: weights)
+        options = {"validation": 0.5, "quiet": True}
+        for boxes, margin in ((None, "van-der-waals"), (BoxDefinition(0.5), 0.5), (BoxDefinition(3.5), 3.5)):
+            result = sweep_doses(Corpus(segments), detector, [1e6], boxes=boxes, **options)
+            assert result.settings["boxes"] == margin
+            assert _mean(result, 1e6, "faster-rcnn", "ap")["mean"] == pytest.approx(1)
+    with pytest.raises(InputError, match="boxes: is for weights that find molecules"):
+        sweep_doses(Corpus(segments), restorer, [1e6], boxes=BoxDefinition(0.5))
 
 
 def test_atoms(tiny_corpus, spot_weights):

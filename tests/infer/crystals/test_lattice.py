@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from stemforge import InputError, Micrograph, read_micrograph
 from stemforge.__main__ import main
-from stemforge.infer import Framework, draw_lattice, find_lattice
+from stemforge.infer import Framework, draw_lattice, find_domains, find_lattice
 
 MFI = Framework.named("mfi")
 
@@ -137,7 +137,9 @@ def test_extinctions_of_p2gg():
 
 def test_the_overlay(tmp_path):
     micrograph, *_ = _crystal()
-    figure = draw_lattice(micrograph, find_lattice(micrograph), tmp_path / "over.png")
+    figure = draw_lattice(
+        micrograph, find_domains(micrograph, find_lattice(micrograph)), tmp_path / "over.png"
+    )
     with Image.open(tmp_path / "over.png") as picture:
         assert min(picture.size) > 300
     assert "0.3000 Å per pixel" in figure.axes[0].get_title()

@@ -59,6 +59,27 @@ def test_a_shifted_image_has_the_same_answer(film, found):
     assert np.mean((again.state == "filled") == filled[which]) > 0.95
 
 
+def test_domains_have_their_own_channels(film):
+    shape = (300, 420)
+    one, lattice, axes, filled = film(0.5, 1.0, seed=8, shape=shape)
+    half = lattice.matrix @ [0.5, 0.5]
+    other, _, other_axes, other_filled = film(0.5, 1.0, seed=9, shape=shape, shift=tuple(half))
+    x = np.arange(shape[1])
+    image = np.where(x < 220, one.image, other.image)
+    found = measure_occupancy(Micrograph(image), guests=("pyridine",))
+    assert len(found.domains.displacements) == 2
+    truth = []
+    for points, known, part in ((axes, filled, x[:220]), (other_axes, other_filled, x[220:])):
+        inside = (found.points[:, 0] > part[0]) & (found.points[:, 0] < part[-1])
+        distance, which = cKDTree(points).query(found.points[inside])
+        drawn = distance < 2  # those moved in from beyond the edge are not
+        assert drawn.sum() >= 10
+        assert drawn.mean() > 0.7
+        truth.append(((found.state[inside] == "filled") == known[which])[drawn])
+    assert np.mean(np.concatenate(truth)) > 0.93
+    assert any("2 domains" in line for line in doubts(found))
+
+
 def test_what_is_drawn(found, tmp_path):
     figure = draw_occupancy(found, tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 10_000

@@ -10,7 +10,7 @@ from stemforge.infer.occupancy.mixture import Scores, posterior_of
 from stemforge.infer.occupancy.noise import Noise
 from stemforge.infer.occupancy.registration import Registration
 from stemforge.infer.occupancy.transfer import cell_coefficients, fit_transfer, transfer_functions
-from tests.infer.occupancy.conftest import SAMPLING, WIDTH
+from tests.infer.conftest import SAMPLING, WIDTH
 
 
 def test_scattering_factors_are_the_published_ones():

@@ -14,6 +14,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample, Structure
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import CorpusError, InputError
+from stemforge.infer.molecules.detection import read_molecules
 from stemforge.micrograph.annotations import Annotations
 from stemforge.options import Progress
 from stemforge.simulate import SEGMENTS, Export, export_corpus, idpc_image
@@ -154,6 +155,22 @@ def test_boxes_of_molecules(molecules, tmp_path):
             [x, y, x + w, y + h], molecules[0].labels.boxes[1 - number] + 0.5, atol=1e-3
         )
         assert annotation["area"] == pytest.approx(w * h)
+
+
+def test_boxes_of_molecules_by_another_definition(molecules, tmp_path):
+    exported(molecules, tmp_path / "o", "coco", boxes=0.5)
+    coco = COCO(str(tmp_path / "o" / "annotations.json"))
+    assert coco.dataset["info"]["boxes"] == 0.5
+    held = molecules[0].labels.boxes
+    for annotation, box in zip(coco.loadAnns(coco.getAnnIds(imgIds=[1])), held, strict=True):
+        # 1.2 Å less on each side; their atoms are not kept.
+        np.testing.assert_allclose(annotation["bbox"][2:], box[2:] - box[:2] - 2.4 / SAMPLING, atol=1e-3)
+    exported(molecules, tmp_path / "t", "tiff", boxes=0.5)
+    table = read_molecules(tmp_path / "t" / "guests-0.csv")
+    assert table["boxes"].tolist() == [0.5, 0.5]
+    exported(molecules, tmp_path / "d", "tiff")
+    assert read_molecules(tmp_path / "d" / "guests-0.csv")["boxes"].tolist() == ["van-der-waals"] * 2
+    exported(molecules, tmp_path / "h", "hyperspy", boxes=0.5)
 
 
 def test_faint_atoms_can_be_left_out(corpus, tmp_path):

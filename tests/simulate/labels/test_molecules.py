@@ -17,7 +17,7 @@ from stemforge.simulate import (
     simulate_corpus,
     simulate_sample,
 )
-from stemforge.simulate.labels.molecules import molecule_box
+from stemforge.simulate.labels.boxes import SPHERES
 from stemforge.simulate.running.corpus import check_recipe
 from stemforge.structures import mfi, place_guest
 
@@ -56,11 +56,11 @@ def test_labels_are_boxes_around_the_guests():
 
 def test_a_box_goes_round_the_spheres_of_heavy_atoms():
     places = np.array([[0.0, 0.0], [3.0, 1.0], [0.0, 40.0]])
-    assert molecule_box(np.array([6, 16, 1]), places).tolist() == [-1.7, -1.7, 4.8, 2.8]
-    assert molecule_box(np.array([6, 16, 1]), places / 0.25, 0.25) == pytest.approx([-6.8, -6.8, 19.2, 11.2])
-    assert molecule_box(np.array([1, 1]), places[:2]).tolist() == [-1.2, -1.2, 4.2, 2.2]
+    assert SPHERES.box(np.array([6, 16, 1]), places).tolist() == [-1.7, -1.7, 4.8, 2.8]
+    assert SPHERES.box(np.array([6, 16, 1]), places / 0.25, 0.25) == pytest.approx([-6.8, -6.8, 19.2, 11.2])
+    assert SPHERES.box(np.array([1, 1]), places[:2]).tolist() == [-1.2, -1.2, 4.2, 2.2]
     unknown = 26  # Bondi has no iron
-    assert molecule_box(np.array([unknown]), places[:1]).tolist() == [-1.7, -1.7, 1.7, 1.7]
+    assert SPHERES.box(np.array([unknown]), places[:1]).tolist() == [-1.7, -1.7, 1.7, 1.7]
 
 
 def test_the_angle_turns_with_the_scan():

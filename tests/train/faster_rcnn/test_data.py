@@ -76,6 +76,19 @@ def test_boxes_follow_drift(make_sample):
     assert sample_boxes(sample, shown, ("molecule",)).classes.tolist() == [1, 1]
 
 
+def test_training_sees_the_boxes_of_the_recipe(make_sample, fake_corpus):
+    samples = [make_sample(i, points=[[48, 48]], molecules=["pyridine"]) for i in range(3)]
+    sides = []
+    for boxes in ("van-der-waals", 0.7):
+        recipe = _recipe(boxes=boxes, crop=96, augmentation=PLAIN)
+        data = MoleculeImages([fake_corpus(samples, STILL)], "train", recipe)
+        box = next(iter(data))[1][0]["boxes"][0]
+        sides.append((box[2:] - box[:2]).tolist())
+    # 1 Å less on each side, at 0.25 Å a pixel.
+    assert sides[0] == pytest.approx([20, 14], abs=1e-4)
+    assert sides[1] == pytest.approx([12, 6], abs=1e-4)
+
+
 def test_classes_are_named_over_all_images(make_sample, fake_corpus):
     corpus = fake_corpus([make_sample(0, molecules=["thiophene"]), make_sample(1, molecules=["benzene"])])
     assert molecule_names([corpus]) == ("benzene", "thiophene")

@@ -1,3 +1,6 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
@@ -6,6 +9,7 @@ import torch
 from stemforge import AnnotationsError, InputError, Micrograph, WeightsError
 from stemforge.__main__ import main
 from stemforge.infer import detect_boxes, detect_molecules, draw_molecules, read_molecules
+from stemforge.simulate import BoxDefinition
 from stemforge.train import (
     DIVAESR,
     Card,
@@ -121,6 +125,23 @@ def test_csv_and_back(tmp_path):
     table = read_molecules(tmp_path / "field.csv")
     np.testing.assert_allclose(table.boxes, detection.molecules.boxes, atol=0.01)
     assert table["label"].tolist() == ["pyridine", "pyridine"]
+    assert table["boxes"].tolist() == ["van-der-waals"] * 2
+
+
+def test_a_table_says_what_the_detector_takes_for_a_box(tmp_path):
+    card = replace(CARD, inputs=replace(CARD.inputs, boxes=BoxDefinition(0.56)))
+    assert Card.from_json(card.to_json()) == card
+    micrograph = Micrograph(_field((100, 120), [(20, 30)]), 0.25, name="field")
+    detect_molecules(micrograph, Squares(), card).to_csv(tmp_path / "field.csv")
+    assert read_molecules(tmp_path / "field.csv")["boxes"].tolist() == [0.56]
+
+
+def test_cards_and_tables_from_before_definitions_mean_van_der_waals(tmp_path):
+    card = json.loads(CARD.to_json())
+    del card["inputs"]["boxes"]
+    assert Card.from_json(json.dumps(card)).inputs.boxes == BoxDefinition()
+    (tmp_path / "old.csv").write_text("x0_px,y0_px,x1_px,y1_px,label,score\n0,0,9,9,pyridine,0.5\n")
+    assert read_molecules(tmp_path / "old.csv")["boxes"].tolist() == ["van-der-waals"]
 
 
 def test_tables_of_another_kind_are_refused(tmp_path):
@@ -178,6 +199,8 @@ def test_the_command(weights, tmp_path, capsys):
     assert "another restorer" in message
     assert "no calibration" in message
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"field.csv", "field.png", "run.json"}
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["infer molecules"]["field"]["boxes"] == "van-der-waals"
     assert main([*words, "--threshold", "2"]) == 2
     assert main([*words, "--tile", "10"]) == 2
     assert main([*words, "--restorer", str(weights), "--overwrite"]) == 2

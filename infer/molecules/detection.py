@@ -11,12 +11,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torchvision.ops import batched_nms, nms
 
-from stemforge.errors import AnnotationsError, InputError, WeightsError
+from stemforge.errors import AnnotationsError, InputError, WeightsError, errors_about
 from stemforge.files import write_csv
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.crystals.restoration import prepared
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
+from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition
 from stemforge.train.card import Card
 from stemforge.train.networks import MoleculeDetector, Restore, Restorer
 
@@ -25,7 +26,9 @@ TILE = 512
 TILE_OVERLAP = 64
 """By how much tiles overlap [pixel]: more than a molecule, so that each lies whole in one of them."""
 
-_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px", "label", "score", "x0_nm", "y0_nm", "x1_nm", "y1_nm")
+_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px", "label", "score", "x0_nm", "y0_nm", "x1_nm", "y1_nm", "boxes",
+            "channel", "channel_probability")  # fmt: skip
+_CORNERS_NM = _COLUMNS[6:10]
 # What touches a tile's inner border within this is cut off there; its neighbour has it whole [pixel].
 _CUT = 2.0
 
@@ -40,13 +43,16 @@ class MoleculeDetection:
         What was looked at.
     molecules
         Boxes and their middles [pixel of the micrograph; −0.5 is the edge of the first] with columns ``label``,
-        the name of the class, and ``score``; best first.
+        the name of the class, and ``score``; best first. Where their channels were looked at, also ``state`` and
+        ``probability`` of the channel.
     shown
         What the detector saw: the image at its pixel size, restored where a restorer was given, between 0 and 1.
     threshold
         Score from which a detection counts.
     sampling
         Pixel size of the micrograph [Å], from its file or from its lattice, or None.
+    definition
+        What a box is, as the detector was trained.
     """
 
     micrograph: Micrograph
@@ -54,15 +60,26 @@ class MoleculeDetection:
     shown: NDArray[np.float32]
     threshold: float
     sampling: float | None
+    definition: BoxDefinition = SPHERES
 
     def to_csv(self, path: str | Path) -> None:
-        """Write ``x0_px,y0_px,x1_px,y1_px,label,score`` and the corners in nm, empty without calibration."""
+        """Write ``x0_px,y0_px,x1_px,y1_px,label,score``, corners in nm, what a box is, and what its channel shows.
+
+        Cells are empty where there is no calibration, or the channel was not looked at.
+        """
         boxes = self.molecules.boxes
         assert boxes is not None  # noqa: S101 - detections have boxes; for the type checker
         rows = []
-        for box, label, score in zip(boxes, self.molecules["label"], self.molecules["score"], strict=True):
+        columns = self.molecules.columns
+        nothing = [""] * len(boxes)
+        channels = [columns.get(name, nothing) for name in ("state", "probability")]
+        for box, label, score, state, probability in zip(
+            boxes, columns["label"], columns["score"], *channels, strict=True
+        ):
             scaled = [""] * 4 if self.sampling is None else [f"{v * self.sampling / 10:.4f}" for v in box]
-            rows.append([*(f"{v:.2f}" for v in box), label, f"{score:.4f}", *scaled])
+            likely = "" if isinstance(probability, str) or np.isnan(probability) else f"{probability:.4f}"
+            numbers = [*(f"{v:.2f}" for v in box), label, f"{score:.4f}", *scaled]
+            rows.append([*numbers, self.definition.margin, state, likely])
         write_csv(path, _COLUMNS, rows)
 
 
@@ -77,7 +94,9 @@ def read_molecules(path: str | Path) -> Annotations:
     Returns
     -------
     Annotations
-        Boxes and their middles [pixel], with columns ``label`` and perhaps ``score``.
+        Boxes and their middles [pixel], with columns ``label``, perhaps ``score``, and ``boxes``, what a box is: a
+        margin as :class:`~stemforge.simulate.BoxDefinition` has it, van der Waals where the table states none.
+        Corners in nm (``x0_nm`` …) are kept.
 
     Raises
     ------
@@ -94,7 +113,15 @@ def read_molecules(path: str | Path) -> Annotations:
     labels = np.array(
         [str({k.strip(): v for k, v in row.items()}["label"]).strip() for row in rows], dtype=object
     )
-    columns = {name: table[name] for name in ("score",) if name in table.columns}
+    columns = {name: table[name] for name in ("score", *_CORNERS_NM) if name in table.columns}
+    with errors_about(str(path)):
+        margins = [
+            BoxDefinition.parse(
+                {k.strip(): v for k, v in row.items()}.get("boxes", "").strip() or None
+            ).margin
+            for row in rows
+        ]
+    columns["boxes"] = np.array(margins, dtype=object)
     return Annotations(table.points, table.boxes, {"label": labels, **columns})
 
 
@@ -167,7 +194,7 @@ def detect_molecules(
     scale = np.tile([width / shown.shape[1], height / shown.shape[0]], 2)
     boxes = np.clip(boxes * scale, 0, [width, height] * 2) - 0.5
     molecules = named_boxes(boxes, labels, scores, network.classes(card))
-    return MoleculeDetection(micrograph, molecules, shown, threshold, sampling)
+    return MoleculeDetection(micrograph, molecules, shown, threshold, sampling, card.inputs.boxes)
 
 
 def named_boxes(

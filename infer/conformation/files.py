@@ -1,0 +1,91 @@
+"""Conformations in many image files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stemforge.console import say
+from stemforge.errors import InputError
+from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.conformation.analysis import identify_conformation
+from stemforge.infer.conformation.candidates import read_candidates
+from stemforge.infer.conformation.confusion import WANTED
+from stemforge.infer.conformation.figure import draw_conformation
+from stemforge.infer.conformation.result import NONE, Conformation
+from stemforge.infer.left_out import tell_unusable
+from stemforge.infer.resampling import file_sampling
+from stemforge.micrograph.image import Micrograph
+
+ENDINGS = ("_conformation.csv", "_conformation.png")
+"""What results are called after the image's name."""
+_EXPLAINED = 0.9
+_CALIBRATION = 0.1
+
+
+def conformation_of_files(
+    batch: Batch, candidates: Sequence[str | Path], *, cells: int | None = None
+) -> Outcome:
+    """Say on many images which of several candidate structures they show; write a table and a figure of each.
+
+    Parameters
+    ----------
+    batch
+        Images and where results go: ``_conformation.csv`` and ``_conformation.png``.
+    candidates
+        CIF files.
+    cells
+        As for :func:`identify_conformation`.
+    """
+    known = read_candidates(candidates)  # what cannot be compared is refused before any image is read
+    if cells is not None and cells < 1:
+        raise InputError(f"cells must be 1 or more, got {cells}")
+    batch.reading.refuse_auto()
+    batch.check_out()
+
+    def work(micrograph: Micrograph, results: Results) -> int:
+        tell_unusable(micrograph)
+        found = identify_conformation(micrograph, known, cells=cells)
+        found.to_csv(results.path("_conformation.csv"))
+        draw_conformation(found, results.path("_conformation.png"))
+        results.facts.update({**found.to_dict(), "sampling_in_file": file_sampling(micrograph)})
+        say(f"{micrograph.name}: {found}")
+        for line in doubts(found):
+            say(f"{micrograph.name}: {line}")
+        return len(found.points) - found.best.count(NONE)
+
+    options = {"candidates": [str(path) for path in candidates], "cells": cells}
+    return batch.run("infer conformation", work, "blocks of cells that show a candidate", options)
+
+
+def doubts(conformation: Conformation) -> list[str]:
+    """Return sentences on what an image does not allow to be told."""
+    found = []
+    prospects = conformation.prospects
+    if prospects.right < WANTED:
+        kind = "a single cell" if conformation.averaged == 1 else f"{conformation.averaged} cells averaged"
+        found.append(
+            f"{kind} would be given the right one of these candidates in {100 * prospects.right:.0f} % of cases: "
+            + _needed(prospects.factor)
+        )
+    if conformation.explained < _EXPLAINED:
+        found.append(
+            f"the best candidate explains {100 * conformation.explained:.0f} % of the average cell: another structure, "
+            "a tilted or damaged crystal, or an image that is not iDPC; do not trust the answer"
+        )
+    calibration = conformation.micrograph.sampling
+    if calibration is not None and abs(conformation.lattice.sampling / calibration - 1) > _CALIBRATION:
+        found.append(
+            f"the candidates' cell makes the pixels {conformation.lattice.sampling:.3f} Å, the file says "
+            f"{calibration:.3f} Å: check the candidates' cell"
+        )
+    return found
+
+
+def _needed(factor: float) -> str:
+    if not np.isfinite(factor):
+        return "no dose tells them all, since some look alike within what is known of the microscope"
+    return (
+        f"{100 * WANTED:.0f} % need {max(1, int(np.ceil(factor)))} cells averaged at this dose, or {factor:.2g} times "
+        "the dose for a single cell"
+    )

@@ -1,0 +1,146 @@
+"""Which of several structures an image shows."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from stemforge import Micrograph
+from stemforge.__main__ import main
+from stemforge.errors import InputError
+from stemforge.infer import draw_conformation, identify_conformation
+from stemforge.infer.conformation.candidates import Candidate
+from stemforge.infer.conformation.files import doubts
+from stemforge.infer.conformation.result import NONE
+from stemforge.micrograph.writers import write_tiff
+from stemforge.simulate import Degradation, Microscope, Scan, degrade, idpc_image, segmented_signal
+from tests.infer.conformation.conftest import one_guest, write_cif
+
+NOISE = 2.0
+
+
+@pytest.fixture(scope="module")
+def shown(candidates, draw):
+    return draw(candidates[1], NOISE)
+
+
+@pytest.fixture(scope="module")
+def single(candidates, shown):
+    return identify_conformation(shown, candidates, cells=1)
+
+
+@pytest.mark.parametrize(("which", "signs"), [(0, (1, 1)), (2, (1, -1))])
+def test_the_average_of_all_cells_is_known(candidates, draw, which, signs):
+    found = identify_conformation(draw(candidates[which], NOISE, seed=which, signs=signs), candidates)
+    assert found.best == [candidates[which].name]
+    assert found.probability[0, which] > 0.99
+    assert found.explained > 0.9
+
+
+def test_single_cells_are_known_as_often_as_foretold(single):
+    right = np.array(single.best) == "b"
+    assert len(right) == single.whole_cells
+    expected = single.prospects.confusion[1, 1]
+    assert right.mean() == pytest.approx(expected, abs=0.2)
+    assert right.mean() == pytest.approx(single.probability.max(1).mean(), abs=0.2)
+
+
+def test_noise_lowers_the_odds(candidates, draw, single):
+    noisy = identify_conformation(draw(candidates[1], 4 * NOISE), candidates, cells=1)
+    assert noisy.prospects.right < single.prospects.right
+    assert noisy.probability.max(1).mean() < single.probability.max(1).mean()
+    assert noisy.prospects.factor == pytest.approx(16 * single.prospects.factor, rel=0.5)
+    assert any("cells averaged at this dose" in line for line in doubts(noisy))
+
+
+def test_blocks_are_surer_than_cells(candidates, shown, single):
+    found = identify_conformation(shown, candidates, cells=2)
+    assert found.averaged == 4
+    assert found.prospects.right >= single.prospects.right
+
+
+@pytest.mark.parametrize("molecule", ["thiophene", None])
+def test_another_structure_is_none_of_the_candidates(candidates, bare, draw, molecule):
+    other = bare if molecule is None else Candidate.from_atoms("other", one_guest(5, molecule, (0.0, 6.7)))
+    found = identify_conformation(draw(other, NOISE / 4, seed=8), candidates)
+    assert found.best == [NONE]
+
+
+def test_noise_without_a_crystal_is_refused(candidates):
+    noise = np.random.default_rng(0).normal(size=(200, 240)).astype("float32")
+    with pytest.raises(InputError, match="no lattice"):
+        identify_conformation(Micrograph(noise, name="noise"), candidates)
+
+
+def test_what_is_drawn(single, tmp_path):
+    figure = draw_conformation(single, tmp_path / "drawn.png")
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[0] == f"film: average of {single.whole_cells} cells"
+    assert "candidate b" in titles
+    labels = [text.get_text() for text in figure.axes[-1].get_yticklabels()]
+    assert labels[0] == "b"
+    assert labels[-1] == NONE
+    assert (tmp_path / "drawn.png").stat().st_size > 10_000
+
+
+def test_command(candidates, shown, tmp_path, capsys):
+    write_tiff(tmp_path / "film.tif", shown.image, None)
+    files = [str(write_cif(one.crystal.atoms, tmp_path / f"{one.name}.cif")) for one in candidates]
+    words = ["infer", "conformation", str(tmp_path / "film.tif"), "--candidates", *files, "--cells", "2"]
+    assert main([*words, "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    with (tmp_path / "out" / "film_conformation.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    facts = json.loads((tmp_path / "out" / "run.json").read_text())["infer conformation"]["film"]
+    assert len(rows) == facts["blocks"]
+    assert facts["cells_averaged"] == 4
+    assert {row["best"] for row in rows} == set(facts["best"])
+    for row in rows:
+        probabilities = [float(row[f"probability_{name}"]) for name in ("none", "a", "b", "c")]
+        assert sum(probabilities) == pytest.approx(1.0, abs=1e-3)
+        assert float(row["probability"]) == pytest.approx(max(probabilities), abs=1e-4)
+    assert facts["mean_probability"]["b"] > 0.8
+    assert (tmp_path / "out" / "film_conformation.png").is_file()
+    assert "film: " in capsys.readouterr().err
+
+
+def test_command_refuses_before_it_reads(candidates, tmp_path, capsys):
+    one = str(write_cif(candidates[0].crystal.atoms, tmp_path / "a.cif"))
+    out = tmp_path / "out"
+    words = ["infer", "conformation", str(tmp_path / "none.tif"), "--out", str(out), "--candidates"]
+    for files, says in (([one], "at least 2"), ([one, str(tmp_path / "b.cif")], "b.cif")):
+        assert main([*words, *files]) == 2
+        assert says in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.physics
+def test_multislice_image_with_a_defocus_that_nobody_knows(candidates):
+    atoms = candidates[2].crystal.atoms.copy()
+    atoms.info = {"tiles": (1, 1)}
+    microscope = Microscope(preset="low-dose-idpc", defocus=40.0)
+    step = float(atoms.cell[0, 0]) / 80
+    signal = np.tile(segmented_signal(atoms, microscope, Scan.of_any_size((53, 80), step), 0.0), (1, 5, 5))
+    settings = Degradation(dose=3000, source_size=0.8)
+    counted = degrade(signal.astype("float32"), settings, step, np.random.default_rng(3)).image
+    found = identify_conformation(Micrograph(idpc_image(counted, step), name="film"), candidates)
+    assert found.best == ["c"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("STEMFORGE_DATA_DIR" not in os.environ, reason="STEMFORGE_DATA_DIR is not set")
+@pytest.mark.parametrize(("number", "dose"), [(2, 1500), (4, 500)])
+def test_published_images(number, dose):
+    folder = Path(os.environ["STEMFORGE_DATA_DIR"]) / "zsm5-idpc" / "pyridine"
+    image = tifffile.imread(folder / f"{number}_dose_{dose}.tiff").astype("float32").T[::-1]
+    files = [folder / f"{i}.cif" for i in range(1, 6)]
+    micrograph = Micrograph(np.ascontiguousarray(image), name="published")
+    assert identify_conformation(micrograph, files).best == [str(number)]
+    single = identify_conformation(micrograph, files, cells=1)
+    likely = np.array(single.names)[single.log_likelihood.argmax(1)] == str(number)
+    plain = np.array(single.names)[single.likeness.correlation.argmax(1)] == str(number)
+    assert likely.mean() > plain.mean()

@@ -1,0 +1,64 @@
+"""Boxes of a detector, and what the image as recorded says of their channels."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from stemforge import Annotations, Micrograph
+from stemforge.infer import MoleculeDetection, check_channels, read_molecules
+
+
+def _boxed(micrograph, points, half=8.0):
+    """A detection with a box round each point, best first."""
+    boxes = np.column_stack([points - half, points + half])
+    columns = {
+        "label": np.full(len(points), "molecule", dtype=object),
+        "score": np.linspace(0.9, 0.6, len(points)),
+    }
+    return MoleculeDetection(micrograph, Annotations.of_boxes(boxes, columns), micrograph.image, 0.5, 0.3)
+
+
+def test_boxes_in_empty_channels_are_left_out(crystal, film, tmp_path):
+    micrograph, _, axes, filled = film(0.5, 2.0)
+    found = check_channels(_boxed(micrograph, axes), crystal)
+    assert found.boxes == len(axes)
+    assert found.empty >= 5
+    kept = found.detection.molecules
+    distance = np.hypot(*(kept.points[:, None] - axes).T).T
+    truth = filled[distance.argmin(1)]
+    assert truth[kept["state"] == "filled"].all()
+    assert np.sum(kept["state"] == "filled") >= 5
+    assert (kept["probability"][kept["state"] == "filled"] >= 0.9).all()
+    found.detection.to_csv(tmp_path / "m.csv")
+    assert len(read_molecules(tmp_path / "m.csv")) == len(kept)
+    with (tmp_path / "m.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["channel"] for row in rows] == kept["state"].tolist()
+
+
+def test_boxes_beside_the_crystal_are_left_out(crystal, film):
+    micrograph, _, axes, _ = film(1.0, 2.0)
+    image = micrograph.image.copy()
+    image[:, 170:] = np.random.default_rng(0).normal(image.mean(), 2.0, image[:, 170:].shape)
+    found = check_channels(_boxed(Micrograph(image), axes), crystal)
+    assert found.beside >= np.sum(axes[:, 0] > 185)
+    assert (found.detection.molecules.points[:, 0] < 185).all()
+    assert len(found.detection.molecules) >= 5
+
+
+@pytest.mark.parametrize("kind", ["vacuum", "gradient", "speckle"])
+def test_no_molecule_without_a_lattice(crystal, kind):
+    from scipy import ndimage
+
+    rng = np.random.default_rng(1)
+    image = rng.normal(0, 1.0, (256, 256))
+    if kind == "gradient":
+        image += np.linspace(0, 20, 256)
+    if kind == "speckle":
+        image = 8 * ndimage.gaussian_filter(image, 4) + 0.3 * rng.normal(size=image.shape)
+    micrograph = Micrograph(image.astype("float32"))
+    found = check_channels(_boxed(micrograph, rng.uniform(30, 220, (12, 2))), crystal)
+    assert found.occupancy is None
+    assert len(found.detection.molecules) == 0
+    assert "12 boxes left out" in str(found)
