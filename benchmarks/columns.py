@@ -1,53 +1,46 @@
 """How well atom columns of ZSM-5 are placed and told from each other, beside their Cramér–Rao bound.
 
-    python benchmarks/columns.py simulated [--thickness 2] [--doses 3000,10000,1000000] [--images 2] [--filled]
-    STEMFORGE_DATA_DIR=... python benchmarks/columns.py published [--doses 1000000,6000] [--images 5]
+    python benchmarks/columns.py [--thickness 2] [--doses 3000,10000,1000000] [--images 2]
 
-`simulated`: films of the recipe zsm5-columns whose framework is relaxed: each of its columns is moved by 0.1 Å along
+Films of the recipe zsm5-columns whose framework is relaxed: each of its columns is moved by 0.1 Å along
 each axis, at random, alike in all cells. Source of 0.9 Å. `rms`, `bound` and `stated` are errors of places on an axis
 [Å], common shift taken away: measured, the bound of the same fit under the noise's known spectrum, and by the table;
 `maximum` and `gaussian` are those of the nearest maximum and of a Gaussian fitted to each column by itself. `pulls` is
 the standard deviation of errors over those stated. `right` is the share of classes that are right, `alone` by intensity
-without the lattice. `guests` are found columns of guests in a cell, `true` the share of them within 0.5 Å of an atom,
-`atoms` the share of atoms with one within 0.5 Å. Empty films unless `--filled`.
-
-`published`: images of ZSM-5 with a pyridine in half of the channels (Yang et al. 2024), by their own structures.
+without the lattice.
 """
 
 import argparse
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from scipy import ndimage, optimize
 from scipy.spatial import cKDTree
 
 from stemforge import Micrograph
-from stemforge.infer import find_columns, find_lattice
-from stemforge.infer.columns.analysis import _Places, _Search
+from stemforge.infer import find_lattice
+from stemforge.infer.columns.analysis import _Search
 from stemforge.infer.columns.classes import CLASSES, classify
 from stemforge.infer.occupancy.crystal import ChannelCrystal
 from stemforge.infer.occupancy.noise import Noise
 from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image
 from stemforge.simulate.stages import Stage
-from stemforge.structures import mfi, zeolite
-from stemforge.structures.tags import Tag
+from stemforge.structures import mfi
 
-SOURCE, WAY, NEAR, MERGE = 0.9, 0.1, 0.5, 0.7  # Å
+SOURCE, WAY, MERGE = 0.9, 0.1, 0.7  # Å
 
 
-def film(thickness: int, index: int, filled: bool) -> dict[str, Any]:
-    """Simulate a film of a relaxed framework: signal, places of columns and of guests' atoms (x, y) [pixel]."""
+def film(thickness: int, index: int) -> dict[str, Any]:
+    """Simulate a film of a relaxed framework: signal, and places (x, y) [pixel] and kinds of its columns."""
     fields = {
         "support.thickness": thickness,
-        "support.occupancy": 0.5 if filled else 0.0,
+        "support.occupancy": 0.0,
+        "support.variants": 1,
         "seed": 1700 + thickness,
     }
     values = SimulationRecipe.load("zsm5-columns").model_dump(mode="json")
-    recipe = SimulationRecipe.from_mapping(values, fields | {"support.variants": 2 if filled else 1}).pinned()
+    recipe = SimulationRecipe.from_mapping(values, fields).pinned()
     drawn, atoms = recipe.build(index)
     size = np.array(atoms.info["tile_size"])
     cell = mfi(thickness=thickness)
@@ -55,10 +48,9 @@ def film(thickness: int, index: int, filled: bool) -> dict[str, Any]:
     between -= size * np.round(between / size)
     group = _grouped(np.hypot(between[..., 0], between[..., 1]))
     moves = np.random.default_rng([index, thickness]).normal(0, WAY, (group.max() + 1, 2))
-    framework = np.flatnonzero(atoms.get_tags() != Tag.GUEST)
     places, kinds = [], []
     for tile in np.unique(atoms.arrays["tile"]):
-        members = framework[atoms.arrays["tile"][framework] == tile]
+        members = np.flatnonzero(atoms.arrays["tile"] == tile)
         atoms.positions[members, :2] += moves[group]
         for label in np.unique(group):
             column = members[group == label]
@@ -71,13 +63,11 @@ def film(thickness: int, index: int, filled: bool) -> dict[str, Any]:
         atoms, drawn.microscope, drawn.scan, drawn.focus_depth(atoms), recipe.rng(index, Stage.SIMULATION)
     )
     lengths = (float(atoms.cell[0, 0]), float(atoms.cell[1, 1]))
-    heavy = (atoms.get_tags() == Tag.GUEST) & (atoms.numbers > 1)
     return {
         "signal": signal,
         "sampling": drawn.scan.sampling,
         "columns": drawn.scan.pixels(np.array(places), lengths),
         "kinds": np.array(kinds),
-        "guests": drawn.scan.pixels(atoms.positions[heavy, :2], lengths),
     }
 
 
@@ -122,9 +112,8 @@ def measured(sample: dict[str, Any], dose: float, number: int, crystal: ChannelC
     micrograph = Micrograph(image.astype("float32"), name=f"film {number}")
     search = _Search(micrograph, crystal, find_lattice(micrograph, framework=crystal.framework))
     found = search.columns()
-    framework = found.site < len(search.sites)
     distance, which = cKDTree(sample["columns"]).query(found.points)
-    paired = framework & (distance * sampling < 0.7)
+    paired = distance * sampling < 0.7
     error = ((found.points - sample["columns"][which]) * sampling)[paired]
     error -= error.mean(0)
     stated = found.errors[paired] * sampling
@@ -132,7 +121,7 @@ def measured(sample: dict[str, Any], dose: float, number: int, crystal: ChannelC
     clean = idpc_image(ndimage.gaussian_filter(sample["signal"], blur, mode="reflect"), sampling)
     scale = (image * clean).sum() / (clean**2).sum()
     search.shown.noise = Noise.of(image - scale * clean, sampling)
-    places, fit = search._fit(_Places.none())
+    places, fit = search._fit()
     inside = (
         np.minimum(places.points, np.array(image.shape[::-1]) - 1 - places.points).min(1) * sampling > 1.5
     )
@@ -146,14 +135,13 @@ def measured(sample: dict[str, Any], dose: float, number: int, crystal: ChannelC
         simple[name] = float(((off - off.mean(0)) * sampling).std())
     kinds = sample["kinds"][which]
     alone = classify(
-        found.intensity[framework],
-        found.intensity_error[framework],
-        found.site[framework],
+        found.intensity,
+        found.intensity_error,
+        found.site,
         search.sites,
         lattice=False,
     )
     by_intensity = np.array(CLASSES)[alone.probability.argmax(1)]
-    guests = found.points[found.kind == "guest"]
     row = {
         "dose": dose,
         "columns": int(paired.sum()),
@@ -163,46 +151,10 @@ def measured(sample: dict[str, Any], dose: float, number: int, crystal: ChannelC
         **simple,
         "pulls": float((error / stated).std()),
         "way": found.way,
-        "right": float((found.kind[framework] == kinds[framework]).mean()),
-        "alone": float((by_intensity == kinds[framework]).mean()),
-        "guests": len(guests) / found.cells,
+        "right": float((found.kind == kinds).mean()),
+        "alone": float((by_intensity == kinds).mean()),
     }
-    atoms = sample["guests"]
-    if len(atoms):
-        edge = np.minimum(atoms, np.array(image.shape[::-1]) - 1 - atoms).min(1) * sampling > 1.5
-        row |= _matched(guests, atoms, atoms[edge], sampling)
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
-
-
-def _matched(found: np.ndarray, atoms: np.ndarray, shown: np.ndarray, sampling: float) -> dict[str, float]:
-    """Return which found columns are near an atom, and which atoms shown are near a column."""
-    if not len(found):
-        return {"true": 0.0, "atoms": 0.0}
-    true = cKDTree(atoms).query(found)[0] * sampling < NEAR
-    covered = cKDTree(found).query(shown)[0] * sampling < NEAR
-    return {"true": float(true.mean()), "atoms": float(covered.mean())}
-
-
-def published(doses: list[float], images: int) -> None:
-    """Measure published images, each by its own structure."""
-    folder = Path(os.environ["STEMFORGE_DATA_DIR"]) / "zsm5-idpc" / "pyridine"
-    for dose in doses:
-        for number in range(1, images + 1):
-            image = tifffile.imread(folder / f"{number}_dose_{dose:.0f}.tiff").astype("float32").T[::-1]
-            crystal = ChannelCrystal.named(str(folder / f"{number}.cif"), ("pyridine",))
-            found = find_columns(Micrograph(np.ascontiguousarray(image), name=str(number)), framework=crystal)
-            whole = zeolite(folder / f"{number}.cif")
-            heavy = whole.positions[np.isin(whole.numbers, [6, 7]), :2] / crystal.cell
-            atoms = found.lattice.sites(heavy, image.shape)
-            guests = found.points[found.kind == "guest"]
-            row = {
-                "image": number,
-                "dose": dose,
-                "guests": len(guests) / found.cells,
-                "explained": found.explained,
-            }
-            row |= _matched(guests, atoms, atoms, found.lattice.sampling)
-            print(json.dumps(row), flush=True)
 
 
 def main() -> None:
@@ -210,19 +162,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("what", choices=("simulated", "published"))
     parser.add_argument("--thickness", type=int, default=2)
     parser.add_argument("--doses", default="3000,10000,1000000")
     parser.add_argument("--images", type=int, default=2)
-    parser.add_argument("--filled", action="store_true")
     args = parser.parse_args()
     doses = [float(value) for value in args.doses.split(",")]
-    if args.what == "published":
-        published(doses, args.images)
-        return
-    crystal = ChannelCrystal.named("mfi", ("pyridine",))
+    crystal = ChannelCrystal.named("mfi", ())
     for number in range(args.images):
-        sample = film(args.thickness, number, args.filled)
+        sample = film(args.thickness, number)
         for dose in doses:
             print(json.dumps(measured(sample, dose, number, crystal)), flush=True)
 

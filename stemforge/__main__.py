@@ -49,7 +49,7 @@ COMMANDS = (
     ("infer occupancy", "stemforge.infer.command:occupancy",
      "Say which channels of a zeolite hold a molecule, and how sure that is."),
     ("infer columns", "stemforge.infer.command:columns",
-     "Find every atom column of a zeolite and of its guests, and say what it holds."),
+     "Find every atom column of a zeolite's framework, and say what it holds."),
     ("infer conformation", "stemforge.infer.command:conformation",
      "Say which of several candidate structures an image of a zeolite shows."),
     ("evaluate atoms", "stemforge.evaluate.command:atoms", "Score detected atoms against labels."),

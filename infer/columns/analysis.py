@@ -1,4 +1,4 @@
-"""All atom columns of an image: framework and guests."""
+"""All atom columns of a framework on an image."""
 
 from dataclasses import dataclass, replace
 
@@ -7,39 +7,36 @@ from numpy.typing import NDArray
 
 from stemforge.errors import InputError
 from stemforge.infer.columns.averaging import average_cells
-from stemforge.infer.columns.classes import CLASSES, NONE, classify
+from stemforge.infer.columns.classes import classify
 from stemforge.infer.columns.fit import ColumnFit, fit_columns
-from stemforge.infer.columns.guests import GuestPlaces, existence, search_guests
 from stemforge.infer.columns.image import FrameworkImage
 from stemforge.infer.columns.peaks import Pictures, Stamps
 from stemforge.infer.columns.result import MeasuredColumns
-from stemforge.infer.columns.sites import GUEST, ColumnSite, column_sites, guest_site
+from stemforge.infer.columns.sites import column_sites
 from stemforge.infer.columns.white import Grid, Whitening
 from stemforge.infer.crystals.lattice import Lattice, find_lattice
-from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
+from stemforge.infer.occupancy.crystal import ChannelCrystal
 from stemforge.micrograph.image import Micrograph
 
-_PASSES = 4  # framework, noise and guests are known better each time
+_PASSES = 4  # average cell, registration and noise are known better each time
 _MARGIN = 3.0  # beyond the image, from where columns reach into it [Å]
 _EDGE = 1.5  # within which columns are not stated: half of them is not shown [Å]
-_CERTAIN = 0.5  # probability from which a guest's column is stated
 
 
 def find_columns(
     micrograph: Micrograph,
     *,
     framework: str | ChannelCrystal = "mfi",
-    guests: tuple[str, ...] = GUESTS,
     lattice: Lattice | None = None,
     cells: int = 1,
 ) -> MeasuredColumns:
-    """Find every atom column of a framework and of its guests on an image along its channels.
+    """Find every atom column of a framework on an image along its channels.
 
     The framework's columns are known from the crystal, and where they are expected from the lattice on the image, place
     by place. What an image shows of a column follows from the transfer that is fitted to the crystal and from the noise
     that is measured beside it: places and strengths of all columns are one least-squares fit to the white image, with a
-    prior on places whose width is learnt. What is left in the channels is searched for further columns, each kept if
-    it gains enough likelihood. What a column is follows from its intensity and from what the lattice has at its place.
+    prior on places whose width is learnt. What a column is follows from its intensity and from what the lattice has at
+    its place. Molecules in the channels are not looked for: :func:`stemforge.infer.find_occupancy` does.
 
     Parameters
     ----------
@@ -47,11 +44,7 @@ def find_columns(
         iDPC-STEM image of a crystal along its channels, bright atoms on dark, three cells along each side at least, not
         restored.
     framework
-        ``"mfi"``, or a CIF file, seen along b; molecules in it are left out. For many images it may be made once, with
-        its guests.
-    guests
-        Molecules whose atoms are looked for, by names that :func:`stemforge.structures.place_guest` knows; none leaves
-        the channels alone.
+        ``"mfi"``, or a CIF file, seen along b; molecules in it are left out. For many images it may be made once.
     lattice
         As found on the image; by default it is found.
     cells
@@ -65,7 +58,7 @@ def find_columns(
     Raises
     ------
     InputError
-        No lattice of the framework on the image, too few cells to average, or a molecule that does not fit.
+        No lattice of the framework on the image, or too few cells to average.
 
     References
     ----------
@@ -77,13 +70,13 @@ def find_columns(
     >>> crystal = ChannelCrystal.named("mfi", ())
     >>> hk = crystal.indices(1.5)
     >>> fade = np.exp(-((hk / crystal.cell) ** 2).sum(1) / 0.18)
-    >>> cell = cell_image(crystal.coefficients(hk) * fade, hk, (45, 67))
-    >>> empty = np.tile(cell, (3, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (135, 201))
+    >>> cell = cell_image(crystal.coefficients(hk) * fade, hk, (36, 54))
+    >>> empty = np.tile(cell, (3, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (108, 162))
     >>> found = find_columns(Micrograph(empty.astype("float32")), framework=crystal)
-    >>> found.count("T") > 150, found.count("guest")
+    >>> found.count("T") > 150, found.count("none")
     (True, 0)
     """
-    crystal = ChannelCrystal.named(framework, tuple(guests)) if isinstance(framework, str) else framework
+    crystal = ChannelCrystal.named(framework, ()) if isinstance(framework, str) else framework
     if cells < 1:
         raise InputError(f"cells must be 1 or more, not {cells}")
     lattice = find_lattice(micrograph, framework=crystal.framework) if lattice is None else lattice
@@ -94,16 +87,10 @@ def find_columns(
 
 @dataclass(frozen=True)
 class _Places:
-    """Columns that are looked for: points (x, y) [pixel], sites, the guests' last, and strengths."""
+    """Columns that are looked for: points (x, y) [pixel], and the number of the site each is a copy of."""
 
     points: NDArray[np.float64]
     site: NDArray[np.intp]
-    strength: NDArray[np.float64]
-
-    @classmethod
-    def none(cls) -> "_Places":
-        """Return no columns."""
-        return cls(np.zeros((0, 2)), np.zeros(0, dtype=np.intp), np.zeros(0))
 
 
 class _Search:
@@ -115,21 +102,15 @@ class _Search:
         self.sites = column_sites(crystal.atoms)
         image = np.asarray(micrograph.image, dtype=np.float64)
         self.shown = FrameworkImage(image, crystal, lattice, self.sites)
-        self.guest: ColumnSite | None = None
-        if crystal.guests:
-            self.guest = guest_site([molecule.atoms for molecule in crystal.guests])
         self.expected = self._expected()
 
     def columns(self) -> MeasuredColumns:
         """Return what is known of the columns after all passes."""
-        guests, explained = _Places.none(), 0.0
-        for number in range(_PASSES):
-            self.shown.improve(self._drawn(guests))
-            if number == 0:
-                explained = self.shown.cell.explained
-            else:
-                guests = self._guests()
-        places, fit = self._fit(guests)
+        self.shown.improve()
+        explained = self.shown.cell.explained
+        for _ in range(_PASSES - 1):
+            self.shown.improve()
+        places, fit = self._fit()
         return self._described(places, fit, explained)
 
     @property
@@ -146,63 +127,27 @@ class _Search:
             wider.sites(site.place[None] / self.crystal.cell, (height, width)) - beyond for site in self.sites
         ]
         number = np.repeat(np.arange(len(each)), [len(points) for points in each])
-        return _Places(np.concatenate(each), number, np.ones(len(number)))
+        return _Places(np.concatenate(each), number)
 
-    def _fit(self, guests: _Places) -> tuple[_Places, ColumnFit]:
-        """Fit the framework's columns where it is registered now, and those of guests."""
+    def _fit(self) -> tuple[_Places, ColumnFit]:
+        """Fit the framework's columns where it is registered now."""
         registered = self.expected.points + self.shown.registration.shift_at(self.expected.points)
-        places = _Places(
-            np.concatenate([registered, guests.points]),
-            np.concatenate([self.expected.site, guests.site]),
-            np.concatenate([self.expected.strength, guests.strength]),
-        )
+        places = _Places(registered, self.expected.site)
         white = self._white
-        sites = [*self.sites, *([self.guest] if self.guest else [])]
-        pictures = Pictures.of(sites, self.shown.cell.transfer, self.shown.resolution, white.weight)
+        pictures = Pictures.of(self.sites, self.shown.cell.transfer, self.shown.resolution, white.weight)
         stamps = Stamps.at(white.points(places.points), places.site, pictures, white.coarse)
         cell = np.column_stack([self.shown.cell.strength, self.shown.cell.moved])
-        start = np.zeros((len(places.points), 3))  # no guest is in the first image
-        start[: len(registered)] = cell[self.expected.site]
         fit = fit_columns(
             white.of(self.shown.left).ravel(),
             stamps,
             self._angstroms(places.points),
             self._faded(places) * np.sqrt(white.coarse.area),
-            free=places.site == len(self.sites),
-            start=start,
+            start=cell[places.site],
         )
         # All copies of a site are off alike where the transfer is.
-        framework = self.expected.site
         every = np.arange(3)
-        fit.covariance[: len(framework), every, every] += self.shown.cell.doubt[framework]
+        fit.covariance[:, every, every] += self.shown.cell.doubt[places.site]
         return places, fit
-
-    def _guests(self) -> _Places:
-        """Search the channels on what the framework leaves."""
-        if self.guest is None:
-            return _Places.none()
-        white, shown = self._white, self.shown
-        pictures = Pictures.of([self.guest], shown.cell.transfer, shown.resolution, white.weight)
-        left = white.of(shown.left).ravel()
-        points, strengths = [np.zeros((0, 2))], [np.zeros(0)]
-        for axis in self.crystal.channels:
-            where = GuestPlaces.of(axis, self.sites, self.crystal.cell)
-            axes = self.lattice.sites(axis[None] / self.crystal.cell, self.micrograph.shape)
-            axes = axes + shown.registration.shift_at(axes)
-            found = search_guests(left, white.points(axes), where, pictures, white.coarse)
-            points.append(found[0] / white.points(np.ones((1, 2))))
-            strengths.append(found[1])
-        every = np.concatenate(points)
-        return _Places(every, np.full(len(every), len(self.sites)), np.concatenate(strengths))
-
-    def _drawn(self, guests: _Places) -> NDArray[np.float64]:
-        """Draw guests on the image."""
-        if self.guest is None or not len(guests.points):
-            return np.zeros(self.micrograph.shape)
-        pictures = Pictures.of([self.guest], self.shown.cell.transfer, self.shown.resolution)
-        stamps = Stamps.at(guests.points, np.zeros(len(guests.points), dtype=np.intp), pictures, self.grid)
-        drawn = stamps.drawn(guests.strength * self._faded(guests), np.zeros_like(guests.points))
-        return drawn.reshape(self.micrograph.shape)
 
     def _faded(self, places: _Places) -> NDArray[np.float64]:
         """Return the framework's contrast around columns."""
@@ -214,21 +159,12 @@ class _Search:
         return points @ np.linalg.inv(self.grid.axes).T
 
     def _described(self, places: _Places, fit: ColumnFit, explained: float) -> MeasuredColumns:
-        sites = [*self.sites, *([self.guest] if self.guest else [])]
-        strength = np.array([site.strength for site in sites])[places.site]
+        strength = np.array([site.strength for site in self.sites])[places.site]
         error = np.sqrt(fit.covariance[:, 0, 0])
-        found = classify(fit.strength * strength, error * strength, places.site, sites)
-        probability = found.probability
-        guests = places.site == len(self.sites)
-        if guests.any():
-            some = existence(fit.strength[guests], error[guests])
-            probability[guests, CLASSES.index(NONE)] = 0
-            probability[guests] *= (some / probability[guests].sum(1))[:, None]
-            probability[guests, CLASSES.index(NONE)] = 1 - some
+        found = classify(fit.strength * strength, error * strength, places.site, self.sites)
         points = places.points + fit.moved @ self.grid.axes.T
         edge = np.array(self.micrograph.shape[::-1]) - 1 - points
         stated = np.minimum(points, edge).min(1) * self.lattice.sampling >= _EDGE
-        stated &= ~guests | (probability[:, CLASSES.index(GUEST)] >= _CERTAIN)
         turned = self.grid.axes @ fit.covariance[:, 1:, 1:] @ self.grid.axes.T
         return MeasuredColumns(
             self.micrograph,
@@ -238,7 +174,7 @@ class _Search:
             (fit.strength * strength)[stated],
             (error * strength)[stated],
             places.site[stated],
-            probability[stated],
+            found.probability[stated],
             fit.way,
             found.other,
             explained,

@@ -8,17 +8,16 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from stemforge.infer.columns.sites import GUEST, OXYGEN, TETRAHEDRAL, ColumnSite
+from stemforge.infer.columns.sites import OXYGEN, TETRAHEDRAL, ColumnSite
 
 NONE = "none"
 """There is no column where one was expected."""
-CLASSES = (TETRAHEDRAL, OXYGEN, GUEST, NONE)
+CLASSES = (TETRAHEDRAL, OXYGEN, NONE)
 
 # Share of columns that are not what the lattice has, before any is looked at, and how many columns that is worth.
 _OTHER, _COUNTED = 0.01, 100
 _SPREAD = 0.1  # of intensities about those expected, beside their errors
 _ROUNDS = 20
-_GUESTS = (0.5, 1.0, 1.5, 2.0)  # atoms of guests in a cell along a column
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Classes:
     Parameters
     ----------
     probability
-        Of each class of ``CLASSES``, shape (n, 4).
+        Of each class of ``CLASSES``, shape (n, 3).
     other
         Share of the columns that are not what the lattice has at their places.
     """
@@ -57,7 +56,7 @@ def classify(
     site
         Number of the site each column is at, shape (n,).
     sites
-        What the lattice has at its places; for guests what one atom of theirs is.
+        What the lattice has at its places.
     lattice
         Whether the lattice is asked. Without it only shares of classes among all columns are known: a control.
 
@@ -83,9 +82,7 @@ def classify(
         of = np.array([kind == name for kind in kinds]) & (present > 0)
         if of.any():
             by_class[:, number] = logsumexp(density(expected[of]), axis=1, b=present[of] / present[of].sum())
-    carbon = np.array([one.strength for one in sites if one.kind == GUEST] or [0.42])
-    by_class[:, 2] = logsumexp(density(carbon.mean() * np.array(_GUESTS)), axis=1) - np.log(len(_GUESTS))
-    by_class[:, 3] = density(np.zeros(1))[:, 0]
+    by_class[:, CLASSES.index(NONE)] = density(np.zeros(1))[:, 0]
     placed = np.array([CLASSES.index(kinds[one]) for one in site])
     rows = np.arange(len(placed))
     if not lattice:
@@ -94,16 +91,13 @@ def classify(
             joint = by_class + np.log(shares)
         return Classes(np.exp(joint - logsumexp(joint, axis=1, keepdims=True)), 0.0)
     # At its place a column has the intensity of that site, not of any of its class.
-    framework = placed < 2
-    by_class[rows[framework], placed[framework]] = norm.logpdf(
-        intensity, expected[site], np.hypot(error, _SPREAD * expected[site])
-    )[framework]
+    by_class[rows, placed] = norm.logpdf(intensity, expected[site], np.hypot(error, _SPREAD * expected[site]))
     other = _OTHER
     for _ in range(_ROUNDS):
         prior = np.full((len(placed), len(CLASSES)), other / (len(CLASSES) - 1))
         prior[rows, placed] = 1 - other
         joint = by_class + np.log(prior)
         probability = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
-        wrong = (1 - probability[rows, placed])[framework].sum() + _OTHER * _COUNTED
-        other = float(np.clip(wrong / (framework.sum() + _COUNTED), 1e-4, 0.9))
+        wrong = (1 - probability[rows, placed]).sum() + _OTHER * _COUNTED
+        other = float(np.clip(wrong / (len(placed) + _COUNTED), 1e-4, 0.9))
     return Classes(probability, other)

@@ -7,15 +7,15 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stemforge.colours import GREEN, GREY, ORANGE, SKY, VERMILION
+from stemforge.colours import GREY, ORANGE, SKY, VERMILION
 from stemforge.files import write_figure
 from stemforge.infer.columns.classes import NONE
 from stemforge.infer.columns.result import MeasuredColumns
-from stemforge.infer.columns.sites import GUEST, OXYGEN, TETRAHEDRAL
+from stemforge.infer.columns.sites import OXYGEN, TETRAHEDRAL
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 
-_COLOURS = {TETRAHEDRAL: ORANGE, OXYGEN: SKY, GUEST: GREEN, NONE: VERMILION}
-_NAMES = {TETRAHEDRAL: "with T atoms", OXYGEN: "oxygen", GUEST: "guest", NONE: "missing"}
+_COLOURS = {TETRAHEDRAL: ORANGE, OXYGEN: SKY, NONE: VERMILION}
+_NAMES = {TETRAHEDRAL: "with T atoms", OXYGEN: "oxygen", NONE: "missing"}
 _SIZE = 0.9  # diameter of the marks [Å]
 _WIDTH = 6.0  # of a picture [inch]
 _BINS = 60

@@ -7,7 +7,7 @@ from stemforge.infer.columns.analysis import find_columns
 from stemforge.infer.columns.figure import draw_columns
 from stemforge.infer.columns.result import MeasuredColumns
 from stemforge.infer.left_out import tell_unusable
-from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
+from stemforge.infer.occupancy.crystal import ChannelCrystal
 from stemforge.infer.resampling import file_sampling
 from stemforge.micrograph.image import Micrograph
 
@@ -18,21 +18,19 @@ _OTHER = 0.05
 _FAR = 0.25  # Å
 
 
-def columns_of_files(
-    batch: Batch, framework: str = "mfi", *, guests: tuple[str, ...] = GUESTS, cells: int = 1
-) -> Outcome:
-    """Find every atom column on many images; write a table and an overlay of each.
+def columns_of_files(batch: Batch, framework: str = "mfi", *, cells: int = 1) -> Outcome:
+    """Find every atom column of a framework on many images; write a table and an overlay of each.
 
     Parameters
     ----------
     batch
         Images and where results go: ``_columns.csv`` and ``_columns.png``.
-    framework, guests, cells
+    framework, cells
         As for :func:`find_columns`.
     """
     if cells < 1:
         raise InputError(f"cells must be 1 or more, not {cells}")
-    crystal = ChannelCrystal.named(framework, guests)  # a wrong name is refused before any image is read
+    crystal = ChannelCrystal.named(framework, ())  # a wrong name is refused before any image is read
     batch.reading.refuse_auto()
     batch.check_out()
 
@@ -47,7 +45,7 @@ def columns_of_files(
             say(f"{micrograph.name}: {line}")
         return len(found.points)
 
-    settings = {"framework": framework, "guests": list(guests), "cells": cells}
+    settings = {"framework": framework, "cells": cells}
     return batch.run("infer columns", work, "columns", settings)
 
 

@@ -48,7 +48,6 @@ def fit_columns(
     points: NDArray[np.float64],
     scale: NDArray[np.float64],
     *,
-    free: NDArray[np.bool_],
     start: NDArray[np.float64],
 ) -> ColumnFit:
     """Fit strengths and places of all columns to what a first image of them leaves.
@@ -66,8 +65,6 @@ def fit_columns(
         Their places [Å], for who is near whom; shape (n, 2).
     scale
         By what a column's picture is multiplied for strength 1, times √area of a pixel; shape (n,).
-    free
-        Columns whose places are not known: atoms of guests. Their prior has the largest width; shape (n,).
     start
         Strength and way (x, y) [Å] in the first image, shape (n, 3).
     """
@@ -78,7 +75,6 @@ def fit_columns(
 
     def widths(way: float) -> NDArray[np.float64]:
         every = np.full((count, 3), way)
-        every[free, 1:] = _MOST
         every[:, 0] = _STRENGTH
         return every
 
@@ -119,8 +115,7 @@ def fit_columns(
         )
         strength, moved = parts(found.x, unit)
         covariance = _covariance(found.jac, points) * unit[:, :, None] * unit[:, None, :]
-        held = ~free
-        square = moved[held] ** 2 + covariance[held][:, [1, 2], [1, 2]]
+        square = moved**2 + covariance[:, [1, 2], [1, 2]]
         learnt = float(np.clip(np.sqrt(square.mean()), _LEAST, _MOST))
         if number == _ROUNDS - 1 or abs(learnt / way - 1) < _LEARNT:
             break

@@ -49,22 +49,22 @@ class FrameworkImage:
         y, x = np.indices(self.image.shape)
         self._pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
 
-    def improve(self, guests: NDArray[np.float64]) -> None:
-        """Fit the average cell, registration and noise again; ``guests`` is what the image shows of them."""
-        empty = self._centred(self.image - guests)
-        measured, variance = cell_coefficients(self.registration.straightened(empty), self.lattice, self.hk)
+    def improve(self) -> None:
+        """Fit the average cell, registration and noise again."""
+        image = self._centred(self.image)
+        measured, variance = cell_coefficients(self.registration.straightened(image), self.lattice, self.hk)
         self.cell = fit_cell(
             measured, variance, self.k, self.sites, self.powers, float(self.crystal.cell.prod())
         )
         drawn = self._drawn(self.cell.coefficients)
         if self.known:
-            left = self._centred(empty - drawn)
+            left = self._centred(image - drawn)
             self.registration = self.registration.moved_by(
                 left, drawn, self.noise, self.lattice.sampling, self.resolution
             )
             drawn = self._drawn(self.cell.coefficients)
         self.drawn, self.known = drawn, True
-        self.noise = Noise.of(self._centred(empty - drawn), self.lattice.sampling)
+        self.noise = Noise.of(self._centred(image - drawn), self.lattice.sampling)
 
     @property
     def left(self) -> NDArray[np.float64]:

@@ -24,12 +24,9 @@ class Pictures:
     ----------
     tables
         Of the picture and of its derivatives along x and y of the crystal, shape (sites, 3, n, n).
-    shared
-        What pictures have in common with themselves when moved: ∫ p(r) p(r − s) d²r, shape (sites, n, n).
     """
 
     tables: NDArray[np.float64]
-    shared: NDArray[np.float64]
 
     @classmethod
     def of(
@@ -49,11 +46,10 @@ class Pictures:
         slopes = 2j * np.pi * np.moveaxis(k, -1, 0)
         every = np.stack([spectra, spectra * slopes[0], spectra * slopes[1]], axis=1)
         values = fft.fftshift(fft.ifft2(every).real, axes=(2, 3)) / _STEP**2
-        shared = fft.fftshift(fft.ifft2(np.abs(spectra) ** 2).real, axes=(1, 2)) / _STEP**2
         splines = [
             [ndimage.spline_filter(one, order=3, mode="grid-wrap") for one in three] for three in values
         ]
-        return cls(np.array(splines), shared)
+        return cls(np.array(splines))
 
     def at(self, site: int, offsets: NDArray[np.float64], slopes: bool = False) -> NDArray[np.float64]:
         """Return a site's picture at ways from its place (x, y) [Å], and its slopes; shape (1 or 3, n)."""
@@ -64,11 +60,6 @@ class Pictures:
                 for one in self.tables[site, : 3 if slopes else 1]
             ]
         )
-
-    def overlaps(self, site: int, ways: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what a site's picture shares with itself moved by ways (x, y) [Å], shape (n,)."""
-        where = ways.T[::-1] / _STEP + self.shared.shape[-1] // 2
-        return np.asarray(ndimage.map_coordinates(self.shared[site], where, order=3, mode="grid-wrap"))
 
 
 @dataclass(frozen=True)

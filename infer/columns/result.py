@@ -17,7 +17,7 @@ _HEADER = ("x_px", "y_px", "x_nm", "y_nm", "x_error_px", "y_error_px", "intensit
 
 @dataclass(frozen=True)
 class MeasuredColumns:
-    """Every atom column of a framework and of its guests on an image.
+    """Every atom column of a framework on an image.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class MeasuredColumns:
         What a column scatters forward in a unit cell along the beam, in silicon atoms, relative to the framework around
         it; shape (n,).
     site
-        Number of the framework's column that is expected at the place; one more than the last for guests. Shape (n,).
+        Number of the framework's column that is expected at the place, shape (n,).
     probability
-        Of each class: T, O, guest, and that there is no column; shape (n, 4).
+        Of each class: T, O, and that there is no column; shape (n, 3).
     way
         Standard deviation of the framework's columns from the lattice along each axis, as learnt [Å].
     other
@@ -54,32 +54,25 @@ class MeasuredColumns:
 
     @property
     def kind(self) -> NDArray[np.object_]:
-        """The most probable class of each column: ``T``, ``O``, ``guest`` or ``none``."""
+        """The most probable class of each column: ``T``, ``O`` or ``none``."""
         return np.array(CLASSES, dtype=object)[self.probability.argmax(1)]
 
     def count(self, kind: str) -> int:
-        """Return how many columns are ``T``, ``O``, ``guest``, or ``none``: expected, and not there."""
+        """Return how many columns are ``T``, ``O``, or ``none``: expected, and missing."""
         return int(np.sum(self.kind == kind))
-
-    @property
-    def cells(self) -> float:
-        """Unit cells that the image shows."""
-        height, width = self.micrograph.shape
-        return height * width / float(abs(np.linalg.det(self.lattice.matrix)))
 
     def __str__(self) -> str:
         error = float(np.median(self.errors)) * self.lattice.sampling
         missing = f", {self.count(NONE)} missing" if self.count(NONE) else ""
         return (
-            f"{self.count('T')} columns with T atoms, {self.count('O')} of oxygen{missing}, {self.count('guest')} of "
-            f"guests; places known to {error:.2f} Å, {self.way:.2f} Å from the lattice's"
+            f"{self.count('T')} columns with T atoms, {self.count('O')} of oxygen{missing}; "
+            f"places known to {error:.2f} Å, {self.way:.2f} Å from the lattice's"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             **{kind: self.count(kind) for kind in CLASSES},
-            "guest_columns_a_cell": self.count("guest") / self.cells,
             "median_error_angstrom": float(np.median(self.errors)) * self.lattice.sampling,
             "from_lattice_angstrom": self.way,
             "other_share": self.other,

@@ -12,8 +12,8 @@ from stemforge.structures.zeolites.frameworks import T_ELEMENTS
 
 MERGE = 0.7
 """Mean distance in projection below which atoms are one column [Å]; no image tells them from each other."""
-TETRAHEDRAL, OXYGEN, GUEST = "T", "O", "guest"
-"""What a column holds: T atoms (and what oxygen lies over them), oxygen alone, or atoms of guests."""
+TETRAHEDRAL, OXYGEN = "T", "O"
+"""What a column holds: T atoms (and what oxygen lies over them), or oxygen alone."""
 _SILICON = Atoms("Si", [(0.0, 0.0, 0.0)])
 
 
@@ -28,7 +28,7 @@ class ColumnSite:
     atoms
         With positions (x, y) from there [Å].
     kind
-        ``T``, ``O`` or ``guest``.
+        ``T`` or ``O``.
     strength
         What it scatters forward, in silicon atoms.
 
@@ -45,16 +45,15 @@ class ColumnSite:
     strength: float
 
     @classmethod
-    def of(cls, atoms: Atoms, kind: str | None = None) -> "ColumnSite":
-        """Return the column of some atoms; T or O by what they are, if not said."""
+    def of(cls, atoms: Atoms) -> "ColumnSite":
+        """Return the column of some atoms."""
         weight = atoms.numbers / atoms.numbers.sum()
         place = weight @ atoms.positions[:, :2]
         beside = atoms.copy()
         beside.positions[:, :2] -= place
         still = Atoms(atoms.numbers, atoms.positions)
         forward = [potential_spectrum(one, np.zeros((1, 2)))[0].real for one in (still, _SILICON)]
-        if kind is None:
-            kind = TETRAHEDRAL if np.isin(atoms.get_chemical_symbols(), T_ELEMENTS).any() else OXYGEN
+        kind = TETRAHEDRAL if np.isin(atoms.get_chemical_symbols(), T_ELEMENTS).any() else OXYGEN
         return cls(place, beside, kind, float(forward[0] / forward[1]))
 
     def spectrum(self, k: NDArray[np.float64]) -> NDArray[np.complex128]:
@@ -92,14 +91,3 @@ def column_sites(atoms: Atoms, merge: float = MERGE) -> tuple[ColumnSite, ...]:
         column.positions[:, :2] = atoms.positions[members[0], :2] + between[members, members[0]]
         sites.append(ColumnSite.of(column))
     return tuple(sites)
-
-
-def guest_site(molecules: list[Atoms]) -> ColumnSite:
-    """Return the column of one atom in a cell along the beam: of the heavy element that molecules have most."""
-    heavy = [atoms[atoms.numbers > 1] for atoms in molecules]
-    sigma = np.concatenate([atoms.arrays.get("thermal_sigma", np.zeros(len(atoms))) for atoms in heavy])
-    numbers = np.concatenate([atoms.numbers for atoms in heavy])
-    most = np.bincount(numbers).argmax()
-    one = Atoms([most], [(0.0, 0.0, 0.0)])
-    one.set_array("thermal_sigma", np.array([sigma.mean()]))
-    return ColumnSite.of(one, GUEST)

@@ -6,17 +6,14 @@ import numpy as np
 import pytest
 
 from stemforge import Micrograph
+from stemforge.infer import find_columns
 from stemforge.infer.columns.sites import column_sites
-from stemforge.infer.occupancy.crystal import ChannelCrystal
-from tests.infer.occupancy.conftest import SAMPLING, WIDTH, lattice_of
+from tests.infer.conftest import SAMPLING, WIDTH, lattice_of
 
 ROOM = 20
 """Pixels that are drawn beyond an image and cut off: columns just outside reach into it."""
-
-
-@pytest.fixture(scope="session")
-def crystal():
-    return ChannelCrystal.named("mfi", ("pyridine",))
+SMALL = (104, 152)
+"""Some five cells, where the lattice need not be found."""
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +48,14 @@ def moved_film(crystal):
         return film, lattice, np.concatenate(points) - ROOM, np.concatenate(numbers)
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def small_film(moved_film):
+    """One small film for all that one fit can show: image, lattice, places of columns, and their sites."""
+    return moved_film(0.8, seed=4, shape=SMALL)
+
+
+@pytest.fixture(scope="session")
+def found(small_film, crystal):
+    return find_columns(small_film[0], framework=crystal, lattice=small_film[1])

@@ -12,92 +12,45 @@ from stemforge.__main__ import main
 from stemforge.errors import InputError
 from stemforge.infer import draw_columns, find_columns
 from stemforge.infer.columns.files import doubts
-from stemforge.infer.columns.guests import GuestPlaces, search_guests
-from stemforge.infer.columns.peaks import Pictures, Stamps
-from stemforge.infer.columns.sites import column_sites, guest_site
-from stemforge.infer.columns.white import Grid
+from stemforge.infer.columns.sites import column_sites
 from stemforge.infer.occupancy.crystal import ChannelCrystal
-from stemforge.infer.occupancy.transfer import Transfer, transfer_functions
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image, simulate_sample
-from tests.infer.occupancy.conftest import SAMPLING
-
-SMALL = (104, 152)
-"""Some five cells, where the lattice need not be found."""
+from tests.infer.columns.conftest import SMALL
+from tests.infer.conftest import SAMPLING
 
 
-def _against(found, points, numbers, sites):
-    """Pair framework columns with the truth: which, errors [Å], and pulls."""
-    chosen = found.site < len(sites)
-    distance, which = cKDTree(points).query(found.points[chosen])
+def test_columns_are_where_they_are_and_as_sure_as_they_say(small_film, found):
+    _, _, points, numbers = small_film
+    distance, which = cKDTree(points).query(found.points)
     near = distance * SAMPLING < 0.7
     assert near.mean() > 0.99
-    error = (found.points[chosen] - points[which])[near] * SAMPLING
+    assert np.array_equal(numbers[which[near]], found.site[near])
+    error = (found.points - points[which])[near] * SAMPLING
     error = error - error.mean(0)  # coma and a shift of all columns look alike
-    pulls = error / (found.errors[chosen][near] * SAMPLING)
-    return numbers[which[near]], found.site[chosen][near], error, pulls
-
-
-@pytest.fixture(scope="module")
-def half(moved_film):
-    return moved_film(0.8, seed=4)
-
-
-@pytest.fixture(scope="module")
-def found(half, crystal):
-    return find_columns(half[0], framework=crystal)
-
-
-def test_columns_are_where_they_are_and_as_sure_as_they_say(half, found, crystal):
-    _, _, points, numbers = half
-    sites = column_sites(crystal.atoms)
-    truth, site, error, pulls = _against(found, points, numbers, sites)
-    assert np.array_equal(truth, site)
+    pulls = error / (found.errors[near] * SAMPLING)
     assert error.std() < 0.09
     assert pulls.std() == pytest.approx(1.0, abs=0.35)
     assert found.way == pytest.approx(0.1, abs=0.03)
-    kinds = np.array([one.kind for one in sites])
-    assert np.mean(found.kind[found.site < len(sites)] == kinds[site]) > 0.97
-    strength = np.array([one.strength for one in sites])[site]
-    pulls = (
-        found.intensity - np.r_[strength, np.zeros(len(found.points) - len(strength))]
-    ) / found.intensity_error
-    assert pulls[found.site < len(sites)].std() == pytest.approx(1.0, abs=0.35)
 
 
-def test_atoms_of_guests_are_found_in_white_noise(crystal):
-    guest = guest_site([molecule.atoms for molecule in crystal.guests])
-    values = np.zeros(transfer_functions(np.zeros((1, 2))).shape[1])
-    values[:12] = 1.0  # all frequencies alike
-    pictures = Pictures.of([guest], Transfer(values), 1.1)
-    strength = 8 / np.sqrt(pictures.overlaps(0, np.zeros((1, 2))))
-    grid = Grid((60, 60), 2.0 * np.eye(2))
-    places = GuestPlaces.of(crystal.channels[0], column_sites(crystal.atoms), crystal.cell)
-    angles = np.arange(6) * np.pi / 3
-    axis = np.array([[30.3, 29.6]])
-    ring = axis + 2.8 * np.column_stack([np.cos(angles), np.sin(angles)])
-    drawn = Stamps.at(ring, np.zeros(6, dtype=int), pictures, grid).drawn(
-        np.full(6, strength * np.sqrt(grid.area)), np.zeros((6, 2))
-    )
-    noise = np.random.default_rng(0).normal(size=drawn.size)
-    points, strengths = search_guests(drawn + noise, axis, places, pictures, grid)
-    assert len(points) == 6
-    assert (cKDTree(ring).query(points)[0] / 2 < 0.5).all()
-    assert strengths == pytest.approx(np.full(6, strength), rel=0.5)
-    assert len(search_guests(noise, axis, places, pictures, grid)[0]) == 0
+def test_intensities_are_as_sure_as_they_say(found, crystal):
+    strength = np.array([site.strength for site in column_sites(crystal.atoms)])[found.site]
+    pulls = (found.intensity - strength) / found.intensity_error
+    assert pulls.std() == pytest.approx(1.0, abs=0.35)
 
 
-def test_an_empty_film_has_no_guests(moved_film, crystal):
-    film, lattice, *_ = moved_film(1.0, seed=5, shape=SMALL)
-    found = find_columns(film, framework=crystal, lattice=lattice)
-    assert found.count("guest") <= 0.2 * found.cells
+def test_columns_have_the_classes_of_the_framework(found, crystal):
+    kinds = np.array([site.kind for site in column_sites(crystal.atoms)])
+    assert np.mean(found.kind == kinds[found.site]) > 0.97
 
 
+@pytest.mark.slow
 def test_a_column_that_is_missing_is_not_called_what_the_lattice_has(moved_film, crystal):
     sites = column_sites(crystal.atoms)
     missing = next(number for number, site in enumerate(sites) if site.kind == "T")
     film, lattice, *_ = moved_film(0.4, seed=6, missing=missing, shape=SMALL)
-    found = find_columns(film, framework=ChannelCrystal.named("mfi", ()), lattice=lattice)
+    found = find_columns(film, framework=crystal, lattice=lattice)
     at = found.site == missing
     assert at.sum() >= 4
     assert not np.any(found.kind[at] == "T")
@@ -126,22 +79,25 @@ def test_noise_without_a_crystal_is_refused(crystal):
         find_columns(Micrograph(noise, name="noise"), framework=crystal)
 
 
-def test_too_few_cells_to_average_are_refused(half, crystal):
+def test_too_few_cells_to_average_are_refused(small_film, crystal):
     with pytest.raises(InputError, match="average"):
-        find_columns(half[0], framework=crystal, cells=3)
+        find_columns(small_film[0], framework=crystal, lattice=small_film[1], cells=3)
 
 
-def test_command(half, found, tmp_path, capsys):
-    write_tiff(tmp_path / "film.tif", half[0].image, None)
+@pytest.mark.slow
+def test_command(moved_film, crystal, tmp_path, capsys):
+    film, *_ = moved_film(0.8, seed=4)
+    found = find_columns(film, framework=crystal)
+    write_tiff(tmp_path / "film.tif", film.image, None)
     words = ["infer", "columns", str(tmp_path / "film.tif"), "--out", str(tmp_path / "out"), "--quiet"]
-    assert main([*words, "--guest", "pyridine"]) == 0
+    assert main(words) == 0
     with (tmp_path / "out" / "film_columns.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [row["class"] for row in rows] == found.kind.tolist()
-    each = [sum(float(row[f"{name}_probability"]) for name in ("T", "O", "guest", "none")) for row in rows]
+    each = [sum(float(row[f"{name}_probability"]) for name in ("T", "O", "none")) for row in rows]
     assert each == pytest.approx(np.ones(len(rows)), abs=3e-4)
     facts = json.loads((tmp_path / "out" / "run.json").read_text())["infer columns"]["film"]
-    assert facts["guest"] == found.count("guest")
+    assert facts["none"] == found.count("none")
     assert (tmp_path / "out" / "film_columns.png").is_file()
     assert "columns with T atoms" in capsys.readouterr().err
 
@@ -150,7 +106,6 @@ def test_command(half, found, tmp_path, capsys):
     ("words", "says"),
     [
         (["--framework", "fau"], "CIF"),
-        (["--guest", "unobtainium"], "unobtainium"),
         (["--cells", "0"], "cells"),
     ],
 )
@@ -161,6 +116,7 @@ def test_command_refuses_before_it_reads(tmp_path, capsys, words, says):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_another_framework_is_said(moved_film, crystal):
     film, lattice, *_ = moved_film(1.0, seed=8, shape=SMALL)
     atoms = crystal.atoms.copy()
@@ -181,6 +137,5 @@ def test_multislice_film(crystal):
     settings = Degradation(dose=1e4, source_size=0.9)
     counted = degrade(sample.signal, settings, sample.sampling, np.random.default_rng(0)).image
     found = find_columns(Micrograph(idpc_image(counted, sample.sampling), name="film"), framework=crystal)
-    kinds = np.array([site.kind for site in column_sites(crystal.atoms)] + ["guest"])
+    kinds = np.array([site.kind for site in column_sites(crystal.atoms)])
     assert np.mean(found.kind == kinds[found.site]) > 0.95
-    assert found.count("guest") <= 0.2 * found.cells
