@@ -106,4 +106,6 @@ class Stamps:
     def drawn(self, strength: NDArray[np.float64], moved: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the flat image of columns of some strength."""
         values = self.values(moved)[0] * strength[self.which]
-        return np.bincount(self.pixel, values, minlength=self.grid.shape[0] * self.grid.shape[1])
+        return np.bincount(self.pixel, values, minlength=self.grid.shape[0] * self.grid.shape[1]).astype(
+            np.float64
+        )

@@ -84,8 +84,8 @@ def fit_cell(
         now = (values / unit).ravel()
         right = columns.T @ _real(left * weight) - now
         # The transfer was fitted before: it gains nothing by itself, but what columns gain it may have to give.
-        step = np.linalg.solve(information, np.concatenate([right, np.zeros(through.shape[1])]))
-        values += step[: len(now)].reshape(-1, 3) * unit
+        change = np.linalg.solve(information, np.concatenate([right, np.zeros(through.shape[1])]))
+        values += change[: len(now)].reshape(-1, 3) * unit
     known = np.diag(np.linalg.inv(information[: len(now), : len(now)]))
     unknown = np.diag(np.linalg.inv(information))[: len(now)] - known
     doubt = unknown.reshape(-1, 3) * unit**2

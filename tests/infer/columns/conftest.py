@@ -12,8 +12,6 @@ from tests.infer.conftest import SAMPLING, WIDTH, lattice_of
 
 ROOM = 20
 """Pixels that are drawn beyond an image and cut off: columns just outside reach into it."""
-SMALL = (104, 152)
-"""Some five cells, where the lattice need not be found."""
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +51,7 @@ def moved_film(crystal):
 @pytest.fixture(scope="session")
 def small_film(moved_film):
     """One small film for all that one fit can show: image, lattice, places of columns, and their sites."""
-    return moved_film(0.8, seed=4, shape=SMALL)
+    return moved_film(0.8, seed=4)
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,10 @@ from stemforge.infer.columns.sites import column_sites
 from stemforge.infer.occupancy.crystal import ChannelCrystal
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image, simulate_sample
-from tests.infer.columns.conftest import SMALL
 from tests.infer.conftest import SAMPLING
+
+SMALL = (104, 152)
+"""Some five cells, where the lattice need not be found."""
 
 
 def test_columns_are_where_they_are_and_as_sure_as_they_say(small_film, found):
