@@ -36,7 +36,7 @@ def find_columns(
     by place. What an image shows of a column follows from the transfer that is fitted to the crystal and from the noise
     that is measured beside it: places and strengths of all columns are one least-squares fit to the white image, with a
     prior on places whose width is learnt. What a column is follows from its intensity and from what the lattice has at
-    its place. Molecules in the channels are not looked for: :func:`stemforge.infer.find_occupancy` does.
+    its place. Molecules in the channels are not looked for: :func:`stemforge.infer.measure_occupancy` does.
 
     Parameters
     ----------

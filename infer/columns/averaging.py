@@ -37,7 +37,7 @@ def average_cells(micrograph: Micrograph, lattice: Lattice, number: int) -> tupl
     Examples
     --------
     >>> lattice = Lattice((0.0, 0.0), (20.0, 0.0), (0.0, 15.0), 1.0, 0.0, 0.0, 1.0, "oblong", (20.0, 15.0))
-    >>> image = np.tile(np.arange(300.0).reshape(15, 20), (6, 6))
+    >>> image = np.tile(np.arange(300.0).reshape(15, 20), (7, 7))
     >>> averaged, _ = average_cells(Micrograph(image.astype("float32")), lattice, 2)
     >>> averaged.shape
     (45, 60)
