@@ -27,6 +27,10 @@ from .atoms.sampling import (
     size_of as size_of,
 )
 from .batch import Batch as Batch, Outcome as Outcome
+from .columns.analysis import find_columns as find_columns
+from .columns.figure import draw_columns as draw_columns
+from .columns.files import columns_of_files as columns_of_files
+from .columns.result import MeasuredColumns as MeasuredColumns
 from .completeness.analysis import measure_completeness as measure_completeness
 from .completeness.figure import draw_completeness as draw_completeness
 from .completeness.files import (

@@ -1,7 +1,4 @@
-"""The commands of this room.
-
-``stemforge infer atoms``, ``restore``, ``molecules``, ``lattice``, ``occupancy`` and ``conformation``.
-"""
+"""The commands of this room: ``stemforge infer atoms``, ``restore``, ``molecules`` and what is asked of crystals."""
 
 from functools import partial
 from pathlib import Path
@@ -261,6 +258,41 @@ def occupancy(
 
     batch = Batch(images, output.folder("occupancy"), ENDINGS, reading, output.overwrite, progress.quiet)
     return occupancy_of_files(batch, framework, guests=tuple(guest or GUESTS)).exit_code
+
+
+def columns(
+    images: Images,
+    /,
+    *,
+    framework: str = "mfi",
+    cells: int = 1,
+    reading: Reading = Reading(),
+    output: Output = Output(),
+    progress: Progress = Progress(),
+) -> int:
+    """Find every atom column of a zeolite's framework on the image as it was recorded.
+
+    For each image NAME_columns.csv, a row for each column: x_px,y_px,x_nm,y_nm, x_error_px,y_error_px (standard
+    deviations), intensity,intensity_error (in silicon atoms in a cell along the beam), class (T, O, or none where
+    a column is missing), its probability, and the probability of each class; and NAME_columns.png, the columns
+    coloured by class; in the folder `columns`. The lattice is found on the image, whose own calibration is not used.
+    An image without the lattice is named and left out; the exit code is then 1, or 2 where it was the only one.
+
+    Parameters
+    ----------
+    images
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG): iDPC-STEM along the channels, bright atoms on
+        dark, not restored.
+    framework
+        mfi (ZSM-5, silicalite-1), or a CIF file, seen along b.
+    cells
+        Average blocks of so many cells along each side first; places are then those of the averaged image.
+    """
+    from stemforge.infer.batch import Batch
+    from stemforge.infer.columns.files import ENDINGS, columns_of_files
+
+    batch = Batch(images, output.folder("columns"), ENDINGS, reading, output.overwrite, progress.quiet)
+    return columns_of_files(batch, framework, cells=cells).exit_code
 
 
 def conformation(

@@ -48,6 +48,8 @@ COMMANDS = (
      "Find pixel size, rotation and origin of a crystal from its lattice."),
     ("infer occupancy", "stemforge.infer.command:occupancy",
      "Say which channels of a zeolite hold a molecule, and how sure that is."),
+    ("infer columns", "stemforge.infer.command:columns",
+     "Find every atom column of a zeolite's framework, and say what it holds."),
     ("infer conformation", "stemforge.infer.command:conformation",
      "Say which of several candidate structures an image of a zeolite shows."),
     ("evaluate atoms", "stemforge.evaluate.command:atoms", "Score detected atoms against labels."),

@@ -32,6 +32,7 @@ COMMANDS = {
     "infer molecules": "stemforge.infer.command:molecules",
     "infer lattice": "stemforge.infer.command:lattice",
     "infer occupancy": "stemforge.infer.command:occupancy",
+    "infer columns": "stemforge.infer.command:columns",
     "infer conformation": "stemforge.infer.command:conformation",
     "sweep": "stemforge.evaluate.command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",

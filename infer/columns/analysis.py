@@ -1,0 +1,181 @@
+"""All atom columns of a framework on an image."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemforge.errors import InputError
+from stemforge.infer.columns.averaging import average_cells
+from stemforge.infer.columns.classes import classify
+from stemforge.infer.columns.fit import ColumnFit, fit_columns
+from stemforge.infer.columns.image import FrameworkImage
+from stemforge.infer.columns.peaks import Pictures, Stamps
+from stemforge.infer.columns.result import MeasuredColumns
+from stemforge.infer.columns.sites import column_sites
+from stemforge.infer.columns.white import Grid, Whitening
+from stemforge.infer.crystals.lattice import Lattice, find_lattice
+from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.micrograph.image import Micrograph
+
+_PASSES = 4  # average cell, registration and noise are known better each time
+_MARGIN = 3.0  # beyond the image, from where columns reach into it [Å]
+_EDGE = 1.5  # within which columns are not stated: half of them is not shown [Å]
+
+
+def find_columns(
+    micrograph: Micrograph,
+    *,
+    framework: str | ChannelCrystal = "mfi",
+    lattice: Lattice | None = None,
+    cells: int = 1,
+) -> MeasuredColumns:
+    """Find every atom column of a framework on an image along its channels.
+
+    The framework's columns are known from the crystal, and where they are expected from the lattice on the image, place
+    by place. What an image shows of a column follows from the transfer that is fitted to the crystal and from the noise
+    that is measured beside it: places and strengths of all columns are one least-squares fit to the white image, with a
+    prior on places whose width is learnt. What a column is follows from its intensity and from what the lattice has at
+    its place. Molecules in the channels are not looked for: :func:`stemforge.infer.measure_occupancy` does.
+
+    Parameters
+    ----------
+    micrograph
+        iDPC-STEM image of a crystal along its channels, bright atoms on dark, three cells along each side at least, not
+        restored.
+    framework
+        ``"mfi"``, or a CIF file, seen along b; molecules in it are left out. For many images it may be made once.
+    lattice
+        As found on the image; by default it is found.
+    cells
+        Blocks of so many cells along each side are averaged into one first.
+
+    Returns
+    -------
+    MeasuredColumns
+        Place, intensity and class of every column, with errors and probabilities.
+
+    Raises
+    ------
+    InputError
+        No lattice of the framework on the image, or too few cells to average.
+
+    References
+    ----------
+    Figure 5 of Yang et al., Adv. Sci. 2024, doi:10.1002/advs.202408629, shows such columns, coloured by element.
+
+    Examples
+    --------
+    >>> from stemforge.infer.occupancy.crystal import cell_image
+    >>> crystal = ChannelCrystal.named("mfi", ())
+    >>> hk = crystal.indices(1.5)
+    >>> fade = np.exp(-((hk / crystal.cell) ** 2).sum(1) / 0.18)
+    >>> cell = cell_image(crystal.coefficients(hk) * fade, hk, (36, 54))
+    >>> empty = np.tile(cell, (3, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (108, 162))
+    >>> found = find_columns(Micrograph(empty.astype("float32")), framework=crystal)
+    >>> found.count("T") > 150, found.count("none")
+    (True, 0)
+    """
+    crystal = ChannelCrystal.named(framework, ()) if isinstance(framework, str) else framework
+    if cells < 1:
+        raise InputError(f"cells must be 1 or more, not {cells}")
+    lattice = find_lattice(micrograph, framework=crystal.framework) if lattice is None else lattice
+    if cells > 1:
+        micrograph, lattice = average_cells(micrograph, lattice, cells)
+    return _Search(micrograph, crystal, lattice).columns()
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Columns that are looked for: points (x, y) [pixel], and the number of the site each is a copy of."""
+
+    points: NDArray[np.float64]
+    site: NDArray[np.intp]
+
+
+class _Search:
+    """The passes over one image."""
+
+    def __init__(self, micrograph: Micrograph, crystal: ChannelCrystal, lattice: Lattice) -> None:
+        self.micrograph, self.crystal, self.lattice = micrograph, crystal, lattice
+        self.grid = Grid.of(lattice, micrograph.shape)
+        self.sites = column_sites(crystal.atoms)
+        image = np.asarray(micrograph.image, dtype=np.float64)
+        self.shown = FrameworkImage(image, crystal, lattice, self.sites)
+        self.expected = self._expected()
+
+    def columns(self) -> MeasuredColumns:
+        """Return what is known of the columns after all passes."""
+        self.shown.improve()
+        explained = self.shown.cell.explained
+        for _ in range(_PASSES - 1):
+            self.shown.improve()
+        places, fit = self._fit()
+        return self._described(places, fit, explained)
+
+    @property
+    def _white(self) -> Whitening:
+        return Whitening(self.shown.noise, self.grid, self.shown.resolution)
+
+    def _expected(self) -> _Places:
+        """Return the framework's columns by its lattice, those just beyond the image too."""
+        beyond = _MARGIN / self.lattice.sampling
+        origin = np.array(self.lattice.origin_px) + beyond
+        wider = replace(self.lattice, origin_px=(float(origin[0]), float(origin[1])))
+        height, width = (int(n + 2 * beyond) for n in self.micrograph.shape)
+        each = [
+            wider.sites(site.place[None] / self.crystal.cell, (height, width)) - beyond for site in self.sites
+        ]
+        number = np.repeat(np.arange(len(each)), [len(points) for points in each])
+        return _Places(np.concatenate(each), number)
+
+    def _fit(self) -> tuple[_Places, ColumnFit]:
+        """Fit the framework's columns where it is registered now."""
+        registered = self.expected.points + self.shown.registration.shift_at(self.expected.points)
+        places = _Places(registered, self.expected.site)
+        white = self._white
+        pictures = Pictures.of(self.sites, self.shown.cell.transfer, self.shown.resolution, white.weight)
+        stamps = Stamps.at(white.points(places.points), places.site, pictures, white.coarse)
+        cell = np.column_stack([self.shown.cell.strength, self.shown.cell.moved])
+        fit = fit_columns(
+            white.of(self.shown.left).ravel(),
+            stamps,
+            self._angstroms(places.points),
+            self._faded(places) * np.sqrt(white.coarse.area),
+            start=cell[places.site],
+        )
+        # All copies of a site are off alike where the transfer is.
+        every = np.arange(3)
+        fit.covariance[:, every, every] += self.shown.cell.doubt[places.site]
+        return places, fit
+
+    def _faded(self, places: _Places) -> NDArray[np.float64]:
+        """Return the framework's contrast around columns."""
+        height, width = self.micrograph.shape
+        x, y = np.rint(places.points).astype(int).clip(0, [width - 1, height - 1]).T
+        return self.shown.registration.strength[y, x]
+
+    def _angstroms(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return points @ np.linalg.inv(self.grid.axes).T
+
+    def _described(self, places: _Places, fit: ColumnFit, explained: float) -> MeasuredColumns:
+        strength = np.array([site.strength for site in self.sites])[places.site]
+        error = np.sqrt(fit.covariance[:, 0, 0])
+        found = classify(fit.strength * strength, error * strength, places.site, self.sites)
+        points = places.points + fit.moved @ self.grid.axes.T
+        edge = np.array(self.micrograph.shape[::-1]) - 1 - points
+        stated = np.minimum(points, edge).min(1) * self.lattice.sampling >= _EDGE
+        turned = self.grid.axes @ fit.covariance[:, 1:, 1:] @ self.grid.axes.T
+        return MeasuredColumns(
+            self.micrograph,
+            self.lattice,
+            points[stated],
+            np.sqrt(np.einsum("nii->ni", turned))[stated],
+            (fit.strength * strength)[stated],
+            (error * strength)[stated],
+            places.site[stated],
+            found.probability[stated],
+            fit.way,
+            found.other,
+            explained,
+        )

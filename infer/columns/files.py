@@ -1,0 +1,70 @@
+"""Columns of many image files."""
+
+from stemforge.console import say
+from stemforge.errors import InputError
+from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.columns.analysis import find_columns
+from stemforge.infer.columns.figure import draw_columns
+from stemforge.infer.columns.result import MeasuredColumns
+from stemforge.infer.left_out import tell_unusable
+from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.infer.resampling import file_sampling
+from stemforge.micrograph.image import Micrograph
+
+ENDINGS = ("_columns.csv", "_columns.png")
+"""What results are called after the image's name."""
+_EXPLAINED = 0.9
+_OTHER = 0.05
+_FAR = 0.25  # Å
+
+
+def columns_of_files(batch: Batch, framework: str = "mfi", *, cells: int = 1) -> Outcome:
+    """Find every atom column of a framework on many images; write a table and an overlay of each.
+
+    Parameters
+    ----------
+    batch
+        Images and where results go: ``_columns.csv`` and ``_columns.png``.
+    framework, cells
+        As for :func:`find_columns`.
+    """
+    if cells < 1:
+        raise InputError(f"cells must be 1 or more, not {cells}")
+    crystal = ChannelCrystal.named(framework, ())  # a wrong name is refused before any image is read
+    batch.reading.refuse_auto()
+    batch.check_out()
+
+    def work(micrograph: Micrograph, results: Results) -> int:
+        tell_unusable(micrograph)
+        found = find_columns(micrograph, framework=crystal, cells=cells)
+        found.to_csv(results.path("_columns.csv"))
+        draw_columns(found, results.path("_columns.png"))
+        results.facts.update({**found.to_dict(), "sampling_in_file": file_sampling(micrograph)})
+        say(f"{micrograph.name}: {found}")
+        for line in doubts(found):
+            say(f"{micrograph.name}: {line}")
+        return len(found.points)
+
+    settings = {"framework": framework, "cells": cells}
+    return batch.run("infer columns", work, "columns", settings)
+
+
+def doubts(columns: MeasuredColumns) -> list[str]:
+    """Return sentences on what an image does not allow to be told."""
+    found = []
+    if columns.explained < _EXPLAINED:
+        found.append(
+            f"the framework explains {100 * columns.explained:.0f} % of the average cell: another framework, a tilted "
+            "or damaged crystal, or an image that is not iDPC; do not trust the columns"
+        )
+    if columns.other > _OTHER:
+        found.append(
+            f"{100 * columns.other:.0f} % of the columns are not as strong as those that the framework has at their "
+            "places: another framework, or a damaged crystal"
+        )
+    if columns.way > _FAR:
+        found.append(
+            f"columns are {columns.way:.2f} Å from where the framework has them: another framework, or one that is "
+            "relaxed otherwise"
+        )
+    return found

@@ -1,0 +1,93 @@
+"""The columns that a framework has in one cell: where they are, what they hold, and what that scatters."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from stemforge.infer.occupancy.crystal import potential_spectrum
+from stemforge.structures.zeolites.frameworks import T_ELEMENTS
+
+MERGE = 0.7
+"""Mean distance in projection below which atoms are one column [Å]; no image tells them from each other."""
+TETRAHEDRAL, OXYGEN = "T", "O"
+"""What a column holds: T atoms (and what oxygen lies over them), or oxygen alone."""
+_SILICON = Atoms("Si", [(0.0, 0.0, 0.0)])
+
+
+@dataclass(frozen=True)
+class ColumnSite:
+    """A column of one projected cell.
+
+    Parameters
+    ----------
+    place
+        Its centre (x, y) [Å], the mean of its atoms weighted by atomic number.
+    atoms
+        With positions (x, y) from there [Å].
+    kind
+        ``T`` or ``O``.
+    strength
+        What it scatters forward, in silicon atoms.
+
+    Examples
+    --------
+    >>> pair = ColumnSite.of(Atoms("Si2", [(1, 1, 0), (1, 1.2, 3)]))
+    >>> pair.kind, pair.place.round(2).tolist(), pair.strength
+    ('T', [1.0, 1.1], 2.0)
+    """
+
+    place: NDArray[np.float64]
+    atoms: Atoms
+    kind: str
+    strength: float
+
+    @classmethod
+    def of(cls, atoms: Atoms) -> "ColumnSite":
+        """Return the column of some atoms."""
+        weight = atoms.numbers / atoms.numbers.sum()
+        place = weight @ atoms.positions[:, :2]
+        beside = atoms.copy()
+        beside.positions[:, :2] -= place
+        still = Atoms(atoms.numbers, atoms.positions)
+        forward = [potential_spectrum(one, np.zeros((1, 2)))[0].real for one in (still, _SILICON)]
+        kind = TETRAHEDRAL if np.isin(atoms.get_chemical_symbols(), T_ELEMENTS).any() else OXYGEN
+        return cls(place, beside, kind, float(forward[0] / forward[1]))
+
+    def spectrum(self, k: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Return the transform of its projected potential at frequencies (x, y) [1/Å], shape (..., 2)."""
+        return potential_spectrum(self.atoms, k)
+
+
+def column_sites(atoms: Atoms, merge: float = MERGE) -> tuple[ColumnSite, ...]:
+    """Return the columns of a cell: atoms that are near each other in projection are one.
+
+    Parameters
+    ----------
+    atoms
+        One cell, its x and y axes at right angles, the beam along z.
+    merge
+        Average linkage: groups of atoms are one column while their mean distance is below this [Å].
+
+    Examples
+    --------
+    >>> from collections import Counter
+    >>> from stemforge.structures import mfi
+    >>> sorted(Counter(site.kind for site in column_sites(mfi())).items())
+    [('O', 36), ('T', 24)]
+    """
+    cell = np.array([atoms.cell[0, 0], atoms.cell[1, 1]])
+    between = atoms.positions[:, None, :2] - atoms.positions[None, :, :2]
+    between -= cell * np.round(between / cell)
+    distance = np.hypot(between[..., 0], between[..., 1])
+    group = fcluster(linkage(distance[np.triu_indices(len(atoms), 1)], "average"), merge, "distance")
+    sites = []
+    for label in np.unique(group):
+        members = np.flatnonzero(group == label)
+        column = atoms[members]
+        # Together, where the border of the cell parts them.
+        column.positions[:, :2] = atoms.positions[members[0], :2] + between[members, members[0]]
+        sites.append(ColumnSite.of(column))
+    return tuple(sites)

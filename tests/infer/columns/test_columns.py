@@ -1,0 +1,143 @@
+"""Columns of ZSM-5: places, intensities, classes."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from stemforge import Micrograph
+from stemforge.__main__ import main
+from stemforge.errors import InputError
+from stemforge.infer import draw_columns, find_columns
+from stemforge.infer.columns.files import doubts
+from stemforge.infer.columns.sites import column_sites
+from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.micrograph.writers import write_tiff
+from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image, simulate_sample
+from tests.infer.conftest import SAMPLING
+
+SMALL = (104, 152)
+"""Some five cells, where the lattice need not be found."""
+
+
+def test_columns_are_where_they_are_and_as_sure_as_they_say(small_film, found):
+    _, _, points, numbers = small_film
+    distance, which = cKDTree(points).query(found.points)
+    near = distance * SAMPLING < 0.7
+    assert near.mean() > 0.99
+    assert np.array_equal(numbers[which[near]], found.site[near])
+    error = (found.points - points[which])[near] * SAMPLING
+    error = error - error.mean(0)  # coma and a shift of all columns look alike
+    pulls = error / (found.errors[near] * SAMPLING)
+    assert error.std() < 0.09
+    assert pulls.std() == pytest.approx(1.0, abs=0.35)
+    assert found.way == pytest.approx(0.1, abs=0.03)
+
+
+def test_intensities_are_as_sure_as_they_say(found, crystal):
+    strength = np.array([site.strength for site in column_sites(crystal.atoms)])[found.site]
+    pulls = (found.intensity - strength) / found.intensity_error
+    assert pulls.std() == pytest.approx(1.0, abs=0.35)
+
+
+def test_columns_have_the_classes_of_the_framework(found, crystal):
+    kinds = np.array([site.kind for site in column_sites(crystal.atoms)])
+    assert np.mean(found.kind == kinds[found.site]) > 0.97
+
+
+@pytest.mark.slow
+def test_a_column_that_is_missing_is_not_called_what_the_lattice_has(moved_film, crystal):
+    sites = column_sites(crystal.atoms)
+    missing = next(number for number, site in enumerate(sites) if site.kind == "T")
+    film, lattice, *_ = moved_film(0.4, seed=6, missing=missing, shape=SMALL)
+    found = find_columns(film, framework=crystal, lattice=lattice)
+    at = found.site == missing
+    assert at.sum() >= 4
+    assert not np.any(found.kind[at] == "T")
+    kinds = np.array([site.kind for site in sites])
+    assert np.mean(found.kind[~at] == kinds[found.site[~at]]) > 0.95
+
+
+@pytest.mark.slow
+def test_averaged_cells_are_known_better(moved_film, crystal):
+    film, *_ = moved_film(8.0, seed=7, shape=(340, 480), turn=0.05)
+    single, averaged = (find_columns(film, framework=crystal, cells=n) for n in (1, 2))
+    assert np.median(averaged.intensity_error) < 0.65 * np.median(single.intensity_error)
+    assert np.median(averaged.errors) < np.median(single.errors)
+
+
+def test_what_is_drawn(found, tmp_path):
+    figure = draw_columns(found, tmp_path / "columns.png")
+    assert (tmp_path / "columns.png").stat().st_size > 10_000
+    words = [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
+    assert f"with T atoms: {found.count('T')}" in words
+
+
+def test_noise_without_a_crystal_is_refused(crystal):
+    noise = np.random.default_rng(0).normal(size=(200, 200)).astype("float32")
+    with pytest.raises(InputError, match="no lattice"):
+        find_columns(Micrograph(noise, name="noise"), framework=crystal)
+
+
+def test_too_few_cells_to_average_are_refused(small_film, crystal):
+    with pytest.raises(InputError, match="average"):
+        find_columns(small_film[0], framework=crystal, lattice=small_film[1], cells=3)
+
+
+@pytest.mark.slow
+def test_command(moved_film, crystal, tmp_path, capsys):
+    film, *_ = moved_film(0.8, seed=4)
+    found = find_columns(film, framework=crystal)
+    write_tiff(tmp_path / "film.tif", film.image, None)
+    words = ["infer", "columns", str(tmp_path / "film.tif"), "--out", str(tmp_path / "out"), "--quiet"]
+    assert main(words) == 0
+    with (tmp_path / "out" / "film_columns.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["class"] for row in rows] == found.kind.tolist()
+    each = [sum(float(row[f"{name}_probability"]) for name in ("T", "O", "none")) for row in rows]
+    assert each == pytest.approx(np.ones(len(rows)), abs=3e-4)
+    facts = json.loads((tmp_path / "out" / "run.json").read_text())["infer columns"]["film"]
+    assert facts["none"] == found.count("none")
+    assert (tmp_path / "out" / "film_columns.png").is_file()
+    assert "columns with T atoms" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--framework", "fau"], "CIF"),
+        (["--cells", "0"], "cells"),
+    ],
+)
+def test_command_refuses_before_it_reads(tmp_path, capsys, words, says):
+    out = tmp_path / "out"
+    assert main(["infer", "columns", str(tmp_path / "none.tif"), "--out", str(out), *words]) == 2
+    assert says in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_another_framework_is_said(moved_film, crystal):
+    film, lattice, *_ = moved_film(1.0, seed=8, shape=SMALL)
+    atoms = crystal.atoms.copy()
+    # As MFI, but half of the oxygen is elsewhere.
+    some = np.flatnonzero(atoms.numbers == 8)[::2]
+    atoms.positions[some, :2] += np.random.default_rng(0).uniform(-3, 3, (len(some), 2))
+    wrong = ChannelCrystal(crystal.framework, atoms, crystal.channels, ())
+    assert doubts(find_columns(film, framework=wrong, lattice=lattice))
+
+
+@pytest.mark.slow
+@pytest.mark.physics
+def test_multislice_film(crystal):
+    recipe = SimulationRecipe.load("zsm5-columns").replace(seed=9)
+    values = recipe.model_dump(mode="json")
+    values["support"] |= {"thickness": 2, "occupancy": 0.0, "variants": 1}
+    sample = simulate_sample(SimulationRecipe.from_mapping(values), 0)
+    settings = Degradation(dose=1e4, source_size=0.9)
+    counted = degrade(sample.signal, settings, sample.sampling, np.random.default_rng(0)).image
+    found = find_columns(Micrograph(idpc_image(counted, sample.sampling), name="film"), framework=crystal)
+    kinds = np.array([site.kind for site in column_sites(crystal.atoms)])
+    assert np.mean(found.kind == kinds[found.site]) > 0.95
