@@ -85,7 +85,9 @@ class Cells:
     ) -> NDArray[np.float64]:
         """Return an image of which every cell is the one given, shifted by (x, y) [pixel] at each pixel."""
         points = np.indices(shape, dtype=np.float64)[::-1] - (0.0 if shift is None else shift)
-        where = (self.lattice.to_fractional(np.asarray(points, dtype=np.float64).reshape(2, -1).T) % 1) * np.array(self.grid[::-1])
+        where = (
+            self.lattice.to_fractional(np.asarray(points, dtype=np.float64).reshape(2, -1).T) % 1
+        ) * np.array(self.grid[::-1])
         return ndimage.map_coordinates(cell, where.T[::-1], order=3, mode="grid-wrap").reshape(shape)
 
     def blocks(self, size: int | None) -> list[NDArray[np.int64]]:
