@@ -37,6 +37,7 @@ def test_boxes_in_empty_channels_are_left_out(crystal, film, tmp_path):
     assert [row["channel"] for row in rows] == kept["state"].tolist()
 
 
+@pytest.mark.slow
 def test_boxes_beside_the_crystal_are_left_out(crystal, film):
     micrograph, _, axes, _ = film(1.0, 2.0)
     image = micrograph.image.copy()

@@ -200,7 +200,7 @@ def test_the_command(weights, tmp_path, capsys):
     assert "no calibration" in message
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"field.csv", "field.png", "run.json"}
     record = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert record["infer molecules"]["field"]["boxes"] == "van-der-waals"
+    assert record["infer molecules"]["field"]["box_margin"] == "van-der-waals"
     assert main([*words, "--threshold", "2"]) == 2
     assert main([*words, "--tile", "10"]) == 2
     assert main([*words, "--restorer", str(weights), "--overwrite"]) == 2

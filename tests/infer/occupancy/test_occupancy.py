@@ -45,6 +45,7 @@ def test_nothing_is_found_in_an_empty_film(film):
     assert found.count("filled") == 0
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_the_noise(film):
     micrograph, *_ = film(0.0, 2.0, seed=6)
     found = measure_occupancy(micrograph, guests=("pyridine",))
@@ -52,6 +53,7 @@ def test_errors_are_those_of_the_noise(film):
     assert found.count("filled") == 0
 
 
+@pytest.mark.slow
 def test_a_shifted_image_has_the_same_answer(film, found):
     micrograph, _, axes, filled = film(0.5, 1.0, seed=4, shift=(5.0, -3.0))
     again = measure_occupancy(micrograph, guests=("pyridine",))
@@ -59,6 +61,7 @@ def test_a_shifted_image_has_the_same_answer(film, found):
     assert np.mean((again.state == "filled") == filled[which]) > 0.95
 
 
+@pytest.mark.slow
 def test_domains_have_their_own_channels(film):
     shape = (300, 420)
     one, lattice, axes, filled = film(0.5, 1.0, seed=8, shape=shape)
