@@ -51,6 +51,7 @@ def images(wide, tmp_path_factory):
     return paths
 
 
+@pytest.mark.slow
 def test_recipe_record_and_pictures_are_written_and_the_work_is_kept(wide, images, tmp_path, capsys):
     (tmp_path / "wide.yaml").write_text(wide.to_yaml())
     out, options = tmp_path / "fitted.yaml", {"recipe": str(tmp_path / "wide.yaml"), "num": 160, "workers": 1}

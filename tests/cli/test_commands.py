@@ -135,6 +135,7 @@ def test_a_batch_goes_on_past_bad_images(infer, write_image, spots_image, tmp_pa
     assert run["a"]["expected_f1"] is None
 
 
+@pytest.mark.slow
 def test_an_image_on_which_little_looks_like_an_atom_is_named(
     cli, matched_filter, blobs, write_image, tmp_path
 ):

@@ -21,6 +21,7 @@ def fuzz(out, *options):
     return json.loads((out / "result.json").read_text()), done.stdout
 
 
+@pytest.mark.slow
 def test_some_hundred_files_of_all_formats(tmp_path):
     result, text = fuzz(tmp_path, "--cases", 300, "--seed", 3)
     assert result["findings"] == [], text
@@ -61,6 +62,7 @@ def planted(out, limit, *faults):
     return result["counts"], {finding["case"]: finding["kind"] for finding in result["findings"]}
 
 
+@pytest.mark.slow
 def test_faults_that_were_planted_are_reported(tmp_path):
     """The control: readers that hang, raise, end their process or read nonsense, and two that do nothing wrong."""
     faults = ("traceback", "nameless", "wrong", "hang", "died")

@@ -111,6 +111,7 @@ def field(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_a_batch_goes_on_past_coarse_pixels(field, spot_weights, tmp_path, capsys):
     images = [field("survey", 30), field("good", 0.0293)]
     out = tmp_path / "out"
@@ -120,6 +121,7 @@ def test_a_batch_goes_on_past_coarse_pixels(field, spot_weights, tmp_path, capsy
     assert not (out / "survey.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampling", "code", "says"),
     [

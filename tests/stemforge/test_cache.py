@@ -32,6 +32,7 @@ def _run(home, temporary, **variables):
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("home", "chosen"), [("/proc/nonexistent", False), ("file", True)])
 def test_without_a_home_a_private_temporary_folder_is_used(tmp_path, home, chosen):
     (tmp_path / "file").write_text("mine")

@@ -85,6 +85,7 @@ def _stemforge(*words, **options):
     return subprocess.run(command, capture_output=True, timeout=120, check=False, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variables",
     [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
@@ -106,6 +107,7 @@ def test_streams_that_know_few_characters(tmp_path, variables):
     assert b"Traceback" not in shown.stderr + refused.stderr + missing.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(tmp_path, tiny_corpus):
     """Nobody reads what is printed; the picture is drawn all the same."""
     command = [sys.executable, "-m", "stemforge", "inspect", tiny_corpus, "--out", tmp_path / "a.png"]

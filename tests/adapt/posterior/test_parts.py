@@ -111,6 +111,7 @@ def fitted():
     return fit_posterior(linear(1600, np.random.default_rng(0)))
 
 
+@pytest.mark.slow
 def test_the_posterior_covers_the_truth_and_knows_what_it_cannot_know(fitted):
     fresh = linear(400, np.random.default_rng(5))
     found = covered(fitted, fresh.statistics, fresh.shares).mean(0)

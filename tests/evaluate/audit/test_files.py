@@ -34,6 +34,7 @@ def words(data, *more):
     return ["audit", str(data / "images"), "--labels", str(data / "labels"), "--quiet", *map(str, more)]
 
 
+@pytest.mark.slow
 def test_the_command_mends_a_unit(data, capsys):
     before = sorted(path.name for path in data.rglob("*"))
     assert main(words(data)) == 1

@@ -98,6 +98,7 @@ BASE = {
 }
 
 
+@pytest.mark.slow
 def test_the_command_writes_tables_and_pictures(tmp_path, monkeypatch):
     import tifffile
 

@@ -42,6 +42,7 @@ def test_a_decay_that_the_network_hardly_notices_is_told_by_its_statistic():
     assert first.simulated > first.real + 0.03
 
 
+@pytest.mark.slow
 def test_the_better_classifier_counts(monkeypatch):
     monkeypatch.setattr(two_sample, "_STEPS", 25)
     unlike = two_sample_test(

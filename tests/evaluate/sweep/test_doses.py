@@ -233,6 +233,7 @@ def test_what_does_not_fit(segments, tiny_corpus, restorer, detector, spot_weigh
         sweep_doses(Corpus(tiny_corpus), tmp_path / "fine.safetensors", [100])
 
 
+@pytest.mark.slow
 def test_a_recipe_is_swept_on_other_structures(tiny_overrides, restorer, tmp_path, monkeypatch, capsys):
     swept = []
 

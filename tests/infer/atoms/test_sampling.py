@@ -49,6 +49,7 @@ def estimates(atom_net):
     return {s: estimate_sampling(Micrograph(drawn(s), name=f"at {s}"), *atom_net) for s in (0.22, 0.4)}
 
 
+@pytest.mark.slow
 def test_the_estimate_goes_with_the_pixels(estimates):
     """Drawn atoms on a flat ground are not those that it knows: a third is allowed, in the ratio a seventh."""
     for true, estimate in estimates.items():
@@ -74,6 +75,7 @@ def test_the_curve_is_drawn(estimates, tmp_path):
     assert (tmp_path / "curve.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counts", [1, 60])
 def test_white_noise_tells_nothing(atom_net, counts):
     noise = np.random.default_rng(1).poisson(counts, (150, 150)).astype(np.float32)
@@ -125,6 +127,7 @@ def test_an_estimate_in_words():
     assert str(estimate) == "0.30 Å per pixel (0.22 to 0.40), from its atoms"
 
 
+@pytest.mark.slow
 def test_a_batch_with_an_image_that_cannot_be_told(tmp_path, capsys, estimates):
     noise = np.random.default_rng(1).poisson(60, (110, 110)).astype(np.float32)
     for name, image in (("noise", noise), ("field", drawn(0.4))):
@@ -151,6 +154,7 @@ def test_a_batch_with_an_image_that_cannot_be_told(tmp_path, capsys, estimates):
         assert float(row["x_nm"]) == pytest.approx(float(row["x_px"]) * facts["angstrom"] / 10, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_one_pixel_size_for_all_images(tmp_path, capsys, estimates):
     noise = np.random.default_rng(1).poisson(60, (110, 110)).astype(np.float32)
     fields = {"one": drawn(0.4), "two": drawn(0.4, seed=3), "noise": noise}
@@ -167,6 +171,7 @@ def test_one_pixel_size_for_all_images(tmp_path, capsys, estimates):
     assert "from the atoms on 2 images" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.slow
 def test_images_that_cannot_have_one_pixel_size(tmp_path, capsys):
     for name, unit in (("one", 0.3), ("two", 0.5)):
         resolution = (10 / unit, 10 / unit)

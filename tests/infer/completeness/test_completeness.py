@@ -236,6 +236,7 @@ def test_command_writes_table_figure_and_record(tmp_path, spot_weights, blobs):
     assert main([*arguments, "--grafts", "0", "--out", str(tmp_path / "none")]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("copies", "side", "flag", "measured"),
     [

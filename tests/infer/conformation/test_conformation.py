@@ -33,6 +33,7 @@ def single(candidates, shown):
     return identify_conformation(shown, candidates, cells=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("which", "signs"), [(0, (1, 1)), (2, (1, -1))])
 def test_the_average_of_all_cells_is_known(candidates, draw, which, signs):
     found = identify_conformation(draw(candidates[which], NOISE, seed=which, signs=signs), candidates)

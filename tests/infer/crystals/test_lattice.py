@@ -56,6 +56,7 @@ def test_any_pixel_size(sampling):
     _check(lattice, axes, origin, tolerance=0.004)
 
 
+@pytest.mark.slow
 def test_a_stretched_and_sheared_crystal_within_tolerance():
     micrograph, axes, origin = _crystal(distortion=(0.04, 0.03), noise=0.5)
     lattice = find_lattice(micrograph)

@@ -39,6 +39,7 @@ def test_filled_channels_are_told_from_empty_ones(half, found):
     assert np.mean(found.content[~truth]) == pytest.approx(0.0, abs=0.2)
 
 
+@pytest.mark.slow
 def test_nothing_is_found_in_an_empty_film(film):
     micrograph, *_ = film(0.0, 1.0, seed=5)
     found = measure_occupancy(micrograph, guests=("pyridine",))
@@ -98,6 +99,7 @@ def test_noise_without_a_crystal_is_refused():
         measure_occupancy(Micrograph(noise, name="noise"))
 
 
+@pytest.mark.slow
 def test_what_an_image_does_not_tell_is_said(film):
     micrograph, *_ = film(0.3, 4.0, seed=7)
     found = measure_occupancy(micrograph, guests=("pyridine",))

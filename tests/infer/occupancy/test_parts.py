@@ -114,6 +114,7 @@ def test_what_is_wrong_in_all_channels_is_no_molecule():
     assert (found.filled < 0.5).all()
 
 
+@pytest.mark.slow
 def test_probabilities_mean_what_they_say():
     """Where films are drawn as the mixture expects them."""
     given, true = [], []

@@ -56,6 +56,7 @@ def test_the_same_generator_gives_the_same_bytes(options):
     assert first.tobytes() != other.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ENGINES, ids=str)
 def test_pixels_finer_than_the_image_needs_lie_on_its_fourier_series(options, monkeypatch):
     from stemforge.simulate.engines import multislice

@@ -93,6 +93,7 @@ def test_tiles_are_imaged_as_the_crystal():
     np.testing.assert_allclose(many, np.tile(one, (1, 3, 2)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_molecule_on_the_edge_between_two_tiles_stays_whole():
     """MFI's channels lie on the edges of its cell; neighbours hold different guests."""
     rng = np.random.default_rng(2)

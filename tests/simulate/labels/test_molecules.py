@@ -97,6 +97,7 @@ def test_a_sample_carries_what_targets_need():
     assert image.max() > 3 * image.std()
 
 
+@pytest.mark.slow
 def test_a_corpus_of_segments_is_the_same_again(tmp_path):
     simulate_corpus(recipe(), tmp_path / "a", workers=1, quiet=True)
     corpus = Corpus(tmp_path / "a")

@@ -61,6 +61,7 @@ def test_a_crystal_s_engine_is_found_by_its_error_unless_it_is_named(of_crystal,
     assert quick().engine.name == "kernels"
 
 
+@pytest.mark.slow
 def test_a_support_that_the_energy_cannot_see_through_is_refused(of_crystal, capsys):
     gold = {"crystal": "Au", "thickness": 20}
     check_recipe(of_crystal(support=gold))

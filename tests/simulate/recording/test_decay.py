@@ -36,6 +36,7 @@ def single_electrons(decay_time, seed=0, width=80_000):
     return line[100:width]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decay_time", [0.05, 0.3, 1.0, 4.0])
 def test_noise_is_that_of_electrons_whose_signals_decay_one_by_one(decay_time):
     line = single_electrons(decay_time)

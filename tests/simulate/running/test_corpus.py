@@ -92,6 +92,7 @@ def test_what_a_corpus_holds(reference):
     assert corpus.recipe == tiny().model_dump(mode="json")
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_bytes(reference, tmp_path):
     simulate_corpus(tiny(), tmp_path / "two", workers=2, quiet=True)
     assert {p.name: p.read_bytes() for p in (tmp_path / "two").iterdir()} == {
@@ -250,7 +251,7 @@ COARSE = {"scan.shape": [32, 32], "engine.interpolation": 4, "engine.frozen_phon
     "name",
     [
         # Of au-carbon, the scattering of gold at five angles of convergence is what takes time.
-        pytest.param(n, marks=[pytest.mark.slow] if n in {*CRYSTALS, "au-carbon"} else [])
+        pytest.param(n, marks=[pytest.mark.slow] if n in {*CRYSTALS, "au-carbon", "zsm5-columns"} else [])
         for n in sorted(shipped_recipes())
     ],
 )

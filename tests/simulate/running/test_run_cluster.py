@@ -67,6 +67,7 @@ def after_shards(folder, number, action):
     return thread
 
 
+@pytest.mark.slow
 def test_a_worker_and_then_the_scheduler_are_killed(tmp_path, whole, quick, files):
     with running(tmp_path) as (where, (scheduler, worker, _)):
         out = tmp_path / "one"

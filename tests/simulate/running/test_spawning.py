@@ -19,6 +19,7 @@ print(len(simulate_corpus(recipe, sys.argv[1], workers=2, quiet=True)))
 """
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_simulates_on_several_processes(tmp_path, tiny_overrides, tiny_corpus):
     script = tmp_path / "script.py"
     script.write_text(_SCRIPT.format(overrides=tiny_overrides))

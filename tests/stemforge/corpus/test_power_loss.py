@@ -377,6 +377,7 @@ def test_a_corpus_that_is_extended(tmp_path, simulation):
     assert disks >= 30
 
 
+@pytest.mark.slow
 def test_power_loss_while_going_on_after_power_loss(tmp_path, simulation):
     work = simulation()
     root = tmp_path / "first"
@@ -413,6 +414,7 @@ def test_a_merge(tmp_path, simulation, writer, sample):
     assert disks >= 24
 
 
+@pytest.mark.slow
 def test_images_that_are_ingested(tmp_path):
     for name in ("1_a", "2_b", "3_c", "4_d"):
         image = np.random.default_rng(int(name[0])).integers(0, 255, (20, 20)).astype("u1")

@@ -86,6 +86,7 @@ def test_maps_have_the_image_s_size_whatever_it_is(shape):
     assert maps.offset.shape == (2, 2, *shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("levels", "tile"), [(4, 128), (4, 100), (6, 33)])
 def test_tiles_do_not_show(levels, tile):
     torch.manual_seed(0)
