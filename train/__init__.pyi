@@ -15,6 +15,8 @@ from .card import (
 )
 from .data.augment import Augmentation as Augmentation, View as View, draw_view as draw_view, shade as shade
 from .data.idpc import normalise_image as normalise_image, prepare_idpc as prepare_idpc
+from .data.published import read_published_pairs as read_published_pairs
+from .data.restoration import RestorationPairs as RestorationPairs
 from .data.streams import (
     CorpusDataset as CorpusDataset,
     CorpusStream as CorpusStream,
@@ -22,11 +24,8 @@ from .data.streams import (
     SimulationStream as SimulationStream,
     collate as collate,
 )
-from .divaesr.data import RestorationPairs as RestorationPairs
 from .divaesr.model import DIVAESR as DIVAESR, DIVAESRSettings as DIVAESRSettings
-from .divaesr.pairs import read_published_pairs as read_published_pairs
 from .divaesr.recipe import DIVAESRRecipe as DIVAESRRecipe
-from .divaesr.stitching import restore_image as restore_image
 from .divaesr.task import DIVAESRTask as DIVAESRTask
 from .faster_rcnn.data import MoleculeImages as MoleculeImages
 from .faster_rcnn.model import FasterRCNN as FasterRCNN, FasterRCNNSettings as FasterRCNNSettings
@@ -52,4 +51,8 @@ from .sac_cnn.model import SACCNN as SACCNN
 from .sac_cnn.preparation import median_filter as median_filter, subtract_background as subtract_background
 from .sac_cnn.recipe import Crops as Crops, SACCNNRecipe as SACCNNRecipe
 from .sac_cnn.task import SACCNNTask as SACCNNTask
+from .stitching import restore_image as restore_image
+from .unet.model import UNet as UNet, UNetSettings as UNetSettings
+from .unet.recipe import UNetRecipe as UNetRecipe
+from .unet.task import UNetTask as UNetTask
 from .weights import find_weights as find_weights, load_weights as load_weights, save_weights as save_weights

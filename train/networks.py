@@ -42,6 +42,7 @@ NETWORKS: Mapping[str, Row] = {
     "sac-cnn": Row("stemforge.train.sac_cnn.network:SACCNNNetwork", "detector of single atoms in crops"),
     "atom-net": Row("stemforge.train.atom_net.network:AtomNetNetwork", "map of single atoms"),
     "divaesr": Row("stemforge.train.divaesr.network:DIVAESRNetwork", "restores low-dose iDPC images"),
+    "unet": Row("stemforge.train.unet.network:UNetNetwork", "restores them, with an interval for each pixel"),
     "faster-rcnn": Row("stemforge.train.faster_rcnn.network:FasterRCNNNetwork", "detector of molecules"),
 }
 """Every network, by the name under which its weights are stored."""
@@ -141,6 +142,10 @@ class Network(ABC):
     def task(self, recipe: Any) -> "Task":
         """Return the Lightning task that trains it."""
 
+    def finish(self, model: Any, validation: "EpochBatches") -> None:
+        """Set what is measured on the validation images once the network is trained; most have nothing."""
+        return
+
 
 class AtomDetector(Network):
     """A network that says of every pixel of an annular image how likely an atom is near.
@@ -177,6 +182,17 @@ class AtomDetector(Network):
         """Return how far around a pixel the network looks, and the pixels that its grid steps by [pixel]."""
 
 
+class Restored(NamedTuple):
+    """A restored image, shape (scale · height, scale · width), and the interval that holds 90 % of the true values.
+
+    ``low`` and ``high`` are None where the network does not say how sure it is.
+    """
+
+    image: NDArray[np.float32]
+    low: NDArray[np.float32] | None = None
+    high: NDArray[np.float32] | None = None
+
+
 class Restorer(Network):
     """A network that takes the noise off an iDPC image and draws it with more pixels.
 
@@ -184,18 +200,15 @@ class Restorer(Network):
     ----------
     patch
         Smallest side of an image [pixel].
-    scale
-        Pixels of the result along one pixel of the image.
     """
 
     finds = "images"
     work = "restoring"
     use = "stemforge infer restore IMAGE --weights {weights} --out DIR"
     patch: ClassVar[int]
-    scale: ClassVar[int]
 
     @abstractmethod
-    def restore(self, model: Any, image: NDArray[np.float32], *, overlap: int = 16) -> NDArray[np.float32]:
+    def restore(self, model: Any, image: NDArray[np.float32], *, overlap: int = 16) -> Restored:
         """Restore an image between 0 and 1, shape (height, width)."""
 
     @abstractmethod

@@ -11,6 +11,7 @@ from skimage.restoration import denoise_tv_chambolle
 
 from stemforge.errors import InputError
 from stemforge.evaluate.images.bm3d import denoise_bm3d
+from stemforge.evaluate.images.components import denoise_ica, denoise_pca
 from stemforge.evaluate.images.quality import similarity
 
 Image = NDArray[np.float32]
@@ -21,9 +22,13 @@ _GRIDS: Mapping[str, tuple[float, ...]] = {
     "gaussian": (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0),
     "tv": (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5),
     "bm3d": (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4),
+    "pca": (2, 4, 6, 9, 14, 20, 30, 45),
+    "ica": (0.25, 0.5, 0.75, 1.0, 1.4, 2.0, 3.0),
 }
 BASELINES = ("gaussian", "wiener", "tv", "bm3d")
 """Baselines by name: Gaussian blur, Wiener filter, total variation, block matching."""
+ALL_BASELINES = (*BASELINES, "pca", "ica")
+"""With those that need ``stemforge[components]``: principal and independent components of patches."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,11 @@ class Baseline:
     Parameters
     ----------
     name
-        Of :data:`BASELINES`.
+        Of :data:`ALL_BASELINES`.
     parameter
-        Standard deviation of the blur [pixel], weight of the total variation, or noise level (0 … 1) that
-        BM3D assumes; nan for the Wiener filter, whose whole transfer function is fitted.
+        Standard deviation of the blur [pixel], weight of the total variation, noise level (0 … 1) that BM3D assumes,
+        number of principal components, or threshold of independent ones; nan for the Wiener filter, whose whole
+        transfer function is fitted.
     transfer
         The Wiener filter over spatial frequency: (frequencies [cycles a pixel], factors), else empty.
     """
@@ -93,9 +99,9 @@ def tune_baselines(
     >>> tune_baselines([(noisy, clean)], ["gaussian"])["gaussian"].parameter
     2.5
     """
-    unknown = sorted(set(names) - set(BASELINES))
+    unknown = sorted(set(names) - set(ALL_BASELINES))
     if unknown:
-        raise InputError(f"baseline '{unknown[0]}' is not known; there are {', '.join(BASELINES)}")
+        raise InputError(f"baseline '{unknown[0]}' is not known; there are {', '.join(ALL_BASELINES)}")
     if not pairs:
         raise InputError("tuning the baselines needs at least one pair of images")
     for noisy, target in pairs:
@@ -134,6 +140,8 @@ _METHODS: Mapping[str, Callable[[Image, float], Image]] = {
     "gaussian": _gaussian,
     "tv": _tv,
     "bm3d": denoise_bm3d,
+    "pca": denoise_pca,
+    "ica": denoise_ica,
 }
 
 

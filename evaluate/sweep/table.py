@@ -15,12 +15,14 @@ LABELS = {
     "psnr": "PSNR [dB]",
     "vif": "VIF",
     "mse": "MSE (0–255 grey)",
+    "held": "in the interval",
     "ap": "AP@[.5:.95]",
     "ap50": "AP50",
     "ar": "AR",
     "placement_px": "localisation error [px]",
 }
 NAMES = {"raw": "raw", "gaussian": "Gaussian", "wiener": "Wiener", "tv": "total variation", "bm3d": "BM3D"}
+NAMES |= {"pca": "PCA", "ica": "ICA"}
 
 
 def sweep_lines(result: Sweep) -> list[str]:
@@ -33,6 +35,10 @@ def sweep_lines(result: Sweep) -> list[str]:
         values = {row["dose"]: row["mean"] for row in rows if row["method"] == method}
         cells = "".join(f"{values[dose]:>9.3f}" if dose in values else f"{'–':>9}" for dose in doses)
         lines.append(f"{NAMES.get(method, method):<18}{cells}")
+    held = {row["dose"]: row["mean"] for row in result.summary() if row["metric"] == "held"}
+    if held:
+        cells = "".join(f"{held[dose]:>9.3f}" if dose in held else f"{'–':>9}" for dose in doses)
+        lines.append(f"{LABELS['held']:<18}{cells}")
     return lines
 
 

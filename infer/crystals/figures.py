@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from stemforge.colours import ORANGE, SKY, VERMILION, YELLOW
 from stemforge.files import write_figure
@@ -101,6 +103,19 @@ def _grid(domains: Domains, shape: tuple[int, int]) -> list[list[tuple[float, fl
     return [[(float(x), float(y)) for x, y in line] for line in lines]
 
 
+def _hatch(axes: Axes, where: NDArray[np.bool_]) -> None:
+    """Hatch parts of an image."""
+    with rc_context({"hatch.color": VERMILION, "hatch.linewidth": 0.6}):
+        axes.contourf(where.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"])
+
+
+def _enlarge(axes: Axes, shape: tuple[int, int]) -> None:
+    """Show the middle of an image alone."""
+    (h, w), side = shape, min(shape) / 4
+    axes.set_xlim((w - side) / 2, (w + side) / 2)
+    axes.set_ylim((h + side) / 2, (h - side) / 2)
+
+
 def draw_restoration(restoration: Restoration, path: str | Path | None = None) -> Figure:
     """Draw a micrograph beside its restoration, whole and enlarged.
 
@@ -114,21 +129,38 @@ def draw_restoration(restoration: Restoration, path: str | Path | None = None) -
     Returns
     -------
     Figure
-        The picture: above the whole field, below its middle.
+        The picture: above the whole field, below its middle. Where the network says how sure it is, hatched where what
+        is drawn could as well be nothing, and beside it the width of the interval.
     """
-    raw, restored = restoration.micrograph, restoration.as_micrograph()
+    raw, restored, doubtful = restoration.micrograph, restoration.as_micrograph(), restoration.doubtful
+    shown = [
+        (raw, "as recorded"),
+        (restored, "restored" if doubtful is None else "restored; hatched: may be nothing"),
+    ]
     height, width = raw.shape
-    figure = Figure(figsize=(11, 11 * height / width + 0.6), layout="constrained")
-    panels = figure.subplots(2, 2)
-    for column, (image, title) in enumerate(((raw, "as recorded"), (restored, "restored"))):
-        h, w = image.shape
-        side = min(h, w) / 4
+    columns = len(shown) + (doubtful is not None)
+    figure = Figure(figsize=(5.5 * columns, 11 * height / width + 0.6), layout="constrained")
+    panels = figure.subplots(2, columns)
+    for column, (image, title) in enumerate(shown):
         for row in (0, 1):
             axes = panels[row, column]
             draw_micrograph(axes, image, scale_bar=row == 0)
             entitle(axes, f"{raw.name}, {title}" if row == 0 else f"{title}, enlarged")
-        axes.set_xlim((w - side) / 2, (w + side) / 2)
-        axes.set_ylim((h + side) / 2, (h - side) / 2)
+            if image is restored and doubtful is not None:
+                _hatch(axes, doubtful)
+        _enlarge(axes, image.shape)
+    if restoration.low is not None and restoration.high is not None:
+        spread = restoration.high - restoration.low
+        for axes in panels[:, -1]:
+            drawn = axes.imshow(spread, cmap="cividis", vmin=0)
+            axes.set_axis_off()
+            axes.set_title(
+                "width of the 90 % interval" + (", enlarged" if axes is panels[1, -1] else ""), fontsize=10
+            )
+        figure.colorbar(
+            drawn, ax=panels[:, -1], shrink=0.6, label="grey, of that of the recorded image (0 … 1)"
+        )
+        _enlarge(axes, spread.shape)
     if path is not None:
         write_figure(figure, path)
     return figure

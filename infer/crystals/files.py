@@ -34,7 +34,8 @@ def restore_files(
     Parameters
     ----------
     batch
-        Images and where results go: ``_restored.tif``, ``_restored.png``, ``_compared.png``.
+        Images and where results go: ``_restored.tif``, ``_restored.png``, ``_compared.png``, and where the network says
+        how sure it is ``_low.tif`` and ``_high.tif``.
     weights
         A file, or the name of weights that come with stemforge.
     lattice
@@ -59,6 +60,11 @@ def restore_files(
             warn_uncalibrated(micrograph, card)
         results.facts.update(contradiction(micrograph))
         write_tiff(results.path("_restored.tif"), restoration.image, restoration.sampling)
+        doubtful = restoration.doubtful
+        if doubtful is not None and restoration.low is not None and restoration.high is not None:
+            write_tiff(results.path("_low.tif"), restoration.low, restoration.sampling)
+            write_tiff(results.path("_high.tif"), restoration.high, restoration.sampling)
+            results.facts["doubtful_share"] = float(doubtful.mean())
         grey = (restoration.image.clip(0, 1) * 255).round().astype("uint8")
         write_png(Image.fromarray(grey), results.path("_restored.png"))
         draw_restoration(restoration, results.path("_compared.png"))

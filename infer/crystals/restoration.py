@@ -1,10 +1,11 @@
-"""Restoration of noisy micrographs by DIVAESR: overlapping patches, blended."""
+"""Restoration of noisy micrographs: overlapping patches, blended; what is sure of the result, and what is not."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from stemforge.errors import InputError, errors_about
 from stemforge.infer.crystals.lattice import Lattice
@@ -16,6 +17,10 @@ from stemforge.train.networks import Finds, Restorer
 
 OVERLAP = 16
 """By how much neighbouring patches overlap at least [pixel]."""
+_AROUND, _PIXEL = (
+    2.0,
+    0.125,
+)  # within which a feature is compared with its surroundings, and a usual pixel [Å]
 
 
 @dataclass(frozen=True)
@@ -27,14 +32,20 @@ class Restoration:
     micrograph
         What was restored.
     image
-        Shape (2 × height, 2 × width) of the micrograph at the network's pixel size, between 0 and 1.
+        Shape (2 × height, 2 × width) of the micrograph at the network's pixel size. Between 0 and 1 with networks that
+        set the grey scale themselves, such as DIVAESR; the U-Net keeps that of the micrograph, whose darkest and
+        brightest pixels are 0 and 1.
     sampling
         Pixel size of ``image`` [Å], or None where the micrograph's is not known.
+    low, high
+        Between them lie 90 % of the true values; None where the network does not say.
     """
 
     micrograph: Micrograph
     image: NDArray[np.float32]
     sampling: float | None
+    low: NDArray[np.float32] | None = None
+    high: NDArray[np.float32] | None = None
 
     @property
     def scale(self) -> NDArray[np.float64]:
@@ -45,6 +56,19 @@ class Restoration:
     def to_original(self, points: ArrayLike) -> NDArray[np.float64]:
         """Return where points (x, y) of the restored image lie on the micrograph [pixel], shape (n, 2)."""
         return (np.asarray(points, dtype=float).reshape(-1, 2) + 0.5) * self.scale - 0.5
+
+    @property
+    def doubtful(self) -> NDArray[np.bool_] | None:
+        """Where the image shows something that could as well be nothing, shape of ``image``; None without interval.
+
+        Something is what differs from the mean within 2 Å by more than half its standard deviation; it could be nothing
+        where that mean lies in the interval.
+        """
+        if self.low is None or self.high is None:
+            return None
+        mean = ndimage.gaussian_filter(self.image, _AROUND / (self.sampling or _PIXEL), mode="reflect")
+        detail = np.abs(self.image - mean)
+        return (detail > 0.5 * detail.std()) & (self.low <= mean) & (mean <= self.high)
 
     def as_micrograph(self) -> Micrograph:
         """Return the restored image as a micrograph with its own pixel size."""
@@ -60,7 +84,7 @@ def restore_micrograph(
     overlap: int = OVERLAP,
     device: str | torch.device = "cpu",
 ) -> Restoration:
-    """Restore a micrograph with a trained DIVAESR.
+    """Restore a micrograph with a trained DIVAESR or U-Net.
 
     The image is resampled to the pixel size that the network was trained at where its own is known, brought to
     0 … 1 as a whole, as in training, and restored in overlapping patches at twice as many pixels along each
@@ -107,7 +131,14 @@ def restore_micrograph(
         raise InputError(f"overlap must lie between 0 and {network.patch - 1} pixels, not {overlap}")
     image, sampling = prepared(micrograph, card, lattice, smallest=network.patch)
     restored = network.restore(model.to(device), image, overlap=overlap)
-    return Restoration(micrograph, restored, None if sampling is None else sampling / network.scale)
+    scale = restored.image.shape[0] / image.shape[0]
+    return Restoration(
+        micrograph,
+        restored.image,
+        None if sampling is None else sampling / scale,
+        restored.low,
+        restored.high,
+    )
 
 
 def prepared(

@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -226,7 +225,8 @@ def restoring(
             f"detector and restorer were trained at different pixel sizes, {both[0]:g} and {both[1]:g} Å; "
             "use weights that belong together"
         )
-    return partial(network.restore, model.to(device)), network.patch
+    model = model.to(device)
+    return lambda image: network.restore(model, image).image.clip(0, 1), network.patch
 
 
 def check_options(threshold: float, tile: int, tile_overlap: int, iou: float) -> None:

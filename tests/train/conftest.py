@@ -80,7 +80,7 @@ def idpc_corpus():
 @pytest.fixture
 def corpus_by_name(monkeypatch, idpc_corpus):
     """Let the training functions open the fake corpus, whatever folder they are given."""
-    for module in ("divaesr.data", "faster_rcnn.network"):
+    for module in ("data.restoration", "faster_rcnn.network"):
         monkeypatch.setattr(f"stemforge.train.{module}.Corpus", lambda folder: idpc_corpus)
     return idpc_corpus
 

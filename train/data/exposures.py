@@ -12,7 +12,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError
 from stemforge.simulate import SEGMENTS, Degradation, Degraded, atom_map, degrade, idpc_image
-from stemforge.train.data.idpc import prepare_idpc
+from stemforge.train.data.idpc import grey_range, normalise_image, without_clouds
 
 # Displacements that change faster than this are jitter [lines].
 _SETTLE = 3.0
@@ -26,6 +26,8 @@ class Exposure:
     ----------
     noisy, clean
         iDPC images between 0 and 1, shape (height, width).
+    signal
+        The clean image on the noisy one's grey scale: flat where nothing is, however high the noise was scaled.
     degraded
         The degradation as it was drawn, and where it put what the image shows: drift and tears are followed, the
         jitter of single lines is noise to be removed.
@@ -35,6 +37,7 @@ class Exposure:
 
     noisy: NDArray[np.float32]
     clean: NDArray[np.float32]
+    signal: NDArray[np.float32]
     degraded: Degraded
     dose: float | None
 
@@ -80,10 +83,49 @@ def expose(
     settled = ndimage.gaussian_filter1d(degraded.displacement, _SETTLE, axis=0, mode="nearest")
     degraded = dataclasses.replace(degraded, displacement=settled)
     noisy, clean = (
-        prepare_idpc(idpc_image(segments, sample.sampling), sample.sampling, high_pass)
+        without_clouds(idpc_image(segments, sample.sampling), sample.sampling, high_pass)
         for segments in (degraded.image, sample.signal)
     )
-    return Exposure(noisy, follow(clean, degraded.displacement), degraded, dose)
+    low, high = grey_range(noisy)
+    # Integration leaves the mean open; the detector counts in its own units.
+    units = degraded.settings.gain * degraded.settings.electrons_per_pixel(sample.sampling)
+    signal = (units * (clean - clean.mean()) + noisy.mean() - low) / (high - low)
+    scaled = normalise_image(clean) if np.ptp(clean) else np.zeros_like(clean)
+    return Exposure(
+        ((noisy - low) / (high - low)).clip(0, 1).astype(np.float32),
+        follow(scaled, degraded.displacement).clip(0, 1),
+        follow(signal.astype(np.float32), degraded.displacement),
+        degraded,
+        dose,
+    )
+
+
+def without_order(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Take the specimen out of a sample: nothing is left, or a texture without order that has its spectrum.
+
+    The texture is Gaussian noise with the radial mean of the iDPC image's spectrum, at 0.2 to 1.5 times its contrast;
+    the segments differ by its gradient, as they do by a thin specimen's (:func:`stemforge.simulate.idpc_image`).
+
+    Returns
+    -------
+    Sample
+        With other segment signals; its labels stay and no longer mean anything.
+    """
+    mean = sample.signal.mean((1, 2), keepdims=True)
+    if rng.random() < 0.5 or sample.sampling is None:
+        return dataclasses.replace(
+            sample, signal=np.ascontiguousarray(np.broadcast_to(mean, sample.signal.shape))
+        )
+    image = idpc_image(sample.signal, sample.sampling)
+    radius = np.hypot(*np.meshgrid(*(np.fft.fftfreq(n) for n in image.shape), indexing="ij"))
+    ring = np.rint(radius * min(image.shape)).astype(int)
+    power = np.abs(np.fft.fft2(image)) ** 2
+    radial = np.bincount(ring.ravel(), power.ravel()) / np.maximum(np.bincount(ring.ravel()), 1)
+    white = np.fft.fft2(rng.normal(size=image.shape)) / np.sqrt(image.size)
+    texture = np.fft.ifft2(white * np.sqrt(radial[ring])).real * rng.uniform(0.2, 1.5)
+    down, right = np.gradient(texture, sample.sampling)
+    signal = mean + np.stack([right, down, -right, -down]) / 2
+    return dataclasses.replace(sample, signal=np.clip(signal, 0, None).astype(np.float32))
 
 
 def follow(image: NDArray[np.float32], displacement: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -92,7 +134,7 @@ def follow(image: NDArray[np.float32], displacement: NDArray[np.float64]) -> NDA
         return image
     rows, columns = np.indices(image.shape, dtype=float)
     where = [rows - displacement[:, 1:], columns - displacement[:, :1]]
-    return ndimage.map_coordinates(image, where, order=3, mode="nearest").clip(0, 1).astype(np.float32)
+    return ndimage.map_coordinates(image, where, order=3, mode="nearest").astype(np.float32)
 
 
 def drawn_atoms(sample: Sample, exposure: Exposure, zoom: int) -> NDArray[np.float32]:

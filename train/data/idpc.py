@@ -35,12 +35,18 @@ def normalise_image(image: ArrayLike, low: float = 0.1, high: float = 99.9) -> N
     0.5
     """
     values = np.asarray(image, dtype=np.float32)
+    lowest, highest = grey_range(values, low, high)
+    return np.clip((values - lowest) / (highest - lowest), 0, 1).astype(np.float32)
+
+
+def grey_range(values: NDArray[np.float32], low: float = 0.1, high: float = 99.9) -> tuple[float, float]:
+    """Return the percentiles that :func:`normalise_image` takes to 0 and 1; as it, refuse what holds no signal."""
     if not np.isfinite(values).all():
         raise MicrographError("the image holds values that are not finite")
     lowest, highest = np.percentile(values, [low, high])
     if highest <= lowest:
         raise MicrographError("the image is uniform; it holds no signal")
-    return np.clip((values - lowest) / (highest - lowest), 0, 1).astype(np.float32)
+    return float(lowest), float(highest)
 
 
 def prepare_idpc(
@@ -77,14 +83,19 @@ def prepare_idpc(
     >>> bool(np.corrcoef(prepare_idpc(wave + cloud, 0.3, 0.1).ravel(), wave.ravel())[0, 1] > 0.8)
     True
     """
+    return normalise_image(without_clouds(image, sampling, high_pass))
+
+
+def without_clouds(
+    image: ArrayLike, sampling: float | None = None, high_pass: float = 0.0
+) -> NDArray[np.float32]:
+    """Damp the clouds of an iDPC image as :func:`prepare_idpc` does, and leave its grey scale as it is."""
     values = np.asarray(image, dtype=np.float32)
-    if high_pass:
-        if sampling is None:
-            raise MicrographError("the image has no pixel size, which the high-pass needs; give its sampling")
-        values = values - ndimage.gaussian_filter(
-            values, 1 / (2 * np.pi * high_pass * sampling), mode="reflect"
-        )
-    return normalise_image(values)
+    if not high_pass:
+        return values
+    if sampling is None:
+        raise MicrographError("the image has no pixel size, which the high-pass needs; give its sampling")
+    return values - ndimage.gaussian_filter(values, 1 / (2 * np.pi * high_pass * sampling), mode="reflect")
 
 
 def shrink(image: NDArray[np.float32], factor: int = 2) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemforge.settings import Settings
+from stemforge.train.stitching import Tiles
 
 PATCH = 64
 """Side of the patches on which the autoencoder works [pixel]."""
@@ -104,9 +105,11 @@ class DIVAESR(nn.Module):
             self.edsr = EDSR(settings.blocks, settings.features, settings.residual_scale, settings.squeeze)
 
     @property
-    def any_size(self) -> bool:
-        """Whether images of any size are taken; otherwise patches of 64 × 64 pixels."""
-        return self.settings.mode == "sr"
+    def tiles(self) -> Tiles:
+        """What tiles it takes: pure super-resolution large ones, which fit in little memory; else 64 × 64 pixels."""
+        if self.settings.mode == "sr":
+            return Tiles(PATCH, 256, SCALE, self.settings.squeeze)
+        return Tiles(PATCH, PATCH, SCALE, 1, 16)
 
     def forward(self, patches: Tensor) -> Restoration:
         """Restore patches between 0 and 1, shape (n, 1, 64, 64); deterministic in evaluation mode."""

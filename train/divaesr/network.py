@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stemforge.train.card import Card, Inputs
-from stemforge.train.divaesr.model import DIVAESR, PATCH, SCALE, DIVAESRSettings
+from stemforge.train.card import Card
+from stemforge.train.divaesr.model import DIVAESR, PATCH, DIVAESRSettings
 from stemforge.train.divaesr.recipe import DIVAESRRecipe
-from stemforge.train.divaesr.stitching import restore_image
-from stemforge.train.networks import Restorer, TrainingData
+from stemforge.train.networks import Restored, Restorer, TrainingData
+from stemforge.train.stitching import restore_image
 
 if TYPE_CHECKING:
     from stemforge.corpus.reader import Corpus
@@ -27,7 +27,6 @@ class DIVAESRNetwork(Restorer):
     name = "divaesr"
     recipe = DIVAESRRecipe
     patch = PATCH
-    scale = SCALE
 
     def build(self, settings: Mapping[str, Any]) -> DIVAESR:
         """Build it in the sizes and mode of its settings."""
@@ -35,16 +34,9 @@ class DIVAESRNetwork(Restorer):
 
     def data(self, paths: Sequence[str | Path], recipe: DIVAESRRecipe) -> TrainingData:
         """Open corpora of segment signals, and zip files laid out as ``stem-sr.zip`` or ``trainval.zip``."""
-        from stemforge.train.divaesr.data import RestorationPairs, open_sources
+        from stemforge.train.data.restoration import restoration_data
 
-        sources, corpora = open_sources(paths, recipe)
-        files = [Path(path).name for path in paths if Path(path).is_file()]
-        inputs = Inputs(high_pass=recipe.high_pass if corpora else 0.0)
-
-        def pairs(_: "Sequence[Corpus]", part: str, recipe: DIVAESRRecipe) -> RestorationPairs:
-            return RestorationPairs(sources, part, recipe)
-
-        return TrainingData.of(pairs, corpora, recipe, inputs, files)
+        return restoration_data(paths, recipe)
 
     def task(self, recipe: DIVAESRRecipe) -> "Task":
         """Return the task that trains it."""
@@ -53,15 +45,13 @@ class DIVAESRNetwork(Restorer):
         # A fifth faster on a CPU; the numbers are the same.
         return DIVAESRTask(recipe, DIVAESR(recipe.network).to(memory_format=torch.channels_last))
 
-    def restore(
-        self, model: DIVAESR, image: NDArray[np.float32], *, overlap: int = 16
-    ) -> NDArray[np.float32]:
+    def restore(self, model: DIVAESR, image: NDArray[np.float32], *, overlap: int = 16) -> Restored:
         """Restore an image of any size in overlapping patches."""
-        return restore_image(model, image, overlap=overlap)
+        return Restored(restore_image(model, image, overlap=overlap))
 
     def target(self, card: Card, sample: "Sample", exposure: "Exposure") -> NDArray[np.float32]:
         """Draw what the recipe names: the atoms or the clean image."""
-        from stemforge.train.divaesr.data import draw_target
+        from stemforge.train.data.restoration import draw_target
 
         return draw_target(self._target(card), sample, exposure)
 

@@ -75,7 +75,7 @@ class _Restoring:
     model: torch.nn.Module
 
     def __call__(self, image: NDArray[np.float32], device: str = "cpu") -> NDArray[np.float32]:
-        return self.network.restore(self.model.to(device), image)
+        return self.network.restore(self.model.to(device), image).image.clip(0, 1)
 
 
 def _framework(corpora: Sequence[Corpus]) -> str | None:

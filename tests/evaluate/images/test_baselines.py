@@ -1,10 +1,12 @@
+import sys
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from stemforge import InputError
 from stemforge.evaluate import denoise_bm3d, image_quality, tune_baselines
-from stemforge.evaluate.images.baselines import BASELINES
+from stemforge.evaluate.images.baselines import ALL_BASELINES
 
 
 def _pair(seed, noise=0.15, shape=(64, 72)):
@@ -16,10 +18,10 @@ def _pair(seed, noise=0.15, shape=(64, 72)):
 
 @pytest.fixture(scope="module")
 def tuned():
-    return tune_baselines([_pair(0)])
+    return tune_baselines([_pair(0)], ALL_BASELINES)
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", ALL_BASELINES)
 def test_each_baseline_betters_an_image_it_was_not_tuned_on(tuned, name):
     noisy, target = _pair(5)
     better = tuned[name](noisy)
@@ -75,3 +77,18 @@ def test_bm3d_covers_every_pixel_of_an_image_all_of_whose_blocks_are_alike():
 def test_bm3d_refuses(shape, sigma):
     with pytest.raises(InputError):
         denoise_bm3d(np.zeros(shape), sigma)
+
+
+def test_components_without_scikit_learn_name_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(InputError, match=r"stemforge\[components\]"):
+        tune_baselines([_pair(0)], ["pca"])
+
+
+@pytest.mark.parametrize("name", ["pca", "ica"])
+def test_components_keep_noise_featureless(name):
+    """Noise alone loses contrast and gains no structure: its grey is Gaussian before and after."""
+    noise = np.random.default_rng(0).normal(0.5, 0.1, (64, 64)).astype("float32")
+    better = tune_baselines([_pair(0)], [name])[name](noise)
+    assert better.std() < 0.6 * noise.std()
+    assert abs(better.mean() - noise.mean()) < 0.01

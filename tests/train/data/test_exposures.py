@@ -5,8 +5,15 @@ import pytest
 
 from stemforge.errors import CorpusError
 from stemforge.micrograph.annotations import Annotations
-from stemforge.simulate import Degradation
-from stemforge.train.data.exposures import draw_dose, drawn_atoms, enlarge, expose, require_segments
+from stemforge.simulate import Degradation, idpc_image
+from stemforge.train.data.exposures import (
+    draw_dose,
+    drawn_atoms,
+    enlarge,
+    expose,
+    require_segments,
+    without_order,
+)
 
 POINTS = [[30.0, 40.0], [60.0, 25.0], [55.0, 70.0]]
 STILL = Degradation(source_size=0)
@@ -129,3 +136,34 @@ def test_measured_and_small_corpora_are_refused(make_sample, fake_corpus):
     with pytest.raises(CorpusError, match="96 × 96 pixels are smaller than the patches of 128"):
         require_segments([fake_corpus([make_sample()])], 128)
     require_segments([fake_corpus([make_sample()])], 96, structure=True, boxes=True)
+
+
+def test_the_signal_has_the_noisy_images_grey_scale(make_sample):
+    """What noise adds has mean 0: many noisy images of one scale average to the signal."""
+    sample = make_sample(0, size=128)
+    whole = expose(sample, STILL, 1e9, np.random.default_rng(0))
+    assert np.abs(whole.signal - whole.noisy).max() < 0.02 + max(
+        0, whole.signal.max() - 1, -whole.signal.min()
+    )
+    faint = expose(sample, STILL, 30.0, np.random.default_rng(0))
+    gain = np.polyfit(whole.signal.ravel(), faint.signal.ravel(), 1)[0]
+    assert gain < 0.5  # the noise set the scale
+    assert np.corrcoef(whole.signal.ravel(), faint.signal.ravel())[0, 1] > 0.999
+    assert abs(faint.signal.mean() - faint.noisy.mean()) < 0.02
+
+
+def test_nothing_and_a_texture_have_no_order(make_sample):
+    sample = make_sample(0, size=128)
+    kinds = [without_order(sample, np.random.default_rng(i)) for i in range(12)]
+    flat = [kind for kind in kinds if np.ptp(kind.signal[0]) == 0]
+    textured = [kind for kind in kinds if np.ptp(kind.signal[0]) > 0]
+    assert len(flat) > 2
+    assert len(textured) > 2
+    shown = expose(flat[0], STILL, 1000.0, np.random.default_rng(0))
+    assert np.ptp(shown.signal) < 1e-5
+    assert shown.noisy.std() > 0.1
+    before = idpc_image(sample.signal, sample.sampling).ravel()
+    for kind in textured:
+        image = idpc_image(kind.signal, kind.sampling)
+        assert 0.05 < image.std() / before.std() < 2.5
+        assert abs(np.corrcoef(image.ravel(), before)[0, 1]) < 0.3

@@ -11,7 +11,6 @@ from stemforge.simulate import Degradation
 from stemforge.train.data.augment import PLAIN, Augmentation, View
 from stemforge.train.data.exposures import expose
 from stemforge.train.divaesr.model import DIVAESR, DIVAESRSettings
-from stemforge.train.divaesr.stitching import restore_image
 from stemforge.train.faster_rcnn.data import (
     Boxes,
     MoleculeImages,
@@ -23,6 +22,7 @@ from stemforge.train.faster_rcnn.data import (
 )
 from stemforge.train.faster_rcnn.model import FasterRCNNSettings
 from stemforge.train.faster_rcnn.recipe import FasterRCNNRecipe
+from stemforge.train.stitching import restore_image
 
 CLASSES = ("pyridine", "thiophene")
 STILL = {"source_size": 0.0, "dose": 1000.0}

@@ -1,12 +1,13 @@
-"""Pairs for DIVAESR: a noisy patch, the clean one, and what is to be drawn with twice as many pixels."""
+"""Pairs for restorers: a noisy patch, the clean one, and what is to be drawn."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from stemforge.corpus.reader import Corpus
@@ -14,22 +15,76 @@ from stemforge.corpus.sample import Sample
 from stemforge.errors import MicrographError
 from stemforge.simulate import Degradation
 from stemforge.simulate.recording.record import corpus_degradation
+from stemforge.train.card import Inputs
 from stemforge.train.data.augment import PLAIN, draw_view, shade
 from stemforge.train.data.batches import EpochBatches, Item, split_corpora
-from stemforge.train.data.exposures import Exposure, draw_dose, drawn_atoms, enlarge, expose, require_segments
+from stemforge.train.data.dosed import DosedRecipe
+from stemforge.train.data.exposures import (
+    Exposure,
+    draw_dose,
+    drawn_atoms,
+    enlarge,
+    expose,
+    require_segments,
+    without_order,
+)
 from stemforge.train.data.idpc import normalise_image
-from stemforge.train.divaesr.model import PATCH, SCALE
-from stemforge.train.divaesr.pairs import PublishedPair, cut_pair, read_published_pairs
-from stemforge.train.divaesr.recipe import DIVAESRRecipe
+from stemforge.train.data.published import PublishedPair, aligned, cut_pair, read_published_pairs
+from stemforge.train.networks import TrainingData
 
 Patches = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-"""Noisy and clean patches, shape (n, 64, 64), and targets, shape (n, 128, 128), all between 0 and 1."""
+"""Noisy and clean patches, shape (n, patch, patch), and targets, (n, scale · patch, scale · patch)."""
+
+Target = Literal["atoms", "clean", "signal"]
+"""What is drawn: projected atoms; the noise-free image, brought to 0 … 1; or that on the noisy image's grey scale."""
+
+
+class RestorationRecipe(DosedRecipe):
+    """What the recipes of restorers share.
+
+    Parameters
+    ----------
+    per_image
+        Patches cut from each image; published pairs share batches in such groups too.
+    target
+        What is to be drawn: the projected ``atoms``; the ``clean`` iDPC image, brought to 0 … 1 by itself; or the
+        ``signal``: the clean image on the noisy one's grey scale, which stays flat where nothing is. Published pairs
+        have atoms.
+    featureless_share
+        Share of the noisy images that show no crystal: half of them counting noise alone, half a texture without order
+        that has the specimen's spectrum. Needs ``signal``.
+    split
+        How published pairs are split: as ``published``, where views of one image are in both parts, or by
+        ``structure``.
+    align
+        Move published images onto their labels, beside which they lie by 0.8 pixel in the mean.
+    """
+
+    PATCH: ClassVar[int] = 64
+    """Side of the patches [pixel]."""
+
+    per_image: Annotated[int, Field(ge=1)] = 16
+    target: Target = "atoms"
+    featureless_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    split: Literal["published", "structure"] = "published"
+    align: bool = False
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the target along one of the noisy image."""
+        return 2
+
+    @model_validator(mode="after")
+    def _signal_is_flat(self) -> Self:
+        if self.featureless_share and self.target != "signal":
+            raise ValueError("featureless_share: what is to be drawn of it is known for target: signal only")
+        return self
 
 
 class PairSource(Protocol):
     """Where pairs come from: groups of patches by number."""
 
-    recipe: DIVAESRRecipe
+    recipe: RestorationRecipe
 
     def groups(self, part: str) -> Sequence[int]:
         """Return the numbers of the groups of ``"train"`` or ``"validation"``."""
@@ -49,13 +104,15 @@ class PublishedSource:
         ``per_image`` pairs are a group.
     """
 
-    def __init__(self, path: str | Path, recipe: DIVAESRRecipe) -> None:
+    def __init__(self, path: str | Path, recipe: RestorationRecipe) -> None:
         self.recipe = recipe
         parts: tuple[Literal["train", "validation"], ...] = ("train", "validation")
         self.pairs: dict[str, list[PublishedPair]] = {
             part: read_published_pairs(path, part, split=recipe.split, validation=recipe.validation)
             for part in parts
         }
+        if recipe.align:
+            self.pairs = {part: [aligned(pair) for pair in pairs] for part, pairs in self.pairs.items()}
 
     def groups(self, part: str) -> Sequence[int]:
         """Return the numbers of the groups; the last may be small."""
@@ -69,9 +126,13 @@ class PublishedSource:
         if training:
             np.random.default_rng([self.recipe.seed, epoch]).shuffle(order)
         size = self.recipe.per_image
-        made = [
-            cut_pair(pairs[i], rng if training else None) for i in order[group * size : (group + 1) * size]
-        ]
+        chosen = order[group * size : (group + 1) * size]
+        ways = {
+            "scale": self.recipe.scale,
+            "turn": self.recipe.augmentation.rotation != "none",
+            "flip": self.recipe.augmentation.flip,
+        }
+        made = [cut_pair(pairs[i], rng if training else None, **ways) for i in chosen]
         noisy, clean, target = (np.stack(images) for images in zip(*made, strict=True))
         return np.stack([normalise_image(image) for image in noisy]), clean, target
 
@@ -94,8 +155,8 @@ class CorpusSource:
         The corpus lacks what is needed.
     """
 
-    def __init__(self, corpus: Corpus, recipe: DIVAESRRecipe, parts: Mapping[str, Sequence[int]]) -> None:
-        require_segments([corpus], PATCH, structure=recipe.target == "atoms")
+    def __init__(self, corpus: Corpus, recipe: RestorationRecipe, parts: Mapping[str, Sequence[int]]) -> None:
+        require_segments([corpus], recipe.PATCH, structure=recipe.target == "atoms")
         self.corpus = corpus
         self.recipe = recipe
         self.parts = parts
@@ -109,23 +170,31 @@ class CorpusSource:
         """Return patches of one image at one dose."""
         sample, recipe = self.corpus[group], self.recipe
         augmentation = recipe.augmentation if part == "train" else PLAIN
+        if recipe.target == "signal":  # its grey scale is the noisy image's
+            augmentation = augmentation.model_copy(update={"brightness": 0.0, "contrast": 0.0})
         dose = draw_dose(recipe.doses, recipe.clean_share, rng)
+        if recipe.featureless_share and dose is not None and rng.random() < recipe.featureless_share:
+            sample = without_order(sample, rng)
         exposure = expose(sample, self.degradation, dose, rng, high_pass=recipe.high_pass)
-        target = draw_target(recipe.target, sample, exposure)
+        target = draw_target(recipe.target, sample, exposure, recipe.scale)
         made = []
         for _ in range(recipe.per_image):
-            view = draw_view(exposure.noisy.shape, PATCH, augmentation, rng)
+            view = draw_view(exposure.noisy.shape, recipe.PATCH, augmentation, rng)
             noisy = shade(np.clip(view.cut(exposure.noisy), 0, 1), augmentation, rng)
-            made.append((noisy, view.cut(exposure.clean), view.cut(target, SCALE)))
+            made.append((noisy, view.cut(exposure.clean), view.cut(target, recipe.scale)))
         noisy_patches, clean, targets = (np.stack(images) for images in zip(*made, strict=True))
-        return noisy_patches, np.clip(clean, 0, 1), np.clip(targets, 0, 1)
+        if recipe.target != "signal":
+            targets = np.clip(targets, 0, 1)
+        return noisy_patches, np.clip(clean, 0, 1), targets
 
 
-def draw_target(target: str, sample: Sample, exposure: Exposure) -> NDArray[np.float32]:
-    """Draw the projected ``"atoms"`` or the ``"clean"`` image, shape (2 · height, 2 · width), between 0 and 1."""
+def draw_target(target: str, sample: Sample, exposure: Exposure, scale: int = 2) -> NDArray[np.float32]:
+    """Draw a :data:`Target`, shape (scale · height, scale · width); all but ``"signal"`` between 0 and 1."""
     if target == "atoms":
-        return drawn_atoms(sample, exposure, SCALE)
-    return np.clip(enlarge(exposure.clean, SCALE), 0, 1)
+        return drawn_atoms(sample, exposure, scale)
+    if target == "signal":
+        return enlarge(exposure.signal, scale)
+    return np.clip(enlarge(exposure.clean, scale), 0, 1)
 
 
 class RestorationPairs(EpochBatches):
@@ -143,11 +212,11 @@ class RestorationPairs(EpochBatches):
     Yields
     ------
     noisy, clean, target
-        Tensors of shape (n, 1, 64, 64), (n, 1, 64, 64) and (n, 1, 128, 128), float32 between 0 and 1.
+        Float32 tensors of shape (n, 1, patch, patch), twice, and (n, 1, scale · patch, scale · patch).
     """
 
-    def __init__(self, sources: Sequence[PairSource], part: str, recipe: DIVAESRRecipe) -> None:
-        self.sources = list(sources)
+    def __init__(self, sources: Sequence[PairSource], part: str, recipe: RestorationRecipe) -> None:
+        self.sources, self.recipe = list(sources), recipe
         items = [
             Item(number, group) for number, source in enumerate(self.sources) for group in source.groups(part)
         ]
@@ -167,11 +236,14 @@ class RestorationPairs(EpochBatches):
             return self.sources[item.source].patches(item.number, epoch, self.rng(item.key, epoch), self.part)
         except MicrographError:
             # Hardly an electron on the whole image. A blank pair keeps the number of batches.
-            blank = np.zeros((1, PATCH, PATCH), np.float32)
-            return blank, blank, np.zeros((1, PATCH * SCALE, PATCH * SCALE), np.float32)
+            side, scale = self.recipe.PATCH, self.recipe.scale
+            blank = np.zeros((1, side, side), np.float32)
+            return blank, blank, np.zeros((1, side * scale, side * scale), np.float32)
 
 
-def open_sources(data: Sequence[str | Path], recipe: DIVAESRRecipe) -> tuple[list[PairSource], list[Corpus]]:
+def open_sources(
+    data: Sequence[str | Path], recipe: RestorationRecipe
+) -> tuple[list[PairSource], list[Corpus]]:
     """Open zip files of published pairs and folders of corpora.
 
     Returns
@@ -193,6 +265,18 @@ def open_sources(data: Sequence[str | Path], recipe: DIVAESRRecipe) -> tuple[lis
         }
         sources.append(CorpusSource(corpus, recipe, numbers))
     return sources, corpora
+
+
+def restoration_data(paths: Sequence[str | Path], recipe: RestorationRecipe) -> TrainingData:
+    """Open what a restorer learns from: corpora of segment signals, and archives of published pairs."""
+    sources, corpora = open_sources(paths, recipe)
+    files = [Path(path).name for path in paths if Path(path).is_file()]
+    inputs = Inputs(high_pass=recipe.high_pass if corpora else 0.0)
+
+    def pairs(_: Sequence[Corpus], part: str, recipe: RestorationRecipe) -> RestorationPairs:
+        return RestorationPairs(sources, part, recipe)
+
+    return TrainingData.of(pairs, corpora, recipe, inputs, files)
 
 
 def _is_zip(path: str | Path) -> bool:

@@ -9,8 +9,14 @@ from PIL import Image
 
 from stemforge.errors import CorpusError, InputError
 from stemforge.train.data.idpc import shrink
-from stemforge.train.divaesr.data import CorpusSource, PublishedSource, RestorationPairs, open_sources
-from stemforge.train.divaesr.pairs import cut_pair, read_published_pairs
+from stemforge.train.data.published import (
+    PublishedPair,
+    aligned,
+    cut_pair,
+    displacement,
+    read_published_pairs,
+)
+from stemforge.train.data.restoration import CorpusSource, PublishedSource, RestorationPairs, open_sources
 from stemforge.train.divaesr.recipe import DIVAESRRecipe
 
 PAIRS = [f"training/molecule_{i}_r{r}.png" for i in range(3) for r in (0, 30)]
@@ -182,3 +188,33 @@ def test_a_damaged_entry(tmp_path, pairs_zip):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"rot\.zip"):
         open_sources([path], RECIPE)
+
+
+@pytest.mark.parametrize("way", [(0.0, 0.0), (1.5, -0.7), (-2.3, 0.4)])
+def test_images_are_moved_onto_their_labels(way):
+    from scipy import ndimage
+
+    rng = np.random.default_rng(0)
+    label = ndimage.gaussian_filter(rng.normal(size=(128, 128)), 2)
+    label = (label - label.min()) / np.ptp(label) * 255
+    image = ndimage.shift(label, way, mode="nearest") + rng.normal(0, 20, label.shape)
+    pair = PublishedPair("x", image.clip(0, 255).astype("uint8"), label.astype("uint8"))
+    np.testing.assert_allclose(displacement(pair), -np.array(way), atol=0.1)
+    np.testing.assert_allclose(displacement(aligned(pair)), 0, atol=0.16)
+
+
+def test_a_label_without_contrast_moves_nothing():
+    blank = PublishedPair("x", np.zeros((128, 128), "uint8"), np.zeros((128, 128), "uint8"))
+    assert displacement(blank).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_pairs_at_both_scales(scale):
+    rng = np.random.default_rng(0)
+    pair = PublishedPair("x", *rng.integers(0, 256, (2, 140, 130), dtype="uint8"))
+    noisy, clean, target = cut_pair(pair, None, scale=scale)
+    assert noisy.shape == clean.shape == (128 // scale, 128 // scale)
+    assert target.shape == (128, 128)
+    still = [cut_pair(pair, np.random.default_rng(i), turn=False, flip=False)[2] for i in range(3)]
+    corners = [pair.target[t : t + 128, u : u + 128] / np.float32(255) for t in range(13) for u in range(3)]
+    assert all(any(np.array_equal(cut, corner) for corner in corners) for cut in still)

@@ -1,0 +1,142 @@
+"""A residual U-Net that takes the noise off an image and says between which values each pixel lies."""
+
+from itertools import pairwise
+from typing import Annotated, Literal, NamedTuple, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stemforge.settings import Settings
+from stemforge.train.stitching import Tiles
+
+SMALLEST = 64
+"""Smallest side of an image [pixel]."""
+INTERVAL = 0.9
+"""Share of the pixels whose true value lies in the interval."""
+
+
+class UNetSettings(Settings):
+    """What the network is made of; it travels with the weights.
+
+    Parameters
+    ----------
+    scale
+        Pixels of the result along one pixel of the image. Features have two pixels of the result along one of theirs:
+        with ``scale`` 1 two pixels of the image are folded into channels.
+    widths
+        Channels at each resolution; each next has half the pixels along a side.
+    blocks
+        Residual blocks at each resolution, on the way down and, except at the last, up.
+    """
+
+    scale: Literal[1, 2] = 2
+    widths: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1, max_length=6)] = (
+        32,
+        64,
+        128,
+        192,
+    )
+    blocks: tuple[Annotated[int, Field(ge=0, le=32)], ...] = (1, 1, 2, 3)
+
+    @model_validator(mode="after")
+    def _one_number_a_width(self) -> Self:
+        if len(self.blocks) != len(self.widths):
+            raise ValueError(f"blocks: needs one number for each of the {len(self.widths)} widths")
+        return self
+
+
+class Estimate(NamedTuple):
+    """Mean, and lower and upper end of the interval; each (n, 1, scale · height, scale · width)."""
+
+    mean: Tensor
+    low: Tensor
+    high: Tensor
+
+
+class UNet(nn.Module):
+    """A U-Net of residual blocks (Ronneberger et al. 2015, arXiv:1505.04597; He et al. 2016, arXiv:1512.03385).
+
+    Without normalisation, which would take an image's contrast away: what is flat has to come out flat.
+
+    Parameters
+    ----------
+    settings
+        Sizes.
+
+    Examples
+    --------
+    >>> network = UNet(UNetSettings(widths=(4, 8), blocks=(1, 1))).eval()
+    >>> network.restore(torch.rand(3, 1, 64, 80)).shape
+    torch.Size([3, 3, 128, 160])
+    """
+
+    def __init__(self, settings: UNetSettings | None = None) -> None:
+        super().__init__()
+        self.settings = settings = settings or UNetSettings()
+        widths, blocks = settings.widths, settings.blocks
+        steps = list(pairwise(widths))
+        fold = 2 // settings.scale
+        self.stem = nn.Sequential(nn.PixelUnshuffle(fold), nn.Conv2d(fold**2, widths[0], 3, padding=1))
+        self.down = nn.ModuleList(_blocks(*pair) for pair in zip(widths, blocks, strict=True))
+        self.coarsen = nn.ModuleList(nn.Conv2d(fine, coarse, 2, 2) for fine, coarse in steps)
+        self.refine = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(coarse, 4 * fine, 1), nn.PixelShuffle(2)) for fine, coarse in steps
+        )
+        self.up = nn.ModuleList(_blocks(*pair) for pair in zip(widths[:-1], blocks[:-1], strict=True))
+        self.head = nn.Sequential(
+            nn.Conv2d(widths[0], 2 * widths[0], 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(2 * widths[0], 4 * 3, 1),
+            nn.PixelShuffle(2),
+        )
+        # By what the interval is widened about the mean so that it holds its share; set after training.
+        self.register_buffer("widening", torch.ones(2))
+
+    @property
+    def tiles(self) -> Tiles:
+        """What tiles it takes."""
+        fold = 2 // self.settings.scale << (len(self.settings.widths) - 1)
+        return Tiles(SMALLEST, 256, self.settings.scale, fold)
+
+    def forward(self, images: Tensor) -> Estimate:
+        """Estimate the images behind noisy ones between 0 and 1, shape (n, 1, height, width)."""
+        features, passed = self.stem(images), []
+        for level, blocks in enumerate(self.down):
+            features = blocks(features)
+            if level < len(self.coarsen):
+                passed.append(features)
+                features = self.coarsen[level](features)
+        for level in reversed(range(len(self.refine))):
+            features = self.up[level](self.refine[level](features) + passed[level])
+        # In single precision also where the network computes in half: errors are small beside the grey itself.
+        return Estimate(*self.head(features).float().split(1, 1))
+
+    @torch.no_grad()
+    def restore(self, patches: Tensor) -> Tensor:
+        """Return mean and interval, shape (n, 3, scale · height, scale · width), low ≤ mean ≤ high."""
+        mean, low, high = self(patches)
+        below, above = self.widening
+        low = mean - functional.relu(mean - torch.minimum(low, high)) * below
+        high = mean + functional.relu(torch.maximum(low, high) - mean) * above
+        return torch.cat([mean, low, high], 1)
+
+
+class _Residual(nn.Module):
+    """Two convolutions whose result is added; nothing at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> Tensor:
+        result: Tensor = features + self.second(functional.gelu(self.first(features)))
+        return result
+
+
+def _blocks(width: int, number: int) -> nn.Sequential:
+    return nn.Sequential(*(_Residual(width) for _ in range(number)))

@@ -1,0 +1,51 @@
+"""What the U-Net's training optimises."""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from stemforge.train.task import Task
+from stemforge.train.unet.model import INTERVAL, Estimate
+
+GREY = 255.0
+"""White of the 8-bit grey scale in which errors of restorers are published."""
+
+
+class UNetTask(Task):
+    """Train a U-Net by the squared error of its mean and the quantile loss of its interval.
+
+    The quantile loss (Koenker & Bassett 1978, doi:10.2307/1913643) is least where 5 % of the values lie below the lower
+    end and 5 % above the upper.
+    """
+
+    monitor: ClassVar[str] = "validation_loss"
+    optimiser = torch.optim.AdamW
+
+    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+        """Bound a step: on a flat image a small error is a large one of its contrast."""
+        self.clip_gradients(optimizer, gradient_clip_val=1.0, gradient_clip_algorithm="norm")
+
+    def loss(self, batch: tuple[Tensor, Tensor, Tensor], part: str) -> Tensor:
+        """Loss of noisy and clean patches and targets; logs its terms, and how much the interval holds."""
+        noisy, _, target = batch
+        estimate: Estimate = self.model(noisy)
+        contrast = target.std((1, 2, 3), keepdim=True).square().add(self.recipe.floor**2).sqrt()
+        tail = (1 - INTERVAL) / 2
+        terms = {
+            "relative_mse": ((estimate.mean - target) / contrast).square().mean(),
+            "quantile": (
+                _quantile_loss((target - estimate.low) / contrast, tail)
+                + _quantile_loss((target - estimate.high) / contrast, 1 - tail)
+            ),
+        }
+        loss = terms["relative_mse"] + terms["quantile"]
+        held = (target >= estimate.low) & (target <= estimate.high)
+        terms["held"] = held.float().mean().detach()
+        terms["mse"] = (estimate.mean.detach() - target).square().mean() * GREY**2
+        return self.report(part, len(noisy), loss, **terms)
+
+
+def _quantile_loss(above: Tensor, share: float) -> Tensor:
+    """Mean loss of a quantile, by how far the truth lies above it."""
+    return torch.maximum(share * above, (share - 1) * above).mean()
