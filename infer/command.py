@@ -92,10 +92,11 @@ def restore(
     device: Device = Device(),
     progress: Progress = Progress(),
 ) -> int:
-    """Restore noisy micrographs with DIVAESR, at twice as many pixels along each side.
+    """Restore noisy micrographs with DIVAESR or a U-Net, at twice as many pixels along each side.
 
     For each image: NAME_restored.tif (32 bit, 0 to 1, with its pixel size), NAME_restored.png (8 bit), and
-    NAME_compared.png, raw beside restored, in the folder `restored`.
+    NAME_compared.png, raw beside restored, in the folder `restored`. The U-Net also says between which values each pixel
+    lies with 90 % (NAME_low.tif, NAME_high.tif); hatched in the picture is what could as well be nothing.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def restore(
         Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), at least 64 × 64 pixels at the network's
         pixel size.
     weights
-        A stemforge weights file of a divaesr; by default the weights that come with stemforge under this name.
+        A stemforge weights file of a divaesr or unet; by default the weights that come with stemforge under this name.
     lattice
         Find the pixel size of images without calibration from their MFI lattice; an image without one is left
         out.
@@ -113,7 +114,7 @@ def restore(
     from stemforge.infer.batch import Batch
     from stemforge.infer.crystals.files import restore_files
 
-    endings = ("_restored.tif", "_restored.png", "_compared.png")
+    endings = ("_restored.tif", "_restored.png", "_compared.png", "_low.tif", "_high.tif")
     batch = Batch(images, output.folder("restored"), endings, reading, output.overwrite, progress.quiet)
     return restore_files(batch, weights, lattice=lattice, overlap=overlap, device=device.check()).exit_code
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -7,7 +9,7 @@ from PIL import Image
 from stemforge import InputError, Micrograph, WeightsError, read_micrograph
 from stemforge.__main__ import main
 from stemforge.infer import draw_restoration, restore_micrograph
-from stemforge.train import DIVAESR, SACCNN, Card, DIVAESRSettings, save_weights
+from stemforge.train import DIVAESR, SACCNN, Card, DIVAESRSettings, UNet, UNetSettings, save_weights
 
 TINY = DIVAESRSettings(channels=(4, 8), latent=4, blocks=1, features=4)
 
@@ -110,6 +112,26 @@ def test_the_command(weights, image, tmp_path, capsys):
     assert restored.sampling == pytest.approx(0.125, rel=1e-4)
     with Image.open(out / "noisy_restored.png") as picture:
         assert (picture.mode, picture.size) == ("L", (180, 140))
+
+
+def test_the_command_says_how_sure_it_is(image, tmp_path):
+    settings = UNetSettings(widths=(4, 8), blocks=(1, 1))
+    save_weights(
+        tmp_path / "u.safetensors",
+        UNet(settings),
+        Card("unet", 0.25, settings=settings.model_dump(mode="json")),
+    )
+    out = tmp_path / "out"
+    words = ["--weights", str(tmp_path / "u.safetensors"), "--out", str(out), "--quiet"]
+    assert main(["infer", "restore", image, *words]) == 0
+    low, mean, high = (
+        read_micrograph(out / f"noisy_{name}.tif").image for name in ("low", "restored", "high")
+    )
+    assert low.shape == mean.shape == (140, 180)
+    assert (low <= mean).all()
+    assert (mean <= high).all()
+    record = json.loads((out / "run.json").read_text())
+    assert 0 <= record["infer restore"]["noisy"]["doubtful_share"] <= 1
 
 
 @pytest.mark.parametrize(
