@@ -211,13 +211,34 @@ class Restorer(Network):
     def restore(self, model: Any, image: NDArray[np.float32], *, overlap: int = 16) -> Restored:
         """Restore an image between 0 and 1, shape (height, width)."""
 
-    @abstractmethod
-    def target(self, card: "Card", sample: "Sample", exposure: "Exposure") -> NDArray[np.float32]:
-        """Draw what the network was trained to draw of a sample, between 0 and 1."""
+    def data(self, paths: Sequence[str | Path], recipe: Any) -> TrainingData:
+        """Open corpora of segment signals, and zip files laid out as ``stem-sr.zip`` or ``trainval.zip``."""
+        from stemforge.train.card import Inputs
+        from stemforge.train.data.restoration import RestorationPairs, open_sources
 
-    @abstractmethod
+        sources, corpora = open_sources(paths, recipe)
+        files = [Path(path).name for path in paths if Path(path).is_file()]
+        inputs = Inputs(high_pass=recipe.high_pass if corpora else 0.0)
+
+        def pairs(_: "Sequence[Corpus]", part: str, recipe: Any) -> RestorationPairs:
+            return RestorationPairs(sources, part, recipe)
+
+        return TrainingData.of(pairs, corpora, recipe, inputs, files)
+
+    def target(self, card: "Card", sample: "Sample", exposure: "Exposure") -> NDArray[np.float32]:
+        """Draw what the network was trained to draw of a sample: a :data:`~stemforge.train.data.restoration.Target`."""
+        from stemforge.train.data.restoration import draw_target
+
+        return draw_target(self._drawn(card), sample, exposure, int(card.settings.get("scale", 2)))
+
     def require(self, card: "Card", corpora: "Sequence[Corpus]") -> None:
-        """Refuse corpora from which that target cannot be drawn."""
+        """Refuse corpora without segments, or without structures where atoms are drawn."""
+        from stemforge.train.data.exposures import require_segments
+
+        require_segments(corpora, self.patch, structure=self._drawn(card) == "atoms")
+
+    def _drawn(self, card: "Card") -> str:
+        return str(card.recipe.get("target", self.recipe.model_fields["target"].default))
 
 
 class MoleculeDetector(Network):

@@ -15,7 +15,6 @@ from stemforge.corpus.sample import Sample
 from stemforge.errors import MicrographError
 from stemforge.simulate import Degradation
 from stemforge.simulate.recording.record import corpus_degradation
-from stemforge.train.card import Inputs
 from stemforge.train.data.augment import PLAIN, draw_view, shade
 from stemforge.train.data.batches import EpochBatches, Item, split_corpora
 from stemforge.train.data.dosed import DosedRecipe
@@ -30,7 +29,6 @@ from stemforge.train.data.exposures import (
 )
 from stemforge.train.data.idpc import normalise_image
 from stemforge.train.data.published import PublishedPair, aligned, cut_pair, read_published_pairs
-from stemforge.train.networks import TrainingData
 
 Patches = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Noisy and clean patches, shape (n, patch, patch), and targets, (n, scale · patch, scale · patch)."""
@@ -265,18 +263,6 @@ def open_sources(
         }
         sources.append(CorpusSource(corpus, recipe, numbers))
     return sources, corpora
-
-
-def restoration_data(paths: Sequence[str | Path], recipe: RestorationRecipe) -> TrainingData:
-    """Open what a restorer learns from: corpora of segment signals, and archives of published pairs."""
-    sources, corpora = open_sources(paths, recipe)
-    files = [Path(path).name for path in paths if Path(path).is_file()]
-    inputs = Inputs(high_pass=recipe.high_pass if corpora else 0.0)
-
-    def pairs(_: Sequence[Corpus], part: str, recipe: RestorationRecipe) -> RestorationPairs:
-        return RestorationPairs(sources, part, recipe)
-
-    return TrainingData.of(pairs, corpora, recipe, inputs, files)
 
 
 def _is_zip(path: str | Path) -> bool:
