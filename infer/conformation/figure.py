@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from stemforge.colours import BLUE, GREY, ORANGE, VERMILION
 from stemforge.console import printable
 from stemforge.files import write_figure
-from stemforge.infer.conformation.result import NONE, Conformation
+from stemforge.infer.conformation.candidates import NONE
+from stemforge.infer.conformation.result import Conformation
 from stemforge.micrograph.drawing import entitle
 
 _SHOWN = 4  # candidates, the most probable ones

@@ -13,9 +13,8 @@ from stemforge import Micrograph
 from stemforge.__main__ import main
 from stemforge.errors import InputError
 from stemforge.infer import draw_conformation, identify_conformation
-from stemforge.infer.conformation.candidates import Candidate
+from stemforge.infer.conformation.candidates import NONE, Candidate
 from stemforge.infer.conformation.files import doubts
-from stemforge.infer.conformation.result import NONE
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate import Degradation, Microscope, Scan, degrade, idpc_image, segmented_signal
 from tests.infer.conformation.conftest import one_guest, write_cif
@@ -54,7 +53,7 @@ def test_noise_lowers_the_odds(candidates, draw, single):
     assert noisy.prospects.right < single.prospects.right
     assert noisy.probability.max(1).mean() < single.probability.max(1).mean()
     assert noisy.prospects.factor == pytest.approx(16 * single.prospects.factor, rel=0.5)
-    assert any("cells averaged at this dose" in line for line in doubts(noisy))
+    assert any("cells averaged will do at this dose" in line for line in doubts(noisy))
 
 
 def test_blocks_are_surer_than_cells(candidates, shown, single):
@@ -99,7 +98,9 @@ def test_command(candidates, shown, tmp_path, capsys):
     assert facts["cells_averaged"] == 4
     assert {row["best"] for row in rows} == set(facts["best"])
     for row in rows:
-        probabilities = [float(row[f"probability_{name}"]) for name in ("none", "a", "b", "c")]
+        probabilities = [
+            float(row[name]) for name in ("none_probability", *(f"probability_{name}" for name in "abc"))
+        ]
         assert sum(probabilities) == pytest.approx(1.0, abs=1e-3)
         assert float(row["probability"]) == pytest.approx(max(probabilities), abs=1e-4)
     assert facts["mean_probability"]["b"] > 0.8

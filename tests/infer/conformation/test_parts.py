@@ -11,7 +11,6 @@ from stemforge.infer.conformation.candidates import (
     framework_correlation,
     read_candidates,
 )
-from stemforge.infer.conformation.cells import Cells, coefficients
 from stemforge.infer.conformation.confusion import confusion_of
 from stemforge.infer.conformation.covariance import (
     Autocorrelation,
@@ -20,8 +19,10 @@ from stemforge.infer.conformation.covariance import (
     stacked,
 )
 from stemforge.infer.conformation.fitting import Reflections, fit_candidate
+from stemforge.infer.crystals.cells import Cells, coefficients
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.occupancy.noise import Noise
+from stemforge.infer.occupancy.registration import Registration
 from stemforge.structures import mfi
 from tests.infer.conformation.conftest import SAMPLING, WIDTH, write_cif
 
@@ -113,7 +114,7 @@ def test_cells_that_are_drawn_are_cut_again(candidates):
     rng = np.random.default_rng(0)
     values = rng.normal(size=len(hk)) + 1j * rng.normal(size=len(hk))
     cell = np.fft.ifft2(_plane(values, hk, cells.grid)).real * np.prod(cells.grid)
-    again = coefficients(cells.cut(cells.drawn(cell, (300, 420))), hk)
+    again = coefficients(cells.cut(Registration.none((300, 420)).drawn(cell, cells.lattice)), hk)
     assert np.sqrt((np.abs(again - values) ** 2).mean()) < 0.03
 
 
