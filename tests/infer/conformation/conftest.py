@@ -70,7 +70,7 @@ def draw():
         points = np.column_stack([x.ravel() + 3.7, y.ravel() - 5.2]) @ np.array(
             [[cosine, -sine], [sine, cosine]]
         )
-        right = (x + 0.3 * y).ravel() > 0.6 * shape[1]
+        right = (x + 0.3 * y).ravel() > 0.7 * shape[1]
         fractional = points * SAMPLING / candidate.cell - right[:, None] * np.array(displacement)
         where = (fractional % 1) * SIZE[::-1]
         values = ndimage.map_coordinates(cell, where.T[::-1], order=3, mode="grid-wrap").reshape(shape)

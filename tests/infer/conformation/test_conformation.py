@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,43 @@ def test_another_structure_is_none_of_the_candidates(candidates, bare, draw, mol
     assert found.best == [NONE]
 
 
+@pytest.mark.parametrize("shown", ["empty", "b", "other"])
+def test_the_empty_framework_is_a_candidate_like_another(candidates, bare, draw, shown):
+    other = Candidate.from_atoms("other", one_guest(5, "thiophene", (0.0, 6.7)))
+    film = draw({"empty": bare, "b": candidates[1], "other": other}[shown], NOISE / 4, seed=8)
+    found = identify_conformation(film, [*candidates, bare])
+    assert found.best == [NONE if shown == "other" else shown]
+    assert found.probability.max() > 0.99
+
+
+@pytest.mark.parametrize("displacement", [(0.5, 0.0), (0.25, 0.3)])
+def test_displaced_domains_have_the_answer_of_one_crystal(candidates, draw, displacement):
+    film = draw(candidates[1], 2 * NOISE, shape=(270, 380), displacement=displacement)
+    found = identify_conformation(film, candidates)
+    assert found.best == ["b"]
+    assert found.probability[0, 1] > 0.99
+    assert found.explained > 0.97
+    assert "2 domains" in doubts(found)[0]
+    assert len(found.to_dict()["domains"]) == 2
+    # Cells lie on both sides of the boundary, and none on it.
+    blocks = identify_conformation(film, candidates, cells=1)
+    domain = found.domains.at(blocks.points)
+    assert set(domain.tolist()) == {0, 1}
+    likely = np.array(blocks.names)[blocks.log_likelihood.argmax(1)]
+    for one in (0, 1):
+        assert np.mean(likely[domain == one] == "b") > 0.5
+
+
+def test_what_shows_no_crystal_is_left_out(candidates, draw):
+    film = draw(candidates[1], NOISE, shape=(270, 380))
+    image = film.image.copy()
+    image[:, 270:] = np.random.default_rng(1).normal(image.mean(), NOISE, (270, 110))
+    found = identify_conformation(Micrograph(image, name="end"), candidates, cells=1)
+    assert found.points[:, 0].max() < 270
+    assert found.explained > 0.97
+    assert any("does not show the framework" in line for line in doubts(found))
+
+
 def test_noise_without_a_crystal_is_refused(candidates):
     noise = np.random.default_rng(0).normal(size=(200, 240)).astype("float32")
     with pytest.raises(InputError, match="no lattice"):
@@ -84,6 +122,23 @@ def test_what_is_drawn(single, tmp_path):
     assert labels[0] == "b"
     assert labels[-1] == NONE
     assert (tmp_path / "drawn.png").stat().st_size > 10_000
+
+
+def test_names_are_no_formulas(single, tmp_path):
+    named = replace(single, names=("a$b_{$", "$", "none"))
+    draw_conformation(named, tmp_path / "drawn.png")
+    named.to_csv(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open() as stream:
+        header = next(csv.reader(stream))
+    assert len(set(header)) == len(header)
+
+
+def test_blocks_that_no_image_holds_are_refused_at_once(candidates, shown, monkeypatch):
+    monkeypatch.setattr(
+        "stemforge.infer.conformation.analysis.fit_candidate", None
+    )  # nothing is fitted before
+    with pytest.raises(InputError, match="cells must be smaller than 100000"):
+        identify_conformation(shown, candidates, cells=100_000)
 
 
 def test_command(candidates, shown, tmp_path, capsys):
