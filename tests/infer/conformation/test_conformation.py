@@ -13,7 +13,8 @@ import tifffile
 from stemforge import Micrograph
 from stemforge.__main__ import main
 from stemforge.errors import InputError
-from stemforge.infer import draw_conformation, identify_conformation
+from stemforge.infer import draw_conformation, find_lattice, identify_conformation
+from stemforge.infer.conformation.analysis import Comparison
 from stemforge.infer.conformation.candidates import NONE, Candidate
 from stemforge.infer.conformation.files import doubts
 from stemforge.micrograph.writers import write_tiff
@@ -70,7 +71,9 @@ def test_another_structure_is_none_of_the_candidates(candidates, bare, draw, mol
     assert found.best == [NONE]
 
 
-@pytest.mark.parametrize("shown", ["empty", "b", "other"])
+@pytest.mark.parametrize(
+    "shown", ["empty", *(pytest.param(one, marks=pytest.mark.slow) for one in ("b", "other"))]
+)
 def test_the_empty_framework_is_a_candidate_like_another(candidates, bare, draw, shown):
     other = Candidate.from_atoms("other", one_guest(5, "thiophene", (0.0, 6.7)))
     film = draw({"empty": bare, "b": candidates[1], "other": other}[shown], NOISE / 4, seed=8)
@@ -79,17 +82,19 @@ def test_the_empty_framework_is_a_candidate_like_another(candidates, bare, draw,
     assert found.probability.max() > 0.99
 
 
-@pytest.mark.parametrize("displacement", [(0.5, 0.0), (0.25, 0.3)])
+@pytest.mark.parametrize("displacement", [(0.25, 0.3), pytest.param((0.5, 0.0), marks=pytest.mark.slow)])
 def test_displaced_domains_have_the_answer_of_one_crystal(candidates, draw, displacement):
-    film = draw(candidates[1], 2 * NOISE, shape=(270, 380), displacement=displacement)
-    found = identify_conformation(film, candidates)
+    film = draw(candidates[1], NOISE, shape=(270, 380), displacement=displacement)
+    lattice = find_lattice(film, framework=candidates[0].bare.framework)
+    comparison = Comparison(film, candidates, lattice)
+    found = comparison.result(None)
     assert found.best == ["b"]
     assert found.probability[0, 1] > 0.99
     assert found.explained > 0.97
     assert "2 domains" in doubts(found)[0]
     assert len(found.to_dict()["domains"]) == 2
     # Cells lie on both sides of the boundary, and none on it.
-    blocks = identify_conformation(film, candidates, cells=1)
+    blocks = comparison.result(1)
     domain = found.domains.at(blocks.points)
     assert set(domain.tolist()) == {0, 1}
     likely = np.array(blocks.names)[blocks.log_likelihood.argmax(1)]
