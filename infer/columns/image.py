@@ -13,7 +13,6 @@ from stemforge.infer.occupancy.noise import Noise
 from stemforge.infer.occupancy.registration import Registration
 from stemforge.infer.occupancy.transfer import cell_coefficients
 
-_NEAR = 0.05  # over which the share of noise that a fit took is averaged [1/Å]
 _CELL_STEP = 0.1  # of the framework's cell, from which it is drawn on the image [Å]
 
 
@@ -66,19 +65,7 @@ class FrameworkImage:
             )
             drawn = self._drawn(self.cell.coefficients)
         self.drawn, self.known = drawn, True
-        self.noise = self._noise(image - drawn)
-
-    def _noise(self, left: NDArray[np.float64]) -> Noise:
-        """Measure noise on what the framework leaves of the image, which took its share of the noise with it."""
-        noise = Noise.of(left, self.lattice.sampling, self.weight)
-        window = np.outer(*(np.hanning(n) for n in left.shape)) * self.weight
-        # Independent values of a ring of frequencies, of which the reflections are some.
-        area = window.sum() ** 2 / (window**2).sum() * self.lattice.sampling**2
-        share = min(1.0, float(self.crystal.cell.prod()) / area)
-        radius = np.hypot(*self.k.T)
-        near = np.exp(-(((noise.frequency[:, None] - radius) / _NEAR) ** 2) / 2)
-        taken = share * (near @ self.cell.leverage) / np.maximum(near.sum(1), 1e-300)
-        return Noise(noise.frequency, noise.density / (1 - np.clip(taken, 0, 0.9)))
+        self.noise = Noise.of(image - drawn, self.lattice.sampling, self.weight)
 
     @property
     def left(self) -> NDArray[np.float64]:

@@ -31,8 +31,6 @@ class CellFit:
         Of the cell as it should be seen, shape (reflections,).
     explained
         Share of the measured cell's variance that the framework explains as it was expected.
-    leverage
-        Share of each coefficient's noise that the fit took for the crystal, shape (reflections,).
     """
 
     transfer: Transfer
@@ -41,7 +39,6 @@ class CellFit:
     doubt: NDArray[np.float64]
     coefficients: NDArray[np.complex128]
     explained: float
-    leverage: NDArray[np.float64]
 
 
 def fit_cell(
@@ -94,10 +91,7 @@ def fit_cell(
     doubt = unknown.reshape(-1, 3) * unit**2
     waves = shapes * np.exp(-2j * np.pi * (places + values[:, 1:]) @ k.T) * (1 + values[:, :1])
     coefficients = response * waves.sum(0) + products
-    design = np.concatenate([columns, through], axis=1)
-    both = np.einsum("ni,in->n", design, np.linalg.solve(information, design.T))
-    leverage = both.reshape(2, -1).mean(0)
-    return CellFit(transfer, 1 + values[:, 0], values[:, 1:], doubt, coefficients, explained, leverage)
+    return CellFit(transfer, 1 + values[:, 0], values[:, 1:], doubt, coefficients, explained)
 
 
 def _real(values: NDArray[np.complex128]) -> NDArray[np.float64]:
