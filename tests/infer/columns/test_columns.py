@@ -100,11 +100,11 @@ def test_averaged_cells_lie_where_they_are_told(crystal, film):
     # Each block shows what the image has around its middle: the lattice leads from the one to the other.
     height, width = np.array(averaged.micrograph.shape) / (rows, columns)
     for row, column in ((0, 0), (rows - 1, 0), (0, columns - 1)):
-        there = averaged.middles[row, column]
+        middle = averaged.middles[row, column]
         beside = averaged.lattice.to_fractional(np.array([[(column + 0.5) * width, (row + 0.5) * height]]))
-        between = beside - domains.lattice.to_fractional(there[None])
+        between = beside - domains.lattice.to_fractional(middle[None])
         # The middle of a block of two cells is a corner of its cells.
-        assert np.abs(between - np.round(between) - 0.0).max() == pytest.approx(0.5, abs=0.03)
+        assert np.abs(between - np.round(between)).max() == pytest.approx(0.5, abs=0.03)
         assert averaged.block_of(np.array([[column * width + 3, row * height + 3]]))[0] == pytest.approx(
             there
         )
