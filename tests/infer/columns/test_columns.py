@@ -106,7 +106,7 @@ def test_averaged_cells_lie_where_they_are_told(crystal, film):
         # The middle of a block of two cells is a corner of its cells.
         assert np.abs(between - np.round(between)).max() == pytest.approx(0.5, abs=0.03)
         assert averaged.block_of(np.array([[column * width + 3, row * height + 3]]))[0] == pytest.approx(
-            there
+            middle
         )
     with pytest.raises(InputError, match="blocks of 3 × 3; 9 are needed"):
         average_cells(micrograph, domains, 3)
