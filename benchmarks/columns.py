@@ -19,10 +19,11 @@ from scipy import ndimage, optimize
 from scipy.spatial import cKDTree
 
 from stemforge import Micrograph
-from stemforge.infer import find_lattice
+from stemforge.infer import find_domains, find_lattice
 from stemforge.infer.columns.analysis import _Search
 from stemforge.infer.columns.classes import CLASSES, classify
-from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.infer.crystals.framework import column_groups
+from stemforge.infer.occupancy.crystal import Crystal
 from stemforge.infer.occupancy.noise import Noise
 from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image
 from stemforge.simulate.stages import Stage
@@ -44,9 +45,7 @@ def film(thickness: int, index: int) -> dict[str, Any]:
     drawn, atoms = recipe.build(index)
     size = np.array(atoms.info["tile_size"])
     cell = mfi(thickness=thickness)
-    between = cell.positions[:, None, :2] - cell.positions[None, :, :2]
-    between -= size * np.round(between / size)
-    group = _grouped(np.hypot(between[..., 0], between[..., 1]))
+    group, _ = column_groups(cell.positions[:, :2] / size, size, MERGE)
     moves = np.random.default_rng([index, thickness]).normal(0, WAY, (group.max() + 1, 2))
     places, kinds = [], []
     for tile in np.unique(atoms.arrays["tile"]):
@@ -69,13 +68,6 @@ def film(thickness: int, index: int) -> dict[str, Any]:
         "columns": drawn.scan.pixels(np.array(places), lengths),
         "kinds": np.array(kinds),
     }
-
-
-def _grouped(distance: np.ndarray) -> np.ndarray:
-    from scipy.cluster.hierarchy import fcluster, linkage
-
-    upper = distance[np.triu_indices(len(distance), 1)]
-    return fcluster(linkage(upper, "average"), MERGE, "distance") - 1
 
 
 def maximum(image: np.ndarray, point: np.ndarray, sampling: float) -> np.ndarray:
@@ -103,14 +95,15 @@ def gaussian(image: np.ndarray, point: np.ndarray, sampling: float) -> np.ndarra
     return found if np.hypot(*(found - point)) * sampling < 0.9 else point
 
 
-def measured(sample: dict[str, Any], dose: float, number: int, crystal: ChannelCrystal) -> dict[str, Any]:
+def measured(sample: dict[str, Any], dose: float, number: int, crystal: Crystal) -> dict[str, Any]:
     """Measure one image."""
     sampling = float(sample["sampling"])
     rng = np.random.default_rng([number, int(dose)])
     settings = Degradation(dose=dose, source_size=SOURCE)
     image = idpc_image(degrade(sample["signal"], settings, sampling, rng).image, sampling).astype(float)
     micrograph = Micrograph(image.astype("float32"), name=f"film {number}")
-    search = _Search(micrograph, crystal, find_lattice(micrograph, framework=crystal.framework))
+    lattice = find_lattice(micrograph, framework=crystal.framework)
+    search = _Search(micrograph, crystal, find_domains(micrograph, lattice, framework=crystal.framework))
     found = search.columns()
     distance, which = cKDTree(sample["columns"]).query(found.points)
     paired = distance * sampling < 0.7
@@ -167,7 +160,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2)
     args = parser.parse_args()
     doses = [float(value) for value in args.doses.split(",")]
-    crystal = ChannelCrystal.named("mfi", ())
+    crystal = Crystal.named("mfi")
     for number in range(args.images):
         sample = film(args.thickness, number)
         for dose in doses:

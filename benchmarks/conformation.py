@@ -48,9 +48,9 @@ from stemforge import Micrograph
 from stemforge.errors import InputError
 from stemforge.infer import draw_conformation, find_lattice
 from stemforge.infer.conformation.analysis import Comparison
-from stemforge.infer.conformation.candidates import Candidate
-from stemforge.infer.conformation.result import NONE, Conformation
-from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.infer.conformation.candidates import NONE, Candidate
+from stemforge.infer.conformation.result import Conformation
+from stemforge.infer.occupancy.crystal import Crystal
 from stemforge.simulate import Degradation, Microscope, Scan, degrade, idpc_image, segmented_signal
 from stemforge.structures import guests_from_cell, mfi, place_guest, zeolite
 from stemforge.structures.tags import Tag
@@ -110,7 +110,7 @@ def published(number: int, dose: int) -> Micrograph:
 
 
 @dataclass(frozen=True)
-class Multislice(ChannelCrystal):
+class Multislice(Crystal):
     """A structure whose image is made by multislice, not from its potential."""
 
     def coefficients(self, hk: np.ndarray) -> np.ndarray:
@@ -145,9 +145,7 @@ def candidate(name: str, atoms: Atoms, forward: str = "potential") -> Candidate:
     made = Candidate.from_atoms(name, atoms)
     if forward == "potential":
         return made
-    crystal, left = (
-        _Remembered(one.framework, one.atoms, one.channels, one.guests) for one in (made.crystal, made.bare)
-    )
+    crystal, left = (_Remembered(one.framework, one.atoms) for one in (made.crystal, made.bare))
     return replace(made, crystal=crystal, bare=left)
 
 

@@ -276,7 +276,8 @@ def columns(
     For each image NAME_columns.csv, a row for each column: x_px,y_px,x_nm,y_nm, x_error_px,y_error_px (standard
     deviations), intensity,intensity_error (in silicon atoms in a cell along the beam), class (T, O, or none where
     a column is missing), its probability, and the probability of each class; and NAME_columns.png, the columns
-    coloured by class; in the folder `columns`. The lattice is found on the image, whose own calibration is not used.
+    coloured by class; in the folder `columns`. The lattice is found on the image, whose own calibration is not used;
+    domains displaced against each other are told, and have their own columns.
     An image without the lattice is named and left out; the exit code is then 1, or 2 where it was the only one.
 
     Parameters
@@ -287,7 +288,8 @@ def columns(
     framework
         mfi (ZSM-5, silicalite-1), or a CIF file, seen along b.
     cells
-        Average blocks of so many cells along each side first; places are then those of the averaged image.
+        Average blocks of so many cells along each side first; places are then those of the averaged image, and
+        block_x_px,block_y_px the middle of each column's block on the image as recorded.
     """
     from stemforge.infer.batch import Batch
     from stemforge.infer.columns.files import ENDINGS, columns_of_files
@@ -311,11 +313,12 @@ def conformation(
     For each image NAME_conformation.csv, a row for each block of cells: its middle x_px,y_px,x_nm,y_nm, cells (how many
     are averaged), best (a candidate, or none of the candidates), probability, margin (decimal logarithm of how much
     more likely the best candidate is than the next), correlation and similarity (of block and likeliest candidate, as
-    published work compares them), and every candidate's probability; and NAME_conformation.png, the average cell,
+    published work compares them), none_probability and every candidate's; and NAME_conformation.png, the average cell,
     candidates' images, what they leave, and probabilities; in the folder `conformation`. How often the candidates would
     be confused at this noise, and how many cells it takes to tell them in 95 %, stands in run.json. The lattice is
-    found on the image, whose own calibration is not used. An image without the lattice is named and left out; the exit
-    code is then 1, or 2 where it was the only one.
+    found on the image, whose own calibration is not used; domains displaced against each other are told, and cut
+    along their own lattice. An image without the lattice is named and left out; the exit code is then 1, or 2 where it
+    was the only one.
 
     Parameters
     ----------
@@ -323,7 +326,7 @@ def conformation(
         Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG): iDPC-STEM along the channels, bright atoms on
         dark, not restored.
     candidates
-        CIF files, two or more, seen along b: one framework, with guests in other places or poses.
+        CIF files, two or more, seen along b: one framework, with guests in other places or poses; at most one without.
     cells
         Average over blocks of so many cells along each side: 1 asks each cell by itself. By default all cells of the
         image have one answer.

@@ -6,6 +6,25 @@ from stemforge.micrograph.flaws.processed import cut_off_share, noise_fades
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.usable import UsableArea, usable_area
 
+EXPLAINED = 0.9
+"""Share of the average cell's variance from which a crystal counts as what an image shows."""
+
+
+def little_explained(subject: str, share: float, kind: str, answer: str) -> list[str]:
+    """Return a sentence on a crystal that explains too little of its image's average cell; none where it does enough.
+
+    Examples
+    --------
+    >>> little_explained("framework", 0.95, "framework", "columns")
+    []
+    """
+    if share >= EXPLAINED:
+        return []
+    return [
+        f"the {subject} explains {100 * share:.0f} % of the average cell: another {kind}, a tilted or damaged crystal, "
+        f"or an image that is not iDPC; do not trust the {answer}"
+    ]
+
 
 def tell_left_out(micrograph: Micrograph, area: UsableArea) -> None:
     """Say what share of an image was left out, and why; nothing where all of it was used."""

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from stemforge.adapt.posterior.result import Calibration, Estimate
 from stemforge.colours import BLUE, GREY, VERMILION
-from stemforge.micrograph.drawing import draw_micrograph
+from stemforge.micrograph.drawing import draw_micrograph, literal
 from stemforge.micrograph.image import Micrograph
 
 _COLUMNS = 6
@@ -53,7 +53,7 @@ def _panel(axes: Axes, one: Estimate) -> None:
     ticks = np.array([0.0, 0.5, 1.0])
     axes.set_xticks(ticks, [f"{value:.3g}" for value in one.prior.quantile(ticks)], fontsize=7)
     axes.set(yticks=[], xlim=(0, 1), ylim=(0, max(2.0, 1.1 * float(heights.max()))))
-    axes.set_title(one.field, fontsize=8, color="black" if one.determined else GREY)
+    axes.set_title(literal(one.field), fontsize=8, color="black" if one.determined else GREY)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
 

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from stemforge.colours import BLUE, GREEN, GREY, VERMILION
-from stemforge.console import printable
 from stemforge.evaluate.atoms.curves import ThresholdCurve, best_threshold
 from stemforge.evaluate.atoms.scores import ImageEvaluation, Summary, format_score
 from stemforge.evaluate.pairing import short_names
+from stemforge.micrograph.drawing import literal
 
 _MARKERS = ("v", "o", "^", "s", "D")
 # More bars than this carry no names.
@@ -93,8 +93,7 @@ def _bars(
 
 def _name_bars(axes: Axes, images: Sequence[ImageEvaluation], primary: str) -> None:
     """Write names under the bars, and the numbers of atoms into them."""
-    # A name is no formula.
-    names = [printable(name).replace("$", r"\$") for name in short_names([image.name for image in images])]
+    names = [literal(name) for name in short_names([image.name for image in images])]
     # About as many letters as fit side by side under an axis of 12 inches.
     axes.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) * len(names) <= 120 else 90)
     for x, image in enumerate(images):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stemforge.colours import MARKS
 from stemforge.evaluate.audit.findings import Verdict
-from stemforge.micrograph.drawing import draw_micrograph
+from stemforge.micrograph.drawing import draw_micrograph, entitle, literal
 from stemforge.micrograph.image import Micrograph
 
 
@@ -33,16 +33,14 @@ def draw_labels(micrograph: Micrograph, verdict: Verdict, mended: NDArray[np.flo
     draw_micrograph(left, micrograph)
     _circles(left, verdict.points[~wrong], MARKS[0])
     _circles(left, verdict.points[wrong], MARKS[1])
-    left.set_title(
-        f"{verdict.table} as given: {len(verdict.points)} labels, {wrong.sum()} in doubt", fontsize=10
-    )
+    entitle(left, f"{verdict.table} as given: {len(verdict.points)} labels, {wrong.sum()} in doubt")
     draw_micrograph(right, micrograph, scale_bar=False)
     if mended is None:
         right.set_title("no certain mend", fontsize=10)
     else:
         _circles(right, mended, MARKS[0])
-        right.set_title(f"where they belong: {len(mended)} labels", fontsize=10)
-    figure.suptitle("\n".join(_short(fault.message) for fault in verdict.faults), fontsize=10)
+        entitle(right, f"where they belong: {len(mended)} labels")
+    figure.suptitle(literal("\n".join(_short(fault.message) for fault in verdict.faults)), fontsize=10)
     return figure
 
 

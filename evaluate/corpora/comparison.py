@@ -13,6 +13,7 @@ from stemforge.errors import InputError
 from stemforge.evaluate.corpora.image_statistics import ImageStatistics, image_statistics
 from stemforge.evaluate.corpora.two_sample import TwoSample, two_sample_test
 from stemforge.files import write_json
+from stemforge.micrograph.drawing import literal
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
 
@@ -142,7 +143,7 @@ def draw_statistics(tables: Mapping[str, Sequence[Mapping[str, float]]]) -> Figu
             values = [row[name] for row in table]
             axes.plot(values, i + rng.uniform(-0.2, 0.2, len(values)), "o", ms=3, color=colour, alpha=0.7)
             axes.plot([np.median(values)] * 2, [i - 0.35, i + 0.35], "k-", lw=1.5)
-        axes.set_yticks(range(len(tables)), list(tables))
+        axes.set_yticks(range(len(tables)), [literal(name) for name in tables])
         axes.set_title(_TITLES.get(name, name.replace("_", " ")), fontsize=9)
         axes.tick_params(labelsize=7)
         axes.locator_params(axis="x", nbins=6)

@@ -17,7 +17,7 @@ from stemforge.files import write_figure, write_json
 from stemforge.infer import Framework, Lattice, Restoration, find_domains, find_lattice, restore_micrograph
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.weights import load_finder
-from stemforge.micrograph.drawing import draw_micrograph
+from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 from stemforge.train import Card
 
@@ -226,7 +226,7 @@ def draw_framework(
         axes.set_ylim((height + side) / 2, (height - side) / 2)
         score = result.score
         counts = f"{score.matched} of {score.columns} columns, {score.maxima} maxima"
-        axes.set_title(f"{name}: {score} ({counts})", fontsize=10)
+        entitle(axes, f"{name}: {score} ({counts})")
     if path is not None:
         write_figure(figure, path)
     return figure

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from stemforge.colours import BLUE, GREY, VERMILION
 from stemforge.errors import InputError
 from stemforge.files import write_figure
+from stemforge.micrograph.drawing import literal
 from stemforge.train.card import Calibration, Counting, log_odds
 
 BINS = 10
@@ -113,7 +114,7 @@ def draw_reliability(curves: Sequence[tuple[str, Reliability]], path: str | Path
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.6", lw=1)
     for (name, curve), colour in zip(curves, (GREY, BLUE, VERMILION), strict=False):
-        label = f"{name}: ECE {curve.error:.3f}"
+        label = literal(f"{name}: ECE {curve.error:.3f}")
         axes.plot(curve.likelihood, curve.share, "o-", color=colour, ms=4, label=label)
     axes.set(xlabel="likelihood", ylabel="share that are atoms", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.legend(frameon=False, loc="upper left", fontsize=8)

@@ -10,6 +10,7 @@ from stemforge.colours import SERIES
 from stemforge.evaluate.sweep.doses import Sweep
 from stemforge.evaluate.sweep.table import LABELS, NAMES, SHOWN, methods
 from stemforge.files import write_figure
+from stemforge.micrograph.drawing import literal
 
 # What is physically possible, beside what was reached.
 _LIMITS = {"recall": ("ideal_recall", "ideal observer"), "placement_px": ("bound_px", "Cramér–Rao bound")}
@@ -50,7 +51,7 @@ def draw_sweep(result: Sweep, path: str | Path | None = None) -> Figure:
             columns = [(row["dose"], row["mean"], row["sd"] or 0) for row in rows]
             dose, mean, sd = np.array(columns, dtype=float).T
             style = {"marker": "o", "ms": 3.5, "lw": 2.2 if i == 0 else 1.2, "color": SERIES[i]}
-            axes.plot(dose, mean, label=NAMES.get(method, method), **style)
+            axes.plot(dose, mean, label=literal(NAMES.get(method, method)), **style)
             axes.fill_between(dose, mean - sd, mean + sd, color=SERIES[i], alpha=0.15, lw=0)
         limit, name = _LIMITS.get(metric, ("", ""))
         rows = [r for r in summary if r["metric"] == limit]
@@ -71,7 +72,8 @@ def draw_sweep(result: Sweep, path: str | Path | None = None) -> Figure:
     if len(names) > 1:
         panels[0].legend(fontsize=8, framealpha=0.8, edgecolor="none")
     count = max((row["images"] for row in summary), default=0)
-    figure.suptitle(f"{result.architecture}: mean ± sd over {count} image{'s'[: count != 1]}", fontsize=10)
+    title = f"{result.architecture}: mean ± sd over {count} image{'s'[: count != 1]}"
+    figure.suptitle(literal(title), fontsize=10)
     if path is not None:
         write_figure(figure, path, dpi=120)
     return figure

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.errors import InputError
-from stemforge.infer.columns.averaging import average_cells
+from stemforge.infer.columns.averaging import AveragedCells, average_cells
 from stemforge.infer.columns.classes import classify
 from stemforge.infer.columns.fit import ColumnFit, fit_columns
 from stemforge.infer.columns.image import FrameworkImage
@@ -14,19 +14,22 @@ from stemforge.infer.columns.peaks import Pictures, Stamps
 from stemforge.infer.columns.result import MeasuredColumns
 from stemforge.infer.columns.sites import column_sites
 from stemforge.infer.columns.white import Grid, Whitening
+from stemforge.infer.crystals.domains import Domains, find_domains
 from stemforge.infer.crystals.lattice import Lattice, find_lattice
-from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.infer.occupancy.crystal import Crystal
+from stemforge.infer.occupancy.registration import Registration, border_distance, noise_weight
 from stemforge.micrograph.image import Micrograph
 
 _PASSES = 4  # average cell, registration and noise are known better each time
 _MARGIN = 3.0  # beyond the image, from where columns reach into it [Å]
 _EDGE = 1.5  # within which columns are not stated: half of them is not shown [Å]
+_BORDER = 5.0  # from the border of a domain, whose place is known no better, within which columns are not stated [Å]
 
 
 def find_columns(
     micrograph: Micrograph,
     *,
-    framework: str | ChannelCrystal = "mfi",
+    framework: str | Crystal = "mfi",
     lattice: Lattice | None = None,
     cells: int = 1,
 ) -> MeasuredColumns:
@@ -36,7 +39,9 @@ def find_columns(
     by place. What an image shows of a column follows from the transfer that is fitted to the crystal and from the noise
     that is measured beside it: places and strengths of all columns are one least-squares fit to the white image, with a
     prior on places whose width is learnt. What a column is follows from its intensity and from what the lattice has at
-    its place. Molecules in the channels are not looked for: :func:`stemforge.infer.measure_occupancy` does.
+    its place. Molecules in the channels are not looked for: :func:`stemforge.infer.measure_occupancy` does. Domains
+    displaced against each other have each their own columns; those at their boundaries, and where the image shows no
+    crystal, are left out.
 
     Parameters
     ----------
@@ -58,7 +63,7 @@ def find_columns(
     Raises
     ------
     InputError
-        No lattice of the framework on the image, or too few cells to average.
+        No lattice of the framework on the image, no crystal along it, or too few cells to average.
 
     References
     ----------
@@ -67,7 +72,7 @@ def find_columns(
     Examples
     --------
     >>> from stemforge.infer.occupancy.crystal import cell_image
-    >>> crystal = ChannelCrystal.named("mfi", ())
+    >>> crystal = Crystal.named("mfi")
     >>> hk = crystal.indices(1.5)
     >>> fade = np.exp(-((hk / crystal.cell) ** 2).sum(1) / 0.18)
     >>> cell = cell_image(crystal.coefficients(hk) * fade, hk, (36, 54))
@@ -76,33 +81,61 @@ def find_columns(
     >>> found.count("T") > 150, found.count("none")
     (True, 0)
     """
-    crystal = ChannelCrystal.named(framework, ()) if isinstance(framework, str) else framework
+    crystal = Crystal.named(framework) if isinstance(framework, str) else framework
     if cells < 1:
         raise InputError(f"cells must be 1 or more, not {cells}")
     lattice = find_lattice(micrograph, framework=crystal.framework) if lattice is None else lattice
-    if cells > 1:
-        micrograph, lattice = average_cells(micrograph, lattice, cells)
-    return _Search(micrograph, crystal, lattice).columns()
+    domains = find_domains(micrograph, lattice, framework=crystal.framework)
+    if not len(domains.displacements):
+        raise InputError(f"{micrograph.name}: no part of it shows the framework along the lattice")
+    averaged = average_cells(micrograph, domains, cells) if cells > 1 else None
+    return _Search(micrograph, crystal, domains, averaged).columns()
 
 
 @dataclass(frozen=True)
 class _Places:
-    """Columns that are looked for: points (x, y) [pixel], and the number of the site each is a copy of."""
+    """Columns that are looked for: points (x, y) [pixel], and the number of the site each is a copy of, ascending."""
 
     points: NDArray[np.float64]
     site: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, lattice: Lattice, sites: NDArray[np.float64], shape: tuple[int, int]) -> "_Places":
+        """Return all copies of sites, in fractions of the axes; those just beyond an image too."""
+        beyond = _MARGIN / lattice.sampling
+        origin = np.array(lattice.origin_px) + beyond
+        wider = replace(lattice, origin_px=(float(origin[0]), float(origin[1])))
+        height, width = (int(n + 2 * beyond) for n in shape)
+        each = [wider.sites(site[None], (height, width)) - beyond for site in sites]
+        return cls(np.concatenate(each), np.repeat(np.arange(len(each)), [len(points) for points in each]))
 
 
 class _Search:
     """The passes over one image."""
 
-    def __init__(self, micrograph: Micrograph, crystal: ChannelCrystal, lattice: Lattice) -> None:
-        self.micrograph, self.crystal, self.lattice = micrograph, crystal, lattice
-        self.grid = Grid.of(lattice, micrograph.shape)
+    def __init__(
+        self,
+        micrograph: Micrograph,
+        crystal: Crystal,
+        domains: Domains,
+        averaged: AveragedCells | None = None,
+    ) -> None:
+        self.crystal, self.domains, self.averaged = crystal, domains, averaged
+        self.micrograph = micrograph if averaged is None else averaged.micrograph
+        self.lattice = domains.lattice if averaged is None else averaged.lattice
+        shape: tuple[int, int] = self.micrograph.shape
+        self.labels = domains.map(shape) if averaged is None else np.zeros(shape, dtype=np.int64)
+        self.grid = Grid.of(self.lattice, shape)
         self.sites = column_sites(crystal.atoms)
-        image = np.asarray(micrograph.image, dtype=np.float64)
-        self.shown = FrameworkImage(image, crystal, lattice, self.sites)
-        self.expected = self._expected()
+        self.shown = FrameworkImage(
+            np.asarray(self.micrograph.image, dtype=np.float64),
+            crystal,
+            self.lattice,
+            self.sites,
+            # Averaged cells were cut along their domains.
+            Registration.of_domains(domains, shape) if averaged is None else Registration.none(shape),
+            noise_weight(self.labels, self.lattice.sampling),
+        )
 
     def columns(self) -> MeasuredColumns:
         """Return what is known of the columns after all passes."""
@@ -117,22 +150,30 @@ class _Search:
     def _white(self) -> Whitening:
         return Whitening(self.shown.noise, self.grid, self.shown.resolution)
 
-    def _expected(self) -> _Places:
-        """Return the framework's columns by its lattice, those just beyond the image too."""
-        beyond = _MARGIN / self.lattice.sampling
-        origin = np.array(self.lattice.origin_px) + beyond
-        wider = replace(self.lattice, origin_px=(float(origin[0]), float(origin[1])))
-        height, width = (int(n + 2 * beyond) for n in self.micrograph.shape)
-        each = [
-            wider.sites(site.place[None] / self.crystal.cell, (height, width)) - beyond for site in self.sites
-        ]
-        number = np.repeat(np.arange(len(each)), [len(points) for points in each])
-        return _Places(np.concatenate(each), number)
+    def _registered(self) -> _Places:
+        """Return the framework's columns where each domain has them, as it is registered now."""
+        sites = np.array([site.place for site in self.sites]) / self.crystal.cell
+        shape: tuple[int, int] = self.micrograph.shape
+        if self.averaged is not None:
+            return self._bent(_Places.of(self.lattice, sites, shape))
+        found = []
+        for label in range(len(self.domains.displacements)):
+            places = self._bent(_Places.of(self.domains.moved(label), sites, shape))
+            inside = self.domains.at(places.points) == label
+            found.append(_Places(places.points[inside], places.site[inside]))
+        points, site = (
+            np.concatenate([one.points for one in found]),
+            np.concatenate([one.site for one in found]),
+        )
+        order = np.argsort(site, kind="stable")
+        return _Places(points[order], site[order])
+
+    def _bent(self, places: _Places) -> _Places:
+        return _Places(places.points + self.shown.registration.bend_at(places.points), places.site)
 
     def _fit(self) -> tuple[_Places, ColumnFit]:
         """Fit the framework's columns where it is registered now."""
-        registered = self.expected.points + self.shown.registration.shift_at(self.expected.points)
-        places = _Places(registered, self.expected.site)
+        places = self._registered()
         white = self._white
         pictures = Pictures.of(self.sites, self.shown.cell.transfer, self.shown.resolution, white.weight)
         stamps = Stamps.at(white.points(places.points), places.site, pictures, white.coarse)
@@ -141,7 +182,7 @@ class _Search:
             white.of(self.shown.left).ravel(),
             stamps,
             self._angstroms(places.points),
-            self._faded(places) * np.sqrt(white.coarse.area),
+            self._at(self.shown.registration.strength, places.points) * np.sqrt(white.coarse.area),
             start=cell[places.site],
         )
         # All copies of a site are off alike where the transfer is.
@@ -149,11 +190,11 @@ class _Search:
         fit.covariance[:, every, every] += self.shown.cell.doubt[places.site]
         return places, fit
 
-    def _faded(self, places: _Places) -> NDArray[np.float64]:
-        """Return the framework's contrast around columns."""
+    def _at(self, field: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a field's value at the pixels nearest to points."""
         height, width = self.micrograph.shape
-        x, y = np.rint(places.points).astype(int).clip(0, [width - 1, height - 1]).T
-        return self.shown.registration.strength[y, x]
+        x, y = np.rint(points).astype(int).clip(0, [width - 1, height - 1]).T
+        return field[y, x]
 
     def _angstroms(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         return points @ np.linalg.inv(self.grid.axes).T
@@ -165,9 +206,11 @@ class _Search:
         points = places.points + fit.moved @ self.grid.axes.T
         edge = np.array(self.micrograph.shape[::-1]) - 1 - points
         stated = np.minimum(points, edge).min(1) * self.lattice.sampling >= _EDGE
+        stated &= self._at(border_distance(self.labels), points) * self.lattice.sampling >= _BORDER
         turned = self.grid.axes @ fit.covariance[:, 1:, 1:] @ self.grid.axes.T
         return MeasuredColumns(
             self.micrograph,
+            self.domains,
             self.lattice,
             points[stated],
             np.sqrt(np.einsum("nii->ni", turned))[stated],
@@ -178,4 +221,5 @@ class _Search:
             fit.way,
             found.other,
             explained,
+            self.averaged,
         )

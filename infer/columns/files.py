@@ -6,14 +6,13 @@ from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.columns.analysis import find_columns
 from stemforge.infer.columns.figure import draw_columns
 from stemforge.infer.columns.result import MeasuredColumns
-from stemforge.infer.left_out import tell_unusable
-from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.infer.left_out import little_explained, tell_unusable
+from stemforge.infer.occupancy.crystal import Crystal
 from stemforge.infer.resampling import file_sampling
 from stemforge.micrograph.image import Micrograph
 
 ENDINGS = ("_columns.csv", "_columns.png")
 """What results are called after the image's name."""
-_EXPLAINED = 0.9
 _OTHER = 0.05
 _FAR = 0.25  # Å
 
@@ -30,7 +29,7 @@ def columns_of_files(batch: Batch, framework: str = "mfi", *, cells: int = 1) ->
     """
     if cells < 1:
         raise InputError(f"cells must be 1 or more, not {cells}")
-    crystal = ChannelCrystal.named(framework, ())  # a wrong name is refused before any image is read
+    crystal = Crystal.named(framework)  # a wrong name is refused before any image is read
     batch.reading.refuse_auto()
     batch.check_out()
 
@@ -51,12 +50,8 @@ def columns_of_files(batch: Batch, framework: str = "mfi", *, cells: int = 1) ->
 
 def doubts(columns: MeasuredColumns) -> list[str]:
     """Return sentences on what an image does not allow to be told."""
-    found = []
-    if columns.explained < _EXPLAINED:
-        found.append(
-            f"the framework explains {100 * columns.explained:.0f} % of the average cell: another framework, a tilted "
-            "or damaged crystal, or an image that is not iDPC; do not trust the columns"
-        )
+    found = columns.domains.remarks()
+    found += little_explained("framework", columns.explained, "framework", "columns")
     if columns.other > _OTHER:
         found.append(
             f"{100 * columns.other:.0f} % of the columns are not as strong as those that the framework has at their "

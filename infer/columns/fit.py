@@ -31,15 +31,12 @@ class ColumnFit:
         Of strength, x and y of each column, shape (n, 3, 3).
     way
         Standard deviation of the columns' ways from the places expected, as learnt [Å].
-    left
-        White residual, shape (pixels,).
     """
 
     strength: NDArray[np.float64]
     moved: NDArray[np.float64]
     covariance: NDArray[np.float64]
     way: float
-    left: NDArray[np.float64]
 
 
 def fit_columns(
@@ -121,7 +118,7 @@ def fit_columns(
             break
         x = found.x * (unit / widths(learnt)).ravel()
         way = learnt
-    return ColumnFit(strength, moved, covariance, way, found.fun[:size])
+    return ColumnFit(strength, moved, covariance, way)
 
 
 def _covariance(jacobian: sparse.csr_matrix, points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,18 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from stemforge.infer.columns.sites import ColumnSite
 from stemforge.infer.columns.structure import fit_cell
 from stemforge.infer.crystals.lattice import Lattice
-from stemforge.infer.occupancy.crystal import RESOLUTION, ChannelCrystal, cell_image
+from stemforge.infer.occupancy.crystal import Crystal, cell_image, finest_spacing
 from stemforge.infer.occupancy.noise import Noise
 from stemforge.infer.occupancy.registration import Registration
 from stemforge.infer.occupancy.transfer import cell_coefficients
 
 _CELL_STEP = 0.1  # of the framework's cell, from which it is drawn on the image [Å]
-_NYQUIST = 2.1  # pixels in the finest spacing
 
 
 @dataclass
@@ -30,24 +28,27 @@ class FrameworkImage:
         What it shows, and where.
     sites
         The crystal's columns.
+    registration
+        Of the crystal, as far as it is known before.
+    weight
+        Of each pixel where noise is measured, shape (height, width).
     """
 
     image: NDArray[np.float64]
-    crystal: ChannelCrystal
+    crystal: Crystal
     lattice: Lattice
     sites: tuple[ColumnSite, ...]
+    registration: Registration
+    weight: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        self.resolution = max(RESOLUTION, _NYQUIST * self.lattice.sampling)
+        self.resolution = finest_spacing(self.lattice.sampling)
         self.hk = self.crystal.indices(self.resolution)
         self.k = self.hk / self.crystal.cell
         self.powers = self.crystal.powers(self.hk)
-        self.registration = Registration.none(self.image.shape)
         self.drawn = np.zeros(self.image.shape)
         self.known = False
         self.noise = Noise(np.array([0.0, 1.0]), np.ones(2))
-        y, x = np.indices(self.image.shape)
-        self._pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
 
     def improve(self) -> None:
         """Fit the average cell, registration and noise again."""
@@ -64,7 +65,7 @@ class FrameworkImage:
             )
             drawn = self._drawn(self.cell.coefficients)
         self.drawn, self.known = drawn, True
-        self.noise = Noise.of(self._centred(image - drawn), self.lattice.sampling)
+        self.noise = Noise.of(image - drawn, self.lattice.sampling, self.weight)
 
     @property
     def left(self) -> NDArray[np.float64]:
@@ -74,11 +75,7 @@ class FrameworkImage:
     def _drawn(self, cell: NDArray[np.complex128]) -> NDArray[np.float64]:
         width, height = np.ceil(self.crystal.cell / _CELL_STEP).astype(int)
         picture = cell_image(cell, self.hk, (int(height), int(width)))
-        points = self._pixels - self.registration.shift.reshape(2, -1).T
-        where = (self.lattice.to_fractional(points) % 1) * np.array([width, height])
-        drawn = ndimage.map_coordinates(picture, where.T[::-1], order=3, mode="grid-wrap")
-        return np.asarray(drawn.reshape(self.image.shape) * self.registration.strength)
+        return self.registration.drawn(picture, self.lattice)
 
-    @staticmethod
-    def _centred(image: NDArray[np.float64]) -> NDArray[np.float64]:
-        return image - image.mean()
+    def _centred(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
+        return image - np.average(image, weights=self.weight)

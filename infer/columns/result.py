@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.files import write_csv
+from stemforge.infer.columns.averaging import AveragedCells
 from stemforge.infer.columns.classes import CLASSES, NONE
+from stemforge.infer.crystals.domains import Domains
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.micrograph.image import Micrograph
 
@@ -21,8 +23,12 @@ class MeasuredColumns:
 
     Parameters
     ----------
-    micrograph, lattice
-        What was looked at (averaged, where cells were), and the lattice on it.
+    micrograph
+        What was looked at; averaged, where cells were.
+    domains
+        Where the lattice found on the image as recorded holds.
+    lattice
+        That of the largest domain; on an averaged image, its own.
     points, errors
         Places (x, y) and their standard deviations [pixel], shape (n, 2).
     intensity, intensity_error
@@ -38,9 +44,12 @@ class MeasuredColumns:
         Share of the framework's columns that are not what the lattice has at their places, as learnt.
     explained
         Share of the average cell's variance that the framework explains.
+    averaged
+        Where the blocks of cells lie that were averaged; None where none were.
     """
 
     micrograph: Micrograph
+    domains: Domains
     lattice: Lattice
     points: NDArray[np.float64]
     errors: NDArray[np.float64]
@@ -51,6 +60,7 @@ class MeasuredColumns:
     way: float
     other: float
     explained: float
+    averaged: AveragedCells | None = None
 
     @property
     def kind(self) -> NDArray[np.object_]:
@@ -79,11 +89,21 @@ class MeasuredColumns:
             "explained": self.explained,
             "sampling_angstrom": self.lattice.sampling,
             "correlation": self.lattice.score,
+            **({} if self.averaged is None else {"blocks_px": self.averaged.middles.round(2).tolist()}),
+            **self.domains.to_dict(),
         }
 
     def to_csv(self, path: str | Path) -> None:
-        """Write a row for each column; nm by the lattice's pixel size."""
+        """Write a row for each column; nm by the lattice's pixel size.
+
+        Where cells were averaged, places are those on the averaged image, and the last two columns say where the middle
+        of the block that shows them lies on the image as recorded.
+        """
         names = (*_HEADER, "class", "probability", *(f"{kind}_probability" for kind in CLASSES))
+        blocks = [()] * len(self.points)
+        if self.averaged is not None:
+            names = (*names, "block_x_px", "block_y_px")
+            blocks = [tuple(f"{value:.2f}" for value in one) for one in self.averaged.block_of(self.points)]
         nanometre = self.lattice.sampling / 10
         rows = [
             [
@@ -95,14 +115,16 @@ class MeasuredColumns:
                 kind,
                 f"{probability.max():.4f}",
                 *(f"{value:.4f}" for value in probability),
+                *block,
             ]
-            for point, error, intensity, intensity_error, kind, probability in zip(
+            for point, error, intensity, intensity_error, kind, probability, block in zip(
                 self.points,
                 self.errors,
                 self.intensity,
                 self.intensity_error,
                 self.kind,
                 self.probability,
+                blocks,
                 strict=True,
             )
         ]

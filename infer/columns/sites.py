@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 
+from stemforge.infer.crystals.framework import column_groups
 from stemforge.infer.occupancy.crystal import potential_spectrum
 from stemforge.structures.zeolites.frameworks import T_ELEMENTS
 
@@ -79,15 +79,12 @@ def column_sites(atoms: Atoms, merge: float = MERGE) -> tuple[ColumnSite, ...]:
     [('O', 36), ('T', 24)]
     """
     cell = np.array([atoms.cell[0, 0], atoms.cell[1, 1]])
-    between = atoms.positions[:, None, :2] - atoms.positions[None, :, :2]
-    between -= cell * np.round(between / cell)
-    distance = np.hypot(between[..., 0], between[..., 1])
-    group = fcluster(linkage(distance[np.triu_indices(len(atoms), 1)], "average"), merge, "distance")
+    group, offset = column_groups(atoms.positions[:, :2] / cell, cell, merge)
     sites = []
-    for label in np.unique(group):
-        members = np.flatnonzero(group == label)
+    for number in range(group.max() + 1):
+        members = np.flatnonzero(group == number)
         column = atoms[members]
         # Together, where the border of the cell parts them.
-        column.positions[:, :2] = atoms.positions[members[0], :2] + between[members, members[0]]
+        column.positions[:, :2] = atoms.positions[members[0], :2] + offset[members] * cell
         sites.append(ColumnSite.of(column))
     return tuple(sites)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from stemforge.colours import BLUE, GREY, VERMILION
 from stemforge.files import write_figure
 from stemforge.infer.completeness.result import Completeness
-from stemforge.micrograph.drawing import entitle
+from stemforge.micrograph.drawing import entitle, literal
 
 
 def draw_completeness(result: Completeness, path: str | Path | None = None) -> Figure:
@@ -34,7 +34,7 @@ def draw_completeness(result: Completeness, path: str | Path | None = None) -> F
     title += "{:.2f} ({:.2f} to {:.2f})".format(*per_area)
     title += f" per nm² from contrast-to-noise {result.density.cnr:g} on"
     entitle(left, "how many atoms of each visibility are found")
-    figure.suptitle(title.replace("$", r"\$"), fontsize=10.5)
+    figure.suptitle(literal(title), fontsize=10.5)
     if path is not None:
         write_figure(figure, path, dpi=120)
     return figure

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +10,18 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from stemforge.infer.conformation.candidates import Candidate, check_candidates, read_candidates
-from stemforge.infer.conformation.cells import coefficients
-from stemforge.infer.conformation.confusion import confusion_of, needed_factor
+from stemforge.infer.conformation.confusion import confusion_of, needed_block, needed_factor
 from stemforge.infer.conformation.covariance import Autocorrelation, covariance_of_average, stacked
 from stemforge.infer.conformation.fitting import Fitted, Reflections, fit_candidate
 from stemforge.infer.conformation.models import DISCREPANCY, Models, radial_power
 from stemforge.infer.conformation.observation import Observation
 from stemforge.infer.conformation.result import Conformation, Likeness, Prospects
 from stemforge.infer.conformation.similarity import correlations, structural_similarities
+from stemforge.infer.crystals.cells import coefficients
+from stemforge.infer.crystals.domains import find_domains
 from stemforge.infer.crystals.lattice import Lattice, find_lattice
-from stemforge.infer.occupancy.crystal import RESOLUTION, cell_image
+from stemforge.infer.occupancy.crystal import cell_image, finest_spacing
 from stemforge.micrograph.image import Micrograph
-
-_NYQUIST = 2.1  # pixels in the finest spacing
 
 
 def identify_conformation(
@@ -38,7 +38,8 @@ def identify_conformation(
     source and filters need not be known. Cells, or averages of them, are compared with the candidates by likelihood
     under the noise of the image, all frequencies and their correlations taken into account, with a discrepancy of 5 %
     of the contrast that no candidate explains. Beside the candidates there is always another possibility: a framework
-    without guests, or with guests of any other shape in their place.
+    without guests, or with guests of any other shape in their place. Domains displaced against each other are each cut
+    along their own lattice; cells at their boundaries, and where the image shows no crystal, are left out.
 
     Parameters
     ----------
@@ -61,8 +62,8 @@ def identify_conformation(
     Raises
     ------
     InputError
-        No lattice of the framework on the image, fewer than nine whole cells or no whole block, or candidates that
-        cannot be compared.
+        No lattice of the framework on the image, fewer than nine whole cells within one domain each or no whole block,
+        or candidates that cannot be compared.
 
     Examples
     --------
@@ -109,21 +110,35 @@ class Comparison:
 
     def __init__(self, micrograph: Micrograph, candidates: tuple[Candidate, ...], lattice: Lattice) -> None:
         self.micrograph, self.candidates = micrograph, candidates
-        self.resolution = max(RESOLUTION, _NYQUIST * lattice.sampling)
+        self.resolution = finest_spacing(lattice.sampling)
+        self.domains = find_domains(micrograph, lattice, framework=candidates[0].bare.framework)
         image = np.asarray(micrograph.image, dtype=np.float64)
         # Of unit contrast: matrices of image values squared are then well scaled.
         image = (image - image.mean()) / max(float(image.std()), 1e-300)
-        self.observation = Observation.of(image, lattice, self.resolution, micrograph.name)
+        self.observation = Observation.of(image, self.domains, self.resolution, micrograph.name)
         self.cells = self.observation.cells
         self.hk = candidates[0].crystal.indices(self.resolution)
         self.values = coefficients(self.observation.shown, self.hk)
         self.noise = Autocorrelation.of(self.observation.noise, self.resolution, self.cells.extent)
-        self.everything = self._average(np.arange(len(self.values)))
-        self.fits = self._fits()
-        self.models = Models.of(candidates, self.fits, self.cells, self.hk)
+
+    @cached_property
+    def everything(self) -> _Block:
+        """The average of all cells."""
+        return self._average(np.arange(len(self.values)))
+
+    @cached_property
+    def models(self) -> Models:
+        """What the candidates, and others, would show."""
+        return Models.of(self.candidates, self.fits, self.cells, self.hk)
 
     def result(self, size: int | None) -> Conformation:
-        """Compare blocks of cells."""
+        """Compare blocks of cells.
+
+        Raises
+        ------
+        InputError
+            No block of that size is whole; nothing was fitted then.
+        """
         blocks = self.cells.blocks(size)
         averages = [self.everything if size is None else self._average(blocks[0])]
         averages += [_Block(self._mean(block), averages[0].noise) for block in blocks[1:]]
@@ -138,6 +153,7 @@ class Comparison:
         explained = 1 - max(left - by_noise, 0.0) / max(float(mean.var()) - by_noise, 1e-12)
         return Conformation(
             self.micrograph,
+            self.domains,
             self.cells.lattice,
             tuple(one.name for one in self.candidates),
             np.array([self.cells.middles[block].mean(0) for block in blocks]),
@@ -159,8 +175,9 @@ class Comparison:
         noise = covariance_of_average(self.cells, block, self.hk, self.noise)
         return _Block(self._mean(block), noise)
 
-    def _fits(self) -> list[Fitted]:
-        """Fit every candidate to the average of all cells."""
+    @cached_property
+    def fits(self) -> list[Fitted]:
+        """Every candidate, fitted to the average of all cells."""
         mean = self.values.mean(0)
         radius = np.hypot(*(self.hk / self.candidates[0].cell).T)
         both = np.diag(self.everything.noise).reshape(2, -1).sum(0)
@@ -172,7 +189,18 @@ class Comparison:
     def _prospects(self, noise: NDArray[np.float64], averaged: int) -> Prospects:
         """Say what these candidates and this noise allow."""
         one = noise if averaged == 1 else self._average(np.arange(1)).noise
-        return Prospects(confusion_of(self.models.whitened(noise)), needed_factor(self.models, one))
+        factor = needed_factor(self.models, one)
+        return Prospects(
+            confusion_of(self.models.whitened(noise)),
+            factor,
+            needed_block(self.models, self._block_noise, factor),
+        )
+
+    def _block_noise(self, size: int) -> NDArray[np.float64]:
+        """Return the covariance of the noise of size × size cells averaged, more than the image shows perhaps."""
+        cells = self.cells.block(size)
+        noise = Autocorrelation.of(self.observation.noise, self.resolution, cells.extent)
+        return covariance_of_average(cells, np.arange(size**2), self.hk, noise)
 
 
 def _probabilities(under: NDArray[np.float64], none: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stemforge.errors import InputError
 from stemforge.infer.crystals.framework import Framework
-from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.infer.occupancy.crystal import Crystal
 from stemforge.structures import guests_from_cell, zeolite
 from stemforge.structures.tags import Tag
 
@@ -18,6 +18,8 @@ _CELLS_DIFFER = 0.02  # of a length, from which two cells are not one
 _ALIKE = 0.9  # correlation of two projected frameworks that are one, relaxed around other guests
 _COARSE = 2.0  # spacing down to which frameworks are compared [Å]
 _FINE = 64  # steps of the search for a common origin along each axis
+NONE = "none of the candidates"
+"""What is concluded where another structure is more probable than any candidate."""
 SIGNS = ((1, 1), (-1, -1), (1, -1), (-1, 1))
 """Senses of the two axes that a rectangular lattice leaves open."""
 
@@ -37,18 +39,15 @@ class Candidate:
     """
 
     name: str
-    crystal: ChannelCrystal
-    bare: ChannelCrystal
+    crystal: Crystal
+    bare: Crystal
 
     @classmethod
     def from_atoms(cls, name: str, atoms: Atoms) -> "Candidate":
         """Take one cell along the beam whose guests carry ``Tag.GUEST``, as :func:`guests_from_cell` tags them."""
         bare = atoms[atoms.get_tags() != Tag.GUEST]
         framework = Framework.from_atoms(bare, name)
-        none = np.empty((0, 2))
-        return cls(
-            name, ChannelCrystal(framework, atoms, none, ()), ChannelCrystal(framework, bare, none, ())
-        )
+        return cls(name, Crystal(framework, atoms), Crystal(framework, bare))
 
     @property
     def cell(self) -> NDArray[np.float64]:
@@ -71,7 +70,7 @@ def read_candidates(paths: Sequence[str | Path]) -> tuple[Candidate, ...]:
         A file that cannot be read, or what :func:`check_candidates` refuses.
     """
     found = []
-    for path, name in zip(paths, _names(paths), strict=True):
+    for path, name in zip(paths, names_of(paths), strict=True):
         try:
             found.append(Candidate.from_atoms(name, guests_from_cell(zeolite(path))))
         except InputError:
@@ -87,7 +86,8 @@ def check_candidates(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     Raises
     ------
     InputError
-        Fewer than two, two of one name, cells that differ, or frameworks that are not one.
+        Fewer than two, two of one name, a name that says something else, more than one without guests, cells that
+        differ, or frameworks that are not one.
     """
     if len(candidates) < 2:
         raise InputError(f"candidates: at least 2 are needed to choose from, got {len(candidates)}")
@@ -95,6 +95,14 @@ def check_candidates(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"candidates: '{twice[0]}' is given twice; give each structure once")
+    if NONE in names:
+        raise InputError(f"candidates: '{NONE}' is what is said where no candidate fits; give another name")
+    empty = [one.name for one in candidates if not len(one.guest_positions)]
+    if len(empty) > 1:
+        raise InputError(
+            f"candidates: '{empty[0]}' and '{empty[1]}' hold no molecule that is not bonded to the framework; give the "
+            "empty framework once, or not at all"
+        )
     first = candidates[0]
     for other in candidates[1:]:
         if np.abs(other.cell / first.cell - 1).max() > _CELLS_DIFFER:
@@ -125,12 +133,32 @@ def framework_correlation(one: Candidate, other: Candidate) -> float:
     return best / float(np.linalg.norm(first) * np.linalg.norm(further))
 
 
-def _names(paths: Sequence[str | Path]) -> list[str]:
-    """Name files by their stems, and by their folders too where stems repeat."""
-    stems = [Path(path).stem for path in paths]
-    if len(set(stems)) == len(stems):
-        return stems
-    return [f"{Path(path).absolute().parent.name}/{Path(path).stem}" for path in paths]
+def names_of(paths: Sequence[str | Path]) -> list[str]:
+    """Name files by their stems, and by as many of the folders above as it takes to tell them.
+
+    Raises
+    ------
+    InputError
+        One file is given twice.
+
+    Examples
+    --------
+    >>> names_of(["relaxed/one.cif", "relaxed/other.cif"])
+    ['one', 'other']
+    >>> names_of(["a/x/1.cif", "b/x/1.cif"])
+    ['a/x/1', 'b/x/1']
+    """
+    files = [Path(path).resolve() for path in paths]
+    for number, file in enumerate(files):
+        if file in files[:number]:
+            raise InputError(f"candidates: {paths[number]} is given twice; give each structure once")
+    parts = [(*file.parent.parts, file.stem) for file in map(Path.absolute, map(Path, paths))]
+    for depth in range(1, max(map(len, parts), default=1) + 1):
+        names = ["/".join(one[-depth:]) for one in parts]
+        if len(set(names)) == len(names):
+            return names
+    # Files of one folder that differ in their suffix alone.
+    return [str(path) for path in paths]
 
 
 def _lengths(candidate: Candidate) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from stemforge.infer.conformation.cells import Cells
+from stemforge.infer.crystals.cells import Cells
 from stemforge.infer.occupancy.noise import Noise
 
 _STEP = 0.05  # between the distances at which noise is known [Å]
@@ -75,13 +75,14 @@ def covariance_of_average(
     rows, columns = cells.grid
     steps_y, steps_x = np.mgrid[1 - rows : rows, 1 - columns : columns]
     steps = np.stack([steps_x / columns, steps_y / rows], -1)
-    places = cells.places[chosen]
-    lags, count = np.unique((places[:, None] - places).reshape(-1, 2), axis=0, return_counts=True)
+    corners = cells.corners[chosen]
+    between = (corners[:, None] - corners).reshape(-1, 2).round(6)  # domains lie at fractions of a cell
+    lags, count = np.unique(between, axis=0, return_counts=True)
     table = np.zeros(steps.shape[:2])
     matrix = cells.lattice.matrix.T * cells.lattice.sampling
     for lag, number in zip(lags, count, strict=True):
         table += number * noise.at(np.linalg.norm((steps + lag) @ matrix, axis=-1))
-    table /= len(places) ** 2
+    table /= len(corners) ** 2
     y, x = np.indices(cells.grid).reshape(2, -1)
     points = table[y[:, None] - y + rows - 1, x[:, None] - x + columns - 1]
     waves = _waves(cells, hk)

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stemforge.colours import BLUE, GREY, ORANGE, VERMILION
-from stemforge.console import printable
 from stemforge.files import write_figure
-from stemforge.infer.conformation.result import NONE, Conformation
-from stemforge.micrograph.drawing import entitle
+from stemforge.infer.conformation.candidates import NONE
+from stemforge.infer.conformation.result import Conformation
+from stemforge.micrograph.drawing import entitle, literal
 
 _SHOWN = 4  # candidates, the most probable ones
 _BARS = 16  # candidates with a bar
@@ -83,7 +83,7 @@ def _confusion(axes: Axes, conformation: Conformation) -> None:
     """Draw how often each candidate would be taken for another."""
     table = conformation.prospects.confusion
     axes.imshow(table, cmap="Greys", vmin=0, vmax=1)
-    names = [_short(name) for name in conformation.names]
+    names = [literal(_short(name)) for name in conformation.names]
     if len(names) <= _BARS:
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
         axes.set_yticks(range(len(names)), names, fontsize=7)
@@ -97,7 +97,7 @@ def _bars(axes: Axes, conformation: Conformation, order: NDArray[np.int64]) -> N
     """Draw the probabilities, and where there are many blocks which share of them each candidate is best in."""
     shown = [*order[:_BARS].tolist(), len(order)]
     names = [*conformation.names, NONE]
-    labels = [_short(names[i]) for i in shown]
+    labels = [literal(_short(names[i])) for i in shown]
     places = np.arange(len(shown))
     colours = [GREY if i == len(order) else BLUE for i in shown]
     mean = conformation.mean_probability[shown]
@@ -109,7 +109,7 @@ def _bars(axes: Axes, conformation: Conformation, order: NDArray[np.int64]) -> N
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
     for place, value in zip(places, mean, strict=True):
         axes.text(1.22, float(place), f"{100 * value:.1f} %", ha="right", va="center", fontsize=8, color=GREY)
-    axes.set_yticks(places, labels, fontsize=8, parse_math=False)
+    axes.set_yticks(places, labels, fontsize=8)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.22), xticks=[0, 0.25, 0.5, 0.75, 1])
     kind = "all cells" if blocks == 1 else f"{blocks} {'cells' if conformation.averaged == 1 else 'blocks'}"
@@ -118,5 +118,4 @@ def _bars(axes: Axes, conformation: Conformation, order: NDArray[np.int64]) -> N
 
 
 def _short(name: str) -> str:
-    text = printable(name)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"

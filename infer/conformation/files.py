@@ -9,17 +9,16 @@ from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.conformation.analysis import identify_conformation
-from stemforge.infer.conformation.candidates import read_candidates
-from stemforge.infer.conformation.confusion import WANTED
+from stemforge.infer.conformation.candidates import NONE, read_candidates
+from stemforge.infer.conformation.confusion import LARGEST, WANTED
 from stemforge.infer.conformation.figure import draw_conformation
-from stemforge.infer.conformation.result import NONE, Conformation
-from stemforge.infer.left_out import tell_unusable
+from stemforge.infer.conformation.result import Conformation, Prospects
+from stemforge.infer.left_out import little_explained, tell_unusable
 from stemforge.infer.resampling import file_sampling
 from stemforge.micrograph.image import Micrograph
 
 ENDINGS = ("_conformation.csv", "_conformation.png")
 """What results are called after the image's name."""
-_EXPLAINED = 0.9
 _CALIBRATION = 0.1
 
 
@@ -60,19 +59,15 @@ def conformation_of_files(
 
 def doubts(conformation: Conformation) -> list[str]:
     """Return sentences on what an image does not allow to be told."""
-    found = []
+    found = conformation.domains.remarks()
     prospects = conformation.prospects
     if prospects.right < WANTED:
         kind = "a single cell" if conformation.averaged == 1 else f"{conformation.averaged} cells averaged"
         found.append(
             f"{kind} would be given the right one of these candidates in {100 * prospects.right:.0f} % of cases: "
-            + _needed(prospects.factor)
+            + _needed(prospects)
         )
-    if conformation.explained < _EXPLAINED:
-        found.append(
-            f"the best candidate explains {100 * conformation.explained:.0f} % of the average cell: another structure, "
-            "a tilted or damaged crystal, or an image that is not iDPC; do not trust the answer"
-        )
+    found += little_explained("best candidate", conformation.explained, "structure", "answer")
     calibration = conformation.micrograph.sampling
     if calibration is not None and abs(conformation.lattice.sampling / calibration - 1) > _CALIBRATION:
         found.append(
@@ -82,10 +77,13 @@ def doubts(conformation: Conformation) -> list[str]:
     return found
 
 
-def _needed(factor: float) -> str:
-    if not np.isfinite(factor):
+def _needed(prospects: Prospects) -> str:
+    if not np.isfinite(prospects.factor):
         return "no dose tells them all, since some look alike within what is known of the microscope"
-    return (
-        f"{100 * WANTED:.0f} % need {max(1, int(np.ceil(factor)))} cells averaged at this dose, or {factor:.2g} times "
-        "the dose for a single cell"
+    size = prospects.block
+    cells = (
+        f"{LARGEST} × {LARGEST} cells are not enough"
+        if size is None
+        else f"{size} × {size} cells averaged will do"
     )
+    return f"for {100 * WANTED:.0f} %, {cells} at this dose, or {prospects.factor:.2g} times the dose for a single cell"

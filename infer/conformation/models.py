@@ -9,9 +9,9 @@ from scipy import linalg, ndimage
 from scipy.special import logsumexp
 
 from stemforge.infer.conformation.candidates import Candidate
-from stemforge.infer.conformation.cells import Cells
 from stemforge.infer.conformation.covariance import covariance_of_spots, stacked
 from stemforge.infer.conformation.fitting import Fitted
+from stemforge.infer.crystals.cells import Cells
 
 DISCREPANCY = 0.05
 """Error of a candidate's image, as a share of the cell's contrast at each frequency: what no candidate explains."""
@@ -48,12 +48,15 @@ class Models:
         What of the means their guests are, shape (m, 2n).
     other
         Further covariance of a cell that shows none of them: guests of any shape where the candidates have theirs.
+    filled
+        Which candidates have guests, shape (m,). A candidate without them is the empty framework by a name of its own.
     """
 
     means: NDArray[np.float64]
     guests: NDArray[np.float64]
     error: NDArray[np.float64]
     other: NDArray[np.float64]
+    filled: NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -73,7 +76,8 @@ class Models:
         discrepancy = DISCREPANCY**2 * radial_power(mean, radius) / 2
         error = common.T @ common + np.diag(np.tile(discrepancy, 2))
         guests = stacked(np.array([fitted.guest for fitted in fits]))
-        return cls(stacked(means), guests, error, _other(candidates, fits, cells, hk))
+        filled = np.array([len(candidate.guest_positions) > 0 for candidate in candidates])
+        return cls(stacked(means), guests, error, _other(candidates, fits, cells, hk), filled)
 
     def log_likelihoods(
         self, values: NDArray[np.float64], noise: NDArray[np.float64]
@@ -93,12 +97,13 @@ class Models:
             Shapes (b, m) and (b,).
         """
         under = _log_densities(values, self.means, noise + self.error)
-        # Each candidate's framework without any guest, and with one of any shape in place of the mean of those known.
-        bare = self.means - self.guests
-        none = [_log_densities(values, bare, noise + self.error)]
-        if self.other.any():
-            average = bare + self.guests.mean(0)
-            none.append(_log_densities(values, average, noise + self.error + self.other))
+        # Each candidate's framework with a guest of any shape in place of the mean of those known, and without any;
+        # but where the empty framework is a candidate, that one answers for it.
+        bare = (self.means - self.guests)[self.filled]
+        average = bare + self.guests[self.filled].mean(0)
+        none = [_log_densities(values, average, noise + self.error + self.other)]
+        if self.filled.all():
+            none.append(_log_densities(values, bare, noise + self.error))
         every = np.concatenate(none, axis=1)
         return under, np.asarray(logsumexp(every, axis=1) - np.log(every.shape[1]))
 
@@ -140,9 +145,7 @@ def _other(
 ) -> NDArray[np.float64]:
     """Return the covariance of guests of any shape, as strong in the mean as the candidates' guests."""
     guests = np.array([fitted.guest for fitted in fits])
-    power = (np.abs(guests) ** 2).mean(0)
-    if not power.sum() > 0:
-        return np.zeros((2 * len(hk), 2 * len(hk)))
+    power = (np.abs(guests[np.abs(guests).any(1)]) ** 2).mean(0)
     radius = np.hypot(*(hk / candidates[0].cell).T)
     shape = radial_power(np.sqrt(power).astype(complex), radius)
     covariance = covariance_of_spots(cells, _window(candidates, fits, cells), hk, shape)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stemforge.infer.conformation.cells import Cells
-from stemforge.infer.crystals.lattice import Lattice
+from stemforge.infer.crystals.cells import Cells
+from stemforge.infer.crystals.domains import Domains
 from stemforge.infer.occupancy.noise import Noise
-from stemforge.infer.occupancy.registration import Registration
+from stemforge.infer.occupancy.registration import Registration, noise_weight
 
 _PASSES = 2  # average cell, noise and registration are known better each time
 _ALL_PASS = Noise(np.array([0.0, 10.0]), np.ones(2))
@@ -21,7 +21,7 @@ class Observation:
     Parameters
     ----------
     cells
-        Where they lie.
+        Where they lie, each in one domain.
     shown
         What each shows, down to the finest spacing that is looked at, shape (n, rows, columns).
     noise
@@ -34,7 +34,7 @@ class Observation:
 
     @classmethod
     def of(
-        cls, image: NDArray[np.float64], lattice: Lattice, resolution: float, name: str = "image"
+        cls, image: NDArray[np.float64], domains: Domains, resolution: float, name: str = "image"
     ) -> "Observation":
         """Cut an image.
 
@@ -42,8 +42,8 @@ class Observation:
         ----------
         image
             As recorded, shape (height, width).
-        lattice
-            Found on it.
+        domains
+            Where the lattice found on it holds.
         resolution
             Finest spacing that is looked at [Å].
         name
@@ -52,28 +52,28 @@ class Observation:
         Raises
         ------
         InputError
-            Fewer than nine whole cells.
+            Fewer than nine whole cells, each in one domain.
         """
         shape: tuple[int, int] = image.shape
-        cells = Cells.of(lattice, shape, name)
-        sampling = lattice.sampling
+        lattice, sampling = domains.lattice, domains.lattice.sampling
+        cells = Cells.of(lattice, shape, name, domains=domains)
         # What is finer than any candidate's image must not alias into the cells' points.
         smooth = _ALL_PASS.divided(image, sampling, resolution, 0.0)
-        registration = Registration.none(shape)
+        registration = Registration.of_domains(domains, shape)
+        weight = noise_weight(domains.map(shape), sampling)
         for number in range(_PASSES):
-            straight = registration.straightened(smooth)
-            shown = cells.cut(straight)
-            mean = shown.mean(0)
-            left = straight - cells.drawn(mean, shape)
-            noise = _noise(left, len(cells.places), sampling)
+            shown = cells.cut(smooth, registration.bend_at(cells.points))
+            mean = shown.mean(0) - shown.mean()
+            drawn = registration.drawn(mean, cells.lattice)
+            left = smooth - drawn
+            noise = _noise(left, len(cells.places), sampling, weight)
             if number < _PASSES - 1:
-                drawn = cells.drawn(mean - mean.mean(), shape, registration.shift) * registration.strength
-                rest = smooth - mean.mean() - drawn
-                registration = registration.moved_by(rest - rest.mean(), drawn, noise, sampling, resolution)
+                left = left - np.average(left, weights=weight)
+                registration = registration.moved_by(left, drawn, noise, sampling, resolution)
         return cls(cells, shown, noise)
 
 
-def _noise(left: NDArray[np.float64], cells: int, sampling: float) -> Noise:
+def _noise(left: NDArray[np.float64], cells: int, sampling: float, weight: NDArray[np.float64]) -> Noise:
     """Measure noise on what the average of some cells leaves, which took its share of the noise with it."""
-    noise = Noise.of(left - left.mean(), sampling)
+    noise = Noise.of(left, sampling, weight)
     return Noise(noise.frequency, noise.density * cells / (cells - 1))

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.files import write_csv
+from stemforge.infer.conformation.candidates import NONE
+from stemforge.infer.crystals.domains import Domains
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.micrograph.image import Micrograph
-
-NONE = "none of the candidates"
-"""What is concluded where another structure is more probable than any candidate."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,15 @@ class Prospects:
     confusion
         How often a block that shows one candidate (rows) is taken for another (columns), shape (m, m).
     factor
-        By how much the dose must grow, or how many cells must be averaged, for a single cell's answer to be right in
-        95 %; infinite where nothing helps, since candidates look alike within what is known of the microscope.
+        By how much the dose must grow for a single cell's answer to be right in 95 %; infinite where nothing helps,
+        since candidates look alike within what is known of the microscope.
+    block
+        How many cells along each side must be averaged at this dose for that; None where 20 are not enough.
     """
 
     confusion: NDArray[np.float64]
     factor: float
+    block: int | None
 
     @property
     def right(self) -> float:
@@ -57,8 +59,10 @@ class Conformation:
 
     Parameters
     ----------
-    micrograph, lattice
-        What was looked at, and the lattice found on it; its origin is a corner of a cell.
+    micrograph, domains
+        What was looked at, and where the lattice found on it holds.
+    lattice
+        That of the largest domain; its origin is a corner of a cell.
     names
         Of the m candidates.
     points
@@ -82,6 +86,7 @@ class Conformation:
     """
 
     micrograph: Micrograph
+    domains: Domains
     lattice: Lattice
     names: tuple[str, ...]
     points: NDArray[np.float64]
@@ -134,18 +139,21 @@ class Conformation:
             "dose_factor_for_95_percent": self.prospects.factor
             if np.isfinite(self.prospects.factor)
             else None,
+            "cells_for_95_percent": None if self.prospects.block is None else self.prospects.block**2,
             "explained": self.explained,
             "sampling_angstrom": self.lattice.sampling,
             "correlation": self.lattice.score,
+            **self.domains.to_dict(),
         }
 
     def to_csv(self, path: str | Path) -> None:
         """Write a row for each block; nm by the lattice's pixel size."""
         header = ["x_px", "y_px", "x_nm", "y_nm", "cells", "best", "probability", "margin"]
+        # A candidate may have any name: "none", too.
         header += [
             "correlation",
             "similarity",
-            "probability_none",
+            "none_probability",
             *(f"probability_{name}" for name in self.names),
         ]
         chosen = self.log_likelihood.argmax(1)

@@ -46,6 +46,44 @@ def framework_film(name: str, repeat: tuple[int, int] = (1, 1)) -> Atoms:
 _BLUR = 0.45
 
 
+def column_groups(
+    fractional: NDArray[np.float64], cell: NDArray[np.float64], merge: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Group atoms that are near each other in projection.
+
+    Parameters
+    ----------
+    fractional
+        Positions along the two in-plane axes, shape (n, 2).
+    cell
+        Lengths of these axes, which are at right angles [Å].
+    merge
+        Average linkage: groups are one column while the mean distance between their atoms is below this [Å].
+
+    Returns
+    -------
+    group, offset
+        Number of each atom's column, from 0 on, shape (n,); and the way to it from the first atom of its column, across
+        the border of the cell where that is shorter, in fractions of the axes, shape (n, 2).
+
+    Examples
+    --------
+    >>> group, offset = column_groups(np.array([[0.99, 0.5], [0.01, 0.5], [0.5, 0.5]]), np.array([10.0, 10.0]), 1.0)
+    >>> group.tolist(), offset[1].round(2).tolist()
+    ([0, 0, 1], [0.02, 0.0])
+    """
+    if len(fractional) == 1:
+        return np.zeros(1, dtype=np.int64), np.zeros((1, 2))
+    # Across the border of the cell an atom's nearest neighbour is an image of another.
+    between = fractional[:, None] - fractional[None]
+    between -= np.rint(between)
+    distance = np.hypot(*(between * cell).transpose(2, 0, 1))
+    label = fcluster(linkage(distance[np.triu_indices(len(distance), 1)], "average"), merge, "distance")
+    _, first, group = np.unique(label, return_index=True, return_inverse=True)
+    group = group.ravel()
+    return group.astype(np.int64), between[np.arange(len(group)), first[group]]
+
+
 @dataclass(frozen=True)
 class Columns:
     """The atom columns of one projected cell.
@@ -150,19 +188,12 @@ class Framework:
         """
         if not merge > 0:
             raise InputError(f"merge must be a positive length [Å], not {merge}")
-        # Across the border of the cell an atom's nearest neighbour is an image of another.
-        delta = self.fractional[:, None] - self.fractional[None]
-        delta -= np.rint(delta)
-        cell = np.array(self.cell)
-        distance = np.hypot(*(delta * cell).transpose(2, 0, 1))
-        upper = distance[np.triu_indices(len(distance), 1)]
-        group = fcluster(linkage(upper, "average"), merge, "distance") if len(upper) else np.ones(1, int)
+        group, offset = column_groups(self.fractional, np.array(self.cell), merge)
         places, weights = [], []
-        for label in np.unique(group):
-            members = np.flatnonzero(group == label)
+        for number in range(group.max() + 1):
+            members = np.flatnonzero(group == number)
             weight = self.numbers[members].astype(float)
-            offset = delta[members, members[0]]
-            places.append((self.fractional[members[0]] + weight @ offset / weight.sum()) % 1)
+            places.append((self.fractional[members[0]] + weight @ offset[members] / weight.sum()) % 1)
             weights.append(weight.sum())
         return Columns(np.array(places), np.array(weights))
 

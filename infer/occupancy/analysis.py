@@ -9,7 +9,7 @@ from scipy import fft, ndimage
 from stemforge.errors import InputError
 from stemforge.infer.crystals.domains import find_domains
 from stemforge.infer.crystals.lattice import Lattice, find_lattice
-from stemforge.infer.occupancy.crystal import GUESTS, RESOLUTION, ChannelCrystal, cell_image
+from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal, cell_image, finest_spacing
 from stemforge.infer.occupancy.mixture import Posterior, Scores, posterior_of
 from stemforge.infer.occupancy.noise import Noise
 from stemforge.infer.occupancy.registration import Registration
@@ -25,7 +25,6 @@ _INNER, _OUTER = 3.0, 4.2
 _CELL_STEP = 0.1  # of the framework's cell, from which it is drawn on the image [Å]
 _FEW = 3  # channels
 _FAINT = 0.02  # molecules a cell that are not drawn
-_NYQUIST = 2.1  # pixels in the finest spacing
 
 
 def measure_occupancy(
@@ -124,7 +123,7 @@ class _Fit:
         self.lattice = self.domains.lattice
         self.image = np.asarray(micrograph.image, dtype=np.float64)
         self.sampling = lattice.sampling
-        self.resolution = max(RESOLUTION, _NYQUIST * self.sampling)
+        self.resolution = finest_spacing(self.sampling)
         self.hk = crystal.indices(self.resolution)
         self.k = self.hk / crystal.cell
         self.potential, self.powers = crystal.coefficients(self.hk), crystal.powers(self.hk)
@@ -137,8 +136,6 @@ class _Fit:
             raise InputError(
                 f"{micrograph.name}: shows {len(self.axes)} whole channels; at least {_FEW} are needed"
             )
-        y, x = np.indices(self.image.shape)
-        self.pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
         self.outside = self._outside()
 
     def occupancy(self) -> Occupancy:
@@ -230,10 +227,7 @@ class _Fit:
         picture = cell_image(cell, self.hk, shape)
         if further is not None:
             picture = picture + self.outside * cell_image(further, self.hk, shape)
-        points = self.pixels - registration.shift.reshape(2, -1).T
-        where = (self.lattice.to_fractional(points) % 1) * np.array(shape[::-1])
-        drawn = ndimage.map_coordinates(picture, where.T[::-1], order=3, mode="grid-wrap")
-        return drawn.reshape(self.image.shape) * registration.strength
+        return registration.drawn(picture, self.lattice)
 
     def _outside(self) -> NDArray[np.float64]:
         """Weight of each place of the cell: 0 within channels, 1 beside them."""

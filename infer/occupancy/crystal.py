@@ -17,6 +17,7 @@ from stemforge.structures import find_channels, place_guest
 
 RESOLUTION = 1.1
 """Spacing down to which images are compared with what they should be [Å]."""
+_NYQUIST = 2.1  # pixels in the finest spacing
 GUESTS = ("pyridine", "thiophene")
 """Molecules that are looked for."""
 
@@ -57,55 +58,43 @@ class Molecule:
         return potential_spectrum(self.atoms, k)
 
 
+def finest_spacing(sampling: float) -> float:
+    """Return the spacing [Å] down to which an image with pixels of ``sampling`` [Å] is compared with a crystal's."""
+    return max(RESOLUTION, _NYQUIST * sampling)
+
+
 @dataclass(frozen=True)
-class ChannelCrystal:
-    """A framework with channels along the beam, and the molecules that may be in them.
+class Crystal:
+    """A crystal seen along the beam.
 
     Parameters
     ----------
     framework
         For finding the lattice.
     atoms
-        One cell of it, without guests, the beam along z.
-    channels
-        Axes of the channels (x, y) [Å], shape (n, 2).
-    guests
-        Poses of molecules.
+        One cell, the beam along z.
 
     Examples
     --------
-    >>> crystal = ChannelCrystal.named("mfi", ("pyridine",))
-    >>> crystal.channels.round(1).tolist(), len(crystal.guests)
-    ([[0.0, 6.7], [10.1, 0.0]], 128)
+    >>> crystal = Crystal.named("mfi")
+    >>> len(crystal.atoms), crystal.cell.round(2).tolist()
+    (288, [20.11, 13.41])
     """
 
     framework: Framework
     atoms: Atoms
-    channels: NDArray[np.float64]
-    guests: tuple[Molecule, ...]
 
     @classmethod
-    def named(cls, framework: str = "mfi", guests: tuple[str, ...] = GUESTS) -> "ChannelCrystal":
-        """Return a framework known by name, or that of a CIF with the channels along b.
+    def named(cls, framework: str = "mfi") -> "Crystal":
+        """Return a framework known by name, or that of a CIF, seen along b; molecules in it are left out.
 
         Raises
         ------
         InputError
-            Unknown or without channels, or a molecule that does not fit into them.
+            Neither known nor a CIF file that can be read.
         """
-        try:
-            cell, film = framework_film(framework), framework_film(framework, _REPEAT)
-            axes = find_channels(cell)[:, :2]
-            if not len(axes):
-                raise InputError(f"framework {framework}: has no channels along the beam")
-            rng = np.random.default_rng(_SEED)
-            poses = [pose for name in guests for pose in _poses(film, name, rng)]
-        except InputError:
-            raise
-        except (OSError, ValueError) as error:
-            raise InputError(f"framework {framework}: {error}") from error
-        every = tuple(one for pose in poses for one in pose.mirrored())
-        return cls(Framework.from_atoms(cell, Path(framework).stem), cell, axes, every)
+        cell = framework_film(framework)
+        return Crystal(Framework.from_atoms(cell, Path(framework).stem), cell)
 
     @property
     def cell(self) -> NDArray[np.float64]:
@@ -142,6 +131,55 @@ class ChannelCrystal:
         ]
         # As strong as the potential's, so that one measure of what is likely holds for all.
         return np.array([c / np.abs(c).max() * np.abs(linear).max() for c in both])
+
+
+@dataclass(frozen=True)
+class ChannelCrystal(Crystal):
+    """A framework with channels along the beam, and the molecules that may be in them.
+
+    Parameters
+    ----------
+    framework
+        For finding the lattice.
+    atoms
+        One cell of it, without guests, the beam along z.
+    channels
+        Axes of the channels (x, y) [Å], shape (n, 2).
+    guests
+        Poses of molecules.
+
+    Examples
+    --------
+    >>> crystal = ChannelCrystal.named("mfi", ("pyridine",))
+    >>> crystal.channels.round(1).tolist(), len(crystal.guests)
+    ([[0.0, 6.7], [10.1, 0.0]], 128)
+    """
+
+    channels: NDArray[np.float64]
+    guests: tuple[Molecule, ...]
+
+    @classmethod
+    def named(cls, framework: str = "mfi", guests: tuple[str, ...] = GUESTS) -> "ChannelCrystal":
+        """Return a framework known by name, or that of a CIF with the channels along b.
+
+        Raises
+        ------
+        InputError
+            Unknown or without channels, or a molecule that does not fit into them.
+        """
+        try:
+            cell, film = framework_film(framework), framework_film(framework, _REPEAT)
+            axes = find_channels(cell)[:, :2]
+            if not len(axes):
+                raise InputError(f"framework {framework}: has no channels along the beam")
+            rng = np.random.default_rng(_SEED)
+            poses = [pose for name in guests for pose in _poses(film, name, rng)]
+        except InputError:
+            raise
+        except (OSError, ValueError) as error:
+            raise InputError(f"framework {framework}: {error}") from error
+        every = tuple(one for pose in poses for one in pose.mirrored())
+        return cls(Framework.from_atoms(cell, Path(framework).stem), cell, axes, every)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from stemforge.console import say
 from stemforge.infer.batch import Batch, Outcome, Results
-from stemforge.infer.left_out import tell_unusable
+from stemforge.infer.left_out import little_explained, tell_unusable
 from stemforge.infer.occupancy.analysis import measure_occupancy
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
 from stemforge.infer.occupancy.figure import draw_occupancy
@@ -12,7 +12,6 @@ from stemforge.micrograph.image import Micrograph
 
 ENDINGS = ("_occupancy.csv", "_occupancy.png")
 """What results are called after the image's name."""
-_EXPLAINED = 0.9
 _OFF = 0.1
 
 
@@ -55,11 +54,7 @@ def doubts(occupancy: Occupancy) -> list[str]:
             f"standard deviations where {VISIBLE:g} are needed: take a higher dose, or a place with more molecules "
             "along the beam"
         )
-    if occupancy.explained < _EXPLAINED:
-        found.append(
-            f"the framework explains {100 * occupancy.explained:.0f} % of the average cell: another framework, a "
-            "tilted or damaged crystal, or an image that is not iDPC; do not trust the channels"
-        )
+    found += little_explained("framework", occupancy.explained, "framework", "channels")
     if abs(occupancy.offset) > _OFF:
         found.append(
             f"all channels alike are off by {occupancy.offset:+.2f} molecules a cell from the framework's image, "

@@ -26,17 +26,23 @@ class Noise:
     density: NDArray[np.float64]
 
     @classmethod
-    def of(cls, residual: NDArray[np.float64], sampling: float) -> "Noise":
-        """Measure it on what a model leaves of an image, pixels of ``sampling`` [Å]."""
+    def of(
+        cls, residual: NDArray[np.float64], sampling: float, weight: NDArray[np.float64] | None = None
+    ) -> "Noise":
+        """Measure it on what a model leaves of an image, pixels of ``sampling`` [Å]; where a smooth weight is not 0."""
         window = np.outer(*(np.hanning(n) for n in residual.shape))
-        power = np.abs(fft.fft2((residual - residual.mean()) * window)) ** 2 / (window**2).sum()
+        mean = residual.mean()
+        if weight is not None and (window * weight).any():
+            window = window * weight
+            mean = np.average(residual, weights=window)
+        power = np.abs(fft.fft2((residual - mean) * window)) ** 2 / (window**2).sum()
         edges = np.arange(0, 0.5 / sampling + _RING, _RING)
         place = np.digitize(_radius(residual.shape, sampling), edges) - 1
         rings = np.arange(len(edges) - 1)
-        mean = np.asarray(ndimage.mean(power, place, rings))
-        known = np.isfinite(mean)
-        mean = np.interp(rings, rings[known], mean[known])
-        return cls(edges[:-1] + _RING / 2, ndimage.gaussian_filter1d(mean, _SMOOTH) * sampling**2)
+        level = np.asarray(ndimage.mean(power, place, rings))
+        known = np.isfinite(level)
+        level = np.interp(rings, rings[known], level[known])
+        return cls(edges[:-1] + _RING / 2, ndimage.gaussian_filter1d(level, _SMOOTH) * sampling**2)
 
     def at(self, radius: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the density at frequencies [1/Å]."""

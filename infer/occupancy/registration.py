@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stemforge.infer.crystals.domains import NOTHING, Domains
+from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.occupancy.noise import Noise
 
 _WINDOW = 20.0  # standard deviation of the window that is looked at together [Å]
@@ -14,6 +15,8 @@ _GRID = 5.0  # between the places at which it is done [Å]
 # How far lattice points are expected from their places [Å], and contrast from that of the mean.
 _SHIFT, _FADING = 0.5, 0.15
 _FURTHER = 2  # cells to either side, in which what another domain or nothing covers is looked for
+# From the border of a domain, between which what a model leaves of an image becomes noise and nothing else [Å].
+_BORDER, _WITHIN = 3.0, 8.0
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,26 @@ class Registration:
         crystal = (labels != NOTHING).astype(float)
         return cls(shift, crystal, displacement, _source(domains, labels))
 
+    @property
+    def bend(self) -> NDArray[np.float64]:
+        """The shift without the domains' displacements (x, y) [pixel], shape (2, height, width)."""
+        return self.shift if self.displacement is None else self.shift - self.displacement
+
     def shift_at(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the shift at points (x, y) [pixel], shape (n, 2)."""
-        where = points.T[::-1]
-        return np.column_stack(
-            [ndimage.map_coordinates(one, where, order=1, mode="nearest") for one in self.shift]
-        )
+        return _values_at(self.shift, points)
+
+    def bend_at(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the shift without displacements at points (x, y) [pixel], shape (n, 2)."""
+        return _values_at(self.bend, points)
+
+    def drawn(self, picture: NDArray[np.float64], lattice: Lattice) -> NDArray[np.float64]:
+        """Return the image of which every cell is the picture given, rows along the lattice's second axis."""
+        shape = self.strength.shape
+        points = np.indices(shape, dtype=np.float64)[::-1] - self.shift
+        where = (lattice.to_fractional(points.reshape(2, -1).T) % 1) * np.array(picture.shape[::-1])
+        drawn = ndimage.map_coordinates(picture, where.T[::-1], order=3, mode="grid-wrap")
+        return np.asarray(drawn.reshape(shape) * self.strength)
 
     def straightened(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return an image as the perfect crystal would show it."""
@@ -77,10 +94,7 @@ class Registration:
                 )
             )
         x, y = self.source
-        bend = [
-            ndimage.map_coordinates(one, [y, x], order=0, mode="nearest")
-            for one in self.shift - self.displacement
-        ]
+        bend = [ndimage.map_coordinates(one, [y, x], order=0, mode="nearest") for one in self.bend]
         straight = ndimage.map_coordinates(image, [y + bend[1], x + bend[0]], order=3, mode="nearest")
         straight[x < 0] = image.mean()
         return np.asarray(straight)
@@ -118,8 +132,7 @@ class Registration:
             for j, other in enumerate(shapes[: i + 1]):
                 matrix[..., i, j] = matrix[..., j, i] = summed(np.asarray(one * other))
         crystal = self.strength > 0
-        bend = self.shift if self.displacement is None else self.shift - self.displacement
-        now = np.stack([*bend, np.where(crystal, self.strength - 1, 0)], -1)[::every, ::every]
+        now = np.stack([*self.bend, np.where(crystal, self.strength - 1, 0)], -1)[::every, ::every]
         step = np.linalg.solve(matrix + prior, (right - now @ prior)[..., None])[..., 0]
         height, width = residual.shape
         where = np.indices((height, width)) / every
@@ -129,6 +142,44 @@ class Registration:
         ]
         strength = np.where(crystal, self.strength + fields[2], 0)
         return replace(self, shift=self.shift + np.array(fields[:2]), strength=strength)
+
+
+def border_distance(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how far each pixel is from those of other labels [pixel]; infinite where there are none.
+
+    Examples
+    --------
+    >>> border_distance(np.array([[0, 0, 0, 1]])).tolist()
+    [[3.0, 2.0, 1.0, 1.0]]
+    """
+    distance = np.full(labels.shape, np.inf)
+    every = np.unique(labels)
+    for label in every if len(every) > 1 else []:
+        inside = labels == label
+        distance[inside] = ndimage.distance_transform_edt(inside)[inside]
+    return distance
+
+
+def noise_weight(labels: NDArray[np.int64], sampling: float) -> NDArray[np.float64]:
+    """Weigh the pixels on which noise is measured: 1 within domains, falling to 0 at their borders and beside them.
+
+    At a border a model has the wrong domain on some pixels, and what it leaves of them is no noise.
+
+    Parameters
+    ----------
+    labels
+        Domain of each pixel, from :meth:`Domains.map`.
+    sampling
+        Pixel size [Å].
+    """
+    weight = np.clip((border_distance(labels) * sampling - _BORDER) / (_WITHIN - _BORDER), 0, 1)
+    return np.asarray(weight * (labels != NOTHING))
+
+
+def _values_at(field: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a field, shape (2, height, width), at points (x, y) [pixel], shape (n, 2)."""
+    where = points.T[::-1]
+    return np.column_stack([ndimage.map_coordinates(one, where, order=1, mode="nearest") for one in field])
 
 
 def _source(domains: Domains, labels: NDArray[np.int64]) -> NDArray[np.float64]:

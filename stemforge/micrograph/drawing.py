@@ -35,6 +35,19 @@ def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = Tru
     text.set_path_effects([withStroke(linewidth=2, foreground="black")])
 
 
+def literal(text: str) -> str:
+    r"""Return a text that pictures show as it is: a file's name is no formula, whatever signs are in it.
+
+    For titles, labels and ticks with anything that a user named.
+
+    Examples
+    --------
+    >>> print(literal("a$b$.tif"))
+    a\$b\$.tif
+    """
+    return printable(text).replace("$", r"\$")
+
+
 def entitle(axes: Axes, text: str, size: float = 10) -> None:
     """Write a title in which a file's name may stand: it is no formula, whatever signs are in it."""
     axes.set_title(printable(text), fontsize=size, parse_math=False)

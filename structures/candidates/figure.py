@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from stemforge.colours import BLUE, GREY, ORANGE, VERMILION
 from stemforge.files import write_figure
+from stemforge.micrograph.drawing import entitle
 from stemforge.structures.candidates.building import Candidate
 from stemforge.structures.candidates.images import images_near
 from stemforge.structures.cells import Array
@@ -52,7 +53,7 @@ def draw_candidates(
         ax.set_axis_off()
     for number, (ax, candidate) in enumerate(zip(panels, candidates, strict=False)):
         _draw(ax, candidate)
-        ax.set_title(_title(candidate, None if weights is None else float(weights[number])), fontsize=8)
+        entitle(ax, _title(candidate, None if weights is None else float(weights[number])), 8)
     handles = [
         _dot(ORANGE, 7, "Al"),
         _dot(VERMILION, 4, "acid proton"),

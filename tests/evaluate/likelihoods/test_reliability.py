@@ -68,3 +68,10 @@ def test_picture(tmp_path):
     curve = Reliability.of(scores, hits)
     draw_reliability([("as trained", curve), ("calibrated", curve)], tmp_path / "r.png")
     assert (tmp_path / "r.png").stat().st_size > 5000
+
+
+def test_a_name_is_no_formula(tmp_path):
+    values = np.linspace(0.05, 0.95, 40)
+    curve = Reliability.of(values, values > 0.5, bins=4)
+    draw_reliability([("set$a_{$", curve)], tmp_path / "r.png")
+    assert (tmp_path / "r.png").is_file()

@@ -16,10 +16,13 @@ ROOM = 20
 
 @pytest.fixture(scope="session")
 def moved_film(crystal):
-    """Return what draws a film: image, lattice, places of columns, and their sites."""
+    """Return what draws a film: image, lattice, places of columns, and their sites.
+
+    Its right part may be displaced by shares of the axes.
+    """
     sites = column_sites(crystal.atoms)
 
-    def draw(noise, way=0.1, seed=0, shape=(140, 208), turn=0.2, missing=None):
+    def draw(noise, way=0.1, seed=0, shape=(140, 208), turn=0.2, missing=None, displacement=None):
         rng = np.random.default_rng(seed)
         lattice = lattice_of(shape, turn)
         inner, shape = shape, (shape[0] + 2 * ROOM, shape[1] + 2 * ROOM)
@@ -28,10 +31,15 @@ def moved_film(crystal):
         cosine, sine = np.cos(turn), np.sin(turn)
         inside = k @ np.array([[cosine, -sine], [sine, cosine]])
         spectrum = np.zeros(shape, dtype=complex)
+        border = 0.55 * shape[1]
         moves = rng.normal(0, way, (len(sites), 2))
         points, numbers = [], []
         for number, (site, move) in enumerate(zip(sites, moves, strict=True)):
-            places = lattice.sites((site.place + move)[None] / crystal.cell, shape)
+            fractional = (site.place + move)[None] / crystal.cell
+            places = lattice.sites(fractional, shape)
+            if displacement is not None:
+                left, right = places, lattice.sites(fractional + displacement, shape)
+                places = np.concatenate([left[left[:, 0] < border], right[right[:, 0] >= border]])
             if number == missing:
                 continue
             waves = np.exp(-2j * np.pi * (k @ places.T) * SAMPLING).sum(-1)

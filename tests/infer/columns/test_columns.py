@@ -5,15 +5,19 @@ import json
 
 import numpy as np
 import pytest
+from ase.spacegroup import crystal as crystal_of
 from scipy.spatial import cKDTree
 
 from stemforge import Micrograph
 from stemforge.__main__ import main
 from stemforge.errors import InputError
-from stemforge.infer import draw_columns, find_columns
+from stemforge.infer import draw_columns, find_columns, find_domains
+from stemforge.infer.columns.analysis import _Search
+from stemforge.infer.columns.averaging import average_cells
 from stemforge.infer.columns.files import doubts
 from stemforge.infer.columns.sites import column_sites
-from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.infer.occupancy.crystal import ChannelCrystal, Crystal
+from stemforge.infer.occupancy.registration import border_distance
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image, simulate_sample
 from tests.infer.conftest import SAMPLING
@@ -82,8 +86,81 @@ def test_noise_without_a_crystal_is_refused(crystal):
 
 
 def test_too_few_cells_to_average_are_refused(small_film, crystal):
-    with pytest.raises(InputError, match="average"):
+    with pytest.raises(InputError, match="shows 5 whole cells; at least 9"):
         find_columns(small_film[0], framework=crystal, lattice=small_film[1], cells=3)
+
+
+def test_averaged_cells_lie_where_they_are_told(crystal, film):
+    micrograph, lattice, *_ = film(0.0, 0.1, shape=(380, 460), turn=0.1)
+    domains = find_domains(micrograph, lattice, framework=crystal.framework)
+    averaged = average_cells(micrograph, domains, 2)
+    rows, columns = averaged.middles.shape[:2]
+    assert min(rows, columns) >= 3
+    assert rows * columns <= (380 * 460) / (4 * np.prod(crystal.cell) / SAMPLING**2)
+    # Each block shows what the image has around its middle: the lattice leads from the one to the other.
+    height, width = np.array(averaged.micrograph.shape) / (rows, columns)
+    for row, column in ((0, 0), (rows - 1, 0), (0, columns - 1)):
+        middle = averaged.middles[row, column]
+        beside = averaged.lattice.to_fractional(np.array([[(column + 0.5) * width, (row + 0.5) * height]]))
+        between = beside - domains.lattice.to_fractional(middle[None])
+        # The middle of a block of two cells is a corner of its cells.
+        assert np.abs(between - np.round(between)).max() == pytest.approx(0.5, abs=0.03)
+        assert averaged.block_of(np.array([[column * width + 3, row * height + 3]]))[0] == pytest.approx(
+            middle
+        )
+    with pytest.raises(InputError, match="blocks of 3 × 3; 9 are needed"):
+        average_cells(micrograph, domains, 3)
+    with pytest.raises(InputError, match="smaller than 100000"):
+        average_cells(micrograph, domains, 100_000)
+
+
+def test_columns_are_expected_where_each_domain_has_them(moved_film, crystal):
+    film, lattice, points, numbers = moved_film(0.8, way=0.0, seed=4, displacement=(0.5, 0.2))
+    height, width = film.shape
+    search = _Search(film, crystal, find_domains(film, lattice, framework=crystal.framework))
+    assert len(search.domains.displacements) == 2
+    places = search._registered()
+    assert np.all(np.diff(places.site) >= 0)
+    inside = np.minimum(points, [width - 1, height - 1] - points).min(1) > 0
+    points, numbers = points[inside], numbers[inside]
+    shown = search._at(border_distance(search.labels), points) * SAMPLING > 4
+    distance, which = cKDTree(places.points).query(points[shown])
+    assert shown.sum() > 300
+    assert np.array_equal(places.site[which], numbers[shown])
+    assert distance.max() * SAMPLING < 0.3
+
+
+@pytest.mark.slow
+def test_displaced_domains_have_the_columns_of_one_crystal(moved_film, crystal):
+    settings = {"seed": 4, "shape": (170, 280), "turn": 0.1}
+    one, lattice, *_ = moved_film(0.8, **settings)
+    two, _, points, numbers = moved_film(0.8, displacement=(0.5, 0.2), **settings)
+    alone, found = (find_columns(film, framework=crystal, lattice=lattice) for film in (one, two))
+    assert "2 domains" in doubts(found)[0]
+    assert len(found.points) > 0.85 * len(alone.points)
+    distance, which = cKDTree(points).query(found.points)
+    assert distance.max() * SAMPLING < 0.6
+    assert np.array_equal(numbers[which], found.site)
+    error = (found.points - points[which]) * SAMPLING
+    assert error.std() < 0.1
+    assert found.way == pytest.approx(alone.way, abs=0.02)
+    assert found.explained == pytest.approx(alone.explained, abs=0.01)
+
+
+def test_a_framework_without_channels(tmp_path):
+    """Columns are asked for in any crystal: those of cristobalite, whose rings are too narrow for a molecule."""
+    path = tmp_path / "cristobalite.cif"
+    atoms = crystal_of(
+        ("Si", "O"),
+        [(0.3, 0.3, 0.0), (0.2383, 0.1109, 0.1826)],
+        spacegroup=92,
+        cellpar=[4.97, 4.97, 6.93, 90, 90, 90],
+    )
+    atoms.write(path)
+    with pytest.raises(InputError, match="channels"):
+        ChannelCrystal.named(str(path))
+    found = Crystal.named(str(path))
+    assert len(column_sites(found.atoms)) > 4
 
 
 @pytest.mark.slow

@@ -55,9 +55,12 @@ def bare(candidates):
 
 @pytest.fixture(scope="session")
 def draw():
-    """Return what draws an image of a candidate's crystal, cells turned, shifted and with noise."""
+    """Return what draws an image of a candidate's crystal, cells turned, shifted and with noise.
 
-    def image(candidate, noise, seed=0, shape=(240, 310), turn=0.1, signs=(1, 1)):
+    Its right part may be displaced by shares of the axes.
+    """
+
+    def image(candidate, noise, seed=0, shape=(240, 310), turn=0.1, signs=(1, 1), displacement=(0, 0)):
         rng = np.random.default_rng(seed)
         hk = candidate.crystal.indices(1.1)
         fade = np.exp(-((hk / candidate.cell) ** 2).sum(1) / WIDTH)
@@ -67,7 +70,9 @@ def draw():
         points = np.column_stack([x.ravel() + 3.7, y.ravel() - 5.2]) @ np.array(
             [[cosine, -sine], [sine, cosine]]
         )
-        where = (points * SAMPLING / candidate.cell % 1) * SIZE[::-1]
+        right = (x + 0.3 * y).ravel() > 0.7 * shape[1]
+        fractional = points * SAMPLING / candidate.cell - right[:, None] * np.array(displacement)
+        where = (fractional % 1) * SIZE[::-1]
         values = ndimage.map_coordinates(cell, where.T[::-1], order=3, mode="grid-wrap").reshape(shape)
         return Micrograph((values + rng.normal(0, noise, shape)).astype("float32"), name="film")
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ import tifffile
 from stemforge import Micrograph
 from stemforge.__main__ import main
 from stemforge.errors import InputError
-from stemforge.infer import draw_conformation, identify_conformation
-from stemforge.infer.conformation.candidates import Candidate
+from stemforge.infer import draw_conformation, find_lattice, identify_conformation
+from stemforge.infer.conformation.analysis import Comparison
+from stemforge.infer.conformation.candidates import NONE, Candidate
 from stemforge.infer.conformation.files import doubts
-from stemforge.infer.conformation.result import NONE
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate import Degradation, Microscope, Scan, degrade, idpc_image, segmented_signal
 from tests.infer.conformation.conftest import one_guest, write_cif
@@ -55,7 +56,7 @@ def test_noise_lowers_the_odds(candidates, draw, single):
     assert noisy.prospects.right < single.prospects.right
     assert noisy.probability.max(1).mean() < single.probability.max(1).mean()
     assert noisy.prospects.factor == pytest.approx(16 * single.prospects.factor, rel=0.5)
-    assert any("cells averaged at this dose" in line for line in doubts(noisy))
+    assert any("cells averaged will do at this dose" in line for line in doubts(noisy))
 
 
 def test_blocks_are_surer_than_cells(candidates, shown, single):
@@ -69,6 +70,47 @@ def test_another_structure_is_none_of_the_candidates(candidates, bare, draw, mol
     other = bare if molecule is None else Candidate.from_atoms("other", one_guest(5, molecule, (0.0, 6.7)))
     found = identify_conformation(draw(other, NOISE / 4, seed=8), candidates)
     assert found.best == [NONE]
+
+
+@pytest.mark.parametrize(
+    "shown", ["empty", *(pytest.param(one, marks=pytest.mark.slow) for one in ("b", "other"))]
+)
+def test_the_empty_framework_is_a_candidate_like_another(candidates, bare, draw, shown):
+    other = Candidate.from_atoms("other", one_guest(5, "thiophene", (0.0, 6.7)))
+    film = draw({"empty": bare, "b": candidates[1], "other": other}[shown], NOISE / 4, seed=8)
+    found = identify_conformation(film, [*candidates, bare])
+    assert found.best == [NONE if shown == "other" else shown]
+    assert found.probability.max() > 0.99
+
+
+@pytest.mark.parametrize("displacement", [(0.25, 0.3), pytest.param((0.5, 0.0), marks=pytest.mark.slow)])
+def test_displaced_domains_have_the_answer_of_one_crystal(candidates, draw, displacement):
+    film = draw(candidates[1], NOISE, shape=(270, 380), displacement=displacement)
+    lattice = find_lattice(film, framework=candidates[0].bare.framework)
+    comparison = Comparison(film, candidates, lattice)
+    found = comparison.result(None)
+    assert found.best == ["b"]
+    assert found.probability[0, 1] > 0.99
+    assert found.explained > 0.97
+    assert "2 domains" in doubts(found)[0]
+    assert len(found.to_dict()["domains"]) == 2
+    # Cells lie on both sides of the boundary, and none on it.
+    blocks = comparison.result(1)
+    domain = found.domains.at(blocks.points)
+    assert set(domain.tolist()) == {0, 1}
+    likely = np.array(blocks.names)[blocks.log_likelihood.argmax(1)]
+    for one in (0, 1):
+        assert np.mean(likely[domain == one] == "b") > 0.5
+
+
+def test_what_shows_no_crystal_is_left_out(candidates, draw):
+    film = draw(candidates[1], NOISE, shape=(270, 380))
+    image = film.image.copy()
+    image[:, 270:] = np.random.default_rng(1).normal(image.mean(), NOISE, (270, 110))
+    found = identify_conformation(Micrograph(image, name="end"), candidates, cells=1)
+    assert found.points[:, 0].max() < 270
+    assert found.explained > 0.97
+    assert any("does not show the framework" in line for line in doubts(found))
 
 
 def test_noise_without_a_crystal_is_refused(candidates):
@@ -88,6 +130,23 @@ def test_what_is_drawn(single, tmp_path):
     assert (tmp_path / "drawn.png").stat().st_size > 10_000
 
 
+def test_names_are_no_formulas(single, tmp_path):
+    named = replace(single, names=("a$b_{$", "$", "none"))
+    draw_conformation(named, tmp_path / "drawn.png")
+    named.to_csv(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open() as stream:
+        header = next(csv.reader(stream))
+    assert len(set(header)) == len(header)
+
+
+def test_blocks_that_no_image_holds_are_refused_at_once(candidates, shown, monkeypatch):
+    monkeypatch.setattr(
+        "stemforge.infer.conformation.analysis.fit_candidate", None
+    )  # nothing is fitted before
+    with pytest.raises(InputError, match="cells must be smaller than 100000"):
+        identify_conformation(shown, candidates, cells=100_000)
+
+
 def test_command(candidates, shown, tmp_path, capsys):
     write_tiff(tmp_path / "film.tif", shown.image, None)
     files = [str(write_cif(one.crystal.atoms, tmp_path / f"{one.name}.cif")) for one in candidates]
@@ -100,7 +159,9 @@ def test_command(candidates, shown, tmp_path, capsys):
     assert facts["cells_averaged"] == 4
     assert {row["best"] for row in rows} == set(facts["best"])
     for row in rows:
-        probabilities = [float(row[f"probability_{name}"]) for name in ("none", "a", "b", "c")]
+        probabilities = [
+            float(row[name]) for name in ("none_probability", *(f"probability_{name}" for name in "abc"))
+        ]
         assert sum(probabilities) == pytest.approx(1.0, abs=1e-3)
         assert float(row["probability"]) == pytest.approx(max(probabilities), abs=1e-4)
     assert facts["mean_probability"]["b"] > 0.8

@@ -1,18 +1,21 @@
 """What a conformation stands on: candidates, cells, covariance, fits, confusion."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from stemforge.errors import InputError
 from stemforge.infer.conformation.candidates import (
+    NONE,
     Candidate,
     check_candidates,
     framework_correlation,
+    names_of,
     read_candidates,
 )
-from stemforge.infer.conformation.cells import Cells, coefficients
-from stemforge.infer.conformation.confusion import confusion_of
+from stemforge.infer.conformation.confusion import WANTED, confusion_of, needed_block, needed_factor
 from stemforge.infer.conformation.covariance import (
     Autocorrelation,
     covariance_of_average,
@@ -20,8 +23,10 @@ from stemforge.infer.conformation.covariance import (
     stacked,
 )
 from stemforge.infer.conformation.fitting import Reflections, fit_candidate
+from stemforge.infer.crystals.cells import Cells, coefficients
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.occupancy.noise import Noise
+from stemforge.infer.occupancy.registration import Registration
 from stemforge.structures import mfi
 from tests.infer.conformation.conftest import SAMPLING, WIDTH, write_cif
 
@@ -54,8 +59,21 @@ def test_files_of_one_name_are_told_by_their_folders(candidates, tmp_path):
         (tmp_path / one.name).mkdir()
         files.append(write_cif(one.crystal.atoms, tmp_path / one.name / "relaxed.cif"))
     assert [one.name for one in read_candidates(files)] == ["a/relaxed", "b/relaxed"]
-    with pytest.raises(InputError, match="given twice"):
-        read_candidates([files[0], files[0]])
+    (tmp_path / "link.cif").symlink_to(files[0])
+    for twice in ([files[0], files[0]], [files[0], tmp_path / "link.cif"]):
+        with pytest.raises(InputError, match="given twice"):
+            read_candidates(twice)
+
+
+def test_files_are_named_by_as_many_folders_as_it_takes(tmp_path):
+    files = [
+        tmp_path / folder / "x" / name for folder, name in (("a", "1.cif"), ("b", "1.cif"), ("b", "2.cif"))
+    ]
+    assert names_of(files) == ["a/x/1", "b/x/1", "b/x/2"]
+    assert names_of([tmp_path / "1.cif", tmp_path / "1.res"]) == [
+        str(tmp_path / "1.cif"),
+        str(tmp_path / "1.res"),
+    ]
 
 
 def test_what_cannot_be_compared_is_refused(candidates, tmp_path):
@@ -71,6 +89,10 @@ def test_what_cannot_be_compared_is_refused(candidates, tmp_path):
     shuffled.positions[:, :2] = np.random.default_rng(0).uniform(0, 1, (len(shuffled), 2)) * CELL
     with pytest.raises(InputError, match="different frameworks"):
         check_candidates([candidates[0], Candidate.from_atoms("shuffled", shuffled)])
+    with pytest.raises(InputError, match="what is said where no candidate fits"):
+        check_candidates([candidates[0], replace(candidates[1], name=NONE)])
+    with pytest.raises(InputError, match="'one' and 'other' hold no molecule"):
+        check_candidates([Candidate.from_atoms(name, mfi()) for name in ("one", "other")])
 
 
 def test_a_mirrored_framework_at_another_origin_is_the_same_one(candidates):
@@ -105,6 +127,8 @@ def test_blocks_are_whole_and_share_no_cell():
         cells.blocks(9)
     with pytest.raises(InputError, match="1 or more"):
         cells.blocks(0)
+    with pytest.raises(InputError, match="smaller than 1000000"):
+        cells.blocks(1_000_000)  # at once
 
 
 def test_cells_that_are_drawn_are_cut_again(candidates):
@@ -113,7 +137,7 @@ def test_cells_that_are_drawn_are_cut_again(candidates):
     rng = np.random.default_rng(0)
     values = rng.normal(size=len(hk)) + 1j * rng.normal(size=len(hk))
     cell = np.fft.ifft2(_plane(values, hk, cells.grid)).real * np.prod(cells.grid)
-    again = coefficients(cells.cut(cells.drawn(cell, (300, 420))), hk)
+    again = coefficients(cells.cut(Registration.none((300, 420)).drawn(cell, cells.lattice)), hk)
     assert np.sqrt((np.abs(again - values) ** 2).mean()) < 0.03
 
 
@@ -174,6 +198,33 @@ def test_confusion_of_two_is_known():
     assert found == pytest.approx(np.array([[right, 1 - right], [1 - right, right]]), abs=0.03)
     # Candidates in all directions, far from each other, are always told.
     assert np.diag(confusion_of(np.eye(4) * 20)) == pytest.approx(1.0)
+
+
+class _Distant:
+    """Two candidates whose difference lies along one axis of unit length."""
+
+    @staticmethod
+    def whitened(noise):
+        return np.array([[0.0], [1 / np.sqrt(noise[0, 0])]])
+
+
+def test_blocks_are_asked_for_the_noise_they_have():
+    """Cells that share half of their noise need more of each other than cells with noise of their own."""
+    alone = np.array([[0.6]])
+    factor = needed_factor(_Distant, alone)
+    independent = needed_block(_Distant, lambda size: alone / size**2, factor)
+    assert independent == int(np.ceil(np.sqrt(factor)))
+    shared = needed_block(_Distant, lambda size: alone * (0.05 + 0.95 / size**2), factor)
+    assert shared > independent
+    right = [
+        np.diag(confusion_of(_Distant.whitened(alone * (0.05 + 0.95 / n**2)))).mean()
+        for n in (shared - 1, shared)
+    ]
+    assert right[0] < WANTED <= right[1]
+    assert needed_block(_Distant, lambda size: alone * (0.5 + 0.5 / size**2), factor) is None
+    # Slow noise that cells' edges spread is less in a block than cells of their own would have.
+    fewer = needed_block(_Distant, lambda size: alone / size**4, factor)
+    assert fewer < independent
 
 
 def test_covariance_of_what_is_everywhere_is_its_power(candidates):

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from stemforge import Annotations, Micrograph
 from stemforge.infer import Detection, draw_detection
+from stemforge.micrograph.drawing import literal
 
 
 def _detection(image, points, sampling=0.293):
@@ -46,3 +48,18 @@ def test_scale_bar_is_true(sampling, label):
     pixels = float(length) * (1 if unit == "px" else 10 / sampling)
     assert bar.get_width() == pytest.approx(pixels)
     assert pixels <= 128 / 5
+
+
+@pytest.mark.parametrize("name", ["a$b_{$", "$", r"a\$b$c^$", "bell\x07"])
+def test_names_are_drawn_letter_by_letter(tmp_path, name):
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0, 1], label=literal(name))
+    axes.set_xticks([0], [literal(name)])
+    figure.suptitle(literal(name))
+    axes.legend()
+    figure.savefig(tmp_path / "drawn.svg", metadata={"Date": None})
+    shown = axes.get_xticklabels()[0]
+    text, is_math = shown._preprocess_math(shown.get_text())
+    assert not is_math
+    assert text == name.replace("\x07", r"\x07")
