@@ -13,12 +13,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-_KINDS: dict[str, Callable[[object], bool]] = {
-    "str": lambda value: isinstance(value, str),
-    "bool": lambda value: isinstance(value, bool),
-    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "float": _is_number,
-    "float | None": lambda value: value is None or _is_number(value),
+_KINDS: dict[Any, Callable[[object], bool]] = {
+    str: lambda value: isinstance(value, str),
+    bool: lambda value: isinstance(value, bool),
+    int: lambda value: isinstance(value, int) and not isinstance(value, bool),
+    float: _is_number,
+    float | None: lambda value: value is None or _is_number(value),
 }
 """Which values the fields of a candidate may have, by their type."""
 
@@ -85,7 +85,7 @@ class Candidate:
         found: dict[str, Any] = {}
         for field in fields(cls):
             if field.name != "atoms":
-                if field.name not in values or not _KINDS[str(field.type)](values[field.name]):
+                if field.name not in values or not _KINDS[field.type](values[field.name]):
                     raise ValueError(f"{field.name} is missing, or not {field.type}")
                 found[field.name] = values[field.name]
         return cls(atoms=atoms, **found)

@@ -5,6 +5,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +112,15 @@ class Run:
         if not isinstance(facts, dict) or facts.get("name") != name:
             return None
         try:
-            atoms = self.crystal(int(facts["t_site"]), int(facts["oxygen_site"]))
             sites = read_sites(self.folder.path / f"{name}.cif", cif=True).atoms
-            if atoms is None or not np.array_equal(sites.numbers, atoms.numbers):
-                return None
-            atoms.positions = sites.positions  # the file states no symmetry: they are where they were
-            return Candidate.from_dict(facts, atoms)
-        except (KeyError, TypeError, ValueError):  # of another version
+            candidate = Candidate.from_dict(facts, sites)
+        except ValueError:  # of another version
             return None
+        atoms = self.crystal(candidate.t_site, candidate.oxygen_site)
+        if atoms is None or not np.array_equal(sites.numbers, atoms.numbers):
+            return None
+        atoms.positions = sites.positions  # the file states no symmetry: they are where they were
+        return replace(candidate, atoms=atoms)
 
     def make(self, start: Start, relaxer: Relaxer) -> None:
         """Make one candidate; one that fails is named and left out."""

@@ -29,8 +29,8 @@ def first_of_each(candidates: Sequence[Candidate]) -> list[int]:
     """Find candidates that came to rest in the same minimum.
 
     Two are one where they have the same T site, energies within 0.02 eV, and guests (the proton among them) whose
-    atoms are as far from aluminium, T atoms and oxygens around, to within 0.25 Å. Distances tell it also where the two lie at
-    different atoms that symmetry makes equal, and where a symmetric molecule lies the other way round.
+    atoms are as far from aluminium, T atoms and oxygens around, to within 0.25 Å. Distances tell it also where the two
+    lie at different atoms that symmetry makes equal, and where a symmetric molecule lies the other way round.
 
     Parameters
     ----------
