@@ -14,7 +14,7 @@ from stemforge.structures.checks import require, require_count, require_range
 
 __all__ = ["CandidateSearch", "Start", "docked_starts", "refused_as_input"]
 
-_ROOM_TRIES = 200  # poses that show how much room an oxygen's proton has before it; where that is alike, more
+_ROOM_TRIES = 200  # poses that show how much room an oxygen's proton has before it; more where none fits
 
 
 @contextmanager
@@ -189,11 +189,10 @@ def _roomiest(
 def _roomiest_of(
     crystal: Atoms, sites: list[AcidSite], docking: Docking, search: CandidateSearch
 ) -> AcidSite:
-    """Return the acid site at which most poses fit: of those that are alike in few poses by more, then the first."""
+    """Return the acid site at which most poses fit, the first of several; where none fits, more are tried."""
     tries = min(_ROOM_TRIES, search.max_tries)
     while True:
         rooms = [docking.room(make_acid(crystal, site), tries, _random(search.seed, site)) for site in sites]
-        sites = [site for site, room in zip(sites, rooms, strict=True) if room == max(rooms)]
-        if len(sites) == 1 or tries == search.max_tries:
-            return sites[0]
+        if max(rooms) > 0 or tries == search.max_tries:
+            return sites[int(np.argmax(rooms))]
         tries = min(4 * tries, search.max_tries)

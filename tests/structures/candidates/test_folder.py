@@ -13,7 +13,6 @@ from stemforge.errors import InputError
 from stemforge.outputs.folder import ResultFolder
 from stemforge.structures import CandidateSearch, candidates, zeolite_cell
 from stemforge.structures.candidates.folder import Run
-from stemforge.structures.candidates.search import docked_starts
 from stemforge.structures.candidates.table import cif_text
 
 MFI = zeolite_cell()
@@ -28,8 +27,8 @@ def make(folder, search=T12, guest="pyridine", framework="mfi", calculator="none
 
 
 def lennard_jones(epsilon=0.002):
-    """Hardly any force: what is docked stays, and has an energy."""
-    return lambda: LennardJones(sigma=2.0, epsilon=epsilon, rc=4.0)
+    """Return what makes a calculator with hardly any force: what is docked stays, and has an energy."""
+    return lambda: LennardJones(sigma=0.7, epsilon=epsilon, rc=4.0)
 
 
 def names(folder):
@@ -214,7 +213,7 @@ class Hidden(LennardJones):
     """Its strength is no parameter: only its energies tell it."""
 
     def __init__(self, strength):
-        super().__init__(sigma=2.0, epsilon=0.002, rc=4.0)
+        super().__init__(sigma=0.7, epsilon=0.002, rc=4.0)
         self.strength = strength
 
     def calculate(self, *arguments, **options):
@@ -256,7 +255,7 @@ def test_a_guest_of_a_file_is_read_like_other_structures(tmp_path):
     molecule("CH3OCH3").write(path)
     assert make(tmp_path / "out", guest=path).candidates[0].atoms.get_chemical_formula() == "C2H7AlO193Si95"
     path.write_text("3\n\nO 0 0 0\n")
-    with pytest.raises(InputError, match="cannot be read as a molecule.*the file ends after 1"):
+    with pytest.raises(InputError, match=r"cannot be read as a molecule.*the file ends after 1"):
         make(tmp_path / "cut", guest=path)
     pickled = tmp_path / "ether.traj"
     pickled.write_bytes(b"\x80\x04K\x01.")
@@ -285,18 +284,3 @@ def test_a_framework_that_is_none_is_named(tmp_path, name, message):
     (tmp_path / "x.cif").write_text("no CIF")
     with pytest.raises(InputError, match=f"framework .*{message}"):
         make(tmp_path / "out", framework=tmp_path / name)
-
-
-@pytest.mark.parametrize("guest", [Atoms("N"), molecule("H2")], ids=["N", "H2"])
-def test_guests_without_atoms_beside_the_bond_or_without_heavy_ones(tmp_path, guest):
-    search = CandidateSearch(t_sites=(12,), oxygens="best", steps=3)
-    for calculator in ("none", lennard_jones()):
-        found = make(tmp_path / str(calculator)[:4], search, guest=guest, calculator=calculator)
-        assert len(found.candidates) == 1
-
-
-def test_starts_of_the_best_oxygens_are_those_of_all():
-    """Where few poses tell no difference, more decide: an oxygen that takes no guest is not taken for the best."""
-    best = [start.site.name for start in docked_starts(MFI, "pyridine", T12)[0]]
-    every = [start.site.name for start in docked_starts(MFI, "pyridine", CandidateSearch(t_sites=(12,)))[0]]
-    assert set(best) < set(every)
