@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from ase import Atoms, units
-from scipy.optimize import linear_sum_assignment
+from ase import units
 
 from stemforge.structures.candidates.candidate import Candidate
-from stemforge.structures.candidates.images import images_near
+from stemforge.structures.candidates.docking import matched_deviation
 from stemforge.structures.cells import Array
 from stemforge.structures.checks import require_range
 from stemforge.structures.tags import Tag
@@ -16,21 +15,15 @@ from stemforge.structures.tags import Tag
 __all__ = ["Shares", "boltzmann_weights", "first_of_each"]
 
 _SAME_ENERGY = 0.02  # eV; what is left of forces of 0.1 eV/Å, below kT at room temperature
-_SAME_PLACE = 0.25  # Å, root mean square over distances; poses that docking calls different differ by 1.5 Å
-_AROUND = {
-    13: 1,
-    14: 6,
-    8: 8,
-}  # how many atoms of the framework, by element, say where an atom of the guest is
-_REACH = 12.0  # Å, within which there are as many
+_SAME_PLACE = 0.4  # Å; starting poses of one site differ by 1 Å or more
 
 
 def first_of_each(candidates: Sequence[Candidate]) -> list[int]:
     """Find candidates that came to rest in the same minimum.
 
-    Two are one where they have the same T site, energies within 0.02 eV, and guests (the proton among them) whose
-    atoms are as far from aluminium, T atoms and oxygens around, to within 0.25 Å. Distances tell it also where the two
-    lie at different atoms that symmetry makes equal, and where a symmetric molecule lies the other way round.
+    Two are one where they have the same aluminium atom, energies within 0.02 eV, and the atoms of guest and proton in the
+    same places, to within 0.4 Å root mean square. Which of two equal atoms is in a place does not matter: pyridine after
+    half a turn about its axis is the same.
 
     Parameters
     ----------
@@ -43,50 +36,24 @@ def first_of_each(candidates: Sequence[Candidate]) -> list[int]:
         For each the index of the candidate of lowest energy in its minimum, which may be itself.
     """
     first = list(range(len(candidates)))
-    places: dict[int, Array] = {}
     found: list[int] = []
-    for index in sorted(range(len(candidates)), key=lambda k: (candidates[k].energy or 0.0, k)):
-        one = candidates[index]
-        places[index] = _surroundings(one.atoms)
-        for other in found:
-            alike = candidates[other].t_site == one.t_site and _near(one, candidates[other])
-            if alike and _deviation(one, places[index], candidates[other], places[other]) < _SAME_PLACE:
-                first[index] = other
-                break
-        else:
+    for index in sorted(first, key=lambda k: (candidates[k].energy or 0.0, k)):
+        same = (other for other in found if _one_minimum(candidates[index], candidates[other]))
+        first[index] = next(same, index)
+        if first[index] == index:
             found.append(index)
     return first
 
 
-def _near(one: Candidate, other: Candidate) -> bool:
-    return abs((one.energy or 0.0) - (other.energy or 0.0)) < _SAME_ENERGY
-
-
-def _molecule(atoms: Atoms) -> Array:
-    """Return indices of the guest and of the proton."""
-    return np.append(np.flatnonzero(atoms.get_tags() == Tag.GUEST), atoms.info["acid"]["proton"])
-
-
-def _surroundings(atoms: Atoms) -> Array:
-    """Distances [Å] of each atom of the guest, and of the proton, to the nearest framework atoms, shape ``(n, 15)``."""
-    points = atoms.positions[_molecule(atoms)]
-    columns = []
-    for element, count in _AROUND.items():
-        wall = atoms[(atoms.numbers == element) & (atoms.get_tags() != Tag.GUEST)]
-        places = images_near(wall, points, _REACH)[1]
-        lengths = np.sort(np.linalg.norm(points[:, None] - places, axis=2), axis=1)
-        columns.append(lengths[:, :count])
-    return np.hstack(columns)
-
-
-def _deviation(one: Candidate, first: Array, other: Candidate, second: Array) -> float:
-    """Root mean square difference [Å] of distances, atoms of one element matched as they fit best."""
-    numbers, others = (candidate.atoms.numbers[_molecule(candidate.atoms)] for candidate in (one, other))
-    if first.shape != second.shape:
-        return np.inf
-    squares = ((first[:, None] - second) ** 2).mean(axis=2)
-    squares[numbers[:, None] != others] = 1e6
-    return float(np.sqrt(squares[linear_sum_assignment(squares)].mean()))
+def _one_minimum(one: Candidate, other: Candidate) -> bool:
+    acids = one.atoms.info["acid"], other.atoms.info["acid"]
+    if acids[0]["aluminium"] != acids[1]["aluminium"]:
+        return False
+    if abs((one.energy or 0.0) - (other.energy or 0.0)) > _SAME_ENERGY:
+        return False
+    members = np.append(np.flatnonzero(one.atoms.get_tags() == Tag.GUEST), acids[0]["proton"])
+    places = one.atoms.positions[members], other.atoms.positions[members]
+    return matched_deviation(one.atoms.numbers[members], *places, one.atoms.cell) < _SAME_PLACE
 
 
 @dataclass(frozen=True)
