@@ -150,7 +150,7 @@ def matched_deviation(numbers: Indices, one: Array, other: Array, cell: Cell | N
     >>> matched_deviation(np.array([7, 7]), pair, pair[::-1]), matched_deviation(np.array([6, 8]), pair, pair[::-1])
     (0.0, 1.1)
     """
-    squares = get_distances(one, other, cell=cell, pbc=cell is not None)[1] ** 2
+    squares = get_distances(one, other, cell=cell, pbc=None if cell is None else True)[1] ** 2
     squares[numbers[:, None] != numbers] = _OTHER_ELEMENT
     return float(np.sqrt(squares[linear_sum_assignment(squares)].mean()))
 

@@ -21,9 +21,9 @@ _SAME_PLACE = 0.4  # Å; starting poses of one site differ by 1 Å or more
 def first_of_each(candidates: Sequence[Candidate]) -> list[int]:
     """Find candidates that came to rest in the same minimum.
 
-    Two are one where they have the same aluminium atom, energies within 0.02 eV, and the atoms of guest and proton in the
-    same places, to within 0.4 Å root mean square. Which of two equal atoms is in a place does not matter: pyridine after
-    half a turn about its axis is the same.
+    Two are one where they have the same aluminium atom, energies within 0.02 eV, and the atoms of guest and proton in
+    the same places, to within 0.4 Å root mean square. Which of two equal atoms is in a place does not matter: pyridine
+    after half a turn about its axis is the same.
 
     Parameters
     ----------
