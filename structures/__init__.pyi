@@ -1,8 +1,8 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .atoms.scatter import scatter_single_atoms as scatter_single_atoms
 from .candidates.acid import AcidSite as AcidSite, acid_sites as acid_sites, make_acid as make_acid
-from .candidates.building import Candidate as Candidate
 from .candidates.calculators import named_calculator as named_calculator
+from .candidates.candidate import Candidate as Candidate
 from .candidates.docking import dock_guest as dock_guest
 from .candidates.files import CandidateSet as CandidateSet, candidates as candidates
 from .candidates.relaxation import Relaxed as Relaxed, relax as relax

@@ -12,7 +12,7 @@ from stemforge.structures.checks import require
 from stemforge.structures.tags import Tag
 from stemforge.structures.zeolites.aluminium import BOND, proton_place
 
-__all__ = ["AcidSite", "acid_sites", "make_acid"]
+__all__ = ["AcidSite", "acid_sites", "make_acid", "with_site_kinds"]
 
 _SHELLS = 12.0  # Å; distances up to here tell sites apart in files that state no symmetry
 _SAME = 0.02  # Å; between distances of equivalent sites
@@ -109,11 +109,22 @@ def _require_bare(crystal: Atoms) -> None:
     require(crystal.has("kind"), "crystal", "a unit cell from zeolite_cell()", "atoms without kinds")
 
 
-def _site_numbers(crystal: Atoms) -> Indices:
-    """Give T and O sites numbers from 1 on; by distances where the file has no symmetry."""
+def with_site_kinds(crystal: Atoms) -> Atoms:
+    """Return a crystal whose equivalent sites have one number in ``kind``, found by distances without symmetry.
+
+    A cell that is to be repeated needs it before: its copies have the same numbers as it, which looks like symmetry.
+    """
     kind = crystal.arrays["kind"]
-    if len(np.unique(kind)) == len(crystal):
-        kind = _kinds_by_distance(crystal)
+    if len(np.unique(kind)) < len(crystal):
+        return crystal
+    numbered = crystal.copy()
+    numbered.arrays["kind"] = _kinds_by_distance(crystal)
+    return numbered
+
+
+def _site_numbers(crystal: Atoms) -> Indices:
+    """Give T and O sites numbers from 1 on."""
+    kind = with_site_kinds(crystal).arrays["kind"]
     number = np.zeros(len(crystal), dtype=int)
     for element in (14, 8):
         members = np.flatnonzero(crystal.numbers == element)
@@ -125,10 +136,12 @@ def _site_numbers(crystal: Atoms) -> Indices:
 def _kinds_by_distance(crystal: Atoms) -> Indices:
     """Group atoms by element and by their distances to T atoms."""
     i, j, lengths = neighbor_list("ijd", crystal, _SHELLS)
+    to_t = crystal.numbers[j] == 14
+    around_each = np.split(lengths[to_t], np.searchsorted(i[to_t], np.arange(1, len(crystal))))
     kind = np.full(len(crystal), -1)
     shells: list[tuple[int, Array]] = []
     for atom in range(len(crystal)):
-        around = np.sort(lengths[(i == atom) & (crystal.numbers[j] == 14)])
+        around = np.sort(around_each[atom])
         for number, (element, others) in enumerate(shells):
             count = min(len(around), len(others)) - 3  # an atom may lie just inside or outside the sphere
             if element == crystal.numbers[atom] and np.all(np.abs(around[:count] - others[:count]) < _SAME):

@@ -1,81 +1,32 @@
-"""A candidate: a docked guest brought to rest at its acid site, what was measured on it, and what speaks against it."""
+"""Candidates made: a docked guest brought to rest at its acid site, measured, and refused where it is none."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 from ase.geometry import get_distances
 from ase.neighborlist import natural_cutoffs, neighbor_list
 
 from stemforge.errors import StructureError
+from stemforge.structures.candidates.candidate import Candidate
 from stemforge.structures.candidates.cluster import Cluster, cut_cluster
 from stemforge.structures.candidates.docking import IN_CHANNEL
 from stemforge.structures.candidates.pores import Pores
 from stemforge.structures.candidates.relaxation import Relaxed, relax
 from stemforge.structures.candidates.search import CandidateSearch, Start
-from stemforge.structures.cells import Array, Mask
-from stemforge.structures.checks import require_range
+from stemforge.structures.cells import Mask
 from stemforge.structures.tags import Tag
 from stemforge.structures.zeolites.clashes import contact_radii
 
-__all__ = ["Candidate", "Relaxer", "boltzmann_weights"]
+__all__ = ["Relaxer"]
 
 _NEAREST = 0.65  # of the sum of van der Waals radii; relaxed guests keep 0.8
 _FARTHEST = (
     4.5  # Å, from the guest's heteroatom to the acid site's oxygen: beyond, it is no longer bonded to it
 )
+_LOST = 2.4  # Å, from aluminium to an oxygen: beyond, it is no longer bonded to it
 _TORN = 1.3  # of its length at the start; a bond longer than this is broken
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An acid site with its guest.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``T12-O20-1``.
-    t_site, oxygen_site : int
-        Numbers of the sites.
-    atoms : ase.Atoms
-        The whole unit cell.
-    energy : float or None
-        Of the guest at the site, against the empty site and the molecule alone, all three relaxed [eV]; None if
-        it was not relaxed.
-    head_proton, head_oxygen, oxygen_proton : float
-        Distances [Å] between the guest's heteroatom, the proton, and the nearest oxygen of the aluminium.
-    transferred : bool
-        Whether the proton is nearer to the guest than to the framework.
-    displacement : float
-        Root mean square displacement of the guest's heavy atoms by the relaxation [Å].
-    force : float or None
-        Largest force that is left [eV/Å].
-    steps : int
-        Steps of the relaxation.
-    converged : bool
-        Whether the force is below the limit.
-    """
-
-    name: str
-    t_site: int
-    oxygen_site: int
-    atoms: Atoms
-    energy: float | None
-    head_proton: float
-    head_oxygen: float
-    oxygen_proton: float
-    transferred: bool
-    displacement: float
-    force: float | None
-    steps: int
-    converged: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the atoms, as plain values."""
-        return {name: value for name, value in vars(self).items() if name != "atoms"}
 
 
 class Relaxer:
@@ -95,7 +46,7 @@ class Relaxer:
         self, crystal: Atoms, calculator: Callable[[], BaseCalculator] | None, search: CandidateSearch
     ) -> None:
         self.pores, self.calculator, self.search = Pores(crystal), calculator, search
-        self._molecule: float | None = None  # energy of the guest alone [eV], once it is known
+        self._molecule: Relaxed | None = None  # the guest alone, once it is known
 
     def candidate(self, start: Start) -> Candidate:
         """Relax one candidate.
@@ -106,7 +57,7 @@ class Relaxer:
             If the calculator fails, or the guest leaves its channel or site, comes too near to the wall, or breaks.
         """
         if self.calculator is None:
-            return _measured(start, start.atoms, None, None)
+            return _measured(start, start.atoms)
         cluster = cut_cluster(start.atoms, radius=self.search.radius)
         relaxed = self._relax(cluster, self.calculator())
         atoms = cluster.put_back(start.atoms, relaxed.atoms.positions)
@@ -114,8 +65,8 @@ class Relaxer:
         empty = self._relax(_emptied(cluster, start), self.calculator())
         if self._molecule is None:
             guest = cluster.atoms.get_tags() == Tag.GUEST
-            self._molecule = self._relax(_only(cluster, guest), self.calculator()).energy
-        return _measured(start, atoms, relaxed.energy - empty.energy - self._molecule, relaxed)
+            self._molecule = self._relax(_only(cluster, guest), self.calculator())
+        return _measured(start, atoms, relaxed, (empty, self._molecule))
 
     def _relax(self, cluster: Cluster, calculator: BaseCalculator) -> Relaxed:
         fixed, search = cluster.fixed.tolist(), self.search
@@ -176,7 +127,9 @@ def _nearest_oxygen(atoms: Atoms) -> int:
     oxygens = np.flatnonzero(atoms.numbers == 8)
     oxygens = oxygens[atoms.get_tags()[oxygens] != Tag.GUEST]
     acid = atoms.info["acid"]
-    bonded = oxygens[atoms.get_distances(acid["aluminium"], oxygens, mic=True) < 2.4]
+    bonded = oxygens[atoms.get_distances(acid["aluminium"], oxygens, mic=True) < _LOST]
+    if not len(bonded):
+        raise StructureError(f"the aluminium lost its oxygens: none is within {_LOST:g} Å")
     return int(bonded[np.argmin(atoms.get_distances(acid["proton"], bonded, mic=True))])
 
 
@@ -187,10 +140,15 @@ def _closest_contact(atoms: Atoms) -> float:
     wall = np.flatnonzero((tags != Tag.GUEST) & (np.arange(len(atoms)) != acid["proton"]))
     separation = get_distances(atoms.positions[guest], atoms.positions[wall], cell=atoms.cell, pbc=True)[1]
     radii = contact_radii(atoms.numbers[guest])[:, None] + contact_radii(atoms.numbers[wall])
-    return float((separation / radii).min())
+    return float(
+        (separation / radii).min(initial=np.inf)
+    )  # of a guest of one atom nothing but the bond is left
 
 
-def _measured(start: Start, atoms: Atoms, energy: float | None, relaxed: Relaxed | None) -> Candidate:
+def _measured(
+    start: Start, atoms: Atoms, relaxed: Relaxed | None = None, references: tuple[Relaxed, ...] = ()
+) -> Candidate:
+    """Measure a candidate; its energy is that beyond the references, empty site and molecule."""
     acid = atoms.info["acid"]
     oxygen = _nearest_oxygen(atoms)
     to_guest = float(atoms.get_distance(acid["head"], acid["proton"], mic=True))
@@ -202,7 +160,7 @@ def _measured(start: Start, atoms: Atoms, energy: float | None, relaxed: Relaxed
         start.site.t,
         start.site.oxygen_site,
         atoms,
-        energy,
+        relaxed.energy - sum(one.energy for one in references) if relaxed else None,
         head_proton=to_guest,
         head_oxygen=float(atoms.get_distance(acid["head"], oxygen, mic=True)),
         oxygen_proton=to_oxygen,
@@ -210,38 +168,6 @@ def _measured(start: Start, atoms: Atoms, energy: float | None, relaxed: Relaxed
         displacement=float(np.sqrt(moved.mean())) if heavy.any() else 0.0,
         force=relaxed.force if relaxed else None,
         steps=relaxed.steps if relaxed else 0,
-        converged=bool(relaxed and relaxed.converged),
+        converged=bool(relaxed and all(one.converged for one in (relaxed, *references))),
+        reference_force=max(one.force for one in references) if references else None,
     )
-
-
-def boltzmann_weights(energies: Array, temperature: float) -> Array:
-    """Share of each candidate at a temperature, if all are as frequent as sites.
-
-    Parameters
-    ----------
-    energies : numpy.ndarray
-        Energies [eV], shape ``(n,)``.
-    temperature : float
-        Temperature [K].
-
-    Returns
-    -------
-    numpy.ndarray
-        Weights that add up to 1, shape ``(n,)``.
-
-    Raises
-    ------
-    ValueError
-        If the temperature is not positive.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from stemforge.structures.candidates.building import boltzmann_weights
-    >>> boltzmann_weights(np.array([-1.0, -1.0, -0.9]), 300.0).round(3).tolist()
-    [0.495, 0.495, 0.01]
-    """
-    require_range("temperature", temperature, 1.0)
-    relative = np.asarray(energies) - np.min(energies)
-    weights = np.exp(-relative / (units.kB * temperature))
-    return np.asarray(weights / weights.sum())

@@ -4,29 +4,33 @@ from collections.abc import Iterator
 
 import numpy as np
 from ase import Atoms
+from ase.cell import Cell
 from ase.data import chemical_symbols
+from ase.geometry import get_distances
+from scipy.optimize import linear_sum_assignment
 
 from stemforge.errors import InputError, StructureError
 from stemforge.structures.candidates.images import images_near
 from stemforge.structures.candidates.pores import Pores
-from stemforge.structures.cells import Array
+from stemforge.structures.cells import Array, Indices
 from stemforge.structures.checks import require, require_count, require_generator, require_range
 from stemforge.structures.tags import Tag
 from stemforge.structures.zeolites.clashes import Surroundings
 from stemforge.structures.zeolites.molecules import Molecule, named_molecule
 from stemforge.structures.zeolites.placing import HYDROGEN_BONDS
 
-__all__ = ["Docking", "dock_guest"]
+__all__ = ["Docking", "dock_guest", "matched_deviation"]
 
 _REACH = 14.0  # Å, from the proton: farther than any atom of a guest that fits into one cell
 _BOX = 1e4  # Å; so wide that its periodic images never meet
+_OTHER_ELEMENT = 1e9  # Å²; so far that no two of them are paired
 _BEND = 25.0  # degrees; largest angle between O–H and H…heteroatom
 _OTHER_BOND = (
     (2.0, 2.6),
     (90.0, 180.0),
 )  # of a molecule without N, O or S: the proton near its first heavy atom
 _TAKEN_UP = 1.03  # Å, N–H of a protonated guest
-_SEPARATION = 1.5  # Å; two poses whose atoms differ by less, root mean square, are one
+_SEPARATION = 1.0  # Å; two poses whose atoms differ by less, root mean square, are one
 IN_CHANNEL = 1.2
 """Largest distance of a guest's centre from the channels' free space [Å]."""
 
@@ -70,7 +74,8 @@ class Docking:
         """Positions [Å] of the guest in up to `count` poses that fit and differ, each of shape ``(n, 3)``."""
         found: list[Array] = []
         for fits, turned in self._trials(acid, max_tries, rng):
-            if fits and all(_deviation(turned, other) >= _SEPARATION for other in found):
+            numbers = self.molecule.numbers
+            if fits and all(matched_deviation(numbers, turned, other) >= _SEPARATION for other in found):
                 found.append(turned)
             if len(found) == count:
                 break
@@ -125,9 +130,29 @@ class Docking:
         return Surroundings(walls, self.tolerance).clash(self.molecule.numbers, positions + _BOX / 2)
 
 
-def _deviation(one: Array, other: Array) -> float:
-    """Root mean square distance [Å] between the same atoms of two poses."""
-    return float(np.sqrt(((one - other) ** 2).sum(axis=1).mean()))
+def matched_deviation(numbers: Indices, one: Array, other: Array, cell: Cell | None = None) -> float:
+    """Root mean square distance [Å] between the atoms of two poses, equal elements paired as they are nearest.
+
+    Parameters
+    ----------
+    numbers : numpy.ndarray of int
+        Atomic numbers, the same for both poses, shape ``(n,)``.
+    one, other : numpy.ndarray
+        Positions [Å], shape ``(n, 3)``.
+    cell : ase.cell.Cell, optional
+        Of the crystal, where the two may be in different cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stemforge.structures.candidates.docking import matched_deviation
+    >>> pair = np.array([[0.0, 0.0, 0.0], [1.1, 0.0, 0.0]])
+    >>> matched_deviation(np.array([7, 7]), pair, pair[::-1]), matched_deviation(np.array([6, 8]), pair, pair[::-1])
+    (0.0, 1.1)
+    """
+    squares = get_distances(one, other, cell=cell, pbc=None if cell is None else True)[1] ** 2
+    squares[numbers[:, None] != numbers] = _OTHER_ELEMENT
+    return float(np.sqrt(squares[linear_sum_assignment(squares)].mean()))
 
 
 def _tilted(direction: Array, angle: float, rng: np.random.Generator) -> Array:

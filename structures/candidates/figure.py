@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from stemforge.colours import BLUE, GREY, ORANGE, VERMILION
 from stemforge.files import write_figure
 from stemforge.micrograph.drawing import entitle
-from stemforge.structures.candidates.building import Candidate
+from stemforge.structures.candidates.candidate import Candidate
 from stemforge.structures.candidates.images import images_near
+from stemforge.structures.candidates.minima import Shares
 from stemforge.structures.cells import Array
 from stemforge.structures.tags import Tag
 
@@ -26,7 +27,7 @@ _LINK = 3.6  # Å, between T atoms that share an oxygen
 
 
 def draw_candidates(
-    candidates: Sequence[Candidate], weights: Array | None = None, path: str | Path | None = None
+    candidates: Sequence[Candidate], shares: Shares | None = None, path: str | Path | None = None
 ) -> Figure:
     """Draw candidates along b, each around its guest.
 
@@ -34,8 +35,8 @@ def draw_candidates(
     ----------
     candidates : sequence of Candidate
         What to draw, at least one.
-    weights : numpy.ndarray, optional
-        Boltzmann weights, shape ``(n,)``.
+    shares : Shares, optional
+        Their Boltzmann weights, and which are the same minimum as another.
     path : str or path-like, optional
         Where to save the picture.
 
@@ -53,7 +54,7 @@ def draw_candidates(
         ax.set_axis_off()
     for number, (ax, candidate) in enumerate(zip(panels, candidates, strict=False)):
         _draw(ax, candidate)
-        entitle(ax, _title(candidate, None if weights is None else float(weights[number])), 8)
+        entitle(ax, _title(candidates, number, shares), 8)
     handles = [
         _dot(ORANGE, 7, "Al"),
         _dot(VERMILION, 4, "acid proton"),
@@ -70,10 +71,13 @@ def _dot(colour: str, size: float, label: str) -> Line2D:
     return Line2D([], [], marker="o", ls="", color=colour, ms=size, label=label)
 
 
-def _title(candidate: Candidate, weight: float | None) -> str:
+def _title(candidates: Sequence[Candidate], number: int, shares: Shares | None) -> str:
+    candidate = candidates[number]
     if candidate.energy is None:
         return candidate.name
-    share = "" if weight is None else f", {100 * weight:.0f} %"
+    share = "" if shares is None else f", {100 * shares.weights[number]:.0f} %"
+    if shares is not None and shares.first[number] != number:
+        share = f", as {candidates[shares.first[number]].name}"
     return f"{candidate.name}\n{candidate.energy:.2f} eV{share}"
 
 

@@ -1,28 +1,35 @@
 """Candidates in a folder: made one after the other, kept when a run is stopped, with a table and a picture."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import BaseCalculator
-from ase.io import read
 
 from stemforge.console import progress, say
-from stemforge.errors import InputError
-from stemforge.files import sha256_of_file, write_text
 from stemforge.outputs.folder import ResultFolder
-from stemforge.structures.candidates.building import Candidate, Relaxer, boltzmann_weights
-from stemforge.structures.candidates.calculators import named_calculator
+from stemforge.structures.candidates.acid import acid_sites, make_acid
+from stemforge.structures.candidates.building import Relaxer
+from stemforge.structures.candidates.candidate import Candidate
+from stemforge.structures.candidates.docking import attach_guest
 from stemforge.structures.candidates.figure import draw_candidates
 from stemforge.structures.candidates.folder import COMMAND, PICTURE, TABLE, Run
 from stemforge.structures.candidates.images import enlarged
+from stemforge.structures.candidates.minima import Shares
 from stemforge.structures.candidates.search import CandidateSearch, docked_starts, refused_as_input
-from stemforge.structures.candidates.table import table_text
+from stemforge.structures.candidates.settings import (
+    CalculatorMaker,
+    calculator_facts,
+    guest_facts,
+    maker,
+    read_framework,
+    read_guest,
+    search_facts,
+)
+from stemforge.structures.candidates.table import write_table
 from stemforge.structures.checks import require_range
-from stemforge.structures.zeolites.frameworks import zeolite_cell
+from stemforge.structures.zeolites.molecules import Molecule, named_molecule
 
 __all__ = ["CandidateSet", "candidates"]
 
@@ -36,9 +43,10 @@ class CandidateSet:
     Parameters
     ----------
     candidates : tuple of Candidate
-        Those that are finished, whenever they were made.
+        All of the folder that were made with these settings, by this run or an earlier one.
     weights : numpy.ndarray or None
-        Boltzmann weights, shape ``(n,)``; None where guests were docked only.
+        Boltzmann weights, shape ``(n,)``, 0 where another candidate stands for the same minimum; None where guests
+        were docked only.
     failed : tuple of str
         Why others were left out, one message each.
     closed : tuple of str
@@ -62,13 +70,14 @@ def candidates(
     out: str | Path | ResultFolder,
     search: CandidateSearch | None = None,
     *,
-    calculator: str | Callable[[], BaseCalculator] = "gfn2",
+    calculator: str | CalculatorMaker = "gfn2",
     temperature: float = 298.0,
     quiet: bool = False,
 ) -> CandidateSet:
     """Make structures of a zeolite with an acid site and a guest that is docked at it and relaxed.
 
-    Each is written when it is finished; the same call again goes on with those that are missing.
+    Each is written when it is finished; the same call again goes on with those that are missing, and one for other
+    sites or more orientations adds to the folder.
 
     Parameters
     ----------
@@ -81,7 +90,8 @@ def candidates(
     search : CandidateSearch, optional
         Which candidates, and how they are relaxed; by default all sites and oxygens.
     calculator : str or callable, default "gfn2"
-        ``"gfn2"``, ``"gfn1"``, ``"none"`` (docked only), or what makes an ASE calculator at each call.
+        ``"gfn2"``, ``"gfn1"``, ``"none"`` (docked only), or what makes an ASE calculator at each call. The folder knows
+        it again by its class, its parameters, and the energy that it gives to the molecule alone.
     temperature : float, default 298
         For the Boltzmann weights [K].
     quiet : bool, default False
@@ -90,7 +100,7 @@ def candidates(
     Returns
     -------
     CandidateSet
-        All candidates in the folder that were asked for.
+        All candidates of the folder that were made with these settings.
 
     Raises
     ------
@@ -112,69 +122,55 @@ def candidates(
     search = search or CandidateSearch()
     with refused_as_input():
         require_range("temperature", temperature, 1.0)
-        make = named_calculator(calculator) if isinstance(calculator, str) else calculator
-        crystal = enlarged(zeolite_cell(framework), _SMALLEST)
-        starts, closed = docked_starts(crystal, _guest(guest), search)
-    options = _options(framework, guest, search, calculator)
-    run = Run(folder, options)
-    run.check(starts)
+        make, molecule = maker(calculator), read_guest(guest)
+        cell, framework_facts = read_framework(framework)
+        crystal = enlarged(cell, _SMALLEST)
+        starts, closed = docked_starts(crystal, molecule, search)
+    base = _Unrelaxed(crystal, named_molecule(molecule))
+    settings = {
+        **(framework_facts | guest_facts(guest) | search_facts(search)),
+        **calculator_facts(calculator, Atoms(base.molecule.numbers, base.molecule.positions)),
+    }
+    run = Run(folder, settings, base)
+    run.check(starts, [Path(one) for one in (framework, guest) if not isinstance(one, Atoms)])
     for site in closed:
         say(f"{site.name}: the guest does not fit before this proton; left out")
     relaxer = Relaxer(crystal, make, search)
     with progress(COMMAND, len(starts), "candidates", quiet) as advance:
         for start in starts:
-            if not run.kept(start):
+            if not run.kept(start.name):
                 run.make(start, relaxer)
             advance(1)
-    found = run.finished(starts)
-    weights = _weights(found, temperature)
+    found = run.finished()
+    shares = Shares.of(found, temperature)
     if found:
-        write_text(folder.path / TABLE, table_text(found, weights))
-        draw_candidates(found, weights, folder.path / PICTURE)
-    say(f"{folder.path}: {len(found)} of {len(starts)} candidates")
+        write_table(folder.path / TABLE, found, shares)
+        draw_candidates(found, shares, folder.path / PICTURE)
+    _tell(run, found, len(starts))
+    weights = None if shares is None else shares.weights
     return CandidateSet(tuple(found), weights, tuple(run.failed), tuple(site.name for site in closed))
 
 
-def _guest(guest: str | Path | Atoms) -> str | Atoms:
-    """Return a molecule, read from a file where one is named."""
-    if isinstance(guest, Atoms) or not Path(guest).suffix:
-        return guest if isinstance(guest, Atoms) else str(guest)
-    path = Path(guest)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; guest is a name such as pyridine, or a structure file")
-    try:
-        atoms = cast(Atoms, read(path))
-    except Exception as error:  # each of ASE's readers has its own errors
-        raise InputError(f"{path}: cannot be read as a molecule: {error}") from error
-    molecule = Atoms(atoms.numbers, atoms.positions)
-    molecule.info["name"] = path.stem
-    return molecule
+class _Unrelaxed:
+    """Crystals with acid site and guest, for candidates of earlier runs, whose atoms are then put where they were."""
+
+    def __init__(self, crystal: Atoms, molecule: Molecule) -> None:
+        self.crystal, self.molecule = crystal, molecule
+        self._sites = {(site.t, site.oxygen_site): site for site in acid_sites(crystal)}
+
+    def __call__(self, t: int, oxygen: int) -> Atoms | None:
+        site = self._sites.get((t, oxygen))
+        if site is None:
+            return None
+        return attach_guest(make_acid(self.crystal, site), self.molecule, self.molecule.positions)
 
 
-def _options(
-    framework: str | Path,
-    guest: str | Path | Atoms,
-    search: CandidateSearch,
-    calculator: str | Callable[[], BaseCalculator],
-) -> dict[str, Any]:
-    """Return what a candidate was made with; files by their content, which may change under their name."""
-    made = {name: value for name, value in asdict(search).items() if name not in ("t_sites", "oxygens")}
-    # The address in a function's repr changes from run to run.
-    name = (
-        calculator
-        if isinstance(calculator, str)
-        else getattr(calculator, "__qualname__", type(calculator).__name__)
-    )
-    names: dict[str, Any] = {"framework": str(framework), "calculator": name}
-    names["guest"] = guest.get_chemical_formula() if isinstance(guest, Atoms) else str(guest)
-    for role, value in (("framework", framework), ("guest", guest)):
-        if isinstance(value, str | Path) and Path(value).is_file():
-            names[f"{role}_sha256"] = sha256_of_file(Path(value))
-    return names | made
-
-
-def _weights(found: Sequence[Candidate], temperature: float) -> np.ndarray | None:
-    energies = [candidate.energy for candidate in found if candidate.energy is not None]
-    if not energies or len(energies) < len(found):
-        return None
-    return boltzmann_weights(np.array(energies), temperature)
+def _tell(run: Run, found: Sequence[Candidate], asked: int) -> None:
+    """Say how many candidates there are, and what the folder holds beside them."""
+    say(f"{run.folder.path}: {len(found)} candidates; this run asked for {asked}, {len(run.failed)} failed")
+    others = run.others()
+    if others:
+        say(
+            f"{run.folder.path}: holds {len(others)} candidates made with other settings, such as {others[0]}; they "
+            "are not in the table"
+        )

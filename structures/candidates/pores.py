@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from stemforge.structures.candidates.images import images_near
-from stemforge.structures.cells import Array
+from stemforge.structures.cells import Array, Indices
 
 __all__ = ["Pores"]
 
@@ -64,23 +64,40 @@ class Pores:
 
 
 def _percolating(empty: np.ndarray) -> np.ndarray:
-    """Points of a periodic map whose region leads to its copy in a neighbouring cell, shape as given."""
-    double = np.tile(empty, (2, 2, 2))
-    labels = ndimage.label(double)[0]
-    n = empty.shape
-    first = labels[: n[0], : n[1], : n[2]]
-    found = np.zeros(empty.shape, dtype=bool)
-    # Two cells a direction show a channel that goes straight on or bends within a cell.
-    for shift in product((0, 1), repeat=3):
-        if any(shift):
-            slices = tuple(slice(s * m, (s + 1) * m) for s, m in zip(shift, n, strict=True))
-            copy = labels[slices]
-            through = np.unique(first[(first > 0) & (first == copy)])
-            found |= np.isin(first, through)
-    # What hangs together with such a region across a face of the cell belongs to it.
-    through = np.unique(labels[np.tile(found, (2, 2, 2))])
-    whole = np.isin(labels, through[through > 0])
-    for shift in product((0, 1), repeat=3):
-        slices = tuple(slice(s * m, (s + 1) * m) for s, m in zip(shift, n, strict=True))
-        found |= whole[slices]
-    return found
+    """Points of a periodic map whose region leads to its copy in another cell, shape as given."""
+    labels, count = ndimage.label(empty)
+    links = _links_across_faces(labels)
+    channels = np.zeros(count + 1, dtype=bool)
+    known = np.zeros(count + 1, dtype=bool)
+    for first in range(1, count + 1):
+        if not known[first]:
+            members, endless = _walk(first, links)
+            known[members], channels[members] = True, endless
+    return np.asarray(channels[labels])
+
+
+def _links_across_faces(labels: np.ndarray) -> dict[int, list[tuple[int, Indices]]]:
+    """Return for each region those that it meets across a face of the cell, and the step [cells] that leads there."""
+    links: dict[int, list[tuple[int, Indices]]] = {}
+    for axis, step in enumerate(np.eye(3, dtype=int)):
+        ends, begins = np.take(labels, -1, axis), np.take(labels, 0, axis)
+        meet = (ends > 0) & (begins > 0)
+        for one, other in np.unique(np.column_stack([ends[meet], begins[meet]]), axis=0).tolist():
+            links.setdefault(one, []).append((other, step))
+            links.setdefault(other, []).append((one, -step))
+    return links
+
+
+def _walk(first: int, links: dict[int, list[tuple[int, Indices]]]) -> tuple[list[int], bool]:
+    """Return the regions that hang together with one, and whether a way leads from it to another cell's copy of it."""
+    cells = {first: np.zeros(3, dtype=int)}
+    waiting, endless = [first], False
+    while waiting:
+        region = waiting.pop()
+        for other, step in links.get(region, []):
+            cell = cells[region] + step
+            if other not in cells:
+                cells[other] = cell
+                waiting.append(other)
+            endless |= bool(np.any(cells[other] != cell))
+    return list(cells), endless

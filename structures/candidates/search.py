@@ -14,7 +14,7 @@ from stemforge.structures.checks import require, require_count, require_range
 
 __all__ = ["CandidateSearch", "Start", "docked_starts", "refused_as_input"]
 
-_ROOM_TRIES = 200  # poses that show how much room an oxygen's proton has before it
+_ROOM_TRIES = 200  # poses that show how much room an oxygen's proton has before it; more where none fits
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def refused_as_input() -> Iterator[None]:
         yield
     except InputError:
         raise
-    except ValueError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise InputError(str(error)) from error
 
 
@@ -154,7 +154,7 @@ def docked_starts(
     sites = search.chosen(acid_sites(crystal))
     docking = Docking(crystal, guest, search.tolerance)
     if search.oxygens == "best":
-        sites = _roomiest(crystal, sites, docking, search.seed)
+        sites = _roomiest(crystal, sites, docking, search)
     starts, closed = [], []
     for site in sites:
         acid = make_acid(crystal, site)
@@ -176,11 +176,23 @@ def _random(seed: int, site: AcidSite) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(site.t, site.oxygen_site)))
 
 
-def _roomiest(crystal: Atoms, sites: list[AcidSite], docking: Docking, seed: int) -> list[AcidSite]:
+def _roomiest(
+    crystal: Atoms, sites: list[AcidSite], docking: Docking, search: CandidateSearch
+) -> list[AcidSite]:
     """Return of each T site the acid site at which most poses fit."""
-    best: dict[int, tuple[float, AcidSite]] = {}
+    groups: dict[int, list[AcidSite]] = {}
     for site in sites:
-        room = docking.room(make_acid(crystal, site), _ROOM_TRIES, _random(seed, site))
-        if site.t not in best or room > best[site.t][0]:
-            best[site.t] = (room, site)
-    return [site for _, site in best.values()]
+        groups.setdefault(site.t, []).append(site)
+    return [_roomiest_of(crystal, group, docking, search) for group in groups.values()]
+
+
+def _roomiest_of(
+    crystal: Atoms, sites: list[AcidSite], docking: Docking, search: CandidateSearch
+) -> AcidSite:
+    """Return the acid site at which most poses fit, the first of several; where none fits, more are tried."""
+    tries = min(_ROOM_TRIES, search.max_tries)
+    while True:
+        rooms = [docking.room(make_acid(crystal, site), tries, _random(search.seed, site)) for site in sites]
+        if max(rooms) > 0 or tries == search.max_tries:
+            return sites[int(np.argmax(rooms))]
+        tries = min(4 * tries, search.max_tries)

@@ -1,20 +1,21 @@
 """Candidates as a table, and one as a CIF."""
 
-import csv
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 from ase import Atoms
 from ase.io import write
 
-from stemforge.structures.candidates.building import Candidate
-from stemforge.structures.cells import Array
+from stemforge.files import write_csv
+from stemforge.structures.candidates.candidate import Candidate
+from stemforge.structures.candidates.minima import Shares
 
-__all__ = ["cif_text", "table_text"]
+__all__ = ["cif_text", "write_table"]
 
 _COLUMNS = (
-    "name,t_site,oxygen_site,energy_eV,weight,head_proton_A,head_oxygen_A,oxygen_proton_A,transferred,"
-    "displacement_A,force_eV_per_A,steps,converged,file"
+    "name,t_site,oxygen_site,energy_eV,weight,same_as,head_proton_A,head_oxygen_A,oxygen_proton_A,transferred,"
+    "displacement_A,force_eV_per_A,reference_force_eV_per_A,steps,converged,file"
 )
 
 
@@ -26,22 +27,26 @@ def cif_text(atoms: Atoms) -> str:
     return stream.getvalue().decode("utf-8")
 
 
-def table_text(candidates: Sequence[Candidate], weights: Array | None) -> str:
-    """Return candidates as CSV, with their Boltzmann weights, shape ``(n,)``, if they have energies."""
-    stream = io.StringIO()
-    rows = csv.writer(stream, lineterminator="\n")
-    rows.writerow(_COLUMNS.split(","))
+def write_table(path: Path, candidates: Sequence[Candidate], shares: Shares | None) -> None:
+    """Write candidates as CSV, with their shares if they have energies."""
+    rows = []
     for number, one in enumerate(candidates):
-        energy = "" if one.energy is None else f"{one.energy:.4f}"
-        weight = "" if weights is None else f"{weights[number]:.4g}"
-        force = "" if one.force is None else f"{one.force:.3f}"
-        lengths = (one.head_proton, one.head_oxygen, one.oxygen_proton)
-        rows.writerow(
-            [
-                *(one.name, one.t_site, one.oxygen_site, energy, weight),
-                *(f"{length:.3f}" for length in lengths),
-                *(int(one.transferred), f"{one.displacement:.3f}", force, one.steps, int(one.converged)),
-                f"{one.name}.cif",
-            ]
+        same = (
+            "" if shares is None or shares.first[number] == number else candidates[shares.first[number]].name
         )
-    return stream.getvalue()
+        lengths = (one.head_proton, one.head_oxygen, one.oxygen_proton)
+        rows.append(
+            (
+                *(one.name, one.t_site, one.oxygen_site, _text(one.energy, ".4f")),
+                *(_text(None if shares is None else float(shares.weights[number]), ".4g"), same),
+                *(_text(length, ".3f") for length in lengths),
+                *(int(one.transferred), _text(one.displacement, ".3f")),
+                *(_text(one.force, ".3f"), _text(one.reference_force, ".3f")),
+                *(one.steps, int(one.converged), f"{one.name}.cif"),
+            )
+        )
+    write_csv(path, _COLUMNS.split(","), rows)
+
+
+def _text(value: float | None, form: str) -> str | None:
+    return None if value is None else format(value, form)
