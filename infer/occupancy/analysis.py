@@ -134,8 +134,9 @@ class _Fit:
         edge = np.array(self.image.shape[::-1]) - 1 - axes
         self.axes = axes[np.minimum(axes, edge).min(1) * self.sampling >= _WHOLE]
         if len(self.axes) < _FEW:
+            reason = "".join(f"; {line}" for line in self.domains.remarks())
             raise InputError(
-                f"{micrograph.name}: shows {len(self.axes)} whole channels; at least {_FEW} are needed"
+                f"{micrograph.name}: shows {len(self.axes)} whole channels; at least {_FEW} are needed{reason}"
             )
         y, x = np.indices(self.image.shape)
         self.pixels = np.column_stack([x.ravel(), y.ravel()]).astype(float)
