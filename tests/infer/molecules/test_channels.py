@@ -63,3 +63,24 @@ def test_no_molecule_without_a_lattice(crystal, kind):
     assert found.occupancy is None
     assert len(found.detection.molecules) == 0
     assert "12 boxes left out" in str(found)
+
+
+def test_boxes_stay_open_where_next_to_no_channel_is_whole(crystal, film):
+    micrograph, lattice, axes, _ = film(0.0, 0.5)
+    middle = axes[np.hypot(*(axes - 128).T).argsort()]
+    y, x = np.indices(micrograph.shape)
+    radius = np.hypot(x - middle[0, 0], y - middle[0, 1])
+    image = np.where(radius < 45, micrograph.image, 0).astype("float32")  # one channel and its surroundings
+    found = check_channels(_boxed(Micrograph(image), middle[[0, -1]]), crystal, lattice=lattice)
+    assert found.occupancy is None
+    assert found.beside == 1
+    assert found.detection.molecules["state"].tolist() == ["open"]
+    assert np.isnan(found.detection.molecules["probability"]).all()
+    assert "whole channels" in str(found)
+    assert "1 boxes left open" in str(found)
+
+
+def test_without_boxes_no_channel_is_measured(crystal, film):
+    found = check_channels(_boxed(film(0.0, 0.5)[0], np.empty((0, 2))), crystal)
+    assert (found.boxes, found.occupancy) == (0, None)
+    assert "no boxes" in str(found)
