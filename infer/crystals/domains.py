@@ -118,7 +118,8 @@ class Domains:
         for label in range(len(self.displacements)):
             # From beside the image, too: what is bent may come in.
             lattice = self.moved(label)
-            wider = replace(lattice, origin_px=tuple(np.array(lattice.origin_px) + self.step))
+            x, y = lattice.origin_px
+            wider = replace(lattice, origin_px=(x + self.step, y + self.step))
             points = wider.sites(fractional, (shape[0] + 2 * self.step, shape[1] + 2 * self.step)) - self.step
             points = points + self.distortion_at(points, label)
             frame = np.array(shape[::-1]) - 0.5
