@@ -157,8 +157,8 @@ def molecules(
     threshold
         Score from which a detection counts; by default the one stored with the weights.
     lattice
-        Find the pixel size of images without calibration from their MFI lattice; an image without one is left
-        out.
+        Find the pixel size of images without calibration from the framework's lattice, of MFI without a framework; an
+        image without one is left out.
     framework
         In whose channels the molecules are: mfi, or a CIF file, seen along b; none keeps every box unasked. By default
         the framework that the detector was trained with.

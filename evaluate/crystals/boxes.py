@@ -79,6 +79,7 @@ def _sampling(table: Annotations) -> float | None:
     """Pixel size [Å] from the boxes' widths in pixels and in nm; None where a table has no nm."""
     if table.boxes is None or not {"x0_nm", "x1_nm"} <= set(table.columns) or not len(table):
         return None
-    pixels = table.boxes[:, 2] - table.boxes[:, 0]
-    ratio = float(10 * np.sum(table["x1_nm"] - table["x0_nm"]) / max(float(pixels.sum()), 1e-30))
+    pixels, lengths = table.boxes[:, 2] - table.boxes[:, 0], table["x1_nm"] - table["x0_nm"]
+    known = np.isfinite(lengths)  # cells may be empty
+    ratio = float(10 * lengths[known].sum() / max(float(pixels[known].sum()), 1e-30))
     return ratio if np.isfinite(ratio) and ratio > 0 else None

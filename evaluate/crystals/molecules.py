@@ -272,12 +272,14 @@ def evaluate_molecules(
     wanted = _definition(predicted, pred) if boxes is None else boxes
     labelled = read_boxes(truth, "truth", wanted)
     pairs = pair_images(predicted, labelled, unlabelled)
-    sampling = {other: predicted[name].sampling for name, other in pairs.items()}
-    found = {name: table.to(wanted) for name, table in predicted.items() if name in pairs}
-    known = {other: labelled[other].to(wanted, sampling[other]) for other in pairs.values()}
+    # Both are of one image: the pixel size of either serves the other.
+    found = {name: predicted[name].to(wanted, labelled[other].sampling) for name, other in pairs.items()}
+    known = {other: labelled[other].to(wanted, predicted[name].sampling) for name, other in pairs.items()}
     for name in pairs:
         if "score" not in found[name].columns:
             raise InputError(f"pred {pred}: the table {name} has no column 'score'")
+        if not np.isfinite(found[name]["score"]).all():
+            raise InputError(f"pred {pred}: the table {name} holds scores that are no finite numbers")
     tables = {
         name: found[name] if threshold is None else found[name].where(found[name]["score"] >= threshold)
         for name in pairs

@@ -30,6 +30,7 @@ _SMALLEST = 1.5  # of a domain [cells]
 _SMOOTH = 1.0  # standard deviation over which distortion is smoothed [places]
 _LEVEL = 0.02  # weight of planes without a tilt
 _NEWTON = 4  # steps
+_UNSEEN = "no place by itself shows the framework, the image being too noisy or too much bent"
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,15 @@ class Domains:
         around = within * np.column_stack([np.cos(angles), np.sin(angles)]) if within else np.zeros((1, 2))
         found = [np.empty((0, 2))]
         for label in range(len(self.displacements)):
-            points = self.moved(label).sites(fractional, shape)
+            # From beside the image, too: what is bent may come in.
+            lattice = self.moved(label)
+            x, y = lattice.origin_px
+            wider = replace(lattice, origin_px=(x + self.step, y + self.step))
+            points = wider.sites(fractional, (shape[0] + 2 * self.step, shape[1] + 2 * self.step)) - self.step
             points = points + self.distortion_at(points, label)
-            inside = [self.at(points + beside) == label for beside in around]
+            frame = np.array(shape[::-1]) - 0.5
+            inside = [((points >= -0.5) & (points < frame)).all(1)]
+            inside += [self.at(points + beside) == label for beside in around]
             found.append(points[np.all(inside, axis=0)])
         return np.concatenate(found)
 
@@ -144,7 +151,11 @@ class Domains:
                 f"lattice given, {parts}"
             )
         nothing = float(np.mean(self.labels == NOTHING))
-        if nothing > 0.02:
+        if nothing == 1:
+            found.append(
+                f"{_UNSEEN}: only the average of the whole image shows the framework, so where it lies is not known"
+            )
+        elif nothing > 0.02:
             found.append(f"{100 * nothing:.0f} % of the image does not show the framework")
         return found
 
@@ -198,7 +209,32 @@ def find_domains(micrograph: Micrograph, lattice: Lattice, *, framework: Framewo
     found = Domains(
         lattice, labels, shift @ lattice.matrix.T, correlation, displacements, places.step, places.first
     )
-    return places.relabelled(found, base)
+    return _by_size(places.relabelled(found, base))
+
+
+def _by_size(domains: Domains) -> Domains:
+    """Drop domains without a place, which others have taken, and make the largest the first."""
+    number = len(domains.displacements)
+    size = np.bincount(domains.labels[domains.labels != NOTHING], minlength=number)
+    order = np.argsort(-size, kind="stable")
+    order = order[size[order] > 0]
+    if np.array_equal(order, np.arange(number)):
+        return domains
+    label = np.full(number + 1, NOTHING)  # the last for what belongs to none
+    label[order] = np.arange(len(order))
+    if not len(order):
+        return replace(domains, labels=label[domains.labels], displacements=np.empty((0, 2)))
+    first = domains.displacements[order[0]]
+    displacements = _wrapped(domains.displacements[order] - first)
+    change = np.tile(-first, (number + 1, 1))  # of what belongs to no domain, last
+    change[order] = displacements - domains.displacements[order]
+    return replace(
+        domains,
+        lattice=domains.moved(int(order[0])),
+        labels=label[domains.labels],
+        shift=domains.shift + change[domains.labels] @ domains.lattice.matrix.T,
+        displacements=displacements,
+    )
 
 
 def _smoothed(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
@@ -240,7 +276,8 @@ class _Places:
 
     @classmethod
     def of(cls, micrograph: Micrograph, lattice: Lattice, framework: Framework) -> "_Places":
-        hk, factors = framework.reflections(_RESOLUTION)
+        # What is finer than two pixels would be measured on its alias.
+        hk, factors = framework.reflections(max(_RESOLUTION, 2 * lattice.sampling))
         hk, factors = hk[:_REFLECTIONS], factors[:_REFLECTIONS]
         g = hk @ np.linalg.inv(lattice.matrix)
         image = np.asarray(micrograph.image, dtype=np.float64)

@@ -114,10 +114,10 @@ def find_lattices_in_files(batch: Batch, framework: str = "mfi", *, threshold: f
     return batch.run("infer lattice", work, "lattices", {"framework": framework, "threshold": threshold})
 
 
-def lattice_of(micrograph: Micrograph, wanted: bool) -> Lattice | None:
+def lattice_of(micrograph: Micrograph, wanted: bool, framework: str | Framework = "mfi") -> Lattice | None:
     """Find the lattice of an image without calibration, where that is asked for."""
     if not wanted or micrograph.sampling is not None:
         return None
-    found = find_lattice(micrograph)
+    found = find_lattice(micrograph, framework=framework)
     say(f"{micrograph.name}: {found.sampling:.4f} Å per pixel, from its {found.framework} lattice")
     return found

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
-from stemforge.infer.crystals.domains import NOTHING
-from stemforge.infer.crystals.lattice import find_lattice
+from stemforge.infer.crystals.domains import NOTHING, find_domains
+from stemforge.infer.crystals.lattice import Lattice, find_lattice
 from stemforge.infer.molecules.detection import MoleculeDetection
 from stemforge.infer.occupancy.analysis import measure_occupancy
 from stemforge.infer.occupancy.crystal import ChannelCrystal
@@ -28,10 +28,12 @@ class ChannelCheck:
         With the boxes that are left, and columns ``state`` (filled or open) and ``probability`` of their channels; the
         latter is not a number where no channel is near that the image shows whole.
     occupancy
-        Of all channels; None where the image shows no lattice.
+        Of all channels; None where none was measured.
     boxes, empty, beside
         How many boxes there were, and how many of them were left out since their channel is empty, or since no crystal
         is there.
+    reason
+        Why no channel was measured; empty where channels were.
     """
 
     detection: MoleculeDetection
@@ -39,10 +41,11 @@ class ChannelCheck:
     boxes: int
     empty: int
     beside: int
+    reason: str = ""
 
     def __str__(self) -> str:
-        if self.occupancy is None:
-            return f"no lattice of the framework: {self.boxes} boxes left out, as no channel is known to hold them"
+        if self.reason:
+            return self.reason
         filled = int(np.sum(self.detection.molecules["state"] == FILLED))
         rest = len(self.detection.molecules) - filled
         return (
@@ -57,7 +60,9 @@ class ChannelCheck:
         return {"boxes": self.boxes, "filled": filled, **left_out}
 
 
-def check_channels(detection: MoleculeDetection, crystal: ChannelCrystal) -> ChannelCheck:
+def check_channels(
+    detection: MoleculeDetection, crystal: ChannelCrystal, *, lattice: Lattice | None = None
+) -> ChannelCheck:
     """Ask the image as it was recorded of every box that a detector drew; leave out those that it denies.
 
     A detector that looks at restored images finds what the restorer draws, in empty channels and where there is no
@@ -69,6 +74,8 @@ def check_channels(detection: MoleculeDetection, crystal: ChannelCrystal) -> Cha
         From :func:`stemforge.infer.detect_molecules`.
     crystal
         The framework in whose channels molecules are.
+    lattice
+        Of this framework, as found on the image; by default it is found.
 
     Examples
     --------
@@ -82,17 +89,30 @@ def check_channels(detection: MoleculeDetection, crystal: ChannelCrystal) -> Cha
     (0, 'no lattice of the framework')
     """
     molecules = detection.molecules
-    number = len(molecules)
+    number, points = len(molecules), molecules.points.reshape(-1, 2)
+    none = np.zeros(number, bool)
+    if not number:
+        return ChannelCheck(_kept(detection, none), None, 0, 0, 0, "no boxes, so no channel was looked at")
     try:
-        lattice = find_lattice(detection.micrograph, framework=crystal.framework)
+        lattice = lattice or find_lattice(detection.micrograph, framework=crystal.framework)
     except InputError:
-        return ChannelCheck(_kept(detection, np.zeros(number, bool)), None, number, 0, number)
-    occupancy = measure_occupancy(detection.micrograph, framework=crystal, lattice=lattice)
-    distance, channel = cKDTree(occupancy.points).query(molecules.points.reshape(-1, 2))
+        reason = f"no lattice of the framework: {number} boxes left out, as no channel is known to hold them"
+        return ChannelCheck(_kept(detection, none), None, number, 0, number, reason)
+    try:
+        occupancy = measure_occupancy(detection.micrograph, framework=crystal, lattice=lattice)
+    except InputError as error:
+        # A lattice, but next to no channel: boxes beside the crystal go all the same.
+        beside = (
+            find_domains(detection.micrograph, lattice, framework=crystal.framework).at(points) == NOTHING
+        )
+        left = int(number - beside.sum())
+        reason = f"{error}: {left} boxes left open, {number - left} beside the crystal left out"
+        return ChannelCheck(_kept(detection, ~beside), None, number, 0, number - left, reason)
+    distance, channel = cKDTree(occupancy.points).query(points)
     near = distance * lattice.sampling < _NEAR
     state = np.where(near, occupancy.state[channel], OPEN).astype(object)
     probability = np.where(near, occupancy.probability[channel], np.nan)
-    beside = occupancy.domains.at(molecules.points.reshape(-1, 2)) == NOTHING
+    beside = occupancy.domains.at(points) == NOTHING
     empty = (state == EMPTY) & ~beside
     kept = _kept(detection, ~beside & ~empty, state, probability)
     return ChannelCheck(kept, occupancy, number, int(empty.sum()), int(beside.sum()))

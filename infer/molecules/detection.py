@@ -1,6 +1,5 @@
 """Molecules in micrographs: restored, detected in overlapping tiles, merged."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.crystals.restoration import prepared
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.tables import read_cells
 from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition
 from stemforge.train.card import Card
 from stemforge.train.networks import MoleculeDetector, Restore, Restorer
@@ -103,23 +103,14 @@ def read_molecules(path: str | Path) -> Annotations:
         File missing or no such table.
     """
     table = Annotations.from_csv(path)
-    with Path(path).open(newline="", encoding="utf-8-sig") as stream:
-        # from_csv has checked that every row has a cell for each column.
-        rows = [row for row in csv.DictReader(stream) if any((cell or "").strip() for cell in row.values())]
-    header = {str(name).strip() for name in rows[0]} if rows else set()
-    if table.boxes is None or (rows and "label" not in header):
+    header, rows = read_cells(Path(path))  # text, which a table of numbers drops
+    cells = {name: [row[i].strip() for _, row in rows] for i, name in enumerate(header)}
+    if table.boxes is None or (rows and "label" not in cells):
         raise AnnotationsError(f"{path}: expected columns x0_px,y0_px,x1_px,y1_px,label")
-    labels = np.array(
-        [str({k.strip(): v for k, v in row.items()}["label"]).strip() for row in rows], dtype=object
-    )
+    labels = np.array(cells.get("label", []), dtype=object)
     columns = {name: table[name] for name in ("score", *_CORNERS_NM) if name in table.columns}
     with errors_about(str(path)):
-        margins = [
-            BoxDefinition.parse(
-                {k.strip(): v for k, v in row.items()}.get("boxes", "").strip() or None
-            ).margin
-            for row in rows
-        ]
+        margins = [BoxDefinition.parse(cell or None).margin for cell in cells.get("boxes", [""] * len(rows))]
     columns["boxes"] = np.array(margins, dtype=object)
     return Annotations(table.points, table.boxes, {"label": labels, **columns})
 

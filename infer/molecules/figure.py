@@ -10,7 +10,7 @@ from stemforge.colours import GREY, MARKS
 from stemforge.files import write_figure
 from stemforge.infer.molecules.detection import MoleculeDetection
 from stemforge.infer.occupancy.result import FILLED, OPEN
-from stemforge.micrograph.drawing import draw_micrograph, entitle
+from stemforge.micrograph.drawing import draw_micrograph, entitle, literal
 from stemforge.micrograph.image import Micrograph
 
 
@@ -54,7 +54,7 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
             axes.add_patch(patch)
     counts = {name: int(np.sum(detection.molecules["label"] == name)) for name in names}
     for name in names:
-        right.plot([], [], color=colours[name], label=f"{name}: {counts[name]}")
+        right.plot([], [], color=colours[name], label=literal(f"{name}: {counts[name]}"))
     if np.any(detection.molecules.columns.get("state", np.empty(0)) == OPEN):
         right.plot([], [], ":", color=GREY, label="dotted: the image as recorded does not tell")
     if names:

@@ -46,7 +46,8 @@ def detect_molecules_in_files(
         Weights that restore the images first; by default those that the detector was trained with, where they lie
         beside the detector's or come with stemforge.
     lattice
-        Find the pixel size of images without calibration from their MFI lattice.
+        Find the pixel size of images without calibration from their lattice: that of the framework in whose channels
+        molecules are, MFI without one.
     framework
         In whose channels molecules are, ``"mfi"`` or a CIF file: boxes that :func:`check_channels` denies are left out.
         By default that of the detector's training; ``"none"`` keeps all boxes.
@@ -67,7 +68,7 @@ def detect_molecules_in_files(
 
     def work(micrograph: Micrograph, results: Results) -> int:
         tell_unusable(micrograph)
-        found = lattice_of(micrograph, lattice)
+        found = lattice_of(micrograph, lattice, "mfi" if crystal is None else crystal.framework)
         detection = detect_molecules(
             micrograph, detector, card, restorer=pair, lattice=found, threshold=threshold, **options
         )
@@ -75,7 +76,7 @@ def detect_molecules_in_files(
             warn_uncalibrated(micrograph, card)
         results.facts.update(contradiction(micrograph))
         if crystal is not None:
-            checked = check_channels(detection, crystal)
+            checked = check_channels(detection, crystal, lattice=found)
             say(f"{micrograph.name}: {checked}")
             results.facts.update(checked.to_dict())
             detection = checked.detection

@@ -25,6 +25,7 @@ _INNER, _OUTER = 3.0, 4.2
 _CELL_STEP = 0.1  # of the framework's cell, from which it is drawn on the image [Å]
 _FEW = 3  # channels
 _FAINT = 0.02  # molecules a cell that are not drawn
+_EDGE = 12  # pixels about an image, over which a spline's coefficients forget what is beyond
 
 
 def measure_occupancy(
@@ -133,8 +134,9 @@ class _Fit:
         edge = np.array(self.image.shape[::-1]) - 1 - axes
         self.axes = axes[np.minimum(axes, edge).min(1) * self.sampling >= _WHOLE]
         if len(self.axes) < _FEW:
+            reason = "".join(f"; {line}" for line in self.domains.remarks())
             raise InputError(
-                f"{micrograph.name}: shows {len(self.axes)} whole channels; at least {_FEW} are needed"
+                f"{micrograph.name}: shows {len(self.axes)} whole channels; at least {_FEW} are needed{reason}"
             )
         self.outside = self._outside()
 
@@ -255,10 +257,14 @@ class _Fit:
     ) -> Scores:
         """Compare what the framework leaves with the templates, at every channel."""
         whitened = noise.divided(residual, self.sampling, self.resolution)
+        # Coefficients of the spline once for all channels, over an edge as wide as map_coordinates makes it.
+        spline = ndimage.spline_filter(np.pad(whitened, _EDGE, mode="edge"), order=3, mode="nearest")
         products = np.array(
             [
                 pictures
-                @ ndimage.map_coordinates(whitened, self._around(place).T[::-1], order=3, mode="nearest")
+                @ ndimage.map_coordinates(
+                    spline, self._around(place).T[::-1] + _EDGE, order=3, mode="nearest", prefilter=False
+                )
                 for place in places
             ]
         )

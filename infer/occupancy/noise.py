@@ -58,10 +58,11 @@ class Noise:
         """
         height, width = image.shape
         padded = np.pad(image, ((0, height), (0, width)), mode="symmetric")
-        radius = _radius(padded.shape, sampling)
+        # Of a real image half the frequencies tell all.
+        radius = _radius(padded.shape, sampling)[:, : width + 1]
         # Beyond what templates hold, noise that a filter took away would be divided by next to nothing.
         weight = np.where(radius < 1 / resolution, self.at(radius) ** -power, 0.0)
-        return fft.ifft2(fft.fft2(padded) * weight).real[:height, :width]
+        return np.asarray(fft.irfft2(fft.rfft2(padded) * weight, padded.shape)[:height, :width])
 
 
 def _radius(shape: tuple[int, int], sampling: float) -> NDArray[np.float64]:

@@ -119,10 +119,10 @@ class Registration:
         shapes = (-slope_x, -slope_y, shown)
         every = max(1, round(_GRID / sampling))
         window = _WINDOW / sampling
+        rows, columns = (_windows(length, every, window) for length in residual.shape)
 
         def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            blurred = ndimage.gaussian_filter(values, window, mode="constant", truncate=3)
-            return blurred[::every, ::every] * 2 * np.pi * window**2
+            return np.asarray(rows @ values @ columns.T) * 2 * np.pi * window**2
 
         expected = np.array([_SHIFT / sampling, _SHIFT / sampling, _FADING])
         prior = np.diag(expected**-2.0)
@@ -180,6 +180,14 @@ def _values_at(field: NDArray[np.float64], points: NDArray[np.float64]) -> NDArr
     """Return a field, shape (2, height, width), at points (x, y) [pixel], shape (n, 2)."""
     where = points.T[::-1]
     return np.column_stack([ndimage.map_coordinates(one, where, order=1, mode="nearest") for one in field])
+
+
+def _windows(length: int, every: int, width: float) -> NDArray[np.float64]:
+    """Return Gaussian windows of unit area about every so many places of a line, shape (windows, length)."""
+    reach = int(3 * width + 0.5)
+    distance = np.abs(np.arange(length) - np.arange(0, length, every)[:, None])
+    total = np.exp(-((np.arange(-reach, reach + 1) / width) ** 2) / 2).sum()
+    return np.where(distance <= reach, np.exp(-((distance / width) ** 2) / 2), 0) / total
 
 
 def _source(domains: Domains, labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -120,8 +120,11 @@ def cell_coefficients(
     q = everything @ np.linalg.inv(lattice.matrix)
     origin = np.array(lattice.origin_px)
     y, x = (np.arange(n) for n in image.shape)
-    rows = np.exp(-2j * np.pi * np.outer(q[:, 1], y)) @ values
-    sums = (rows * np.exp(-2j * np.pi * np.outer(q[:, 0], x))).sum(1) * np.exp(2j * np.pi * q @ origin)
+    # An image is real: at −q stands the conjugate of what stands at q.
+    half = np.concatenate([q[: len(hk)], q[-1:]])
+    rows = np.exp(-2j * np.pi * np.outer(half[:, 1], y)) @ values
+    sums = (rows * np.exp(-2j * np.pi * np.outer(half[:, 0], x))).sum(1) * np.exp(2j * np.pi * half @ origin)
+    sums = np.concatenate([sums[:-1], sums[:-1].conj(), sums[-1:]])
     between = q[:, None] - q
     gram = _transform(windows[0], between[..., 1]) * _transform(windows[1], between[..., 0])
     gram = gram * np.exp(2j * np.pi * between @ origin)

@@ -75,11 +75,12 @@ class BoxDefinition:
         if value is None or value == VAN_DER_WAALS:
             return cls()
         try:
-            return cls(float(str(value)))
+            margin = float(str(value))
         except ValueError:
             raise InputError(
                 f"boxes must be {VAN_DER_WAALS} or a distance from atom centres [Å], not {value!r}"
             ) from None
+        return cls(margin)
 
     def __str__(self) -> str:
         return VAN_DER_WAALS if isinstance(self.margin, str) else f"{self.margin:g} Å round atom centres"

@@ -183,3 +183,28 @@ def test_a_definition_that_cannot_be_converted(tmp_path):
     with pytest.raises(InputError, match="boxes must be"):
         evaluate_molecules(pred, truth)
     assert main(["evaluate", "molecules", "--pred", str(truth), "--truth", str(truth), "--boxes", "-1"]) == 2
+
+
+def test_the_pixel_size_of_either_table_serves_both(tmp_path):
+    pred = _write(tmp_path / "pred", 0.7, [[14, 14, 30, 30], [50, 14, 66, 30]], sampling=None)
+    truth = _write(tmp_path / "truth", "van-der-waals", [[10, 10, 34, 34], [46, 10, 70, 34]])
+    path = truth / "img_001.csv"
+    lines = path.read_text().splitlines()
+    lines[2] = ",".join(
+        [*lines[2].split(",")[:6], "", "", "", "", "van-der-waals"]
+    )  # nm of the first row alone
+    path.write_text("\n".join(lines) + "\n")
+    for boxes in (None, BoxDefinition()):
+        assert evaluate_molecules(pred, truth, boxes=boxes).score.ap == pytest.approx(1)
+
+
+@pytest.mark.parametrize("score", ["", "nan", "inf"])
+def test_scores_that_are_no_numbers_are_refused(folders, score):
+    path = folders[0] / "img_001.csv"
+    lines = path.read_text().splitlines()
+    place = lines[0].split(",").index("score")
+    cells = lines[1].split(",")
+    cells[place] = score
+    path.write_text("\n".join([lines[0], ",".join(cells), *lines[2:]]) + "\n")
+    with pytest.raises(InputError, match="img_001 holds scores"):
+        evaluate_molecules(*folders)

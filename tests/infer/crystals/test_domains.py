@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from scipy import ndimage
 from stemforge import Micrograph
 from stemforge.__main__ import main
 from stemforge.infer import Framework, Lattice, draw_lattice, find_domains
+from stemforge.infer.crystals.domains import NOTHING, _by_size
 from stemforge.micrograph.writers import write_tiff
 
 MFI = Framework.named("mfi")
@@ -92,6 +94,57 @@ def test_noise_is_no_domain():
     assert len(domains.displacements) == 0
     assert (domains.labels == -1).all()
     assert len(domains.sites(np.zeros((1, 2)), SHAPE)) == 0
+
+
+def test_reflections_finer_than_two_pixels_are_not_asked():
+    # At 1.3 Å a pixel nothing finer than 2.6 Å is on the image; its alias there would deny the crystal.
+    sampling, shape = 1.3, (120, 140)
+    tile = MFI.image((200, 300), resolution=2 * sampling)
+    cell = np.array(MFI.cell) / sampling
+    y, x = np.indices(shape, dtype=float)
+    where = np.stack([(y / cell[1] % 1) * 200, (x / cell[0] % 1) * 300])
+    image = ndimage.map_coordinates(tile, where, order=1, mode="grid-wrap")
+    noise = 0.3 * tile.std() * np.random.default_rng(0).normal(size=shape)
+    lattice = Lattice((0, 0), (cell[0], 0), (0, cell[1]), sampling, 0.0, 0.0, 1.0, "mfi", MFI.cell)
+    domains = find_domains(Micrograph((image + noise).astype("float32")), lattice)
+    assert np.mean(domains.labels == 0) > 0.95
+    assert np.median(domains.correlation) > 0.95
+
+
+def test_columns_follow_distortion_over_the_frame():
+    micrograph, lattice, _ = _picture(bend=3.0)
+    domains = find_domains(micrograph, lattice)
+    moved = 4.0 * np.ones_like(domains.shift) * [1, 0]
+    domains = replace(domains, shift=moved)  # everything 4 pixels further right
+    sites = MFI.columns().fractional
+    found = domains.sites(sites, SHAPE)
+    expected = replace(
+        domains.lattice, origin_px=(domains.lattice.origin_px[0] + 4.0, domains.lattice.origin_px[1])
+    ).sites(sites, SHAPE)
+    assert len(found) == len(expected)
+    assert np.abs(np.sort(found[:, 0]) - np.sort(expected[:, 0])).max() < 0.1
+
+
+def test_domains_that_have_lost_all_places_are_dropped():
+    micrograph, lattice, _ = _picture((0.5, 0.25))
+    domains = find_domains(micrograph, lattice)
+    origin = domains.moved(1).origin_px
+    # A domain without a place in front, and the larger one last.
+    lost = replace(
+        domains,
+        labels=np.where(domains.labels == 1, 1, np.where(domains.labels == 0, 2, NOTHING)),
+        displacements=np.array([[0.25, -0.25], domains.displacements[1], domains.displacements[0]]),
+    )
+    lost = _by_size(lost)
+    assert len(lost.displacements) == 2
+    assert lost.shares.tolist() == sorted(domains.shares, reverse=True)
+    assert np.array_equal(lost.labels, domains.labels)
+    assert lost.displacements == pytest.approx(domains.displacements)
+    assert lost.shift == pytest.approx(domains.shift, abs=1e-9)
+    assert lost.moved(1).origin_px == pytest.approx(origin)
+    nothing = _by_size(replace(domains, labels=np.full_like(domains.labels, NOTHING)))
+    assert len(nothing.displacements) == 0
+    assert "no place by itself" in nothing.remarks()[0]
 
 
 def test_drawn_with_its_boundary(tmp_path):

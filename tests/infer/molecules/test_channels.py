@@ -63,3 +63,24 @@ def test_no_molecule_without_a_lattice(crystal, kind):
     assert found.occupancy is None
     assert len(found.detection.molecules) == 0
     assert "12 boxes left out" in str(found)
+
+
+def test_boxes_stay_open_where_next_to_no_channel_is_whole(crystal, film, monkeypatch):
+    micrograph, lattice, _, _ = film(0.0, 0.5)
+    image = micrograph.image.copy()
+    image[:, 150:] = 0
+    monkeypatch.setattr("stemforge.infer.occupancy.analysis._FEW", 1000)
+    points = np.array([[60.0, 120.0], [230.0, 120.0]])
+    found = check_channels(_boxed(Micrograph(image), points), crystal, lattice=lattice)
+    assert found.occupancy is None
+    assert found.beside == 1
+    assert found.detection.molecules["state"].tolist() == ["open"]
+    assert np.isnan(found.detection.molecules["probability"]).all()
+    assert "whole channels" in str(found)
+    assert "1 boxes left open" in str(found)
+
+
+def test_without_boxes_no_channel_is_measured(crystal, film):
+    found = check_channels(_boxed(film(0.0, 0.5)[0], np.empty((0, 2))), crystal)
+    assert (found.boxes, found.occupancy) == (0, None)
+    assert "no boxes" in str(found)

@@ -150,6 +150,20 @@ def test_tables_of_another_kind_are_refused(tmp_path):
         read_molecules(tmp_path / "points.csv")
 
 
+@pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8"), ("\t", "utf-16"), (",", "cp1252")])
+def test_tables_as_spreadsheets_write_them(tmp_path, separator, encoding):
+    rows = [
+        ["x0_px", "y0_px", "x1_px", "y1_px", "label", "score", "boxes"],
+        [1, 2, 20, 21, "pyridiné", 0.9, 0.5],
+    ]
+    text = "".join(separator.join(map(str, row)) + "\n" for row in rows)
+    (tmp_path / "m.csv").write_bytes(text.encode(encoding))
+    table = read_molecules(tmp_path / "m.csv")
+    assert table["label"].tolist() == ["pyridiné"]
+    assert table["boxes"].tolist() == [0.5]
+    assert table.boxes.tolist() == [[1, 2, 20, 21]]
+
+
 def test_what_was_trained_on_restored_images_needs_a_restorer():
     card = Card("faster-rcnn", 0.25, inputs=Inputs(restorer=RestorerFile("d.safetensors", "0")))
     micrograph = Micrograph(_field((100, 120), [(20, 30)]), 0.25)
