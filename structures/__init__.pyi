@@ -2,9 +2,9 @@
 from .atoms.scatter import scatter_single_atoms as scatter_single_atoms
 from .candidates.acid import AcidSite as AcidSite, acid_sites as acid_sites, make_acid as make_acid
 from .candidates.calculators import named_calculator as named_calculator
-from .candidates.candidate import Candidate as Candidate
 from .candidates.docking import dock_guest as dock_guest
 from .candidates.files import CandidateSet as CandidateSet, candidates as candidates
+from .candidates.guest_at_site import Candidate as Candidate
 from .candidates.relaxation import Relaxed as Relaxed, relax as relax
 from .candidates.search import CandidateSearch as CandidateSearch
 from .crystals.slab import crystal_slab as crystal_slab

@@ -9,9 +9,9 @@ from ase.geometry import get_distances
 from ase.neighborlist import natural_cutoffs, neighbor_list
 
 from stemforge.errors import StructureError
-from stemforge.structures.candidates.candidate import Candidate
 from stemforge.structures.candidates.cluster import Cluster, cut_cluster
 from stemforge.structures.candidates.docking import IN_CHANNEL
+from stemforge.structures.candidates.guest_at_site import Candidate
 from stemforge.structures.candidates.pores import Pores
 from stemforge.structures.candidates.relaxation import Relaxed, relax
 from stemforge.structures.candidates.search import CandidateSearch, Start

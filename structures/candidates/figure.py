@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from stemforge.colours import BLUE, GREY, ORANGE, VERMILION
 from stemforge.files import write_figure
 from stemforge.micrograph.drawing import entitle
-from stemforge.structures.candidates.candidate import Candidate
+from stemforge.structures.candidates.guest_at_site import Candidate
 from stemforge.structures.candidates.images import images_near
 from stemforge.structures.candidates.minima import Shares
 from stemforge.structures.cells import Array

@@ -11,10 +11,10 @@ from stemforge.console import progress, say
 from stemforge.outputs.folder import ResultFolder
 from stemforge.structures.candidates.acid import acid_sites, make_acid
 from stemforge.structures.candidates.building import Relaxer
-from stemforge.structures.candidates.candidate import Candidate
 from stemforge.structures.candidates.docking import attach_guest
 from stemforge.structures.candidates.figure import draw_candidates
 from stemforge.structures.candidates.folder import COMMAND, PICTURE, TABLE, Run
+from stemforge.structures.candidates.guest_at_site import Candidate
 from stemforge.structures.candidates.images import enlarged
 from stemforge.structures.candidates.minima import Shares
 from stemforge.structures.candidates.search import CandidateSearch, docked_starts, refused_as_input

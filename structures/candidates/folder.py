@@ -19,7 +19,7 @@ from stemforge.files import sha256_of_file, write_text
 from stemforge.outputs.folder import ResultFolder
 from stemforge.outputs.record import RunRecord
 from stemforge.structures.candidates.building import Relaxer
-from stemforge.structures.candidates.candidate import Candidate
+from stemforge.structures.candidates.guest_at_site import Candidate
 from stemforge.structures.candidates.search import Start
 from stemforge.structures.candidates.table import cif_text
 from stemforge.structures.reading.files import read_sites

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from ase import units
 
-from stemforge.structures.candidates.candidate import Candidate
 from stemforge.structures.candidates.docking import matched_deviation
+from stemforge.structures.candidates.guest_at_site import Candidate
 from stemforge.structures.cells import Array
 from stemforge.structures.checks import require_range
 from stemforge.structures.tags import Tag

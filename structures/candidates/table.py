@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.io import write
 
 from stemforge.files import write_csv
-from stemforge.structures.candidates.candidate import Candidate
+from stemforge.structures.candidates.guest_at_site import Candidate
 from stemforge.structures.candidates.minima import Shares
 
 __all__ = ["cif_text", "write_table"]
