@@ -4,12 +4,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from ase import Atoms
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stemforge.settings import Fraction, NamedFile, NonNegative, Positive, Random
 from stemforge.simulate.scan import Scan
 from stemforge.simulate.specimen.base import SupportSettings
-from stemforge.structures import mfi, place_guest, substitute_aluminium, zeolite
+from stemforge.structures import place_guest, substitute_aluminium, zeolite
+from stemforge.structures.zeolites.known import KNOWN
 
 
 class Zeolite(SupportSettings):
@@ -18,10 +19,11 @@ class Zeolite(SupportSettings):
     Parameters
     ----------
     framework
-        ``mfi``, built in, or a CIF file.
+        ``mfi``, ``fau``, ``cha``, ``mor`` or ``bea``, built in, or a CIF file.
     zone_axis, thickness, mistilt, mistilt_angle
         Beam direction, thickness in unit cells (rounded), and a small tilt [mrad] towards an azimuth [rad]: see
-        :func:`stemforge.structures.zeolite`.
+        :func:`stemforge.structures.zeolite`. Without a zone axis a framework that is built in is seen along its
+        channels, and a CIF along b.
     aluminium, anchored
         Share of the T atoms that are Al, each with a proton, and whether guests bind to the protons: see
         :func:`stemforge.structures.substitute_aluminium`.
@@ -35,7 +37,7 @@ class Zeolite(SupportSettings):
     """
 
     kind: Literal["zeolite"]
-    framework: Literal["mfi"] | NamedFile = "mfi"
+    framework: Literal["mfi", "fau", "cha", "mor", "bea"] | NamedFile = "mfi"
     zone_axis: tuple[int, int, int] = (0, 1, 0)
     thickness: Positive = 2.0
     mistilt: NonNegative = 0.0
@@ -46,6 +48,14 @@ class Zeolite(SupportSettings):
     occupancy: Fraction = 1.0
     columns: bool = False
     variants: Annotated[int, Field(ge=1)] | None = 4
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seen_along_its_channels(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "zone_axis" not in values:
+            known = KNOWN.get(str(values.get("framework", "mfi")))
+            return values | {"zone_axis": known.zone_axis} if known else values
+        return values
 
     def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
         """Build as many tiles as cover a field of ``size`` (x, y) [Å]."""
@@ -72,4 +82,4 @@ class Zeolite(SupportSettings):
     def _framework(self, **film: Any) -> Atoms:
         if isinstance(self.framework, NamedFile):
             return zeolite(self.framework.path, sha256=self.framework.sha256, **film)
-        return mfi(**film)
+        return zeolite(self.framework, **film)
