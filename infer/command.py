@@ -118,7 +118,7 @@ def restore(
 
     endings = ("_restored.tif", "_restored.png", "_compared.png")
     batch = Batch(images, output.folder("restored"), endings, reading, output.overwrite, progress.quiet)
-    options = {"lattice": lattice, "framework": framework, "overlap": overlap}
+    options: dict[str, Any] = {"lattice": lattice, "framework": framework, "overlap": overlap}
     return restore_files(batch, weights, **options, device=device.check()).exit_code
 
 

@@ -140,9 +140,7 @@ def evaluate_restorations(
     batch.check_out()
 
     def work(micrograph: Micrograph, results: Results) -> int:
-        evaluation = evaluate_restoration(
-            micrograph, model, card, framework=wanted, device=device, **options
-        )
+        evaluation = evaluate_restoration(micrograph, model, card, framework=wanted, device=device, **options)
         evaluation.to_json(results.path("_framework.json"))
         write_figure(evaluation.figure(), results.path("_framework.png"))
         say("\n".join(evaluation.lines()))

@@ -62,7 +62,7 @@ def projected_cell(film: Atoms) -> Atoms:
     size = lengths / parts
     # Half of what is one beyond the edges: rounding must not take an atom twice, or not at all.
     places = np.mod(film.positions[:, :2] + _SAME / 2, lengths)
-    part = film[np.all(places < size, axis=1)]
+    part: Atoms = film[np.flatnonzero(np.all(places < size, axis=1))]
     part.set_cell((*size, film.cell[2, 2]))
     part.info["tile_size"] = (float(size[0]), float(size[1]))
     return part

@@ -49,8 +49,8 @@ def detect_molecules_in_files(
     lattice
         Find the pixel size of images without calibration from the lattice of the framework, MFI by default.
     framework
-        In whose channels molecules are, one that is built in or a CIF file: boxes that :func:`check_channels` denies are left out.
-        By default that of the detector's training; ``"none"`` keeps all boxes.
+        In whose channels molecules are, one that is built in or a CIF file: boxes that :func:`check_channels` denies
+        are left out. By default that of the detector's training; ``"none"`` keeps all boxes.
     threshold, tile, tile_overlap, iou, device
         As for :func:`detect_molecules`.
     """

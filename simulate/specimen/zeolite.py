@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from pydantic import Field, model_validator
 
-from stemforge.settings import Fraction, NamedFile, NonNegative, Positive, Random
+from stemforge.settings import ADDED_LATER, Fraction, NamedFile, NonNegative, Positive, Random
 from stemforge.simulate.scan import Scan
 from stemforge.simulate.specimen.base import SupportSettings
 from stemforge.structures import place_guest, substitute_aluminium, zeolite
@@ -30,6 +30,8 @@ class Zeolite(SupportSettings):
     guests, occupancy
         Names of molecules with their weights, and the share of channels that hold one: see
         :func:`stemforge.structures.place_guest`.
+    guests_per_channel
+        Molecules, or columns of them, in each channel that is not empty, as far as they fit.
     columns
         Each channel that is not empty holds a molecule in every unit cell along the beam, all in one pose.
     variants
@@ -46,6 +48,7 @@ class Zeolite(SupportSettings):
     anchored: bool = False
     guests: dict[str, float] = Field(default={})
     occupancy: Fraction = 1.0
+    guests_per_channel: Annotated[int, Field(ge=1), ADDED_LATER] = 1
     columns: bool = False
     variants: Annotated[int, Field(ge=1)] | None = 4
 
@@ -71,8 +74,8 @@ class Zeolite(SupportSettings):
         if self.guests and self.occupancy:
             # The tiles with aluminium are variants already.
             values = self.model_dump(include={"occupancy", "anchored", "columns"})
-            variants = None if self.aluminium else self.variants
-            atoms = place_guest(atoms, self.guests, **values, variants=variants, rng=rng)
+            values |= {"each": self.guests_per_channel, "variants": None if self.aluminium else self.variants}
+            atoms = place_guest(atoms, self.guests, **values, rng=rng)
         return atoms
 
     def check(self, scan: Scan) -> None:

@@ -97,13 +97,12 @@ def tile_cell(
     return np.array([x, y, axis])
 
 
-def _in_basis(zone_axis: Sequence[int], basis: Array) -> Sequence[int] | Indices:
+def _in_basis(zone_axis: Sequence[int], basis: Array) -> Sequence[int]:
     """Give a direction in terms of a basis, rows in fractions of the lattice vectors; what is none is refused later."""
     if np.shape(zone_axis) != (3,) or not np.issubdtype(np.asarray(zone_axis).dtype, np.integer):
         return zone_axis
-    return np.rint(6 * np.asarray(zone_axis) @ np.linalg.inv(basis)).astype(
-        int
-    )  # a sixth of it is in no lattice
+    steps = 6 * np.asarray(zone_axis) @ np.linalg.inv(basis)  # whole in every basis of halves and thirds
+    return [int(step) for step in np.rint(steps)]
 
 
 def _whole_where_whole(edges: Array) -> list[list[float]]:

@@ -41,7 +41,7 @@ def channel_axis(crystal: Atoms) -> tuple[int, int, int]:
     """
     if _widest(crystal, _USUAL) >= OPEN:
         return _USUAL
-    directions = [axis for axis in product((0, 1, -1), repeat=3) if _first(axis) > 0]
+    directions = [(u, v, w) for u, v, w in product((0, 1, -1), repeat=3) if _first((u, v, w)) > 0]
     width, best = max((round(_widest(crystal, axis), 2), _fewest(axis)) for axis in directions)
     return best[1] if width > 0 else _USUAL
 
