@@ -62,13 +62,8 @@ class Zeolite(SupportSettings):
 
     def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
         """Build as many tiles as cover a field of ``size`` (x, y) [Å]."""
-        azimuth = (np.cos(self.mistilt_angle), np.sin(self.mistilt_angle))
-        mistilt = tuple(float(self.mistilt * part) for part in azimuth)
-        thickness = max(1, round(self.thickness))
-        film = {"zone_axis": self.zone_axis, "thickness": thickness, "mistilt": mistilt}
-        tile = self._framework(**film).info["tile_size"]
-        repeat = (int(np.ceil(size[0] / tile[0])), int(np.ceil(size[1] / tile[1])))
-        atoms = self._framework(**film, repeat=repeat)
+        tile = self.tile().info["tile_size"]
+        atoms = self.tile((int(np.ceil(size[0] / tile[0])), int(np.ceil(size[1] / tile[1]))))
         if self.aluminium:
             atoms = substitute_aluminium(atoms, fraction=self.aluminium, variants=self.variants, rng=rng)
         if self.guests and self.occupancy:
@@ -82,7 +77,12 @@ class Zeolite(SupportSettings):
         """Refuse a framework or guests that cannot be built; one tile is enough to see."""
         self.trial((1.0, 1.0))
 
-    def _framework(self, **film: Any) -> Atoms:
+    def tile(self, repeat: tuple[int, int] = (1, 1)) -> Atoms:
+        """Build the empty film, as so many tiles; the settings must be drawn."""
+        azimuth = (np.cos(self.mistilt_angle), np.sin(self.mistilt_angle))
+        mistilt = tuple(float(self.mistilt * part) for part in azimuth)
+        thickness = max(1, round(self.thickness))
+        film = {"zone_axis": self.zone_axis, "thickness": thickness, "mistilt": mistilt, "repeat": repeat}
         if isinstance(self.framework, NamedFile):
             return zeolite(self.framework.path, sha256=self.framework.sha256, **film)
         return zeolite(self.framework, **film)
