@@ -82,7 +82,7 @@ class Zeolite(SupportSettings):
         azimuth = (np.cos(self.mistilt_angle), np.sin(self.mistilt_angle))
         mistilt = tuple(float(self.mistilt * part) for part in azimuth)
         thickness = max(1, round(self.thickness))
-        film = {"zone_axis": self.zone_axis, "thickness": thickness, "mistilt": mistilt, "repeat": repeat}
+        film: dict[str, Any] = {"zone_axis": self.zone_axis, "thickness": thickness, "mistilt": mistilt, "repeat": repeat}
         if isinstance(self.framework, NamedFile):
             return zeolite(self.framework.path, sha256=self.framework.sha256, **film)
         return zeolite(self.framework, **film)
