@@ -206,17 +206,21 @@ def _box(path: str, row: Mapping[str, Any]) -> list[float]:
 
 def _numbers(path: str, row: Mapping[str, Any], key: str, count: int) -> list[float]:
     values = row.get(key)
-    plain = isinstance(values, list) and all(
-        type(value) in (int, float) and abs(value) < 1e9 for value in values
-    )
-    if not plain or len(values) != count:
+    if not isinstance(values, list) or len(values) != count or not all(map(_is_place, values)):
         _refuse(path, f"annotation {row['id']}: {key} must be {count} numbers, not {str(values)[:60]}")
     return [float(value) for value in values]
 
 
+def _is_place(value: Any) -> bool:
+    """Whether a value is a number that may be a coordinate; neither true nor infinite."""
+    return type(value) in (int, float) and abs(value) < 1e9
+
+
 def _points(path: str, rows: list[Mapping[str, Any]], boxes: np.ndarray) -> tuple[np.ndarray, bool]:
     """Keypoints where every annotation has one, else the middles of boxes; and which of both."""
-    if not rows or any(len(row.get("keypoints") or ()) != 3 for row in rows):
+    if not rows or any(
+        not isinstance(k, list) or len(k) != 3 for k in (row.get("keypoints") for row in rows)
+    ):
         return (boxes[:, :2] + boxes[:, 2:]) / 2, False
     return np.array([_numbers(path, row, "keypoints", 3)[:2] for row in rows]), True
 
