@@ -128,6 +128,7 @@ def framework(
     /,
     *,
     weights: Path = Path("divaesr"),
+    framework: str = "mfi",
     tolerance: float = 0.6,
     merge: float = 1.0,
     bend: bool = True,
@@ -145,9 +146,11 @@ def framework(
     Parameters
     ----------
     images
-        Image files of MFI (ZSM-5, silicalite-1) along b.
+        Image files of the crystal along its channels.
     weights
         Of the divaesr that restores: a file, or the name of weights that come with stemforge.
+    framework
+        mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
     tolerance
         Largest distance between a maximum and its column [Å].
     merge
@@ -160,6 +163,7 @@ def framework(
     reading.refuse_auto()
     batch = infer.Batch(images, out, endings, reading, output.overwrite, progress.quiet)
     options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
+    options["framework"] = framework
     return evaluate.evaluate_restorations(batch, weights, **options, device=device.check()).exit_code
 
 

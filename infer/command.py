@@ -86,6 +86,7 @@ def restore(
     *,
     weights: Path = Path("divaesr"),
     lattice: bool = False,
+    framework: str = "mfi",
     overlap: int = 16,
     reading: Reading = Reading(),
     output: Output = Output(),
@@ -106,8 +107,10 @@ def restore(
     weights
         A stemforge weights file of a divaesr or unet; by default the weights that come with stemforge under this name.
     lattice
-        Find the pixel size of images without calibration from their MFI lattice; an image without one is left
-        out.
+        Find the pixel size of images without calibration from the lattice of the framework; an image without
+        one is left out.
+    framework
+        Whose lattice: mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
     overlap
         By how much neighbouring patches overlap at least [pixel].
     """
@@ -116,7 +119,8 @@ def restore(
 
     endings = ("_restored.tif", "_restored.png", "_compared.png", "_low.tif", "_high.tif")
     batch = Batch(images, output.folder("restored"), endings, reading, output.overwrite, progress.quiet)
-    return restore_files(batch, weights, lattice=lattice, overlap=overlap, device=device.check()).exit_code
+    options: dict[str, Any] = {"lattice": lattice, "framework": framework, "overlap": overlap}
+    return restore_files(batch, weights, **options, device=device.check()).exit_code
 
 
 def molecules(
@@ -157,11 +161,11 @@ def molecules(
     threshold
         Score from which a detection counts; by default the one stored with the weights.
     lattice
-        Find the pixel size of images without calibration from the framework's lattice, of MFI without a framework; an
-        image without one is left out.
+        Find the pixel size of images without calibration from the lattice of the framework; an image without
+        one is left out.
     framework
-        In whose channels the molecules are: mfi, or a CIF file, seen along b; none keeps every box unasked. By default
-        the framework that the detector was trained with.
+        In whose channels the molecules are: mfi, fau, cha, mor or bea, or a CIF file; none keeps every box unasked. By
+        default the framework that the detector was trained with.
     tile
         Side of the tiles that the detector sees at once [pixel].
     tile_overlap
@@ -211,7 +215,7 @@ def lattice(
     images
         Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG); bright atoms on dark.
     framework
-        mfi (ZSM-5, silicalite-1), or a CIF file, seen along b.
+        mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
     threshold
         Least correlation of the image's average cell with the framework, 0 to 1.
     """
@@ -248,7 +252,7 @@ def occupancy(
         Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG): iDPC-STEM along the channels, bright atoms on
         dark, not restored.
     framework
-        mfi (ZSM-5, silicalite-1), or a CIF file, seen along b.
+        mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
     guest
         Molecule to look for: pyridine, thiophene, benzene, or what ase.build.molecule knows; give it once for each. By
         default the first two.
@@ -286,7 +290,7 @@ def columns(
         Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG): iDPC-STEM along the channels, bright atoms on
         dark, not restored.
     framework
-        mfi (ZSM-5, silicalite-1), or a CIF file, seen along b.
+        mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
     cells
         Average blocks of so many cells along each side first; places are then those of the averaged image, and
         block_x_px,block_y_px the middle of each column's block on the image as recorded.

@@ -37,6 +37,7 @@ from .planning.deviation import (
     check_engine as check_engine,
     choose_engine as choose_engine,
 )
+from .planning.guests import GuestVisibility as GuestVisibility, guest_visibility as guest_visibility
 from .recipe import SimulationRecipe as SimulationRecipe, shipped_recipes as shipped_recipes
 from .recipe_set import RecipeSet as RecipeSet, load_recipes as load_recipes
 from .recording.degrade import Degradation as Degradation, Degraded as Degraded, degrade as degrade

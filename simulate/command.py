@@ -150,6 +150,9 @@ def simulate(
     members, unfinished = room.load_recipes(recipe, values), []
     for name, settings in members.items():
         folder = out / name
+        for guest in room.guest_visibility(settings):
+            if guest.too_faint:
+                say(f"{name or settings.name}: {guest}")
         try:
             corpus = room.simulate_corpus(
                 settings,
@@ -261,6 +264,7 @@ def _plan_lines(found: "room.CorpusPlan") -> list[str]:
         f"  memory   {found.memory_per_worker / 1e9:.2f} GB a worker",
         f"  disk     {found.disk / 1e9:.2f} GB",
         f"  {how}",
+        *(f"  guests   {guest}" for guest in found.guests),
     ]
 
 

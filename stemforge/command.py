@@ -24,7 +24,8 @@ def ingest(
         Image files, or folders of them.
     labels
         Tables with columns X,Y or x_px,y_px (CSV, TSV or text of ImageJ), or folders of them. A table belongs to the
-        image of the same name, or with the same number before the first underscore.
+        image of the same name, or with the same number before the first underscore. Or one COCO file (JSON) with the
+        boxes of all images, whose file names must be those of the images.
     out
         Folder of the new corpus.
     sampling

@@ -42,7 +42,7 @@ def make_candidates(
     guest
         Molecule: pyridine, thiophene, benzene, a name that ase.build.molecule knows, or a structure file (such as XYZ).
     framework
-        mfi (silicalite-1), or a CIF of a zeolite that holds Si and O alone.
+        mfi, fau, cha, mor or bea, or a CIF of a zeolite that holds Si and O alone.
     t_sites
         all, or numbers of T sites, such as 1 12 or T1 T12.
     oxygens

@@ -69,6 +69,7 @@ def evaluate_restoration(
     model: torch.nn.Module,
     card: Card,
     *,
+    framework: str | Framework = "mfi",
     tolerance: float = TOLERANCE,
     merge: float = MERGE,
     bend: bool = True,
@@ -79,9 +80,11 @@ def evaluate_restoration(
     Parameters
     ----------
     micrograph
-        Raw iDPC image of MFI along b; its lattice is found.
+        Raw iDPC image of a crystal along its channels; its lattice is found.
     model, card
         A DIVAESR, from :func:`stemforge.train.load_weights`.
+    framework
+        One that is built in, or a CIF file.
     tolerance, merge, bend
         As for :func:`compare_framework`.
     device
@@ -93,7 +96,7 @@ def evaluate_restoration(
         No lattice found, tolerance or merge not positive, or weights of another network.
     """
     _check_lengths(tolerance, merge)
-    framework = Framework.named("mfi")
+    framework = Framework.named(framework) if isinstance(framework, str) else framework
     lattice = find_lattice(micrograph, framework=framework)
     restored = restore_micrograph(micrograph, model, card, lattice=lattice, device=device)
     options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
@@ -104,7 +107,12 @@ def evaluate_restoration(
 
 
 def evaluate_restorations(
-    batch: Batch, weights: str | Path = "divaesr", *, device: str = "cpu", **options: Any
+    batch: Batch,
+    weights: str | Path = "divaesr",
+    *,
+    framework: str = "mfi",
+    device: str = "cpu",
+    **options: Any,
 ) -> Outcome:
     """Score many images and their restorations; write the scores and a picture of each.
 
@@ -114,6 +122,8 @@ def evaluate_restorations(
         Images and where results go: ``_framework.json`` and ``_framework.png``.
     weights
         Of the DIVAESR that restores: a file, or the name of weights that come with stemforge.
+    framework
+        One that is built in, or a CIF file.
     device
         Where the network runs.
     options
@@ -125,19 +135,19 @@ def evaluate_restorations(
         Options, weights or results that cannot be; nothing has been written then.
     """
     _check_lengths(options.get("tolerance", TOLERANCE), options.get("merge", MERGE))
+    wanted = Framework.named(framework)
     model, card = load_finder(weights, "images")
     batch.check_out()
 
     def work(micrograph: Micrograph, results: Results) -> int:
-        evaluation = evaluate_restoration(micrograph, model, card, device=device, **options)
+        evaluation = evaluate_restoration(micrograph, model, card, framework=wanted, device=device, **options)
         evaluation.to_json(results.path("_framework.json"))
         write_figure(evaluation.figure(), results.path("_framework.png"))
         say("\n".join(evaluation.lines()))
         return 1
 
-    return batch.run(
-        "evaluate framework", work, "scored", {"weights": str(weights), **options, "device": device}
-    )
+    settings = {"weights": str(weights), "framework": framework, **options, "device": device}
+    return batch.run("evaluate framework", work, "scored", settings)
 
 
 def _check_lengths(tolerance: float, merge: float) -> None:

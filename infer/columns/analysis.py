@@ -49,7 +49,8 @@ def find_columns(
         iDPC-STEM image of a crystal along its channels, bright atoms on dark, three cells along each side at least, not
         restored.
     framework
-        ``"mfi"``, or a CIF file, seen along b; molecules in it are left out. For many images it may be made once.
+        One that is built in, such as ``"mfi"``, or a CIF file, seen along its channels; molecules in it are left out.
+        For many images it may be made once.
     lattice
         As found on the image; by default it is found.
     cells

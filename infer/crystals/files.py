@@ -26,6 +26,7 @@ def restore_files(
     weights: str | Path = "divaesr",
     *,
     lattice: bool = False,
+    framework: str = "mfi",
     overlap: int = OVERLAP,
     device: str = "cpu",
 ) -> Outcome:
@@ -39,10 +40,13 @@ def restore_files(
     weights
         A file, or the name of weights that come with stemforge.
     lattice
-        Find the pixel size of images without calibration from their MFI lattice.
+        Find the pixel size of images without calibration from the lattice of the framework.
+    framework
+        One that is built in, or a CIF file.
     overlap, device
         As for :func:`restore_micrograph`.
     """
+    wanted = Framework.named(framework) if lattice else None
     model, card = load_finder(weights, "images")
     patch = Restorer.named(card.architecture).patch
     if not 0 <= overlap < patch:
@@ -52,7 +56,7 @@ def restore_files(
 
     def work(micrograph: Micrograph, results: Results) -> int:
         tell_unusable(micrograph)
-        found = lattice_of(micrograph, lattice)
+        found = lattice_of(micrograph, wanted)
         restoration = restore_micrograph(
             micrograph, model, card, lattice=found, overlap=overlap, device=device
         )
@@ -72,6 +76,7 @@ def restore_files(
         return 1
 
     options = {"weights": str(weights), "overlap": overlap, "lattice": lattice, "device": device}
+    options |= {"framework": framework} if lattice else {}
     return batch.run("infer restore", work, "restored", options)
 
 
@@ -114,9 +119,9 @@ def find_lattices_in_files(batch: Batch, framework: str = "mfi", *, threshold: f
     return batch.run("infer lattice", work, "lattices", {"framework": framework, "threshold": threshold})
 
 
-def lattice_of(micrograph: Micrograph, wanted: bool, framework: str | Framework = "mfi") -> Lattice | None:
-    """Find the lattice of an image without calibration, where that is asked for."""
-    if not wanted or micrograph.sampling is not None:
+def lattice_of(micrograph: Micrograph, framework: Framework | None) -> Lattice | None:
+    """Find the lattice of an image without calibration, where a framework is given."""
+    if framework is None or micrograph.sampling is not None:
         return None
     found = find_lattice(micrograph, framework=framework)
     say(f"{micrograph.name}: {found.sampling:.4f} Å per pixel, from its {found.framework} lattice")

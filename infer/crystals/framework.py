@@ -7,31 +7,36 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
-from stemforge.structures import guests_from_cell, mfi, zeolite
+from stemforge.structures import guests_from_cell, zeolite, zeolite_cell
 from stemforge.structures.tags import Tag
+from stemforge.structures.zeolites.frameworks import FRAMEWORKS
+from stemforge.structures.zeolites.viewing import channel_axis
 
-FRAMEWORKS = ("mfi",)
-"""Frameworks known by name."""
+_SAME = 0.05  # places in projection that are one [Å]
+_MOST_REPEATS = 8  # of the projection in a tile along an edge
 
 
 def framework_film(name: str, repeat: tuple[int, int] = (1, 1)) -> Atoms:
-    """Return a film one cell thin, without guests, of a framework known by name or that of a CIF file.
+    """Return a film one cell thin, without guests, of a framework that is built in or that of a CIF file.
+
+    It is seen along its channels: those that a CIF has are found, along b before other directions.
 
     Raises
     ------
     InputError
         Neither known nor a CIF file that can be read.
     """
-    if name in FRAMEWORKS:
-        return mfi(repeat=repeat)
+    if name.lower() in FRAMEWORKS:
+        return zeolite(name, repeat=repeat)
     if Path(name).suffix.lower() != ".cif":
         raise InputError(
             f"framework '{name}' is not known; there is {', '.join(FRAMEWORKS)}, or give a CIF file"
         )
     try:
-        film = guests_from_cell(zeolite(name, repeat=repeat))
+        film = guests_from_cell(zeolite(name, repeat=repeat, zone_axis=channel_axis(zeolite_cell(name))))
     except InputError:
         raise
     except (OSError, ValueError) as error:
@@ -39,6 +44,50 @@ def framework_film(name: str, repeat: tuple[int, int] = (1, 1)) -> Atoms:
     bare = film[film.get_tags() != Tag.GUEST]
     bare.info["molecules"] = []
     return bare
+
+
+def projected_cell(film: Atoms) -> Atoms:
+    """Cut a film of one tile to the smallest rectangle that repeats in its projection.
+
+    A tile repeats in space; seen along the beam a part of it may repeat already, since layers at different heights are
+    displaced. Every such part has one copy of each projected atom.
+
+    Examples
+    --------
+    >>> [projected_cell(framework_film(name)).cell.lengths()[:2].round(1).tolist() for name in ("mfi", "cha")]
+    [[20.1, 13.4], [13.7, 12.5]]
+    """
+    lengths = film.cell.lengths()[:2]
+    parts = [_repeats(film, along) for along in (0, 1)]
+    size = lengths / parts
+    # Half of what is one beyond the edges: rounding must not take an atom twice, or not at all.
+    places = np.mod(film.positions[:, :2] + _SAME / 2, lengths)
+    part: Atoms = film[np.flatnonzero(np.all(places < size, axis=1))]
+    part.set_cell((*size, film.cell[2, 2]))
+    part.info["tile_size"] = (float(size[0]), float(size[1]))
+    return part
+
+
+def _repeats(film: Atoms, along: int) -> int:
+    """How often a projection repeats within one edge of its cell."""
+    lengths = film.cell.lengths()[:2]
+    places = np.mod(film.positions[:, :2], lengths) % lengths
+    tree = cKDTree(np.column_stack([places / lengths]) % 1, boxsize=1.0)
+    for number in range(_MOST_REPEATS, 1, -1):
+        shift = np.zeros(2)
+        shift[along] = 1 / number
+        moved = (places / lengths + shift) % 1
+        if all(
+            np.count_nonzero(film.numbers[near] == z) == np.count_nonzero(film.numbers[at] == z)
+            for near, at, z in zip(
+                tree.query_ball_point(moved, _SAME / lengths.max()),
+                tree.query_ball_point(places / lengths % 1, _SAME / lengths.max()),
+                film.numbers,
+                strict=True,
+            )
+        ):
+            return number
+    return 1
 
 
 # Thermal vibration and the resolution of the microscope together fade the reflections: the standard deviation
@@ -144,8 +193,8 @@ class Framework:
 
     @classmethod
     def named(cls, name: str) -> "Framework":
-        """Return a framework that stemforge knows, ``mfi``, or that of a CIF file; seen along b, a as x and c as y."""
-        return cls.from_atoms(framework_film(name), Path(name).stem)
+        """Return a framework that is built in, such as ``mfi``, or that of a CIF file; seen along its channels."""
+        return cls.from_atoms(projected_cell(framework_film(name)), Path(name).stem)
 
     def reflections(self, resolution: float) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
         """Return the reflections of the projected potential down to a spacing, one of each Friedel pair.

@@ -134,7 +134,7 @@ def find_lattice(
     micrograph
         Bright atoms on dark, with at least three cells along each side. Its calibration is not used.
     framework
-        ``"mfi"``, or one unit cell with the beam along z and x and y at right angles.
+        One that is built in, such as ``"mfi"``, or one unit cell with the beam along z and x and y at right angles.
     threshold
         Least correlation of the average cell with the framework.
     tolerance

@@ -7,6 +7,7 @@ from typing import Any
 from stemforge.console import say
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.crystals.files import lattice_of
+from stemforge.infer.crystals.framework import Framework
 from stemforge.infer.left_out import tell_unusable
 from stemforge.infer.molecules.channels import check_channels
 from stemforge.infer.molecules.detection import TILE, TILE_OVERLAP, check_options, detect_molecules
@@ -46,11 +47,10 @@ def detect_molecules_in_files(
         Weights that restore the images first; by default those that the detector was trained with, where they lie
         beside the detector's or come with stemforge.
     lattice
-        Find the pixel size of images without calibration from their lattice: that of the framework in whose channels
-        molecules are, MFI without one.
+        Find the pixel size of images without calibration from the lattice of the framework, MFI by default.
     framework
-        In whose channels molecules are, ``"mfi"`` or a CIF file: boxes that :func:`check_channels` denies are left out.
-        By default that of the detector's training; ``"none"`` keeps all boxes.
+        In whose channels molecules are, one that is built in or a CIF file: boxes that :func:`check_channels` denies
+        are left out. By default that of the detector's training; ``"none"`` keeps all boxes.
     threshold, tile, tile_overlap, iou, device
         As for :func:`detect_molecules`.
     """
@@ -58,6 +58,7 @@ def detect_molecules_in_files(
     detector, card = load_finder(weights, "molecules")
     framework = (card.inputs.framework or NO_FRAMEWORK) if framework is None else framework
     crystal = None if framework == NO_FRAMEWORK else ChannelCrystal.named(framework)
+    usual = Framework.named("mfi") if crystal is None else crystal.framework
     restorer = restorer or _restorer_of(card, Path(weights))
     pair = None if restorer is None else load_finder(restorer, "images", "restorer")
     if restorer is not None and card.inputs.restorer is not None:
@@ -68,7 +69,7 @@ def detect_molecules_in_files(
 
     def work(micrograph: Micrograph, results: Results) -> int:
         tell_unusable(micrograph)
-        found = lattice_of(micrograph, lattice, "mfi" if crystal is None else crystal.framework)
+        found = lattice_of(micrograph, usual if lattice else None)
         detection = detect_molecules(
             micrograph, detector, card, restorer=pair, lattice=found, threshold=threshold, **options
         )

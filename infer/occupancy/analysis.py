@@ -50,8 +50,8 @@ def measure_occupancy(
     micrograph
         iDPC-STEM image of a crystal along its channels, bright atoms on dark, three cells along each side at least.
     framework
-        ``"mfi"``, or a CIF file, seen along b; molecules in it are left out. For many images it may be made once, with
-        its guests.
+        One that is built in, such as ``"mfi"``, or a CIF file, seen along its channels; molecules in it are left out.
+        For many images it may be made once, with its guests.
     guests
         Molecules to look for, by names that :func:`stemforge.structures.place_guest` knows.
     lattice

@@ -12,7 +12,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from stemforge.errors import InputError
-from stemforge.infer.crystals.framework import Framework, framework_film
+from stemforge.infer.crystals.framework import Framework, framework_film, projected_cell
 from stemforge.structures import find_channels, place_guest
 
 RESOLUTION = 1.1
@@ -21,7 +21,7 @@ _NYQUIST = 2.1  # pixels in the finest spacing
 GUESTS = ("pyridine", "thiophene")
 """Molecules that are looked for."""
 
-_REPEAT = (4, 4)  # of the film in which poses are drawn: 32 of a molecule in MFI
+_POSES = 32  # of a molecule that are drawn, at least
 _SEED = 0  # of the poses: the same image has the same result
 _FINEST = 3.0  # [1/Å]; beyond, nothing is asked of a scattering factor
 _STEP = 0.2  # of the grid on which powers of the potential are made [Å]
@@ -86,14 +86,14 @@ class Crystal:
 
     @classmethod
     def named(cls, framework: str = "mfi") -> "Crystal":
-        """Return a framework known by name, or that of a CIF, seen along b; molecules in it are left out.
+        """Return a framework that is built in, or that of a CIF, seen along its channels; molecules are left out.
 
         Raises
         ------
         InputError
             Neither known nor a CIF file that can be read.
         """
-        cell = framework_film(framework)
+        cell = projected_cell(framework_film(framework))
         return Crystal(Framework.from_atoms(cell, Path(framework).stem), cell)
 
     @property
@@ -160,7 +160,7 @@ class ChannelCrystal(Crystal):
 
     @classmethod
     def named(cls, framework: str = "mfi", guests: tuple[str, ...] = GUESTS) -> "ChannelCrystal":
-        """Return a framework known by name, or that of a CIF with the channels along b.
+        """Return a framework that is built in, or that of a CIF, seen along its channels.
 
         Raises
         ------
@@ -168,10 +168,13 @@ class ChannelCrystal(Crystal):
             Unknown or without channels, or a molecule that does not fit into them.
         """
         try:
-            cell, film = framework_film(framework), framework_film(framework, _REPEAT)
+            tile = framework_film(framework)
+            cell = projected_cell(tile)
             axes = find_channels(cell)[:, :2]
             if not len(axes):
                 raise InputError(f"framework {framework}: has no channels along the beam")
+            side = int(np.ceil(np.sqrt(_POSES / len(find_channels(tile)))))
+            film = framework_film(framework, (side, side))
             rng = np.random.default_rng(_SEED)
             poses = [pose for name in guests for pose in _poses(film, name, rng)]
         except InputError:

@@ -25,8 +25,9 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
         Points (the mean of a molecule's atoms) and boxes [pixel] round van der Waals spheres, cut at the frame
         (:func:`~stemforge.simulate.sample_molecule_boxes` makes those of other definitions); columns
         ``species`` (index into the list of names), ``angle_degrees`` (direction from ring centre to heteroatom on the
-        image, from x towards y), ``tilt_degrees`` (of the molecule's normal to the beam), ``z_angstrom`` and ``count``
-        (molecules one behind the other).
+        image, from x towards y), ``tilt_degrees`` (of the molecule's normal to the beam), ``z_angstrom``, ``count``
+        (molecules one behind the other) and ``channel`` (the same number for molecules in the same channel; −1 where a
+        molecule lies in none along the beam).
     """
     listed = atoms.info.get("molecules", [])
     names = sorted({entry["name"] for entry in listed})
@@ -45,9 +46,16 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
         points.append(centre)
         angle = (entry["angle_degrees"] - turned + 180) % 360 - 180
         rows.append(
-            (names.index(entry["name"]), angle, entry["tilt_degrees"], entry["centre"][2], entry["count"])
+            (
+                names.index(entry["name"]),
+                angle,
+                entry["tilt_degrees"],
+                entry["centre"][2],
+                entry["count"],
+                entry.get("channel", -1),
+            )
         )
-    table = np.array(rows, dtype=float).reshape(-1, 5)
+    table = np.array(rows, dtype=float).reshape(-1, 6)
     labels = Annotations(
         points,
         boxes,
@@ -57,6 +65,7 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
             "tilt_degrees": table[:, 2],
             "z_angstrom": table[:, 3],
             "count": table[:, 4].astype(np.uint8),
+            "channel": table[:, 5].astype(np.int32),
         },
     )
     return labels, names

@@ -17,6 +17,7 @@ from stemforge.files import write_json
 from stemforge.simulate.engines.auto import Auto, Engine
 from stemforge.simulate.engines.common import Extent
 from stemforge.simulate.planning.deviation import EngineError, check_engine, choose_engine
+from stemforge.simulate.planning.guests import GuestVisibility, guest_visibility
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.running.shards import usable_cores
 from stemforge.simulate.sample import check_recipe
@@ -53,6 +54,8 @@ class CorpusPlan:
         Size of the finished corpus [byte].
     measured
         Whether a sample was made to find out, or the figures are extrapolated from a piece of one.
+    guests
+        From which dose on the guests of a zeolite can be seen, see :func:`guest_visibility`.
     """
 
     recipe: str
@@ -65,6 +68,7 @@ class CorpusPlan:
     memory_per_worker: float
     disk: float
     measured: bool
+    guests: tuple[GuestVisibility, ...] = ()
 
     def to_json(self, path: str | Path) -> None:
         """Write everything to a JSON file."""
@@ -143,9 +147,9 @@ def plan_corpus(
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             seconds, memory, size = pool.submit(_trial, recipe.model_dump_json(), trials).result()
     total = seconds * recipe.num_shards * recipe.shard_size / workers
-    plan = CorpusPlan(
-        recipe.name, engine, tuple(checks), num, workers, seconds, total, memory, size * num, measured
-    )
+    guests = guest_visibility(recipe)
+    cost = (seconds, total, memory, size * num)
+    plan = CorpusPlan(recipe.name, engine, tuple(checks), num, workers, *cost, measured, guests)
     _refuse_what_does_not_fit(plan, Path(folder))
     return plan
 

@@ -4,12 +4,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from ase import Atoms
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from stemforge.settings import Fraction, NamedFile, NonNegative, Positive, Random
+from stemforge.settings import ADDED_LATER, Fraction, NamedFile, NonNegative, Positive, Random
 from stemforge.simulate.scan import Scan
 from stemforge.simulate.specimen.base import SupportSettings
-from stemforge.structures import mfi, place_guest, substitute_aluminium, zeolite
+from stemforge.structures import place_guest, substitute_aluminium, zeolite
+from stemforge.structures.zeolites.known import KNOWN
 
 
 class Zeolite(SupportSettings):
@@ -18,16 +19,19 @@ class Zeolite(SupportSettings):
     Parameters
     ----------
     framework
-        ``mfi``, built in, or a CIF file.
+        ``mfi``, ``fau``, ``cha``, ``mor`` or ``bea``, built in, or a CIF file.
     zone_axis, thickness, mistilt, mistilt_angle
         Beam direction, thickness in unit cells (rounded), and a small tilt [mrad] towards an azimuth [rad]: see
-        :func:`stemforge.structures.zeolite`.
+        :func:`stemforge.structures.zeolite`. Without a zone axis a framework that is built in is seen along its
+        channels, and a CIF along b.
     aluminium, anchored
         Share of the T atoms that are Al, each with a proton, and whether guests bind to the protons: see
         :func:`stemforge.structures.substitute_aluminium`.
     guests, occupancy
         Names of molecules with their weights, and the share of channels that hold one: see
         :func:`stemforge.structures.place_guest`.
+    guests_per_channel
+        Molecules, or columns of them, in each channel that is not empty, as far as they fit.
     columns
         Each channel that is not empty holds a molecule in every unit cell along the beam, all in one pose.
     variants
@@ -35,7 +39,7 @@ class Zeolite(SupportSettings):
     """
 
     kind: Literal["zeolite"]
-    framework: Literal["mfi"] | NamedFile = "mfi"
+    framework: Literal["mfi", "fau", "cha", "mor", "bea"] | NamedFile = "mfi"
     zone_axis: tuple[int, int, int] = (0, 1, 0)
     thickness: Positive = 2.0
     mistilt: NonNegative = 0.0
@@ -44,32 +48,46 @@ class Zeolite(SupportSettings):
     anchored: bool = False
     guests: dict[str, float] = Field(default={})
     occupancy: Fraction = 1.0
+    guests_per_channel: Annotated[int, Field(ge=1), ADDED_LATER] = 1
     columns: bool = False
     variants: Annotated[int, Field(ge=1)] | None = 4
 
+    @model_validator(mode="before")
+    @classmethod
+    def _seen_along_its_channels(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "zone_axis" not in values:
+            known = KNOWN.get(str(values.get("framework", "mfi")))
+            return values | {"zone_axis": known.zone_axis} if known else values
+        return values
+
     def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
         """Build as many tiles as cover a field of ``size`` (x, y) [Å]."""
-        azimuth = (np.cos(self.mistilt_angle), np.sin(self.mistilt_angle))
-        mistilt = tuple(float(self.mistilt * part) for part in azimuth)
-        thickness = max(1, round(self.thickness))
-        film = {"zone_axis": self.zone_axis, "thickness": thickness, "mistilt": mistilt}
-        tile = self._framework(**film).info["tile_size"]
-        repeat = (int(np.ceil(size[0] / tile[0])), int(np.ceil(size[1] / tile[1])))
-        atoms = self._framework(**film, repeat=repeat)
+        tile = self.tile().info["tile_size"]
+        atoms = self.tile((int(np.ceil(size[0] / tile[0])), int(np.ceil(size[1] / tile[1]))))
         if self.aluminium:
             atoms = substitute_aluminium(atoms, fraction=self.aluminium, variants=self.variants, rng=rng)
         if self.guests and self.occupancy:
             # The tiles with aluminium are variants already.
             values = self.model_dump(include={"occupancy", "anchored", "columns"})
-            variants = None if self.aluminium else self.variants
-            atoms = place_guest(atoms, self.guests, **values, variants=variants, rng=rng)
+            values |= {"each": self.guests_per_channel, "variants": None if self.aluminium else self.variants}
+            atoms = place_guest(atoms, self.guests, **values, rng=rng)
         return atoms
 
     def check(self, scan: Scan) -> None:
         """Refuse a framework or guests that cannot be built; one tile is enough to see."""
         self.trial((1.0, 1.0))
 
-    def _framework(self, **film: Any) -> Atoms:
+    def tile(self, repeat: tuple[int, int] = (1, 1)) -> Atoms:
+        """Build the empty film, as so many tiles; the settings must be drawn."""
+        azimuth = (np.cos(self.mistilt_angle), np.sin(self.mistilt_angle))
+        mistilt = tuple(float(self.mistilt * part) for part in azimuth)
+        thickness = max(1, round(self.thickness))
+        film: dict[str, Any] = {
+            "zone_axis": self.zone_axis,
+            "thickness": thickness,
+            "mistilt": mistilt,
+            "repeat": repeat,
+        }
         if isinstance(self.framework, NamedFile):
             return zeolite(self.framework.path, sha256=self.framework.sha256, **film)
-        return mfi(**film)
+        return zeolite(self.framework, **film)

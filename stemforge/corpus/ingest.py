@@ -11,12 +11,16 @@ from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import InputError
 from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.coco import CocoImage, read_coco
 from stemforge.micrograph.coordinates import suggested_unit
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.names import pair_names
 from stemforge.micrograph.readers import FORMATS, read_micrograph
 from stemforge.micrograph.tables import ENDINGS as TABLES, table_files
 from stemforge.settings import Settings
+
+COCO = ".json"
+"""Ending of files with annotations in COCO's format."""
 
 
 class IngestRecipe(Settings):
@@ -45,7 +49,8 @@ def ingest_images(
     ----------
     images, labels
         Image files and CSV tables, or folders of them. Each image needs a table of the same name, or with the
-        same number before the first underscore: ``021_HAADF.tif`` and ``021_Results.csv``.
+        same number before the first underscore: ``021_HAADF.tif`` and ``021_Results.csv``. Or one COCO file (JSON),
+        whose images' file names must be those of the images.
     out
         Folder of the corpus.
     sampling
@@ -67,6 +72,8 @@ def ingest_images(
         An image or table that cannot be read or has no partner, a label outside its image or plainly in another
         unit; nothing has been written then.
     """
+    if any(Path(path).suffix.lower() == COCO for path in labels):
+        return _ingest_coco(images, labels, out, sampling=sampling, modality=modality, label_unit=label_unit)
     pairs, _ = pair_files(images, labels)
     # Everything is read and checked before anything is written, one image at a time: all may not fit into memory.
     # The unit is part of the content: without it, corpora from before there were units are recognised again.
@@ -103,6 +110,69 @@ def ingest_images(
             )
             writer.write(index, [sample])
     return Corpus(out)
+
+
+def _ingest_coco(
+    images: Sequence[str | Path],
+    labels: Sequence[str | Path],
+    out: str | Path,
+    *,
+    sampling: float | None,
+    modality: str,
+    label_unit: str | None,
+) -> Corpus:
+    """Make a corpus of measured images and one COCO file."""
+    if len(labels) > 1 or label_unit is not None:
+        what = "several label files" if len(labels) > 1 else f"labels in {label_unit}"
+        raise InputError(f"labels: a COCO file stands alone and counts in pixels; there are {what}")
+    source = Path(labels[0])
+    listed = {image.file_name: image for image in read_coco(source)}
+    pictures = {path.name: path for path in _files(images, FORMATS, "images")}
+    for names, problem in (
+        (sorted(set(listed) - set(pictures)), f"{source} lists images that were not given"),
+        (sorted(set(pictures) - set(listed)), f"{source} does not list images that were given"),
+    ):
+        if names:
+            raise InputError(f"{problem}: {', '.join(names[:10])}")
+    digest = hashlib.sha256()
+    for path in (source, *(pictures[name] for name in sorted(pictures))):
+        digest.update(path.name.encode())
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        if path != source:
+            shape = read_micrograph(path, sampling=sampling, modality=modality).shape
+            if shape != listed[path.name].shape:
+                stated = listed[path.name].shape
+                raise InputError(
+                    f"{path}: is {shape[1]} × {shape[0]} pixels, {source} says {stated[1]} × {stated[0]}"
+                )
+    recipe = IngestRecipe(
+        num_samples=len(pictures), content=digest.hexdigest(), modality=modality, sampling=sampling
+    )
+    writer = CorpusWriter(out, recipe.model_dump(mode="json"), recipe.hash, kind="measured")
+    with writer.alone():
+        for index, name in enumerate(sorted(pictures)):
+            micrograph = read_micrograph(pictures[name], sampling=sampling, modality=modality)
+            writer.write(index, [_coco_sample(index, micrograph, listed[name], modality)])
+    return Corpus(out)
+
+
+def _coco_sample(index: int, micrograph: Micrograph, image: CocoImage, modality: str) -> Sample:
+    """Return an image with its annotations: molecules with boxes and species, or points of atoms."""
+    objects = image.annotations
+    metadata: dict[str, Any] = {"name": micrograph.name, "file": str(micrograph.metadata.get("file", ""))}
+    if objects.boxes is None:
+        objects = Annotations(objects.points)
+    else:
+        metadata["molecules"] = list(image.names)
+    return Sample(
+        index=index,
+        signal=micrograph.image[None],
+        sampling=micrograph.sampling,
+        channels=(modality,),
+        labels=objects,
+        metadata=metadata,
+    )
 
 
 def pair_files(

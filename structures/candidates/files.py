@@ -82,7 +82,7 @@ def candidates(
     Parameters
     ----------
     framework : str or path-like
-        ``"mfi"``, or a CIF of a zeolite of Si and O alone.
+        One that is built in, such as ``"mfi"``, or a CIF of a zeolite of Si and O alone.
     guest : str, path-like or ase.Atoms
         A name that `place_guest` knows, a structure file, or atoms.
     out : str, path-like or ResultFolder

@@ -9,7 +9,10 @@ from stemforge.structures.cells import Array, wrapped
 from stemforge.structures.checks import require, require_range
 from stemforge.structures.tags import Tag
 
-__all__ = ["find_channels", "require_film", "shear_at"]
+__all__ = ["OPEN", "find_channels", "require_film", "shear_at"]
+
+OPEN = 3.0
+"""Least distance [Å] from a channel's axis to the nearest projected atom: 8-rings and wider."""
 
 _PIXEL = 0.1  # Å, of the map of distances
 _CORE = 0.8  # of the largest distance; the part of the hole whose middle is the centre
@@ -28,7 +31,7 @@ def shear_at(atoms: Atoms, z: Array) -> Array:
     return (np.asarray(z)[..., None] - middle) * np.tan(np.asarray(atoms.info["mistilt"]) / 1e3)
 
 
-def find_channels(atoms: Atoms, *, min_radius: float = 3.0) -> Array:
+def find_channels(atoms: Atoms, *, min_radius: float = OPEN) -> Array:
     """Centres of the channels that run along the beam, in the first tile.
 
     The framework is projected along the zone axis; a channel is a maximum of the distance to the nearest

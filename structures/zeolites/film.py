@@ -8,6 +8,7 @@ from ase.build.supercells import lattice_points_in_supercell
 
 from stemforge.structures.cells import Array, Indices, wrapped
 from stemforge.structures.checks import require, require_count, require_range
+from stemforge.structures.zeolites.centring import primitive_cell
 
 __all__ = ["crystal_film", "tile_cell"]
 
@@ -26,7 +27,12 @@ def _lattice_vectors(cell: Array, longest: float) -> Indices:
 
 
 def tile_cell(
-    cell: Array, zone_axis: Sequence[int], *, max_strain: float = 0.02, max_length: float = 150.0
+    cell: Array,
+    zone_axis: Sequence[int],
+    *,
+    max_strain: float = 0.02,
+    max_length: float = 150.0,
+    axes: Array | None = None,
 ) -> Indices:
     """Smallest cell with one edge along a zone axis and all edges at right angles, or nearly so.
 
@@ -41,6 +47,8 @@ def tile_cell(
         axis is sheared by this much at most.
     max_length : float, default 150
         Longest lateral edge [Å].
+    axes : numpy.ndarray, optional
+        Vectors [Å] as rows, by which the edges are put in order; the lattice vectors by default.
 
     Returns
     -------
@@ -78,7 +86,8 @@ def tile_cell(
     require(len(i) > 0, "zone_axis", allowed, tuple(axis.tolist()), mend)
     area = np.linalg.norm(np.cross(vectors[i] @ cell, vectors[j] @ cell), axis=1)
     strain = np.maximum(np.maximum(across[i], across[j]), cosine[i, j])
-    lattice = cell / np.linalg.norm(cell, axis=1, keepdims=True)
+    lattice = cell if axes is None else axes
+    lattice = lattice / np.linalg.norm(lattice, axis=1, keepdims=True)
     along = np.abs(units @ lattice[0]).round(6)
     best = np.lexsort((-np.maximum(along[i], along[j]), strain.round(6), area.round(3)))[0]
     pair = sorted((i[best], j[best]), key=lambda k: tuple(-np.abs(lattice @ units[k]).round(6)))
@@ -86,6 +95,20 @@ def tile_cell(
     if np.linalg.det(np.array([x, y, axis])) < 0:
         y = -y
     return np.array([x, y, axis])
+
+
+def _in_basis(zone_axis: Sequence[int], basis: Array) -> Sequence[int]:
+    """Give a direction in terms of a basis, rows in fractions of the lattice vectors; what is none is refused later."""
+    if np.shape(zone_axis) != (3,) or not np.issubdtype(np.asarray(zone_axis).dtype, np.integer):
+        return zone_axis
+    steps = 6 * np.asarray(zone_axis) @ np.linalg.inv(basis)  # whole in every basis of halves and thirds
+    return [int(step) for step in np.rint(steps)]
+
+
+def _whole_where_whole(edges: Array) -> list[list[float]]:
+    """Edges as lists, of whole numbers where all are whole."""
+    whole = np.rint(edges)
+    return [[int(n) for n in row] for row in whole] if np.allclose(edges, whole) else edges.round(6).tolist()
 
 
 def _cut(crystal: Atoms, edges: Indices) -> Atoms:
@@ -124,7 +147,8 @@ def crystal_film(
     zone_axis : sequence of int, default (0, 1, 0)
         Lattice direction of the beam, which is +z of the film.
     repeat : (int, int), default (1, 1)
-        Tiles along x and y. A tile is the smallest orthogonal cell, see `tile_cell`.
+        Tiles along x and y. A tile is the smallest orthogonal cell, see `tile_cell`; of a centred lattice its edges may
+        be fractions of the lattice vectors.
     thickness : int, default 1
         Cells along the beam.
     mistilt : (float, float), default (0, 0)
@@ -160,7 +184,7 @@ def crystal_film(
     >>> silicon.set_array("thermal_sigma", np.full(8, 0.08))
     >>> silicon.set_array("site", np.ones(8, dtype=int))
     >>> crystal_film(silicon, zone_axis=(1, 1, 0), repeat=(2, 3)).cell.lengths().round(2).tolist()
-    [15.36, 16.29, 11.68]
+    [7.68, 16.29, 7.84]
     """
     require(isinstance(repeat, Sequence) and len(repeat) == 2, "repeat", "two whole numbers", repeat)
     for number in repeat:
@@ -173,7 +197,15 @@ def crystal_film(
     require_range("max_strain", max_strain, 0.0, 0.2)
     require_range("max_length", max_length, 1.0)
 
-    edges = tile_cell(crystal.cell.array, zone_axis, max_strain=max_strain, max_length=max_length)
+    conventional = crystal.cell.array
+    crystal, basis = primitive_cell(crystal)
+    edges = tile_cell(
+        crystal.cell.array,
+        _in_basis(zone_axis, basis),
+        max_strain=max_strain,
+        max_length=max_length,
+        axes=conventional,
+    )
     tile = _cut(crystal, edges)
     size = tile.cell.lengths()
     column = tile.repeat((1, 1, thickness))
@@ -200,8 +232,8 @@ def crystal_film(
         "mistilt": (float(mistilt[0]), float(mistilt[1])),
         "vacuum": float(vacuum),
         "thickness": int(thickness),
-        "zone_axis": tuple(int(n) for n in edges[2]),
-        "tile_edges": edges.tolist(),
+        "zone_axis": tuple((np.asarray(zone_axis) // np.gcd.reduce(zone_axis)).tolist()),
+        "tile_edges": _whole_where_whole(edges @ basis),
         "molecules": [],
     }
     return film

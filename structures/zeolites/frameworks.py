@@ -1,7 +1,8 @@
-"""Zeolite frameworks: MFI built in, any other from its CIF; along the beam as tiles."""
+"""Zeolite frameworks: five built in, any other from its CIF; along the beam as tiles."""
 
 import warnings
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,18 @@ from ase.cell import Cell
 from ase.data import atomic_numbers
 from ase.spacegroup import Spacegroup
 
-from stemforge.errors import StructureWarning
+from stemforge.errors import InputError, StructureWarning
 from stemforge.structures.cells import Array, Indices
 from stemforge.structures.checks import require
 from stemforge.structures.reading.files import read_sites
 from stemforge.structures.reading.symmetry import expand_sites
-from stemforge.structures.zeolites import silicalite
 from stemforge.structures.zeolites.film import crystal_film
+from stemforge.structures.zeolites.known import KNOWN
 
-__all__ = ["DEFAULT_THERMAL_SIGMA", "T_ELEMENTS", "mfi", "zeolite", "zeolite_cell"]
+__all__ = ["DEFAULT_THERMAL_SIGMA", "FRAMEWORKS", "T_ELEMENTS", "mfi", "zeolite", "zeolite_cell"]
+
+FRAMEWORKS = tuple(KNOWN)
+"""Frameworks that are built in, by their codes in small letters."""
 
 DEFAULT_THERMAL_SIGMA = 0.15  # Å, for sites of a CIF without U or B; silicalite has 0.144 (Si) and 0.204 (O)
 T_ELEMENTS = ("Si", "Al", "P", "Ge", "Ga", "B", "Ti", "Sn", "Zr", "Fe", "Zn", "Be")
@@ -35,24 +39,29 @@ def _crystal(numbers: Indices, fractions: Array, cell: Cell, kind: Indices, sigm
     return atoms
 
 
-def _silicalite() -> Atoms:
-    """Make the unit cell of MFI."""
-    t, o = silicalite.SILICON_SITES, silicalite.OXYGEN_SITES
-    sigma = np.sqrt([silicalite.SILICON_U] * len(t) + [silicalite.OXYGEN_U] * len(o))
+def _built_in(name: str) -> Atoms:
+    """Make the unit cell of a framework that is built in; sites without U have the usual displacement."""
+    known = KNOWN[name]
+    t, o = known.silicon, known.oxygen
+    usual = DEFAULT_THERMAL_SIGMA**2
+    squares = [known.silicon_u or usual] * len(t) + [known.oxygen_u or usual] * len(o)
     numbers = np.array([14] * len(t) + [8] * len(o))
-    cell = Cell.new(silicalite.CELL)
-    operators = Spacegroup(silicalite.SPACE_GROUP).get_op()
+    cell = Cell.new(known.cell)
+    operators = Spacegroup(known.space_group, known.setting).get_op()
     fractions, kind = expand_sites(np.array([*t, *o]), operators, cell.array)
-    return _crystal(numbers[kind], fractions, cell, kind, sigma[kind])
+    return _crystal(numbers[kind], fractions, cell, kind, np.sqrt(squares)[kind])
 
 
-def zeolite_cell(framework: str | PathLike[str] = "mfi") -> Atoms:
+def zeolite_cell(framework: str | PathLike[str] = "mfi", *, sha256: str | None = None) -> Atoms:
     """Read the unit cell of a zeolite, periodic in all directions.
 
     Parameters
     ----------
     framework : str or path-like, default "mfi"
-        ``"mfi"`` for the silicalite-1 that is built in, or a CIF as for `zeolite`.
+        One of the frameworks that are built in, ``"mfi"``, ``"fau"``, ``"cha"``, ``"mor"`` and ``"bea"`` in small or
+        large letters, or a CIF as for `zeolite`.
+    sha256 : str or None
+        Of the content that the CIF is expected to have.
 
     Returns
     -------
@@ -68,11 +77,17 @@ def zeolite_cell(framework: str | PathLike[str] = "mfi") -> Atoms:
     Examples
     --------
     >>> from stemforge.structures import zeolite_cell
-    >>> cell = zeolite_cell()
-    >>> cell.get_chemical_formula(), cell.cell.lengths().round(2).tolist()
-    ('O192Si96', [20.11, 19.93, 13.41])
+    >>> [zeolite_cell(name).get_chemical_formula() for name in ("mfi", "fau", "cha", "mor", "bea")]
+    ['O192Si96', 'O384Si192', 'O72Si36', 'O96Si48', 'O128Si64']
     """
-    return _silicalite() if str(framework).lower() == "mfi" else _read_crystal(framework, None)
+    name = str(framework)
+    if name.lower() in KNOWN:
+        return _built_in(name.lower())
+    if "." not in name and not Path(name).exists():
+        raise InputError(
+            f"framework {name!r} is not known; there are {', '.join(FRAMEWORKS)}, or give a CIF file"
+        )
+    return _read_crystal(framework, sha256)
 
 
 def mfi(**film: Any) -> Atoms:
@@ -109,7 +124,7 @@ def mfi(**film: Any) -> Atoms:
     >>> film.get_chemical_formula(), film.info["tile_size"]
     ('O384Si192', (20.11351, 13.40977))
     """
-    return crystal_film(_silicalite(), **film)
+    return crystal_film(_built_in("mfi"), **film)
 
 
 def _read_crystal(path: str | PathLike[str], sha256: str | None) -> Atoms:
@@ -129,17 +144,19 @@ def _read_crystal(path: str | PathLike[str], sha256: str | None) -> Atoms:
 
 
 def zeolite(path: str | PathLike[str], *, sha256: str | None = None, **film: Any) -> Atoms:
-    """Framework from a CIF, cut into a film with the beam along a zone axis.
+    """Framework that is built in or from a CIF, cut into a film with the beam along a zone axis.
 
     Parameters
     ----------
     path : str or path-like
-        CIF with symmetry (operators, space group number or symbol; ``x, y, z`` alone for a full cell) and
-        fully occupied sites; one structure alone.
+        Name of a framework that is built in, as for `zeolite_cell`; or a CIF with symmetry (operators, space group
+        number or symbol; ``x, y, z`` alone for a full cell) and fully occupied sites; one structure alone.
     sha256 : str or None
         Of the content that the file is expected to have.
     **film
-        Zone axis, tiles, thickness, mistilt and margin, as in `mfi`.
+        Zone axis, tiles, thickness, mistilt and margin, as in `mfi`. Without ``zone_axis`` a built-in framework is
+        seen along its widest channels, and a CIF along b; `stemforge.structures.zeolites.viewing.channel_axis` finds
+        the direction of its channels.
 
     Returns
     -------
@@ -152,6 +169,8 @@ def zeolite(path: str | PathLike[str], *, sha256: str | None = None, **film: Any
     ------
     FileNotFoundError
         If there is no such file.
+    stemforge.errors.InputError
+        If neither a built-in framework nor a file has the name.
     stemforge.errors.ChangedFileError
         If its content is not the expected one.
     ValueError
@@ -171,4 +190,7 @@ def zeolite(path: str | PathLike[str], *, sha256: str | None = None, **film: Any
     >>> film.get_chemical_formula(), film.cell.lengths().round(2).tolist()
     ('O12Si6', [4.9, 8.49, 9.4])
     """
-    return crystal_film(_read_crystal(path, sha256), **film)
+    crystal = zeolite_cell(path, sha256=sha256)
+    known = KNOWN.get(str(path).lower())
+    usual = {"zone_axis": known.zone_axis} if known else {}
+    return crystal_film(crystal, **usual | film)

@@ -16,9 +16,12 @@ from stemforge.structures.tags import Tag
 from stemforge.structures.zeolites.channels import find_channels, require_film, shear_at
 from stemforge.structures.zeolites.molecules import Molecule, measure_pose, named_molecule
 from stemforge.structures.zeolites.placing import HYDROGEN_BONDS, Placer
-from stemforge.structures.zeolites.tiles import draw_variants
+from stemforge.structures.zeolites.tiles import draw_variants, tile_offsets
 
-__all__ = ["guests_from_cell", "place_guest"]
+__all__ = ["NO_CHANNEL", "guests_from_cell", "place_guest"]
+
+NO_CHANNEL = -1
+"""Number of the channel of molecules that lie in none along the beam."""
 
 
 def _weights(molecule: object) -> tuple[list[Molecule], Array]:
@@ -43,13 +46,14 @@ def place_guest(
     tilt: float | None = None,
     anchored: bool = False,
     columns: bool = False,
+    each: int = 1,
     variants: int | None = None,
     tolerance: float = 0.8,
     thermal_sigma: float = 0.15,
     max_tries: int = 2000,
     rng: np.random.Generator,
 ) -> Atoms:
-    """Place molecules into the channels that run along the beam, at most one into each.
+    """Place molecules into the channels that run along the beam.
 
     The defaults follow ten relaxed structures of ZSM-5 with pyridine or thiophene [1]_: molecules lie nearly
     flat across the channel, near its axis, or with their heteroatom at an acid proton.
@@ -80,6 +84,9 @@ def place_guest(
     columns : bool, default False
         Put the molecule into every unit cell along the beam, always in the same pose, instead of into one of
         them: an ordered column of guests, seen from its end. It counts as one molecule.
+    each : int, default 1
+        Molecules, or columns of them, in a channel that is not empty: their species and poses are drawn one by one.
+        Where fewer fit it holds fewer, but never none.
     variants : int, optional
         How many distinct tiles to draw and spread over the film, so that imaging costs only these; tiles of
         the same variant are exact translates. By default each tile is drawn on its own, or with the variants
@@ -103,7 +110,8 @@ def place_guest(
         and may stand out over the edges of the periodic cell. ``info["molecules"]`` lists, in the order of
         the numbers, ``name``, ``angle_degrees``, ``tilt_degrees`` and ``centre`` (x, y, z) [Å], see
         `stemforge.structures.zeolites.molecules.Pose`, and ``count``, how many lie one behind the other (then
-        ``centre`` is the column's); ``info["variants"]`` the variant of each tile.
+        ``centre`` is the column's), and ``channel``, the running number of the channel in the film: molecules with
+        the same number lie in the same channel; ``info["variants"]`` the variant of each tile.
 
     Raises
     ------
@@ -134,6 +142,7 @@ def place_guest(
     require_range("tolerance", tolerance, 0.0, 1.5)
     require_range("thermal_sigma", thermal_sigma, 0.0)
     require_count("max_tries", max_tries)
+    require_count("each", each)
     require_generator(rng)
     require(not (columns and anchored), "columns", "False when anchored", columns)
     cells = int(atoms.info["thickness"]) if columns else 1
@@ -155,19 +164,20 @@ def place_guest(
         tiles = np.flatnonzero(variant == number)
         for k, channel in enumerate(channels):
             chosen = rng.random() < occupancy
-            one = species[rng.choice(len(species), p=weights)]
-            if not chosen or (anchored and not placer.acid_sites(channel, tiles)):
-                continue
-            positions = placer.place(one, channel, tiles, (orientation, tilt), anchored, max_tries, cells)
-            if positions is None and anchored:
-                continue
-            if positions is None:
-                raise ValueError(
-                    f"molecule must be one that fits into the channel at ({channel[0]:.1f}, {channel[1]:.1f}) Å "
-                    f"(radius {channel[2]:.1f} Å), got {one.name!r}, which clashed in {max_tries} poses. "
-                    "Take a smaller molecule, free orientation and tilt, or lower tolerance."
-                )
-            found += [(int(tile), k, one, positions + placer.offsets[tile]) for tile in tiles]
+            for number_there in range(each):
+                one = species[rng.choice(len(species), p=weights)]
+                if not chosen or (anchored and not placer.acid_sites(channel, tiles)):
+                    break
+                positions = placer.place(one, channel, tiles, (orientation, tilt), anchored, max_tries, cells)
+                if positions is None and (anchored or number_there):
+                    break
+                if positions is None:
+                    raise ValueError(
+                        f"molecule must be one that fits into the channel at ({channel[0]:.1f}, {channel[1]:.1f}) Å "
+                        f"(radius {channel[2]:.1f} Å), got {one.name!r}, which clashed in {max_tries} poses. "
+                        "Take a smaller molecule, free orientation and tilt, or lower tolerance."
+                    )
+                found += [(int(tile), k, one, positions + placer.offsets[tile]) for tile in tiles]
     if anchored and occupancy == 1 and not found:
         raise ValueError(
             "anchored must be False where no molecule reaches an acid proton, got True: none fitted in "
@@ -177,7 +187,7 @@ def place_guest(
     film = atoms.copy()
     film.info["molecules"] = list(atoms.info["molecules"])
     film.info["variants"] = variant.tolist()
-    for tile, _, one, positions in found:
+    for tile, k, one, positions in found:
         numbers = np.tile(one.numbers, cells)
         guest = Atoms(numbers=numbers, positions=positions, tags=[Tag.GUEST] * len(numbers))
         for name, value in (("tile", tile), ("site", 0), ("molecule", len(film.info["molecules"]))):
@@ -186,7 +196,9 @@ def place_guest(
         film += guest
         pose = measure_pose(one.numbers, positions[: len(one.numbers)], one.name)
         middle = tuple((positions[numbers > 1].mean(0) if (numbers > 1).any() else positions[0]).tolist())
-        film.info["molecules"].append({**asdict(pose), "centre": middle, "count": cells})
+        film.info["molecules"].append(
+            {**asdict(pose), "centre": middle, "count": cells, "channel": tile * len(channels) + k}
+        )
     return film
 
 
@@ -259,7 +271,26 @@ def guests_from_cell(atoms: Atoms, *, bond_factor: float = 1.15) -> Atoms:
         ahead = np.array([*pose.centre[:2]]) - shear_at(film, np.array(pose.centre[2]))
         ix, iy = np.mod(np.floor(ahead / film.info["tile_size"]).astype(int), film.info["tiles"])
         film.arrays["tile"][members] = iy * film.info["tiles"][0] + ix
-        film.info["molecules"].append({**asdict(pose), "count": 1})
+        film.info["molecules"].append({**asdict(pose), "count": 1, "channel": NO_CHANNEL})
     film.set_array("molecule", number)
     film.set_tags(tags)
+    _number_channels(film)
     return film
+
+
+def _number_channels(film: Atoms) -> None:
+    """Give each listed molecule the number of the channel that its centre lies in."""
+    listed = film.info["molecules"]
+    channels = find_channels(film) if listed else np.empty((0, 3))
+    if not len(channels):
+        return
+    tiles = tile_offsets(film)[:, :2]
+    axes = (tiles[:, None] + channels[:, :2]).reshape(-1, 2)
+    edges = film.cell.lengths()[:2]
+    for entry in listed:
+        centre = np.array(entry["centre"])
+        beside = centre[:2] - shear_at(film, centre[2]) - axes
+        beside -= edges * np.round(beside / edges)
+        nearest = int(np.argmin(np.hypot(*beside.T)))
+        if np.hypot(*beside[nearest]) < channels[nearest % len(channels), 2]:
+            entry["channel"] = nearest

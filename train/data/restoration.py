@@ -169,7 +169,7 @@ class CorpusSource:
         sample, recipe = self.corpus[group], self.recipe
         augmentation = recipe.augmentation if part == "train" else PLAIN
         if recipe.target == "signal":  # its grey scale is the noisy image's
-            augmentation = augmentation.model_copy(update={"brightness": 0.0, "contrast": 0.0})
+            augmentation = augmentation.replace(brightness=0.0, contrast=0.0)
         dose = draw_dose(recipe.doses, recipe.clean_share, rng)
         if recipe.featureless_share and dose is not None and rng.random() < recipe.featureless_share:
             sample = without_order(sample, rng)

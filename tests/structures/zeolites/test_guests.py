@@ -275,3 +275,29 @@ def test_a_column_is_one_molecule_in_every_cell_along_the_beam():
         assert closest_contact(film, number) >= 0.8
     with pytest.raises(ValueError, match="columns must be False when anchored"):
         place_guest(tilted, "pyridine", columns=True, anchored=True, rng=rng())
+
+
+def test_several_guests_share_a_channel_and_say_which():
+    film = mfi(thickness=4, repeat=(2, 1))
+    filled = place_guest(film, {"pyridine": 1, "thiophene": 1}, each=3, rng=np.random.default_rng(0))
+    listed = filled.info["molecules"]
+    channels = [entry["channel"] for entry in listed]
+    assert sorted(set(channels)) == [0, 1, 2, 3]
+    assert len(listed) == 12
+    axes = find_channels(film)
+    for entry in listed:
+        tile, k = divmod(entry["channel"], len(axes))
+        beside = np.array(entry["centre"][:2]) - axes[k, :2] - (tile * film.info["tile_size"][0], 0)
+        beside -= film.cell.lengths()[:2] * np.round(beside / film.cell.lengths()[:2])
+        assert np.hypot(*beside) < axes[k, 2]
+    heights = [entry["centre"][2] for entry in listed if entry["channel"] == 0]
+    assert np.diff(sorted(heights)).min() > 3
+
+
+def test_guests_of_a_file_are_numbered_by_channel():
+    filled = place_guest(mfi(repeat=(2, 1)), "thiophene", rng=np.random.default_rng(1))
+    expected = [entry["channel"] for entry in filled.info["molecules"]]
+    filled.set_tags(0)
+    assert sorted(entry["channel"] for entry in guests_from_cell(filled).info["molecules"]) == sorted(
+        expected
+    )
