@@ -100,7 +100,7 @@ class MeasuredColumns:
         of the block that shows them lies on the image as recorded.
         """
         names = (*_HEADER, "class", "probability", *(f"{kind}_probability" for kind in CLASSES))
-        blocks = [()] * len(self.points)
+        blocks: list[tuple[str, ...]] = [()] * len(self.points)
         if self.averaged is not None:
             names = (*names, "block_x_px", "block_y_px")
             blocks = [tuple(f"{value:.2f}" for value in one) for one in self.averaged.block_of(self.points)]

@@ -122,7 +122,7 @@ def guest_facts(guest: str | Path | Atoms) -> dict[str, Any]:
         return {"guest": name, "guest_sha256": hashlib.sha256(content).hexdigest()}
     if _is_file_name(guest):
         return {"guest": str(guest), "guest_sha256": sha256_of_file(guest)}
-    return {"guest": named_molecule(guest).name}
+    return {"guest": named_molecule(str(guest)).name}
 
 
 def maker(calculator: str | CalculatorMaker) -> CalculatorMaker | None:

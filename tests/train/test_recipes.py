@@ -148,7 +148,9 @@ def test_a_detector_of_restored_images_names_its_restorer(restorer, tmp_path, sm
 
 
 def test_weights_of_another_network_are_refused(restorer, tmp_path, small_rcnn, random_weights):
-    with pytest.raises(WeightsError, match="restoring needs weights of divaesr, these are of sac-cnn"):
+    with pytest.raises(
+        WeightsError, match="restoring needs weights of divaesr or unet, these are of sac-cnn"
+    ):
         run(small_rcnn.replace(restorer=str(random_weights)), ["somewhere"], tmp_path / "run")
     with pytest.raises(WeightsError, match="are weights of divaesr, not of faster-rcnn"):
         run(small_rcnn, ["somewhere"], tmp_path / "run", init=restorer)

@@ -147,8 +147,8 @@ def test_a_checkpoint_with_broken_pickle(tmp_path):
 
 
 def test_another_architecture_by_its_card(tmp_path):
-    save_weights(tmp_path / "w.safetensors", SACCNN(), Card("unet"))
-    with pytest.raises(WeightsError, match="unknown network 'unet'; known are sac-cnn"):
+    save_weights(tmp_path / "w.safetensors", SACCNN(), Card("v-net"))
+    with pytest.raises(WeightsError, match="unknown network 'v-net'; known are sac-cnn"):
         load_weights(tmp_path / "w.safetensors")
 
 

@@ -1,6 +1,7 @@
 """Pairs for restorers: a noisy patch, the clean one, and what is to be drawn."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Protocol, Self
 
@@ -125,12 +126,14 @@ class PublishedSource:
             np.random.default_rng([self.recipe.seed, epoch]).shuffle(order)
         size = self.recipe.per_image
         chosen = order[group * size : (group + 1) * size]
-        ways = {
-            "scale": self.recipe.scale,
-            "turn": self.recipe.augmentation.rotation != "none",
-            "flip": self.recipe.augmentation.flip,
-        }
-        made = [cut_pair(pairs[i], rng if training else None, **ways) for i in chosen]
+        cut = partial(
+            cut_pair,
+            rng=rng if training else None,
+            scale=self.recipe.scale,
+            turn=self.recipe.augmentation.rotation != "none",
+            flip=self.recipe.augmentation.flip,
+        )
+        made = [cut(pairs[i]) for i in chosen]
         noisy, clean, target = (np.stack(images) for images in zip(*made, strict=True))
         return np.stack([normalise_image(image) for image in noisy]), clean, target
 

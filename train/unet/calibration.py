@@ -36,7 +36,7 @@ def fit_widening(model: UNet, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) 
     device = next(model.parameters()).device
     ratios: list[Tensor] = []
     for noisy, _, target in batches:
-        mean, low, high = model.restore(noisy.to(device)).cpu().split(1, 1)
+        mean, low, high = torch.Tensor.split(model.restore(noisy.to(device)).cpu(), 1, 1)
         below = (mean - target) / (mean - low).clamp_min(_NARROWEST)
         above = (target - mean) / (high - mean).clamp_min(_NARROWEST)
         pair = torch.stack([below, above], 1).flatten(2)

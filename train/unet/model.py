@@ -72,6 +72,8 @@ class UNet(nn.Module):
     torch.Size([3, 3, 128, 160])
     """
 
+    widening: Tensor
+
     def __init__(self, settings: UNetSettings | None = None) -> None:
         super().__init__()
         self.settings = settings = settings or UNetSettings()
@@ -117,7 +119,7 @@ class UNet(nn.Module):
     def restore(self, patches: Tensor) -> Tensor:
         """Return mean and interval, shape (n, 3, scale · height, scale · width), low ≤ mean ≤ high."""
         mean, low, high = self(patches)
-        below, above = self.widening
+        below, above = self.widening.unbind()
         low = mean - functional.relu(mean - torch.minimum(low, high)) * below
         high = mean + functional.relu(torch.maximum(low, high) - mean) * above
         return torch.cat([mean, low, high], 1)
