@@ -433,7 +433,8 @@ def sweep(
         Share of the corpus that is scored, from its end; by default what training kept for validation, and of a
         recipe 0.9: the rest is for tuning the baselines.
     baselines
-        Which ones, with commas between them; none for none.
+        Which ones of gaussian, wiener, tv, bm3d, pca and ica, with commas between them; none for none. The last two
+        need stemforge[components].
     scaling
         How images are fitted to their target before they are compared: affine, minmax or none.
     small

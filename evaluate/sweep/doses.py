@@ -145,7 +145,7 @@ def sweep_doses(
     validation
         Share of the corpus that is scored, from its end; by default what the model's training kept.
     baselines
-        Which of :data:`~stemforge.evaluate.images.baselines.BASELINES` stand beside DIVAESR.
+        Which of :data:`~stemforge.evaluate.images.baselines.ALL_BASELINES` stand beside a restorer.
     scaling
         How images are fitted to their target, see :func:`~stemforge.evaluate.image_quality`.
     small

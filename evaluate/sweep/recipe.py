@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from stemforge.errors import InputError
-from stemforge.evaluate.images.baselines import BASELINES
+from stemforge.evaluate.images.baselines import ALL_BASELINES, BASELINES
 from stemforge.evaluate.images.quality import Scaling
 from stemforge.evaluate.sweep import doses as sweep
 from stemforge.simulate import SimulationRecipe, simulate_corpus
@@ -71,9 +71,9 @@ def check_sweep(
     scaling: str = "affine",
 ) -> None:
     """Refuse what a sweep cannot use before anything is simulated; arguments as for ``sweep_doses``."""
-    unknown = sorted(set(baselines) - set(BASELINES))
+    unknown = sorted(set(baselines) - set(ALL_BASELINES))
     if unknown:
-        raise InputError(f"baselines: '{unknown[0]}' is not known; known are {', '.join(BASELINES)}")
+        raise InputError(f"baselines: '{unknown[0]}' is not known; known are {', '.join(ALL_BASELINES)}")
     if scaling not in get_args(Scaling):
         raise InputError(f"scaling must be one of {', '.join(get_args(Scaling))}, not '{scaling}'")
     for name, path in (("weights", weights), ("restorer", restorer)):

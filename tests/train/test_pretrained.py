@@ -5,7 +5,7 @@ import pytest
 from stemforge.errors import WeightsError
 from stemforge.train import find_weights, load_weights
 
-SHIPPED = {"atom-net": 0.293, "sac-cnn": 0.293, "divaesr": 0.25, "faster-rcnn": 0.25}
+SHIPPED = {"atom-net": 0.293, "sac-cnn": 0.293, "divaesr": 0.25, "unet": 0.25, "faster-rcnn": 0.25}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

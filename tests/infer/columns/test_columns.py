@@ -184,7 +184,7 @@ def test_command(moved_film, crystal, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--framework", "fau"], "CIF"),
+        (["--framework", "xyz"], "CIF"),
         (["--cells", "0"], "cells"),
     ],
 )

@@ -121,7 +121,7 @@ def test_command(half, found, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "says"), [(["--framework", "fau"], "CIF"), (["--guest", "unobtainium"], "unobtainium")]
+    ("words", "says"), [(["--framework", "xyz"], "CIF"), (["--guest", "unobtainium"], "unobtainium")]
 )
 def test_command_refuses_before_it_reads(tmp_path, capsys, words, says):
     out = tmp_path / "out"

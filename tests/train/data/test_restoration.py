@@ -199,8 +199,8 @@ def test_images_are_moved_onto_their_labels(way):
     label = (label - label.min()) / np.ptp(label) * 255
     image = ndimage.shift(label, way, mode="nearest") + rng.normal(0, 20, label.shape)
     pair = PublishedPair("x", image.clip(0, 255).astype("uint8"), label.astype("uint8"))
-    np.testing.assert_allclose(displacement(pair), -np.array(way), atol=0.16)
-    np.testing.assert_allclose(displacement(aligned(pair)), 0, atol=0.16)
+    np.testing.assert_allclose(displacement(pair), -np.array(way), atol=0.25)
+    np.testing.assert_allclose(displacement(aligned(pair)), 0, atol=0.25)
 
 
 def test_a_label_without_contrast_moves_nothing():
