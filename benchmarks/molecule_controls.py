@@ -44,7 +44,7 @@ def field(kind: str, dose: float, number: int) -> Micrograph:
     # Deflection in proportion to the potential's slope: ten times a single carbon atom's peak is 1 % of the electrons.
     slope_y, slope_x = (0.02 * FRACTION * np.asarray(one) for one in np.gradient(potential, SAMPLING))
     mean = np.full(SHAPE, FRACTION / 4)
-    segments = np.stack([mean - slope_x, mean - slope_y, mean + slope_x, mean + slope_y]).clip(1e-4)
+    segments = np.stack([mean + slope_x, mean + slope_y, mean - slope_x, mean - slope_y]).clip(1e-4)
     counted = degrade(segments.astype("float32"), Degradation(dose=dose, source_size=SOURCE), SAMPLING, rng)
     return Micrograph(idpc_image(counted.image, SAMPLING, high_pass=0.02), SAMPLING, name=f"{kind} {number}")
 

@@ -95,7 +95,7 @@ def restore(
 ) -> int:
     """Restore noisy micrographs with DIVAESR or a U-Net, at twice as many pixels along each side.
 
-    For each image: NAME_restored.tif (32 bit, 0 to 1, with its pixel size), NAME_restored.png (8 bit), and
+    For each image: NAME_restored.tif (32 bit, about 0 to 1, with its pixel size), NAME_restored.png (8 bit), and
     NAME_compared.png, raw beside restored, in the folder `restored`. The U-Net also says between which values each
     pixel lies with 90 % (NAME_low.tif, NAME_high.tif); hatched in the picture is what could as well be nothing.
 

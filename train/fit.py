@@ -182,7 +182,7 @@ def fit(
     # By its name, not by the path in a resumed checkpoint: the folder may have been moved since.
     best_file = out / "checkpoints" / "best.ckpt"
     task.load_state_dict(torch.load(best_file, map_location="cpu", weights_only=True)["state_dict"])
-    kind.finish(task.model, learnt.validation)
+    kind.finish(task.model.float(), learnt.validation)
     score = best.best_model_score
     card = dataclasses.replace(card, metrics={} if score is None else {task.monitor: float(score)})
     path = out / f"{kind.name}.safetensors"

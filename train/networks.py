@@ -225,6 +225,20 @@ class Restorer(Network):
 
         return TrainingData.of(pairs, corpora, recipe, inputs, files)
 
+    def doubling(self, model: Any) -> "Restore":
+        """Return what restores images for a detector: clipped to 0 … 1, with twice as many pixels along each side.
+
+        Raises
+        ------
+        WeightsError
+            The network leaves the number of pixels as it is.
+        """
+        if model.tiles.scale != 2:
+            raise WeightsError(
+                "the restorer has as many pixels in its result as in the image; detectors need one that doubles them"
+            )
+        return lambda image: self.restore(model, image).image.clip(0, 1)
+
     def target(self, card: "Card", sample: "Sample", exposure: "Exposure") -> NDArray[np.float32]:
         """Draw what the network was trained to draw of a sample: a :data:`~stemforge.train.data.restoration.Target`."""
         from stemforge.train.data.restoration import draw_target

@@ -216,8 +216,7 @@ def restoring(
             f"detector and restorer were trained at different pixel sizes, {both[0]:g} and {both[1]:g} Å; "
             "use weights that belong together"
         )
-    model = model.to(device)
-    return lambda image: network.restore(model, image).image.clip(0, 1), network.patch
+    return network.doubling(model.to(device)), network.patch
 
 
 def check_options(threshold: float, tile: int, tile_overlap: int, iou: float) -> None:

@@ -61,7 +61,7 @@ class GuestVisibility:
 
     @property
     def too_faint(self) -> bool:
-        """Whether the recipe has doses at which nobody can see the guest."""
+        """Whether at some of its doses nobody can find 95 % of the guests at 1 % found falsely."""
         return self.detectability[0] < SEEN
 
     def __str__(self) -> str:
@@ -74,9 +74,9 @@ class GuestVisibility:
         needed = f"about {float(f'{self.needed:.1e}'):.0f} e/Å² (d' {SEEN:g})"
         verdict = "to be seen at every dose"
         if high < SEEN:
-            verdict = f"not to be seen by anyone; from {needed} on"
+            verdict = f"not to be told from none with certainty; from {needed} on"
         elif low < SEEN:
-            verdict = f"not to be seen by anyone below {needed}"
+            verdict = f"not to be told from none with certainty below {needed}"
         return f"at {doses} e/Å² a {what} in {film} has d' {found}: {verdict}"
 
 
@@ -110,12 +110,17 @@ def guest_visibility(recipe: SimulationRecipe) -> tuple[GuestVisibility, ...]:
         return ()
     drawn = recipe.draw(recipe.rng(0, Stage.DRAW))
     assert isinstance(drawn.support, Zeolite)  # noqa: S101  # drawing changes no kind
+    if not drawn.support.occupancy:
+        return ()
     film = drawn.support.tile()
     empty = _image(drawn, film)
     found = []
     for name in (name for name, weight in support.guests.items() if weight > 0):
         rng = np.random.default_rng(0)
-        filled = place_guest(film, name, columns=drawn.support.columns, max_tries=_TRIES, rng=rng)
+        try:
+            filled = place_guest(film, name, columns=drawn.support.columns, max_tries=_TRIES, rng=rng)
+        except ValueError:
+            continue  # it does not fit: the sample that asks for it says so
         one = filled[np.flatnonzero(filled.arrays["molecule"] <= 0)]
         change = (_image(drawn, one) - empty) ** 2 / np.maximum(empty, 1e-12)
         count, per_dose = int(filled.info["molecules"][0]["count"]), float(np.sqrt(change.sum())) * _SAMPLING

@@ -109,8 +109,13 @@ def coco_tables(path: str) -> dict[str, Any]:
     category = np.array([used.index(row["category_id"]) for row in rows], dtype=int)
     boxes = np.array([_box(path, row) for row in rows], dtype=float).reshape(-1, 4)
     points, keypoints = _points(path, rows, boxes)
-    for row, box, index in zip(rows, boxes, image, strict=True):
+    for row, box, point, index in zip(rows, boxes, points, image, strict=True):
         name, height, width = sizes[index]
+        if keypoints and not (0 <= point[0] <= width and 0 <= point[1] <= height):
+            shown = f"{point[0]:g}, {point[1]:g}"
+            _refuse(
+                path, f"annotation {row['id']}: keypoint {shown} leaves '{name}' of {width} × {height} pixels"
+            )
         if min(box[:2]) < -_OUTSIDE or box[2] > width + _OUTSIDE or box[3] > height + _OUTSIDE:
             shown = [round(float(value), 2) for value in row["bbox"]]
             _refuse(path, f"annotation {row['id']}: box {shown} leaves '{name}' of {width} × {height} pixels")
@@ -219,7 +224,9 @@ def _is_place(value: Any) -> bool:
 def _points(path: str, rows: list[Mapping[str, Any]], boxes: np.ndarray) -> tuple[np.ndarray, bool]:
     """Keypoints where every annotation has one, else the middles of boxes; and which of both."""
     if not rows or any(
-        not isinstance(k, list) or len(k) != 3 for k in (row.get("keypoints") for row in rows)
+        # The third number is 0 where the point is not marked.
+        not isinstance(k, list) or len(k) != 3 or k[2] == 0
+        for k in (row.get("keypoints") for row in rows)
     ):
         return (boxes[:, :2] + boxes[:, 2:]) / 2, False
     return np.array([_numbers(path, row, "keypoints", 3)[:2] for row in rows]), True

@@ -18,7 +18,7 @@ from stemforge.structures.candidates.acid import with_site_kinds
 from stemforge.structures.candidates.calculators import named_calculator
 from stemforge.structures.candidates.search import CandidateSearch
 from stemforge.structures.reading.files import read_sites
-from stemforge.structures.zeolites.frameworks import zeolite_cell
+from stemforge.structures.zeolites.frameworks import FRAMEWORKS, zeolite_cell
 from stemforge.structures.zeolites.molecules import named_molecule
 
 __all__ = [
@@ -44,12 +44,14 @@ def read_framework(framework: str | Path) -> tuple[Atoms, dict[str, Any]]:
     stemforge.errors.InputError
         It is no file, or cannot be read as a framework.
     """
-    if str(framework).lower() == "mfi":
-        return zeolite_cell("mfi"), {"framework": "mfi"}
+    name = str(framework).lower()
+    if name in FRAMEWORKS:
+        crystal = zeolite_cell(name)
+        return crystal if "kind" in crystal.arrays else with_site_kinds(crystal), {"framework": name}
     path = Path(framework)
     if not path.is_file():
         came = "is a folder" if path.is_dir() else "no such file"
-        raise InputError(f"framework {path}: {came}; give mfi, or the CIF of a zeolite")
+        raise InputError(f"framework {path}: {came}; give {', '.join(FRAMEWORKS)}, or the CIF of a zeolite")
     try:
         crystal = with_site_kinds(zeolite_cell(path))
     except ValueError as error:

@@ -124,6 +124,12 @@ class EpochBatches(Epochs, IterableDataset):
             yield self.batch(items, epoch)
 
 
+def every_batch(batches: EpochBatches) -> Iterator[Any]:
+    """Yield all batches in order as they are in the first epoch, in any process: none is left to another rank."""
+    for first in range(0, len(batches.items), batches.per_batch):
+        yield batches.batch(np.arange(first, min(first + batches.per_batch, len(batches.items))), 0)
+
+
 def balanced(items: Sequence[Item]) -> list[Item]:
     """Repeat the items of smaller sources until every source has as many as the largest.
 

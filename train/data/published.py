@@ -20,8 +20,8 @@ from stemforge.train.data.idpc import shrink
 _MOST_BYTES = 4 << 20
 _MOST_PIXELS = 2048 * 2048
 _MOST_PAIRS = 100_000
-# Side of what is cut from a pair [pixel].
-_FINE = 128
+SIDE = 128
+"""Side of what is cut from a pair [pixel]."""
 # Folder of the noisy images in an archive that does not say which are for validation.
 _WITHOUT_PARTS = "input"
 
@@ -147,9 +147,9 @@ def cut_pair(
         Between 0 and 1; the noisy image and the clean one, which is the target's, 128 / scale pixels along a side, and
         the target 128 × 128.
     """
-    room = np.array(pair.target.shape) - _FINE
+    room = np.array(pair.target.shape) - SIDE
     top, left = room // 2 if rng is None else rng.integers(room + 1)
-    window = np.s_[top : top + _FINE, left : left + _FINE]
+    window = np.s_[top : top + SIDE, left : left + SIDE]
     turns, mirrored = (0, 0) if rng is None else (int(rng.integers(4)) * turn, int(rng.integers(2)) * flip)
     images = []
     for image in (pair.noisy, pair.target):
@@ -205,9 +205,9 @@ def _read(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArr
         )
     try:
         with Image.open(io.BytesIO(archive.read(entry)), formats=["PNG"]) as image:
-            if image.width * image.height > _MOST_PIXELS or min(image.size) < _FINE:
+            if image.width * image.height > _MOST_PIXELS or min(image.size) < SIDE:
                 raise InputError(
-                    f"{path}: {entry.filename} has {image.width} × {image.height} pixels; pairs have {_FINE} or a "
+                    f"{path}: {entry.filename} has {image.width} × {image.height} pixels; pairs have {SIDE} or a "
                     "few more"
                 )
             return np.asarray(image.convert("L"))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
-from stemforge.errors import MicrographError
+from stemforge.errors import InputError, MicrographError
 from stemforge.simulate import Degradation
 from stemforge.simulate.recording.record import corpus_degradation
 from stemforge.train.data.augment import PLAIN, draw_view, shade
@@ -29,7 +29,7 @@ from stemforge.train.data.exposures import (
     without_order,
 )
 from stemforge.train.data.idpc import normalise_image
-from stemforge.train.data.published import PublishedPair, aligned, cut_pair, read_published_pairs
+from stemforge.train.data.published import SIDE, PublishedPair, aligned, cut_pair, read_published_pairs
 
 Patches = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Noisy and clean patches, shape (n, patch, patch), and targets, (n, scale · patch, scale · patch)."""
@@ -237,7 +237,8 @@ class RestorationPairs(EpochBatches):
             return self.sources[item.source].patches(item.number, epoch, self.rng(item.key, epoch), self.part)
         except MicrographError:
             # Hardly an electron on the whole image. A blank pair keeps the number of batches.
-            side, scale = self.recipe.PATCH, self.recipe.scale
+            scale = self.recipe.scale
+            side = self.recipe.PATCH
             blank = np.zeros((1, side, side), np.float32)
             return blank, blank, np.zeros((1, side * scale, side * scale), np.float32)
 
@@ -252,6 +253,14 @@ def open_sources(
     sources, corpora
         All of them, and the corpora among them.
     """
+    archives = [path for path in data if _is_zip(path)]
+    if archives and recipe.target == "signal":
+        raise InputError(f"{archives[0]}: published pairs show drawn atoms; train on them with target: atoms")
+    if archives and len(archives) < len(data) and recipe.PATCH * recipe.scale != SIDE:
+        raise InputError(
+            f"{archives[0]}: its patches have {SIDE // recipe.scale} pixels along a side and those of corpora "
+            f"{recipe.PATCH}; train on one of the two"
+        )
     corpora = [Corpus(path) for path in data if not _is_zip(path)]
     sources: list[PairSource] = [PublishedSource(path, recipe) for path in data if _is_zip(path)]
     both = (

@@ -75,7 +75,7 @@ class _Restoring:
     model: torch.nn.Module
 
     def __call__(self, image: NDArray[np.float32], device: str = "cpu") -> NDArray[np.float32]:
-        return self.network.restore(self.model.to(device), image).image.clip(0, 1)
+        return self.network.doubling(self.model.to(device))(image)
 
 
 def _framework(corpora: Sequence[Corpus]) -> str | None:
@@ -94,4 +94,5 @@ def _restoring(weights: str | None) -> tuple[_Restoring | None, RestorerFile | N
         path = find_weights(weights)
         model, card = load_weights(path)
         restore = _Restoring(Restorer.named(card.architecture), model)
+        restore.network.doubling(model)  # refused before work starts where it does not double
     return restore, RestorerFile(path.name, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -15,6 +15,8 @@ SMALLEST = 64
 """Smallest side of an image [pixel]."""
 INTERVAL = 0.9
 """Share of the pixels whose true value lies in the interval."""
+NARROWEST = 1e-4
+"""Half an interval is at least as wide before it is widened [grey]."""
 
 
 class UNetSettings(Settings):
@@ -112,7 +114,7 @@ class UNet(nn.Module):
                 features = self.coarsen[level](features)
         for level in reversed(range(len(self.refine))):
             features = self.up[level](self.refine[level](features) + passed[level])
-        # In single precision also where the network computes in half: errors are small beside the grey itself.
+        # Losses are computed in single precision, also where the network computes in half.
         return Estimate(*self.head(features).float().split(1, 1))
 
     @torch.no_grad()
@@ -120,8 +122,8 @@ class UNet(nn.Module):
         """Return mean and interval, shape (n, 3, scale · height, scale · width), low ≤ mean ≤ high."""
         mean, low, high = self(patches)
         below, above = self.widening.unbind()
-        low = mean - functional.relu(mean - torch.minimum(low, high)) * below
-        high = mean + functional.relu(torch.maximum(low, high) - mean) * above
+        low = mean - (mean - torch.minimum(low, high)).clamp_min(NARROWEST) * below
+        high = mean + (torch.maximum(low, high) - mean).clamp_min(NARROWEST) * above
         return torch.cat([mean, low, high], 1)
 
 

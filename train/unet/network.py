@@ -36,9 +36,10 @@ class UNetNetwork(Restorer):
 
     def finish(self, model: UNet, validation: "EpochBatches") -> None:
         """Widen the interval to what it has to hold."""
+        from stemforge.train.data.batches import every_batch
         from stemforge.train.unet.calibration import fit_widening
 
-        fit_widening(model, validation)
+        fit_widening(model, every_batch(validation))
 
     def restore(self, model: UNet, image: NDArray[np.float32], *, overlap: int = 16) -> Restored:
         """Restore an image of any size in overlapping tiles."""

@@ -26,14 +26,17 @@ def test_a_molecule_in_one_cell_is_as_visible_as_the_slower_benchmark_has_it(pyr
     # docs/performance.md, benchmarks/molecule_detectability.py: d' 0.8 at 500 e/Å² and a source of 0.9 Å.
     assert pyridine.detectability == pytest.approx((0.8, 0.8), abs=0.15)
     assert str(pyridine).startswith("at 500 e/Å² a pyridine in a film of 1 cell has d' 0.")
-    assert "not to be seen by anyone; from about 1" in str(pyridine)
+    assert "not to be told from none with certainty; from about 1" in str(pyridine)
 
 
 @pytest.mark.parametrize(
     ("doses", "verdict"),
-    [((100, 200), "not to be seen by anyone; from about 1600 e/Å²"), ((400, 6400), "by anyone below about 1600 e/Å²"),
-     ((1700, 1700), "to be seen at every dose")],
-)  # fmt: skip
+    [
+        ((100, 200), "not to be told from none with certainty; from about 1600 e/Å²"),
+        ((400, 6400), "with certainty below about 1600 e/Å²"),
+        ((1700, 1700), "to be seen at every dose"),
+    ],
+)
 def test_what_is_stated(doses, verdict):
     guest = GuestVisibility("pyridine", 4, 4, 0.1, doses)
     assert verdict in str(guest)
@@ -66,4 +69,4 @@ def test_simulate_says_it(tmp_path, capsys):
         main(["simulate", "zsm5-idpc", *overrides, *coarse, "--num", "1", "--out", str(tmp_path / "c")]) == 0
     )
     printed = capsys.readouterr()
-    assert "not to be seen by anyone" in " ".join((printed.out + printed.err).split())
+    assert "not to be told from none with certainty" in " ".join((printed.out + printed.err).split())

@@ -84,6 +84,13 @@ def test_keypoints_of_atoms_become_points(tmp_path):
     np.testing.assert_allclose(corpus[0].labels.points, [[7.0, 8.0]])
 
 
+def test_a_keypoint_that_is_not_marked_is_no_point(tmp_path):
+    unmarked = [box(1, keypoints=[0, 0, 0], num_keypoints=0), box(2, of=2, keypoints=[1.0, 2.0, 2])]
+    path = write(tmp_path / "data", annotations=unmarked)
+    corpus = ingest_images([tmp_path / "data"], [path], tmp_path / "corpus")
+    assert corpus[0].labels.boxes is not None  # their middles stand for all
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -94,6 +101,10 @@ def test_keypoints_of_atoms_become_points(tmp_path):
         ({"annotations": [box(bbox=(35, 3, 10, 8))]}, "leaves 'a.png' of 40 × 30 pixels"),
         ({"annotations": [box(bbox=(2, -4, 10, 8))]}, "leaves 'a.png'"),
         ({"annotations": [box(bbox=(2, 3, 0, 8))]}, "no area"),
+        (
+            {"annotations": [box(keypoints=[70.0, 8.5, 2])]},
+            "keypoint 70, 8.5 leaves 'a.png' of 40 × 30 pixels",
+        ),
         ({"annotations": [box(bbox=(2, 3, 8))]}, "must be 4 numbers"),
         ({"annotations": [box(bbox=(2, 3, True, 8))]}, "must be 4 numbers"),
         ({"annotations": [box(bbox=(float("nan"), 3, 8, 8))]}, "NaN, which is no number"),

@@ -13,6 +13,7 @@ from stemforge.errors import InputError
 from stemforge.outputs.folder import ResultFolder
 from stemforge.structures import CandidateSearch, candidates, zeolite_cell
 from stemforge.structures.candidates.folder import Run
+from stemforge.structures.candidates.settings import read_framework
 from stemforge.structures.candidates.table import cif_text
 
 MFI = zeolite_cell()
@@ -284,3 +285,11 @@ def test_a_framework_that_is_none_is_named(tmp_path, name, message):
     (tmp_path / "x.cif").write_text("no CIF")
     with pytest.raises(InputError, match=f"framework .*{message}"):
         make(tmp_path / "out", framework=tmp_path / name)
+
+
+@pytest.mark.parametrize(("name", "t_sites"), [("mfi", 12), ("FAU", 1), ("cha", 1), ("mor", 4)])
+def test_frameworks_that_are_built_in_are_known_by_name(name, t_sites):
+    crystal, facts = read_framework(name)
+    assert facts == {"framework": name.lower()}
+    silicon = crystal.numbers == 14
+    assert len(np.unique(crystal.arrays["kind"][silicon])) == t_sites

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from stemforge.errors import CorpusError, InputError
+from stemforge.train.data.batches import every_batch
 from stemforge.train.data.idpc import shrink
 from stemforge.train.data.published import (
     PublishedPair,
@@ -18,6 +19,7 @@ from stemforge.train.data.published import (
 )
 from stemforge.train.data.restoration import CorpusSource, PublishedSource, RestorationPairs, open_sources
 from stemforge.train.divaesr.recipe import DIVAESRRecipe
+from stemforge.train.unet.recipe import UNetRecipe
 
 PAIRS = [f"training/molecule_{i}_r{r}.png" for i in range(3) for r in (0, 30)]
 PAIRS += [f"validation/molecule_{i}_r60.png" for i in range(2)]  # as in conftest
@@ -218,3 +220,25 @@ def test_pairs_at_both_scales(scale):
     still = [cut_pair(pair, np.random.default_rng(i), turn=False, flip=False)[2] for i in range(3)]
     corners = [pair.target[t : t + 128, u : u + 128] / np.float32(255) for t in range(13) for u in range(3)]
     assert all(any(np.array_equal(cut, corner) for corner in corners) for cut in still)
+
+
+def test_archives_show_atoms_and_not_signals(pairs_zip):
+    with pytest.raises(InputError, match="target: atoms"):
+        open_sources([pairs_zip], UNetRecipe())
+    assert open_sources([pairs_zip], UNetRecipe(target="atoms", featureless_share=0))[1] == []
+
+
+def test_patches_of_two_sizes_are_not_mixed(pairs_zip, corpus_by_name):
+    recipe = UNetRecipe(target="atoms", featureless_share=0)
+    with pytest.raises(InputError, match="64 pixels along a side and those of corpora 128"):
+        open_sources([pairs_zip, "corpus"], recipe)
+    sources, _ = open_sources([pairs_zip, "corpus"], RECIPE)
+    assert len(sources) == 2
+
+
+def test_every_batch_is_yielded_in_any_process(idpc_corpus, monkeypatch):
+    data = RestorationPairs([CorpusSource(idpc_corpus, RECIPE, PARTS)], "train", RECIPE)
+    alone = [batch[0].numpy().tobytes() for batch in every_batch(data)]
+    monkeypatch.setattr("stemforge.train.data.batches._ranks", lambda: (1, 2))
+    assert [batch[0].numpy().tobytes() for batch in every_batch(data)] == alone
+    assert sum(len(batch[0]) for batch in every_batch(data)) == 4

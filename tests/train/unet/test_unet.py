@@ -3,9 +3,18 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from stemforge import Micrograph, RecipeError
+from stemforge import Micrograph, RecipeError, WeightsError
 from stemforge.infer import draw_restoration, restore_micrograph
-from stemforge.train import Card, UNet, UNetRecipe, UNetSettings, load_weights, restore_image, save_weights
+from stemforge.train import (
+    Card,
+    Restorer,
+    UNet,
+    UNetRecipe,
+    UNetSettings,
+    load_weights,
+    restore_image,
+    save_weights,
+)
 from stemforge.train.stitching import restore_planes
 from stemforge.train.unet.calibration import fit_widening
 from stemforge.train.unet.model import Estimate
@@ -22,7 +31,7 @@ def _waves(shape):
 @pytest.mark.parametrize("scale", [1, 2])
 @pytest.mark.parametrize("shape", [(64, 64), (97, 131), (300, 280)])
 def test_images_of_any_size(scale, shape):
-    network = UNet(TINY.model_copy(update={"scale": scale})).eval()
+    network = UNet(TINY.replace(scale=scale)).eval()
     image = np.random.default_rng(0).random(shape, dtype=np.float32)
     mean, low, high = restore_planes(network, image)
     assert mean.shape == (scale * shape[0], scale * shape[1])
@@ -153,3 +162,13 @@ def test_sizes_that_do_not_fit(values, message):
 def test_featureless_images_need_a_grey_scale():
     with pytest.raises((ValidationError, RecipeError), match="featureless_share"):
         UNetRecipe(target="clean", featureless_share=0.2)
+
+
+def test_detectors_need_a_restorer_that_doubles_pixels():
+    network = Restorer.named("unet")
+    image = np.random.default_rng(0).random((64, 64), dtype=np.float32)
+    restored = network.doubling(UNet(TINY).eval())(image)
+    assert restored.shape == (128, 128)
+    assert 0 <= restored.min() <= restored.max() <= 1
+    with pytest.raises(WeightsError, match="as many pixels"):
+        network.doubling(UNet(TINY.replace(scale=1)))
