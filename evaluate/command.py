@@ -148,7 +148,7 @@ def framework(
     images
         Image files of the crystal along its channels.
     weights
-        Of the divaesr that restores: a file, or the name of weights that come with stemforge.
+        Of the restorer: a file, or the name of weights that come with stemforge.
     framework
         mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
     tolerance
@@ -411,7 +411,7 @@ def sweep(
 ) -> None:
     """Score a trained model over the electron dose: degrade, run the model, score.
 
-    AtomNet and SAC-CNN by F1, precision, recall and localisation error, beside what is physically possible; DIVAESR by
+    AtomNet and SAC-CNN by F1, precision, recall and localisation error, beside what is physically possible; restorers by
     SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster R-CNN by AP, AP50 and AR. Writes
     sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images; for atoms also
     sweep-conditions.png, F1 over dose and thickness, density and defocus.
@@ -426,7 +426,7 @@ def sweep(
     doses
         Doses with commas between them [e/Å²].
     restorer
-        Weights of the divaesr that restores what Faster R-CNN is given.
+        Weights of the restorer of what Faster R-CNN is given.
     num
         Number of images, where a recipe is simulated; at least two.
     validation

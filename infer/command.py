@@ -156,7 +156,7 @@ def molecules(
     weights
         A stemforge weights file of a faster-rcnn; by default the weights that come with stemforge under this name.
     restorer
-        Weights of the divaesr that restores the images first; by default the one that the detector was trained
+        Weights of the restorer that restores the images first; by default the one that the detector was trained
         with, where it lies beside the detector's weights or comes with stemforge.
     threshold
         Score from which a detection counts; by default the one stored with the weights.

@@ -42,7 +42,7 @@ COMMANDS = (
     ("train", "stemforge.train.command:train", "Train a network on corpora."),
     ("infer atoms", "stemforge.infer.command:atoms", "Find single atoms."),
     ("infer restore", "stemforge.infer.command:restore",
-     "Take the noise off low-dose images with DIVAESR."),
+     "Take the noise off low-dose images with DIVAESR or a U-Net."),
     ("infer molecules", "stemforge.infer.command:molecules", "Find molecules."),
     ("infer lattice", "stemforge.infer.command:lattice",
      "Find pixel size, rotation and origin of a crystal from its lattice."),

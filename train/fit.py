@@ -133,7 +133,7 @@ def fit(
     recipe
         Settings of the run, such as ``AtomNetRecipe.shipped()``; they say which network it is.
     data
-        Folders of corpora; for DIVAESR also zip files laid out as ``stem-sr.zip`` or ``trainval.zip``.
+        Folders of corpora; for restorers also zip files laid out as ``stem-sr.zip`` or ``trainval.zip``.
     out
         Folder of the run: ``recipe.yaml``, ``checkpoints/``, ``logs/`` (CSV and TensorBoard) and, in the end, the
         weights, such as ``atom-net.safetensors``.

@@ -82,7 +82,7 @@ def evaluate_restoration(
     micrograph
         Raw iDPC image of a crystal along its channels; its lattice is found.
     model, card
-        A DIVAESR, from :func:`stemforge.train.load_weights`.
+        A restorer, from :func:`stemforge.train.load_weights`.
     framework
         One that is built in, or a CIF file.
     tolerance, merge, bend
@@ -121,7 +121,7 @@ def evaluate_restorations(
     batch
         Images and where results go: ``_framework.json`` and ``_framework.png``.
     weights
-        Of the DIVAESR that restores: a file, or the name of weights that come with stemforge.
+        Of the restorer: a file, or the name of weights that come with stemforge.
     framework
         One that is built in, or a CIF file.
     device

@@ -141,7 +141,7 @@ def sweep_doses(
     doses
         Electrons per area [e/Å²]; all else of the degradation is as the corpus' recipe says.
     restorer
-        Weights of the divaesr that restores what the detector of molecules sees.
+        Weights of the restorer of what the detector of molecules sees.
     validation
         Share of the corpus that is scored, from its end; by default what the model's training kept.
     baselines

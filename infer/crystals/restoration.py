@@ -32,7 +32,8 @@ class Restoration:
     micrograph
         What was restored.
     image
-        Shape (2 × height, 2 × width) of the micrograph at the network's pixel size. Between 0 and 1 with networks that
+        Shape (scale × height, scale × width) of the micrograph at the network's pixel size; the weights that ship have
+        twice as many pixels along a side. Between 0 and 1 with networks that
         set the grey scale themselves, such as DIVAESR; the U-Net keeps that of the micrograph, whose darkest and
         brightest pixels are 0 and 1.
     sampling
@@ -101,7 +102,7 @@ def restore_micrograph(
         :func:`stemforge.infer.find_lattice`; the file's own calibration has precedence.
     overlap
         By how much neighbouring patches overlap at least, 0 to 63 [pixel]. More is smoother and slower: the
-        number of patches grows as 1 / (64 − overlap)².
+        number of patches grows as 1 / (side − overlap)², of sides of 64 pixels (DIVAESR) or 256.
     device
         Where the network runs.
 

@@ -137,7 +137,7 @@ def detect_molecules(
     detector, card
         Of the detector, from :func:`stemforge.train.load_weights`.
     restorer
-        Network and card of a DIVAESR that restores the image first; the one with which the detector's training
+        Network and card of a restorer that restores the image first; the one with which the detector's training
         images were restored. None shows it the image as it is.
     lattice
         Gives the pixel size of an uncalibrated image of a crystal.

@@ -10,7 +10,7 @@ from stemforge.errors import MicrographError
 def normalise_image(image: ArrayLike, low: float = 0.1, high: float = 99.9) -> NDArray[np.float32]:
     """Scale to 0 … 1 between two percentiles, so that neither unit nor a few hot pixels matter.
 
-    What an iDPC image is brought to before DIVAESR or Faster R-CNN sees it.
+    What an iDPC image is brought to before a network sees it.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def grey_range(values: NDArray[np.float32], low: float = 0.1, high: float = 99.9
 def prepare_idpc(
     image: ArrayLike, sampling: float | None = None, high_pass: float = 0.0
 ) -> NDArray[np.float32]:
-    """Bring an iDPC image to what DIVAESR and Faster R-CNN want to see.
+    """Bring an iDPC image to what restorers and Faster R-CNN want to see.
 
     Integration turns counting noise into clouds that grow with their size and dwarf the specimen's contrast; they
     are damped by 1 − exp(−q²/2q₀²), which takes a blurred image away, before the scale is set.
