@@ -411,8 +411,8 @@ def sweep(
 ) -> None:
     """Score a trained model over the electron dose: degrade, run the model, score.
 
-    AtomNet and SAC-CNN by F1, precision, recall and localisation error, beside what is physically possible; restorers by
-    SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster R-CNN by AP, AP50 and AR. Writes
+    AtomNet and SAC-CNN by F1, precision, recall and localisation error, beside what is physically possible; restorers
+    by SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster R-CNN by AP, AP50 and AR. Writes
     sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images; for atoms also
     sweep-conditions.png, F1 over dose and thickness, density and defocus.
 

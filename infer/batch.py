@@ -228,9 +228,20 @@ class _Run:
             with enough_memory(micrograph.name):
                 count = self.work(micrograph, results)
         self._written[name] = path
+        if self.batch.overwrite:
+            self._remove_older(name, results.names)
         entry = {"file": path.absolute(), "stemforge": stemforge.__version__, **self.options}
         self.record.add(name, {**entry, **results.facts, "results": results.names})
         return count
+
+    def _remove_older(self, name: str, made: Sequence[str]) -> None:
+        """Remove results of an earlier run that this one does not have: beside its own they would seem to belong."""
+        names = [f"{name}{ending}" for ending in self.batch.endings]
+        older = [old for old in names if old not in made and (self.batch.out / old).is_file()]
+        if older:
+            known = self.record.entries().get(name, {}).get("results") or ()
+            for old in set(older).intersection(known):
+                (self.batch.out / old).unlink(missing_ok=True)
 
     def _fail(self, error: InputError) -> None:
         self.failed.append(str(error))

@@ -93,7 +93,8 @@ def train(
         Fields of the recipe by dotted name.
     data
         Corpora that the network learns from: of annular images, simulated or measured, for sac-cnn and atom-net; of
-        segment signals for restorers, which take zip files of published pairs too, and, with molecules, for faster-rcnn.
+        segment signals for restorers, which take zip files of published pairs too, and, with molecules, for
+        faster-rcnn.
     out
         Folder of the run; must be new, unless the run is resumed.
     recipe

@@ -132,6 +132,15 @@ def test_the_command_says_how_sure_it_is(image, tmp_path):
     assert (mean <= high).all()
     record = json.loads((out / "run.json").read_text())
     assert 0 <= record["infer restore"]["noisy"]["doubtful_share"] <= 1
+    # Another network says nothing of the kind: what the first one said must not lie beside its image.
+    (out / "mine_low.tif").write_bytes(b"a user's")
+    torch.manual_seed(0)
+    save_weights(tmp_path / "d.safetensors", DIVAESR(TINY), CARD)
+    words = ["--weights", str(tmp_path / "d.safetensors"), "--out", str(out), "--quiet", "--overwrite"]
+    assert main(["infer", "restore", image, *words]) == 0
+    assert not list(out.glob("noisy_low*"))
+    assert not list(out.glob("noisy_high*"))
+    assert (out / "mine_low.tif").exists()
 
 
 @pytest.mark.parametrize(
