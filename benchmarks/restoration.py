@@ -145,7 +145,9 @@ def interval(corpus: Corpus, weights: str, doses: list[float]) -> None:
             inside = (restored.low <= wanted) & (wanted <= restored.high)
             fine = sample.sampling * exposure.noisy.shape[0] / wanted.shape[0]
             marks = np.ones(wanted.shape, bool)
-            points = np.rint((sample.labels.points + 0.5) * sample.sampling / fine - 0.5).astype(int)
+            points = np.rint(
+                (exposure.degraded.move(sample.labels.points) + 0.5) * sample.sampling / fine - 0.5
+            ).astype(int)
             ends = [(x, y) for x, y in points if 0 <= x < marks.shape[1] and 0 <= y < marks.shape[0]]
             for x, y in ends:
                 marks[y, x] = False
