@@ -112,9 +112,9 @@ def coco_tables(path: str) -> dict[str, Any]:
     for row, box, point, index in zip(rows, boxes, points, image, strict=True):
         name, height, width = sizes[index]
         if keypoints and not (0 <= point[0] <= width and 0 <= point[1] <= height):
-            shown = f"{point[0]:g}, {point[1]:g}"
+            place = f"{point[0]:g}, {point[1]:g}"
             _refuse(
-                path, f"annotation {row['id']}: keypoint {shown} leaves '{name}' of {width} × {height} pixels"
+                path, f"annotation {row['id']}: keypoint {place} leaves '{name}' of {width} × {height} pixels"
             )
         if min(box[:2]) < -_OUTSIDE or box[2] > width + _OUTSIDE or box[3] > height + _OUTSIDE:
             shown = [round(float(value), 2) for value in row["bbox"]]
