@@ -12,6 +12,7 @@ SIDE = 8
 """Side of the patches [pixel]."""
 # Components are found on so many patches at most; all are then brought to them.
 _MOST = 8000
+_SOURCES = 24  # independent components of a patch
 
 Image = NDArray[np.float32]
 
@@ -48,9 +49,11 @@ def denoise_pca(image: Image, components: float) -> Image:
     >>> bool(np.std(denoise_pca(noisy, 4) - clean) < 0.5 * np.std(noisy - clean))
     True
     """
-    patches = _patches(image)
-    found = _sklearn().PCA(round(components), random_state=0).fit(_some(patches))
-    return _joined(found.inverse_transform(found.transform(patches)), image.shape)
+    library = _sklearn()
+    patches = _patches(library, image)
+    most = min(round(components), len(patches))
+    found = library.decomposition.PCA(most, random_state=0).fit(_some(patches))
+    return _joined(library, found.inverse_transform(found.transform(patches)), image)
 
 
 def denoise_ica(image: Image, threshold: float) -> Image:
@@ -75,47 +78,45 @@ def denoise_ica(image: Image, threshold: float) -> Image:
     InputError
         As for :func:`denoise_pca`.
     """
-    patches = _patches(image)
+    library = _sklearn()
+    patches = _patches(library, image)
     mean = patches.mean(1, keepdims=True)
-    kind = _sklearn().FastICA(24, whiten="unit-variance", max_iter=100, tol=1e-2, random_state=0)
+    most = min(_SOURCES, len(patches))
+    kind = library.decomposition.FastICA(most, whiten="unit-variance", max_iter=100, tol=1e-2, random_state=0)
     with warnings.catch_warnings():
         # Components need not be found to the last digit.
         warnings.filterwarnings("ignore", "FastICA did not converge")
         found = kind.fit(_some(patches - mean))
     sources = found.transform(patches - mean)
     sources = np.sign(sources) * np.maximum(np.abs(sources) - threshold, 0)
-    return _joined(found.inverse_transform(sources) + mean, image.shape)
+    return _joined(library, found.inverse_transform(sources) + mean, image)
 
 
 def _sklearn() -> Any:
     try:
-        from sklearn import decomposition
+        import sklearn.decomposition
+        import sklearn.feature_extraction.image
     except ImportError as error:
         raise InputError(
             "pca and ica need scikit-learn; install it with: pip install 'stemforge[components]'"
         ) from error
-    return decomposition
+    return sklearn
 
 
-def _patches(image: Image) -> NDArray[np.float32]:
+def _patches(library: Any, image: Image) -> NDArray[np.float32]:
     """Return every patch, shape (n, 64)."""
     if min(image.shape) < SIDE:
         raise InputError(f"the image must have at least {SIDE} × {SIDE} pixels, not {image.shape}")
-    windows = np.lib.stride_tricks.sliding_window_view(image, (SIDE, SIDE))
-    return np.ascontiguousarray(windows.reshape(-1, SIDE**2), dtype=np.float32)
+    patches = library.feature_extraction.image.extract_patches_2d(image, (SIDE, SIDE))
+    return np.asarray(patches.reshape(len(patches), -1), dtype=np.float32)
 
 
 def _some(patches: NDArray[np.float32]) -> NDArray[np.float32]:
     return patches[:: max(1, len(patches) // _MOST)]
 
 
-def _joined(patches: NDArray[np.float32], shape: tuple[int, ...]) -> Image:
+def _joined(library: Any, patches: NDArray[np.float32], image: Image) -> Image:
     """Return the mean of overlapping patches."""
-    height, width = (n - SIDE + 1 for n in shape)
-    total, number = np.zeros(shape), np.zeros(shape)
-    for place in range(SIDE**2):
-        row, column = divmod(place, SIDE)
-        where = np.s_[row : row + height, column : column + width]
-        total[where] += patches[:, place].reshape(height, width)
-        number[where] += 1
-    return (total / number).astype(np.float32)
+    tiles = patches.reshape(-1, SIDE, SIDE)
+    joined = library.feature_extraction.image.reconstruct_from_patches_2d(tiles, image.shape)
+    return np.asarray(joined, dtype=np.float32)

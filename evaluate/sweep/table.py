@@ -21,8 +21,15 @@ LABELS = {
     "ar": "AR",
     "placement_px": "localisation error [px]",
 }
-NAMES = {"raw": "raw", "gaussian": "Gaussian", "wiener": "Wiener", "tv": "total variation", "bm3d": "BM3D"}
-NAMES |= {"pca": "PCA", "ica": "ICA"}
+NAMES = {
+    "raw": "raw",
+    "gaussian": "Gaussian",
+    "wiener": "Wiener",
+    "tv": "total variation",
+    "bm3d": "BM3D",
+    "pca": "PCA",
+    "ica": "ICA",
+}
 
 
 def sweep_lines(result: Sweep) -> list[str]:

@@ -139,8 +139,9 @@ def draw_restoration(restoration: Restoration, path: str | Path | None = None) -
     ]
     height, width = raw.shape
     columns = len(shown) + (doubtful is not None)
-    figure = Figure(figsize=(5.5 * columns, 11 * height / width + 0.6), layout="constrained")
-    panels = figure.subplots(2, columns)
+    tall = height / width
+    figure = Figure(figsize=(5.5 * columns, 5.5 * (tall + 1) + 0.6), layout="constrained")
+    panels = figure.subplots(2, columns, height_ratios=(tall, 1))
     for column, (image, title) in enumerate(shown):
         for row in (0, 1):
             axes = panels[row, column]
@@ -158,7 +159,10 @@ def draw_restoration(restoration: Restoration, path: str | Path | None = None) -
                 "width of the 90 % interval" + (", enlarged" if axes is panels[1, -1] else ""), fontsize=10
             )
         figure.colorbar(
-            drawn, ax=panels[:, -1], shrink=0.6, label="grey, of that of the recorded image (0 … 1)"
+            drawn,
+            ax=panels[:, -1],
+            shrink=0.6,
+            label="grey, where that of the recorded image goes from 0 to 1",
         )
         _enlarge(axes, spread.shape)
     if path is not None:

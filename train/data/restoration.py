@@ -34,6 +34,9 @@ from stemforge.train.data.published import SIDE, PublishedPair, aligned, cut_pai
 Patches = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Noisy and clean patches, shape (n, patch, patch), and targets, (n, scale · patch, scale · patch)."""
 
+GREY = 255.0
+"""White of the 8-bit grey scale in which errors of restorers are published."""
+
 Target = Literal["atoms", "clean", "signal"]
 """What is drawn: projected atoms; the noise-free image, brought to 0 … 1; or that on the noisy image's grey scale."""
 

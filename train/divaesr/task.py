@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stemforge.train.data.restoration import GREY
 from stemforge.train.task import Task
-
-GREY = 255.0
-"""White of the 8-bit grey scale in which DIVAESR's errors are published."""
 
 
 class DIVAESRTask(Task):

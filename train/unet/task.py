@@ -5,11 +5,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from stemforge.train.data.restoration import GREY
 from stemforge.train.task import Task
 from stemforge.train.unet.model import INTERVAL, Estimate
-
-GREY = 255.0
-"""White of the 8-bit grey scale in which errors of restorers are published."""
 
 
 class UNetTask(Task):
