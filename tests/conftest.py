@@ -18,6 +18,14 @@ from stemforge.train import SACCNN, Card, Inputs, save_weights
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_xdist_setupnodes(specs):
+    """Give each worker its share of the cores: threads of several that wait for each other take as long again."""
+    threads = max(1, (os.cpu_count() or 1) // len(specs))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+
+
 SAMPLING = 0.293
 # Atoms as published with SAC-CNN: regions of likelihood.
 REGIONS = Inputs(spots="regions")
