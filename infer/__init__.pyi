@@ -75,4 +75,5 @@ from .resampling import (
     resampled_white as resampled_white,
     sampling_remark as sampling_remark,
 )
+from .specimen.mask import Specimen as Specimen, find_specimen as find_specimen
 from .tiles import tiles as tiles

@@ -13,7 +13,9 @@ from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError
 from stemforge.evaluate.corpora.patch_statistics import patch_statistics
+from stemforge.infer import find_specimen
 from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.usable import usable_area
 from stemforge.simulate import SimulationRecipe, degrade
 from stemforge.simulate.recording.response import detector_response, noise_variance
 
@@ -116,9 +118,8 @@ def electrons(micrograph: Micrograph, offset_known: bool = True) -> NDArray[np.f
 
 def vacuum_share(micrograph: Micrograph) -> float:
     """Return the share of an image that shows no specimen."""
-    image = electrons(micrograph)
-    bright = np.percentile(ndimage.gaussian_filter(image, 24), 90)
-    return float((ndimage.gaussian_filter(image, 6) < _VACUUM * bright).mean())
+    usable = usable_area(micrograph.image)
+    return 1 - find_specimen(micrograph, usable).share / float(usable.mask.mean())
 
 
 def _starts(length: int, side: int) -> list[int]:

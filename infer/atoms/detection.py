@@ -14,6 +14,7 @@ from stemforge.infer.atoms.decision import CANDIDATE, Decision, decide
 from stemforge.infer.atoms.peaks import find_peaks, find_regions, find_spots
 from stemforge.infer.atoms.places.refinement import WIDTH, refine_places
 from stemforge.infer.resampling import check_sampling, file_sampling, resampled
+from stemforge.infer.specimen.mask import Specimen, find_specimen
 from stemforge.infer.tiles import tiles
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
@@ -61,6 +62,8 @@ class Detection:
         What of the micrograph was looked at; None: all.
     share
         Share of the micrograph in which atoms could be found: the usable area without its very edge.
+    specimen
+        Where the micrograph shows specimen and not vacuum; None: not asked.
     """
 
     micrograph: Micrograph
@@ -72,18 +75,24 @@ class Detection:
     expected_f1: float | None = None
     usable: UsableArea | None = None
     share: float = 1.0
+    specimen: Specimen | None = None
 
     @property
     def density(self) -> tuple[float, float, float] | None:
-        """Visible atoms per usable area of the image [1/nm²], and the ends of an interval that holds 95 in 100.
+        """Visible atoms per area of specimen [1/nm²], and the ends of an interval that holds 95 in 100.
 
-        None without pixel size, and for networks whose likelihoods are not calibrated.
+        Of vacuum, what is not usable, and the very edge no area counts. None without pixel size, and for networks whose
+        likelihoods are not calibrated.
         """
         if self.number is None or self.micrograph.sampling is None:
             return None
         expected, low, high = self.number
         area = self.share * self.likelihood.size * ((self.sampling or self.micrograph.sampling) / 10) ** 2
-        return expected / area, low / area, high / area
+        smallest = largest = area
+        if self.specimen is not None and self.usable is not None:
+            of_usable = np.array([self.specimen.share, self.specimen.low, self.specimen.high])
+            area, smallest, largest = area * of_usable / self.usable.mask.mean()
+        return expected / area, low / largest, high / smallest
 
 
 @dataclass(frozen=True)
@@ -319,7 +328,8 @@ def detect_atoms(
     result = Detection(
         micrograph, atoms, likelihood, sampling, decision.threshold, number, decision.expected_f1
     )
-    return replace(result, usable=usable, share=float(counted.mean()))
+    specimen = find_specimen(micrograph, usable).believed(atoms.points, usable)
+    return replace(result, usable=usable, share=float(counted.mean()), specimen=specimen)
 
 
 def _placed(

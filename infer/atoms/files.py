@@ -138,6 +138,8 @@ def _facts(detection: Detection) -> dict[str, Any]:
         facts["visible_atoms_per_nm2"] = dict(
             zip(("expected", "low", "high"), detection.density, strict=True)
         )
+    if detection.specimen is not None:
+        facts["specimen"] = detection.specimen.facts(detection.micrograph.sampling)
     if detection.usable is not None:
         facts["left_out"] = {reason: round(share, 4) for reason, share in detection.usable.reasons.items()}
     return facts

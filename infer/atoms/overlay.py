@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from stemforge.files import write_figure
 from stemforge.infer.atoms.detection import Detection
 from stemforge.infer.atoms.sampling import SamplingEstimate
+from stemforge.infer.specimen.figure import draw_edge
 from stemforge.micrograph.drawing import draw_left_out, draw_micrograph, entitle
 
 
@@ -38,6 +39,8 @@ def draw_detection(
     draw_micrograph(axes, detection.micrograph)
     if detection.usable is not None:
         draw_left_out(axes, detection.usable)
+    if detection.specimen is not None:
+        draw_edge(axes, detection.specimen)
     x, y = detection.atoms.points.T
     colours = ScalarMappable(Normalize(detection.threshold, 1), "autumn")
     edges: Any = colours.to_rgba(detection.atoms["score"])
@@ -48,6 +51,8 @@ def draw_detection(
         title += f", expected F1 {detection.expected_f1:.2f}"
     if detection.usable is not None and detection.usable.reasons:
         title += f"\nleft out (tinted): {detection.usable}"
+    if detection.specimen is not None and detection.specimen.vacuum is not None:
+        title += f"\nspecimen within the dashed line: {100 * detection.specimen.share:.0f} % of the image"
     if detection.density is not None:
         title += "\nvisible: {:.2f} ({:.2f} to {:.2f}) per nm²".format(*detection.density)
     if estimate is not None:

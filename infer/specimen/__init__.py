@@ -1,0 +1,1 @@
+"""Where an image shows specimen, and where vacuum."""
