@@ -176,7 +176,7 @@ class _Search:
         """Fit the framework's columns where it is registered now."""
         places = self._registered()
         white = self._white
-        pictures = Pictures.of(self.sites, self.shown.cell.transfer, self.shown.resolution, white.weight)
+        pictures = Pictures.of(self.sites, self.shown.cell.appearance, self.shown.resolution, white.weight)
         stamps = Stamps.at(white.points(places.points), places.site, pictures, white.coarse)
         cell = np.column_stack([self.shown.cell.strength, self.shown.cell.moved])
         fit = fit_columns(
@@ -186,7 +186,7 @@ class _Search:
             self._at(self.shown.registration.strength, places.points) * np.sqrt(white.coarse.area),
             start=cell[places.site],
         )
-        # All copies of a site are off alike where the transfer is.
+        # All copies of a site are off alike where the average cell is.
         every = np.arange(3)
         fit.covariance[:, every, every] += self.shown.cell.doubt[places.site]
         return places, fit
@@ -219,7 +219,8 @@ class _Search:
             (error * strength)[stated],
             places.site[stated],
             found.probability[stated],
-            fit.way,
+            self.shown.cell.way,
+            fit.spread,
             found.other,
             explained,
             self.averaged,
