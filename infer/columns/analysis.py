@@ -172,18 +172,24 @@ class _Search:
     def _bent(self, places: _Places) -> _Places:
         return _Places(places.points + self.shown.registration.bend_at(places.points), places.site)
 
-    def _fit(self) -> tuple[_Places, ColumnFit]:
-        """Fit the framework's columns where it is registered now."""
+    def stamps(self) -> tuple[_Places, Stamps, NDArray[np.float64]]:
+        """Return the framework's columns where it is registered now, what the image shows of each, and how strongly."""
         places = self._registered()
         white = self._white
         pictures = Pictures.of(self.sites, self.shown.cell.appearance, self.shown.resolution, white.weight)
         stamps = Stamps.at(white.points(places.points), places.site, pictures, white.coarse)
+        scale = self._at(self.shown.registration.strength, places.points) * np.sqrt(white.coarse.area)
+        return places, stamps, scale
+
+    def _fit(self) -> tuple[_Places, ColumnFit]:
+        """Fit the framework's columns where it is registered now."""
+        places, stamps, scale = self.stamps()
         cell = np.column_stack([self.shown.cell.strength, self.shown.cell.moved])
         fit = fit_columns(
-            white.of(self.shown.left).ravel(),
+            self._white.of(self.shown.left).ravel(),
             stamps,
             self._angstroms(places.points),
-            self._at(self.shown.registration.strength, places.points) * np.sqrt(white.coarse.area),
+            scale,
             start=cell[places.site],
         )
         # All copies of a site are off alike where the average cell is.

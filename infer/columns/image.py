@@ -68,7 +68,7 @@ class FrameworkImage:
             )
             drawn = self._drawn(self.cell.coefficients)
         self.drawn, self.known = drawn, True
-        self.noise = noise_between(image - drawn, self.lattice, self.weight)
+        self.noise = noise_between(self.left, self.lattice, self.weight)
 
     @property
     def left(self) -> NDArray[np.float64]:
