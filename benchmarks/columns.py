@@ -3,14 +3,15 @@
     python benchmarks/columns.py films [--thickness 1,4] [--doses 3000,10000,1000000] [--films 3] [--work FOLDER]
     python benchmarks/columns.py controls [--work FOLDER]
 
-`films`: those of the recipe zsm5-columns without guests; defocus, aberrations, tilt and turn are drawn by the recipe, the
-source (0.7 to 1.1 Å) here. Their framework is relaxed: each of its columns is moved by 0.1 Å along each axis, at random,
-alike in all cells; in every third film each copy is moved by 0.06 Å besides (`own`). All doses are drawn from one signal,
-which is kept in FOLDER. `rms` and `stated` are errors of places on an axis [Å], measured and by the table, common shift
-taken away; `bound` is the Cramér–Rao bound under the noise's known spectrum where each column is to be placed by itself,
-`alike` where all copies of a column are known to be alike. `maximum` is the error of the nearest maximum. `pulls` is the
-standard deviation of errors over those stated. `right` is the share of classes that are right, `alone` by intensity
-without the lattice. A last row for each thickness and dose has all films together.
+`films`: those of the recipe zsm5-columns without guests; defocus, aberrations, tilt and turn are drawn by the
+recipe, the source (0.7 to 1.1 Å) here. Their framework is relaxed: each of its columns is moved by 0.1 Å along each
+axis, at random, alike in all cells; in every third film each copy is moved by 0.06 Å besides (`own`). All doses are
+drawn from one signal, which is kept in FOLDER. `rms` and `stated` are errors of places on an axis [Å], measured and
+by the table, common shift taken away; `bound` is the Cramér–Rao bound under the noise's known spectrum where each
+column is to be placed by itself, `alike` where all copies of a column are known to be alike. `maximum` is the error
+of the nearest maximum. `pulls` is the standard deviation of errors over those stated. `right` is the share of classes
+that are right, `alone` by intensity without the lattice. A last row for each thickness and dose has all films
+together.
 
 `controls`: noise; a film of silica glass; and a film of ZSM-5 asked for the frameworks of other zeolites.
 """
@@ -110,7 +111,7 @@ def recorded(sample: dict[str, Any], dose: float, seed: int) -> np.ndarray:
 
 
 def bounds(search: _Search, image: np.ndarray, sample: dict[str, Any]) -> tuple[float, float]:
-    """Return the Cramér–Rao bounds of a place on an axis [Å]: of each column by itself, and of copies that are alike."""
+    """Return the Cramér–Rao bounds of places on an axis [Å]: of each column by itself, and of copies alike."""
     sampling = float(sample["sampling"])
     blur = (0, *[float(sample["source"]) / np.sqrt(8 * np.log(2)) / sampling] * 2)
     clean = idpc_image(ndimage.gaussian_filter(sample["signal"], blur, mode="reflect"), sampling)
@@ -178,9 +179,7 @@ def measured(sample: dict[str, Any], dose: float, number: int, crystal: Crystal)
 
 def told(row: dict[str, Any]) -> None:
     """Print a row."""
-    print(
-        json.dumps({key: round(v, 4) if isinstance(v, float) else v for key, v in row.items()}), flush=True
-    )
+    print(json.dumps({key: round(v, 4) if isinstance(v, float) else v for key, v in row.items()}), flush=True)
 
 
 def films(thicknesses: list[int], doses: list[float], number: int, work: Path) -> None:
@@ -194,7 +193,9 @@ def films(thicknesses: list[int], doses: list[float], number: int, work: Path) -
                 rows[dose].append(measured(sample, dose, index, crystal))
                 told({"thickness": thickness, "film": index} | rows[dose][-1])
         for dose, each in rows.items():
-            square = {k: np.sqrt(np.mean([r[k] ** 2 for r in each])) for k in each[0] if k not in ("dose", "own")}
+            square = {
+                k: np.sqrt(np.mean([r[k] ** 2 for r in each])) for k in each[0] if k not in ("dose", "own")
+            }
             right = {k: np.mean([r[k] for r in each]) for k in ("right", "alone")}
             told({"thickness": thickness, "films": len(each), "dose": dose} | square | right)
 

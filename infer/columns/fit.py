@@ -48,6 +48,7 @@ def fit_columns(
     scale: NDArray[np.float64],
     *,
     start: NDArray[np.float64],
+    whole: NDArray[np.bool_],
 ) -> ColumnFit:
     """Fit strengths and places of all columns to what a first image of them leaves.
 
@@ -66,6 +67,9 @@ def fit_columns(
         By what a column's picture is multiplied for strength 1, times √area of a pixel; shape (n,).
     start
         Strength and way (x, y) [Å] in the first image, those of the average cell; shape (n, 3).
+    whole
+        Which columns the image shows whole, shape (n,). From these it is learnt how far copies are from each other: next
+        to the border of an image white noise is not what it is elsewhere.
     """
     count = len(points)
     first = stamps.drawn(start[:, 0] * scale, start[:, 1:])
@@ -99,7 +103,7 @@ def fit_columns(
                 break
         strength, moved = parts(x, unit)
         covariance = covariances(information, points) * unit[:, :, None] * unit[:, None, :]
-        learnt = _spread(moved - start[:, 1:], covariance[:, [1, 2], [1, 2]], spread)
+        learnt = _spread((moved - start[:, 1:])[whole], covariance[:, [1, 2], [1, 2]][whole], spread)
         if number == _ROUNDS - 1 or abs(learnt / spread - 1) < _LEARNT:
             break
         x *= (unit / widths(learnt)).ravel()

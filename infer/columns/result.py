@@ -39,7 +39,7 @@ class MeasuredColumns:
     probability
         Of each class: T, O, and that there is no column; shape (n, 3).
     way
-        Standard deviation of the average cell's columns from where the framework has them, along each axis, as learnt [Å].
+        Standard deviation of the average cell's columns from the framework's places, along each axis, as learnt [Å].
     spread
         Standard deviation of the copies of a column from where the average cell has it, along each axis, as learnt [Å].
     other

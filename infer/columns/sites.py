@@ -15,7 +15,7 @@ MERGE = 0.7
 """Mean distance in projection below which atoms are one column [Å]; no image tells them from each other."""
 TETRAHEDRAL, OXYGEN = "T", "O"
 """What a column holds: T atoms (and what oxygen lies over them), or oxygen alone."""
-_SHARP = 0.4  # standard deviation with which a column is seen where its potential is multiplied with itself [Å]
+_SHARP = 0.4  # standard deviation with which a column is seen before it is multiplied with itself [Å]
 _PIXELS, _STEP = 40, 0.2  # of its picture there [Å]
 _SILICON = Atoms("Si", [(0.0, 0.0, 0.0)])
 

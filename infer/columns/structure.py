@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from stemforge.infer.columns.sites import ColumnSite
-from stemforge.infer.occupancy.transfer import _KNOTS as RADIAL
-from stemforge.infer.occupancy.transfer import Transfer, fit_transfer, transfer_functions
+from stemforge.infer.occupancy.transfer import _KNOTS as RADIAL, Transfer, fit_transfer, transfer_functions
 
-# How far strengths of columns are from those expected, and columns from their places along an axis [Å]: at first, and at
-# least and at most of what is learnt.
+# How far strengths of columns are from those expected, and columns from their places along an axis [Å]: at first, and
+# at least and at most of what is learnt.
 _FIRST, _LEAST, _MOST = np.array([0.1, 0.15]), np.array([0.03, 0.02]), np.array([0.15, 0.3])
 _STEPS = 8
 # How large a transfer may be, how much it may bend from knot to knot, and how large what depends on direction or is not
@@ -90,8 +89,8 @@ def fit_cell(
 ) -> CellFit:
     """Fit transfer, strengths and places of a framework's columns to an average cell, all together.
 
-    Newton's steps; how far columns are from their places is learnt (expectation maximisation), and so is the error of the
-    model beside noise.
+    Newton's steps; how far columns are from their places is learnt (expectation maximisation), and so is the error of
+    the model beside noise.
 
     Parameters
     ----------
@@ -143,15 +142,17 @@ def fit_cell(
     shown, _ = cell.seen(values, seen)
     number = len(transfer.values)
     appearance = Appearance(Transfer(seen[:number]), seen[number:].reshape(2, -1))
-    return CellFit(appearance, 1 + values[:, 0], values[:, 1:], doubt, float(unit[1]), misfit, shown, explained)
+    return CellFit(
+        appearance, 1 + values[:, 0], values[:, 1:], doubt, float(unit[1]), misfit, shown, explained
+    )
 
 
 @dataclass(frozen=True)
 class _Cell:
     """What an average cell's coefficients are made of, at frequencies k.
 
-    ``shapes`` are the transforms of the sites' potentials, ``functions`` those of which a transfer is a sum, ``products``
-    products of them that are not linear in the potential, ``between`` the functions of which their transfers are sums.
+    ``shapes`` are the transforms of the sites' potentials, ``functions`` those of which a transfer is a sum;
+    ``products`` are what is not linear in the potential, ``between`` the functions of which their transfers are sums.
     """
 
     k: NDArray[np.float64]
@@ -162,7 +163,7 @@ class _Cell:
     between: NDArray[np.float64]
 
     def waves(self, values: NDArray[np.float64]) -> NDArray[np.complex128]:
-        """Return what sites' transforms are multiplied by as they are changed in strength and moved, shape (sites, n)."""
+        """Return by what sites are multiplied as they are changed in strength and moved, shape (sites, n)."""
         moved = np.exp(-2j * np.pi * (self.places + values[:, 1:]) @ self.k.T)
         return np.asarray(moved * (1 + values[:, :1]))
 
@@ -173,7 +174,9 @@ class _Cell:
         number = self.functions.shape[1]
         waves = self.waves(values)
         further = np.einsum("pj,jn->pn", seen[number:].reshape(2, -1), self.between)
-        shown = self.shapes * (self.functions @ seen[:number]) + np.einsum("spn,pn->sn", self.products, further)
+        shown = self.shapes * (self.functions @ seen[:number]) + np.einsum(
+            "spn,pn->sn", self.products, further
+        )
         each = shown * waves
         slopes = [each / (1 + values[:, :1]), *(-2j * np.pi * each * one for one in self.k.T)]
         columns = np.stack(slopes, axis=1).reshape(-1, len(self.k))
