@@ -68,8 +68,8 @@ def fit_columns(
     start
         Strength and way (x, y) [Å] in the first image, those of the average cell; shape (n, 3).
     whole
-        Which columns the image shows whole, shape (n,). From these it is learnt how far copies are from each other: next
-        to the border of an image white noise is not what it is elsewhere.
+        Which columns the image shows whole, shape (n,). From these it is learnt how far copies are from each other:
+        next to the border of an image white noise is not what it is elsewhere.
     """
     count = len(points)
     first = stamps.drawn(start[:, 0] * scale, start[:, 1:])
