@@ -5,7 +5,7 @@
 
 `films`: those of the recipe zsm5-columns without guests; defocus, aberrations, tilt and turn are drawn by the
 recipe, the source (0.7 to 1.1 Å) here. Their framework is relaxed: each of its columns is moved by 0.1 Å along each
-axis, at random, alike in all cells; in every third film each copy is moved by 0.06 Å besides (`own`). All doses are
+axis, at random, alike in all cells; in every third film each copy is moved by 0.06 Å besides (`scatter`). All doses are
 drawn from one signal, which is kept in FOLDER. `rms` and `stated` are errors of places on an axis [Å], measured and
 by the table, common shift taken away; `bound` is the Cramér–Rao bound under the noise's known spectrum where each
 column is to be placed by itself, `alike` where all copies of a column are known to be alike. `maximum` is the error
@@ -42,7 +42,7 @@ from stemforge.simulate.stages import Stage
 from stemforge.structures import mfi
 
 SEED = 2900
-WAY, OWN, MERGE = 0.1, 0.06, 0.7  # Å
+WAY, SCATTER, MERGE = 0.1, 0.06, 0.7  # Å
 EVERY = 3  # films, of which one has copies that differ
 NEAR = 0.7  # within which a column is the one that it should be [Å]
 OTHERS = ("fau", "cha", "mor", "bea")
@@ -67,11 +67,11 @@ def film(thickness: int, index: int, work: Path) -> dict[str, Any]:
     group, _ = column_groups(cell.positions[:, :2] / size, size, MERGE)
     rng = np.random.default_rng([SEED, index, thickness])
     moves = rng.normal(0, WAY, (group.max() + 1, 2))
-    own = OWN if index % EVERY == EVERY - 1 else 0.0
+    scatter = SCATTER if index % EVERY == EVERY - 1 else 0.0
     places, kinds = [], []
     for tile in np.unique(atoms.arrays["tile"]):
         members = np.flatnonzero(atoms.arrays["tile"] == tile)
-        atoms.positions[members, :2] += (moves + rng.normal(0, own, moves.shape))[group]
+        atoms.positions[members, :2] += (moves + rng.normal(0, scatter, moves.shape))[group]
         for label in np.unique(group):
             column = members[group == label]
             beside = atoms.positions[column, :2] - atoms.positions[column[0], :2]
@@ -89,7 +89,7 @@ def film(thickness: int, index: int, work: Path) -> dict[str, Any]:
         "columns": drawn.scan.pixels(np.array(places), lengths),
         "kinds": np.array(kinds),
         "source": rng.uniform(0.7, 1.1),
-        "own": own,
+        "scatter": scatter,
     }
     np.savez(path, **made)
     return made
@@ -163,7 +163,7 @@ def measured(sample: dict[str, Any], dose: float, number: int, crystal: Crystal)
     by_intensity = np.array(CLASSES)[alone.probability.argmax(1)]
     return {
         "dose": dose,
-        "own": float(sample["own"]),
+        "scatter": float(sample["scatter"]),
         "source": float(sample["source"]),
         "columns": int(paired.sum()),
         "rms": float(error[paired].std()),
@@ -178,7 +178,7 @@ def measured(sample: dict[str, Any], dose: float, number: int, crystal: Crystal)
     }
 
 
-def told(row: dict[str, Any]) -> None:
+def show(row: dict[str, Any]) -> None:
     """Print a row."""
     print(json.dumps({key: round(v, 4) if isinstance(v, float) else v for key, v in row.items()}), flush=True)
 
@@ -192,13 +192,15 @@ def films(thicknesses: list[int], doses: list[float], number: int, work: Path) -
             sample = film(thickness, index, work)
             for dose in doses:
                 rows[dose].append(measured(sample, dose, index, crystal))
-                told({"thickness": thickness, "film": index} | rows[dose][-1])
+                show({"thickness": thickness, "film": index} | rows[dose][-1])
         for dose, each in rows.items():
             square = {
-                k: np.sqrt(np.mean([r[k] ** 2 for r in each])) for k in each[0] if k not in ("dose", "own")
+                k: np.sqrt(np.mean([r[k] ** 2 for r in each]))
+                for k in each[0]
+                if k not in ("dose", "scatter")
             }
             right = {k: np.mean([r[k] for r in each]) for k in ("right", "alone")}
-            told({"thickness": thickness, "films": len(each), "dose": dose} | square | right)
+            show({"thickness": thickness, "films": len(each), "dose": dose} | square | right)
 
 
 def controls(work: Path) -> None:
@@ -223,9 +225,9 @@ def asked(name: str, image: np.ndarray, framework: str, sampling: float) -> None
     try:
         found = find_columns(Micrograph(image.astype("float32"), sampling, name=name), framework=framework)
     except InputError as error:
-        told({"image": name, "asked for": framework, "refused": str(error)[:100]})
+        show({"image": name, "asked for": framework, "refused": str(error)[:100]})
     else:
-        told({"image": name, "asked for": framework, "columns": len(found.points), "told": doubts(found)})
+        show({"image": name, "asked for": framework, "columns": len(found.points), "remarks": doubts(found)})
 
 
 def main() -> None:

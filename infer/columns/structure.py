@@ -118,11 +118,11 @@ def fit_cell(
     transfer, products = fit_transfer(measured, variance, k, linear, powers)
     left = measured - transfer.at(k) * linear - products
     explained = 1 - float((np.abs(left) ** 2).sum() / (np.abs(measured) ** 2).sum())
-    seen = np.concatenate([transfer.values, np.zeros(2 * len(_PRODUCTS))])
-    known = _known(len(seen), float(np.abs(transfer.values[: len(RADIAL)]).max()))
+    fitted = np.concatenate([transfer.values, np.zeros(2 * len(_PRODUCTS))])
+    known = _known(len(fitted), float(np.abs(transfer.values[: len(RADIAL)]).max()))
     unit, taken = _FIRST[[0, 1, 1]], 0.0
     for _ in range(_STEPS):
-        shown, slopes = cell.seen(values, seen)
+        shown, slopes = cell.coefficients(values, fitted)
         left = measured - shown
         # What no column explains is no noise either: as large, it is taken to be, as a share of what reflections have.
         power = near @ np.abs(shown) ** 2
@@ -132,16 +132,16 @@ def fit_cell(
         prior = linalg.block_diag(np.diag(np.tile(unit**-2.0, count)), known)
         data = design.T @ design
         inverse = np.linalg.inv(data + prior)
-        now = np.concatenate([values.ravel(), seen])
+        now = np.concatenate([values.ravel(), fitted])
         now = now + inverse @ (design.T @ _real(left * weight) - prior @ now)
-        values, seen = now[: 3 * count].reshape(-1, 3), now[3 * count :]
+        values, fitted = now[: 3 * count].reshape(-1, 3), now[3 * count :]
         taken = float((inverse * data).sum() / (2 * len(k)))
         doubt = _alike(inverse[: 3 * count, : 3 * count])
         square = ((values - values.mean(0)) ** 2 + doubt).mean(0)
         unit = np.sqrt([square[0], square[1:].mean()]).clip(_LEAST, _MOST)[[0, 1, 1]]
-    shown, _ = cell.seen(values, seen)
+    shown, _ = cell.coefficients(values, fitted)
     number = len(transfer.values)
-    appearance = Appearance(Transfer(seen[:number]), seen[number:].reshape(2, -1))
+    appearance = Appearance(Transfer(fitted[:number]), fitted[number:].reshape(2, -1))
     return CellFit(
         appearance, 1 + values[:, 0], values[:, 1:], doubt, float(unit[1]), misfit, shown, explained
     )
@@ -167,14 +167,14 @@ class _Cell:
         moved = np.exp(-2j * np.pi * (self.places + values[:, 1:]) @ self.k.T)
         return np.asarray(moved * (1 + values[:, :1]))
 
-    def seen(
-        self, values: NDArray[np.float64], seen: NDArray[np.float64]
+    def coefficients(
+        self, values: NDArray[np.float64], fitted: NDArray[np.float64]
     ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
         """Return coefficients, and how they change with strength and way of each site and with the transfer."""
         number = self.functions.shape[1]
         waves = self.waves(values)
-        further = np.einsum("pj,jn->pn", seen[number:].reshape(2, -1), self.between)
-        shown = self.shapes * (self.functions @ seen[:number]) + np.einsum(
+        further = np.einsum("pj,jn->pn", fitted[number:].reshape(2, -1), self.between)
+        shown = self.shapes * (self.functions @ fitted[:number]) + np.einsum(
             "spn,pn->sn", self.products, further
         )
         each = shown * waves

@@ -55,7 +55,7 @@ def test_columns_have_the_classes_of_the_framework(found, crystal):
 
 @pytest.mark.slow
 def test_copies_that_differ_are_placed_each_by_itself(moved_film, crystal):
-    film, lattice, points, _ = moved_film(0.2, seed=4, own=0.08)
+    film, lattice, points, _ = moved_film(0.2, seed=4, scatter=0.08)
     found = find_columns(film, framework=crystal, lattice=lattice)
     error = (found.points - points[cKDTree(points).query(found.points)[1]]) * SAMPLING
     error = error - error.mean(0)

@@ -82,6 +82,6 @@ def test_an_error_of_the_model_is_told_from_noise(crystal):
 def test_how_far_copies_are_from_each_other_is_learnt_whatever_was_expected(truth, width):
     rng = np.random.default_rng(0)
     error = rng.uniform(0.03, 0.1, 2000)
-    seen = rng.normal(0, truth, 2000) + rng.normal(0, error)
+    measured = rng.normal(0, truth, 2000) + rng.normal(0, error)
     variance = 1 / (error**-2 + width**-2)
-    assert _spread(seen * variance / error**2, variance, width) == pytest.approx(truth, abs=0.012)
+    assert _spread(measured * variance / error**2, variance, width) == pytest.approx(truth, abs=0.012)
