@@ -23,6 +23,7 @@ from stemforge.micrograph.image import Micrograph
 _PASSES = 4  # average cell, registration and noise are known better each time
 _MARGIN = 3.0  # beyond the image, from where columns reach into it [Å]
 _EDGE = 1.5  # within which columns are not stated: half of them is not shown [Å]
+_WHOLE = 2.5  # from where columns are shown whole [Å]
 _BORDER = 5.0  # from the border of a domain, whose place is known no better, within which columns are not stated [Å]
 
 
@@ -36,12 +37,13 @@ def find_columns(
     """Find every atom column of a framework on an image along its channels.
 
     The framework's columns are known from the crystal, and where they are expected from the lattice on the image, place
-    by place. What an image shows of a column follows from the transfer that is fitted to the crystal and from the noise
-    that is measured beside it: places and strengths of all columns are one least-squares fit to the white image, with a
-    prior on places whose width is learnt. What a column is follows from its intensity and from what the lattice has at
-    its place. Molecules in the channels are not looked for: :func:`stemforge.infer.measure_occupancy` does. Domains
-    displaced against each other have each their own columns; those at their boundaries, and where the image shows no
-    crystal, are left out.
+    by place. What an image shows of a column follows from the transfer that is fitted to the crystal, together with
+    places and strengths in the average cell, and from the noise that is measured between the crystal's reflections. How
+    copies of a column differ from the average cell's is one least-squares fit of all columns to the white image, with a
+    prior on places: how far copies are from each other is learnt. What a column is follows from its intensity and from
+    what the lattice has at its place. Molecules in the channels are not looked for:
+    :func:`stemforge.infer.measure_occupancy` does. Domains displaced against each other have each their own columns;
+    those at their boundaries, and where the image shows no crystal, are left out.
 
     Parameters
     ----------
@@ -59,7 +61,8 @@ def find_columns(
     Returns
     -------
     MeasuredColumns
-        Place, intensity and class of every column, with errors and probabilities.
+        Place, intensity and class of every column, with errors and probabilities. A shift of all columns alike, which
+        no image tells from one that the microscope makes, is in no error.
 
     Raises
     ------
@@ -172,21 +175,28 @@ class _Search:
     def _bent(self, places: _Places) -> _Places:
         return _Places(places.points + self.shown.registration.bend_at(places.points), places.site)
 
-    def _fit(self) -> tuple[_Places, ColumnFit]:
-        """Fit the framework's columns where it is registered now."""
+    def stamps(self) -> tuple[_Places, Stamps, NDArray[np.float64]]:
+        """Return the framework's columns where it is registered now, what the image shows of each, and how strongly."""
         places = self._registered()
         white = self._white
-        pictures = Pictures.of(self.sites, self.shown.cell.transfer, self.shown.resolution, white.weight)
+        pictures = Pictures.of(self.sites, self.shown.cell.appearance, self.shown.resolution, white.weight)
         stamps = Stamps.at(white.points(places.points), places.site, pictures, white.coarse)
+        scale = self._at(self.shown.registration.strength, places.points) * np.sqrt(white.coarse.area)
+        return places, stamps, scale
+
+    def _fit(self) -> tuple[_Places, ColumnFit]:
+        """Fit the framework's columns where it is registered now."""
+        places, stamps, scale = self.stamps()
         cell = np.column_stack([self.shown.cell.strength, self.shown.cell.moved])
         fit = fit_columns(
-            white.of(self.shown.left).ravel(),
+            self._white.of(self.shown.left).ravel(),
             stamps,
             self._angstroms(places.points),
-            self._at(self.shown.registration.strength, places.points) * np.sqrt(white.coarse.area),
+            scale,
             start=cell[places.site],
+            whole=self._inside(places.points) >= _WHOLE,
         )
-        # All copies of a site are off alike where the transfer is.
+        # All copies of a site are off alike where the average cell is.
         every = np.arange(3)
         fit.covariance[:, every, every] += self.shown.cell.doubt[places.site]
         return places, fit
@@ -197,6 +207,11 @@ class _Search:
         x, y = np.rint(points).astype(int).clip(0, [width - 1, height - 1]).T
         return field[y, x]
 
+    def _inside(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far points (x, y) [pixel] are from the border of the image [Å], negative beyond it."""
+        beyond = np.array(self.micrograph.shape[::-1]) - 1 - points
+        return np.asarray(np.minimum(points, beyond).min(1) * self.lattice.sampling)
+
     def _angstroms(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         return points @ np.linalg.inv(self.grid.axes).T
 
@@ -205,8 +220,7 @@ class _Search:
         error = np.sqrt(fit.covariance[:, 0, 0])
         found = classify(fit.strength * strength, error * strength, places.site, self.sites)
         points = places.points + fit.moved @ self.grid.axes.T
-        edge = np.array(self.micrograph.shape[::-1]) - 1 - points
-        stated = np.minimum(points, edge).min(1) * self.lattice.sampling >= _EDGE
+        stated = self._inside(points) >= _EDGE
         stated &= self._at(border_distance(self.labels), points) * self.lattice.sampling >= _BORDER
         turned = self.grid.axes @ fit.covariance[:, 1:, 1:] @ self.grid.axes.T
         return MeasuredColumns(
@@ -219,7 +233,8 @@ class _Search:
             (error * strength)[stated],
             places.site[stated],
             found.probability[stated],
-            fit.way,
+            self.shown.cell.way,
+            fit.spread,
             found.other,
             explained,
             self.averaged,

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, sparse
+from scipy.sparse import linalg
 from scipy.spatial import cKDTree
 
 from stemforge.infer.columns.peaks import Stamps
 
 _STRENGTH = 2.0  # standard deviation expected of a strength, whose mean is 1: as good as none
-_WAY = 0.15  # how far columns are from their places at first [Å]
-_LEAST, _MOST = 0.01, 0.3  # of what is learnt of that [Å]
-_ROUNDS, _LEARNT = 3, 0.05  # in which it is learnt, and how well
-_DONE, _TRIES = 1e-4, 8  # of each round
+_SPREAD = 0.05  # how far copies of a column are from each other at first [Å]
+_LEAST, _MOST = 0.003, 0.3  # of what is learnt of that [Å]
+_ROUNDS, _LEARNT = 3, 0.1  # in which it is learnt, and how well
+_DONE, _TRIES = 0.01, 8  # of each round: largest step [standard deviations expected], and how many
+_EXACT = 1e-5  # of each step
 _TOGETHER = 6.0  # columns within this determine each other's errors [Å]
 
 
@@ -29,14 +31,14 @@ class ColumnFit:
         From the places expected (x, y) [Å], shape (n, 2).
     covariance
         Of strength, x and y of each column, shape (n, 3, 3).
-    way
-        Standard deviation of the columns' ways from the places expected, as learnt [Å].
+    spread
+        Standard deviation of the copies of a column from where the average cell has it, along each axis, as learnt [Å].
     """
 
     strength: NDArray[np.float64]
     moved: NDArray[np.float64]
     covariance: NDArray[np.float64]
-    way: float
+    spread: float
 
 
 def fit_columns(
@@ -46,11 +48,12 @@ def fit_columns(
     scale: NDArray[np.float64],
     *,
     start: NDArray[np.float64],
+    whole: NDArray[np.bool_],
 ) -> ColumnFit:
     """Fit strengths and places of all columns to what a first image of them leaves.
 
-    Least squares over white noise, columns that overlap together. That columns are near the places expected is a prior
-    whose width is learnt from all of them (expectation maximisation).
+    Least squares over white noise, columns that overlap together. That copies of a column are near where the average
+    cell has it is a prior whose width is learnt from all of them (marginal likelihood).
 
     Parameters
     ----------
@@ -63,67 +66,94 @@ def fit_columns(
     scale
         By what a column's picture is multiplied for strength 1, times √area of a pixel; shape (n,).
     start
-        Strength and way (x, y) [Å] in the first image, shape (n, 3).
+        Strength and way (x, y) [Å] in the first image, those of the average cell; shape (n, 3).
+    whole
+        Which columns the image shows whole, shape (n,). From these it is learnt how far copies are from each other:
+        next to the border of an image white noise is not what it is elsewhere.
     """
     count = len(points)
     first = stamps.drawn(start[:, 0] * scale, start[:, 1:])
-    way = _WAY
-    size = len(white)
+    spread = _SPREAD
 
-    def widths(way: float) -> NDArray[np.float64]:
-        every = np.full((count, 3), way)
+    def widths(spread: float) -> NDArray[np.float64]:
+        every = np.full((count, 3), spread)
         every[:, 0] = _STRENGTH
         return every
 
     def parts(
         x: NDArray[np.float64], unit: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        values = x.reshape(-1, 3) * unit
-        return 1 + values[:, 0], values[:, 1:]
+        values = start + x.reshape(-1, 3) * unit
+        return values[:, 0], values[:, 1:]
 
-    def residual(x: NDArray[np.float64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
-        strength, moved = parts(x, unit)
-        return np.concatenate([white + first - stamps.drawn(strength * scale, moved), x])
-
-    def jacobian(x: NDArray[np.float64], unit: NDArray[np.float64]) -> sparse.csr_matrix:
-        strength, moved = parts(x, unit)
-        values = stamps.values(moved, slopes=True) * scale[stamps.which]
-        values[1:] *= -strength[stamps.which]
-        rows = np.tile(stamps.pixel, 3)
-        columns = np.concatenate([3 * stamps.which + part for part in range(3)])
-        data = -values * unit.T[:, stamps.which]
-        shown = sparse.coo_matrix((data.ravel(), (rows, columns)), shape=(size, 3 * count))
-        return sparse.vstack([shown, sparse.identity(3 * count)]).tocsr()
-
-    x = ((start - [1, 0, 0]) / widths(way)).ravel()
+    x = np.zeros(3 * count)
     for number in range(_ROUNDS):
-        unit = widths(way)
-        found = optimize.least_squares(
-            residual,
-            x,
-            jacobian,
-            args=(unit,),
-            method="trf",
-            tr_solver="lsmr",
-            ftol=_DONE,
-            xtol=_DONE,
-            gtol=_DONE,
-            max_nfev=_TRIES,
-        )
-        strength, moved = parts(found.x, unit)
-        covariance = _covariance(found.jac, points) * unit[:, :, None] * unit[:, None, :]
-        square = moved**2 + covariance[:, [1, 2], [1, 2]]
-        learnt = float(np.clip(np.sqrt(square.mean()), _LEAST, _MOST))
-        if number == _ROUNDS - 1 or abs(learnt / way - 1) < _LEARNT:
+        unit = widths(spread)
+        for _ in range(_TRIES):
+            strength, moved = parts(x, unit)
+            shown = slopes(stamps, strength, moved, scale, len(white)) @ sparse.diags(unit.ravel())
+            information = (shown.T @ shown + sparse.identity(3 * count)).tocsr()
+            left = white + first - stamps.drawn(strength * scale, moved)
+            # Columns are near where they were started: Newton's steps need no damping but the prior.
+            step, _ = linalg.cg(
+                information, shown.T @ left - x, rtol=_EXACT, M=sparse.diags(1 / information.diagonal())
+            )
+            x += step
+            if np.abs(step).max() < _DONE:
+                break
+        strength, moved = parts(x, unit)
+        covariance = covariances(information, points) * unit[:, :, None] * unit[:, None, :]
+        learnt = _spread((moved - start[:, 1:])[whole], covariance[:, [1, 2], [1, 2]][whole], spread)
+        if number == _ROUNDS - 1 or abs(learnt / spread - 1) < _LEARNT:
             break
-        x = found.x * (unit / widths(learnt)).ravel()
-        way = learnt
-    return ColumnFit(strength, moved, covariance, way)
+        x *= (unit / widths(learnt)).ravel()
+        spread = learnt
+    return ColumnFit(strength, moved, covariance, spread)
 
 
-def _covariance(jacobian: sparse.csr_matrix, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def slopes(
+    stamps: Stamps,
+    strength: NDArray[np.float64],
+    moved: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    size: int,
+) -> sparse.csr_matrix:
+    """Return how white pixels change with strength, x and y of every column, shape (size, 3 n).
+
+    Its product with itself is the information of an image on its columns.
+    """
+    values = stamps.values(moved, slopes=True) * scale[stamps.which]
+    values[1:] *= -strength[stamps.which]
+    columns = np.concatenate([3 * stamps.which + part for part in range(3)])
+    rows = np.tile(stamps.pixel, 3)
+    return sparse.coo_matrix((values.ravel(), (rows, columns)), shape=(size, 3 * len(strength))).tocsr()
+
+
+def _spread(beside: NDArray[np.float64], variance: NDArray[np.float64], width: float) -> float:
+    """Return the most likely standard deviation of values that were fitted under a prior of some width.
+
+    Parameters
+    ----------
+    beside, variance
+        The values, and their variances under that prior.
+    width
+        Of the prior.
+    """
+    # What the image says by itself, without the prior.
+    information = np.maximum(1 / variance - 1 / width**2, 1e-9 / width**2)
+    value, square = beside / (variance * information), 1 / information
+
+    def cost(log: float) -> float:
+        every = square + np.exp(2 * log)
+        return float((np.log(every / square) + value**2 / every).sum())
+
+    found = optimize.minimize_scalar(cost, bounds=(np.log(_LEAST), np.log(_MOST)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def covariances(information: sparse.csr_matrix, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return each column's block of the inverse information, from the equations of it and its neighbours."""
-    information = (jacobian.T @ jacobian).tocsr()
+    information = information.tocsr()
     tree = cKDTree(points)
     found = np.empty((len(points), 3, 3))
     for number, near in enumerate(tree.query_ball_point(points, _TOGETHER)):

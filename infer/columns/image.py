@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stemforge.infer.columns.between import noise_between
 from stemforge.infer.columns.sites import ColumnSite
 from stemforge.infer.columns.structure import fit_cell
 from stemforge.infer.crystals.lattice import Lattice
@@ -54,6 +55,8 @@ class FrameworkImage:
         """Fit the average cell, registration and noise again."""
         image = self._centred(self.image)
         measured, variance = cell_coefficients(self.registration.straightened(image), self.lattice, self.hk)
+        if self.known:
+            variance = self._variance()
         self.cell = fit_cell(
             measured, variance, self.k, self.sites, self.powers, float(self.crystal.cell.prod())
         )
@@ -65,12 +68,20 @@ class FrameworkImage:
             )
             drawn = self._drawn(self.cell.coefficients)
         self.drawn, self.known = drawn, True
-        self.noise = Noise.of(image - drawn, self.lattice.sampling, self.weight)
+        self.noise = noise_between(self.left, self.lattice, self.weight)
 
     @property
     def left(self) -> NDArray[np.float64]:
-        """The image without the framework."""
-        return self._centred(self.image - self.drawn)
+        """The image without the framework, and without what all its cells have beside it."""
+        left = self._centred(self.image - self.drawn)
+        further, _ = cell_coefficients(self.registration.straightened(left), self.lattice, self.hk)
+        return self._centred(left - self._drawn(further))
+
+    def _variance(self) -> NDArray[np.float64]:
+        """Return the variance of the average cell's coefficients, from the noise as it was measured."""
+        window = np.outer(*(np.hanning(n + 2)[1:-1] for n in self.image.shape))
+        share = float((window**2).sum() / window.sum() ** 2)
+        return np.asarray(self.noise.at(np.hypot(*self.k.T)) * share / self.lattice.sampling**2)
 
     def _drawn(self, cell: NDArray[np.complex128]) -> NDArray[np.float64]:
         width, height = np.ceil(self.crystal.cell / _CELL_STEP).astype(int)

@@ -1,4 +1,4 @@
-"""What an image shows of columns: pictures of them under a transfer, at any places."""
+"""What an image shows of columns: pictures of them at any places."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from stemforge.infer.columns.sites import ColumnSite
+from stemforge.infer.columns.structure import Appearance
 from stemforge.infer.columns.white import Grid
-from stemforge.infer.occupancy.transfer import Transfer
 
 REACH = 4.0
 """How far from its place a column is drawn [Å]."""
@@ -32,17 +32,17 @@ class Pictures:
     def of(
         cls,
         sites: Sequence[ColumnSite],
-        transfer: Transfer,
+        appearance: Appearance,
         resolution: float,
         weight: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
     ) -> "Pictures":
-        """Draw sites under a transfer, down to a spacing [Å]; frequencies multiplied by a weight."""
+        """Draw sites as an image shows them, down to a spacing [Å]; frequencies multiplied by a weight."""
         frequency = fft.fftfreq(int(2 * _HALF / _STEP), _STEP)
         k = np.stack(np.meshgrid(frequency, frequency), -1)
-        factor = transfer.at(k) * (np.hypot(k[..., 0], k[..., 1]) < 1 / resolution)
+        factor = (np.hypot(k[..., 0], k[..., 1]) < 1 / resolution).astype(float)
         if weight is not None:
             factor = factor * weight(k)
-        spectra = np.array([site.spectrum(k) for site in sites]) * factor
+        spectra = np.array([appearance.of(site, k) for site in sites]) * factor
         slopes = 2j * np.pi * np.moveaxis(k, -1, 0)
         every = np.stack([spectra, spectra * slopes[0], spectra * slopes[1]], axis=1)
         values = fft.fftshift(fft.ifft2(every).real, axes=(2, 3)) / _STEP**2

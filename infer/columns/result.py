@@ -39,7 +39,9 @@ class MeasuredColumns:
     probability
         Of each class: T, O, and that there is no column; shape (n, 3).
     way
-        Standard deviation of the framework's columns from the lattice along each axis, as learnt [Å].
+        Standard deviation of the average cell's columns from the framework's places, along each axis, as learnt [Å].
+    spread
+        Standard deviation of the copies of a column from where the average cell has it, along each axis, as learnt [Å].
     other
         Share of the framework's columns that are not what the lattice has at their places, as learnt.
     explained
@@ -58,6 +60,7 @@ class MeasuredColumns:
     site: NDArray[np.intp]
     probability: NDArray[np.float64]
     way: float
+    spread: float
     other: float
     explained: float
     averaged: AveragedCells | None = None
@@ -85,6 +88,7 @@ class MeasuredColumns:
             **{kind: self.count(kind) for kind in CLASSES},
             "median_error_angstrom": float(np.median(self.errors)) * self.lattice.sampling,
             "from_lattice_angstrom": self.way,
+            "from_average_cell_angstrom": self.spread,
             "other_share": self.other,
             "explained": self.explained,
             "sampling_angstrom": self.lattice.sampling,

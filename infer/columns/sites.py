@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
+from scipy import fft
 
 from stemforge.infer.crystals.framework import column_groups
 from stemforge.infer.occupancy.crystal import potential_spectrum
@@ -14,6 +15,8 @@ MERGE = 0.7
 """Mean distance in projection below which atoms are one column [Å]; no image tells them from each other."""
 TETRAHEDRAL, OXYGEN = "T", "O"
 """What a column holds: T atoms (and what oxygen lies over them), or oxygen alone."""
+_SHARP = 0.4  # standard deviation with which a column is seen before it is multiplied with itself [Å]
+_PIXELS, _STEP = 40, 0.2  # of its picture there [Å]
 _SILICON = Atoms("Si", [(0.0, 0.0, 0.0)])
 
 
@@ -59,6 +62,23 @@ class ColumnSite:
     def spectrum(self, k: NDArray[np.float64]) -> NDArray[np.complex128]:
         """Return the transform of its projected potential at frequencies (x, y) [1/Å], shape (..., 2)."""
         return potential_spectrum(self.atoms, k)
+
+    def products(self, k: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Return transforms of its potential's square and of the square of its slope; shape (2, ...).
+
+        They are as strong as the potential's own: thick films and defocus show columns by such products, too.
+        """
+        axis = (np.arange(_PIXELS) - _PIXELS // 2) * _STEP
+        frequency = fft.fftfreq(_PIXELS, _STEP)
+        grid = np.stack(np.meshgrid(frequency, frequency), -1)
+        sharp = self.spectrum(grid) * np.exp(-2 * (np.pi * _SHARP) ** 2 * (grid**2).sum(-1))
+        values = fft.fftshift(fft.ifft2(sharp).real) / _STEP**2
+        slope = np.stack(np.gradient(values, _STEP))
+        flat = k.reshape(-1, 2)
+        rows, columns = (np.exp(-2j * np.pi * np.outer(flat[:, part], axis)) for part in (1, 0))
+        both = np.array([((rows @ one) * columns).sum(1) for one in (values**2, (slope**2).sum(0))])
+        total = np.array([(values**2).sum(), (slope**2).sum()])
+        return np.asarray((both / total[:, None]).reshape(2, *k.shape[:-1]) * sharp.flat[0].real)
 
 
 def column_sites(atoms: Atoms, merge: float = MERGE) -> tuple[ColumnSite, ...]:

@@ -5,13 +5,44 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg, optimize
 
 from stemforge.infer.columns.sites import ColumnSite
-from stemforge.infer.occupancy.transfer import Transfer, fit_transfer, transfer_functions
+from stemforge.infer.occupancy.transfer import _KNOTS as RADIAL, Transfer, fit_transfer, transfer_functions
 
-_WAY, _SPREAD = 0.15, 0.1  # how far columns may be from their places [Å], and strengths from those expected
-_STEPS = 6
-_LOOSE = 1e-4  # of the information on a transfer that is known before
+# How far strengths of columns are from those expected, and columns from their places along an axis [Å]: at first, and
+# at least and at most of what is learnt.
+_FIRST, _LEAST, _MOST = np.array([0.1, 0.15]), np.array([0.03, 0.02]), np.array([0.15, 0.3])
+_STEPS = 8
+# How large a transfer may be, how much it may bend from knot to knot, and how large what depends on direction or is not
+# linear may be: standard deviations as shares of its largest value.
+_LARGE, _BEND, _FURTHER = 3.0, 0.3, 0.3
+_PRODUCTS = np.array([0, 0.12, 0.25, 0.45, 0.95])  # knots of the transfer of products [1/Å]
+_NEAR = 0.08  # over which the power of reflections is averaged [1/Å]
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """How an image shows columns: their potentials under a transfer, and products of them, each with its own.
+
+    Parameters
+    ----------
+    transfer
+        Of potentials.
+    products
+        Of products, at knots along the radius, shape (2, knots).
+    """
+
+    transfer: Transfer
+    products: NDArray[np.float64]
+
+    def of(self, site: ColumnSite, k: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Return what is shown of a column at frequencies (x, y) [1/Å], shape (..., 2)."""
+        radius = np.hypot(k[..., 0], k[..., 1])
+        further = [np.interp(radius, _PRODUCTS, one) for one in self.products]
+        return np.asarray(
+            site.spectrum(k) * self.transfer.at(k) + (site.products(k) * np.array(further)).sum(0)
+        )
 
 
 @dataclass(frozen=True)
@@ -20,23 +51,30 @@ class CellFit:
 
     Parameters
     ----------
-    transfer
-        Under which the image shows potentials.
+    appearance
+        How the image shows columns.
     strength, moved
         Of each site, 1 and 0 as expected; shapes (n,) and (n, 2) [Å].
     doubt
-        Variances of strength and way that come from what is not known of the transfer, the same in all cells; shape
-        (n, 3).
+        Variances of strength and way, the same in all cells: from noise, from what is not known of the transfer, and
+        from what no column explains; shape (n, 3). A shift of all columns alike, which no image tells from one of the
+        microscope's, is left out.
+    way
+        Standard deviation of the columns from their places along each axis, as learnt [Å].
+    misfit
+        Error of the model's coefficients beside noise, as a share of their size.
     coefficients
         Of the cell as it should be seen, shape (reflections,).
     explained
         Share of the measured cell's variance that the framework explains as it was expected.
     """
 
-    transfer: Transfer
+    appearance: Appearance
     strength: NDArray[np.float64]
     moved: NDArray[np.float64]
     doubt: NDArray[np.float64]
+    way: float
+    misfit: float
     coefficients: NDArray[np.complex128]
     explained: float
 
@@ -49,7 +87,10 @@ def fit_cell(
     powers: NDArray[np.complex128],
     area: float,
 ) -> CellFit:
-    """Fit transfer, strengths and places of a framework's columns to an average cell, in turns.
+    """Fit transfer, strengths and places of a framework's columns to an average cell, all together.
+
+    Newton's steps; how far columns are from their places is learnt (expectation maximisation), and so is the error of
+    the model beside noise.
 
     Parameters
     ----------
@@ -62,47 +103,135 @@ def fit_cell(
     area
         Of the cell [Å²].
     """
-    shapes = np.array([site.spectrum(k) for site in sites]) / area
-    places = np.array([site.place for site in sites])
-    values = np.zeros((len(sites), 3))
-    unit = np.array([_SPREAD, _WAY, _WAY])
-    explained = 0.0
-    for step in range(_STEPS):
-        waves = shapes * np.exp(-2j * np.pi * (places + values[:, 1:]) @ k.T)
-        each = waves * (1 + values[:, :1])
-        transfer, products = fit_transfer(measured, variance, k, each.sum(0), powers)
-        response = transfer.at(k)
-        left = measured - products - response * each.sum(0)
-        if step == 0:
-            explained = 1 - float((np.abs(left) ** 2).sum() / (np.abs(measured) ** 2).sum())
-        # What no column explains is no noise either, but counts as if it were.
-        weight = 1 / np.sqrt(variance * float((np.abs(left) ** 2 / variance).mean()))
-        slopes = np.stack([waves, *(-2j * np.pi * each * k.T[axis][None] for axis in (0, 1))], axis=1)
-        columns = _real((slopes * response * weight * unit[:, None]).reshape(-1, len(k)).T)
-        through = _real(transfer_functions(k) * (each.sum(0) * weight)[:, None])
-        information = _information(columns, through)
-        now = (values / unit).ravel()
-        right = columns.T @ _real(left * weight) - now
-        # The transfer was fitted before: it gains nothing by itself, but what columns gain it may have to give.
-        change = np.linalg.solve(information, np.concatenate([right, np.zeros(through.shape[1])]))
-        values += change[: len(now)].reshape(-1, 3) * unit
-    known = np.diag(np.linalg.inv(information[: len(now), : len(now)]))
-    unknown = np.diag(np.linalg.inv(information))[: len(now)] - known
-    doubt = unknown.reshape(-1, 3) * unit**2
-    waves = shapes * np.exp(-2j * np.pi * (places + values[:, 1:]) @ k.T) * (1 + values[:, :1])
-    coefficients = response * waves.sum(0) + products
-    return CellFit(transfer, 1 + values[:, 0], values[:, 1:], doubt, coefficients, explained)
+    radius = np.hypot(*k.T)
+    cell = _Cell(
+        k,
+        np.array([site.spectrum(k) for site in sites]) / area,
+        np.array([site.place for site in sites]),
+        transfer_functions(k),
+        np.array([site.products(k) for site in sites]) / area,
+        _between(radius),
+    )
+    count, near = len(sites), _neighbours(radius)
+    values = np.zeros((count, 3))
+    linear = (cell.shapes * cell.waves(values)).sum(0)
+    transfer, products = fit_transfer(measured, variance, k, linear, powers)
+    left = measured - transfer.at(k) * linear - products
+    explained = 1 - float((np.abs(left) ** 2).sum() / (np.abs(measured) ** 2).sum())
+    fitted = np.concatenate([transfer.values, np.zeros(2 * len(_PRODUCTS))])
+    known = _known(len(fitted), float(np.abs(transfer.values[: len(RADIAL)]).max()))
+    unit, taken = _FIRST[[0, 1, 1]], 0.0
+    for _ in range(_STEPS):
+        shown, slopes = cell.coefficients(values, fitted)
+        left = measured - shown
+        # What no column explains is no noise either: as large, it is taken to be, as a share of what reflections have.
+        power = near @ np.abs(shown) ** 2
+        misfit = _misfit(np.abs(left) ** 2, variance, power, 1 - taken)
+        weight = np.sqrt(2 / (variance + misfit**2 * power))  # half of a variance is that of the real part
+        design = _real((slopes * weight).T)
+        prior = linalg.block_diag(np.diag(np.tile(unit**-2.0, count)), known)
+        data = design.T @ design
+        inverse = np.linalg.inv(data + prior)
+        now = np.concatenate([values.ravel(), fitted])
+        now = now + inverse @ (design.T @ _real(left * weight) - prior @ now)
+        values, fitted = now[: 3 * count].reshape(-1, 3), now[3 * count :]
+        taken = float((inverse * data).sum() / (2 * len(k)))
+        doubt = _alike(inverse[: 3 * count, : 3 * count])
+        square = ((values - values.mean(0)) ** 2 + doubt).mean(0)
+        unit = np.sqrt([square[0], square[1:].mean()]).clip(_LEAST, _MOST)[[0, 1, 1]]
+    shown, _ = cell.coefficients(values, fitted)
+    number = len(transfer.values)
+    appearance = Appearance(Transfer(fitted[:number]), fitted[number:].reshape(2, -1))
+    return CellFit(
+        appearance, 1 + values[:, 0], values[:, 1:], doubt, float(unit[1]), misfit, shown, explained
+    )
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What an average cell's coefficients are made of, at frequencies k.
+
+    ``shapes`` are the transforms of the sites' potentials, ``functions`` those of which a transfer is a sum;
+    ``products`` are what is not linear in the potential, ``between`` the functions of which their transfers are sums.
+    """
+
+    k: NDArray[np.float64]
+    shapes: NDArray[np.complex128]
+    places: NDArray[np.float64]
+    functions: NDArray[np.complex128]
+    products: NDArray[np.complex128]
+    between: NDArray[np.float64]
+
+    def waves(self, values: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Return by what sites are multiplied as they are changed in strength and moved, shape (sites, n)."""
+        moved = np.exp(-2j * np.pi * (self.places + values[:, 1:]) @ self.k.T)
+        return np.asarray(moved * (1 + values[:, :1]))
+
+    def coefficients(
+        self, values: NDArray[np.float64], fitted: NDArray[np.float64]
+    ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+        """Return coefficients, and how they change with strength and way of each site and with the transfer."""
+        number = self.functions.shape[1]
+        waves = self.waves(values)
+        further = np.einsum("pj,jn->pn", fitted[number:].reshape(2, -1), self.between)
+        shown = self.shapes * (self.functions @ fitted[:number]) + np.einsum(
+            "spn,pn->sn", self.products, further
+        )
+        each = shown * waves
+        slopes = [each / (1 + values[:, :1]), *(-2j * np.pi * each * one for one in self.k.T)]
+        columns = np.stack(slopes, axis=1).reshape(-1, len(self.k))
+        linear = (self.shapes * waves).sum(0)
+        products = np.einsum("spn,sn->pn", self.products, waves)
+        through = [(self.functions * linear[:, None]).T, *(self.between * one for one in products)]
+        return each.sum(0), np.concatenate([columns, *through])
+
+
+def _between(radius: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([np.interp(radius, _PRODUCTS, one) for one in np.eye(len(_PRODUCTS))])
+
+
+def _known(number: int, largest: float) -> NDArray[np.float64]:
+    """Return the information on a transfer of so many values that is known before: it is smooth."""
+    radial = len(RADIAL)
+    bend = np.diff(np.eye(radial), 2, axis=0)
+    expected = np.r_[np.full(radial, _LARGE), np.full(number - radial, _FURTHER)] * largest
+    known = np.diag(expected**-2.0)
+    known[:radial, :radial] += bend.T @ bend / (_BEND * largest) ** 2
+    return known
+
+
+def _alike(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return variances of strength and way without a shift of all columns alike, shape (sites, 3)."""
+    count = len(covariance) // 3
+    blocks = covariance.reshape(count, 3, count, 3)
+    doubt = np.empty((count, 3))
+    for part in range(3):
+        block = blocks[:, part, :, part]
+        doubt[:, part] = np.diag(block) - (2 * block.mean(1) - block.mean() if part else 0)
+    return doubt
 
 
 def _real(values: NDArray[np.complex128]) -> NDArray[np.float64]:
     return np.concatenate([values.real, values.imag])
 
 
-def _information(columns: NDArray[np.float64], through: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the information of columns, in units of what is expected of them, and of the transfer."""
-    both = np.concatenate([columns, through], axis=1)
-    information = both.T @ both
-    number = columns.shape[1]
-    transfer = np.diag(information)[number:]
-    likely = np.concatenate([np.ones(number), _LOOSE * np.full(len(transfer), transfer.mean())])
-    return np.asarray(information + np.diag(likely))
+def _neighbours(radius: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights with which reflections of about the same radius are averaged, shape (n, n)."""
+    weight = np.exp(-(((radius[:, None] - radius) / _NEAR) ** 2) / 2)
+    return np.asarray(weight / weight.sum(1, keepdims=True))
+
+
+def _misfit(
+    square: NDArray[np.float64], variance: NDArray[np.float64], power: NDArray[np.float64], free: float
+) -> float:
+    """Return what share of the coefficients, beside noise, makes what is left as large as it is.
+
+    ``free`` is the share of the values that the fit did not take.
+    """
+
+    def beyond(share: float) -> float:
+        return float((square / (variance + share**2 * power)).mean() - max(free, 0.1))
+
+    if beyond(0.0) <= 0:
+        return 0.0
+    return float(optimize.brentq(beyond, 0.0, 1.0)) if beyond(1.0) < 0 else 1.0

@@ -18,11 +18,14 @@ ROOM = 20
 def moved_film(crystal):
     """Return what draws a film: image, lattice, places of columns, and their sites.
 
-    Its right part may be displaced by shares of the axes.
+    Each copy of a column may be moved by its own way besides; the film's right part may be displaced by shares of the
+    axes.
     """
     sites = column_sites(crystal.atoms)
 
-    def draw(noise, way=0.1, seed=0, shape=(140, 208), turn=0.2, missing=None, displacement=None):
+    def draw(
+        noise, way=0.1, seed=0, shape=(140, 208), turn=0.2, missing=None, displacement=None, scatter=0.0
+    ):
         rng = np.random.default_rng(seed)
         lattice = lattice_of(shape, turn)
         inner, shape = shape, (shape[0] + 2 * ROOM, shape[1] + 2 * ROOM)
@@ -42,6 +45,7 @@ def moved_film(crystal):
                 places = np.concatenate([left[left[:, 0] < border], right[right[:, 0] >= border]])
             if number == missing:
                 continue
+            places = places + rng.normal(0, scatter / SAMPLING, places.shape)
             waves = np.exp(-2j * np.pi * (k @ places.T) * SAMPLING).sum(-1)
             spectrum += site.spectrum(inside) * waves
             points.append(places)

@@ -35,9 +35,11 @@ def test_columns_are_where_they_are_and_as_sure_as_they_say(small_film, found):
     error = (found.points - points[which])[near] * SAMPLING
     error = error - error.mean(0)  # coma and a shift of all columns look alike
     pulls = error / (found.errors[near] * SAMPLING)
-    assert error.std() < 0.09
-    assert pulls.std() == pytest.approx(1.0, abs=0.35)
+    assert error.std() < 0.05
+    # Copies are off alike, so that one film says this of 120 places on an axis only.
+    assert pulls.std() == pytest.approx(1.0, abs=0.2)
     assert found.way == pytest.approx(0.1, abs=0.03)
+    assert found.spread < 0.03
 
 
 def test_intensities_are_as_sure_as_they_say(found, crystal):
@@ -49,6 +51,17 @@ def test_intensities_are_as_sure_as_they_say(found, crystal):
 def test_columns_have_the_classes_of_the_framework(found, crystal):
     kinds = np.array([site.kind for site in column_sites(crystal.atoms)])
     assert np.mean(found.kind == kinds[found.site]) > 0.97
+
+
+@pytest.mark.slow
+def test_copies_that_differ_are_placed_each_by_itself(moved_film, crystal):
+    film, lattice, points, _ = moved_film(0.2, seed=4, scatter=0.08)
+    found = find_columns(film, framework=crystal, lattice=lattice)
+    error = (found.points - points[cKDTree(points).query(found.points)[1]]) * SAMPLING
+    error = error - error.mean(0)
+    assert found.spread == pytest.approx(0.08, abs=0.02)
+    assert error.std() < 0.06
+    assert (error / (found.errors * SAMPLING)).std() == pytest.approx(1.0, abs=0.2)
 
 
 @pytest.mark.slow
@@ -69,7 +82,8 @@ def test_averaged_cells_are_known_better(moved_film, crystal):
     film, *_ = moved_film(8.0, seed=7, shape=(340, 480), turn=0.05)
     single, averaged = (find_columns(film, framework=crystal, cells=n) for n in (1, 2))
     assert np.median(averaged.intensity_error) < 0.65 * np.median(single.intensity_error)
-    assert np.median(averaged.errors) < np.median(single.errors)
+    # Places of copies that are alike rest on all cells, averaged before or not.
+    assert np.median(averaged.errors) < 1.3 * np.median(single.errors)
 
 
 def test_what_is_drawn(found, tmp_path):
