@@ -4,6 +4,7 @@
     python benchmarks/restoration.py featureless CORPUS [--weights unet] [--doses 500,1000,3000,10000]
     python benchmarks/restoration.py interval CORPUS [--weights unet] [--doses 500,1000,1500,3000,6000,10000]
     python benchmarks/restoration.py noise2self CORPUS [--doses 1000,3000]
+    python benchmarks/restoration.py residual CORPUS [--weights unet] [--doses 1000,10000]
 
 `published`: pairs of structures that training kept aside, as they are and moved onto their labels: mean squared error
 on 0–255, the published sum of absolute differences (brought to 896 images), SSIM, share of pixels in the interval;
@@ -27,7 +28,7 @@ from stemforge import Corpus
 from stemforge.evaluate import denoise_noise2self, summed_absolute_error
 from stemforge.evaluate.images.baselines import tune_baselines
 from stemforge.evaluate.images.quality import similarity
-from stemforge.infer import restore_micrograph
+from stemforge.infer import restoration_residual, restore_micrograph
 from stemforge.simulate.recording.record import corpus_degradation
 from stemforge.train import load_weights, prepare_idpc, read_published_pairs
 from stemforge.train.data.exposures import expose
@@ -234,11 +235,36 @@ def noise2self(corpus: Corpus, _: str, doses: list[float]) -> None:
         )
 
 
+def residual(corpus: Corpus, weights: str, doses: list[float]) -> None:
+    """Structure that is left in the recorded image."""
+    model, card = load_weights(find_weights(weights))
+    network = Restorer.named(card.architecture)
+    for dose in doses:
+        rows = []
+        for sample, exposure in exposures(corpus, dose, card.inputs.high_pass, 4):
+            moved = exposure.signal.copy()
+            half = moved.shape[1] // 2
+            shift = round(2 / sample.sampling)
+            moved[:, half:] = np.roll(exposure.signal, shift, axis=1)[:, half:]
+            drawn = {
+                "truth": exposure.signal,
+                card.architecture: network.restore(model, exposure.noisy).image,
+                "half moved": moved,
+                "blurred": ndimage.gaussian_filter(exposure.noisy, 0.5 / sample.sampling),
+            }
+            rows.append(
+                {name: restoration_residual(exposure.noisy, one).structure for name, one in drawn.items()}
+            )
+        for name in rows[0]:
+            left = [row[name] for row in rows]
+            say({"dose": dose, "images": len(rows), "method": name, "least": min(left), "most": max(left)})
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["published", "featureless", "interval", "noise2self"])
+    parser.add_argument("what", choices=["published", "featureless", "interval", "noise2self", "residual"])
     parser.add_argument("data", type=Path)
     parser.add_argument("--weights", default="unet")
     parser.add_argument("--doses", default="500,1000,1500,3000,6000,10000")
@@ -247,6 +273,10 @@ if __name__ == "__main__":
     if given.what == "published":
         published(given.data, given.weights)
     else:
-        {"featureless": featureless, "interval": interval, "noise2self": noise2self}[given.what](
-            Corpus(given.data), given.weights, doses
-        )
+        measures = {
+            "featureless": featureless,
+            "interval": interval,
+            "noise2self": noise2self,
+            "residual": residual,
+        }
+        measures[given.what](Corpus(given.data), given.weights, doses)
