@@ -173,8 +173,8 @@ def draw_residual(
         The picture.
     """
     height, width = residual.recorded.shape
-    figure = Figure(figsize=(15.6, 4.3 * height / width + 1.0), layout="constrained")
-    panels = figure.subplots(1, 4, width_ratios=(1, 1, 1, 0.8))
+    figure = Figure(figsize=(15.6, 3.7 * height / width + 0.6), layout="constrained")
+    panels = figure.subplots(1, 4)
     low, high = np.percentile(residual.recorded, [0.5, 99.8])
     expected = "restored, as it would be recorded"
     for axes, image, title in zip(
@@ -190,13 +190,14 @@ def draw_residual(
     panels[2].set_axis_off()
     told = "" if residual.structure is None else f": structure {residual.structure:.1f} times the noise"
     entitle(panels[2], f"recorded − restored{told}")
-    figure.colorbar(drawn, ax=panels[2], shrink=0.8, extend="both")
+    figure.colorbar(drawn, ax=panels[2], shrink=0.85, pad=0.02, extend="both")
     bins = np.linspace(min(residual.recorded.min(), low), residual.recorded.max(), 90)
     for image, colour, label in (
         (residual.recorded, BLUE, "recorded"),
         (residual.expected, VERMILION, "restored"),
     ):
         panels[3].hist(image.ravel(), bins, density=True, histtype="step", color=colour, lw=1.5, label=label)
+    panels[3].set_box_aspect(height / width)
     panels[3].set_yticks([])
     panels[3].spines[["top", "right", "left"]].set_visible(False)
     panels[3].legend(fontsize=9, frameon=False)
