@@ -10,8 +10,8 @@ of `--fit` (all doses together):
 `turned`: standard deviation over the eight orientations of the image, each restored and turned back.
 
 Of the images of `--test`: share of the pixels that the interval holds, mean half width, interval score (width, and 20
-times what lies outside; less is better; Gneiting & Raftery 2007, doi:10.1198/016214506000001437), and correlation of the
-error with the spread within an image, beside that of the U-Net's error with the width of its interval.
+times what lies outside; less is better; Gneiting & Raftery 2007, doi:10.1198/016214506000001437), and correlation of
+the error with the spread within an image, beside that of the U-Net's error with the width of its interval.
 """
 
 import argparse

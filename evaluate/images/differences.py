@@ -66,8 +66,8 @@ class Comparison:
         Examples
         --------
         >>> truth = np.random.default_rng(0).random((64, 64))
-        >>> seen = Comparison("field", 5 + 2 * truth, truth, {"none": 3 * truth}).on_one_scale()
-        >>> bool(np.allclose(seen[0], seen[1]) and np.allclose(seen[2]["none"], seen[1]))
+        >>> images = Comparison("field", 5 + 2 * truth, truth, {"none": 3 * truth}).on_one_scale()
+        >>> bool(np.allclose(images[0], images[1]) and np.allclose(images[2]["none"], images[1]))
         True
         """
         truth = (self.truth - self.truth.min()) / np.ptp(self.truth)

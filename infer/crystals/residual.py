@@ -92,9 +92,9 @@ def restoration_residual(recorded: ArrayLike, restored: ArrayLike) -> Residual:
         )
     coarse = fine.reshape(image.shape[0], scale, image.shape[1], scale).mean((1, 3))
     window = np.outer(*(np.hanning(n) for n in image.shape))
-    seen, drawn = (np.fft.fft2((values - values.mean()) * window) for values in (image, coarse))
-    transfer = _transfer(seen, drawn)
-    left = np.abs(seen - transfer(_radius(image.shape)) * drawn) ** 2
+    observed, drawn = (np.fft.fft2((values - values.mean()) * window) for values in (image, coarse))
+    transfer = _transfer(observed, drawn)
+    left = np.abs(observed - transfer(_radius(image.shape)) * drawn) ** 2
     # Outside the window, too: without it edges would be wrapped into each other.
     padded = np.pad(coarse - coarse.mean(), [(0, n) for n in image.shape], mode="symmetric")
     whole = np.fft.ifft2(np.fft.fft2(padded) * transfer(_radius(padded.shape))).real
@@ -102,15 +102,15 @@ def restoration_residual(recorded: ArrayLike, restored: ArrayLike) -> Residual:
     return Residual(image, expected, _structure(np.abs(drawn) ** 2, left))
 
 
-def _transfer(seen: NDArray[np.complex128], drawn: NDArray[np.complex128]) -> BSpline:
+def _transfer(observed: NDArray[np.complex128], drawn: NDArray[np.complex128]) -> BSpline:
     """Fit by what the recorded image's spectrum is the drawn one's, over spatial frequency [cycles a pixel]."""
-    rings = _rings(seen.shape, 1)
+    rings = _rings(observed.shape, 1)
     number = np.bincount(rings.ravel())
     weight = np.bincount(rings.ravel(), np.abs(drawn).ravel() ** 2)
     # Where next to nothing is drawn, chance would decide: there the factor is drawn to zero.
     weight += _LITTLE * weight.max() + 1e-30
-    ratio = np.bincount(rings.ravel(), (seen * drawn.conj()).real.ravel()) / weight
-    frequency = np.bincount(rings.ravel(), _radius(seen.shape).ravel()) / np.maximum(number, 1)
+    ratio = np.bincount(rings.ravel(), (observed * drawn.conj()).real.ravel()) / weight
+    frequency = np.bincount(rings.ravel(), _radius(observed.shape).ravel()) / np.maximum(number, 1)
     frequency, ratio, weight = (values[number > 0] for values in (frequency, ratio, weight))
     inner = np.linspace(0, frequency[-1], _KNOTS)[1:-1]
     knots = np.concatenate([[0] * 4, inner, [frequency[-1]] * 4])
@@ -188,8 +188,8 @@ def draw_residual(
         residual.difference, cmap=DIFFERENCES, vmin=-reach, vmax=reach, interpolation="nearest"
     )
     panels[2].set_axis_off()
-    told = "" if residual.structure is None else f": structure {residual.structure:.1f} times the noise"
-    entitle(panels[2], f"recorded − restored{told}")
+    remark = "" if residual.structure is None else f": structure {residual.structure:.1f} times the noise"
+    entitle(panels[2], f"recorded − restored{remark}")
     figure.colorbar(drawn, ax=panels[2], shrink=0.85, pad=0.02, extend="both")
     bins = np.linspace(min(residual.recorded.min(), low), residual.recorded.max(), 90)
     for image, colour, label in (
