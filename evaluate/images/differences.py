@@ -161,8 +161,14 @@ def _middle(image: Image, sampling: float | None) -> Image:
 
 
 def _grey(axes: Axes, image: Image, sampling: float | None, *, scale_bar: bool = False) -> None:
-    draw_micrograph(axes, Micrograph(_middle(image, sampling), sampling), scale_bar=scale_bar)
-    axes.images[0].set_clim(0, 1)
+    shown = _middle(image, sampling)
+    if scale_bar:
+        draw_micrograph(axes, Micrograph(shown, sampling))
+        axes.images[0].set_clim(0, 1)
+        return
+    # What a method made may be flat, and then no micrograph.
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_axis_off()
 
 
 def _difference(axes: Axes, image: Image, sampling: float | None, reach: float) -> AxesImage:

@@ -176,13 +176,14 @@ def draw_residual(
     figure = Figure(figsize=(15.6, 3.7 * height / width + 0.6), layout="constrained")
     panels = figure.subplots(1, 4)
     low, high = np.percentile(residual.recorded, [0.5, 99.8])
-    expected = "restored, as it would be recorded"
-    for axes, image, title in zip(
-        panels, (residual.recorded, residual.expected), (f"{name}, as recorded", expected), strict=False
-    ):
-        draw_micrograph(axes, Micrograph(image, sampling), scale_bar=axes is panels[0])
-        axes.images[0].set_clim(low, max(high, low + 1e-9))
-        entitle(axes, title)
+    grey = (low, max(high, low + 1e-9))
+    draw_micrograph(panels[0], Micrograph(residual.recorded, sampling))
+    panels[0].images[0].set_clim(*grey)
+    entitle(panels[0], f"{name}, as recorded")
+    # What is expected may be flat, and then no micrograph.
+    panels[1].imshow(residual.expected, cmap="gray", vmin=grey[0], vmax=grey[1], interpolation="nearest")
+    panels[1].set_axis_off()
+    entitle(panels[1], "restored, as it would be recorded")
     reach = max(float(np.percentile(np.abs(residual.difference), 99.5)), 1e-9)
     drawn = panels[2].imshow(
         residual.difference, cmap=DIFFERENCES, vmin=-reach, vmax=reach, interpolation="nearest"

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
@@ -43,6 +45,13 @@ def test_the_map_shows_where_a_restorer_left_the_truth(comparison):
     maps = [axes.images[0] for title, axes in titles.items() if "−" in title]
     assert len({image.get_clim() for image in maps}) == 1
     assert maps[0].get_clim()[0] == -maps[0].get_clim()[1]
+
+
+def test_a_method_that_leaves_nothing_is_drawn_too(comparison):
+    flat = {"flat": np.full_like(comparison.truth, 0.3), "exact": comparison.truth}
+    figure = draw_differences(replace(comparison, restored=flat))
+    assert "flat: SSIM" in figure.axes[4].get_title()
+    assert np.ptp(figure.axes[4].images[0].get_array()) == 0
 
 
 def test_histograms_tell_noise_from_truth(comparison):

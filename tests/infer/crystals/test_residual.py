@@ -47,6 +47,9 @@ def test_without_a_crystal_nothing_is_said():
     left = restoration_residual(noise, ndimage.gaussian_filter(noise, 2))
     assert left.structure is None
     assert draw_residual(left).axes[2].get_title() == "recorded − restored"
+    nothing = restoration_residual(noise, np.zeros_like(noise))
+    assert nothing.structure is None
+    assert np.ptp(draw_residual(nothing).axes[1].images[0].get_array()) == 0
 
 
 def test_the_picture(crystal, tmp_path):
