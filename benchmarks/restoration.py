@@ -2,7 +2,7 @@
 
     python benchmarks/restoration.py published trainval.zip --weights runs/published/unet.safetensors
     python benchmarks/restoration.py featureless CORPUS [--weights unet] [--doses 500,1000,3000,10000]
-    python benchmarks/restoration.py interval CORPUS [--weights unet] [--doses 500,1000,1500,3000,6000,10000]
+    python benchmarks/restoration.py interval CORPUS [--weights unet] [--doses 1000,3000] [--images 12]
     python benchmarks/restoration.py noise2self CORPUS [--doses 1000,3000]
     python benchmarks/restoration.py residual CORPUS [--weights unet] [--doses 1000,10000]
 
@@ -18,6 +18,7 @@ where the interval leaves out its surroundings' mean (something is claimed).
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -151,13 +152,13 @@ def shown_truly(noisy: np.ndarray, wanted: np.ndarray, sampling: float) -> np.nd
     return sides[0] == sides[1]
 
 
-def interval(corpus: Corpus, weights: str, doses: list[float]) -> None:
+def interval(corpus: Corpus, weights: str, doses: list[float], images: int) -> None:
     """Share of the true values that the interval holds."""
     model, card = load_weights(find_weights(weights))
     network = Restorer.named(card.architecture)
     for dose in doses:
         rows = []
-        for sample, exposure in exposures(corpus, dose, card.inputs.high_pass, 12):
+        for sample, exposure in exposures(corpus, dose, card.inputs.high_pass, images):
             restored = network.restore(model, exposure.noisy)
             wanted = network.target(card, sample, exposure)
             inside = (restored.low <= wanted) & (wanted <= restored.high)
@@ -268,6 +269,7 @@ if __name__ == "__main__":
     parser.add_argument("data", type=Path)
     parser.add_argument("--weights", default="unet")
     parser.add_argument("--doses", default="500,1000,1500,3000,6000,10000")
+    parser.add_argument("--images", type=int, default=12)
     given = parser.parse_args()
     doses = [float(dose) for dose in given.doses.split(",")]
     if given.what == "published":
@@ -275,7 +277,7 @@ if __name__ == "__main__":
     else:
         measures = {
             "featureless": featureless,
-            "interval": interval,
+            "interval": partial(interval, images=given.images),
             "noise2self": noise2self,
             "residual": residual,
         }
