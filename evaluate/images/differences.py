@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from stemforge.colours import BLUE, GREY
+from stemforge.errors import InputError
 from stemforge.evaluate.images.quality import enlarged, similarity
 from stemforge.files import write_figure
 from stemforge.micrograph.drawing import DIFFERENCES, draw_micrograph, entitle, literal
@@ -21,7 +23,7 @@ _PIXELS = 256  # … of images without a pixel size
 _GREYS = "grey values, truth behind"
 _BINS = np.linspace(-0.4, 1.4, 91)  # of grey values
 
-Image = NDArray[np.float32]
+Image = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class Comparison:
         recorded, truth, restored
             Each of the shape of the truth; nothing is clipped.
 
+        Raises
+        ------
+        InputError
+            A truth without contrast, or shapes that do not fit.
+
         Examples
         --------
         >>> truth = np.random.default_rng(0).random((64, 64))
@@ -70,7 +77,10 @@ class Comparison:
         >>> bool(np.allclose(images[0], images[1]) and np.allclose(images[2]["none"], images[1]))
         True
         """
-        truth = (self.truth - self.truth.min()) / np.ptp(self.truth)
+        span = float(np.ptp(self.truth))
+        if not span > 0:
+            raise InputError("the truth has no contrast")
+        truth = (self.truth - self.truth.min()) / span
         recorded = enlarged(np.asarray(self.recorded, float), truth.shape)
         gain = _slope(truth, recorded)
         recorded = (recorded - recorded.mean()) / max(gain, 1e-9) + truth.mean()
@@ -163,7 +173,7 @@ def _middle(image: Image, sampling: float | None) -> Image:
 def _grey(axes: Axes, image: Image, sampling: float | None, *, scale_bar: bool = False) -> None:
     shown = _middle(image, sampling)
     if scale_bar:
-        draw_micrograph(axes, Micrograph(shown, sampling))
+        draw_micrograph(axes, Micrograph(shown.astype(np.float32), sampling))
         axes.images[0].set_clim(0, 1)
         return
     # What a method made may be flat, and then no micrograph.
@@ -184,7 +194,7 @@ def _histogram(axes: Axes, image: Image, truth: Image) -> None:
         (truth, {"color": GREY, "alpha": 0.3}),
         (image, {"color": BLUE, "histtype": "step"}),
     ):
-        axes.hist(values.ravel(), _BINS, density=True, lw=1.3, **style)
+        axes.hist(values.ravel(), _BINS.tolist(), density=True, lw=1.3, **style)
     axes.set_xlim(_BINS[0], _BINS[-1])
     axes.set_yticks([])
     axes.tick_params(labelsize=8)

@@ -111,7 +111,8 @@ def _transfer(observed: NDArray[np.complex128], drawn: NDArray[np.complex128]) -
     weight += _LITTLE * weight.max() + 1e-30
     ratio = np.bincount(rings.ravel(), (observed * drawn.conj()).real.ravel()) / weight
     frequency = np.bincount(rings.ravel(), _radius(observed.shape).ravel()) / np.maximum(number, 1)
-    frequency, ratio, weight = (values[number > 0] for values in (frequency, ratio, weight))
+    full = number > 0
+    frequency, ratio, weight = frequency[full], ratio[full], weight[full]
     inner = np.linspace(0, frequency[-1], _KNOTS)[1:-1]
     knots = np.concatenate([[0] * 4, inner, [frequency[-1]] * 4])
     return make_lsq_spline(frequency, ratio, knots, k=3, w=np.sqrt(weight))
@@ -177,7 +178,7 @@ def draw_residual(
     panels = figure.subplots(1, 4)
     low, high = np.percentile(residual.recorded, [0.5, 99.8])
     grey = (low, max(high, low + 1e-9))
-    draw_micrograph(panels[0], Micrograph(residual.recorded, sampling))
+    draw_micrograph(panels[0], Micrograph(residual.recorded.astype(np.float32), sampling))
     panels[0].images[0].set_clim(*grey)
     entitle(panels[0], f"{name}, as recorded")
     # What is expected may be flat, and then no micrograph.

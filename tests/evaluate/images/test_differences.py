@@ -33,6 +33,18 @@ def test_all_images_are_brought_to_the_truths_scale(comparison):
     assert recorded.std() > 1.5 * restored["coarse"].std()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"truth": np.zeros((128, 144), "float32")}, "no contrast"),
+        ({"recorded": np.zeros((50, 72), "float32")}, "does not fit"),
+    ],
+)
+def test_what_cannot_be_compared(comparison, change, message):
+    with pytest.raises(InputError, match=message):
+        replace(comparison, **change).on_one_scale()
+
+
 def test_the_map_shows_where_a_restorer_left_the_truth(comparison):
     figure = draw_differences(comparison, names={"wrong": "Wrong"})
     titles = {axes.get_title(): axes for axes in figure.axes}
