@@ -14,6 +14,7 @@ from stemforge.files import write_figure
 from stemforge.micrograph.drawing import DIFFERENCES, draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 
+_SMALLEST = 32  # side of an image [pixel]
 _KNOTS = 12  # of the transfer over spatial frequency
 _LITTLE = 1e-5  # share of the strongest ring's power that counts as nothing
 _RING = 4  # width of a ring of the spectrum, in its steps
@@ -73,7 +74,7 @@ def restoration_residual(recorded: ArrayLike, restored: ArrayLike) -> Residual:
     Raises
     ------
     InputError
-        Shapes that do not fit.
+        Shapes that do not fit, or an image of fewer than 32 pixels along a side.
 
     Examples
     --------
@@ -90,6 +91,8 @@ def restoration_residual(recorded: ArrayLike, restored: ArrayLike) -> Residual:
         raise InputError(
             f"a restored image of shape {fine.shape} does not fit a recorded one of shape {image.shape}"
         )
+    if min(image.shape) < _SMALLEST:
+        raise InputError(f"the image must have at least {_SMALLEST} × {_SMALLEST} pixels, not {image.shape}")
     coarse = fine.reshape(image.shape[0], scale, image.shape[1], scale).mean((1, 3))
     window = np.outer(*(np.hanning(n) for n in image.shape))
     observed, drawn = (np.fft.fft2((values - values.mean()) * window) for values in (image, coarse))
