@@ -42,6 +42,8 @@ from .crystals.molecules import (
 )
 from .images.baselines import Baseline as Baseline, tune_baselines as tune_baselines
 from .images.bm3d import denoise_bm3d as denoise_bm3d
+from .images.differences import Comparison as Comparison, draw_differences as draw_differences
+from .images.invariance import denoise_noise2self as denoise_noise2self
 from .images.quality import (
     ImageQuality as ImageQuality,
     image_quality as image_quality,
@@ -53,5 +55,9 @@ from .pairing import pair_images as pair_images
 from .quickstart import run_quickstart as run_quickstart
 from .report import Report as Report
 from .sweep.doses import Sweep as Sweep, sweep_doses as sweep_doses
-from .sweep.figure import draw_conditions as draw_conditions, draw_sweep as draw_sweep
+from .sweep.figure import (
+    draw_conditions as draw_conditions,
+    draw_restorations as draw_restorations,
+    draw_sweep as draw_sweep,
+)
 from .sweep.recipe import check_sweep as check_sweep, sweep_recipe as sweep_recipe

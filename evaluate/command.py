@@ -402,6 +402,7 @@ def sweep(
     validation: float | None = None,
     baselines: str = "gaussian,wiener,tv,bm3d",
     scaling: str = "affine",
+    drawn_dose: float | None = None,
     small: float = 16.0,
     boxes: str | None = None,
     seed: int = 0,
@@ -414,7 +415,8 @@ def sweep(
     AtomNet and SAC-CNN by F1, precision, recall and localisation error, beside what is physically possible; restorers
     by SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster R-CNN by AP, AP50 and AR. Writes
     sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images; for atoms also
-    sweep-conditions.png, F1 over dose and thickness, density and defocus.
+    sweep-conditions.png, F1 over dose and thickness, density and defocus; for restorers sweep-differences.png, one
+    image as each method restored it, how that differs from the truth and from the image, and grey values.
 
     Parameters
     ----------
@@ -433,10 +435,12 @@ def sweep(
         Share of the corpus that is scored, from its end; by default what training kept for validation, and of a
         recipe 0.9: the rest is for tuning the baselines.
     baselines
-        Which ones of gaussian, wiener, tv, bm3d, pca and ica, with commas between them; none for none. The last two
-        need stemforge[components].
+        Which ones of gaussian, wiener, tv, bm3d, noise2self, pca and ica, with commas between them; none for none. The
+        last two need stemforge[components].
     scaling
         How images are fitted to their target before they are compared: affine, minmax or none.
+    drawn_dose
+        Dose of the image in sweep-differences.png, one of the doses; by default the middle one.
     small
         Side below which a molecule's box counts as small [pixel]; from three times as much on it counts as large.
     boxes
@@ -445,13 +449,15 @@ def sweep(
     seed
         Root of the noise.
     """
-    from stemforge.evaluate.sweep.figure import draw_sweep_figures
+    from stemforge.evaluate.sweep.figure import check_drawn_dose, draw_sweep_figures
     from stemforge.evaluate.sweep.table import sweep_lines
 
     amounts = parse_doses(doses)
     names = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
     checked: dict[str, Any] = {"restorer": restorer, "baselines": names, "scaling": scaling}
-    folder = output.results("sweep", ("sweep.json", "sweep.csv", "sweep.png", "sweep-conditions.png"))
+    pictures = ("sweep.png", "sweep-conditions.png", "sweep-differences.png")
+    check_drawn_dose(drawn_dose, amounts)
+    folder = output.results("sweep", ("sweep.json", "sweep.csv", *pictures))
     options = checked | {
         "small": small,
         "boxes": _definition(boxes),
@@ -473,7 +479,7 @@ def sweep(
     with folder.staged() as staging:
         result.to_json(staging / "sweep.json")
         result.to_csv(staging / "sweep.csv")
-        figures = draw_sweep_figures(result, staging)
+        figures = draw_sweep_figures(result, staging, drawn_dose=drawn_dose)
     say(f"wrote {folder.path}/{', '.join(['sweep.json', 'sweep.csv', *figures])}")
 
 

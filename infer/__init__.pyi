@@ -54,6 +54,11 @@ from .crystals.files import (
 )
 from .crystals.framework import Columns as Columns, Framework as Framework
 from .crystals.lattice import Lattice as Lattice, find_lattice as find_lattice
+from .crystals.residual import (
+    Residual as Residual,
+    draw_residual as draw_residual,
+    restoration_residual as restoration_residual,
+)
 from .crystals.restoration import Restoration as Restoration, restore_micrograph as restore_micrograph
 from .maxima import parabola_vertex as parabola_vertex
 from .molecules.channels import ChannelCheck as ChannelCheck, check_channels as check_channels

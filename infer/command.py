@@ -88,6 +88,7 @@ def restore(
     lattice: bool = False,
     framework: str = "mfi",
     overlap: int = 16,
+    residual: bool = False,
     reading: Reading = Reading(),
     output: Output = Output(),
     device: Device = Device(),
@@ -113,13 +114,25 @@ def restore(
         Whose lattice: mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
     overlap
         By how much neighbouring patches overlap at least [pixel].
+    residual
+        Draw what was taken away (NAME_residual.png): the image as recorded, what the restored one would have been
+        recorded as, their difference and grey values. In run.json, structure_left: how much stronger the difference is
+        at the crystal's frequencies than beside them; 1 where noise alone was taken away.
     """
     from stemforge.infer.batch import Batch
     from stemforge.infer.crystals.files import restore_files
 
-    endings = ("_restored.tif", "_restored.png", "_compared.png", "_low.tif", "_high.tif")
+    endings = (
+        "_restored.tif",
+        "_restored.png",
+        "_compared.png",
+        "_low.tif",
+        "_high.tif",
+        "_residual.png",
+    )
     batch = Batch(images, output.folder("restored"), endings, reading, output.overwrite, progress.quiet)
     options: dict[str, Any] = {"lattice": lattice, "framework": framework, "overlap": overlap}
+    options["residual"] = residual
     return restore_files(batch, weights, **options, device=device.check()).exit_code
 
 

@@ -12,6 +12,7 @@ from skimage.restoration import denoise_tv_chambolle
 from stemforge.errors import InputError
 from stemforge.evaluate.images.bm3d import denoise_bm3d
 from stemforge.evaluate.images.components import denoise_ica, denoise_pca
+from stemforge.evaluate.images.invariance import denoise_noise2self
 from stemforge.evaluate.images.quality import similarity
 
 Image = NDArray[np.float32]
@@ -27,8 +28,8 @@ _GRIDS: Mapping[str, tuple[float, ...]] = {
 }
 BASELINES = ("gaussian", "wiener", "tv", "bm3d")
 """Baselines by name: Gaussian blur, Wiener filter, total variation, block matching."""
-ALL_BASELINES = (*BASELINES, "pca", "ica")
-"""With those that need ``stemforge[components]``: principal and independent components of patches."""
+ALL_BASELINES = (*BASELINES, "noise2self", "pca", "ica")
+"""With Noise2Self, and those that need ``stemforge[components]``: principal and independent components of patches."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Baseline:
     parameter
         Standard deviation of the blur [pixel], weight of the total variation, noise level (0 … 1) that BM3D assumes,
         number of principal components, or threshold of independent ones; nan for the Wiener filter, whose whole
-        transfer function is fitted.
+        transfer function is fitted, and for Noise2Self, which chooses on each image.
     transfer
         The Wiener filter over spatial frequency: (frequencies [cycles a pixel], factors), else empty.
     """
@@ -55,6 +56,8 @@ class Baseline:
         """Denoise an image between 0 and 1, shape (height, width)."""
         if self.name == "wiener":
             return _filtered(image, *self.transfer)
+        if self.name == "noise2self":
+            return denoise_noise2self(image)
         return _METHODS[self.name](image, self.parameter)
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,7 +72,8 @@ def tune_baselines(
 
     The Wiener filter is the best linear one for the pairs' mean power spectra; of the others the parameter with the
     highest mean SSIM is taken, images fitted to their targets as in
-    :func:`~stemforge.evaluate.image_quality`: they are tuned for what they will be judged by.
+    :func:`~stemforge.evaluate.image_quality`: they are tuned for what they will be judged by. Noise2Self learns
+    nothing from them: it needs no other image than the one that it is given.
 
     Parameters
     ----------
@@ -112,6 +116,9 @@ def tune_baselines(
     for name in names:
         if name == "wiener":
             chosen[name] = Baseline(name, float("nan"), _wiener(pairs))
+            continue
+        if name == "noise2self":
+            chosen[name] = Baseline(name, float("nan"))
             continue
         grid = _GRIDS[name]
         scores = [_mean_ssim(Baseline(name, value), small) for value in grid]

@@ -1,7 +1,7 @@
 """Dose sweeps: the same images at rising dose, degraded, worked on by a model, scored."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from stemforge.evaluate.atoms.matching import match_boxes
 from stemforge.evaluate.atoms.scores import AtomScore
 from stemforge.evaluate.crystals.molecules import SMALL, score_boxes
 from stemforge.evaluate.images.baselines import BASELINES, Baseline, tune_baselines
+from stemforge.evaluate.images.differences import Comparison, Image
 from stemforge.evaluate.images.quality import Scaling, image_quality
 from stemforge.evaluate.pairing import sample_name
 from stemforge.files import write_csv, write_json
@@ -66,12 +67,15 @@ class Sweep:
         Every figure of every image.
     settings
         How it was measured: weights, corpus, scaling, the baselines' parameters.
+    comparisons
+        Of a restorer: the first image at each dose, as every method restored it; stored in no file.
     """
 
     architecture: str
     finds: Finds
     rows: tuple[Row, ...]
     settings: Mapping[str, Any]
+    comparisons: tuple[Comparison, ...] = ()
 
     def summary(self) -> list[dict[str, Any]]:
         """Return mean and standard deviation over images, by dose, method and figure of merit."""
@@ -214,7 +218,7 @@ def sweep_doses(
                 rows.append(found)
                 if found.sample != "all" and found.method == card.architecture:
                     advance(1)
-    return Sweep(card.architecture, finds, tuple(rows), settings)
+    return Sweep(card.architecture, finds, tuple(rows), settings, tuple(job.comparisons))
 
 
 _Scorer = Callable[[float, Sequence[int]], Iterator[Row]]
@@ -230,6 +234,7 @@ class _Job:
     card: Card
     seed: int
     device: str
+    comparisons: list[Comparison] = field(default_factory=list)
 
     def rng(self, index: int, dose: float) -> np.random.Generator:
         """One stream for an image at a dose, whatever else is swept."""
@@ -327,6 +332,8 @@ def _restoring(
             wanted = net.target(job.card, sample, exposure)
             restored = net.restore(job.model, exposure.noisy)
             images = {name: method(exposure.noisy) for name, method in methods.items()}
+            if index == indices[0]:
+                job.comparisons.append(_compared(job, sample, exposure, wanted, images, restored.image))
             for name, image in (images | {job.card.architecture: restored.image}).items():
                 figures = image_quality(image, wanted, scaling=scaling).to_dict()
                 if name == job.card.architecture and restored.low is not None and restored.high is not None:
@@ -334,6 +341,19 @@ def _restoring(
                 yield Row(dose, name, sample_name(sample), figures)
 
     return score
+
+
+def _compared(
+    job: _Job,
+    sample: Sample,
+    exposure: Exposure,
+    truth: Image,
+    images: Mapping[str, Image],
+    restored: Image,
+) -> Comparison:
+    shown = {job.card.architecture: restored} | {k: v for k, v in images.items() if k != "raw"}
+    fine = None if sample.sampling is None else sample.sampling * len(exposure.noisy) / len(truth)
+    return Comparison(sample_name(sample), exposure.noisy, truth, shown, fine, exposure.dose)
 
 
 def _detecting(job: _Job, restorer: str | Path | None, small: float, wanted: BoxDefinition) -> _Scorer:

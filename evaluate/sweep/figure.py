@@ -1,5 +1,6 @@
 """Figures of a sweep: every figure of merit over the dose, and F1 over what makes images hard."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stemforge.colours import SERIES
+from stemforge.errors import InputError
+from stemforge.evaluate.images.differences import draw_differences
 from stemforge.evaluate.sweep.doses import Sweep
 from stemforge.evaluate.sweep.table import LABELS, NAMES, SHOWN, methods
 from stemforge.files import write_figure
@@ -50,9 +53,11 @@ def draw_sweep(result: Sweep, path: str | Path | None = None) -> Figure:
                 continue
             columns = [(row["dose"], row["mean"], row["sd"] or 0) for row in rows]
             dose, mean, sd = np.array(columns, dtype=float).T
-            style = {"marker": "o", "ms": 3.5, "lw": 2.2 if i == 0 else 1.2, "color": SERIES[i]}
+            colour = SERIES[i % len(SERIES)]
+            style = {"marker": "o", "ms": 3.5, "lw": 2.2 if i == 0 else 1.2, "color": colour}
+            style["ls"] = "-" if i < len(SERIES) else "--"
             axes.plot(dose, mean, label=literal(NAMES.get(method, method)), **style)
-            axes.fill_between(dose, mean - sd, mean + sd, color=SERIES[i], alpha=0.15, lw=0)
+            axes.fill_between(dose, mean - sd, mean + sd, color=colour, alpha=0.15, lw=0)
         limit, name = _LIMITS.get(metric, ("", ""))
         rows = [r for r in summary if r["metric"] == limit]
         if rows:
@@ -128,9 +133,53 @@ def draw_conditions(result: Sweep, path: str | Path | None = None) -> Figure:
     return figure
 
 
-def draw_sweep_figures(result: Sweep, folder: Path) -> list[str]:
-    """Draw all figures of a sweep into a folder; return their names."""
+def draw_restorations(result: Sweep, path: str | Path | None = None, *, dose: float | None = None) -> Figure:
+    """Draw what each method made of a sweep's first image, as :func:`~stemforge.evaluate.draw_differences` does.
+
+    Parameters
+    ----------
+    result
+        From :func:`stemforge.evaluate.sweep_doses`, of a restorer.
+    path
+        Where to save the picture; None saves nothing.
+    dose
+        One of the sweep's [e/Å²]; by default the middle one.
+
+    Returns
+    -------
+    Figure
+        The picture.
+
+    Raises
+    ------
+    InputError
+        A sweep without restored images, or without this dose.
+    """
+    found = {comparison.dose: comparison for comparison in result.comparisons}
+    if not found:
+        raise InputError("the sweep holds no restored images")
+    doses = sorted(known for known in found if known is not None)
+    wanted = doses[len(doses) // 2] if dose is None else dose
+    check_drawn_dose(wanted, doses)
+    return draw_differences(found[wanted], path, names={"unet": "U-Net", "divaesr": "DIVAESR"} | NAMES)
+
+
+def check_drawn_dose(dose: float | None, doses: Sequence[float]) -> None:
+    """Refuse to draw an image at a dose that is not swept."""
+    if dose is not None and dose not in doses:
+        known = ", ".join(f"{one:g}" for one in doses)
+        raise InputError(f"drawn_dose must be one of the doses of the sweep, {known} e/Å², not {dose:g}")
+
+
+def draw_sweep_figures(result: Sweep, folder: Path, *, drawn_dose: float | None = None) -> list[str]:
+    """Draw all figures of a sweep into a folder; return their names.
+
+    ``drawn_dose`` is that of the image whose restorations are drawn, see :func:`draw_restorations`.
+    """
     draw_sweep(result, folder / "sweep.png")
+    if result.comparisons:
+        draw_restorations(result, folder / "sweep-differences.png", dose=drawn_dose)
+        return ["sweep.png", "sweep-differences.png"]
     if "placement_px" not in SHOWN[result.finds]:
         return ["sweep.png"]
     draw_conditions(result, folder / "sweep-conditions.png")

@@ -27,6 +27,7 @@ NAMES = {
     "wiener": "Wiener",
     "tv": "total variation",
     "bm3d": "BM3D",
+    "noise2self": "Noise2Self",
     "pca": "PCA",
     "ica": "ICA",
 }

@@ -8,11 +8,11 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stemforge.colours import BLUE, GREY, ORANGE, VERMILION
+from stemforge.colours import BLUE, GREY, ORANGE
 from stemforge.files import write_figure
 from stemforge.infer.conformation.candidates import NONE
 from stemforge.infer.conformation.result import Conformation
-from stemforge.micrograph.drawing import entitle, literal
+from stemforge.micrograph.drawing import DIFFERENCES, entitle, literal
 
 _SHOWN = 4  # candidates, the most probable ones
 _BARS = 16  # candidates with a bar
@@ -49,12 +49,11 @@ def draw_conformation(conformation: Conformation, path: str | Path | None = None
     _picture(first, cell, extent, "gray", (low, high))
     entitle(first, f"{_short(conformation.micrograph.name)}: average of {conformation.whole_cells} cells")
     _confusion(figure.add_subplot(grid[1, 0]), conformation)
-    scale = LinearSegmentedColormap.from_list("difference", [BLUE, "white", VERMILION])
     for column, (i, difference) in enumerate(zip(chosen, differences, strict=True), 1):
         above, below = (figure.add_subplot(grid[row, column]) for row in (0, 1))
         _picture(above, conformation.images[i], extent, "gray", (low, high))
         entitle(above, f"candidate {_short(conformation.names[i])}")
-        _picture(below, difference, extent, scale, (-reach, reach))
+        _picture(below, difference, extent, DIFFERENCES, (-reach, reach))
         if column == 1:
             share = 100 * reach / (high - low)
             below.text(

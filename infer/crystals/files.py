@@ -12,6 +12,7 @@ from stemforge.infer.crystals.domains import find_domains
 from stemforge.infer.crystals.figures import draw_lattice, draw_restoration
 from stemforge.infer.crystals.framework import Framework
 from stemforge.infer.crystals.lattice import THRESHOLD, Lattice, find_lattice
+from stemforge.infer.crystals.residual import draw_residual, restoration_residual
 from stemforge.infer.crystals.restoration import OVERLAP, restore_micrograph
 from stemforge.infer.left_out import tell_unusable
 from stemforge.infer.resampling import file_sampling
@@ -28,6 +29,7 @@ def restore_files(
     lattice: bool = False,
     framework: str = "mfi",
     overlap: int = OVERLAP,
+    residual: bool = False,
     device: str = "cpu",
 ) -> Outcome:
     """Restore many images.
@@ -36,7 +38,7 @@ def restore_files(
     ----------
     batch
         Images and where results go: ``_restored.tif``, ``_restored.png``, ``_compared.png``, and where the network says
-        how sure it is ``_low.tif`` and ``_high.tif``.
+        how sure it is ``_low.tif`` and ``_high.tif``; on request ``_residual.png``.
     weights
         A file, or the name of weights that come with stemforge.
     lattice
@@ -45,6 +47,8 @@ def restore_files(
         One that is built in, or a CIF file.
     overlap, device
         As for :func:`restore_micrograph`.
+    residual
+        Draw what was taken away, see :func:`restoration_residual`, and note how much structure is in it.
     """
     wanted = Framework.named(framework) if lattice else None
     model, card = load_finder(weights, "images")
@@ -73,9 +77,16 @@ def restore_files(
         write_png(Image.fromarray(grey), results.path("_restored.png"))
         draw_restoration(restoration, results.path("_compared.png"))
         results.facts["sampling_angstrom"] = restoration.sampling
+        if residual and restoration.recorded is not None:
+            left = restoration_residual(restoration.recorded, restoration.image)
+            coarse, fine = len(restoration.recorded), len(restoration.image)
+            sampling = None if restoration.sampling is None else restoration.sampling * fine / coarse
+            draw_residual(left, results.path("_residual.png"), sampling=sampling, name=micrograph.name)
+            results.facts["structure_left"] = left.structure
         return 1
 
     options = {"weights": str(weights), "overlap": overlap, "lattice": lattice, "device": device}
+    options |= {"residual": True} if residual else {}
     options |= {"framework": framework} if lattice else {}
     return batch.run("infer restore", work, "restored", options)
 

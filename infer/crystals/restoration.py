@@ -40,6 +40,8 @@ class Restoration:
         Pixel size of ``image`` [Å], or None where the micrograph's is not known.
     low, high
         Between them lie 90 % of the true values; None where the network does not say.
+    recorded
+        The micrograph as the network was given it: at its pixel size, from 0 to 1.
     """
 
     micrograph: Micrograph
@@ -47,6 +49,7 @@ class Restoration:
     sampling: float | None
     low: NDArray[np.float32] | None = None
     high: NDArray[np.float32] | None = None
+    recorded: NDArray[np.float32] | None = None
 
     @property
     def scale(self) -> NDArray[np.float64]:
@@ -139,6 +142,7 @@ def restore_micrograph(
         None if sampling is None else sampling / scale,
         restored.low,
         restored.high,
+        image,
     )
 
 

@@ -2,14 +2,17 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from stemforge.colours import SKY
+from stemforge.colours import BLUE, SKY, VERMILION
 from stemforge.console import printable
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.usable import UsableArea
+
+DIFFERENCES = LinearSegmentedColormap.from_list("differences", [BLUE, "white", VERMILION])
+"""Colours of differences: blue below 0, white, vermilion above."""
 
 
 def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = True) -> None:

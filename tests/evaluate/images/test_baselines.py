@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from stemforge import InputError
-from stemforge.evaluate import denoise_bm3d, image_quality, tune_baselines
+from stemforge.evaluate import denoise_bm3d, denoise_noise2self, image_quality, tune_baselines
 from stemforge.evaluate.images.baselines import ALL_BASELINES
 
 
@@ -77,6 +77,34 @@ def test_bm3d_covers_every_pixel_of_an_image_all_of_whose_blocks_are_alike():
 def test_bm3d_refuses(shape, sigma):
     with pytest.raises(InputError):
         denoise_bm3d(np.zeros(shape), sigma)
+
+
+def test_noise2self_needs_noise_without_memory():
+    """Independent noise is taken off; noise that neighbours share is foretold with the image and stays."""
+    rng = np.random.default_rng(0)
+    _, target = _pair(5, shape=(96, 96))
+    white = rng.normal(0, 0.15, target.shape)
+    shared = ndimage.gaussian_filter(rng.normal(size=target.shape), 3)
+    shared *= white.std() / shared.std()
+    left = [
+        np.std(denoise_noise2self((target + noise).astype("float32")) - target) for noise in (white, shared)
+    ]
+    assert left[0] < 0.5 * white.std()
+    assert left[1] > 0.85 * white.std()
+
+
+def test_noise2self_does_not_look_at_the_pixel_itself():
+    _, target = _pair(5)
+    noisy = target + np.random.default_rng(1).normal(0, 0.2, target.shape).astype("float32")
+    other = noisy.copy()
+    other[30, 33] += 0.3
+    assert abs(float(denoise_noise2self(other)[30, 33] - denoise_noise2self(noisy)[30, 33])) < 0.02
+    assert np.abs(denoise_noise2self(other) - denoise_noise2self(noisy))[28:33, 31:36].max() > 0.02
+
+
+def test_noise2self_refuses_a_strip():
+    with pytest.raises(InputError, match="at least 8 × 8"):
+        denoise_noise2self(np.zeros((7, 50), "float32"))
 
 
 def test_components_without_scikit_learn_name_the_extra(monkeypatch):

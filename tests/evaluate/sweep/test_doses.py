@@ -294,7 +294,8 @@ def test_the_command(segments, restorer, tmp_path, capsys):
     words += ["--doses", "500,1e5", "--validation", "0.3", "--baselines", "gaussian"]
     assert main(words) == 0
     assert "Gaussian" in capsys.readouterr().err
-    assert {path.name for path in out.iterdir()} == {"sweep.json", "sweep.csv", "sweep.png"}
+    pictures = {"sweep.png", "sweep-differences.png"}
+    assert {path.name for path in out.iterdir()} == {"sweep.json", "sweep.csv", *pictures}
     content = json.loads((out / "sweep.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     (held_out,) = split_corpora([Corpus(segments)], 0.15)[1]
     assert content["settings"]["images"] == [held_out.number]
@@ -310,6 +311,7 @@ def test_the_command(segments, restorer, tmp_path, capsys):
         (["--doses", "5,5"], "twice"),
         (["--baselines", "median"], "median"),
         (["--scaling", "log"], "--scaling"),
+        (["--drawn-dose", "7"], "--drawn-dose must be one of"),
         (["--num", "3"], "--num"),
         (["--restorer", "none.safetensors"], "none.safetensors"),
     ],

@@ -143,6 +143,17 @@ def test_the_command_says_how_sure_it_is(image, tmp_path):
     assert (out / "mine_low.tif").exists()
 
 
+def test_the_command_draws_what_was_taken_away(weights, image, tmp_path):
+    out = tmp_path / "out"
+    words = ["infer", "restore", image, "--weights", weights, "--out", str(out), "--quiet"]
+    assert main([*words, "--residual"]) == 0
+    assert (out / "noisy_residual.png").is_file()
+    facts = json.loads((out / "run.json").read_text())["infer restore"]["noisy"]
+    assert "structure_left" in facts
+    assert main([*words, "--overwrite"]) == 0
+    assert not (out / "noisy_residual.png").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
