@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from stemforge.colours import BLUE, GREY, SKY, VERMILION
 from stemforge.micrograph.drawing import entitle
@@ -49,11 +50,12 @@ def curve_into(axes: Axes, curve: "Curve") -> None:
     axes.plot(r, curve.values - base, color=BLUE, lw=1.8, label="this image")
     unit = f" [{curve.unit}{'²' if curve.name == 'K' else ''}]" if curve.name in "KL" else ""
     axes.set(xlabel=f"distance r [{curve.unit}]", ylabel=f"{_LABELS[curve.name]}{unit}", xlim=(0, r[-1]))
-    if curve.name in "Gg":
-        axes.set_ylim(bottom=0)
+    low, high = axes.get_ylim()
+    # Head room for the legend, but for shares, which leave room below.
+    axes.set_ylim(0 if curve.name in "KGg" else low, high if curve.name == "G" else high + 0.3 * (high - low))
     verdict = "" if curve.envelope is None else f" (p = {curve.envelope.p:.3f})"
     _finish(axes, f"{_TITLES[curve.name]}{verdict}")
-    axes.legend(frameon=False, fontsize=7.5, loc="best")
+    axes.legend(frameon=False, fontsize=7.5, loc="lower right" if curve.name == "G" else "upper left")
 
 
 def draw_neighbours(result: "NeighbourDistances") -> Figure:
@@ -86,7 +88,8 @@ def draw_cells(result: "VoronoiAreas") -> Figure:
     """Draw Voronoi cells by area, edge cells pale, and how the areas of whole ones are distributed."""
     figure = Figure(figsize=(10.4, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.15])
-    relative = np.log2(np.maximum(result.areas, 1e-12) / result.mean)
+    mean = result.mean if result.complete.any() else float(result.areas.mean())
+    relative = np.log2(np.maximum(result.areas, 1e-12) / mean)
     colours = _CELLS(np.clip(relative / 4 + 0.5, 0, 1))
     colours[~result.complete, 3] = 0.3
     inside = result.labels >= 0
@@ -101,7 +104,11 @@ def draw_cells(result: "VoronoiAreas") -> Figure:
     left.set_axis_off()
     entitle(left, "Voronoi cells: blue dense, red sparse, pale cut by the edge")
     whole = result.complete
-    areas = result.areas[whole] / result.mean
+    if not whole.any():
+        right.set_axis_off()
+        right.text(0.5, 0.5, result.sentence, ha="center", va="center", color=GREY, wrap=True)
+        return figure
+    areas = result.areas[whole] / mean
     edges = np.linspace(0, max(3.0, float(areas.max())), 25)
     right.hist(
         areas, edges.tolist(), weights=result.weights[whole], density=True, color=SKY, alpha=0.65, edgecolor="white",
@@ -112,7 +119,7 @@ def draw_cells(result: "VoronoiAreas") -> Figure:
     a, b, c = 1.07950, 3.03226, 3.31122
     density = x ** (a * c - 1) * np.exp(-b * x**a)
     right.plot(x, density / np.trapezoid(density, x), color=GREY, ls="--", lw=1.5, label="random places")
-    right.set(xlabel=f"area / mean area ({result.mean:.3g} {result.unit})", ylabel="density", xlim=(0, edges[-1]))
+    right.set(xlabel=f"area / mean area ({mean:.3g} {result.unit})", ylabel="density", xlim=(0, edges[-1]))
     right.legend(frameon=False, fontsize=8)
     _finish(right, f"Areas vary by {100 * result.variation:.0f} % (random: 53 %)")
     return figure
@@ -132,6 +139,7 @@ def draw_sizes(result: "ClusterSizes") -> Figure:
     axes.plot(at + 0.14, result.corrected[part], "o", color=VERMILION, ms=5, label="without coincidences")
     axes.set(xlabel="atoms of a cluster", ylabel="clusters", xticks=at)
     axes.set_ylim(0, 1.25 * max(1.0, float(result.observed[part].max()), float(result.high[part].max())))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8)
     _finish(axes, f"Clusters, links up to {result.length:.3g} {result.unit}")
     return figure

@@ -33,7 +33,7 @@ class VoronoiAreas:
     weights
         What each cell counts in corrected means, shape (n,), in all 1; 0 where it is not complete.
     mean
-        Corrected mean area of cells [area unit]; of random and any other stationary places 1/λ.
+        Corrected mean area of cells [area unit], 1/λ for whatever places; NaN where no cell lies whole in the mask.
     variation
         Corrected standard deviation over mean: 0.529 of random places, less where atoms avoid each other, 0 on a lattice,
         more where they cluster.
@@ -69,6 +69,8 @@ class VoronoiAreas:
     @property
     def sentence(self) -> str:
         """How to read it."""
+        if not self.complete.any():
+            return "No Voronoi cell lies whole in the mask: it is too narrow for its atoms."
         text = f"Areas of cells vary by {100 * self.variation:.0f} % of their mean ({self.complete.sum()} of "
         text += f"{len(self.complete)} cells are whole); 53 % is random, less is ordered, more is clustered"
         if np.isnan(self.low):
@@ -116,7 +118,7 @@ def voronoi_areas(
     Raises
     ------
     InputError
-        No cell lies whole in the mask, or all atoms lie on one line.
+        All atoms lie on one line.
 
     Examples
     --------
@@ -130,24 +132,19 @@ def voronoi_areas(
     labels = _labels(pattern)
     clipped = np.bincount(labels[labels >= 0], minlength=len(pattern)).astype(float)
     polygons, weights = _cells(pattern.points, window)
-    if not weights.any():
-        raise InputError(
-            f"{f'{pattern.name}: ' if pattern.name else ''}no Voronoi cell lies whole in the mask; it is too narrow for "
-            "its atoms"
-        )
     areas = np.where(weights > 0, polygons, clipped) * window.area_scale
     mean, variation = _moments(areas, weights)
     low, high, p = np.nan, np.nan, np.nan
     if simulations:
         draws = pattern.random(simulations, rng or np.random.default_rng(0))
-        drawn = [_moments(*_cells(points, window))[1] for points in draws]
-        envelope = rank_envelope(variation, np.array(drawn), level)
-        low, high, p = float(envelope.low[0]), float(envelope.high[0]), envelope.p
-    whole = weights > 0
+        drawn = np.array([_moments(*_cells(points, window))[1] for points in draws])
+        drawn = drawn[np.isfinite(drawn)]
+        if np.isfinite(variation) and len(drawn) > 0.9 * simulations:
+            envelope = rank_envelope(variation, drawn, level)
+            low, high, p = float(envelope.low[0]), float(envelope.high[0]), envelope.p
+    share = weights / max(weights.sum(), 1e-300)
     areas = clipped * window.area_scale
-    return VoronoiAreas(
-        areas, whole, weights / weights.sum(), mean, variation, low, high, p, labels, pattern, level
-    )
+    return VoronoiAreas(areas, weights > 0, share, mean, variation, low, high, p, labels, pattern, level)
 
 
 def _labels(pattern: PointPattern) -> NDArray[np.int64]:
@@ -159,10 +156,10 @@ def _labels(pattern: PointPattern) -> NDArray[np.int64]:
 
 
 def _moments(areas: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
-    """Return weighted mean and coefficient of variation; (0, 0) without any weight."""
+    """Return weighted mean and coefficient of variation; NaN without any weight."""
     total = weights.sum()
     if not total > 0:
-        return 0.0, 0.0
+        return np.nan, np.nan
     mean = float(weights @ areas / total)
     return mean, float(np.sqrt(max(weights @ (areas - mean) ** 2 / total, 0.0)) / mean)
 

@@ -1,8 +1,8 @@
 """Whether statistics of places in irregular masks are unbiased, and whether their envelopes hold what they say.
 
-    python benchmarks/statistics.py bias [--patterns 200]
-    python benchmarks/statistics.py envelopes [--patterns 1000]
-    python benchmarks/statistics.py clusters [--patterns 200]
+    python benchmarks/spatial_statistics.py bias [--patterns 200]
+    python benchmarks/spatial_statistics.py envelopes [--patterns 1000]
+    python benchmarks/spatial_statistics.py clusters [--patterns 200]
 
 Masks are parts of 768 × 768 pixels with vacuum at an edge and holes, 0.293 Å a pixel, with 0.47 atoms per nm² (about 140
 of them). `bias`: random places (Poisson), a hard core, Thomas' clusters and a square lattice with jitter are made on
