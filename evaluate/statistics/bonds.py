@@ -1,5 +1,6 @@
 """How many atoms are bonded to another one: corrected for chance neighbours in projection and for missed atoms."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,13 @@ from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
 from stemforge.evaluate.statistics.envelopes import LEVEL
-from stemforge.evaluate.statistics.window import PointPattern
+from stemforge.evaluate.statistics.window import PointPattern, several
 
 TOLERANCE = 1.2
 """A bond may be so many times longer than the sum of covalent radii: strain, and the error of both places."""
 
 _DRAWS = 2000
+_FULLEST = 0.95  # share of places with an atom within the length, beyond which nothing is left to compare with
 
 
 def bond_length(element: str, tolerance: float = TOLERANCE) -> float:
@@ -89,7 +91,7 @@ class BondedFraction:
 
 
 def bonded_fraction(
-    pattern: PointPattern,
+    pattern: PointPattern | Sequence[PointPattern],
     length: float,
     *,
     recall: float = 1.0,
@@ -107,7 +109,7 @@ def bonded_fraction(
     Parameters
     ----------
     pattern
-        The atoms found.
+        The atoms found on an image; several images are corrected one by one, then weighted by their atoms.
     length
         Bond length [Å, or px without pixel size], such as :func:`bond_length` gives.
     recall
@@ -144,31 +146,53 @@ def bonded_fraction(
             raise InputError(f"{name} must lie above 0 and at most at 1, not {value}")
     if not 0 < length < np.inf:
         raise InputError(f"length must be positive, not {length}")
-    window = pattern.window
-    radius = length / window.scale
-    counted = window.border_at(pattern.points) >= radius
-    if not counted.any():
-        raise InputError(f"length {length:g} {window.unit}: no atom is further than that from the edge of the mask")
-    bonded = cKDTree(pattern.points).query(pattern.points, k=2)[0][:, 1] <= radius
-    observed, empty = float(bonded[counted].mean()), empty_space(pattern, radius)
-    share = np.bincount(linked(pattern.points, radius), np.where(counted, 1.0, 0.0))
-    pairs = np.bincount(linked(pattern.points, radius), np.where(counted & bonded, 1.0, 0.0))
-    times = (rng or np.random.default_rng(0)).poisson(1.0, (_DRAWS, len(share)))
-    total = np.maximum(times @ share, 1.0)
-    # −log(1 − F) is proportional to the number of clusters.
-    covered = -np.log1p(-empty) * total / share.sum()
-    draws = 1 - (1 - times @ pairs / total) / np.exp(-covered)
-    factor = 1 / (recall * purity)
-    fraction = (1 - (1 - observed) / (1 - empty)) * factor
+    patterns, rng = several(pattern), rng or np.random.default_rng(0)
+    parts = [part for one in patterns if (part := _Part.of(one, length / one.window.scale, rng)) is not None]
+    unit = patterns[0].window.unit
+    if not parts:
+        raise InputError(f"length {length:g} {unit}: no atom is further than that from the edge of the mask")
+    number, factor = sum(part.number for part in parts), 1 / (recall * purity)
+    observed, by_chance, fraction = sum(part.number * part.shares for part in parts) / number
+    fraction *= factor
+    draws = sum(part.number * part.draws for part in parts) / number
     # Fewer neighbours than by chance are an accident: the interval then is that of none.
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2]) * factor - min(fraction, 0.0)
-    if not bonded[counted].any():
+    if observed == 0:
         # The largest share that gives none of so many with a chance of 1 − level.
-        high = -np.log(1 - level) / counted.sum() * factor
-    ends = float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
-    return BondedFraction(
-        float(length), observed, empty, float(fraction), *ends, int(counted.sum()), recall, purity, level, window.unit
-    )
+        high = -np.log(1 - level) / number * factor
+    values = (observed, by_chance, fraction, *np.clip([low, high], 0, 1))
+    return BondedFraction(float(length), *map(float, values), number, recall, purity, level, unit)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One image's atoms that count; observed share, share by chance and corrected share; and that of resampled clusters."""
+
+    number: int
+    shares: NDArray[np.float64]
+    draws: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, pattern: PointPattern, radius: float, rng: np.random.Generator) -> "_Part | None":
+        """Measure an image; None where no atom is further than the radius [pixel] from the edge."""
+        counted = pattern.window.border_at(pattern.points) >= radius
+        if not counted.any():
+            return None
+        bonded = cKDTree(pattern.points).query(pattern.points, k=2)[0][:, 1] <= radius
+        observed, empty = float(bonded[counted].mean()), empty_space(pattern, radius)
+        if empty > _FULLEST:
+            raise InputError(
+                f"length: {100 * empty:.0f} % of the specimen lies within it of an atom; bonds cannot be told from chance"
+            )
+        members = linked(pattern.points, radius)
+        atoms, pairs = (np.bincount(members, counted * part) for part in (1.0, bonded))
+        times = rng.poisson(1.0, (_DRAWS, len(atoms)))
+        total = np.maximum(times @ atoms, 1.0)
+        # −log(1 − F) is proportional to the number of clusters.
+        covered = -np.log1p(-empty) * total / atoms.sum()
+        draws = 1 - (1 - times @ pairs / total) / np.exp(-covered)
+        shares = np.array([observed, empty, 1 - (1 - observed) / (1 - empty)])
+        return cls(int(counted.sum()), shares, draws)
 
 
 def empty_space(pattern: PointPattern, radius: float) -> float:

@@ -130,7 +130,7 @@ def clusters(
     >>> pattern = PointPattern.inside(np.concatenate([alone, pair, pair + [0, 8]]), window)
     >>> sizes = clusters(pattern, 3.26)
     >>> int(sizes.observed[1]), bool(6 < sizes.dimers < 12)
-    (11, True)
+    (10, True)
     """
     if not 0 < recall <= 1:
         raise InputError(f"recall must lie above 0 and at most at 1, not {recall}")

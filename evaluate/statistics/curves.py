@@ -1,5 +1,6 @@
 """Ripley's K and L, and the pair correlation g: how many neighbours atoms have at each distance."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from stemforge.errors import InputError
 from stemforge.evaluate.statistics.envelopes import LEVEL, SIMULATIONS, Envelope, rank_envelope
 from stemforge.evaluate.statistics.figures import draw_curve
 from stemforge.evaluate.statistics.pairs import PairHistogram, fine_edges
-from stemforge.evaluate.statistics.window import PointPattern
+from stemforge.evaluate.statistics.window import PointPattern, several
 from stemforge.files import write_csv
 
 _RADII = 60  # of a curve by default
@@ -87,7 +88,7 @@ _READING = {
 
 
 def ripley(
-    pattern: PointPattern,
+    pattern: PointPattern | Sequence[PointPattern],
     radii: ArrayLike | None = None,
     *,
     simulations: int = SIMULATIONS,
@@ -102,7 +103,7 @@ def ripley(
     Parameters
     ----------
     pattern
-        The atoms.
+        The atoms of an image; of several, pairs of all are counted together.
     radii
         Distances [Å, or px without pixel size], increasing; by default 60 up to 4/√density, or to a
         quarter of the image's shorter side.
@@ -136,24 +137,24 @@ def ripley(
     >>> L.unit, L.envelope.random
     ('Å', True)
     """
-    at = _radii(pattern, radii)
-    scale = pattern.window.scale
-    edges = np.append(0.0, at / scale)
+    patterns = several(pattern)
+    at = _radii(patterns, radii)
 
-    def curve(patterns: NDArray[np.float64]) -> NDArray[np.float64]:
-        return PairHistogram.of(patterns, pattern.window, edges).within() * scale**2
+    def estimate(one: PointPattern, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        edges = np.append(0.0, at / one.window.scale)
+        return PairHistogram.of(points, one.window, edges).within() * one.window.scale**2
 
-    values = curve(pattern.points[None])[0]
-    envelopes: tuple[Envelope | None, Envelope | None] = (None, None)
-    if simulations:
-        drawn = curve(pattern.random(simulations, rng or np.random.default_rng(0)))
-        envelopes = (rank_envelope(values, drawn, level), rank_envelope(_l(values), _l(drawn), level))
-    k = Curve("K", at, values, np.pi * at**2, pattern.window.unit, envelopes[0], pattern.name)
-    return k, Curve("L", at, _l(values), at, pattern.window.unit, envelopes[1], pattern.name)
+    values, drawn = _pooled(patterns, estimate, simulations, rng)
+    envelopes = [None, None] if drawn is None else [
+        rank_envelope(values, drawn, level), rank_envelope(_l(values), _l(drawn), level)
+    ]  # fmt: skip
+    unit, image = patterns[0].window.unit, _title(patterns)
+    k = Curve("K", at, values, np.pi * at**2, unit, envelopes[0], image)
+    return k, Curve("L", at, _l(values), at, unit, envelopes[1], image)
 
 
 def pair_correlation(
-    pattern: PointPattern,
+    pattern: PointPattern | Sequence[PointPattern],
     radii: ArrayLike | None = None,
     *,
     bandwidth: float | None = None,
@@ -168,9 +169,7 @@ def pair_correlation(
 
     Parameters
     ----------
-    pattern
-        The atoms.
-    radii, simulations, level, rng
+    pattern, radii, simulations, level, rng
         As for :func:`ripley`.
     bandwidth
         Half the kernel's width [Å or px]; by default 0.15/√density.
@@ -193,41 +192,68 @@ def pair_correlation(
     >>> pair_correlation(pattern, simulations=199).envelope.random
     True
     """
-    at = _radii(pattern, radii)
-    scale = pattern.window.scale
-    width = _BANDWIDTH / np.sqrt(pattern.density_px) if bandwidth is None else bandwidth / scale
+    patterns = several(pattern)
+    at = _radii(patterns, radii)
+    width = _BANDWIDTH / np.sqrt(_density(patterns)) if bandwidth is None else bandwidth
     if not 0 < width < np.inf:
         raise InputError(f"bandwidth must be positive, not {bandwidth}")
-    edges = fine_edges(at[-1] / scale, width)
-    if edges[-1] > pattern.window.reach:
-        raise InputError(f"radii and bandwidth must stay below {pattern.window.reach * scale:.4g} {pattern.window.unit}")
+    if at[-1] + width > _longest(patterns):
+        raise InputError(f"radii and bandwidth must stay below {_longest(patterns):.4g} {patterns[0].window.unit}")
 
-    def curve(patterns: NDArray[np.float64]) -> NDArray[np.float64]:
-        return PairHistogram.of(patterns, pattern.window, edges).smoothed(at / scale, width)
+    def estimate(one: PointPattern, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        pixels, half = at / one.window.scale, width / one.window.scale
+        return PairHistogram.of(points, one.window, fine_edges(pixels[-1], half)).smoothed(pixels, half)
 
-    values, envelope = curve(pattern.points[None])[0], None
-    if simulations:
-        drawn = curve(pattern.random(simulations, rng or np.random.default_rng(0)))
-        envelope = rank_envelope(values, drawn, level)
-    return Curve("g", at, values, np.ones(len(at)), pattern.window.unit, envelope, pattern.name)
+    values, drawn = _pooled(patterns, estimate, simulations, rng)
+    envelope = None if drawn is None else rank_envelope(values, drawn, level)
+    return Curve("g", at, values, np.ones(len(at)), patterns[0].window.unit, envelope, _title(patterns))
+
+
+def _pooled(
+    patterns: Sequence[PointPattern],
+    estimate: Callable[[PointPattern, NDArray[np.float64]], NDArray[np.float64]],
+    simulations: int,
+    rng: np.random.Generator | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return a function of pairs, and that of random patterns, each image weighted by the pairs that it should have."""
+    rng = rng or np.random.default_rng(0)
+    weights = np.array([len(one) * (len(one) - 1) / one.window.area for one in patterns])
+    weights /= weights.sum()
+    values = sum(w * estimate(one, one.points[None])[0] for w, one in zip(weights, patterns, strict=True))
+    if not simulations:
+        return np.asarray(values), None
+    drawn = sum(w * estimate(one, one.random(simulations, rng)) for w, one in zip(weights, patterns, strict=True))
+    return np.asarray(values), np.asarray(drawn)
 
 
 def _l(k: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.sqrt(k / np.pi)
 
 
-def _radii(pattern: PointPattern, radii: ArrayLike | None) -> NDArray[np.float64]:
-    """Return distances in the window's unit, checked."""
-    window = pattern.window
-    longest = window.reach * window.scale
+def _density(patterns: Sequence[PointPattern]) -> float:
+    """Return atoms per squared unit of length, over all images."""
+    area = sum(one.window.pixels * one.window.scale**2 for one in patterns)
+    return sum(map(len, patterns)) / area
+
+
+def _longest(patterns: Sequence[PointPattern]) -> float:
+    return min(one.window.reach * one.window.scale for one in patterns)
+
+
+def _title(patterns: Sequence[PointPattern]) -> str:
+    return patterns[0].name if len(patterns) == 1 else f"{len(patterns)} images"
+
+
+def _radii(patterns: Sequence[PointPattern], radii: ArrayLike | None) -> NDArray[np.float64]:
+    """Return distances in the windows' unit, checked."""
+    longest = _longest(patterns)
     if radii is None:
-        farthest = min(_FARTHEST / np.sqrt(pattern.density_px) * window.scale, longest / 2)
-        return np.linspace(0, farthest, _RADII + 1)[1:]
+        return np.linspace(0, min(_FARTHEST / np.sqrt(_density(patterns)), longest / 2), _RADII + 1)[1:]
     at = np.atleast_1d(np.asarray(radii, dtype=float))
     steps = np.diff(at, prepend=0.0)
     if at.ndim != 1 or not np.all(steps > 0) or not at[-1] < longest:
         raise InputError(
-            f"radii must be positive, increasing and below {longest:.4g} {window.unit}, half the image's shorter side"
+            f"radii must be positive, increasing and below {longest:.4g} {patterns[0].window.unit}, half the image's "
+            "shorter side"
         )
     return at
-

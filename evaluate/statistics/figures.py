@@ -62,26 +62,32 @@ def draw_neighbours(result: "NeighbourDistances") -> Figure:
     """Draw the corrected density of nearest-neighbour distances beside Rayleigh's law, and their distribution."""
     figure = Figure(figsize=(10.4, 3.9), layout="constrained")
     left, right = figure.subplots(1, 2)
-    longest = float(max(result.distances.max(), 3 * result.expected))
-    edges = np.linspace(0, longest, int(np.clip(1.5 * np.sqrt(len(result.distances)), 8, 30)) + 1)
-    left.hist(
+    distances_into(left, result)
+    curve_into(right, result.distribution)
+    return figure
+
+
+def distances_into(axes: Axes, result: "NeighbourDistances") -> None:
+    """Draw the corrected density of nearest-neighbour distances beside Rayleigh's law."""
+    counted = result.distances[result.weights > 0]
+    longest = float(max(counted.max(initial=0.0), 3 * result.expected))
+    edges = np.linspace(0, longest, int(np.clip(1.5 * np.sqrt(len(counted)), 8, 30)) + 1)
+    axes.hist(
         result.distances, edges.tolist(), weights=result.weights, density=True, color=SKY, alpha=0.65,
         edgecolor="white", lw=0.5, label="corrected distances",
     )  # fmt: skip
     r = np.linspace(0, longest, 300)
     rate = np.pi / (4 * result.expected**2)
-    left.plot(r, 2 * rate * r * np.exp(-rate * r**2), color=GREY, lw=1.5, ls="--", label="Rayleigh's law, same density")
+    axes.plot(r, 2 * rate * r * np.exp(-rate * r**2), color=GREY, lw=1.5, ls="--", label="Rayleigh's law, same density")
     for value, colour, style, name in (
         (result.mean, BLUE, "-", "mean"),
         (result.expected, GREY, ":", "mean by the law"),
     ):
-        left.axvline(value, color=colour, ls=style, lw=1.5, label=f"{name} {value:.3g} {result.unit}")
-    left.set(xlabel=f"distance to the nearest neighbour [{result.unit}]", ylabel=f"density [1/{result.unit}]")
-    left.set(xlim=(0, longest), ylim=(0, left.get_ylim()[1] * 1.15))
-    left.legend(frameon=False, fontsize=8, loc="upper right")
-    _finish(left, "Distances to nearest neighbours")
-    curve_into(right, result.distribution)
-    return figure
+        axes.axvline(value, color=colour, ls=style, lw=1.5, label=f"{name} {value:.3g} {result.unit}")
+    axes.set(xlabel=f"distance to the nearest neighbour [{result.unit}]", ylabel=f"density [1/{result.unit}]")
+    axes.set(xlim=(0, longest), ylim=(0, axes.get_ylim()[1] * 1.15))
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    _finish(axes, "Distances to nearest neighbours")
 
 
 def draw_cells(result: "VoronoiAreas") -> Figure:
@@ -103,32 +109,42 @@ def draw_cells(result: "VoronoiAreas") -> Figure:
     left.plot(*result.pattern.points.T, ".", color="k", ms=2.5)
     left.set_axis_off()
     entitle(left, "Voronoi cells: blue dense, red sparse, pale cut by the edge")
+    cells_into(right, result)
+    return figure
+
+
+def cells_into(axes: Axes, result: "VoronoiAreas") -> None:
+    """Draw the corrected distribution of cells' areas beside that of random places."""
     whole = result.complete
     if not whole.any():
-        right.set_axis_off()
-        right.text(0.5, 0.5, result.sentence, ha="center", va="center", color=GREY, wrap=True)
-        return figure
-    areas = result.areas[whole] / mean
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, result.sentence.replace(": ", ":\n"), ha="center", va="center", color=GREY)
+        return
+    areas = result.areas[whole] / result.mean
     edges = np.linspace(0, max(3.0, float(areas.max())), 25)
-    right.hist(
+    axes.hist(
         areas, edges.tolist(), weights=result.weights[whole], density=True, color=SKY, alpha=0.65, edgecolor="white",
         lw=0.5, label=f"{whole.sum()} whole cells, corrected",
     )  # fmt: skip
     x = np.linspace(0, edges[-1], 300)
-    # Hinde & Miles 1980 as fitted by Tanemura 2003: areas of cells of random places.
+    # The gamma law that Tanemura 2003 fitted to the areas of cells of random places.
     a, b, c = 1.07950, 3.03226, 3.31122
     density = x ** (a * c - 1) * np.exp(-b * x**a)
-    right.plot(x, density / np.trapezoid(density, x), color=GREY, ls="--", lw=1.5, label="random places")
-    right.set(xlabel=f"area / mean area ({mean:.3g} {result.unit})", ylabel="density", xlim=(0, edges[-1]))
-    right.legend(frameon=False, fontsize=8)
-    _finish(right, f"Areas vary by {100 * result.variation:.0f} % (random: 53 %)")
-    return figure
+    axes.plot(x, density / np.trapezoid(density, x), color=GREY, ls="--", lw=1.5, label="random places")
+    axes.set(xlabel=f"area of cell / mean ({result.mean:.3g} {result.unit})", ylabel="density", xlim=(0, edges[-1]))
+    axes.legend(frameon=False, fontsize=8)
+    _finish(axes, f"Areas of Voronoi cells vary by {100 * result.variation:.0f} % (random: 53 %)")
 
 
 def draw_sizes(result: "ClusterSizes") -> Figure:
     """Draw how many clusters have two, three … atoms, beside what random places give."""
     figure = Figure(figsize=(5.6, 3.9), layout="constrained")
-    axes = figure.subplots()
+    sizes_into(figure.subplots(), result)
+    return figure
+
+
+def sizes_into(axes: Axes, result: "ClusterSizes") -> None:
+    """Draw how many clusters have two, three … atoms."""
     last = max(4, int(np.flatnonzero(result.observed)[-1]) + 1)
     at = np.arange(2, last + 1)
     part = slice(1, last)
@@ -142,7 +158,6 @@ def draw_sizes(result: "ClusterSizes") -> Figure:
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8)
     _finish(axes, f"Clusters, links up to {result.length:.3g} {result.unit}")
-    return figure
 
 
 def _finish(axes: Axes, title: str) -> None:

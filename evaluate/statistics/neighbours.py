@@ -36,6 +36,8 @@ class NeighbourDistances:
         Between these lie the corrected means of ``level`` of random patterns in the same mask [unit]; NaN without any.
     p
         Share of them that are at least as far from the middle as this image's; NaN without any.
+    random_means
+        Corrected means of the random patterns [unit], shape (simulations,).
     distribution
         G(r), corrected, with its envelope.
     density
@@ -53,6 +55,7 @@ class NeighbourDistances:
     low: float
     high: float
     p: float
+    random_means: NDArray[np.float64]
     distribution: Curve
     density: float
     level: float
@@ -129,16 +132,17 @@ def nearest_neighbours(
     distances, weights = _weighted(pattern.points[None], window)
     values = _distribution(distances, weights, radii)[0]
     mean = float(np.sum(distances * weights) * scale)
-    envelope, low, high, p = None, np.nan, np.nan, np.nan
+    envelope, low, high, p, means = None, np.nan, np.nan, np.nan, np.empty(0)
     if simulations:
         drawn, weight = _weighted(pattern.random(simulations, rng or np.random.default_rng(0)), window)
         envelope = rank_envelope(values, _distribution(drawn, weight, radii), level)
-        whole = rank_envelope(mean, np.sum(drawn * weight, axis=1) * scale, level)
+        means = np.sum(drawn * weight, axis=1) * scale
+        whole = rank_envelope(mean, means, level)
         low, high, p = float(whole.low[0]), float(whole.high[0]), whole.p
     rayleigh = 1 - np.exp(-np.pi * pattern.density_px * radii**2)
     curve = Curve("G", radii * scale, values, rayleigh, window.unit, envelope, pattern.name)
     expected = float(scale / (2 * np.sqrt(pattern.density_px)))
-    values_of = (distances[0] * scale, weights[0], mean, expected, low, high, p)
+    values_of = (distances[0] * scale, weights[0], mean, expected, low, high, p, means)
     return NeighbourDistances(*values_of, curve, pattern.density, level, window.unit)
 
 

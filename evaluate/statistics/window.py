@@ -222,3 +222,22 @@ class PointPattern:
     def random(self, number: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return patterns of as many points at random places of the mask, shape (number, n, 2) [pixel]."""
         return self.window.draw((number, len(self)), rng)
+
+
+def several(pattern: PointPattern | Sequence[PointPattern]) -> list[PointPattern]:
+    """Return one pattern or several as a list.
+
+    Raises
+    ------
+    InputError
+        None, or some with pixel size and some without.
+    """
+    patterns = [pattern] if isinstance(pattern, PointPattern) else list(pattern)
+    if not patterns:
+        raise InputError("patterns: none is given")
+    if len({one.window.unit for one in patterns}) > 1:
+        bare = next(one.name for one in patterns if one.window.sampling is None)
+        raise InputError(
+            f"{bare}: has no pixel size, others have; images can be pooled where all have one or none (sampling)"
+        )
+    return patterns
