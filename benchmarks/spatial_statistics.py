@@ -4,13 +4,14 @@
     python benchmarks/spatial_statistics.py envelopes [--patterns 1000]
     python benchmarks/spatial_statistics.py clusters [--patterns 200]
 
-Masks are parts of 768 × 768 pixels with vacuum at an edge and holes, 0.293 Å a pixel, with 0.47 atoms per nm² (about 140
-of them). `bias`: random places (Poisson), a hard core, Thomas' clusters and a square lattice with jitter are made on
-tori of 36 times the area; a mask is put anywhere on one, and what it shows is compared with the same statistic of the
-whole torus, which has no edge (Poisson's: with the law itself). In percent, with the standard error of the mean over
-patterns. `raw` is the mean distance to neighbours in the mask, uncorrected, and `raw_k` K without correction: what edges
-do. `envelopes`: share of random patterns within their own envelopes and intervals of 95 in 100. `clusters`: lone atoms with
-dimers and trimers, all detected and four of five: bonded fractions and numbers of clusters against the truth.
+Masks are parts of 768 × 768 pixels with vacuum at an edge and holes, 0.293 Å a pixel, with 0.47 atoms per nm² (about
+140 of them). `bias`: random places (Poisson), a hard core, Thomas' clusters and a square lattice with jitter are made
+on tori of 36 times the area; a mask is put anywhere on one, and what it shows is compared with the same statistic of
+the whole torus, which has no edge (Poisson's: with the law itself). In percent, with the standard error of the mean
+over patterns. `raw` is the mean distance to neighbours in the mask, uncorrected, and `raw_k` K without correction:
+what edges do. `envelopes`: share of random patterns within their own envelopes and intervals of 95 in 100.
+`clusters`: lone atoms with dimers and trimers, all detected and four of five: bonded fractions and numbers of
+clusters against the truth.
 """
 
 import argparse
@@ -107,9 +108,15 @@ def measured(pattern: PointPattern) -> dict[str, float]:
     tree = cKDTree(pattern.points)
     pairs = tree.count_neighbors(tree, RADII[1] / SAMPLING) - len(pattern)
     raw = pattern.window.pixels * pairs / (len(pattern) * (len(pattern) - 1)) * SAMPLING**2
-    found = {"nn_mean": near.mean, "clark_evans": clark_evans(near).index, "raw": float(near.distances.mean())}
+    found = {
+        "nn_mean": near.mean,
+        "clark_evans": clark_evans(near).index,
+        "raw": float(near.distances.mean()),
+    }
     for name, curve in (("K", k), ("L", l_curve), ("g", g)):
-        found |= {f"{name}({r / SPACING / SAMPLING:g})": float(v) for r, v in zip(RADII, curve.values, strict=True)}
+        found |= {
+            f"{name}({r / SPACING / SAMPLING:g})": float(v) for r, v in zip(RADII, curve.values, strict=True)
+        }
     return found | {"voronoi_mean": cells.mean, "voronoi_cv": cells.variation, "raw_k": float(raw)}
 
 
@@ -126,7 +133,7 @@ def whole(points: Points) -> dict[str, float]:
     kernel = [0.75 / BANDWIDTH * np.clip(1 - ((r - distance) / BANDWIDTH) ** 2, 0, None) for r in RADII]
     g = np.array([2 * np.sum(one / (2 * np.pi * distance)) * factor for one in kernel])
     margin = 6 * SPACING
-    tiles = [points + [x, y] for x in (0, -TORUS, TORUS) for y in (0, -TORUS, TORUS)]
+    tiles = [points + np.array([x, y]) for x in (0, -TORUS, TORUS) for y in (0, -TORUS, TORUS)]
     around = np.concatenate(tiles)
     around = around[np.all((around > -margin) & (around < TORUS + margin), axis=1)]
     diagram = Voronoi(around)
@@ -135,7 +142,10 @@ def whole(points: Points) -> dict[str, float]:
     found = {"nn_mean": mean, "clark_evans": mean * 2 * np.sqrt(number / area), "raw": mean}
     for name, values in (("K", k), ("L", np.sqrt(k / np.pi)), ("g", g)):
         found |= {f"{name}({r / SPACING / SAMPLING:g})": float(v) for r, v in zip(RADII, values, strict=True)}
-    areas = {"voronoi_mean": float(cells.mean()) * SAMPLING**2 / 100, "voronoi_cv": float(cells.std() / cells.mean())}
+    areas = {
+        "voronoi_mean": float(cells.mean()) * SAMPLING**2 / 100,
+        "voronoi_cv": float(cells.std() / cells.mean()),
+    }
     return found | areas | {"raw_k": float(k[1])}
 
 
@@ -150,7 +160,11 @@ def poisson_law() -> dict[str, float]:
     for name, values in (("K", np.pi * RADII**2), ("L", RADII), ("g", np.ones(len(RADII)))):
         law |= {f"{name}({r / SPACING / SAMPLING:g})": float(v) for r, v in zip(RADII, values, strict=True)}
     # Gilbert 1962: the second moment of the area of a Voronoi cell of random places is 1.280176.
-    return law | {"voronoi_mean": 0.01 / density, "voronoi_cv": 0.280176**0.5, "raw_k": float(np.pi * RADII[1] ** 2)}
+    return law | {
+        "voronoi_mean": 0.01 / density,
+        "voronoi_cv": 0.280176**0.5,
+        "raw_k": float(np.pi * RADII[1] ** 2),
+    }
 
 
 def bias(patterns: int) -> dict[str, dict[str, list[float]]]:
@@ -215,7 +229,12 @@ def grouped(rng: np.random.Generator, shares: tuple[float, float, float]) -> tup
         # Bonds of 2.8 Å that lie anyhow in space.
         height = rng.uniform(-1, 1, (number, size))
         angle = rng.uniform(0, 2 * np.pi, (number, size))
-        arm = np.sqrt(1 - height**2)[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1) * 2.8 / SAMPLING
+        arm = (
+            np.sqrt(1 - height**2)[..., None]
+            * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+            * 2.8
+            / SAMPLING
+        )
         arm[:, 0] = 0
         points.append((centre + arm).reshape(-1, 2) % TORUS)
         members.append(start + np.repeat(np.arange(number), size))
@@ -242,17 +261,23 @@ def cluster_truth(shares: tuple[float, float, float], patterns: int, recall: flo
         threes.append(sizes.trimers)
         wanted.append(DENSITY * window.pixels)
     atoms = float(np.mean(wanted))
-    error = patterns**-0.5
+
+    def compared(values: list[float], truth: float) -> dict[str, float]:
+        mean, error = float(np.mean(values)), float(np.std(values)) / patterns**0.5
+        return {"true": round(truth, 4), "mean": round(mean, 4), "error": round(error, 4)}
+
     return {
-        "bonded": {"true": true, "mean": round(float(np.mean(fractions)), 4), "error": round(float(np.std(fractions)) * error, 4)},
+        "bonded": compared(fractions, true),
         "interval_holds": round(float(np.mean(held)), 3),
-        "dimers": {"true": round(shares[1] * atoms / 2, 2), "mean": round(float(np.mean(twos)), 2), "error": round(float(np.std(twos)) * error, 2)},
-        "trimers": {"true": round(shares[2] * atoms / 3, 2), "mean": round(float(np.mean(threes)), 2), "error": round(float(np.std(threes)) * error, 2)},
-    }  # fmt: skip
+        "dimers": compared(twos, shares[1] * atoms / 2),
+        "trimers": compared(threes, shares[2] * atoms / 3),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["bias", "envelopes", "clusters"])
     parser.add_argument("--patterns", type=int)
     options = parser.parse_args()

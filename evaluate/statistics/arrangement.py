@@ -24,7 +24,9 @@ from stemforge.evaluate.statistics.voronoi import VoronoiAreas, voronoi_areas
 from stemforge.evaluate.statistics.window import PointPattern
 from stemforge.files import write_csv
 
-_CELLS = 5  # one in so many simulations is spent on Voronoi cells, which take as long as everything else together
+_CELLS = (
+    5  # one in so many simulations is spent on Voronoi cells, which take as long as everything else together
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,9 @@ TOLERANCE = 1.2
 """A bond may be so many times longer than the sum of covalent radii: strain, and the error of both places."""
 
 _DRAWS = 2000
-_FULLEST = 0.95  # share of places with an atom within the length, beyond which nothing is left to compare with
+_FULLEST = (
+    0.95  # share of places with an atom within the length, beyond which nothing is left to compare with
+)
 
 
 def bond_length(element: str, tolerance: float = TOLERANCE) -> float:
@@ -54,8 +56,8 @@ class BondedFraction:
     by_chance
         Share of places, further from the edge than that, with an atom within it: what a lone atom would have by chance.
     fraction
-        Share of atoms with a neighbour that is no coincidence, ``(observed − by_chance) / (1 − by_chance)``, corrected for
-        recall and purity; it may come out a little below 0 where there are none.
+        Share of atoms with a neighbour that is no coincidence, ``(observed − by_chance) / (1 − by_chance)``,
+        corrected for recall and purity; it may come out a little below 0 where there are none.
     low, high
         Of its interval, 0 at least.
     number
@@ -101,10 +103,10 @@ def bonded_fraction(
 ) -> BondedFraction:
     """Measure the share of atoms bonded to another one, in projection.
 
-    Where clusters lie anywhere, independently of each other, an atom has none of another cluster within r as rarely as any
-    place has none: 1 − F(r), F the distribution of empty space. With G that of nearest neighbours, the share of atoms with
-    none of their cluster is J(r) = (1 − G(r)) / (1 − F(r)) exactly (van Lieshout & Baddeley 1996), whatever the clusters.
-    Both are measured where the edge is further than r.
+    Where clusters lie anywhere, independently of each other, an atom has none of another cluster within r as rarely
+    as any place has none: 1 − F(r), F the distribution of empty space. With G that of nearest neighbours, the share
+    of atoms with none of their cluster is J(r) = (1 − G(r)) / (1 − F(r)) exactly (van Lieshout & Baddeley 1996),
+    whatever the clusters. Both are measured where the edge is further than r.
 
     Parameters
     ----------
@@ -113,8 +115,8 @@ def bonded_fraction(
     length
         Bond length [Å, or px without pixel size], such as :func:`bond_length` gives.
     recall
-        Chance that the neighbour of an atom that was found was found, too: the fraction is divided by it, which is right for
-        pairs, and too much for larger clusters.
+        Chance that the neighbour of an atom that was found was found, too: the fraction is divided by it, which is
+        right for pairs, and too much for larger clusters.
     purity
         Share of what was found that is atoms; false ones are bonded to none.
     level
@@ -166,7 +168,7 @@ def bonded_fraction(
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One image's atoms that count; observed share, share by chance and corrected share; and that of resampled clusters."""
+    """One image: atoms that count; shares observed, by chance and corrected; corrected ones of resampled clusters."""
 
     number: int
     shares: NDArray[np.float64]
@@ -182,7 +184,7 @@ class _Part:
         observed, empty = float(bonded[counted].mean()), empty_space(pattern, radius)
         if empty > _FULLEST:
             raise InputError(
-                f"length: {100 * empty:.0f} % of the specimen lies within it of an atom; bonds cannot be told from chance"
+                f"length: {100 * empty:.0f} % of the specimen lies within it of an atom; bonds and chance look the same"
             )
         members = linked(pattern.points, radius)
         atoms, pairs = (np.bincount(members, counted * part) for part in (1.0, bonded))

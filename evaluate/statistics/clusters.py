@@ -98,10 +98,10 @@ def clusters(
 ) -> ClusterSizes:
     """Count clusters by size: atoms within ``length`` of each other are of one cluster (single linkage).
 
-    Clusters lie at random in projection, and some of them then touch by chance. How many is found by placing clusters as they
-    were found, as rigid bodies and turned at random, again in the mask: what that adds is taken away, and the smaller number
-    placed anew, until as many are counted as were observed. Where atoms were missed a cluster of m shows k of them with
-    binomial chance, and what was seen is solved for what is there.
+    Clusters lie at random in projection, and some of them then touch by chance. How many is found by placing clusters
+    as they were found, as rigid bodies and turned at random, again in the mask: what that adds is taken away, and the
+    smaller number placed anew, until as many are counted as were observed. Where atoms were missed a cluster of m
+    shows k of them with binomial chance, and what was seen is solved for what is there.
 
     Parameters
     ----------
@@ -181,7 +181,10 @@ def _without_coincidences(
     number = observed.copy()
     for _ in range(_STEPS):
         counted = np.mean(
-            [_sizes(linked(_place(number, shapes, window, outer, rng), radius), most) for _ in range(simulations)],
+            [
+                _sizes(linked(_place(number, shapes, window, outer, rng), radius), most)
+                for _ in range(simulations)
+            ],
             axis=0,
         )
         number = np.where(can, np.maximum(number + observed - counted, 0), 0)

@@ -38,8 +38,8 @@ class Curve:
         Of distances, Å or px.
     envelope
         Of random places in this mask; None where none was asked for.
-    image
-        Name of the image.
+    images
+        How many it was measured on.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Curve:
     theory: NDArray[np.float64]
     unit: str
     envelope: Envelope | None = None
-    image: str = ""
+    images: int = 1
 
     @property
     def sentence(self) -> str:
@@ -58,7 +58,8 @@ class Curve:
             return f"{how}."
         low, high = self.envelope.p_interval
         verdict = "like random places" if self.envelope.random else "not like random places"
-        return f"{how}; over all distances this image is {verdict} (p = {self.envelope.p:.3f}, {low:.3f} to {high:.3f})."
+        which = "this image is" if self.images == 1 else f"these {self.images} images are"
+        return f"{how}; over all distances {which} {verdict} (p = {self.envelope.p:.3f}, {low:.3f} to {high:.3f})."
 
     def to_csv(self, path: str | Path) -> None:
         """Write distances, values, theory and envelopes as columns."""
@@ -76,14 +77,14 @@ class Curve:
 
 
 _READING = {
-    "K": "K(r) counts the neighbours within r, over the density: above the grey line atoms cluster, below it they avoid "
-    "each other",
+    "K": "K(r) counts the neighbours within r, over the density: above the grey band atoms cluster, below it they "
+    "avoid each other",
     "L": "L(r) − r is 0 for random places: above the grey band atoms cluster at distances up to r, below it they avoid "
     "each other",
     "g": "g(r) is how many times more pairs have distance r than at random places: 1 is random, a peak a preferred "
     "distance",
-    "G": "G(r) is the share of atoms whose nearest neighbour is within r: to the left of the grey band atoms cluster, to "
-    "the right they avoid each other",
+    "G": "G(r) is the share of atoms whose nearest neighbour is within r: left of the grey band atoms cluster, right "
+    "of it they avoid each other",
 }
 
 
@@ -148,9 +149,9 @@ def ripley(
     envelopes = [None, None] if drawn is None else [
         rank_envelope(values, drawn, level), rank_envelope(_l(values), _l(drawn), level)
     ]  # fmt: skip
-    unit, image = patterns[0].window.unit, _title(patterns)
-    k = Curve("K", at, values, np.pi * at**2, unit, envelopes[0], image)
-    return k, Curve("L", at, _l(values), at, unit, envelopes[1], image)
+    unit, images = patterns[0].window.unit, len(patterns)
+    k = Curve("K", at, values, np.pi * at**2, unit, envelopes[0], images)
+    return k, Curve("L", at, _l(values), at, unit, envelopes[1], images)
 
 
 def pair_correlation(
@@ -164,8 +165,8 @@ def pair_correlation(
 ) -> Curve:
     """Measure the pair correlation g(r), the density of pairs over that of random places, in a mask of any shape.
 
-    g(r) = |W|² / n(n−1) · Σ k(r − d) / (2πd γ(x − y)) over ordered pairs, with Epanechnikov's kernel k: on average the true g,
-    smoothed by the kernel.
+    g(r) = |W|² / n(n−1) · Σ k(r − d) / (2πd γ(x − y)) over ordered pairs, with Epanechnikov's kernel k: on average
+    the true g, smoothed by the kernel.
 
     Parameters
     ----------
@@ -181,8 +182,8 @@ def pair_correlation(
 
     References
     ----------
-    Stoyan & Stoyan 1994, Fractals, Random Shapes and Point Fields, ch. 15; Guan 2007, doi:10.1016/j.spl.2007.02.005 (the
-    distance of the pair, not r, in the denominator).
+    Stoyan & Stoyan 1994, Fractals, Random Shapes and Point Fields, ch. 15; Guan 2007, doi:10.1016/j.spl.2007.02.005
+    (the distance of the pair, not r, in the denominator).
 
     Examples
     --------
@@ -198,7 +199,9 @@ def pair_correlation(
     if not 0 < width < np.inf:
         raise InputError(f"bandwidth must be positive, not {bandwidth}")
     if at[-1] + width > _longest(patterns):
-        raise InputError(f"radii and bandwidth must stay below {_longest(patterns):.4g} {patterns[0].window.unit}")
+        raise InputError(
+            f"radii and bandwidth must stay below {_longest(patterns):.4g} {patterns[0].window.unit}"
+        )
 
     def estimate(one: PointPattern, points: NDArray[np.float64]) -> NDArray[np.float64]:
         pixels, half = at / one.window.scale, width / one.window.scale
@@ -206,7 +209,7 @@ def pair_correlation(
 
     values, drawn = _pooled(patterns, estimate, simulations, rng)
     envelope = None if drawn is None else rank_envelope(values, drawn, level)
-    return Curve("g", at, values, np.ones(len(at)), patterns[0].window.unit, envelope, _title(patterns))
+    return Curve("g", at, values, np.ones(len(at)), patterns[0].window.unit, envelope, len(patterns))
 
 
 def _pooled(
@@ -222,7 +225,9 @@ def _pooled(
     values = sum(w * estimate(one, one.points[None])[0] for w, one in zip(weights, patterns, strict=True))
     if not simulations:
         return np.asarray(values), None
-    drawn = sum(w * estimate(one, one.random(simulations, rng)) for w, one in zip(weights, patterns, strict=True))
+    drawn = sum(
+        w * estimate(one, one.random(simulations, rng)) for w, one in zip(weights, patterns, strict=True)
+    )
     return np.asarray(values), np.asarray(drawn)
 
 
@@ -238,10 +243,6 @@ def _density(patterns: Sequence[PointPattern]) -> float:
 
 def _longest(patterns: Sequence[PointPattern]) -> float:
     return min(one.window.reach * one.window.scale for one in patterns)
-
-
-def _title(patterns: Sequence[PointPattern]) -> str:
-    return patterns[0].name if len(patterns) == 1 else f"{len(patterns)} images"
 
 
 def _radii(patterns: Sequence[PointPattern], radii: ArrayLike | None) -> NDArray[np.float64]:

@@ -98,7 +98,8 @@ def rank_envelope(observed: ArrayLike, simulated: ArrayLike, level: float = LEVE
     outside = int((1 - level) / 2 * total + 1e-9)
     if not 0 < level < 1 or outside < 1:
         raise InputError(
-            f"{len(drawn)} simulations cannot show an envelope of {level:g}; take {int(np.ceil(2 / (1 - level) - 1e-9)) - 1} at least"
+            f"{len(drawn)} simulations cannot show an envelope of {level:g}; take "
+            f"{int(np.ceil(2 / (1 - level) - 1e-9)) - 1} at least"
         )
     ordered = np.sort(drawn, axis=0)
     curves = np.vstack([values, drawn])

@@ -44,10 +44,26 @@ def curve_into(axes: Axes, curve: "Curve") -> None:
         one = curve.envelope
         share = f"{100 * one.level:g} %"
         whole = f"{share} of random patterns, at all r together"
-        axes.fill_between(r, one.global_low - base, one.global_high - base, color=GREY, alpha=0.14, lw=0, label=whole)
-        axes.fill_between(r, one.low - base, one.high - base, color=GREY, alpha=0.22, lw=0, label=f"{share}, at each r alone")
+        axes.fill_between(
+            r, one.global_low - base, one.global_high - base, color=GREY, alpha=0.14, lw=0, label=whole
+        )
+        axes.fill_between(
+            r,
+            one.low - base,
+            one.high - base,
+            color=GREY,
+            alpha=0.22,
+            lw=0,
+            label=f"{share}, at each r alone",
+        )
     axes.plot(r, curve.theory - base, color=GREY, lw=1, ls="--", label="random places without edge")
-    axes.plot(r, curve.values - base, color=BLUE, lw=1.8, label="this image")
+    axes.plot(
+        r,
+        curve.values - base,
+        color=BLUE,
+        lw=1.8,
+        label="this image" if curve.images == 1 else f"{curve.images} images together",
+    )
     unit = f" [{curve.unit}{'²' if curve.name == 'K' else ''}]" if curve.name in "KL" else ""
     axes.set(xlabel=f"distance r [{curve.unit}]", ylabel=f"{_LABELS[curve.name]}{unit}", xlim=(0, r[-1]))
     low, high = axes.get_ylim()
@@ -78,7 +94,14 @@ def distances_into(axes: Axes, result: "NeighbourDistances") -> None:
     )  # fmt: skip
     r = np.linspace(0, longest, 300)
     rate = np.pi / (4 * result.expected**2)
-    axes.plot(r, 2 * rate * r * np.exp(-rate * r**2), color=GREY, lw=1.5, ls="--", label="Rayleigh's law, same density")
+    axes.plot(
+        r,
+        2 * rate * r * np.exp(-rate * r**2),
+        color=GREY,
+        lw=1.5,
+        ls="--",
+        label="Rayleigh's law, same density",
+    )
     for value, colour, style, name in (
         (result.mean, BLUE, "-", "mean"),
         (result.expected, GREY, ":", "mean by the law"),
@@ -131,7 +154,9 @@ def cells_into(axes: Axes, result: "VoronoiAreas") -> None:
     a, b, c = 1.07950, 3.03226, 3.31122
     density = x ** (a * c - 1) * np.exp(-b * x**a)
     axes.plot(x, density / np.trapezoid(density, x), color=GREY, ls="--", lw=1.5, label="random places")
-    axes.set(xlabel=f"area of cell / mean ({result.mean:.3g} {result.unit})", ylabel="density", xlim=(0, edges[-1]))
+    axes.set(
+        xlabel=f"area of cell / mean ({result.mean:.3g} {result.unit})", ylabel="density", xlim=(0, edges[-1])
+    )
     axes.legend(frameon=False, fontsize=8)
     _finish(axes, f"Areas of Voronoi cells vary by {100 * result.variation:.0f} % (random: 53 %)")
 

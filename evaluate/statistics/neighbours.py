@@ -27,7 +27,8 @@ class NeighbourDistances:
     distances
         Of each atom to the nearest other one on the image [unit], shape (n,).
     weights
-        What each counts in the corrected distribution, shape (n,), in all 1; 0 where the edge is nearer than the neighbour.
+        What each counts in the corrected distribution, shape (n,), in all 1; 0 where the edge is nearer than the
+        neighbour.
     mean
         Corrected mean [unit].
     expected
@@ -69,8 +70,8 @@ class NeighbourDistances:
     @property
     def sentence(self) -> str:
         """How to read it."""
-        text = f"Nearest neighbours are {self.mean:.3g} {self.unit} away on average, {self.expected:.3g} {self.unit} is "
-        text += "expected of random places at this density"
+        text = f"Nearest neighbours are {self.mean:.3g} {self.unit} away on average, {self.expected:.3g} {self.unit} "
+        text += "is expected of random places at this density"
         if np.isnan(self.low):
             return f"{text}."
         return f"{text} (95 % of random patterns: {self.low:.3g} to {self.high:.3g}): {_verdict(self)}."
@@ -94,9 +95,9 @@ def nearest_neighbours(
 ) -> NeighbourDistances:
     """Measure distances to nearest neighbours, corrected for neighbours beyond the edge of the mask.
 
-    An atom counts where its neighbour is nearer than the edge, by 1/|W ⊖ b(d)|: atoms with a neighbour at distance d are only
-    seen in the part of the mask that is further than d from its edge (Hanisch 1984). Without it distances at edges are too
-    long, and leaving out atoms at edges alone makes them too short.
+    An atom counts where its neighbour is nearer than the edge, by 1/|W ⊖ b(d)|: atoms with a neighbour at distance d
+    are only seen in the part of the mask that is further than d from its edge (Hanisch 1984). Without it distances at
+    edges are too long, and leaving out atoms at edges alone makes them too short.
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def nearest_neighbours(
         whole = rank_envelope(mean, means, level)
         low, high, p = float(whole.low[0]), float(whole.high[0]), whole.p
     rayleigh = 1 - np.exp(-np.pi * pattern.density_px * radii**2)
-    curve = Curve("G", radii * scale, values, rayleigh, window.unit, envelope, pattern.name)
+    curve = Curve("G", radii * scale, values, rayleigh, window.unit, envelope)
     expected = float(scale / (2 * np.sqrt(pattern.density_px)))
     values_of = (distances[0] * scale, weights[0], mean, expected, low, high, p, means)
     return NeighbourDistances(*values_of, curve, pattern.density, level, window.unit)
@@ -174,14 +175,17 @@ class ClarkEvans:
         text = f"Clark and Evans' index is {self.index:.3f}; 1 is random, less is clustered, more is ordered"
         if np.isnan(self.low):
             return f"{text}."
-        return f"{text}, and {100 * self.level:g} % of random patterns give {self.low:.3f} to {self.high:.3f}."
+        return (
+            f"{text}, and {100 * self.level:g} % of random patterns give {self.low:.3f} to {self.high:.3f}."
+        )
 
 
 def clark_evans(neighbours: NeighbourDistances) -> ClarkEvans:
     """Return the index of Clark and Evans (1954), from corrected mean distances, with its interval by Monte Carlo.
 
-    R = 2 m √λ, m the corrected mean distance. Where Donnelly (1978) corrects the expectation for the edge of a rectangle, here
-    the mean is corrected for that of any mask; the interval is that of random patterns in it, and no normal law is assumed.
+    R = 2 m √λ, m the corrected mean distance. Where Donnelly (1978) corrects the expectation for the edge of a
+    rectangle, here the mean is corrected for that of any mask; the interval is that of random patterns in it, and no
+    normal law is assumed.
 
     Parameters
     ----------

@@ -39,18 +39,20 @@ class SharedArea:
 
     def __str__(self) -> str:
         x, y = self.shift
-        moved = "at the same places" if np.hypot(x, y) <= _TOLERANCE else f"moved by {x:.0f}, {y:.0f} {self.unit}"
+        moved = (
+            "at the same places" if np.hypot(x, y) <= _TOLERANCE else f"moved by {x:.0f}, {y:.0f} {self.unit}"
+        )
         return (
-            f"{self.first} and {self.second} show the same specimen area: {self.atoms} atoms coincide, {moved}; they are "
-            "counted twice, leave one out"
+            f"{self.first} and {self.second} show the same specimen area: {self.atoms} atoms coincide, {moved}; they "
+            "are counted twice, leave one out"
         )
 
 
 def shared_areas(patterns: Sequence[PointPattern]) -> list[SharedArea]:
     """Find images whose atoms coincide, where they are or after a shift.
 
-    All differences between points of two images are looked through for one that occurs more often than it does in random
-    patterns: among all shifts and pairs of images, with a chance of 1 in 10,000.
+    All differences between points of two images are looked through for one that occurs more often than it does in
+    random patterns: among all shifts and pairs of images, with a chance of 1 in 10,000.
 
     Parameters
     ----------

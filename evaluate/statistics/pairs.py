@@ -71,7 +71,7 @@ def fine_edges(longest: float, bandwidth: float) -> NDArray[np.float64]:
 
 
 def _separated(patterns: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
-    """Return the points of all patterns, each pattern in a plane of its own, further from others than any two points."""
+    """Return the points of all patterns, each pattern in a plane that is further from others than points in it."""
     count, number = patterns.shape[:2]
     plane = np.repeat(np.arange(count) * 4.0 * sum(window.mask.shape), number)
     return np.column_stack([patterns.reshape(-1, 2), plane])

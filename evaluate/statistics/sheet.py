@@ -49,7 +49,9 @@ def _map(axes: Axes, one: "Arrangement") -> None:
         together = np.bincount(one.sizes.members)[one.sizes.members] > 1
     axes.plot(x[~together], y[~together], ".", color=BLUE, ms=5, label="atoms")
     if together.any():
-        axes.plot(x[together], y[together], ".", color=VERMILION, ms=5, label="within a bond length of another")
+        axes.plot(
+            x[together], y[together], ".", color=VERMILION, ms=5, label="within a bond length of another"
+        )
     axes.set(xlim=(-0.5, labels.shape[1] - 0.5), ylim=(labels.shape[0] - 0.5, -0.5), xticks=[], yticks=[])
     axes.spines[:].set_color(GREY)
     axes.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.01))

@@ -35,8 +35,8 @@ class VoronoiAreas:
     mean
         Corrected mean area of cells [area unit], 1/λ for whatever places; NaN where no cell lies whole in the mask.
     variation
-        Corrected standard deviation over mean: 0.529 of random places, less where atoms avoid each other, 0 on a lattice,
-        more where they cluster.
+        Corrected standard deviation over mean: 0.529 of random places, less where atoms avoid each other, 0 on a
+        lattice, more where they cluster.
     low, high
         Between these lie the variations of ``level`` of random patterns in the same mask; NaN without any.
     p
@@ -82,7 +82,9 @@ class VoronoiAreas:
         points = self.pattern.points
         rows = [
             [f"{x:.3f}", f"{y:.3f}", f"{area:.6g}", int(whole), f"{weight:.6g}"]
-            for (x, y), area, whole, weight in zip(points, self.areas, self.complete, self.weights, strict=True)
+            for (x, y), area, whole, weight in zip(
+                points, self.areas, self.complete, self.weights, strict=True
+            )
         ]
         write_csv(path, ["x_px", "y_px", f"area_{self.unit}", "complete", "weight"], rows)
 
@@ -100,9 +102,10 @@ def voronoi_areas(
 ) -> VoronoiAreas:
     """Measure the areas of Voronoi cells within the mask, and their distribution without the effect of its edge.
 
-    A cell is known where the discs round its corners through its atom, in which no other atom is, lie in the mask. Large cells
-    are whole more rarely: each counts by 1 / (area of the shifts with which it would still be whole), as distances do in
-    :func:`stemforge.evaluate.nearest_neighbours` (Horvitz & Thompson 1952; Chiu, Stoyan, Kendall & Mecke 2013, ch. 9).
+    A cell is known where the discs round its corners through its atom, in which no other atom is, lie in the mask.
+    Large cells are whole more rarely: each counts by 1 / (area of the shifts with which it would still be whole), as
+    distances do in :func:`stemforge.evaluate.nearest_neighbours` (Horvitz & Thompson 1952; Chiu, Stoyan, Kendall &
+    Mecke 2013, ch. 9).
 
     Parameters
     ----------

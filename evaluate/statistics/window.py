@@ -13,7 +13,9 @@ from stemforge.errors import InputError
 LEAST_ATOMS = 10
 """With fewer atoms nothing can be said of their arrangement."""
 
-_CORNERS = np.sqrt(2)  # from a pixel's centre to where it ends, and from the next one's: at most this together [pixel]
+_CORNERS = np.sqrt(
+    2
+)  # from a pixel's centre to where it ends, and from the next one's: at most this together [pixel]
 _NM2 = 100.0  # Å² in one nm²
 
 
@@ -124,7 +126,7 @@ class Window:
 
     @cached_property
     def _autocorrelation(self) -> NDArray[np.float64]:
-        """Pixels of the mask that are in the mask again after a shift, rows and columns from −reach − 1 to reach + 1."""
+        """Pixels of the mask that are in it again after a shift, rows and columns from −reach − 1 to reach + 1."""
         reach = self.reach + 1
         shape = [fft.next_fast_len(side + reach, real=True) for side in self.mask.shape]
         power = np.abs(fft.rfft2(self.mask.astype(np.float32), shape)) ** 2
@@ -135,8 +137,8 @@ class Window:
     def covariance(self, shifts: ArrayLike) -> NDArray[np.float64]:
         """Return the area [pixel²] that the mask shares with itself moved by shifts (x, y) [pixel], shape (…, 2).
 
-        The set covariance (Ohser & Stoyan 1981). A mask is made of squares, so between whole pixels it is exactly linear in
-        each direction. Shifts longer than :attr:`reach` are not allowed.
+        The set covariance (Ohser & Stoyan 1981). A mask is made of squares, so between whole pixels it is exactly
+        linear in each direction. Shifts longer than :attr:`reach` are not allowed.
         """
         x, y = np.moveaxis(np.asarray(shifts, dtype=float) + (self.reach + 1), -1, 0)
         column, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)

@@ -87,13 +87,13 @@ def test_a_lattice_is_ordered_and_dimers_are_clustered(specimen):
     lattice = PointPattern.inside(np.stack([x.ravel(), y.ravel()], axis=1), specimen)
     near = nearest_neighbours(lattice, simulations=199)
     assert near.mean == pytest.approx(7.0)
-    assert near.low > 3 and near.mean > near.high
+    assert near.mean > near.high > near.low > 3
     assert "avoid each other" in near.sentence
     assert not near.distribution.envelope.random
     assert voronoi_areas(lattice, simulations=0).variation < 1e-6
     rng = np.random.default_rng(6)
     centres = specimen.draw(30, rng)
-    dimers = PointPattern.inside(np.concatenate([centres, centres + [0, 5.6]]), specimen)
+    dimers = PointPattern.inside(np.concatenate([centres, centres + np.array([0, 5.6])]), specimen)
     curve = pair_correlation(dimers, simulations=199)
     assert curve.radii[np.argmax(curve.values)] == pytest.approx(2.8, abs=0.5)
     assert not curve.envelope.random

@@ -11,7 +11,9 @@ def test_random_curves_leave_their_envelopes_as_often_as_stated():
     results = [rank_envelope(one[0], one[1:], level=0.9) for one in walks]
     values = walks[:, 0]
     at_each = np.mean([(v >= r.low) & (v <= r.high) for v, r in zip(values, results, strict=True)])
-    outside = [bool(((v < r.global_low) | (v > r.global_high)).any()) for v, r in zip(values, results, strict=True)]
+    outside = [
+        bool(((v < r.global_low) | (v > r.global_high)).any()) for v, r in zip(values, results, strict=True)
+    ]
     assert at_each == pytest.approx(0.9, abs=0.02)
     assert np.mean(outside) == pytest.approx(0.1, abs=0.045)
     # The curve leaves the global envelope where its p value is that small, and nowhere else.
