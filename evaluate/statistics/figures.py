@@ -117,7 +117,7 @@ def draw_cells(result: "VoronoiAreas") -> Figure:
     """Draw Voronoi cells by area, edge cells pale, and how the areas of whole ones are distributed."""
     figure = Figure(figsize=(10.4, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.15])
-    mean = result.mean if result.complete.any() else float(result.areas.mean())
+    mean = float(result.areas.mean()) if np.isnan(result.mean) else result.mean
     relative = np.log2(np.maximum(result.areas, 1e-12) / mean)
     colours = _CELLS(np.clip(relative / 4 + 0.5, 0, 1))
     colours[~result.complete, 3] = 0.3
@@ -139,7 +139,7 @@ def draw_cells(result: "VoronoiAreas") -> Figure:
 def cells_into(axes: Axes, result: "VoronoiAreas") -> None:
     """Draw the corrected distribution of cells' areas beside that of random places."""
     whole = result.complete
-    if not whole.any():
+    if np.isnan(result.variation):
         axes.set_axis_off()
         axes.text(0.5, 0.5, result.sentence.replace(": ", ":\n"), ha="center", va="center", color=GREY)
         return

@@ -97,7 +97,12 @@ def analyse_files(
         raise InputError("give either the element or the length of its bonds (bond)")
     if simulations < _FEWEST:
         raise InputError(f"simulations must be {_FEWEST} at least, not {simulations}")
+    for name, value in (("recall", recall), ("purity", purity)):
+        if not 0 < value <= 1:
+            raise InputError(f"{name} must lie above 0 and at most at 1, not {value}")
     bond = bond_length(element) if element is not None else length
+    if bond is not None and not 0 < bond < np.inf:
+        raise InputError(f"bond must be positive, not {bond}")
     files = find_tables(tables)
     patterns, counts, bare = [], [], []
     for path, image, mask in zip(

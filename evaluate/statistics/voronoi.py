@@ -17,6 +17,7 @@ from stemforge.files import write_csv
 SIMULATIONS = 199
 """Random patterns by default."""
 
+_FEWEST = 10  # whole cells of which a distribution is stated
 _GRID = 36  # places of a cell along the image's longer side that are tried
 
 
@@ -33,7 +34,8 @@ class VoronoiAreas:
     weights
         What each cell counts in corrected means, shape (n,), in all 1; 0 where it is not complete.
     mean
-        Corrected mean area of cells [area unit], 1/λ for whatever places; NaN where no cell lies whole in the mask.
+        Corrected mean area of cells [area unit], 1/λ for whatever places; NaN where fewer than ten cells lie whole
+        in the mask.
     variation
         Corrected standard deviation over mean: 0.529 of random places, less where atoms avoid each other, 0 on a
         lattice, more where they cluster.
@@ -69,8 +71,8 @@ class VoronoiAreas:
     @property
     def sentence(self) -> str:
         """How to read it."""
-        if not self.complete.any():
-            return "No Voronoi cell lies whole in the mask: it is too narrow for its atoms."
+        if np.isnan(self.variation):
+            return f"Only {self.complete.sum()} Voronoi cells lie whole in the mask: it is too narrow for its atoms."
         text = f"Areas of cells vary by {100 * self.variation:.0f} % of their mean ({self.complete.sum()} of "
         text += f"{len(self.complete)} cells are whole); 53 % is random, less is ordered, more is clustered"
         if np.isnan(self.low):
@@ -142,7 +144,8 @@ def voronoi_areas(
         draws = pattern.random(simulations, rng or np.random.default_rng(0))
         drawn = np.array([_moments(*_cells(points, window))[1] for points in draws])
         drawn = drawn[np.isfinite(drawn)]
-        if np.isfinite(variation) and len(drawn) > 0.9 * simulations:
+        # Where some random patterns have too few whole cells, the others are a choice.
+        if np.isfinite(variation) and len(drawn) > max(0.9 * simulations, 2 / (1 - level) - 1.5):
             envelope = rank_envelope(variation, drawn, level)
             low, high, p = float(envelope.low[0]), float(envelope.high[0]), envelope.p
     share = weights / max(weights.sum(), 1e-300)
@@ -159,9 +162,9 @@ def _labels(pattern: PointPattern) -> NDArray[np.int64]:
 
 
 def _moments(areas: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
-    """Return weighted mean and coefficient of variation; NaN without any weight."""
+    """Return weighted mean and coefficient of variation; NaN of fewer than ten cells."""
     total = weights.sum()
-    if not total > 0:
+    if np.count_nonzero(weights) < _FEWEST:
         return np.nan, np.nan
     mean = float(weights @ areas / total)
     return mean, float(np.sqrt(max(weights @ (areas - mean) ** 2 / total, 0.0)) / mean)

@@ -133,6 +133,29 @@ def _nearest(points, window):
     return cKDTree(points).query(np.stack([column, row], axis=1))[1]
 
 
+def test_the_mask_matters(specimen):
+    frame = Window.frame(specimen.mask.shape, specimen.sampling)
+    points = [specimen.draw(60, np.random.default_rng(seed)) for seed in range(3)]
+    whole, masked = (
+        [PointPattern(p, window, str(i)) for i, p in enumerate(points)] for window in (frame, specimen)
+    )
+    # Where vacuum counts as specimen, atoms seem to cluster.
+    assert ripley(whole, simulations=199)[1].envelope.p < 0.05
+    assert ripley(masked, simulations=199)[1].envelope.p > 0.05
+
+
+def test_images_are_pooled_by_their_pairs(specimen):
+    rng = np.random.default_rng(12)
+    patterns = [PointPattern(specimen.draw(n, rng), specimen) for n in (20, 60)]
+    radii = np.array([5.0, 10.0])
+    both, *each = (ripley(one, radii, simulations=0)[0].values for one in (patterns, *patterns))
+    weights = np.array([20 * 19, 60 * 59])
+    np.testing.assert_allclose(both, np.average(each, axis=0, weights=weights))
+    bare = PointPattern(patterns[0].points, Window(specimen.mask), "bare")
+    with pytest.raises(InputError, match="bare: has no pixel size, others have"):
+        ripley([bare, patterns[1]], simulations=0)
+
+
 def test_same_seed_same_envelopes(specimen):
     pattern = PointPattern(specimen.draw(30, np.random.default_rng(9)), specimen)
     one, two = (ripley(pattern, simulations=39)[1].envelope for _ in range(2))
