@@ -154,16 +154,19 @@ def bonded_fraction(
     if not parts:
         raise InputError(f"length {length:g} {unit}: no atom is further than that from the edge of the mask")
     number, factor = sum(part.number for part in parts), 1 / (recall * purity)
-    observed, by_chance, fraction = sum(part.number * part.shares for part in parts) / number
+    weights = np.array([part.number for part in parts]) / number
+    observed, by_chance, fraction = map(float, weights @ np.array([part.shares for part in parts]))
     fraction *= factor
-    draws = sum(part.number * part.draws for part in parts) / number
+    draws = weights @ np.array([part.draws for part in parts])
     # Fewer neighbours than by chance are an accident: the interval then is that of none.
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2]) * factor - min(fraction, 0.0)
     if observed == 0:
         # The largest share that gives none of so many with a chance of 1 − level.
         high = -np.log(1 - level) / number * factor
-    values = (observed, by_chance, fraction, *np.clip([low, high], 0, 1))
-    return BondedFraction(float(length), *map(float, values), number, recall, purity, level, unit)
+    ends = float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
+    return BondedFraction(
+        float(length), observed, by_chance, fraction, *ends, number, recall, purity, level, unit
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -146,8 +146,9 @@ def clusters(
     ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     single = _without_coincidences(observed.astype(float), shapes, window, radius, simulations, rng)
     corrected = _with_missed(single, recall)
+    low, high = ends
     return ClusterSizes(
-        observed, drawn.mean(axis=0), *ends, corrected, members, float(length), recall, window.unit
+        observed, drawn.mean(axis=0), low, high, corrected, members, float(length), recall, window.unit
     )
 
 

@@ -130,7 +130,13 @@ def analyse_files(
         )
     if bond is None:
         say("neither element nor bond length is given: bonds and clusters are left out (--element, --bond)")
-    options = {"recall": recall, "purity": purity, "simulations": simulations, "seed": seed, "quiet": quiet}
+    options: dict[str, Any] = {
+        "recall": recall,
+        "purity": purity,
+        "simulations": simulations,
+        "seed": seed,
+        "quiet": quiet,
+    }
     return survey_patterns(patterns, counts, length=bond, **options)
 
 

@@ -200,7 +200,8 @@ def clark_evans(neighbours: NeighbourDistances) -> ClarkEvans:
     True
     """
     one = neighbours
-    return ClarkEvans(*(float(v / one.expected) for v in (one.mean, one.low, one.high)), one.p, one.level)
+    index, low, high = (float(value / one.expected) for value in (one.mean, one.low, one.high))
+    return ClarkEvans(index, low, high, one.p, one.level)
 
 
 def _weighted(
@@ -222,7 +223,7 @@ def _distribution(
     count = len(distances)
     place = np.searchsorted(radii, distances, side="left") + np.arange(count)[:, None] * (len(radii) + 1)
     table = np.bincount(place.ravel(), weights.ravel(), count * (len(radii) + 1)).reshape(count, -1)
-    return np.cumsum(table, axis=1)[:, :-1]
+    return np.cumsum(table, axis=1, dtype=float)[:, :-1]
 
 
 def _verdict(one: NeighbourDistances) -> str:

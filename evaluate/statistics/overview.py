@@ -1,6 +1,6 @@
 """The figure of many images: densities, measured against expected distances to neighbours, and pairs of all."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def _parity(axes: Axes, survey: "Survey") -> None:
     ends = np.concatenate([expected, measured, [one.low for one in near], [one.high for one in near]])
     low, high = 0.93 * ends.min(), 1.07 * ends.max()
     axes.plot([low, high], [low, high], color=GREY, lw=1, ls="--", label="random places")
-    style = {"fmt": "none", "ecolor": GREY, "alpha": 0.45, "lw": 1.5, "capsize": 2}
+    style: dict[str, Any] = {"fmt": "none", "ecolor": GREY, "alpha": 0.45, "lw": 1.5, "capsize": 2}
     axes.errorbar(expected, expected, bars, **style, label="95 % of random\npatterns in its mask")
     unit = near[0].unit
     groups = {"within": (BLUE, "image within"), "outside": (VERMILION, "image outside")}

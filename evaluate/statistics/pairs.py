@@ -90,8 +90,8 @@ def _count(
     bins = len(edges) - 1
     inside = np.searchsorted(edges[1:-1], distance, side="left")
     place = pairs[:, 0] // number * bins + inside
-    plain = np.bincount(place, weight, count * bins)
+    plain = np.bincount(place, weight, count * bins).astype(float)
     # Two atoms in one place would count without end.
     far = np.maximum(distance, 1e-3)
-    divided = np.bincount(place, weight / (2 * np.pi * far), count * bins)
+    divided = np.bincount(place, weight / (2 * np.pi * far), count * bins).astype(float)
     return plain.reshape(count, bins), divided.reshape(count, bins)

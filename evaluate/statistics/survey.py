@@ -200,7 +200,7 @@ class Survey:
             "global_high",
         ]
         rows = []
-        named = [("all", (self.l_curve, self.g))]
+        named: list[tuple[str, tuple[Curve, ...]]] = [("all", (self.l_curve, self.g))]
         named += [
             (one.pattern.name, (one.neighbours.distribution, one.l_curve, one.g)) for one in self.images
         ]
@@ -265,7 +265,7 @@ def survey_patterns(
     images = []
     with progress("analyse", len(listed), "images", quiet) as advance:
         for index, one in enumerate(listed):
-            options_of = {
+            options_of: dict[str, Any] = {
                 "recall": recall,
                 "purity": purity,
                 "simulations": simulations,

@@ -153,7 +153,7 @@ class Window:
 
     def draw(self, shape: int | Sequence[int], rng: np.random.Generator) -> NDArray[np.float64]:
         """Return independent points, each anywhere in the mask with the same chance: (x, y) [pixel], shape (…, 2)."""
-        size = (int(shape),) if np.ndim(shape) == 0 else tuple(shape)
+        size = tuple(shape) if isinstance(shape, Sequence) else (int(shape),)
         row, column = np.divmod(rng.choice(self._places, size), self.mask.shape[1])
         return np.stack([column, row], axis=-1) + rng.uniform(-0.5, 0.5, (*size, 2))
 

@@ -95,7 +95,7 @@ def test_without_pixel_size_lengths_are_pixels(cli, table, tmp_path):
 
 def test_one_specimen_area_twice_is_named(cli, table, mask, tmp_path):
     path, other = table("a", 40), table("b", 40, seed=1)
-    points = Annotations.from_csv(path).points + [-20, 3]
+    points = Annotations.from_csv(path).points + np.array([-20, 3])
     Annotations(points[(points > 0).all(axis=1) & (points[:, 1] < 199)]).to_csv(other, 0.5)
     printed = cli(*_words(tmp_path, "--masks", mask))[1]
     assert "a and b show the same specimen area" in printed
