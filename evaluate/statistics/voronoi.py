@@ -163,11 +163,13 @@ def _labels(pattern: PointPattern) -> NDArray[np.int64]:
 
 def _moments(areas: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
     """Return weighted mean and coefficient of variation; NaN of fewer than ten cells."""
-    total = weights.sum()
     if np.count_nonzero(weights) < _FEWEST:
         return np.nan, np.nan
-    mean = float(weights @ areas / total)
-    return mean, float(np.sqrt(max(weights @ (areas - mean) ** 2 / total, 0.0)) / mean)
+    share = weights / weights.sum()
+    mean = float(share @ areas)
+    # As n − 1 for equal weights: the mean is that of the same cells.
+    variance = share @ (areas - mean) ** 2 / (1 - share @ share)
+    return mean, float(np.sqrt(variance) / mean)
 
 
 def _cells(points: NDArray[np.float64], window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -72,8 +72,8 @@ def test_dimers_are_counted_without_coincidences(specimen):
 
 
 def test_missed_atoms_of_clusters_are_solved_for():
-    seen = _with_missed(np.array([10 * 2 * 0.8 * 0.2, 10 * 0.64, 0, 0, 0]), 0.8)
-    np.testing.assert_allclose(seen, [0, 10, 0, 0, 0], atol=1e-9)
+    solved = _with_missed(np.array([10 * 2 * 0.8 * 0.2, 10 * 0.64, 0, 0, 0]), 0.8)
+    np.testing.assert_allclose(solved, [0, 10, 0, 0, 0], atol=1e-9)
 
 
 def test_tables_figures_and_bad_input(specimen, tmp_path):
