@@ -1,6 +1,7 @@
 """Whether statistics of places in irregular masks are unbiased, and whether their envelopes hold what they say.
 
     python benchmarks/spatial_statistics.py bias [--patterns 200] [--only thomas]
+    python benchmarks/spatial_statistics.py cells [--patterns 200] [--only thomas]
     python benchmarks/spatial_statistics.py envelopes [--patterns 1000]
     python benchmarks/spatial_statistics.py clusters [--patterns 200] [--only "few, recall 0.8"]
 
@@ -9,9 +10,10 @@ Masks are parts of 768 × 768 pixels with vacuum at an edge and holes, 0.293 Å 
 on tori of 36 times the area; a mask is put anywhere on one, and what it shows is compared with the same statistic of
 the whole torus, which has no edge; Poisson's are drawn in the masks and compared with the law. In percent, with the
 standard error of the mean over patterns. `raw` is the mean distance to neighbours in the mask, uncorrected, and
-`raw_k` K without correction: what edges do. `envelopes`: share of random patterns within their own envelopes and
-intervals of 95 in 100. `clusters`: lone atoms with dimers and trimers, all detected and four of five: bonded
-fractions and numbers of clusters against the truth.
+`raw_k` K without correction: what edges do. `cells`: Voronoi cells alone, in masks with few large holes instead of
+many small ones. `envelopes`: share of random patterns within their own envelopes and intervals of 95 in 100.
+`clusters`: lone atoms with dimers and trimers, all detected and four of five: bonded fractions and numbers of
+clusters against the truth.
 """
 
 import argparse
@@ -45,12 +47,12 @@ BOND = 11.0  # pixels: 3.2 Å
 Points = NDArray[np.float64]
 
 
-def irregular_mask(seed: int, side: int = SIDE) -> NDArray[np.bool_]:
-    """Return a specimen that ends in vacuum at one edge, with holes: about 60 % of the frame."""
+def irregular_mask(seed: int, side: int = SIDE, holes: float = 30) -> NDArray[np.bool_]:
+    """Return a specimen that ends in vacuum at one edge, with holes of 1/``holes`` of the side: over half the frame."""
     rng = np.random.default_rng(seed)
-    rough, holes = (gaussian_filter(rng.normal(size=(side, side)), side / size) for size in (12, 30))
+    rough, pores = (gaussian_filter(rng.normal(size=(side, side)), side / size) for size in (12, holes))
     ramp = np.linspace(-1.6, 2.4, side)[:, None] + 0.7 * rough / rough.std()
-    mask = (ramp > -0.4) & (holes / holes.std() < 1.5)
+    mask = (ramp > -0.4) & (pores / pores.std() < 1.5)
     return np.rot90(mask, seed % 4).copy()
 
 
@@ -204,7 +206,28 @@ def bias(patterns: int, only: str | None) -> dict[str, dict[str, list[float]]]:
     return result
 
 
-def envelopes(patterns: int, simulations: int = 199) -> dict[str, float]:
+def wide_cells(patterns: int, only: str | None) -> dict[str, dict[str, list[float]]]:
+    """Return the same as :func:`bias` of Voronoi cells, in masks with few large holes."""
+    windows = [Window(irregular_mask(seed, holes=6), SAMPLING) for seed in range(8)]
+    result = {}
+    for name, process in PROCESSES.items():
+        if only not in (None, name):
+            continue
+        rng = np.random.default_rng(14)
+        tori = [process(rng) for _ in range(3)]
+        truth = poisson_law() if name == "poisson" else whole(tori[0])
+        cells = [
+            voronoi_areas(seen_in(tori[i % 3], windows[i % 8], rng), simulations=0) for i in range(patterns)
+        ]
+        result[name] = {
+            "mean": deviation(np.array([one.mean for one in cells]), truth["voronoi_mean"]),
+            "variation": deviation(np.array([one.variation for one in cells]), truth["voronoi_cv"]),
+            "whole": [float(np.mean([one.complete.mean() for one in cells]))],
+        }
+    return result
+
+
+def envelopes(patterns: int, simulations: int = 39) -> dict[str, float]:
     """Return the share of random patterns within their envelopes, percent."""
     windows = [Window(irregular_mask(seed, 512), SAMPLING) for seed in range(8)]
     rng = np.random.default_rng(12)
@@ -228,7 +251,7 @@ def envelopes(patterns: int, simulations: int = 199) -> dict[str, float]:
             note(f"{curve.name} p above 5 %", float(one.p > 0.05 + 1e-9))
         note("mean distance, Clark-Evans", float(near.low <= near.mean <= near.high))
         if index % 5 == 0:
-            cells = voronoi_areas(pattern, simulations=39, rng=rng)
+            cells = voronoi_areas(pattern, **options)
             note("Voronoi variation", float(cells.low <= cells.variation <= cells.high))
     return {key: round(float(np.mean(values)), 2) for key, values in held.items()}
 
@@ -291,12 +314,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["bias", "envelopes", "clusters"])
+    parser.add_argument("what", choices=["bias", "cells", "envelopes", "clusters"])
     parser.add_argument("--patterns", type=int)
     parser.add_argument("--only")
     options = parser.parse_args()
     if options.what == "bias":
         found: object = bias(options.patterns or 200, options.only)
+    elif options.what == "cells":
+        found = wide_cells(options.patterns or 200, options.only)
     elif options.what == "envelopes":
         found = envelopes(options.patterns or 1000)
     else:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.ndimage import maximum_filter
 
 from stemforge.colours import BLUE, GREY, VERMILION
 from stemforge.evaluate.statistics.figures import cells_into, curve_into, distances_into, sizes_into
@@ -41,6 +42,8 @@ def _map(axes: Axes, one: "Arrangement") -> None:
     edge = np.zeros_like(inside)
     edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     edge[1:] |= labels[1:] != labels[:-1]
+    # Lines of one pixel would vanish where the picture has fewer pixels than the image.
+    edge = maximum_filter(edge, max(1, max(edge.shape) // 250)) & inside
     shade = np.where(inside, np.where(edge, 0.78, 0.93), 0.55)
     axes.imshow(shade, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     x, y = one.pattern.points.T
