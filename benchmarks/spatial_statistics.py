@@ -250,9 +250,6 @@ def envelopes(patterns: int, simulations: int = 39) -> dict[str, float]:
             note(f"{curve.name} at all distances", float(both.all()))
             note(f"{curve.name} p above 5 %", float(one.p > 0.05 + 1e-9))
         note("mean distance, Clark-Evans", float(near.low <= near.mean <= near.high))
-        if index % 5 == 0:
-            cells = voronoi_areas(pattern, **options)
-            note("Voronoi variation", float(cells.low <= cells.variation <= cells.high))
     return {key: round(float(np.mean(values)), 2) for key, values in held.items()}
 
 

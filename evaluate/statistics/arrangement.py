@@ -24,9 +24,11 @@ from stemforge.evaluate.statistics.voronoi import VoronoiAreas, voronoi_areas
 from stemforge.evaluate.statistics.window import PointPattern
 from stemforge.files import write_csv
 
-_CELLS = (
-    5  # one in so many simulations is spent on Voronoi cells, which take as long as everything else together
-)
+# One in so many simulations is spent on Voronoi cells, which take as long as everything else together, and no more than
+# so many cells; of images for which that is too little the variation has no interval.
+_CELLS = 5
+_MOST_CELLS = 60_000
+_FEWEST = 39
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +169,9 @@ def analyse_pattern(
     near = nearest_neighbours(pattern, simulations=simulations, rng=next(generators))
     k, l_curve = ripley(pattern, simulations=simulations, rng=next(generators))
     g = pair_correlation(pattern, simulations=simulations, rng=next(generators))
-    cells = voronoi_areas(pattern, simulations=simulations // _CELLS, rng=next(generators))
+    number = min(simulations // _CELLS, _MOST_CELLS // len(pattern))
+    number = number if number >= _FEWEST else 0
+    cells = voronoi_areas(pattern, simulations=number, rng=next(generators))
     parts: list[Any] = [None, None]
     if length is not None:
         bonds = partial(bonded_fraction, recall=recall, purity=purity, rng=next(generators))

@@ -35,7 +35,8 @@ class ClusterSizes:
     low, high
         Between these lie ``level`` of the random patterns, shape (sizes,).
     corrected
-        Clusters without coincidences, and with missed atoms, shape (sizes,).
+        Clusters without coincidences, and with missed atoms, shape (sizes,). Where there are none it comes out a little
+        below 0 as often as above, so that means over images are right.
     members
         Number of each atom's cluster, shape (n,).
     length
@@ -69,11 +70,11 @@ class ClusterSizes:
     @property
     def sentence(self) -> str:
         """How to read it."""
+        dimers, trimers = (f"{self.placed[i]:.1f} ({self.low[i]:.0f} to {self.high[i]:.0f})" for i in (1, 2))
         return (
             f"{self.observed[1]} dimers and {self.observed[2]} trimers are found with links of up to {self.length:.3g} "
-            f"{self.unit}; random places give {self.placed[1]:.1f} ({self.low[1]:.0f} to {self.high[1]:.0f}) and "
-            f"{self.placed[2]:.1f} ({self.low[2]:.0f} to {self.high[2]:.0f}), so that {self.dimers:.1f} dimers and "
-            f"{self.trimers:.1f} trimers are none of chance."
+            f"{self.unit}; random places give {dimers} and {trimers}, so that {max(self.dimers, 0):.1f} dimers and "
+            f"{max(self.trimers, 0):.1f} trimers are none of chance."
         )
 
     def to_csv(self, path: str | Path) -> None:
@@ -188,8 +189,9 @@ def _without_coincidences(
             ],
             axis=0,
         )
-        number = np.where(can, np.maximum(number + observed - counted, 0), 0)
-    return number
+        corrected = number + observed - counted
+        number = np.where(can, np.maximum(corrected, 0), 0)
+    return np.asarray(corrected)
 
 
 def _widened(window: Window, shapes: dict[int, list[NDArray[np.float64]]]) -> tuple[Window, int]:
@@ -223,7 +225,7 @@ def _place(
 
 
 def _with_missed(number: NDArray[np.float64], recall: float) -> NDArray[np.float64]:
-    """Solve for the clusters of which each atom is found with this chance; what is below 0 is noise, and 0."""
+    """Solve for the clusters of which each atom is found with this chance."""
     sizes = np.arange(1, len(number) + 1)
     shown = binom.pmf(sizes[:, None], sizes[None, :], recall)
-    return np.maximum(np.linalg.solve(shown, number), 0)
+    return np.asarray(np.linalg.solve(shown, number))

@@ -177,7 +177,9 @@ def sizes_into(axes: Axes, result: "ClusterSizes") -> None:
     mean = result.placed[part]
     error = np.abs(np.stack([mean - result.low[part], result.high[part] - mean]))
     axes.errorbar(at - 0.14, mean, error, fmt="s", color=GREY, ms=4, capsize=3, label="random places, 95 %")
-    axes.plot(at + 0.14, result.corrected[part], "o", color=VERMILION, ms=5, label="without coincidences")
+    axes.plot(
+        at + 0.14, result.corrected[part].clip(0), "o", color=VERMILION, ms=5, label="without coincidences"
+    )
     axes.set(xlabel="atoms of a cluster", ylabel="clusters", xticks=at)
     axes.set_ylim(0, 1.25 * max(1.0, float(result.observed[part].max()), float(result.high[part].max())))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

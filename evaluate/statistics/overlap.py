@@ -1,17 +1,22 @@
 """Whether two tables show the same atoms: one specimen area must not count twice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.stats import poisson
 
 from stemforge.evaluate.statistics.window import PointPattern
 
 _TOLERANCE = 2.0  # Å, or pixels: a place's error in two images, and how much of their distortion differs
+_MOST = 1000  # points of an image of which differences are taken
+_STEP = 1.0  # of the shifts that are tried
 _CHANCE = 1e-4  # that any shift of two random patterns matches so many points
+_AT_ONCE = 300_000  # differences in memory
 _LEAST = 5  # points that match, at least
 
 
@@ -76,17 +81,49 @@ def shared_areas(patterns: Sequence[PointPattern]) -> list[SharedArea]:
 def _shared(one: PointPattern, other: PointPattern, pairs: int) -> SharedArea | None:
     if one.window.unit != other.window.unit:
         return None
-    first, second = (pattern.points * pattern.window.scale for pattern in (one, other))
-    shifts = (first[:, None] - second).reshape(-1, 2)
-    tree = cKDTree(shifts)
-    counts = tree.query_ball_point(shifts, _TOLERANCE, return_length=True)
-    best = int(np.argmax(counts))
-    # Differences are densest at no shift: n·m of them over the area, each way.
+    whole = [pattern.points * pattern.window.scale for pattern in (one, other)]
+    first, second = (points[:: -(-len(points) // _MOST)] for points in whole)
     area = min(pattern.window.pixels * pattern.window.scale**2 for pattern in (one, other))
-    expected = len(shifts) * np.pi * _TOLERANCE**2 / area
-    tried = max(len(shifts), area / _TOLERANCE**2)
-    if counts[best] < _LEAST or poisson.sf(counts[best] - 1, expected) * tried * pairs > _CHANCE:
+    number = len(first) * len(second)
+    # Differences are densest round none: as dense as all of them on the area.
+    expected = number * np.pi * _TOLERANCE**2 / area
+    tried = 4 * area / _STEP**2 * pairs
+    shift = _densest(first, second)
+    shift = _near(first, second, shift).mean(axis=0)
+    near = _near(first, second, shift)
+    if len(near) < _LEAST or poisson.sf(len(near) - 1, expected) * tried > _CHANCE:
         return None
-    shift = shifts[tree.query_ball_point(shifts[best], _TOLERANCE)].mean(axis=0)
+    shift = near.mean(axis=0)
+    atoms = int(np.count_nonzero(cKDTree(whole[0]).query(whole[1] + shift)[0] <= _TOLERANCE))
     x, y = (float(value) for value in np.round(shift, 1) + 0.0)
-    return SharedArea(one.name, other.name, int(counts[best]), (x, y), one.window.unit)
+    return SharedArea(one.name, other.name, atoms, (x, y), one.window.unit)
+
+
+def _densest(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the shift (x, y) round which most differences lie."""
+    start = first.min(axis=0) - second.max(axis=0)
+    shape = np.ceil((first.max(axis=0) - second.min(axis=0) - start) / _STEP).astype(int) + 1
+    counts = np.zeros(shape[0] * shape[1])
+    for shifts in _differences(first, second):
+        column, row = ((shifts - start) / _STEP).astype(np.int64).T
+        counts += np.bincount(column * shape[1] + row, minlength=len(counts))
+    reach = int(_TOLERANCE / _STEP)
+    disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= _TOLERANCE / _STEP
+    smooth = ndimage.convolve(counts.reshape(shape), disc.astype(float), mode="constant")
+    best = np.array(np.unravel_index(int(np.argmax(smooth)), smooth.shape))
+    return np.asarray(start + (best + 0.5) * _STEP)
+
+
+def _near(
+    first: NDArray[np.float64], second: NDArray[np.float64], shift: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the differences that are this shift, shape (m, 2)."""
+    parts = [one[np.hypot(*(one - shift).T) <= _TOLERANCE] for one in _differences(first, second)]
+    return np.concatenate(parts)
+
+
+def _differences(first: NDArray[np.float64], second: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Yield the differences of all points of two images, shape (m, 2), a part at a time."""
+    step = max(1, _AT_ONCE // len(second))
+    for index in range(0, len(first), step):
+        yield (first[index : index + step, None] - second).reshape(-1, 2)
