@@ -88,9 +88,7 @@ def _shared(one: PointPattern, other: PointPattern, pairs: int) -> SharedArea | 
     # Differences are densest round none: as dense as all of them on the area.
     expected = number * np.pi * _TOLERANCE**2 / area
     tried = 4 * area / _STEP**2 * pairs
-    shift = _densest(first, second)
-    shift = _near(first, second, shift).mean(axis=0)
-    near = _near(first, second, shift)
+    near = _near(first, second, _densest(first, second))
     if len(near) < _LEAST or poisson.sf(len(near) - 1, expected) * tried > _CHANCE:
         return None
     shift = near.mean(axis=0)
@@ -107,9 +105,11 @@ def _densest(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray
     for shifts in _differences(first, second):
         column, row = ((shifts - start) / _STEP).astype(np.int64).T
         counts += np.bincount(column * shape[1] + row, minlength=len(counts))
-    reach = int(_TOLERANCE / _STEP)
-    disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= _TOLERANCE / _STEP
-    smooth = ndimage.convolve(counts.reshape(shape), disc.astype(float), mode="constant")
+    reach = int(_TOLERANCE / _STEP) + 1
+    distance = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) * _STEP
+    # Highest in the middle: where all differences lie in one square, that square is meant, and none beside it.
+    kernel = np.clip(1 - (distance / (_TOLERANCE + _STEP)) ** 2, 0, None)
+    smooth = ndimage.convolve(counts.reshape(shape), kernel, mode="constant")
     best = np.array(np.unravel_index(int(np.argmax(smooth)), smooth.shape))
     return np.asarray(start + (best + 0.5) * _STEP)
 
