@@ -54,6 +54,26 @@ from .likelihoods.reliability import Reliability as Reliability, draw_reliabilit
 from .pairing import pair_images as pair_images
 from .quickstart import run_quickstart as run_quickstart
 from .report import Report as Report
+from .statistics.arrangement import Arrangement as Arrangement, analyse_pattern as analyse_pattern
+from .statistics.bonds import (
+    BondedFraction as BondedFraction,
+    bond_length as bond_length,
+    bonded_fraction as bonded_fraction,
+)
+from .statistics.clusters import ClusterSizes as ClusterSizes, clusters as clusters
+from .statistics.curves import Curve as Curve, pair_correlation as pair_correlation, ripley as ripley
+from .statistics.envelopes import Envelope as Envelope, rank_envelope as rank_envelope
+from .statistics.files import analyse_files as analyse_files
+from .statistics.neighbours import (
+    ClarkEvans as ClarkEvans,
+    NeighbourDistances as NeighbourDistances,
+    clark_evans as clark_evans,
+    nearest_neighbours as nearest_neighbours,
+)
+from .statistics.overlap import SharedArea as SharedArea, shared_areas as shared_areas
+from .statistics.survey import Count as Count, Survey as Survey, survey_patterns as survey_patterns
+from .statistics.voronoi import VoronoiAreas as VoronoiAreas, voronoi_areas as voronoi_areas
+from .statistics.window import PointPattern as PointPattern, Window as Window
 from .sweep.doses import Sweep as Sweep, sweep_doses as sweep_doses
 from .sweep.figure import (
     draw_conditions as draw_conditions,

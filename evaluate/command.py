@@ -303,6 +303,76 @@ def compare(
     say(f"wrote {folder.path}/compare.json, compare.png")
 
 
+def analyse(
+    tables: Images,
+    /,
+    *,
+    images: Folders | None = None,
+    masks: Folders | None = None,
+    element: str | None = None,
+    bond: float | None = None,
+    recall: float = 1.0,
+    purity: float = 1.0,
+    simulations: int = 999,
+    seed: int = 0,
+    sampling: float | None = None,
+    labelling: Labels = Labels(),
+    output: Output = Output(),
+    progress: Progress = Progress(),
+) -> None:
+    """Say where atoms stand that were found: densities, neighbours, pairs, clusters, each against random places.
+
+    Of each image and of all together: density, distances to nearest neighbours corrected for edges beside those of
+    random places, Clark and Evans' index, Ripley's L, pair correlation, areas of Voronoi cells, and with a bond
+    length the share of bonded atoms, dimers and trimers without coincidences of projection. Envelopes are those of
+    random places in the image's own mask. Writes statistics.csv, statistics.json, curves.csv and overview.png of all
+    images, and of each a table of its atoms (_places.csv) and a sheet (_places.png). docs/statistics.md defines each
+    statistic.
+
+    Parameters
+    ----------
+    tables
+        Tables that `stemforge infer atoms` wrote, or of ImageJ (X,Y), or folders of them.
+    images
+        The images, or folders of them, paired by name; by default those that run.json beside the tables names.
+    masks
+        Image files that are not 0 where the specimen is: one for all images, or one for each, paired by name. By
+        default the whole image but for padding, bars and text.
+    element
+        Element of the atoms: its longest bond, 1.2 × twice the covalent radius, is used for bonds and clusters.
+    bond
+        Longest bond [Å, or pixels without pixel size] instead.
+    recall
+        Chance that a neighbour of an atom found was found, as `stemforge evaluate completeness` measures it.
+    purity
+        Share of what was found that is atoms.
+    simulations
+        Random patterns for envelopes.
+    seed
+        Root of the randomness.
+    sampling
+        Pixel size of the images [Å], where the files carry none or a wrong one.
+    """
+    from stemforge.evaluate.statistics.files import Sources, find_tables, result_names, write_survey
+
+    files = find_tables(tables)
+    folder = output.results("analyse", result_names(files), files)
+    survey = evaluate.analyse_files(
+        files,
+        Sources(images or (), masks or (), sampling, labelling.label_unit),
+        element=element,
+        length=bond,
+        recall=recall,
+        purity=purity,
+        simulations=simulations,
+        seed=seed,
+        quiet=progress.quiet,
+    )
+    say("\n".join(survey.lines()))
+    names = write_survey(survey, folder, files)
+    say(f"wrote {folder.path}/{', '.join(names)}, and each image's _places.csv and _places.png")
+
+
 def audit(
     images: Images,
     /,

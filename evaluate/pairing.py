@@ -72,7 +72,7 @@ def read_points(
     InputError
         Folder missing or without tables, a table that cannot be read, two samples of one name.
     """
-    from_csv = partial(_from_csv, label_unit=label_unit, samplings=samplings or {})
+    from_csv = partial(read_table, label_unit=label_unit, samplings=samplings or {})
     return read_tables(folder, what, from_csv, partial(_from_sample, folder))
 
 
@@ -169,7 +169,11 @@ def short_names(names: Sequence[str]) -> list[str]:
     return tokens if len(set(tokens)) == len(names) else list(names)
 
 
-def _from_csv(path: Path, label_unit: str | None, samplings: Mapping[str, float | None]) -> Table:
+def read_table(
+    path: Path, label_unit: str | None = None, samplings: Mapping[str, float | None] | None = None
+) -> Table:
+    """Read the points of one image; arguments as for :func:`read_points`."""
+    samplings = samplings or {}
     partner = pair_names([path.stem], samplings).get(path.stem)
     sampling = None if partner is None else samplings[partner]
     points = Annotations.from_csv(path, sampling=sampling, label_unit=label_unit)

@@ -1,0 +1,183 @@
+"""Everything about where the atoms of one image stand."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import chi2
+
+from stemforge.evaluate.statistics.bonds import BondedFraction, bonded_fraction
+from stemforge.evaluate.statistics.clusters import ClusterSizes, clusters
+from stemforge.evaluate.statistics.curves import Curve, pair_correlation, ripley
+from stemforge.evaluate.statistics.envelopes import LEVEL, SIMULATIONS
+from stemforge.evaluate.statistics.neighbours import (
+    ClarkEvans,
+    NeighbourDistances,
+    clark_evans,
+    nearest_neighbours,
+)
+from stemforge.evaluate.statistics.sheet import draw_arrangement
+from stemforge.evaluate.statistics.voronoi import VoronoiAreas, voronoi_areas
+from stemforge.evaluate.statistics.window import PointPattern
+from stemforge.files import write_csv
+
+# One in so many simulations is spent on Voronoi cells, which take as long as everything else together, and no more than
+# so many cells; of images for which that is too little the variation has no interval.
+_CELLS = 5
+_MOST_CELLS = 60_000
+_FEWEST = 39
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """Where the atoms of one image stand.
+
+    Parameters
+    ----------
+    pattern
+        The atoms.
+    neighbours, clark_evans, k, l_curve, g, cells
+        As the functions of these names measure them.
+    bonded, sizes
+        Bonds and clusters; None where no bond length is known.
+    """
+
+    pattern: PointPattern
+    neighbours: NeighbourDistances
+    clark_evans: ClarkEvans
+    k: Curve
+    l_curve: Curve
+    g: Curve
+    cells: VoronoiAreas
+    bonded: BondedFraction | None = None
+    sizes: ClusterSizes | None = None
+
+    @property
+    def density(self) -> tuple[float, float, float]:
+        """Atoms found per area of the mask, and an interval of 95 in 100 from counting alone (Garwood 1936)."""
+        number, area = len(self.pattern), self.pattern.window.area
+        low, high = chi2.ppf((1 - LEVEL) / 2, 2 * number) / 2, chi2.ppf((1 + LEVEL) / 2, 2 * number + 2) / 2
+        return number / area, float(low / area), float(high / area)
+
+    def sentences(self) -> list[str]:
+        """Say how to read each statistic."""
+        parts = (self.neighbours, self.clark_evans, self.l_curve, self.g, self.cells, self.bonded, self.sizes)
+        return [part.sentence for part in parts if part is not None]
+
+    def row(self) -> dict[str, Any]:
+        """Return the numbers of the image, by name with unit."""
+        window, near = self.pattern.window, self.neighbours
+        length, per_area = window.unit, "px2" if window.sampling is None else "nm2"
+        density, low, high = self.density
+        row: dict[str, Any] = {
+            "image": self.pattern.name,
+            "atoms": len(self.pattern),
+            f"area_{per_area}": window.area,
+            f"density_per_{per_area}": density,
+            "density_low": low,
+            "density_high": high,
+            f"nearest_{_ascii(length)}": near.mean,
+            "nearest_expected": near.expected,
+            "nearest_random_low": near.low,
+            "nearest_random_high": near.high,
+            "clark_evans": self.clark_evans.index,
+            "clark_evans_p": self.clark_evans.p,
+            "ripley_l_p": self.l_curve.envelope.p if self.l_curve.envelope else None,
+            "pair_correlation_p": self.g.envelope.p if self.g.envelope else None,
+            "voronoi_variation": self.cells.variation,
+            "voronoi_p": self.cells.p,
+        }
+        return row | bond_row(self.bonded, self.sizes)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write a row for each atom: distance to its neighbour, area of its cell, number and size of its cluster."""
+        window = self.pattern.window
+        number = None if self.sizes is None else self.sizes.members
+        size = None if number is None else np.bincount(number)[number]
+        header = [
+            "x_px", "y_px", f"nearest_{_ascii(window.unit)}", "nearest_weight",
+            f"cell_{'px2' if window.sampling is None else 'nm2'}", "cell_complete", "cluster", "cluster_atoms",
+        ]  # fmt: skip
+        rows = []
+        for i, (x, y) in enumerate(self.pattern.points):
+            near = [f"{self.neighbours.distances[i]:.4f}", f"{self.neighbours.weights[i]:.6g}"]
+            cell = [f"{self.cells.areas[i]:.6g}", int(self.cells.complete[i])]
+            cluster = ["", ""] if number is None or size is None else [int(number[i]), int(size[i])]
+            rows.append([f"{x:.3f}", f"{y:.3f}", *near, *cell, *cluster])
+        write_csv(path, header, rows)
+
+    def figure(self) -> Figure:
+        """Draw the atoms in their mask, and every statistic, on one sheet."""
+        return draw_arrangement(self)
+
+
+def bond_row(bonded: BondedFraction | None, sizes: ClusterSizes | None) -> dict[str, Any]:
+    """Return what is known of bonds and clusters, by name; nothing without a bond length."""
+    if bonded is None or sizes is None:
+        return {}
+    return {
+        "bonded_observed": bonded.observed,
+        "bonded_by_chance": bonded.by_chance,
+        "bonded": bonded.fraction,
+        "bonded_low": bonded.low,
+        "bonded_high": bonded.high,
+        "dimers_found": int(sizes.observed[1]),
+        "dimers": sizes.dimers,
+        "trimers_found": int(sizes.observed[2]),
+        "trimers": sizes.trimers,
+        "clusters_of_more_found": int(sizes.observed[3:].sum()),
+    }
+
+
+def analyse_pattern(
+    pattern: PointPattern,
+    length: float | None = None,
+    *,
+    recall: float = 1.0,
+    purity: float = 1.0,
+    simulations: int = SIMULATIONS,
+    seed: int = 0,
+) -> Arrangement:
+    """Measure every statistic of where an image's atoms stand.
+
+    Parameters
+    ----------
+    pattern
+        The atoms.
+    length
+        Bond length [Å, or px without pixel size]; None leaves bonds and clusters out.
+    recall, purity
+        As for :func:`stemforge.evaluate.bonded_fraction`.
+    simulations
+        Random patterns for envelopes, at least 199.
+    seed
+        Root of their randomness.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate import Window
+    >>> window = Window.frame((512, 512), sampling=0.293)
+    >>> pattern = PointPattern(window.draw(60, np.random.default_rng(2)), window, "a")
+    >>> row = analyse_pattern(pattern, 3.26, simulations=199).row()
+    >>> row["image"], row["atoms"], round(row["density_per_nm2"], 3)
+    ('a', 60, 0.267)
+    """
+    generators = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(6))
+    near = nearest_neighbours(pattern, simulations=simulations, rng=next(generators))
+    k, l_curve = ripley(pattern, simulations=simulations, rng=next(generators))
+    g = pair_correlation(pattern, simulations=simulations, rng=next(generators))
+    number = min(simulations // _CELLS, _MOST_CELLS // len(pattern))
+    number = number if number >= _FEWEST else 0
+    cells = voronoi_areas(pattern, simulations=number, rng=next(generators))
+    parts: list[Any] = [None, None]
+    if length is not None:
+        bonds = partial(bonded_fraction, recall=recall, purity=purity, rng=next(generators))
+        parts = [bonds(pattern, length), clusters(pattern, length, recall=recall, rng=next(generators))]
+    return Arrangement(pattern, near, clark_evans(near), k, l_curve, g, cells, *parts)
+
+
+def _ascii(unit: str) -> str:
+    return "angstrom" if unit == "Å" else unit

@@ -1,0 +1,289 @@
+"""Many images together: densities over images, and neighbours, pairs and bonds of all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import chi2
+
+import stemforge
+from stemforge.console import progress
+from stemforge.errors import InputError
+from stemforge.evaluate.statistics.arrangement import Arrangement, analyse_pattern, bond_row
+from stemforge.evaluate.statistics.bonds import BondedFraction, bonded_fraction
+from stemforge.evaluate.statistics.curves import Curve, pair_correlation, ripley
+from stemforge.evaluate.statistics.envelopes import LEVEL, SIMULATIONS
+from stemforge.evaluate.statistics.neighbours import ClarkEvans
+from stemforge.evaluate.statistics.overlap import SharedArea, shared_areas
+from stemforge.evaluate.statistics.overview import draw_survey
+from stemforge.evaluate.statistics.window import LEAST_ATOMS, PointPattern, Window, several
+from stemforge.files import write_csv, write_json
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many atoms an image shows.
+
+    Parameters
+    ----------
+    name
+        Of the image.
+    atoms
+        Found in the mask.
+    area
+        Of the mask [nm² or px²].
+    """
+
+    name: str
+    atoms: int
+    area: float
+
+    @property
+    def density(self) -> float:
+        """Atoms per area."""
+        return self.atoms / self.area
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """Where the atoms of many images stand.
+
+    Parameters
+    ----------
+    images
+        Those with atoms enough for statistics of places.
+    counts
+        Of all images, also those with fewer.
+    l_curve, g
+        Of all together.
+    bonded
+        Of all together; None without a bond length.
+    shared
+        Images that show the same specimen area.
+    options
+        How it was made.
+    """
+
+    images: tuple[Arrangement, ...]
+    counts: tuple[Count, ...]
+    l_curve: Curve
+    g: Curve
+    bonded: BondedFraction | None
+    shared: tuple[SharedArea, ...]
+    options: dict[str, Any]
+
+    @property
+    def window(self) -> Window:
+        """The first image's: all have its units."""
+        return self.images[0].pattern.window
+
+    @cached_property
+    def densities(self) -> tuple[float, float]:
+        """Mean and standard deviation of the images' densities; that is NaN of one image."""
+        values = [one.density for one in self.counts]
+        return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+    @cached_property
+    def counting(self) -> tuple[float, float]:
+        """Standard deviation that counting alone gives, and the chance that images of one density differ as much.
+
+        By the index of dispersion, Σ(n − λA)² / λA, which is χ² distributed.
+        """
+        atoms, area = (np.array([getattr(one, name) for one in self.counts]) for name in ("atoms", "area"))
+        expected = area * atoms.sum() / area.sum()
+        spread = float(np.sqrt(np.mean(expected / area**2)))
+        if len(atoms) < 2:
+            return spread, float("nan")
+        return spread, float(chi2.sf(np.sum((atoms - expected) ** 2 / expected), len(atoms) - 1))
+
+    @cached_property
+    def clark_evans(self) -> ClarkEvans:
+        """The index of all images, each weighted by its atoms."""
+        weights = np.array([len(one.pattern) for one in self.images], dtype=float)
+        weights /= weights.sum()
+        index = float(weights @ [one.clark_evans.index for one in self.images])
+        drawn = weights @ [one.neighbours.random_means / one.neighbours.expected for one in self.images]
+        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        rank = 1 + min(np.count_nonzero(drawn <= index), np.count_nonzero(drawn >= index))
+        return ClarkEvans(index, float(low), float(high), float(min(1, 2 * rank / (len(drawn) + 1))), LEVEL)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what holds for all images together."""
+        mean, sd = self.densities
+        spread, p = self.counting
+        atoms, area = sum(one.atoms for one in self.counts), sum(one.area for one in self.counts)
+        bonds = bond_row(self.bonded, self.images[0].sizes)
+        pooled = {key: value for key, value in bonds.items() if key.startswith("bonded")}
+        if self.bonded is not None:
+            sizes = [one.sizes for one in self.images if one.sizes is not None]
+            pooled |= {
+                "dimers_found": int(sum(one.observed[1] for one in sizes)),
+                "dimers": sum(one.dimers for one in sizes),
+                "trimers_found": int(sum(one.observed[2] for one in sizes)),
+                "trimers": sum(one.trimers for one in sizes),
+            }
+        return {
+            "images": len(self.counts),
+            "atoms": atoms,
+            "area": area,
+            "area_unit": self.window.area_unit,
+            "density": atoms / area,
+            "density_mean_of_images": mean,
+            "density_sd_of_images": sd,
+            "density_sd_by_counting": spread,
+            "density_p_of_one_density": p,
+            "clark_evans": vars(self.clark_evans),
+            "ripley_l_p": self.l_curve.envelope.p if self.l_curve.envelope else None,
+            "pair_correlation_p": self.g.envelope.p if self.g.envelope else None,
+            **pooled,
+        }
+
+    def lines(self) -> list[str]:
+        """Say in words what was found, and what to be aware of."""
+        window, (mean, sd), (spread, p) = self.window, self.densities, self.counting
+        atoms = sum(one.atoms for one in self.counts)
+        lines = [f"{len(self.counts)} images, {atoms} atoms: {mean:.3g} per {window.area_unit}"]
+        if len(self.counts) > 1:
+            same = "more than" if p < 1 - LEVEL else "no more than"
+            lines[0] += f", ± {sd:.2g} from image to image, {same} by counting ({spread:.2g}; p = {p:.2g})"
+        index = self.clark_evans
+        lines.append(index.sentence)
+        if self.bonded is not None:
+            lines.append(self.bonded.sentence)
+        few = [one for one in self.counts if one.atoms < LEAST_ATOMS]
+        lines += [
+            f"{one.name}: {one.atoms} atoms; statistics of places need {LEAST_ATOMS}, only its density counts"
+            for one in few
+        ]
+        return lines + [str(one) for one in self.shared]
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write one row an image; what needs more atoms than it has stays empty."""
+        rows = {one.pattern.name: one.row() for one in self.images}
+        header = list(next(iter(rows.values())))
+        names = header[2:4]
+        table = []
+        for one in self.counts:
+            row = rows.get(
+                one.name, {"image": one.name, "atoms": one.atoms, names[0]: one.area, names[1]: one.density}
+            )
+            table.append([_cell(row.get(name)) for name in header])
+        write_csv(path, header, table)
+
+    def to_json(self, path: str | Path) -> None:
+        """Write everything but curves and single atoms."""
+        content = {
+            "stemforge": stemforge.__version__,
+            "options": self.options,
+            "all": self.summary(),
+            "images": [one.row() | {"how_to_read": one.sentences()} for one in self.images],
+            "few_atoms": [vars(one) for one in self.counts if one.atoms < LEAST_ATOMS],
+            "same_area": [vars(one) for one in self.shared],
+        }
+        write_json(path, content)
+
+    def curves_to_csv(self, path: str | Path) -> None:
+        """Write L and g of all images together and of each, with their envelopes, one row a distance."""
+        header = [
+            "image",
+            "function",
+            f"r_{self.window.unit}",
+            "value",
+            "theory",
+            "low",
+            "high",
+            "global_low",
+            "global_high",
+        ]
+        rows = []
+        named: list[tuple[str, tuple[Curve, ...]]] = [("all", (self.l_curve, self.g))]
+        named += [
+            (one.pattern.name, (one.neighbours.distribution, one.l_curve, one.g)) for one in self.images
+        ]
+        for name, curves in named:
+            for curve in curves:
+                bounds = curve.envelope
+                ends = (
+                    [] if bounds is None else [bounds.low, bounds.high, bounds.global_low, bounds.global_high]
+                )
+                table = np.stack([curve.radii, curve.values, curve.theory, *ends], axis=1)
+                rows += [[name, curve.name, *(f"{v:.6g}" for v in row)] for row in table]
+        write_csv(path, header, rows)
+
+    def figure(self) -> Figure:
+        """Draw densities over images, measured against expected distances to neighbours, and pairs of all."""
+        return draw_survey(self)
+
+
+def survey_patterns(
+    patterns: Sequence[PointPattern],
+    counts: Sequence[Count] = (),
+    *,
+    length: float | None = None,
+    recall: float = 1.0,
+    purity: float = 1.0,
+    simulations: int = SIMULATIONS,
+    seed: int = 0,
+    quiet: bool = True,
+) -> Survey:
+    """Measure where the atoms of many images stand, each image's and all together.
+
+    Parameters
+    ----------
+    patterns
+        Of the images; all with pixel size, or none.
+    counts
+        Of all images, where some have too few atoms to be among the patterns; by default those of the patterns.
+    length, recall, purity, simulations, seed
+        As for :func:`stemforge.evaluate.analyse_pattern`.
+    quiet
+        Show no progress.
+
+    Raises
+    ------
+    InputError
+        No patterns, some with pixel size and some without, or two of one name.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate import Window
+    >>> window, rng = Window.frame((400, 400), sampling=0.3), np.random.default_rng(1)
+    >>> survey = survey_patterns(
+    ...     [PointPattern(window.draw(n, rng), window, f"{n}") for n in (30, 40)], simulations=199
+    ... )
+    >>> survey.lines()[0]
+    '2 images, 70 atoms: 0.243 per nm², ± 0.049 from image to image, no more than by counting (0.041; p = 0.23)'
+    """
+    listed = several(patterns)
+    if len({one.name for one in listed}) < len(listed):
+        raise InputError("patterns: two images have the same name")
+    options = {"length": length, "recall": recall, "purity": purity, "simulations": simulations, "seed": seed}
+    images = []
+    with progress("analyse", len(listed), "images", quiet) as advance:
+        for index, one in enumerate(listed):
+            options_of: dict[str, Any] = {
+                "recall": recall,
+                "purity": purity,
+                "simulations": simulations,
+                "seed": seed + index,
+            }
+            images.append(analyse_pattern(one, length, **options_of))
+            advance(1)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+    l_curve = ripley(listed, simulations=simulations, rng=rng)[1]
+    g = pair_correlation(listed, simulations=simulations, rng=rng)
+    bonded = None
+    if length is not None:
+        bonded = bonded_fraction(listed, length, recall=recall, purity=purity, rng=rng)
+    shown = tuple(counts) or tuple(Count(one.name, len(one), one.window.area) for one in listed)
+    return Survey(tuple(images), shown, l_curve, g, bonded, tuple(shared_areas(listed)), options)
+
+
+def _cell(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return None
+    return f"{value:.6g}" if isinstance(value, float) else value

@@ -1,0 +1,135 @@
+"""Tables of atoms in, statistics of their places out."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stemforge import Annotations
+
+
+@pytest.fixture
+def table(tmp_path, write_image):
+    """Function that writes an image and a table of atoms at random places of its left part, 0.5 Å a pixel."""
+
+    def write(name, atoms=30, seed=0, sampling=0.5, columns=200):
+        rng = np.random.default_rng(seed)
+        write_image(f"images/{name}.tif", rng.normal(100, 10, (200, 240)), sampling)
+        path = tmp_path / "found" / f"{name}.csv"
+        path.parent.mkdir(exist_ok=True)
+        Annotations(rng.uniform([0, 0], [columns, 199], (atoms, 2))).to_csv(path, sampling)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def mask(tmp_path):
+    """Mask of the left 200 of 240 columns."""
+    values = np.zeros((200, 240), dtype=np.uint8)
+    values[:, :201] = 255
+    Image.fromarray(values).save(tmp_path / "mask.png")
+    return tmp_path / "mask.png"
+
+
+def _words(tmp_path, *more):
+    return (
+        "analyse",
+        tmp_path / "found",
+        "--out",
+        tmp_path / "out",
+        "--simulations",
+        "199",
+        "--quiet",
+        *more,
+    )
+
+
+def test_tables_with_a_mask(cli, table, mask, tmp_path):
+    table("a", 40), table("b", 25, seed=1), table("c", 4, seed=2)
+    code, printed = cli(*_words(tmp_path, "--masks", mask, "--element", "Pt"))
+    assert code == 0, printed
+    assert "3 images, 69 atoms" in printed
+    assert "c: 4 atoms; statistics of places need 10" in printed
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    sheets = [f"{name}_places.{end}" for name in "ab" for end in ("csv", "png")]
+    assert names == sorted(
+        [*sheets, "curves.csv", "overview.png", "run.json", "statistics.csv", "statistics.json"]
+    )
+    rows = np.genfromtxt(
+        tmp_path / "out" / "statistics.csv", delimiter=",", names=True, dtype=None, encoding="utf-8"
+    )
+    assert rows["image"].tolist() == ["a", "b", "c"]
+    assert rows["atoms"].tolist() == [40, 25, 4]
+    np.testing.assert_allclose(rows["area_nm2"], 201 * 200 * 0.25 / 100)
+    assert np.isnan(rows["nearest_angstrom"][2])
+    content = json.loads((tmp_path / "out" / "statistics.json").read_text())
+    assert content["all"]["density"] == pytest.approx(69 / (3 * 100.5))
+    assert 0.8 < content["all"]["clark_evans"]["index"] < 1.2
+    assert len(content["images"][0]["how_to_read"]) == 7
+    atoms = np.genfromtxt(tmp_path / "out" / "a_places.csv", delimiter=",", names=True)
+    assert len(atoms) == 40
+    assert atoms["cell_nm2"].sum() == pytest.approx(100.5, rel=1e-3)
+
+
+def test_images_are_known_from_the_record(cli, table, tmp_path):
+    path = table("a")
+    entry = {"infer atoms": {"a": {"file": str(tmp_path / "images" / "a.tif")}}}
+    (path.parent / "run.json").write_text(json.dumps(entry))
+    code, printed = cli(*_words(tmp_path))
+    assert code == 0, printed
+    assert "bonds and clusters are left out" in printed
+    assert "bonded" not in (tmp_path / "out" / "statistics.csv").read_text()
+
+
+def test_without_pixel_size_lengths_are_pixels(cli, table, tmp_path):
+    table("a", sampling=None)
+    code, printed = cli(*_words(tmp_path, "--images", tmp_path / "images"))
+    assert code == 0
+    assert "statistics are in pixels" in printed
+    header = (tmp_path / "out" / "statistics.csv").read_text().splitlines()[0]
+    assert "area_px2" in header
+    assert "nearest_px" in header
+
+
+def test_one_specimen_area_twice_is_named(cli, table, mask, tmp_path):
+    path, other = table("a", 40), table("b", 40, seed=1)
+    points = Annotations.from_csv(path).points + np.array([-20, 3])
+    Annotations(points[(points > 0).all(axis=1) & (points[:, 1] < 199)]).to_csv(other, 0.5)
+    printed = cli(*_words(tmp_path, "--masks", mask))[1]
+    assert "a and b show the same specimen area" in printed
+    assert "moved by 10, -2 Å" in printed
+
+
+def test_what_cannot_be_analysed_is_refused(refuse, table, mask, tmp_path, tree):
+    path = table("a")
+    before = tree()
+    refuse(_words(tmp_path), "a.csv: no image of it is known", "--images", "--masks")
+    refuse(_words(tmp_path, "--images", tmp_path / "none"), "none")
+    refuse(_words(tmp_path, "--masks", mask, "--element", "Px"), "chemical symbol")
+    refuse(
+        _words(tmp_path, "--masks", mask, "--element", "Pt", "--bond", "3"),
+        "either the element or the length",
+    )
+    refuse(_words(tmp_path, "--masks", mask, "--bond", "-3"), "--bond must be positive")
+    refuse(_words(tmp_path, "--masks", mask, "--bond", "3", "--recall", "1.5"), "--recall must lie above 0")
+    refuse(("analyse", path, "--masks", mask, "--simulations", "99"), "--simulations must be 199 at least")
+    refuse(("analyse", tmp_path / "images", "--out", tmp_path / "out"), "holds no table of atoms")
+    assert tree() == before
+    empty = np.zeros((200, 240), dtype=np.uint8)
+    empty[0, 0] = 1
+    Image.fromarray(empty).save(mask)
+    refuse(_words(tmp_path, "--masks", mask), "no image has 10 atoms in its mask")
+    Image.fromarray(empty * 0).save(mask)
+    refuse(_words(tmp_path, "--masks", mask), "mask.png", "same value (0)")
+    Image.fromarray(np.ones((20, 20), dtype=np.uint8) * np.arange(20, dtype=np.uint8)).save(mask)
+    refuse(
+        _words(tmp_path, "--masks", mask, "--images", tmp_path / "images"),
+        "has 20 × 20 pixels, the image a 240 × 200",
+    )
+    refuse(_words(tmp_path, "--masks", mask), "atoms lie off the image of 20 × 20 pixels")
+    table("b", sampling=None)
+    refuse(_words(tmp_path, "--images", tmp_path / "images"), "b: has no pixel size, others have")
+    refuse(("analyse", path.parent, path, "--out", tmp_path / "out"), "are tables of the same name")
+    assert not (tmp_path / "out").exists()

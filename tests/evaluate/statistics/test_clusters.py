@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from stemforge.errors import InputError
+from stemforge.evaluate import PointPattern, bond_length, bonded_fraction, clusters
+from stemforge.evaluate.statistics.bonds import empty_space, linked
+from stemforge.evaluate.statistics.clusters import _with_missed
+
+LENGTH = 3.2
+
+
+def _pairs(specimen, rng, lone, pairs):
+    """Return lone atoms and dimers of 5.6 pixels (2.8 Å), of which the mask shows what lies in it."""
+    wide = rng.uniform(-20, 340, (int(pairs * 360 * 360 / specimen.pixels), 2))
+    angle = rng.uniform(0, 2 * np.pi, len(wide))
+    other = wide + 5.6 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return PointPattern.inside(np.concatenate([specimen.draw(lone, rng), wide, other]), specimen)
+
+
+def test_bond_lengths_are_twice_the_covalent_radius():
+    assert bond_length("Pt", tolerance=1.0) == pytest.approx(2 * 1.36)
+    with pytest.raises(InputError, match="element must be a chemical symbol"):
+        bond_length("Ptx")
+
+
+def test_single_linkage_joins_chains():
+    points = np.array([[0, 0], [3, 0], [6, 0], [20, 0], [20, 2.9]])
+    members = linked(points, 3.0)
+    assert members[0] == members[1] == members[2] != members[3] == members[4]
+
+
+def test_empty_space_of_random_places_is_that_of_neighbours(specimen):
+    rng = np.random.default_rng(0)
+    values = [empty_space(PointPattern(specimen.draw(60, rng), specimen), 8.0) for _ in range(60)]
+    assert np.mean(values) == pytest.approx(1 - np.exp(-np.pi * 64 * 60 / specimen.pixels), rel=0.02)
+
+
+def test_bonded_fraction_is_without_coincidences(specimen):
+    rng = np.random.default_rng(1)
+    none = [bonded_fraction(_pairs(specimen, rng, 60, 0), LENGTH) for _ in range(60)]
+    assert np.mean([one.observed for one in none]) > 0.1  # in projection, many seem bonded
+    assert np.mean([one.fraction for one in none]) == pytest.approx(0, abs=0.02)
+    assert np.mean([one.low == 0 for one in none]) > 0.9
+    half = [bonded_fraction(_pairs(specimen, rng, 30, 15), LENGTH) for _ in range(60)]
+    assert np.mean([one.fraction for one in half]) == pytest.approx(0.5, abs=0.035)
+    assert np.mean([one.low <= 0.5 <= one.high for one in half]) > 0.85
+    assert "are bonded" in half[0].sentence
+
+
+def test_missed_and_false_atoms_are_corrected(specimen):
+    rng = np.random.default_rng(2)
+    found = []
+    for _ in range(60):
+        whole = _pairs(specimen, rng, 30, 25).points
+        kept = whole[rng.random(len(whole)) < 0.7]
+        found.append(bonded_fraction(PointPattern.inside(kept, specimen), LENGTH, recall=0.7))
+    assert np.mean([one.fraction for one in found]) == pytest.approx(50 / 80, abs=0.05)
+    plain = bonded_fraction(PointPattern.inside(whole, specimen), LENGTH)
+    mended = bonded_fraction(PointPattern.inside(whole, specimen), LENGTH, purity=0.8)
+    assert mended.fraction == pytest.approx(plain.fraction / 0.8)
+
+
+def test_dimers_are_counted_without_coincidences(specimen):
+    rng = np.random.default_rng(3)
+    found = [clusters(_pairs(specimen, rng, 40, 10), LENGTH, simulations=25, rng=rng) for _ in range(20)]
+    mean, error = (f([one.dimers for one in found]) for f in (np.mean, np.std))
+    assert abs(mean - 10) < 3 * error / np.sqrt(20) + 0.3
+    # What is observed is not what is there: some lone atoms lie side by side, some dimers are cut by the edge or touch.
+    none = [clusters(_pairs(specimen, rng, 60, 0), LENGTH, simulations=25, rng=rng) for _ in range(20)]
+    assert np.mean([one.observed[1] for one in none]) > 2
+    assert np.mean([one.observed[1] - one.placed[1] for one in none]) == pytest.approx(0, abs=1.0)
+
+
+def test_missed_atoms_of_clusters_are_solved_for():
+    solved = _with_missed(np.array([10 * 2 * 0.8 * 0.2, 10 * 0.64, 0, 0, 0]), 0.8)
+    np.testing.assert_allclose(solved, [0, 10, 0, 0, 0], atol=1e-9)
+
+
+def test_tables_figures_and_bad_input(specimen, tmp_path):
+    pattern = _pairs(specimen, np.random.default_rng(4), 30, 10)
+    sizes = clusters(pattern, LENGTH, simulations=39)
+    sizes.to_csv(tmp_path / "sizes.csv")
+    table = np.genfromtxt(tmp_path / "sizes.csv", delimiter=",", names=True)
+    assert (table["atoms"] * table["observed"]).sum() == len(pattern)
+    sizes.figure().savefig(tmp_path / "sizes.png", dpi=30)
+    assert f"{sizes.observed[1]} dimers" in sizes.sentence
+    for measure in (bonded_fraction, clusters):
+        with pytest.raises(InputError, match="length must be positive"):
+            measure(pattern, -1)
+        with pytest.raises(InputError, match="recall must lie above 0"):
+            measure(pattern, LENGTH, recall=0)
+    with pytest.raises(InputError, match="no atom is further than that from the edge"):
+        bonded_fraction(pattern, 200)

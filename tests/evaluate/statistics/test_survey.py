@@ -1,0 +1,81 @@
+import json
+
+import numpy as np
+import pytest
+
+from stemforge.errors import InputError
+from stemforge.evaluate import Count, PointPattern, Survey, shared_areas, survey_patterns
+
+
+@pytest.fixture(scope="module")
+def survey(specimen):
+    rng = np.random.default_rng(0)
+    patterns = [PointPattern(specimen.draw(n, rng), specimen, f"image {n}") for n in (30, 40, 41, 52)]
+    counts = [*(Count(one.name, len(one), specimen.area) for one in patterns), Count("few", 3, specimen.area)]
+    return survey_patterns(patterns, counts, length=3.2, simulations=199)
+
+
+def test_densities_count_every_image(survey, specimen):
+    values = np.array([30, 40, 41, 52, 3]) / specimen.area
+    assert survey.densities == pytest.approx((values.mean(), values.std(ddof=1)))
+    spread, p = survey.counting
+    assert spread == pytest.approx(np.sqrt(166 / 5) / specimen.area)
+    assert p < 1e-4  # one with 3 beside one with 52
+    assert "few: 3 atoms" in survey.lines()[-1]
+
+
+def test_counting_alone_is_no_difference(specimen):
+    rng = np.random.default_rng(1)
+    values = []
+    for _ in range(300):
+        counts = tuple(Count(str(i), int(n), specimen.area) for i, n in enumerate(rng.poisson(30, 6)))
+        values.append(_counted(counts)[1])
+    assert np.mean(np.array(values) < 0.1) == pytest.approx(0.1, abs=0.05)
+
+
+def _counted(counts):
+    return Survey((), counts, None, None, None, (), {}).counting
+
+
+def test_index_of_all_images(survey):
+    weights = np.array([30, 40, 41, 52])
+    indices = [one.clark_evans.index for one in survey.images]
+    assert survey.clark_evans.index == pytest.approx(np.average(indices, weights=weights))
+    narrow = survey.clark_evans.high - survey.clark_evans.low
+    assert narrow < 0.7 * min(one.clark_evans.high - one.clark_evans.low for one in survey.images)
+
+
+def test_tables_and_figures(survey, tmp_path):
+    survey.to_csv(tmp_path / "all.csv")
+    table = np.genfromtxt(tmp_path / "all.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
+    assert table["atoms"].tolist() == [30, 40, 41, 52, 3]
+    assert np.isfinite(table["density_per_nm2"]).all()
+    survey.to_json(tmp_path / "all.json")
+    content = json.loads((tmp_path / "all.json").read_text())
+    assert content["all"]["atoms"] == 166
+    assert content["few_atoms"] == [{"name": "few", "atoms": 3, "area": pytest.approx(survey.counts[0].area)}]
+    survey.curves_to_csv(tmp_path / "curves.csv")
+    rows = (tmp_path / "curves.csv").read_text().splitlines()
+    assert len(rows) == 1 + 60 * (2 + 3 * 4)
+    survey.figure().savefig(tmp_path / "all.png", dpi=30)
+    survey.images[0].figure().savefig(tmp_path / "one.png", dpi=30)
+
+
+def test_shared_areas_are_found_and_random_ones_are_not(specimen):
+    rng = np.random.default_rng(2)
+    patterns = [PointPattern(specimen.draw(50, rng), specimen, str(i)) for i in range(12)]
+    assert shared_areas(patterns) == []
+    half = rng.random(50) < 0.6
+    points = patterns[3].points[half] + np.array([30.0, -12.0]) + rng.normal(0, 0.6, (half.sum(), 2))
+    extra = specimen.draw(20, rng)
+    again = PointPattern.inside(np.concatenate([points, extra]), specimen, "again")
+    (found,) = shared_areas([*patterns, again])
+    assert (found.first, found.second) == ("3", "again")
+    assert found.shift == pytest.approx((-15, 6), abs=0.5)
+    assert "counted twice" in str(found)
+
+
+def test_two_images_of_one_name_are_refused(specimen):
+    one = PointPattern(specimen.draw(20, np.random.default_rng(0)), specimen, "a")
+    with pytest.raises(InputError, match="two images have the same name"):
+        survey_patterns([one, one])
