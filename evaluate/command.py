@@ -337,7 +337,7 @@ def analyse(
         The images, or folders of them, paired by name; by default those that run.json beside the tables names.
     masks
         Image files that are not 0 where the specimen is: one for all images, or one for each, paired by name. By
-        default the whole image but for padding, bars and text.
+        default what is neither vacuum, which the image's own noise tells, nor padding, bars and text.
     element
         Element of the atoms: its longest bond, 1.2 × twice the covalent radius, is used for bonds and clusters.
     bond

@@ -18,6 +18,8 @@ from stemforge.evaluate.statistics.envelopes import SIMULATIONS
 from stemforge.evaluate.statistics.survey import Count, Survey, survey_patterns
 from stemforge.evaluate.statistics.window import LEAST_ATOMS, PointPattern, Window
 from stemforge.files import write_figure
+from stemforge.infer import find_specimen
+from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.tables import table_files
@@ -42,7 +44,8 @@ class Sources:
     images
         Image files or folders of them; by default what ``run.json`` beside a table says it was made of.
     masks
-        One image file for all tables or one for each, not 0 on the specimen; by default the usable part of the image.
+        One image file for all tables or one for each, not 0 on the specimen; by default what of the image is usable and
+        no vacuum (:func:`stemforge.infer.find_specimen`).
     sampling
         Pixel size [Å], where the files carry none or a wrong one.
     label_unit
@@ -124,10 +127,6 @@ def analyse_files(
         raise InputError(f"no image has {LEAST_ATOMS} atoms in its mask; statistics of places need them")
     if bare and len(bare) == len(files):
         say("no calibration: statistics are in pixels; give the pixel size for Å and nm² (--sampling)")
-    if not sources.masks:
-        say(
-            "no masks (--masks): whole images count as specimen, and vacuum on them makes atoms seem to cluster"
-        )
     if bond is None:
         say("neither element nor bond length is given: bonds and clusters are left out (--element, --bond)")
     options: dict[str, Any] = {
@@ -204,7 +203,7 @@ def _read(
     known = sources.sampling or (None if micrograph is None else micrograph.sampling)
     table = read_table(path, sources.label_unit, {path.stem: known})
     sampling = sources.sampling or table.sampling or known
-    where = _specimen(mask, micrograph)
+    where = _specimen(mask, micrograph, table.points)
     with errors_about(str(path)):
         window = Window(where, sampling)
     beyond = int(np.count_nonzero(~table.points.inside((where.shape[0], where.shape[1]))))
@@ -215,14 +214,17 @@ def _read(
     return table, window
 
 
-def _specimen(mask: Path | None, micrograph: Micrograph | None) -> NDArray[np.bool_]:
+def _specimen(mask: Path | None, micrograph: Micrograph | None, atoms: Annotations) -> NDArray[np.bool_]:
     if mask is None:
         if micrograph is None:
             raise TypeError("neither mask nor image")
         area = usable_area(micrograph.image)
         if area.reasons:
             say(f"{micrograph.name}: left out {area}")
-        return area.mask
+        found = find_specimen(micrograph, area).believed(atoms.points, area)
+        if found.remark:
+            say(f"{micrograph.name}: {found.remark}")
+        return found.mask
     try:
         values = read_micrograph(mask).image
     except MicrographError as error:
