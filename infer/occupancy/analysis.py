@@ -145,7 +145,7 @@ class _Fit:
                 templates = around.refined(self.templates, offset)
             scores = around.scores(templates)
             posterior = posterior_of(scores)
-            offset = posterior.offset
+            offset = float(posterior.offset.mean())
             if number < _PASSES - 1:
                 guests = self._guests(places, posterior, templates.pictures(transfer))
                 shown, _ = cell_coefficients(registration.straightened(guests), self.lattice, self.hk)
@@ -186,7 +186,7 @@ class _Fit:
             np.array(list(by_name), dtype=object)[likely.argmax(0)],
             likely.max(0),
             posterior.share,
-            posterior.offset,
+            float(posterior.offset.mean()),
             explained,
             float(np.sqrt(np.median(scores.norms))),
             images.astype(np.float32),

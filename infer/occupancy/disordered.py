@@ -12,6 +12,7 @@ from stemforge.infer.occupancy.scores import (
     exponential,
     log_sum,
     near_most,
+    over_offsets,
 )
 
 # Shares of filled channels that are tried. That all are empty is a likely case of its own, and so is that none is.
@@ -26,8 +27,7 @@ def weigh_disorder(scores: Scores) -> Account:
     Of the templates those count that stand for molecules anywhere.
     """
     anywhere = scores.anywhere
-    channels = np.ones(len(scores.products), dtype=bool)
-    known = scores.part(channels, anywhere)
+    known = scores.part(np.arange(len(scores.products)), anywhere)
     near = near_most()
     some = (1 - _NONE - _ALL) / (len(_SHARES) - 2)
     prior = np.log(np.r_[_NONE, np.full(len(_SHARES) - 2, some), _ALL]) - np.log(len(CONTENTS))
@@ -38,31 +38,38 @@ def weigh_disorder(scores: Scores) -> Account:
             return np.logaddexp(np.log(_SHARES) + ratio[:, :, None], np.log1p(-_SHARES))
 
     def odds(offset: float) -> NDArray[np.float64]:
-        """Of filled against empty, by what most filled channels hold: shape (channels, contents)."""
+        """Of filled against empty, by what most filled channels hold, shape (channels, contents)."""
         return np.asarray(log_sum(known.any_pose(offset)[:, :, None] + near, 1))
 
-    weight = np.array([together(odds(o)).sum(0) + prior + known.of_offset(o) for o in OFFSETS])
-    total = float(log_sum(weight))
-    weight = weight - total
-    filled, if_filled, if_empty = (np.zeros(len(channels)) for _ in range(3))
-    for offset, part in zip(OFFSETS, weight, strict=True):
-        if part.max() < np.log(_NEGLIGIBLE):
-            continue
-        ratio = odds(offset)
-        both = together(ratio)
-        with np.errstate(divide="ignore"):
-            filled += np.exp(np.log(_SHARES) + ratio[:, :, None] - both + part).sum((1, 2))
-        # Weighed by all channels but this one.
-        if_filled += exponential(ratio[:, :, None] - both + part).sum((1, 2))
-        if_empty += exponential(part - both).sum((1, 2))
-    weight = np.exp(weight)
-    offset = float(weight.sum((1, 2)) @ OFFSETS)
-    content = weight.sum((0, 2))
-    joint = known.ratios(offset)
-    joint = joint + np.log(np.maximum((np.exp(near) * content).sum(1), 1e-12))[None, :, None]
-    joint = np.exp(joint - log_sum(joint, (1, 2))[:, None, None]) * filled[:, None, None]
+    tried = [odds(offset) for offset in OFFSETS]
+    sites = scores.sites()
+    tables = [
+        np.array([together(ratio[site]).sum(0) for ratio in tried])
+        + scores.part(site, anywhere).shown()[:, None, None]
+        for site in sites
+    ]
+    common, each = over_offsets(tables)
+    common = common + prior
+    total = float(log_sum(common))
+    filled, if_filled, if_empty, offsets = (np.zeros(len(scores.products)) for _ in range(4))
     contents = np.zeros(scores.products.shape)
-    contents[:, anywhere] = (joint * CONTENTS[None, :, None]).sum(1)
+    content = np.exp(common - total).sum(1)
+    held = np.log(np.maximum((np.exp(near) * content).sum(1), 1e-12))
+    for site, weight in zip(sites, each, strict=True):
+        by_offset = weight + prior - total
+        for ratio, part in zip(tried, by_offset, strict=True):
+            if part.max() < np.log(_NEGLIGIBLE):
+                continue
+            both = together(ratio[site])
+            with np.errstate(divide="ignore"):
+                filled[site] += np.exp(np.log(_SHARES) + ratio[site, :, None] - both + part).sum((1, 2))
+            # Weighed by all channels but this one.
+            if_filled[site] += exponential(ratio[site, :, None] - both + part).sum((1, 2))
+            if_empty[site] += exponential(part - both).sum((1, 2))
+        offsets[site] = np.exp(log_sum(by_offset, (1, 2))) @ OFFSETS
+        joint = scores.part(site, anywhere).ratios(float(offsets[site[0]])) + held[None, :, None]
+        joint = np.exp(joint - log_sum(joint, (1, 2))[:, None, None]) * filled[site, None, None]
+        contents[np.ix_(site, np.flatnonzero(anywhere))] = (joint * CONTENTS[None, :, None]).sum(1)
     share = np.zeros(len(SHARES))
-    share[np.rint(_SHARES * (len(SHARES) - 1)).astype(int)] = weight.sum((0, 1))
-    return Account(total, filled, if_filled, if_empty, contents, share, offset)
+    share[np.rint(_SHARES * (len(SHARES) - 1)).astype(int)] = np.exp(common - total).sum(0)
+    return Account(total, filled, if_filled, if_empty, contents, share, offsets)

@@ -9,7 +9,7 @@ from stemforge.infer.occupancy.disordered import weigh_disorder
 from stemforge.infer.occupancy.ordered import weigh_order
 from stemforge.infer.occupancy.scores import SHARES, Scores
 
-_ORDERED = 0.3  # probability that sites of a crystal's cell have shares and poses of their own
+_ORDERED = 0.2  # probability that some sites of the crystal's cell are full, others empty
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Posterior:
     share
         Filled channels, the lower and the upper end of 90 %, and the mean.
     offset
-        By how much the framework's image is off in all channels, taken away already [molecules a cell].
+        By how much the framework's image is off in a channel as in all others of its site, taken away already
+        [molecules a cell]; shape (channels,).
     order
         Probability that sites of the crystal's cell are filled to shares of their own.
     """
@@ -37,7 +38,7 @@ class Posterior:
     evidence: NDArray[np.float64]
     contents: NDArray[np.float64]
     share: tuple[float, float, float]
-    offset: float
+    offset: NDArray[np.float64]
     order: float = 0.0
 
 
@@ -81,6 +82,6 @@ def posterior_of(scores: Scores) -> Posterior:
         np.clip(likely[0] - likely[1], -99, 99),
         mean("contents"),
         (float(ends[0]), float(ends[1]), float(share @ SHARES)),
-        float(mean("offset")),
+        mean("offset"),
         float(weight[1:].sum()),
     )

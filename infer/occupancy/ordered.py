@@ -1,5 +1,6 @@
-"""Ordered crystals: each channel of the cell is filled to a share of its own, by molecules that may lie alike."""
+"""Ordered crystals: some channels of the cell are filled, others empty, and molecules of one channel may lie alike."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,52 +15,73 @@ from stemforge.infer.occupancy.scores import (
     exponential,
     log_sum,
     near_most,
+    over_offsets,
 )
 
 # What lies alike in all cells of a row is a column, of a molecule in each cell or nearly so [molecules a cell].
 _COLUMN = CONTENTS >= 0.5
-# Shares of filled channels, and how likely each is: that none is, or that all are, is what order is about.
-_SHARES = np.array([0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0])
-_PRIOR = np.log([0.3, 0.08, 0.08, 0.08, 0.08, 0.08, 0.3]) - np.log(_COLUMN.sum())
+# Shares of filled channels in a site that is empty but for a few, and in one that is full but for a few.
+_SHARES = {False: np.array([0.0, 0.05]), True: np.array([0.85, 0.95, 1.0])}
+_LIKELY = {False: np.array([0.8, 0.2]), True: np.array([0.25, 0.25, 0.5])}
+_MANY = 8  # sites, of which every pattern is still weighed
 _ALIKE = 0.5  # probability that molecules of a site lie alike
 _OTHER = 0.05  # share of those that lie otherwise all the same
+# What a pose that was refined stands for, of all poses that one of the drawn ones stands for: it was chosen because it
+# fits, and some tenths of an Å and of a radian away, in five directions, it does not.
+_FINE = 1e-3
 _MOST = 24  # poses that are weighed at every offset
-_NEGLIGIBLE = np.log(1e-7)
+_NEGLIGIBLE = 1e-7
 
 
 def weigh_order(scores: Scores, disorder: Account) -> Account:
-    """Weigh shares, contents and poses of each site, and offsets.
+    """Weigh which sites are full and which are empty, their contents and poses, and offsets.
+
+    That all sites are full, or all of them empty, is no order.
 
     Parameters
     ----------
     scores
         With sites.
     disorder
-        What follows for the same channels if there is no order.
+        What follows for the same channels if there is no order; the same is returned where there can be none.
     """
-    sites = [_Site.of(scores, number, disorder.offset) for number in np.unique(scores.site)]
-    weight = np.array([scores.of_offset(o) + sum(site.evidence(o) for site in sites) for o in OFFSETS])
-    total = float(log_sum(weight))
-    weight = weight - total
-    filled, if_filled, if_empty = (np.zeros(len(scores.products)) for _ in range(3))
+    numbers = np.unique(scores.site)
+    if not 1 < len(numbers) <= _MANY:
+        return disorder
+    sites = [_Site.of(scores, number, disorder.offset[scores.site == number].mean()) for number in numbers]
+    tables = {full: [site.evidence(full) for site in sites] for full in (False, True)}
+    patterns = [p for p in itertools.product((False, True), repeat=len(sites)) if len(set(p)) > 1]
+    joined = [over_offsets([tables[f][i] for i, f in enumerate(pattern)]) for pattern in patterns]
+    total = float(log_sum(np.array([evidence for evidence, _ in joined])))
+    filled, if_filled, if_empty, offsets = (np.zeros(len(scores.products)) for _ in range(4))
     contents = np.zeros(scores.products.shape)
     share = np.zeros(len(SHARES))
-    for offset, part in zip(OFFSETS, weight, strict=True):
-        if part < _NEGLIGIBLE:
-            continue
-        shares = np.ones(1)
-        for site in sites:
-            known = site.at(offset)
-            filled[site.channels] += np.exp(part) * known.filled
-            if_filled[site.channels] += np.exp(part) * known.if_filled
-            if_empty[site.channels] += np.exp(part) * known.if_empty
-            contents[np.ix_(site.channels, site.templates)] += np.exp(part) * known.contents
-            contents[site.channels] += np.exp(part) * known.otherwise[:, None] * site.anyhow(disorder)
-            shares = np.convolve(shares, known.share(len(site.channels) / len(filled)))
-        share += np.exp(part) * np.bincount(
-            np.minimum(np.arange(len(shares)), len(SHARES) - 1), shares, len(SHARES)
+    for number, site in enumerate(sites):
+        for full in (False, True):
+            chosen = [
+                np.exp(each[number] - total)
+                for p, (_, each) in zip(patterns, joined, strict=True)
+                if p[number] == full
+            ]
+            part = np.sum(chosen, axis=0)
+            for offset, chance in zip(OFFSETS, part, strict=True):
+                if chance < _NEGLIGIBLE:
+                    continue
+                known = site.at(offset, full)
+                filled[site.channels] += chance * known.filled
+                if_filled[site.channels] += chance * known.if_filled
+                if_empty[site.channels] += chance * known.if_empty
+                contents[np.ix_(site.channels, site.templates)] += chance * known.contents
+                contents[site.channels] += chance * known.otherwise[:, None] * site.anyhow(disorder)
+            offsets[site.channels] += part @ OFFSETS
+    weights = np.exp([evidence - total for evidence, _ in joined])
+    for pattern, weight in zip(patterns, weights, strict=True):
+        expected = sum(
+            len(site.channels) * float(_LIKELY[f] @ _SHARES[f])
+            for site, f in zip(sites, pattern, strict=True)
         )
-    return Account(total, filled, if_filled, if_empty, contents, share, float(np.exp(weight) @ OFFSETS))
+        share[round(expected / len(filled) * (len(SHARES) - 1))] += weight
+    return Account(total - np.log(len(patterns)), filled, if_filled, if_empty, contents, share, offsets)
 
 
 def best_poses(scores: Scores, site: int, offset: float, most: int) -> NDArray[np.int64]:
@@ -80,12 +102,6 @@ class _Known:
     if_empty: NDArray[np.float64]
     contents: NDArray[np.float64]
     otherwise: NDArray[np.float64]
-    shares: NDArray[np.float64]
-
-    def share(self, part: float) -> NDArray[np.float64]:
-        """Return what the site adds to the share of all channels, of which it has a part, by steps of ``SHARES``."""
-        places = np.rint(_SHARES * part * (len(SHARES) - 1)).astype(int)
-        return np.bincount(places, self.shares)
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,7 @@ class _Site:
     templates: NDArray[np.int64]
     alike: Scores
     independent: Scores
-    poses: int
+    likely: NDArray[np.float64]
 
     @classmethod
     def of(cls, scores: Scores, number: int, offset: float, most: int = _MOST) -> "_Site":
@@ -106,12 +122,17 @@ class _Site:
         here = np.asarray(scores.site == number)
         channels, templates = np.flatnonzero(here), np.flatnonzero(usable)
         loose = scores.part(here, anywhere if anywhere.any() else usable)
-        every = cls(channels, templates, scores.part(here, usable), loose, len(templates))
-        order = log_sum(every._weighed(offset)[2], (0, 2))[:-1]
-        best = templates[np.argsort(-order, kind="stable")[:most]]
-        return cls(channels, best, scores.part(here, best), every.independent, len(templates))
+        fine = np.zeros(len(templates), dtype=bool) if scores.template_site is None else ~anywhere[usable]
+        likely = np.where(fine, _FINE, 1.0) * _ALIKE / max(int(anywhere.sum()), 1)
+        every = cls(channels, templates, scores.part(here, usable), loose, likely)
+        order = log_sum(every._weighed(offset, True)[2], (0, 2))[:-1]
+        first = np.argsort(-order, kind="stable")[:most]
+        best = templates[first]
+        return cls(channels, best, scores.part(here, best), every.independent, likely[first])
 
-    def _weighed(self, offset: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def _weighed(
+        self, offset: float, full: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return logarithms for what most channels hold and each pose, the last for those of no order.
 
         Ratios of likelihood, filled over empty, (channels, contents, poses + 1); for each share the likelihood of a
@@ -122,20 +143,20 @@ class _Site:
         other = _over_contents(self.independent.any_pose(offset)[..., None], near)
         ratio = np.concatenate([np.logaddexp(np.log1p(-_OTHER) + alike, np.log(_OTHER) + other), other], -1)
         with np.errstate(divide="ignore"):
-            both = np.logaddexp(np.log(_SHARES) + ratio[..., None], np.log1p(-_SHARES))
-        likely = np.log(np.r_[np.full(alike.shape[-1], _ALIKE / self.poses), 1 - _ALIKE])
-        return ratio, both, both.sum(0) + likely[:, None] + _PRIOR
+            both = np.logaddexp(np.log(_SHARES[full]) + ratio[..., None], np.log1p(-_SHARES[full]))
+        poses = np.log(np.r_[self.likely, 1 - _ALIKE])
+        return ratio, both, both.sum(0) + poses[:, None] + np.log(_LIKELY[full] / _COLUMN.sum())
 
-    def evidence(self, offset: float) -> float:
-        """Return the logarithm of the likelihood over that of empty channels."""
-        return float(log_sum(self._weighed(offset)[2]))
+    def evidence(self, full: bool) -> NDArray[np.float64]:
+        """Return the logarithm of the likelihood at each offset, over that of empty channels without one."""
+        return np.array([log_sum(self._weighed(offset, full)[2]) for offset in OFFSETS]) + self.alike.shown()
 
-    def at(self, offset: float) -> _Known:
+    def at(self, offset: float, full: bool) -> _Known:
         """Return what is known of the channels."""
-        ratio, both, weight = self._weighed(offset)
+        ratio, both, weight = self._weighed(offset, full)
         part = weight - log_sum(weight)
         with np.errstate(divide="ignore"):
-            chance = np.exp(np.log(_SHARES) + ratio[..., None] - both + part).sum(3)
+            chance = np.exp(np.log(_SHARES[full]) + ratio[..., None] - both + part).sum(3)
         by_pose = chance.sum(1)
         each = self.alike.ratios(offset)
         each = np.exp(each - each.max(1, keepdims=True))[:, _COLUMN]
@@ -146,7 +167,6 @@ class _Site:
             exponential(part - both).sum((1, 2, 3)),
             by_pose[:, :-1] * held,
             by_pose[:, -1],
-            np.exp(part).sum((0, 1)),
         )
 
     def anyhow(self, disorder: Account) -> NDArray[np.float64]:

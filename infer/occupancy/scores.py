@@ -1,6 +1,7 @@
 """What matched filters say of channels, and how likely that is for what they may hold."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ _SPREAD = 0.3  # how far channels lie about what most have (log)
 _OFFSET, _MOST_OFFSET = 0.15, 0.35
 OFFSETS = np.linspace(-_MOST_OFFSET, _MOST_OFFSET, 29)
 """Of all channels alike, that are tried [molecules a cell]."""
+_BETWEEN = (
+    0.03  # how far channels of one site may be off from those of another: tilt and coma [molecules a cell]
+)
 # What a channel's may be off by beside noise [molecules a cell].
 _BESIDE = 0.04
 SHARES = np.linspace(0, 1, 201)
@@ -58,7 +62,7 @@ class Scores:
             return np.ones(len(self.norms), dtype=bool)
         return np.asarray(self.template_site == EVERY)
 
-    def part(self, channels: NDArray[np.bool_], templates: NDArray[np.bool_] | NDArray[np.int64]) -> "Scores":
+    def part(self, channels: NDArray[Any], templates: NDArray[Any]) -> "Scores":
         """Return those of some channels and templates."""
         return Scores(
             self.products[channels][:, templates],
@@ -90,10 +94,16 @@ class Scores:
         """Return logarithms of likelihoods of any pose over that of an empty channel, (channels, contents)."""
         return np.asarray(log_sum(self.ratios(offset), 2) - np.log(len(self.norms)))
 
-    def of_offset(self, offset: float) -> float:
-        """Return the logarithm of an offset's weight: all channels empty, over no offset."""
-        shown = (offset * self.mean_products - offset**2 * self.mean_norm / 2).sum()
-        return float(shown - (offset / _OFFSET) ** 2 / 2)
+    def shown(self) -> NDArray[np.float64]:
+        """Return the logarithm of the likelihood of each offset where channels are empty, over that of none."""
+        one = OFFSETS * self.mean_products.sum() - OFFSETS**2 * self.mean_norm * len(self.mean_products) / 2
+        return np.asarray(one)
+
+    def sites(self) -> list[NDArray[np.int64]]:
+        """Return the channels of each site; all together where no site is known."""
+        if self.site is None:
+            return [np.arange(len(self.products))]
+        return [np.flatnonzero(self.site == number) for number in np.unique(self.site)]
 
 
 def near_most() -> NDArray[np.float64]:
@@ -120,7 +130,7 @@ class Account:
     share
         Distribution of the share of filled channels over ``SHARES``.
     offset
-        Mean of what all channels are off by.
+        What a channel is off by, in the mean; shape (channels,).
     """
 
     evidence: float
@@ -129,7 +139,36 @@ class Account:
     if_empty: NDArray[np.float64]
     contents: NDArray[np.float64]
     share: NDArray[np.float64]
-    offset: float
+    offset: NDArray[np.float64]
+
+
+def over_offsets(
+    sites: list[NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+    """Let sites have offsets near a common one.
+
+    Parameters
+    ----------
+    sites
+        Logarithm of each site's likelihood at each offset, and whatever else is common to them; shapes (offsets, ...).
+
+    Returns
+    -------
+    weight, each
+        Logarithm of the likelihood of all, by what is common, shape (...); and by each site's offset as well.
+    """
+    between = -(((OFFSETS[:, None] - OFFSETS) / _BETWEEN) ** 2) / 2
+    if len(sites) == 1:
+        between = np.where(np.eye(len(OFFSETS), dtype=bool), 0.0, -np.inf)
+    between = between - log_sum(between, 1)[:, None]  # (common, of the site)
+    prior = -((OFFSETS / _OFFSET) ** 2) / 2
+    prior = prior - log_sum(prior)
+    shape = (1,) * (sites[0].ndim - 1)
+    near = between.reshape(*between.shape, *shape)
+    each = [log_sum(near + site, 1) for site in sites]
+    common = np.sum(each, axis=0) + prior.reshape(-1, *shape)
+    joint = [site + log_sum(near + (common - one)[:, None], 0) for site, one in zip(sites, each, strict=True)]
+    return log_sum(common, 0), joint
 
 
 def exponential(logarithm: NDArray[np.float64]) -> NDArray[np.float64]:
