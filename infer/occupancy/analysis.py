@@ -40,9 +40,10 @@ def measure_occupancy(
     potential, and what is quadratic in it, under a transfer that is fitted to the crystal on the image: aberrations,
     source and filters need not be known. It is registered place by place, for drift, distortion and thickness. What it
     leaves of the image is compared with molecules in many poses by matched filters over the noise that is measured
-    beside the lattice, and all channels together say what share is filled, how much a filled one holds, and by how much
-    the framework's image is off. Domains displaced against each other have their own registration; channels at their
-    boundaries, and where the image shows no crystal, are left out.
+    beside the lattice, and all channels together say what share is filled, how much a filled one holds, by how much
+    the framework's image is off, and whether the crystal is ordered: the same channels of every cell filled, by
+    molecules that lie alike, in a pose that is then searched for. Domains displaced against each other have their own
+    registration; channels at their boundaries, and where the image shows no crystal, are left out.
 
     Parameters
     ----------
@@ -187,6 +188,7 @@ class _Fit:
             likely.max(0),
             posterior.share,
             float(posterior.offset.mean()),
+            posterior.order,
             explained,
             float(np.sqrt(np.median(scores.norms))),
             images.astype(np.float32),

@@ -31,7 +31,7 @@ class Posterior:
         By how much the framework's image is off in a channel as in all others of its site, taken away already
         [molecules a cell]; shape (channels,).
     order
-        Probability that sites of the crystal's cell are filled to shares of their own.
+        Probability that some sites of the crystal's cell are full and others empty.
     """
 
     filled: NDArray[np.float64]
@@ -47,9 +47,9 @@ def posterior_of(scores: Scores) -> Posterior:
 
     A channel is empty, or holds a molecule in one of the templates' poses with a content near one that most have.
     Either all channels are filled to one share, by molecules that have nothing to do with each other, or the crystal
-    is ordered: each channel of its cell is filled to a share of its own, none and all among them, and molecules of one
-    channel may lie alike. What a model of the framework gets wrong is alike in all channels, so that it shifts them
-    all; what remains uncertain of it is averaged over.
+    is ordered: some channels of its cell are full but for a few copies, others empty, and molecules of one channel may
+    lie alike. What a model of the framework gets wrong is alike in all copies of a channel, and nearly so in all
+    channels, so that it shifts them all; what remains uncertain of it is averaged over.
 
     Examples
     --------

@@ -179,7 +179,7 @@ def test_order_finds_nothing_in_empty_or_disordered_channels():
         called.append(_called(found))
         alone.append(_called(posterior_of(Scores(*list(vars(scores).values())[:5]))))
     called, alone, truth = (np.concatenate(values) for values in (called, alone, truth))
-    assert called[~truth].mean() < 0.01
+    assert called[~truth].mean() < 0.02
     assert abs(called[truth].mean() - alone[truth].mean()) < 0.03
 
 
