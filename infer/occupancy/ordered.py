@@ -45,7 +45,7 @@ def weigh_order(scores: Scores, disorder: Account) -> Account:
     disorder
         What follows for the same channels if there is no order; the same is returned where there can be none.
     """
-    numbers = np.unique(scores.site)
+    numbers = [] if scores.site is None else np.unique(scores.site).tolist()
     if not 1 < len(numbers) <= _MANY:
         return disorder
     sites = [_Site.of(scores, number, disorder.offset[scores.site == number].mean()) for number in numbers]
@@ -119,7 +119,7 @@ class _Site:
         """Make it with the poses that explain its channels best."""
         anywhere = scores.anywhere
         usable = anywhere if scores.template_site is None else anywhere | (scores.template_site == number)
-        here = np.asarray(scores.site == number)
+        here = np.asarray(scores.site == number, dtype=bool)
         channels, templates = np.flatnonzero(here), np.flatnonzero(usable)
         loose = scores.part(here, anywhere if anywhere.any() else usable)
         fine = np.zeros(len(templates), dtype=bool) if scores.template_site is None else ~anywhere[usable]
