@@ -81,7 +81,7 @@ def contrast(guests: np.ndarray, noise: Noise, points: np.ndarray, sampling: flo
     return np.array(found)
 
 
-def seen(image: np.ndarray, lattice: Lattice, crystal: Crystal) -> Transfer:
+def transfer_of(image: np.ndarray, lattice: Lattice, crystal: Crystal) -> Transfer:
     """Return the transfer under which an image without noise shows a crystal."""
     hk = crystal.indices(finest_spacing(lattice.sampling))
     coefficients, variance = cell_coefficients(np.asarray(image, dtype=float), lattice, hk)
@@ -168,7 +168,7 @@ def measured(kind: str, thickness: int, dose: float, images: int, work: Path) ->
                 noise = Noise.of(np.asarray(image - scale * clean, dtype=float), sampling)
                 points = sample.labels.points[which[filled]]
                 ideal += list(contrast(scale * (clean - empty), noise, points, sampling))
-                transfer = seen(scale * empty, found.lattice, CRYSTAL)
+                transfer = transfer_of(scale * empty, found.lattice, CRYSTAL)
                 content = 1.0 if kind == "columns" else 1 / thickness
                 guest_d.append(guest_distance(found.lattice, transfer, noise, content))
         truth += list(filled)
@@ -213,7 +213,7 @@ def published_contrast(folder: Path, number: int, doses: tuple[int, ...]) -> lis
         left = image - image.mean() - Registration.none(image.shape).drawn(average, lattice)
         # The average of 25 cells has taken its part of the noise with it.
         noise = Noise.of(left * np.sqrt(25 / 24), lattice.sampling)
-        transfer = seen(image, lattice, crystal)
+        transfer = transfer_of(image, lattice, crystal)
         found.append(float(distance(templates.potential[0], templates, transfer, noise)))
     return found
 
