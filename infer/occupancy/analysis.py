@@ -1,24 +1,23 @@
 """Occupancy of channels from the image as it was recorded."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from stemforge.errors import InputError
 from stemforge.infer.crystals.domains import find_domains
 from stemforge.infer.crystals.lattice import Lattice, find_lattice
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal, cell_image, finest_spacing
-from stemforge.infer.occupancy.mixture import Posterior, Scores, posterior_of
+from stemforge.infer.occupancy.mixture import Posterior, posterior_of
 from stemforge.infer.occupancy.noise import Noise
 from stemforge.infer.occupancy.registration import Registration
 from stemforge.infer.occupancy.result import Occupancy
-from stemforge.infer.occupancy.transfer import Transfer, cell_coefficients, fit_transfer
+from stemforge.infer.occupancy.scores import Scores
+from stemforge.infer.occupancy.templates import HALF, STEP, Surroundings, Templates
+from stemforge.infer.occupancy.transfer import cell_coefficients, fit_transfer
 from stemforge.micrograph.image import Micrograph
 
 _PASSES = 3  # framework, noise and guests are known better each time
-_STEP, _HALF = 0.2, 8.0  # of the grid around a channel on which templates lie [Å]
 _WHOLE = 4.5  # of a channel's surroundings, which an image must show [Å]
 # Within this of a channel's axis its content is not told from the framework's own image; beyond the second it is [Å].
 _INNER, _OUTER = 3.0, 4.2
@@ -41,9 +40,10 @@ def measure_occupancy(
     potential, and what is quadratic in it, under a transfer that is fitted to the crystal on the image: aberrations,
     source and filters need not be known. It is registered place by place, for drift, distortion and thickness. What it
     leaves of the image is compared with molecules in many poses by matched filters over the noise that is measured
-    beside the lattice, and all channels together say what share is filled, how much a filled one holds, and by how much
-    the framework's image is off. Domains displaced against each other have their own registration; channels at their
-    boundaries, and where the image shows no crystal, are left out.
+    beside the lattice, and all channels together say what share is filled, how much a filled one holds, by how much
+    the framework's image is off, and whether the crystal is ordered: the same channels of every cell filled, by
+    molecules that lie alike, in a pose that is then searched for. Domains displaced against each other have their own
+    registration; channels at their boundaries, and where the image shows no crystal, are left out.
 
     Parameters
     ----------
@@ -84,37 +84,6 @@ def measure_occupancy(
     return _Fit(micrograph, crystal, lattice).occupancy()
 
 
-@dataclass(frozen=True)
-class _Templates:
-    """Guests on a grid around a channel's axis, and the mean of all of them last.
-
-    ``offsets`` are the grid's points (x, y) [Å], shape (n², 2); ``k`` its frequencies and ``potential`` the guests'
-    transforms at them, shapes (n, n, 2) and (templates + 1, n, n).
-    """
-
-    offsets: NDArray[np.float64]
-    k: NDArray[np.float64]
-    potential: NDArray[np.complex128]
-
-    @classmethod
-    def of(cls, crystal: ChannelCrystal, resolution: float) -> "_Templates":
-        number = int(2 * _HALF / _STEP)
-        frequency = fft.fftfreq(number, _STEP)
-        k = np.stack(np.meshgrid(frequency, frequency), -1)
-        guests = np.array([guest.spectrum(k) for guest in crystal.guests])
-        guests = np.concatenate([guests, guests.mean(0, keepdims=True)])
-        guests *= np.hypot(k[..., 0], k[..., 1]) < 1 / resolution
-        axis = (np.arange(number) - number // 2) * _STEP
-        offsets = np.column_stack([part.ravel() for part in np.meshgrid(axis, axis)])
-        return cls(offsets, k, guests)
-
-    def shown(self, transfer: Transfer) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-        """Return what an image shows of the templates: transforms, and pictures of shape (templates, n²)."""
-        spectra = self.potential * transfer.at(self.k)
-        pictures = fft.fftshift(fft.ifft2(spectra).real, axes=(1, 2)) / _STEP**2
-        return spectra, pictures.reshape(len(spectra), -1)
-
-
 class _Fit:
     """The passes over one image."""
 
@@ -128,7 +97,7 @@ class _Fit:
         self.hk = crystal.indices(self.resolution)
         self.k = self.hk / crystal.cell
         self.potential, self.powers = crystal.coefficients(self.hk), crystal.powers(self.hk)
-        self.templates = _Templates.of(crystal, self.resolution)
+        self.templates = Templates.of(crystal.guests, self.resolution)
         reach = round(_WHOLE / self.sampling)
         axes = self.domains.sites(crystal.channels / crystal.cell, self.image.shape, within=reach)
         edge = np.array(self.image.shape[::-1]) - 1 - axes
@@ -138,6 +107,7 @@ class _Fit:
             raise InputError(
                 f"{micrograph.name}: shows {len(self.axes)} whole channels; at least {_FEW} are needed{reason}"
             )
+        self.site = self._sites()
         self.outside = self._outside()
 
     def occupancy(self) -> Occupancy:
@@ -148,6 +118,7 @@ class _Fit:
         guests = np.zeros(shape)
         in_cell = np.zeros(len(self.hk), dtype=complex)
         noise: Noise | None = None
+        templates, offset = self.templates, 0.0
         for number in range(_PASSES):
             straight = registration.straightened(self.image)
             measured, variance = cell_coefficients(straight, self.lattice, self.hk)
@@ -170,11 +141,14 @@ class _Fit:
             residual = self._centred(self.image - drawn)
             noise = Noise.of(residual - guests, self.sampling)
             places = self.axes + registration.shift_at(self.axes) - displaced
-            spectra, pictures = self.templates.shown(transfer)
-            scores = self._scores(residual, noise, places, spectra, pictures)
+            around = Surroundings(self._whitened(residual, noise, places), transfer, noise, self.site)
+            if number:
+                templates = around.refined(self.templates, offset)
+            scores = around.scores(templates)
             posterior = posterior_of(scores)
+            offset = float(posterior.offset.mean())
             if number < _PASSES - 1:
-                guests = self._guests(places, posterior, pictures)
+                guests = self._guests(places, posterior, templates.pictures(transfer))
                 shown, _ = cell_coefficients(registration.straightened(guests), self.lattice, self.hk)
                 # As a potential, where the transfer lets that be told.
                 power = np.abs(response) ** 2
@@ -183,19 +157,20 @@ class _Fit:
             np.sum(np.abs(measured - response * (self.potential + in_cell) - products) ** 2)
             / np.sum(np.abs(measured) ** 2)
         )
-        return self._described(places, posterior, scores, explained, np.array([drawn, residual]))
+        names = np.array([molecule.name for molecule in templates.molecules], dtype=object)
+        return self._described(places, posterior, scores, names, (explained, np.array([drawn, residual])))
 
     def _described(
         self,
         places: NDArray[np.float64],
         posterior: Posterior,
         scores: Scores,
-        explained: float,
-        framework: NDArray[np.float64],
+        names: NDArray[np.object_],
+        framework: tuple[float, NDArray[np.float64]],
     ) -> Occupancy:
+        explained, images = framework
         held = np.maximum(posterior.contents, 1e-12)
         by_name = {}
-        names = np.array([guest.name for guest in self.crystal.guests], dtype=object)
         for name in dict.fromkeys(names.tolist()):
             by_name[name] = held[:, names == name].sum(1) / held.sum(1)
         likely = np.array(list(by_name.values()))
@@ -212,10 +187,11 @@ class _Fit:
             np.array(list(by_name), dtype=object)[likely.argmax(0)],
             likely.max(0),
             posterior.share,
-            posterior.offset,
+            float(posterior.offset.mean()),
+            posterior.order,
             explained,
             float(np.sqrt(np.median(scores.norms))),
-            framework.astype(np.float32),
+            images.astype(np.float32),
         )
 
     def _drawn(
@@ -230,6 +206,20 @@ class _Fit:
         if further is not None:
             picture = picture + self.outside * cell_image(further, self.hk, shape)
         return registration.drawn(picture, self.lattice)
+
+    def _sites(self) -> NDArray[np.int64]:
+        """Return the number of each channel in its cell and domain: the same for all copies of one."""
+        channels = self.crystal.channels / self.crystal.cell
+        domain = self.domains.at(self.axes)
+        site = np.zeros(len(self.axes), dtype=int)
+        for label in np.unique(domain):
+            chosen = domain == label
+            points = self.axes[chosen] - self.domains.distortion_at(self.axes[chosen], label)
+            beside = self.domains.moved(label).to_fractional(points)[:, None] - channels
+            beside = (beside - np.round(beside)) * self.crystal.cell
+            nearest = np.hypot(beside[..., 0], beside[..., 1]).argmin(1)
+            site[chosen] = label * len(channels) + nearest
+        return site
 
     def _outside(self) -> NDArray[np.float64]:
         """Weight of each place of the cell: 0 within channels, 1 beside them."""
@@ -247,50 +237,38 @@ class _Fit:
         """Return the points of the templates' grid around a channel (x, y) [pixel]."""
         return place + (self.templates.offsets / self.crystal.cell) @ self.lattice.matrix.T
 
-    def _scores(
-        self,
-        residual: NDArray[np.float64],
-        noise: Noise,
-        places: NDArray[np.float64],
-        spectra: NDArray[np.complex128],
-        pictures: NDArray[np.float64],
-    ) -> Scores:
-        """Compare what the framework leaves with the templates, at every channel."""
+    def _whitened(
+        self, residual: NDArray[np.float64], noise: Noise, places: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return what the framework leaves, divided by noise, around every channel."""
         whitened = noise.divided(residual, self.sampling, self.resolution)
         # Coefficients of the spline once for all channels, over an edge as wide as map_coordinates makes it.
         spline = ndimage.spline_filter(np.pad(whitened, _EDGE, mode="edge"), order=3, mode="nearest")
-        products = np.array(
+        return np.array(
             [
-                pictures
-                @ ndimage.map_coordinates(
+                ndimage.map_coordinates(
                     spline, self._around(place).T[::-1] + _EDGE, order=3, mode="nearest", prefilter=False
                 )
                 for place in places
             ]
         )
-        products *= _STEP**2
-        density = noise.at(np.hypot(self.templates.k[..., 0], self.templates.k[..., 1]))
-        step = (1 / (2 * _HALF)) ** 2
-        norms = (np.abs(spectra) ** 2 / density).sum((1, 2)) * step
-        overlaps = ((spectra * spectra[-1].conj()).real / density).sum((1, 2)) * step
-        return Scores(products[:, :-1], norms[:-1], products[:, -1], float(norms[-1]), overlaps[:-1])
 
     def _guests(
         self, places: NDArray[np.float64], posterior: Posterior, pictures: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Draw what the channels are expected to hold."""
         drawn = np.zeros(self.image.shape)
-        number = int(2 * _HALF / _STEP)
+        number = int(2 * HALF / STEP)
         inverse = np.linalg.inv(self.lattice.matrix).T * self.crystal.cell
-        reach = _HALF / self.sampling
+        reach = HALF / self.sampling
         for place, contents in zip(places, posterior.contents, strict=True):
             if contents.sum() < _FAINT:
                 continue
-            picture = (contents @ pictures[:-1]).reshape(number, number)
+            picture = (contents @ pictures).reshape(number, number)
             low = np.maximum(np.floor(place - reach).astype(int), 0)
             high = np.minimum(np.ceil(place + reach).astype(int) + 1, self.image.shape[::-1])
             y, x = np.mgrid[low[1] : high[1], low[0] : high[0]]
-            beside = (np.column_stack([x.ravel(), y.ravel()]) - place) @ inverse / _STEP + number // 2
+            beside = (np.column_stack([x.ravel(), y.ravel()]) - place) @ inverse / STEP + number // 2
             drawn[low[1] : high[1], low[0] : high[0]] += ndimage.map_coordinates(
                 picture, beside.T[::-1], order=1, mode="constant"
             ).reshape(y.shape)

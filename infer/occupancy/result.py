@@ -69,6 +69,7 @@ class Occupancy:
     guest_probability: NDArray[np.float64]
     share: tuple[float, float, float]
     offset: float
+    ordered: float
     explained: float
     detectability: float
     framework: NDArray[np.float32]
@@ -106,6 +107,7 @@ class Occupancy:
             "filled_share_interval_90": [low, high],
             "detectability": self.detectability,
             "offset": self.offset,
+            "ordered": self.ordered,
             "explained": self.explained,
             "sampling_angstrom": self.lattice.sampling,
             "correlation": self.lattice.score,

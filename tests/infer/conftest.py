@@ -29,7 +29,7 @@ def crystal():
 def film(crystal):
     """Return what draws a film: image, lattice, channels' axes and which of them are filled."""
 
-    def draw(occupancy, noise, seed=0, shape=(256, 256), shift=(0.0, 0.0), turn=0.2):
+    def draw(occupancy, noise, seed=0, shape=(256, 256), shift=(0.0, 0.0), turn=0.2, column=None):
         rng = np.random.default_rng(seed)
         lattice = lattice_of(shape, turn)
         hk = crystal.indices(1.1)
@@ -42,12 +42,15 @@ def film(crystal):
         image = ndimage.map_coordinates(cell, where.T[::-1], order=3, mode="grid-wrap").reshape(shape)
         axes = lattice.sites(crystal.channels / crystal.cell, shape)
         filled = rng.random(len(axes)) < occupancy
+        if column is not None:  # in the first channel of every cell
+            beside = lattice.to_fractional(axes) - crystal.channels[0] / crystal.cell
+            filled = np.abs(beside - np.round(beside)).max(1) < 0.1
         k = np.stack(np.meshgrid(*[np.fft.fftfreq(n, SAMPLING) for n in shape[::-1]]), -1)
         cosine, sine = np.cos(turn), np.sin(turn)
         inside = k @ np.array([[cosine, -sine], [sine, cosine]])
         spectrum = np.zeros(shape, dtype=complex)
         for axis in axes[filled]:
-            guest = crystal.guests[rng.integers(len(crystal.guests))]
+            guest = crystal.guests[rng.integers(len(crystal.guests))] if column is None else column
             spectrum += guest.spectrum(inside) * np.exp(-2j * np.pi * (k @ (axis + shift)) * SAMPLING)
         spectrum *= np.exp(-(k**2).sum(-1) / WIDTH)
         image = image + np.fft.ifft2(spectrum).real / SAMPLING**2

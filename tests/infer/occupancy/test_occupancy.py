@@ -47,6 +47,21 @@ def test_nothing_is_found_in_an_empty_film(film):
 
 
 @pytest.mark.slow
+def test_columns_in_one_channel_of_every_cell_are_found_more_often_than_others(film, crystal):
+    ordered, _, axes, filled = film(0.0, 5.0, seed=10, column=crystal.guests[7])
+    found = measure_occupancy(ordered, framework=crystal)
+    truth = filled[cKDTree(axes).query(found.points)[1]]
+    assert not np.any(found.state[~truth] == "filled")
+    assert found.ordered > 0.99
+    single, _, axes, filled = film(0.5, 5.0, seed=10)
+    alone = measure_occupancy(single, framework=crystal)
+    assert alone.ordered < 0.01
+    others = filled[cKDTree(axes).query(alone.points)[1]]
+    recall = [np.mean(one.state[where] == "filled") for one, where in ((found, truth), (alone, others))]
+    assert recall[0] > recall[1] + 0.15
+
+
+@pytest.mark.slow
 def test_errors_are_those_of_the_noise(film):
     micrograph, *_ = film(0.0, 2.0, seed=6)
     found = measure_occupancy(micrograph, guests=("pyridine",))

@@ -6,10 +6,17 @@ from ase import Atoms
 
 from stemforge.errors import InputError
 from stemforge.infer.occupancy.crystal import ChannelCrystal, potential_spectrum
-from stemforge.infer.occupancy.mixture import Scores, posterior_of
+from stemforge.infer.occupancy.mixture import posterior_of
 from stemforge.infer.occupancy.noise import Noise
 from stemforge.infer.occupancy.registration import Registration
-from stemforge.infer.occupancy.transfer import cell_coefficients, fit_transfer, transfer_functions
+from stemforge.infer.occupancy.scores import EVERY, Scores
+from stemforge.infer.occupancy.templates import Surroundings, Templates
+from stemforge.infer.occupancy.transfer import (
+    Transfer,
+    cell_coefficients,
+    fit_transfer,
+    transfer_functions,
+)
 from tests.infer.conftest import SAMPLING, WIDTH
 
 
@@ -110,7 +117,7 @@ def test_nothing_is_found_in_noise(error):
 def test_what_is_wrong_in_all_channels_is_no_molecule():
     rng = np.random.default_rng(3)
     found = posterior_of(_scores(rng.normal(0.2, 0.05, 30), 0.05))
-    assert found.offset == pytest.approx(0.2, abs=0.05)
+    assert found.offset == pytest.approx(np.full(30, 0.2), abs=0.05)
     assert (found.filled < 0.5).all()
 
 
@@ -132,6 +139,67 @@ def test_probabilities_mean_what_they_say():
     place = np.minimum((given * 5).astype(int), 4)
     for one in range(5):
         assert given[place == one].mean() == pytest.approx(true[place == one].mean(), abs=0.08)
+
+
+def _shown(filled, poses, strength, seed):
+    """Scores of 60 poses at channels of two sites, and whether channels are filled; noise has a variance of one."""
+    rng = np.random.default_rng(seed)
+    site = np.arange(len(filled)) % 2
+    templates = rng.normal(0, 1, (60, 40)) + 0.7 * rng.normal(0, 1, 40)
+    templates *= strength / np.sqrt((templates**2).sum(1, keepdims=True))
+    image = np.where(filled[:, None], templates[poses], 0) + rng.normal(0, 1, (len(filled), 40))
+    mean = templates.mean(0)
+    overlaps = templates @ mean
+    products, norms = image @ templates.T, (templates**2).sum(1)
+    return Scores(products, norms, image @ mean, float(mean @ mean), overlaps, site, np.full(60, EVERY))
+
+
+def _called(posterior):
+    return (posterior.filled > 0.9) & (posterior.evidence > 1)
+
+
+def test_an_ordered_crystal_is_told_from_a_disordered_one():
+    ordered = np.arange(60) % 2 == 0
+    found = [_shown(ordered, np.full(60, 17), 3.0, seed) for seed in range(3)]
+    together = np.array([_called(posterior_of(scores)) for scores in found])
+    alone = np.array([_called(posterior_of(Scores(*list(vars(s).values())[:5]))) for s in found])
+    assert together[:, ordered].mean() > alone[:, ordered].mean() + 0.2
+    assert together[:, ~ordered].mean() <= 0.01
+    assert min(posterior_of(scores).order for scores in found) > 0.9
+
+
+def test_order_finds_nothing_in_empty_or_disordered_channels():
+    called, alone, truth = [], [], []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        filled = rng.random(60) < (0.0 if seed < 2 else 0.5)
+        scores = _shown(filled, rng.integers(60, size=60), 3.0, seed)
+        found = posterior_of(scores)
+        truth.append(filled)
+        called.append(_called(found))
+        alone.append(_called(posterior_of(Scores(*list(vars(scores).values())[:5]))))
+    called, alone, truth = (np.concatenate(values) for values in (called, alone, truth))
+    assert called[~truth].mean() < 0.02
+    assert abs(called[truth].mean() - alone[truth].mean()) < 0.03
+
+
+def test_poses_of_an_ordered_crystal_are_refined(crystal):
+    """Towards one that is not among those that are tried first."""
+    guest = crystal.guests[40]
+    atoms = guest.atoms.copy()
+    atoms.rotate(14, "z", center=atoms.positions.mean(0))
+    atoms.positions[:, :2] += [0.3, -0.2]
+    few = Templates.of(crystal.guests[32:48], 1.1)
+    truth = few.with_molecules([type(guest)("pyridine", atoms)], 0)
+    transfer = Transfer(np.r_[np.ones(12), np.zeros(18)])
+    noise = Noise(np.array([0.0, 2.0]), np.full(2, 400.0))
+    shown = truth.pictures(transfer)[-1] / 400.0
+    around = Surroundings(np.tile(shown, (20, 1)), transfer, noise, np.zeros(20, dtype=int))
+    refined = around.refined(few, 0.0)
+    spectra = refined.potential.reshape(len(refined.molecules), -1)
+    likeness = (spectra @ truth.potential[-1].ravel().conj()).real / np.linalg.norm(spectra, axis=1)
+    likeness /= np.linalg.norm(truth.potential[-1])
+    assert likeness[refined.site == 0].max() > 0.93 > likeness[refined.site == EVERY].max()
 
 
 def test_unknown_frameworks_and_molecules_that_do_not_fit(tmp_path):
