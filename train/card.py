@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
+from stemforge.errors import WeightsError
 from stemforge.files import plain
 from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition
 from stemforge.train.recipe import TrainingRecipe, Visible
@@ -135,9 +136,16 @@ class Inputs:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], architecture: str) -> Self:
-        """Read plain values; SAC-CNNs whose cards say nothing of spots are older than peaks."""
-        restorer = values.get("restorer")
-        boxes = values.get("boxes") or {}
+        """Read plain values; SAC-CNNs whose cards say nothing of spots are older than peaks.
+
+        Raises
+        ------
+        WeightsError
+            ``boxes`` or ``restorer`` are of another form.
+        """
+        restorer, boxes = (_entries(values, name) for name in ("restorer", "boxes"))
+        if restorer and not {"file", "sha256"} <= set(restorer):
+            raise WeightsError("the card's restorer must have file and sha256")
         spots = values.get("spots") or ("regions" if architecture == "sac-cnn" else "peaks")
         return cls(
             high_pass=float(values.get("high_pass") or 0.0),
@@ -147,6 +155,16 @@ class Inputs:
             spots="regions" if spots == "regions" else "peaks",
             framework=str(values["framework"]) if values.get("framework") else None,
         )
+
+
+def _entries(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a mapping within a card; an empty one where there is none."""
+    entries = values.get(name)
+    if entries is None:
+        return {}
+    if not isinstance(entries, Mapping):
+        raise WeightsError(f"the card's {name} must be a mapping, not {str(entries)[:60]!r}")
+    return entries
 
 
 @dataclass(frozen=True)
