@@ -1,10 +1,4 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .atoms.decision import (
-    CANDIDATE as CANDIDATE,
-    Decision as Decision,
-    best_expected_f1 as best_expected_f1,
-    decide as decide,
-)
 from .atoms.detection import (
     Chosen as Chosen,
     Detection as Detection,
@@ -55,6 +49,12 @@ from .crystals.files import (
 from .crystals.framework import Columns as Columns, Framework as Framework
 from .crystals.lattice import Lattice as Lattice, find_lattice as find_lattice
 from .crystals.restoration import Restoration as Restoration, restore_micrograph as restore_micrograph
+from .decision import (
+    CANDIDATE as CANDIDATE,
+    Decision as Decision,
+    best_expected_f1 as best_expected_f1,
+    decide as decide,
+)
 from .maxima import parabola_vertex as parabola_vertex
 from .molecules.channels import ChannelCheck as ChannelCheck, check_channels as check_channels
 from .molecules.detection import (

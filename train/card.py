@@ -33,19 +33,25 @@ class Calibration:
     ----------
     scale, shift
         The likelihood is σ(scale · odds + shift).
+    channel
+        Of a detector of molecules: weight of the log odds that the channel is filled, which are added.
 
     Examples
     --------
     >>> Calibration(2.0, -1.0).likelihood([0.0, 1.0]).round(3).tolist()
     [0.269, 0.731]
+    >>> Calibration(2.0, -1.0, channel=0.5).likelihood(0.0, 2.0).round(3).tolist()
+    0.5
     """
 
     scale: float = 1.0
     shift: float = 0.0
+    channel: float = 0.0
 
-    def likelihood(self, odds: ArrayLike) -> NDArray[np.float64]:
-        """Return the likelihoods that log odds stand for."""
-        return np.asarray(expit(self.scale * np.asarray(odds, dtype=float) + self.shift))
+    def likelihood(self, odds: ArrayLike, channel: ArrayLike = 0.0) -> NDArray[np.float64]:
+        """Return the likelihoods that log odds of a detector, and perhaps of its channel, stand for."""
+        both = self.scale * np.asarray(odds, dtype=float) + self.channel * np.asarray(channel, dtype=float)
+        return np.asarray(expit(both + self.shift))
 
 
 @dataclass(frozen=True)
@@ -192,7 +198,10 @@ class Card:
     inputs
         What the network wants to see, and how its maps are read.
     counting, calibration
-        Of a detector of atoms with calibrated likelihoods, fitted by :func:`stemforge.evaluate.calibrate_threshold`.
+        Of a detector with calibrated likelihoods, fitted by :func:`stemforge.evaluate.calibrate_threshold`; ``counting``
+        of atoms alone.
+    channel_calibration
+        Of a detector of molecules, where the image as recorded says how probable it is that a box's channel is filled.
     min_expected_f1
         Of such a detector: images whose likelihoods promise at least this F1 get a threshold of their own
         (:func:`stemforge.infer.decide`), all others ``threshold``; None gives ``threshold`` to all.
@@ -212,6 +221,7 @@ class Card:
     inputs: Inputs = Inputs()
     counting: Counting | None = None
     calibration: Calibration | None = None
+    channel_calibration: Calibration | None = None
     min_expected_f1: float | None = None
     sizing: Sizing | None = None
 
@@ -243,7 +253,8 @@ class Card:
         values = json.loads(text)
         values["data"] = tuple(values["data"])
         values["inputs"] = Inputs.from_mapping(values.get("inputs") or {}, values["architecture"])
-        for name, kind in (("counting", Counting), ("calibration", Calibration), ("sizing", Sizing)):
+        calibrations = {"calibration": Calibration, "channel_calibration": Calibration}
+        for name, kind in {"counting": Counting, **calibrations, "sizing": Sizing}.items():
             # Once an empty mapping stood for none.
             values[name] = kind(**values[name]) if values.get(name) else None
         unknown = set(values) - {one.name for one in fields(cls)}
