@@ -13,9 +13,10 @@ the same counts, plus what is known beforehand of how molecules lie (van Trees' 
 covariance of its inverse give boxes, and these an average precision, `ap_bound`, for a detector that finds every
 molecule, nothing else, and ranks its boxes by how right they are. Neither aberrations nor jitter and drift take part.
 
-`pyridine or thiophene`: the same observer asked which of the two a column holds: pyridine as it is, or thiophene in the
-pose that looks most like it, out of all places and turns. `known content` where as many cells along the beam are known to
-be filled; `any content` with as much thiophene as looks most alike. The answer is right in Φ(d'/2) of the cases.
+`pyridine or thiophene`: the same observer asked which of the two a column holds: pyridine as it is, or thiophene in
+the pose that looks most like it, out of all places and turns. `known content` where as many cells along the beam are
+known to be filled; `any content` with as much thiophene as looks most alike. The answer is right in Φ(d'/2) of the
+cases.
 """
 
 import argparse
@@ -135,7 +136,9 @@ class Rival(Column):
         first = column.molecules[0]
         heavy = column.numbers > 1
         middle = first[heavy].mean(0)
-        poses = [self._like(first - middle, kind.positions, start) for start in _starts(first[heavy] - middle)]
+        poses = [
+            self._like(first - middle, kind.positions, start) for start in _starts(first[heavy] - middle)
+        ]
         place = middle + min(poses, key=lambda pose: pose[0])[1]
         self.molecules = place + (column.molecules - first)[:, :1]
         places = self.molecules.reshape(-1, 3)
@@ -161,11 +164,15 @@ class Rival(Column):
         other = potential_spectrum(Atoms(self.column.numbers, wanted), k)
 
         def placed(change: NDArray[np.float64]) -> NDArray[np.float64]:
-            turned = positions @ (Rotation.from_rotvec(change[2:]) * Rotation.from_matrix(start)).as_matrix().T
-            return turned + [*change[:2], 0]
+            turned = (
+                positions @ (Rotation.from_rotvec(change[2:]) * Rotation.from_matrix(start)).as_matrix().T
+            )
+            return np.asarray(turned + np.append(change[:2], 0))
 
         def unlike(change: NDArray[np.float64]) -> float:
-            return float((np.abs(weight * (potential_spectrum(Atoms(numbers, placed(change)), k) - other)) ** 2).sum())
+            return float(
+                (np.abs(weight * (potential_spectrum(Atoms(numbers, placed(change)), k) - other)) ** 2).sum()
+            )
 
         found = minimize(unlike, np.zeros(5), method="BFGS", options={"maxiter": 40})
         return float(found.fun), placed(found.x)
@@ -173,7 +180,7 @@ class Rival(Column):
 
 def _starts(heavy: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """Return turns that lay a flat molecule into the plane of another: twelve about its normal."""
-    across, along, normal = np.linalg.svd(heavy)[2]
+    across, along, _ = np.linalg.svd(heavy)[2]
     frame = np.column_stack([across, along, np.cross(across, along)])
     return [frame @ Rotation.from_rotvec([0, 0, turn]).as_matrix() for turn in np.arange(12) * np.pi / 6]
 

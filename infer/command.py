@@ -164,8 +164,8 @@ def molecules(
         with, where it lies beside the detector's weights or comes with stemforge.
     threshold
         Likelihood from which a box counts, the same for all images. By default each image has its own, with the highest
-        F1 to be expected; where that is low, as on images without molecules, the one stored with the weights. Of weights
-        that are not calibrated, the score.
+        F1 to be expected; where that is low, as on images without molecules, the one stored with the weights. Of
+        weights that are not calibrated, the score.
     lattice
         Find the pixel size of images without calibration from the lattice of the framework; an image without
         one is left out.

@@ -30,9 +30,9 @@ class Decision:
 def best_expected_f1(likelihoods: ArrayLike) -> Decision:
     """Choose the threshold with the highest expected F1.
 
-    Of k candidates with likelihoods p that are called atoms, or molecules, Σp are; all candidates hold Σp in all. So F1 is
-    about 2 Σₖp / (k + Σp), and it is highest at a threshold of half its own value (Lipton, Elkan & Naryanaswamy 2014,
-    arXiv:1402.1892).
+    Of k candidates with likelihoods p that are called atoms, or molecules, Σp are; all candidates hold Σp in all. So
+    F1 is about 2 Σₖp / (k + Σp), and it is highest at a threshold of half its own value (Lipton, Elkan & Naryanaswamy
+    2014, arXiv:1402.1892).
 
     Parameters
     ----------

@@ -198,8 +198,8 @@ class Card:
     inputs
         What the network wants to see, and how its maps are read.
     counting, calibration
-        Of a detector with calibrated likelihoods, fitted by :func:`stemforge.evaluate.calibrate_threshold`; ``counting``
-        of atoms alone.
+        Of a detector with calibrated likelihoods, fitted by :func:`stemforge.evaluate.calibrate_threshold`;
+        ``counting`` of atoms alone.
     channel_calibration
         Of a detector of molecules, where the image as recorded says how probable it is that a box's channel is filled.
     min_expected_f1
@@ -236,6 +236,24 @@ class Card:
         values = self.recipe.get("visible", self.recipe.get("crops", {}))
         kept = {name: values[name] for name in Visible.model_fields if name in values}
         return Visible.from_mapping(kept, source=f"card of {self.architecture}")
+
+    def box_likelihood(self, scores: ArrayLike, channels: ArrayLike) -> NDArray[np.float64]:
+        """Return how probable it is that boxes of molecules are right.
+
+        Parameters
+        ----------
+        scores
+            Of the detector, shape (n,).
+        channels
+            Log odds that their channels are filled, shape (n,); not a number where no channel was measured: then the
+            score alone says it.
+        """
+        odds, filled = log_odds(scores), np.asarray(channels, dtype=float)
+        likelihood = (self.calibration or Calibration()).likelihood(odds)
+        if self.channel_calibration is None:
+            return likelihood
+        both = self.channel_calibration.likelihood(odds, np.nan_to_num(filled))
+        return np.where(np.isnan(filled), likelihood, both)
 
     def to_json(self) -> str:
         """Return the card as JSON."""

@@ -1,7 +1,7 @@
 """The result of calibrating a detector, in words."""
 
 from stemforge.evaluate.atoms.scores import format_score
-from stemforge.evaluate.likelihoods.calibration import ThresholdCalibration
+from stemforge.evaluate.likelihoods.choosing import ThresholdCalibration
 
 
 def describe_calibration(calibration: ThresholdCalibration) -> str:

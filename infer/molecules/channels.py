@@ -3,20 +3,14 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from stemforge.errors import InputError
-from stemforge.infer.crystals.domains import NOTHING, find_domains
-from stemforge.infer.crystals.lattice import Lattice, find_lattice
+from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.molecules.detection import MoleculeDetection, choose_molecules
-from stemforge.infer.occupancy.analysis import measure_occupancy
+from stemforge.infer.molecules.states import ChannelStates
 from stemforge.infer.occupancy.crystal import ChannelCrystal
-from stemforge.infer.occupancy.result import EMPTY, FILLED, OPEN, Occupancy
+from stemforge.infer.occupancy.result import FILLED, Occupancy
 from stemforge.micrograph.annotations import Annotations
-from stemforge.train.card import Card, log_odds
-
-_NEAR = 5.0  # of a box's middle from the axis of the channel that it lies in [Å]
+from stemforge.train.card import Card
 
 
 @dataclass(frozen=True)
@@ -96,7 +90,7 @@ def check_channels(
     lattice
         Of this framework, as found on the image; by default it is found.
     card
-        Of the detector, to make likelihoods by its ``channel_calibration``; without, boxes are as they were found.
+        Of the detector, to make likelihoods by its calibrations; without, boxes are as they were found.
     threshold
         As for :func:`stemforge.infer.detect_molecules`.
 
@@ -111,95 +105,24 @@ def check_channels(
     >>> len(found.detection.molecules), str(found)[:27]
     (0, 'no lattice of the framework')
     """
-    calibration = None if card is None else card.channel_calibration
+    calibrated = card is not None and card.calibration is not None
     boxes = detection.molecules
-    if calibration is not None and detection.candidates is not None:
+    if calibrated and detection.candidates is not None:
         boxes = detection.candidates
-    number, points = len(boxes), boxes.points.reshape(-1, 2)
-    if not number:
-        kept = replace(detection, molecules=_with(boxes, ChannelStates.unknown(0)))
-        return ChannelCheck(kept, None, 0, 0, 0, "no boxes, so no channel was looked at")
-    try:
-        lattice = lattice or find_lattice(detection.micrograph, framework=crystal.framework)
-    except InputError:
-        reason = f"no lattice of the framework: {number} boxes left out, as no channel is known to hold them"
-        none = _with(boxes, ChannelStates.unknown(number)).where(np.zeros(number, bool))
-        return ChannelCheck(replace(detection, molecules=none), None, number, 0, number, reason)
-    try:
-        occupancy = measure_occupancy(detection.micrograph, framework=crystal, lattice=lattice)
-    except InputError as error:
-        # A lattice, but next to no channel: boxes beside the crystal go all the same.
-        boxes = detection.molecules
-        domains = find_domains(detection.micrograph, lattice, framework=crystal.framework)
-        beside = domains.at(boxes.points.reshape(-1, 2)) == NOTHING
-        number, left = len(boxes), int(np.sum(~beside))
-        reason = f"{error}: {left} boxes left open, {number - left} beside the crystal left out"
-        kept = replace(detection, molecules=_with(boxes, ChannelStates.unknown(number)).where(~beside))
-        return ChannelCheck(kept, None, number, 0, number - left, reason)
-    channels = ChannelStates.of(occupancy, points)
-    boxes = _with(boxes, channels)
-    beside = occupancy.domains.at(points) == NOTHING
-    empty = (channels.state == EMPTY) & ~beside
-    left_over = boxes.where(~beside & ~empty)
-    kept = replace(detection, molecules=left_over)
-    if card is not None and calibration is not None:
-        likelihood = calibration.likelihood(log_odds(boxes["score"]), channels.odds)[~beside & ~empty]
-        columns = {**left_over.columns, "likelihood": likelihood}
-        candidates = Annotations(left_over.points, left_over.boxes, columns)
-        kept = choose_molecules(detection, candidates, card, threshold)
-    return ChannelCheck(kept, occupancy, number, int(empty.sum()), int(beside.sum()))
-
-
-@dataclass(frozen=True)
-class ChannelStates:
-    """What is known of the channels in which points lie, each of shape (n,).
-
-    Parameters
-    ----------
-    state
-        Filled, empty or open.
-    probability
-        That the channel is filled; not a number where the image does not show a channel whole.
-    odds
-        Logarithm of the odds that it is filled; of a channel that the image does not show whole by the share of all.
-    guest, guest_probability
-        Which molecule it is if there is one, and how probable that is; empty, and not a number where that is not known.
-    """
-
-    state: NDArray[np.object_]
-    probability: NDArray[np.float64]
-    odds: NDArray[np.float64]
-    guest: NDArray[np.object_]
-    guest_probability: NDArray[np.float64]
-
-    @classmethod
-    def unknown(cls, number: int) -> "ChannelStates":
-        """Return what is known without channels: nothing."""
-        unknown = np.full(number, np.nan)
-        names = np.full(number, "", dtype=object)
-        return cls(np.full(number, OPEN, dtype=object), unknown, unknown, names, unknown)
-
-    @classmethod
-    def of(cls, occupancy: Occupancy, points: NDArray[np.float64]) -> "ChannelStates":
-        """Look up the channels nearest to points (x, y) [pixel], shape (n, 2)."""
-        distance, channel = cKDTree(occupancy.points).query(points)
-        near = distance * occupancy.lattice.sampling < _NEAR
-        filled = np.where(near, occupancy.probability[channel], np.nan)
-        return cls(
-            np.where(near, occupancy.state[channel], OPEN).astype(object),
-            filled,
-            log_odds(np.where(near, filled, occupancy.share[2])),
-            np.where(near, occupancy.guest[channel], "").astype(object),
-            np.where(near, occupancy.guest_probability[channel], np.nan),
+    channels = ChannelStates.at(detection.micrograph, boxes.points, crystal, lattice)
+    left = ~channels.denied
+    candidates = channels.added_to(boxes)
+    if card is not None and calibrated:
+        likelihood = card.box_likelihood(boxes["score"], channels.odds)
+        candidates = Annotations(
+            candidates.points, candidates.boxes, {**candidates.columns, "likelihood": likelihood}
         )
-
-
-def _with(boxes: Annotations, channels: ChannelStates) -> Annotations:
-    """Return boxes with what is known of their channels."""
-    columns = {
-        "state": channels.state,
-        "probability": channels.probability,
-        "guest": channels.guest,
-        "guest_probability": channels.guest_probability,
-    }
-    return Annotations(boxes.points, boxes.boxes, {**boxes.columns, **columns})
+        kept = choose_molecules(detection, candidates.where(left), card, threshold)
+    else:
+        kept = replace(detection, molecules=candidates.where(left))
+    beside = int(channels.beside.sum())
+    reason = channels.reason
+    if reason and len(kept.molecules):
+        reason = f"{reason}: {len(kept.molecules)} boxes left open, {beside} beside the crystal left out"
+    empty = int(channels.denied.sum()) - beside
+    return ChannelCheck(kept, channels.occupancy, len(boxes), empty, beside, reason)

@@ -51,8 +51,8 @@ class MoleculeDetection:
         What was looked at.
     molecules
         Boxes and their middles [pixel of the micrograph; −0.5 is the edge of the first] with columns ``label``,
-        the name of the class, and ``score``; best first. Of calibrated detectors also ``likelihood``, how probable it is
-        that the box is right; ``agreement``, the share of the image's orientations that have the box, where all were
+        the name of the class, and ``score``; best first. Of calibrated detectors also ``likelihood``, how probable it
+        is that the box is right; ``agreement``, the share of the image's orientations that have the box, where all were
         looked at. Where their channels were looked at, also ``state`` and ``probability`` of the channel, and ``guest``
         and ``guest_probability``: which molecule it is if there is one.
     shown

@@ -60,7 +60,7 @@ def detect_molecules_in_files(
     framework = (card.inputs.framework or NO_FRAMEWORK) if framework is None else framework
     crystal = None if framework == NO_FRAMEWORK else ChannelCrystal.named(framework)
     usual = Framework.named("mfi") if crystal is None else crystal.framework
-    restorer = restorer or _restorer_of(card, Path(weights))
+    restorer = restorer or restorer_of(card, Path(weights))
     pair = None if restorer is None else load_finder(restorer, "images", "restorer")
     if restorer is not None and card.inputs.restorer is not None:
         _warn_other_restorer(restorer, card.inputs.restorer)
@@ -86,7 +86,9 @@ def detect_molecules_in_files(
         detection.to_csv(results.path(".csv"))
         draw_molecules(detection, results.path(".png"))
         results.facts.update(molecules=len(detection.molecules), threshold=round(detection.threshold, 4))
-        results.facts["expected_f1"] = None if detection.expected_f1 is None else round(detection.expected_f1, 4)
+        results.facts["expected_f1"] = (
+            None if detection.expected_f1 is None else round(detection.expected_f1, 4)
+        )
         results.facts["box_margin"] = detection.definition.margin
         return len(detection.molecules)
 
@@ -98,7 +100,7 @@ def detect_molecules_in_files(
     return batch.run("infer molecules", work, "molecules", {**made_with, **options})
 
 
-def _restorer_of(card: Card, weights: Path) -> Path | None:
+def restorer_of(card: Card, weights: Path) -> Path | None:
     """Find the restorer that a detector was trained with; None where it learnt from images as they are."""
     if card.inputs.restorer is None:
         return None

@@ -33,8 +33,9 @@ def in_all_orientations(
     Returns
     -------
     boxes, labels, scores, agreement
-        Boxes on the image, best first, mean of the orientations weighed by score; the mean score, 0 where an orientation
-        does not have the box; and the share of the orientations that have it. Shapes (n, 4), (n,), (n,), (n,).
+        Boxes on the image, best first, mean of the orientations weighed by score; the mean score, 0 where an
+        orientation does not have the box; and the share of the orientations that have it. Shapes (n, 4), (n,), (n,),
+        (n,).
 
     Examples
     --------

@@ -229,11 +229,17 @@ def coco(folder):
     images = [{"id": i, "file_name": f"images/{i}.png", "width": 60, "height": 40} for i in (7, 9)]
     kinds = [{"id": i, "name": name} for i, name in enumerate(("pyridine", "thiophene"), start=1)]
     boxes = [
-        {"id": i, "image_id": images[i % 2]["id"], "category_id": 1 + i % 2, "bbox": [2.5 * i, 3 * i, 8, 9.25]}
+        {
+            "id": i,
+            "image_id": images[i % 2]["id"],
+            "category_id": 1 + i % 2,
+            "bbox": [2.5 * i, 3 * i, 8, 9.25],
+        }
         for i in range(8)
     ]
     marked = [
-        row | {"keypoints": [row["bbox"][0] + 4, row["bbox"][1] + 4.5, 2], "num_keypoints": 1} for row in boxes
+        row | {"keypoints": [row["bbox"][0] + 4, row["bbox"][1] + 4.5, 2], "num_keypoints": 1}
+        for row in boxes
     ]
     further = [
         row | {"area": 74.0, "iscrowd": 0, "segmentation": [], "attributes": {"by": "hand"}} for row in boxes
@@ -245,7 +251,11 @@ def coco(folder):
 
     return _each(
         folder,
-        {"a.json": text(boxes), "b.json": text(marked), "c.json": text(further, info={"year": 2026}, licenses=[])},
+        {
+            "a.json": text(boxes),
+            "b.json": text(marked),
+            "c.json": text(further, info={"year": 2026}, licenses=[]),
+        },
     )
 
 
