@@ -61,7 +61,7 @@ class ThresholdCalibration:
         allowed = np.array(self.false or np.zeros(len(self.thresholds))) <= self.max_false
         if not allowed.any():
             raise InputError(
-                f"even at a threshold of {self.thresholds[-1]:g} more than {self.max_false:g} atoms per nm² are found "
+                f"even at a threshold of {self.thresholds[-1]:g} more than {self.max_false:g} per nm² are found "
                 "on the control; train with such images, or allow more"
             )
         return self.thresholds[int(np.argmax(np.where(allowed, self.f1_mean, -1.0)))]

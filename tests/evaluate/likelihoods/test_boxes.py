@@ -5,10 +5,16 @@ import pytest
 from scipy.special import expit, logit
 
 from stemforge import Annotations, InputError
+from stemforge.corpus.sample import Sample
+from stemforge.corpus.writer import CorpusWriter
+from stemforge.evaluate import calibrate_threshold
 from stemforge.evaluate.likelihoods.boxes import BoxTrial, calibrated, fit_boxes, right_boxes
 from stemforge.evaluate.likelihoods.reliability import fit_platt
-from stemforge.train import Calibration, Card
+from stemforge.train import Calibration, Card, FasterRCNN, FasterRCNNSettings, load_weights, save_weights
 
+SETTINGS = FasterRCNNSettings(
+    classes=("molecule",), backbone="resnet18", pyramid=4, head=4, anchors=((8,), (16,), (32,), (64,))
+)
 CARD = Card("faster-rcnn", 0.25, threshold=0.5)
 
 
@@ -75,3 +81,51 @@ def test_a_molecule_has_one_box():
     assert right_boxes(boxes, truth).tolist() == [True, False, True, False]
     assert right_boxes(boxes, np.empty((0, 4))).tolist() == [False] * 4
     assert right_boxes(np.empty((0, 4)), truth).tolist() == []
+
+
+def _corpus(folder, boxes, number=12):
+    """Four-segment signals of next to nothing, and where molecules would be."""
+    writer = CorpusWriter(folder, {"name": "tiny", "degradation": {"dose": 1e4}}, "1" * 64)
+    rng = np.random.default_rng(0)
+    for index in range(number):
+        signal = (0.04 + 0.001 * rng.normal(size=(4, 96, 96))).astype("float32")
+        labels = Annotations.of_boxes(boxes, {"species": np.zeros(len(boxes), np.uint8)})
+        metadata = {"name": f"tiny-{index}", "molecules": ["pyridine"]}
+        channels = ("DPC_0", "DPC_1", "DPC_2", "DPC_3")
+        writer.write(index, [Sample(index, signal, 0.25, channels, labels, metadata)])
+    return folder
+
+
+def test_the_command_calibrates_detectors_of_molecules(tmp_path, monkeypatch):
+    """A detector that says 0.9 of two boxes and 0.6 of eight others, of which two are right on films with guests."""
+    places = np.array([[8.0 + 30 * (i % 3), 8 + 30 * (i // 3)] for i in range(9)] + [[70.0, 40.0]])
+    given = np.column_stack([places, places + 12])
+
+    rng = np.random.default_rng(0)
+
+    def found(detector, image, **options):
+        scores = np.where(np.arange(10) < 2, 0.9, 0.6) + rng.normal(0, 0.02, 10)
+        return given + 0.5, np.ones(10, np.int64), scores
+
+    monkeypatch.setattr("stemforge.infer.molecules.detection.detect_boxes", found)
+    weights = tmp_path / "w.safetensors"
+    save_weights(
+        weights, FasterRCNN(SETTINGS), Card("faster-rcnn", 0.25, settings=SETTINGS.model_dump(mode="json"))
+    )
+    guests = _corpus(tmp_path / "guests", given[[0, 1, 2, 5]])
+    result = calibrate_threshold(weights, [guests], validation=0.5, quiet=True)
+    card = load_weights(weights)[1]
+    low, high = card.calibration.likelihood(np.log([0.6 / 0.4, 9.0]))
+    assert low == pytest.approx(0.25, abs=0.1)
+    assert high > 0.9
+    assert card.channel_calibration is None  # the card names no framework
+    assert result.after.error < result.before.error
+    assert card.metrics["held_out_recall"] == pytest.approx(0.5)
+    with pytest.raises(InputError, match="hold no molecule"):
+        calibrate_threshold(weights, [guests], validation=0.5, control=[guests], quiet=True)
+    empty = _corpus(tmp_path / "empty", np.empty((0, 4)))
+    with pytest.raises(InputError, match="not one molecule"):
+        calibrate_threshold(weights, [empty], validation=0.5, quiet=True)
+    # What is found as surely on empty films cannot be told from molecules.
+    with pytest.raises(InputError, match="train with such images"):
+        calibrate_threshold(weights, [guests], validation=0.5, control=[empty], quiet=True)
