@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from stemforge.colours import GREY, MARKS
 from stemforge.files import write_figure
 from stemforge.infer.molecules.detection import MoleculeDetection
-from stemforge.infer.occupancy.result import FILLED, OPEN, SURE
+from stemforge.infer.occupancy.result import FILLED, OPEN
 from stemforge.micrograph.drawing import draw_micrograph, entitle, literal
 from stemforge.micrograph.image import Micrograph
 
@@ -27,8 +27,8 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
     Returns
     -------
     Figure
-        The picture: a colour for each class, or for each molecule that channels show; fainter boxes for lower
-        likelihoods, or scores where the detector is not calibrated.
+        The picture: a colour for each class, fainter boxes for lower likelihoods, or scores where the detector is not
+        calibrated.
     """
     micrograph = detection.micrograph
     height, width = micrograph.shape
@@ -39,8 +39,7 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     right.imshow(detection.shown, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
     right.set_axis_off()
-    shown_as = _names(detection)
-    names = sorted(set(shown_as))
+    names = sorted({str(name) for name in detection.molecules["label"]})
     colours = {name: MARKS[i % len(MARKS)] for i, name in enumerate(names)}
     boxes = detection.molecules.boxes
     assert boxes is not None  # noqa: S101 - detections have boxes; for the type checker
@@ -48,12 +47,12 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
         columns = detection.molecules.columns
         states = columns.get("state", np.full(len(boxes), FILLED))
         sure = columns.get("likelihood", columns["score"])
-        for (x0, y0, x1, y1), name, likely, state in zip(boxes, shown_as, sure, states, strict=True):
-            patch = Rectangle((x0, y0), x1 - x0, y1 - y0, fc="none", lw=1.2, ec=colours[name])
+        for (x0, y0, x1, y1), name, likely, state in zip(boxes, columns["label"], sure, states, strict=True):
+            patch = Rectangle((x0, y0), x1 - x0, y1 - y0, fc="none", lw=1.2, ec=colours[str(name)])
             patch.set_linestyle("-" if state == FILLED else ":")
             patch.set_alpha(float(0.3 + 0.7 * min(max(likely, 0), 1)))
             axes.add_patch(patch)
-    counts = {name: shown_as.count(name) for name in names}
+    counts = {name: int(np.sum(detection.molecules["label"] == name)) for name in names}
     for name in names:
         right.plot([], [], color=colours[name], label=literal(f"{name}: {counts[name]}"))
     if np.any(detection.molecules.columns.get("state", np.empty(0)) == OPEN):
@@ -66,13 +65,3 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
     if path is not None:
         write_figure(figure, path)
     return figure
-
-
-def _names(detection: MoleculeDetection) -> list[str]:
-    """Name each box by the molecule that its channel shows, where that is sure, else by its class."""
-    columns = detection.molecules.columns
-    labels = [str(label) for label in columns["label"]]
-    if "guest" not in columns:
-        return labels
-    known = zip(labels, columns["guest"], columns["guest_probability"] >= SURE, strict=True)
-    return [str(guest) if sure else label for label, guest, sure in known]
