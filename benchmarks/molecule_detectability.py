@@ -134,7 +134,7 @@ class Rival(Column):
         kind = named_molecule(name)
         self.numbers = kind.numbers
         first = column.molecules[0]
-        heavy = column.numbers > 1
+        heavy = column.numbers[: len(first)] > 1
         middle = first[heavy].mean(0)
         poses = [
             self._like(first - middle, kind.positions, start) for start in _starts(first[heavy] - middle)
@@ -161,7 +161,7 @@ class Rival(Column):
         reach = np.minimum(radius / LIMIT, 1)
         aperture = 2 / np.pi * (np.arccos(reach) - reach * np.sqrt(1 - reach**2))
         weight = radius * aperture * np.exp(-2 * (np.pi * sigma * radius) ** 2)
-        other = potential_spectrum(Atoms(self.column.numbers, wanted), k)
+        other = potential_spectrum(Atoms(self.column.numbers[: len(wanted)], wanted), k)
 
         def placed(change: NDArray[np.float64]) -> NDArray[np.float64]:
             turned = (

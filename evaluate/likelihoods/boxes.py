@@ -47,7 +47,8 @@ class BoxTrial:
     Parameters
     ----------
     boxes
-        Candidates with column ``score``, those in empty channels and beside the crystal left out.
+        Candidates with column ``score`` and those of channels, see :class:`~stemforge.infer.MoleculeDetection`; those
+        in empty channels and beside the crystal are left out.
     odds
         Log odds that their channels are filled, shape (n,); not a number where no channel was measured.
     right
@@ -130,7 +131,7 @@ def calibrate_boxes(
     if any(len(sample.labels) for corpus in nothing for sample in corpus.labels_only()):
         raise InputError("a control must hold no molecule that has a label")
     _, held_out = split_corpora(corpora, share)
-    finder = _Finder(model, card, path)
+    finder = BoxFinder(model, card, path)
     number = len(held_out) + sum(len(corpus) for corpus in nothing)
     with progress("find molecules", number, "images", quiet) as advance:
 
@@ -230,8 +231,16 @@ def fit_boxes(card: Card, trials: Sequence[BoxTrial]) -> Card:
     return replace(card, calibration=alone, channel_calibration=channels)
 
 
-class _Finder:
-    """Finds candidates on samples, and asks their channels."""
+class BoxFinder:
+    """Finds candidates on simulated samples, and asks their channels.
+
+    Parameters
+    ----------
+    model, card
+        Of a detector of molecules.
+    path
+        Where its weights lie: its restorer is looked for beside them.
+    """
 
     def __init__(self, model: Any, card: Card, path: Path) -> None:
         # Scores as they are, down to those of candidates.
@@ -243,6 +252,7 @@ class _Finder:
         self.crystal = None if framework is None else ChannelCrystal.named(framework)
 
     def __call__(self, sample: Sample, degradation: Degradation | None, rng: np.random.Generator) -> BoxTrial:
+        """Degrade a sample, and find candidates on the image."""
         if sample.sampling is None or degradation is None:
             raise CorpusError(f"sample {sample.index}: is no simulated one with a pixel size")
         degraded = degrade(sample.signal, degradation, sample.sampling, rng)
@@ -264,7 +274,7 @@ class _Finder:
         if self.crystal is not None:
             states = ChannelStates.at(detection.micrograph, boxes.points, self.crystal)
         left = ~states.denied
-        boxes = boxes.where(left)
+        boxes = states.added_to(boxes).where(left)
         assert boxes.boxes is not None  # noqa: S101 - they had boxes before; for the type checker
         return BoxTrial(boxes, states.odds[left], right_boxes(boxes.boxes, truth), len(truth), area)
 
