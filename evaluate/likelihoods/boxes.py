@@ -178,7 +178,7 @@ def calibrated(
     after = np.concatenate(
         [one.likelihood(by) for half, by in zip(halves, cards, strict=True) for one in half]
     )
-    curves = (None, None)
+    curves: tuple[Reliability | None, Reliability | None] = (None, None)
     sure = after >= CANDIDATE
     if min(len(before), int(sure.sum())) >= BINS:
         curves = Reliability.of(before, true), Reliability.of(after[sure], true[sure])

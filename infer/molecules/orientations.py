@@ -57,7 +57,8 @@ def in_all_orientations(
         kinds.append(labels)
         scores.append(score)
         orientation.append(np.full(len(score), number))
-    return _together(*(np.concatenate(each) for each in (parts, kinds, scores, orientation)), iou)
+    found = np.concatenate(parts), np.concatenate(kinds), np.concatenate(scores)
+    return _together(found, np.concatenate(orientation), iou)
 
 
 def _turned_back(
@@ -76,13 +77,10 @@ def _turned_back(
 
 
 def _together(
-    boxes: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    scores: NDArray[np.float64],
-    orientation: NDArray[np.int64],
-    iou: float,
+    found: Found, orientation: NDArray[np.int64], iou: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Group the boxes of all orientations about the best of them, one of each orientation at most."""
+    boxes, labels, scores = found
     overlap = box_iou(from_numpy(boxes), from_numpy(boxes)).numpy()
     left = np.ones(len(boxes), dtype=bool)
     groups = []
