@@ -83,6 +83,12 @@ def detect_molecules_in_files(
             say(f"{micrograph.name}: {checked}")
             results.facts.update(checked.to_dict())
             detection = checked.detection
+        f1 = detection.expected_f1
+        if threshold is None and f1 is not None and f1 < (card.min_expected_f1 or 0):
+            say(
+                f"{micrograph.name}: hardly anything looks like a molecule (expected F1 {f1:.2f}); "
+                "only what is sure is marked, a lower threshold shows more (--threshold)"
+            )
         detection.to_csv(results.path(".csv"))
         draw_molecules(detection, results.path(".png"))
         results.facts.update(molecules=len(detection.molecules), threshold=round(detection.threshold, 4))
