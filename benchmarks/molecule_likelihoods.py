@@ -58,7 +58,7 @@ def counted(scores: list[AtomScore], empty: float) -> dict[str, Any]:
     return row | {"per 50 empty": round(50 * false / empty, 1)}
 
 
-def own(trial: BoxTrial, card: Card) -> AtomScore:
+def score_alone(trial: BoxTrial, card: Card) -> AtomScore:
     """Score a film at its own threshold."""
     likelihood = trial.likelihood(card)
     return trial.score(card, decide(likelihood[likelihood >= CANDIDATE], card).threshold)
@@ -110,7 +110,7 @@ def main() -> None:
         row: dict[str, Any] = {"kind": kind, "cells": cells, "dose": dose, "films": len(pairs)}
         row["score"] = counted([trial.score(card, 0.5) for trial, _ in pairs], empty)
         row["fixed"] = counted([trial.score(by, by.threshold) for trial, by in pairs], empty)
-        row["own"] = counted([own(trial, by) for trial, by in pairs], empty)
+        row["own"] = counted([score_alone(trial, by) for trial, by in pairs], empty)
         right = [each for key in chosen for each in named[key]]
         if right:
             row["guest"] = [round(float(np.mean(values)), 2) for values in zip(*right, strict=True)]

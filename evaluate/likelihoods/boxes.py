@@ -183,9 +183,10 @@ def calibrated(
     if min(len(before), int(sure.sum())) >= BINS:
         curves = Reliability.of(before, true), Reliability.of(after[sure], true[sure])
     tried = [_trial(one, card, thresholds) for one in trials]
-    own = [best_expected_f1(_candidates(one.likelihood(card))).threshold for one in trials]
+    chosen = [best_expected_f1(_candidates(one.likelihood(card))).threshold for one in trials]
     scores = [
-        [one.score(card, value) for value in (*thresholds, at)] for one, at in zip(trials, own, strict=True)
+        [one.score(card, value) for value in (*thresholds, at)]
+        for one, at in zip(trials, chosen, strict=True)
     ]
     choice = choose_threshold(
         card,

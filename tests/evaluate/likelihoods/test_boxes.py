@@ -126,6 +126,7 @@ def test_the_command_calibrates_detectors_of_molecules(tmp_path, monkeypatch):
     empty = _corpus(tmp_path / "empty", np.empty((0, 4)))
     with pytest.raises(InputError, match="not one molecule"):
         calibrate_threshold(weights, [empty], validation=0.5, quiet=True)
-    # What is found as surely on empty films cannot be told from molecules.
-    with pytest.raises(InputError, match="train with such images"):
-        calibrate_threshold(weights, [guests], validation=0.5, control=[empty], quiet=True)
+    # What is found as surely on empty films is not to be believed on others.
+    strict = calibrate_threshold(weights, [guests], validation=0.5, control=[empty], quiet=True)
+    assert strict.chosen_false <= 0.003
+    assert strict.best > result.best
