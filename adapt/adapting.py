@@ -18,7 +18,8 @@ from stemforge.adapt.training.likelihoods import FittedLikelihoods, calibrate_on
 from stemforge.adapt.training.options import STARTS, AdaptOptions
 from stemforge.adapt.training.plan import Plan, require_time
 from stemforge.errors import InputError
-from stemforge.evaluate.likelihoods.calibration import ThresholdCalibration, calibrate_threshold
+from stemforge.evaluate.likelihoods.calibration import calibrate_threshold
+from stemforge.evaluate.likelihoods.choosing import ThresholdCalibration
 from stemforge.files import write_text
 from stemforge.infer import Detection, detect_atoms
 from stemforge.infer.resampling import resampled

@@ -42,7 +42,8 @@ from stemforge import Annotations, Corpus, Micrograph
 from stemforge.console import console, progress
 from stemforge.corpus.ingest import ingest_images
 from stemforge.evaluate import score_atoms
-from stemforge.evaluate.likelihoods.calibration import THRESHOLDS, held_out_images
+from stemforge.evaluate.likelihoods.calibration import held_out_images
+from stemforge.evaluate.likelihoods.choosing import THRESHOLDS
 from stemforge.files import write_whole
 from stemforge.infer import CANDIDATE, decide, detect_atoms
 from stemforge.train import AtomNetRecipe, Card, RunOptions, fit, load_weights

@@ -5,8 +5,8 @@
 Featureless fields (20 each): `vacuum` is counting noise integrated as iDPC is; `amorphous` a film of carbon of
 2 to 5 nm, by its projected potential; `contamination` the same with patches. Then films of `zsm5-columns`, a source of
 0.9 Å: `empty` without molecules, `columns` with one in every cell along half of the channels. For each: `boxes` of the
-detector that ships, on restored images, and `kept` those that `check_channels` leaves, for 50 channels of a film or a
-whole field; of the films' boxes, how many lie in filled channels.
+detector that ships, on restored images, from a score of 0.5 on; `kept` those that `check_channels` leaves of its
+candidates; for 50 channels of a film or a whole field; of the films' boxes, how many lie in filled channels.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from stemforge.train import load_weights
 from stemforge.train.weights import find_weights
 
 FIELDS, SHAPE, SAMPLING = 20, (384, 384), 0.25
+SCORE = 0.5  # from which boxes counted before they were calibrated
 FRACTION = 0.15  # of the electrons that the four segments count
 
 
@@ -60,7 +61,11 @@ class Finder:
     def __call__(self, micrograph: Micrograph) -> tuple[Any, Any]:
         """Return boxes before and after."""
         found = detect_molecules(micrograph, *self.detector, restorer=self.restorer)
-        return found.molecules, check_channels(found, self.crystal)
+        candidates = found.candidates
+        if candidates is None:
+            raise RuntimeError("the detector gave no candidates")
+        before = candidates.where(candidates["score"] >= SCORE)
+        return before, check_channels(found, self.crystal, card=self.detector[1])
 
 
 def featureless(finder: Finder, dose: float) -> None:

@@ -224,9 +224,10 @@ def threshold(
 ) -> None:
     """Choose a detector's threshold on images that it was not trained on, and store it with the weights.
 
-    Likelihoods are calibrated first, so that seven in ten of what has a likelihood of 0.7 are atoms. An image whose
-    likelihoods promise enough then gets its own threshold, with the highest F1 to be expected; the others get the
-    one that is chosen here.
+    Likelihoods are calibrated first, so that seven in ten of what has a likelihood of 0.7 are atoms, or molecules in
+    their boxes. An image whose likelihoods promise enough then gets its own threshold, with the highest F1 to be
+    expected; the others get the one that is chosen here. Molecules are found as by `stemforge infer molecules`, with
+    what the image as recorded says of their channels.
 
     Parameters
     ----------
@@ -237,10 +238,10 @@ def threshold(
     validation
         Share of each corpus to use, from its end; by default the share that training kept for validation.
     control
-        Corpora without an atom to be found and not trained on, such as of the recipe metal-free with another seed: the
-        thresholds are then such that hardly anything is found on them.
+        Corpora without an atom (or molecule) to be found and not trained on, such as of the recipe metal-free with
+        another seed: the thresholds are then such that hardly anything is found on them.
     max_false
-        Atoms a nm² of the control that may be found.
+        Atoms or molecules a nm² of the control that may be found.
     figure
         Draw the likelihoods' reliability before and after into this file (PNG, PDF, SVG, JPG).
     """

@@ -1,10 +1,4 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
-from .atoms.decision import (
-    CANDIDATE as CANDIDATE,
-    Decision as Decision,
-    best_expected_f1 as best_expected_f1,
-    decide as decide,
-)
 from .atoms.detection import (
     Chosen as Chosen,
     Detection as Detection,
@@ -60,6 +54,12 @@ from .crystals.residual import (
     restoration_residual as restoration_residual,
 )
 from .crystals.restoration import Restoration as Restoration, restore_micrograph as restore_micrograph
+from .decision import (
+    CANDIDATE as CANDIDATE,
+    Decision as Decision,
+    best_expected_f1 as best_expected_f1,
+    decide as decide,
+)
 from .maxima import parabola_vertex as parabola_vertex
 from .molecules.channels import ChannelCheck as ChannelCheck, check_channels as check_channels
 from .molecules.detection import (

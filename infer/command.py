@@ -148,6 +148,7 @@ def molecules(
     tile: int = 512,
     tile_overlap: int = 64,
     iou: float = 0.5,
+    augment: bool = False,
     reading: Reading = Reading(),
     output: Output = Output(),
     device: Device = Device(),
@@ -156,11 +157,14 @@ def molecules(
     """Find molecules in micrographs with Faster R-CNN, restored first where the detector wants that.
 
     For each image: a CSV with columns x0_px,y0_px,x1_px,y1_px,label,score, the corners in nm (empty where the pixel
-    size is not known), channel and channel_probability, and an overlay PNG, in the folder `molecules`.
+    size is not known), channel, channel_probability, likelihood, agreement, guest and guest_probability, and an overlay
+    PNG, in the folder `molecules`.
 
     A restored image shows what the restorer expects, in empty channels too. So the image as recorded is asked, as
     `stemforge infer occupancy` does: boxes in channels that it shows to be empty are left out, and so are those where
-    there is no crystal of the framework; channel is filled where it shows a molecule, else open.
+    there is no crystal of the framework; channel is filled where it shows a molecule, else open. likelihood is the
+    probability that the box is right, by its score and its channel together; guest is the molecule that fits the image
+    as recorded best, and guest_probability how probable that is.
 
     Parameters
     ----------
@@ -172,7 +176,9 @@ def molecules(
         Weights of the restorer that restores the images first; by default the one that the detector was trained
         with, where it lies beside the detector's weights or comes with stemforge.
     threshold
-        Score from which a detection counts; by default the one stored with the weights.
+        Likelihood from which a box counts, the same for all images. By default each image has its own, with the highest
+        F1 to be expected; where that is low, as on images without molecules, the one stored with the weights. Of
+        weights that are not calibrated, the score.
     lattice
         Find the pixel size of images without calibration from the lattice of the framework; an image without
         one is left out.
@@ -185,6 +191,9 @@ def molecules(
         By how much tiles overlap [pixel].
     iou
         Overlap (intersection over union) from which two boxes are the same molecule.
+    augment
+        Average over the eight orientations of each image: eight times the work of restoring and finding. agreement is
+        then the share of the orientations that have the box.
     """
     from stemforge.infer.batch import Batch
     from stemforge.infer.molecules.files import detect_molecules_in_files
@@ -201,6 +210,7 @@ def molecules(
         tile=tile,
         tile_overlap=tile_overlap,
         iou=iou,
+        augment=augment,
         device=device.check(),
     )
     return found.exit_code

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
+from stemforge.errors import WeightsError
 from stemforge.files import plain
 from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition
 from stemforge.train.recipe import TrainingRecipe, Visible
@@ -32,19 +33,25 @@ class Calibration:
     ----------
     scale, shift
         The likelihood is σ(scale · odds + shift).
+    channel
+        Of a detector of molecules: weight of the log odds that the channel is filled, which are added.
 
     Examples
     --------
     >>> Calibration(2.0, -1.0).likelihood([0.0, 1.0]).round(3).tolist()
     [0.269, 0.731]
+    >>> Calibration(2.0, -1.0, channel=0.5).likelihood(0.0, 2.0).round(3).tolist()
+    0.5
     """
 
     scale: float = 1.0
     shift: float = 0.0
+    channel: float = 0.0
 
-    def likelihood(self, odds: ArrayLike) -> NDArray[np.float64]:
-        """Return the likelihoods that log odds stand for."""
-        return np.asarray(expit(self.scale * np.asarray(odds, dtype=float) + self.shift))
+    def likelihood(self, odds: ArrayLike, channel: ArrayLike = 0.0) -> NDArray[np.float64]:
+        """Return the likelihoods that log odds of a detector, and perhaps of its channel, stand for."""
+        both = self.scale * np.asarray(odds, dtype=float) + self.channel * np.asarray(channel, dtype=float)
+        return np.asarray(expit(both + self.shift))
 
 
 @dataclass(frozen=True)
@@ -135,9 +142,16 @@ class Inputs:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], architecture: str) -> Self:
-        """Read plain values; SAC-CNNs whose cards say nothing of spots are older than peaks."""
-        restorer = values.get("restorer")
-        boxes = values.get("boxes") or {}
+        """Read plain values; SAC-CNNs whose cards say nothing of spots are older than peaks.
+
+        Raises
+        ------
+        WeightsError
+            ``boxes`` or ``restorer`` are of another form.
+        """
+        restorer, boxes = (_entries(values, name) for name in ("restorer", "boxes"))
+        if restorer and not {"file", "sha256"} <= set(restorer):
+            raise WeightsError("the card's restorer must have file and sha256")
         spots = values.get("spots") or ("regions" if architecture == "sac-cnn" else "peaks")
         return cls(
             high_pass=float(values.get("high_pass") or 0.0),
@@ -147,6 +161,16 @@ class Inputs:
             spots="regions" if spots == "regions" else "peaks",
             framework=str(values["framework"]) if values.get("framework") else None,
         )
+
+
+def _entries(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a mapping within a card; an empty one where there is none."""
+    entries = values.get(name)
+    if entries is None:
+        return {}
+    if not isinstance(entries, Mapping):
+        raise WeightsError(f"the card's {name} must be a mapping, not {str(entries)[:60]!r}")
+    return entries
 
 
 @dataclass(frozen=True)
@@ -174,7 +198,10 @@ class Card:
     inputs
         What the network wants to see, and how its maps are read.
     counting, calibration
-        Of a detector of atoms with calibrated likelihoods, fitted by :func:`stemforge.evaluate.calibrate_threshold`.
+        Of a detector with calibrated likelihoods, fitted by :func:`stemforge.evaluate.calibrate_threshold`;
+        ``counting`` of atoms alone.
+    channel_calibration
+        Of a detector of molecules, where the image as recorded says how probable it is that a box's channel is filled.
     min_expected_f1
         Of such a detector: images whose likelihoods promise at least this F1 get a threshold of their own
         (:func:`stemforge.infer.decide`), all others ``threshold``; None gives ``threshold`` to all.
@@ -194,6 +221,7 @@ class Card:
     inputs: Inputs = Inputs()
     counting: Counting | None = None
     calibration: Calibration | None = None
+    channel_calibration: Calibration | None = None
     min_expected_f1: float | None = None
     sizing: Sizing | None = None
 
@@ -208,6 +236,24 @@ class Card:
         values = self.recipe.get("visible", self.recipe.get("crops", {}))
         kept = {name: values[name] for name in Visible.model_fields if name in values}
         return Visible.from_mapping(kept, source=f"card of {self.architecture}")
+
+    def box_likelihood(self, scores: ArrayLike, channels: ArrayLike) -> NDArray[np.float64]:
+        """Return how probable it is that boxes of molecules are right.
+
+        Parameters
+        ----------
+        scores
+            Of the detector, shape (n,).
+        channels
+            Log odds that their channels are filled, shape (n,); not a number where no channel was measured: then the
+            score alone says it.
+        """
+        odds, filled = log_odds(scores), np.asarray(channels, dtype=float)
+        likelihood = (self.calibration or Calibration()).likelihood(odds)
+        if self.channel_calibration is None:
+            return likelihood
+        both = self.channel_calibration.likelihood(odds, np.nan_to_num(filled))
+        return np.where(np.isnan(filled), likelihood, both)
 
     def to_json(self) -> str:
         """Return the card as JSON."""
@@ -225,7 +271,8 @@ class Card:
         values = json.loads(text)
         values["data"] = tuple(values["data"])
         values["inputs"] = Inputs.from_mapping(values.get("inputs") or {}, values["architecture"])
-        for name, kind in (("counting", Counting), ("calibration", Calibration), ("sizing", Sizing)):
+        calibrations = {"calibration": Calibration, "channel_calibration": Calibration}
+        for name, kind in {"counting": Counting, **calibrations, "sizing": Sizing}.items():
             # Once an empty mapping stood for none.
             values[name] = kind(**values[name]) if values.get(name) else None
         unknown = set(values) - {one.name for one in fields(cls)}

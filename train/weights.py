@@ -154,13 +154,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Card]:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: is no readable safetensors file ({error})") from error
-    try:
-        card = Card.from_json(metadata[CARD_KEY])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(
-            f"{path}: carries no stemforge card; was it written by another program?"
-        ) from error
-    return _single(tensors), card
+    if CARD_KEY not in metadata:
+        raise WeightsError(f"{path}: carries no stemforge card; was it written by another program?")
+    return _single(tensors), _card(path, metadata[CARD_KEY])
 
 
 def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Card]:
@@ -187,10 +183,7 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Card]:
 def _checkpoint_card(path: Path, content: Mapping[str, Any]) -> Card:
     """Tell checkpoints of our own runs, which carry their card, from the published SAC-CNN's."""
     if CARD_KEY in content:
-        try:
-            return Card.from_json(content[CARD_KEY])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise WeightsError(f"{path}: its stemforge card is damaged ({error})") from error
+        return _card(path, content[CARD_KEY])
     imported = (f"imported from {path.name}",)
     recipe = (content.get("hyper_parameters") or {}).get("recipe")
     if isinstance(recipe, dict):
@@ -199,6 +192,13 @@ def _checkpoint_card(path: Path, content: Mapping[str, Any]) -> Card:
     return Card(
         "sac-cnn", PUBLISHED_SAMPLING, PUBLISHED_THRESHOLD, data=imported, inputs=Inputs(spots="regions")
     )
+
+
+def _card(path: Path, text: str) -> Card:
+    try:
+        return Card.from_json(text)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: its stemforge card is damaged ({error})") from error
 
 
 def _single(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

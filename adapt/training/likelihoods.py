@@ -12,7 +12,8 @@ from scipy.optimize import minimize
 from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
 from stemforge.evaluate import match_boxes
-from stemforge.evaluate.likelihoods.calibration import USUAL_GATE, held_out_images
+from stemforge.evaluate.likelihoods.calibration import held_out_images
+from stemforge.evaluate.likelihoods.choosing import USUAL_GATE
 from stemforge.infer import CANDIDATE, detect_atoms
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Calibration, Card, log_odds

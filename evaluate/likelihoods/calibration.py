@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,14 @@ from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError, MicrographError, WeightsError
 from stemforge.evaluate.atoms.matching import match_boxes
 from stemforge.evaluate.atoms.scores import AtomScore, score_atoms, summarise
+from stemforge.evaluate.likelihoods.boxes import calibrate_boxes
+from stemforge.evaluate.likelihoods.choosing import (
+    MAX_FALSE,
+    THRESHOLDS,
+    ThresholdCalibration,
+    Trial,
+    choose_threshold,
+)
 from stemforge.evaluate.likelihoods.reliability import BINS, Reliability, fit_counting, fit_platt
 from stemforge.infer import CANDIDATE, atom_finder, best_expected_f1
 from stemforge.simulate.recording.record import corpus_degradation
@@ -23,62 +32,6 @@ from stemforge.train.labelled import LabelledImage, labelled_image, require_atom
 from stemforge.train.networks import network
 from stemforge.train.recipe import Visible
 from stemforge.train.weights import load_weights, save_weights, stored_in_half
-
-_EVEN = np.linspace(0.05, 0.6, 12).round(2).tolist()
-_NEAR_ONE = (0.93, 0.95, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999)
-THRESHOLDS = (*_EVEN, 0.7, 0.8, 0.85, 0.9, *_NEAR_ONE)
-"""Likelihoods that are tried."""
-
-GATES = tuple(np.linspace(0, 0.8, 81).round(2).tolist())
-"""Values that are tried of the expected F1 from which an image gets a threshold of its own."""
-
-USUAL_GATE = 0.4
-"""The same without a control: the networks that ship promise up to 0.4 where there is no atom."""
-
-MAX_FALSE = 0.003
-"""Atoms a nm² that may be found where there are none: one on a field of 18 nm."""
-
-
-@dataclass(frozen=True)
-class ThresholdCalibration:
-    """F1 over the threshold on held-out images.
-
-    ``thresholds`` and ``f1_mean``, ``f1_sd`` have one entry a threshold; ``best`` is the threshold of the
-    highest mean F1. ``before`` and ``after`` are reliability curves without and with calibration, either half
-    of the images judged by what the other half gave; None where likelihoods were not calibrated. ``false`` are the
-    atoms falsely found a nm² of control images, and ``max_false`` how many may be. ``min_expected_f1`` is from where on
-    images get thresholds of their own, None if none does; ``chosen_f1`` (mean and standard deviation) and
-    ``chosen_false`` are at the thresholds that images get in the end.
-    """
-
-    thresholds: tuple[float, ...]
-    f1_mean: tuple[float, ...]
-    f1_sd: tuple[float, ...]
-    images: int
-    before: Reliability | None = None
-    after: Reliability | None = None
-    false: tuple[float, ...] | None = None
-    max_false: float = np.inf
-    min_expected_f1: float | None = None
-    chosen_f1: tuple[float, float] = (np.nan, np.nan)
-    chosen_false: float | None = None
-
-    @property
-    def best(self) -> float:
-        """Threshold with the highest mean F1, of those that find few enough atoms on the control images.
-
-        Raises
-        ------
-        InputError
-            There is none.
-        """
-        allowed = np.array(self.false or np.zeros(len(self.thresholds))) <= self.max_false
-        if not allowed.any():
-            raise InputError(
-                f"even at a threshold of {self.thresholds[-1]:g} more than {self.max_false:g} atoms per nm² are found "
-                "on the control; train with such images, or allow more"
-            )
-        return self.thresholds[int(np.argmax(np.where(allowed, self.f1_mean, -1.0)))]
 
 
 def held_out_images(
@@ -108,13 +61,14 @@ def calibrate_threshold(
     max_false: float = MAX_FALSE,
     quiet: bool = False,
 ) -> ThresholdCalibration:
-    """Choose the threshold of a trained AtomNet or SAC-CNN on held-out images, and store it with the weights.
+    """Choose the threshold of a trained detector on held-out images, and store it with the weights.
 
     Where atoms are peaks, likelihoods are calibrated first, so that of the candidates with a likelihood of 0.7 seven in
     ten are atoms that count as visible; and what the number of atoms on an image is then off by is stored, too. An
     image can then have a threshold of its own, see :func:`stemforge.infer.decide`. It gets one where its likelihoods
     promise an F1 from ``min_expected_f1`` on: the lowest value that leaves the control alone. Where the single
-    threshold is better on the held-out images, all get that.
+    threshold is better on the held-out images, all get that. Detectors of molecules: see
+    :func:`stemforge.evaluate.likelihoods.boxes.calibrate_boxes`.
 
     Parameters
     ----------
@@ -144,8 +98,12 @@ def calibrate_threshold(
     if path.suffix != ".safetensors":
         raise WeightsError(f"{path}: only a stemforge weights file (.safetensors) can carry a threshold")
     model, card = load_weights(path)
-    if network(card.architecture).finds != "atoms":
-        raise WeightsError(f"{path}: are weights of {card.architecture}, which detects no atoms")
+    finds = network(card.architecture).finds
+    if finds == "molecules":
+        options: dict[str, Any] = {"control": control, "max_false": max_false, "quiet": quiet}
+        return calibrate_boxes(path, data, thresholds=thresholds, validation=validation, **options)
+    if finds != "atoms":
+        raise WeightsError(f"{path}: are weights of {card.architecture}, which detects nothing")
     share = card.validation if validation is None else validation
     if not 0 < share < 1:
         raise InputError(f"validation must lie between 0 and 1, not {share}")
@@ -173,99 +131,44 @@ def calibrate_threshold(
             metrics["calibration_error"] = after.error
     with progress("choose threshold", len(images), "images", quiet) as advance:
         table: list[list[AtomScore]] = []
-        trials: list[_Trial] = []
+        trials: list[Trial] = []
         for labelled in images:
             # Without atoms F1 is 1 or 0: one false atom would weigh as much as a whole image.
             if len(labelled.atoms):
-                trials.append(_Trial.of(model, card, labelled.image, thresholds))
+                trials.append(_trial(model, card, labelled.image, thresholds))
                 table.append(_scores(trials[-1], labelled))
             advance(1)
-    f1 = np.array([[score.f1 for score in row] for row in table])
-    sd = f1.std(0, ddof=1) if len(table) > 1 else np.zeros(f1.shape[1])
-    means, deviations = f1.mean(0).tolist()[:-1], sd.tolist()[:-1]
     controls = _control_trials(model, card, nothing, thresholds, quiet)
-    area = sum(trial.area for trial in controls)
-    false = np.array([[len(points) for points in trial.points] for trial in controls])
-    rates = tuple((false.sum(0)[:-1] / area).tolist()) if nothing else None
-    most = max_false if nothing else np.inf
-    calibration = ThresholdCalibration(
-        tuple(thresholds), tuple(means), tuple(deviations), len(table), before, after, rates, most
+    f1 = np.array([[score.f1 for score in row] for row in table])
+    choice = choose_threshold(
+        card, trials, f1, controls, thresholds, max_false=max_false, reliability=(before, after)
     )
-    fixed = thresholds.index(calibration.best)
-    gate = None
-    if card.calibration is not None:
-        gate = _choose_gate(trials, f1, controls, false, fixed, most)
-    # The last column is at the image's own threshold.
-    chosen = [-1 if gate is not None and trial.expected_f1 >= gate else fixed for trial in trials]
-    scores = [row[column] for row, column in zip(table, chosen, strict=True)]
-    summary = summarise(scores)
+    found = choice.calibration
+    summary = summarise([row[column] for row, column in zip(table, choice.columns, strict=True)])
     metrics |= {f"held_out_{name}": summary.mean[name] or 0.0 for name in ("precision", "recall", "f1")}
-    left = _false_at(gate, controls, false, fixed) / area if nothing else None
-    if left is not None:
-        metrics["false_per_nm2"] = left
+    if found.chosen_false is not None:
+        metrics["false_per_nm2"] = found.chosen_false
     card = replace(
-        card, threshold=calibration.best, min_expected_f1=gate, metrics={**card.metrics, **metrics}
+        card,
+        threshold=found.best,
+        min_expected_f1=found.min_expected_f1,
+        metrics={**card.metrics, **metrics},
     )
     save_weights(path, model, card, half=stored_in_half(path))
-    return replace(
-        calibration,
-        min_expected_f1=gate,
-        chosen_f1=(metrics["held_out_f1"], summary.sd["f1"] or 0.0),
-        chosen_false=left,
-    )
+    return replace(found, chosen_f1=(metrics["held_out_f1"], summary.sd["f1"] or 0.0))
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """What is found on an image at each threshold and, last, at its own; and what F1 that one promises."""
-
-    points: list[NDArray[np.float64]]
-    expected_f1: float
-    area: float = 0.0
-
-    @classmethod
-    def of(
-        cls,
-        model: torch.nn.Module,
-        card: Card,
-        image: NDArray[np.float32],
-        thresholds: Sequence[float],
-        area: float = 0.0,
-    ) -> "_Trial":
-        _, find = atom_finder(model, card, image)
-        best = best_expected_f1(find(CANDIDATE)["score"])
-        points = [find(value).points for value in (*thresholds, best.threshold)]
-        return cls(points, best.expected_f1 or 0.0, area)
-
-
-def _choose_gate(
-    trials: Sequence[_Trial],
-    f1: NDArray[np.float64],
-    nothing: Sequence[_Trial],
-    false: NDArray[np.int64],
-    fixed: int,
-    max_false: float,
-) -> float | None:
-    """Return the expected F1 from which images get thresholds of their own; None if that is worse.
-
-    By theory an image's own threshold is the best, so that only the control speaks against it: the lowest value at
-    which few enough atoms are found there.
-    """
-    allowed = [USUAL_GATE]
-    if nothing:
-        most = max_false * sum(trial.area for trial in nothing)
-        allowed = [gate for gate in GATES if _false_at(gate, nothing, false, fixed) <= most]
-    if not allowed:
-        return None
-    adaptive = np.array([trial.expected_f1 >= allowed[0] for trial in trials])
-    mean = np.where(adaptive, f1[:, -1], f1[:, fixed]).mean()
-    return allowed[0] if adaptive.any() and mean >= f1[:, fixed].mean() else None
-
-
-def _false_at(gate: float | None, nothing: Sequence[_Trial], false: NDArray[np.int64], fixed: int) -> int:
-    """Return the atoms found on control images at their own thresholds where they promise enough."""
-    adaptive = [gate is not None and trial.expected_f1 >= gate for trial in nothing]
-    return int(np.where(adaptive, false[:, -1], false[:, fixed]).sum())
+def _trial(
+    model: torch.nn.Module,
+    card: Card,
+    image: NDArray[np.float32],
+    thresholds: Sequence[float],
+    area: float = 0.0,
+) -> Trial:
+    _, find = atom_finder(model, card, image)
+    best = best_expected_f1(find(CANDIDATE)["score"])
+    points = [find(value).points for value in (*thresholds, best.threshold)]
+    return Trial(points, best.expected_f1 or 0.0, area)
 
 
 def _calibrate(
@@ -322,9 +225,9 @@ def _cross_judged(
 
 def _control_trials(
     model: torch.nn.Module, card: Card, corpora: Sequence[Corpus], thresholds: Sequence[float], quiet: bool
-) -> list[_Trial]:
+) -> list[Trial]:
     """Return what is found on images that have no atom."""
-    trials: list[_Trial] = []
+    trials: list[Trial] = []
     if not corpora:
         return trials
     with progress("control", sum(len(corpus) for corpus in corpora), "images", quiet) as advance:
@@ -338,11 +241,11 @@ def _control_trials(
                 except MicrographError:
                     continue
                 area = image.size * ((sample.sampling or np.nan) / 10) ** 2
-                trials.append(_Trial.of(model, card, image, thresholds, area))
+                trials.append(_trial(model, card, image, thresholds, area))
     return trials
 
 
-def _scores(trial: _Trial, labelled: LabelledImage) -> list[AtomScore]:
+def _scores(trial: Trial, labelled: LabelledImage) -> list[AtomScore]:
     # Doubtful atoms count as background: excused, they would pull the threshold down to where most of what is
     # found is too faint for an expert to mark.
     return [score_atoms(points, labelled.atoms) for points in trial.points]

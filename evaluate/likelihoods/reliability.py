@@ -19,7 +19,7 @@ BINS = 10
 """Bins of a reliability curve, of equally many candidates each."""
 
 
-def fit_platt(scores: ArrayLike, truth: ArrayLike) -> Calibration:
+def fit_platt(scores: ArrayLike, truth: ArrayLike, channels: ArrayLike | None = None) -> Calibration:
     """Fit scale a and shift b, so that σ(a·logit(score) + b) is the probability of a hit.
 
     Parameters
@@ -28,6 +28,8 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike) -> Calibration:
         Likelihoods of candidates, shape (n,).
     truth
         Whether each is a hit, shape (n,).
+    channels
+        Of boxes of molecules: log odds that their channels are filled, shape (n,); they get a weight of their own.
 
     Returns
     -------
@@ -57,12 +59,15 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike) -> Calibration:
         )
     target = np.where(hit, (hits + 1) / (hits + 2), 1 / (misses + 2))
 
+    columns = [x, np.ones(len(x))] + ([] if channels is None else [np.asarray(channels, dtype=float)])
+    design = np.column_stack(columns)
+
     def loss(values: NDArray[np.float64]) -> float:
-        z = values[0] * x + values[1]
+        z = design @ values
         return float(np.mean(np.logaddexp(0, z) - target * z))
 
-    found = minimize(loss, [1.0, 0.0], method="BFGS")
-    return Calibration(float(found.x[0]), float(found.x[1]))
+    found = minimize(loss, np.eye(design.shape[1])[0], method="BFGS")
+    return Calibration(*(float(value) for value in found.x))
 
 
 @dataclass(frozen=True)

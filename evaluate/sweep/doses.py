@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
@@ -362,6 +363,16 @@ def _detecting(job: _Job, restorer: str | Path | None, small: float, wanted: Box
     restore, _ = restoring(job.card, None if restorer is None else load_weights(restorer), job.device)
     classes = net.classes(job.card)
     options: dict[str, Any] = {"one_class": len(classes) == 1, "small": small}
+    held = job.card.inputs.boxes
+
+    def converted(boxes: NDArray[np.float64], sample: Sample) -> NDArray[np.float64]:
+        if held == wanted:
+            return boxes
+        if sample.sampling is None:
+            raise CorpusError(
+                f"sample {sample.index}: has no pixel size, so boxes of {held} cannot become {wanted}"
+            )
+        return convert_boxes(boxes, held, wanted, sample.sampling, sample.signal.shape[-2:])
 
     def score(dose: float, indices: Sequence[int]) -> Iterator[Row]:
         found, known = [], []
@@ -370,9 +381,7 @@ def _detecting(job: _Job, restorer: str | Path | None, small: float, wanted: Box
             labelled = sample_boxes(sample, exposure, classes, wanted)
             shown = net.shown(job.card, exposure.noisy, restore)
             boxes, labels, scores = detect_boxes(job.model, shown, device=job.device)
-            boxes = native_boxes(boxes, job.card.inputs.zoom)
-            shape = (exposure.noisy.shape[0], exposure.noisy.shape[1])
-            boxes = convert_boxes(boxes, job.card.inputs.boxes, wanted, sample.sampling or 1.0, shape)
+            boxes = converted(native_boxes(boxes, job.card.inputs.zoom), sample)
             found.append(named_boxes(boxes, labels, scores, classes))
             known.append(named_boxes(labelled.boxes, labelled.classes, np.ones(len(labelled.boxes)), classes))
             alone = score_boxes(found[-1:], known[-1:], **options)

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from stemforge.errors import InputError, errors_about
-from stemforge.infer.atoms.decision import CANDIDATE, Decision, decide
 from stemforge.infer.atoms.peaks import find_peaks, find_regions, find_spots
 from stemforge.infer.atoms.places.refinement import WIDTH, refine_places
+from stemforge.infer.decision import CANDIDATE, Decision, decide
 from stemforge.infer.resampling import check_sampling, file_sampling, resampled
 from stemforge.infer.specimen.mask import Specimen, find_specimen
 from stemforge.infer.tiles import tiles

@@ -3,19 +3,14 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from stemforge.errors import InputError
-from stemforge.infer.crystals.domains import NOTHING, find_domains
-from stemforge.infer.crystals.lattice import Lattice, find_lattice
-from stemforge.infer.molecules.detection import MoleculeDetection
-from stemforge.infer.occupancy.analysis import measure_occupancy
+from stemforge.infer.crystals.lattice import Lattice
+from stemforge.infer.molecules.detection import MoleculeDetection, choose_molecules
+from stemforge.infer.molecules.states import ChannelStates
 from stemforge.infer.occupancy.crystal import ChannelCrystal
-from stemforge.infer.occupancy.result import EMPTY, FILLED, OPEN, Occupancy
+from stemforge.infer.occupancy.result import FILLED, Occupancy
 from stemforge.micrograph.annotations import Annotations
-
-_NEAR = 5.0  # of a box's middle from the axis of the channel that it lies in [Å]
+from stemforge.train.card import Card
 
 
 @dataclass(frozen=True)
@@ -25,13 +20,13 @@ class ChannelCheck:
     Parameters
     ----------
     detection
-        With the boxes that are left, and columns ``state`` (filled or open) and ``probability`` of their channels; the
-        latter is not a number where no channel is near that the image shows whole.
+        With the boxes that are left, and columns ``state`` (filled or open), ``probability``, ``guest`` and
+        ``guest_probability`` of their channels; of a channel that the image does not show whole nothing is known.
     occupancy
         Of all channels; None where none was measured.
     boxes, empty, beside
-        How many boxes there were, and how many of them were left out since their channel is empty, or since no crystal
-        is there.
+        How many boxes there were, of calibrated detectors all candidates, and how many of them were left out since
+        their channel is empty, or since no crystal is there.
     reason
         Why no channel was measured; empty where channels were.
     """
@@ -48,25 +43,43 @@ class ChannelCheck:
             return self.reason
         filled = int(np.sum(self.detection.molecules["state"] == FILLED))
         rest = len(self.detection.molecules) - filled
+        unlikely = f", {self.unlikely} that are not likely" if self.unlikely else ""
         return (
             f"of {self.boxes} boxes {filled} lie in channels that the image as recorded shows to be filled, {rest} "
-            f"where it does not tell; left out: {self.empty} in empty channels, {self.beside} beside the crystal"
+            f"where it does not tell; left out: {self.empty} in empty channels, {self.beside} beside the "
+            f"crystal{unlikely}"
         )
+
+    @property
+    def unlikely(self) -> int:
+        """How many boxes were left out since they are not likely to be right."""
+        return self.boxes - self.empty - self.beside - len(self.detection.molecules)
 
     def to_dict(self) -> dict[str, int]:
         """Return plain values for JSON."""
         filled = int(np.sum(self.detection.molecules["state"] == FILLED))
-        left_out = {"left_out_empty": self.empty, "left_out_beside": self.beside}
+        left_out = {
+            "left_out_empty": self.empty,
+            "left_out_beside": self.beside,
+            "left_out_unlikely": self.unlikely,
+        }
         return {"boxes": self.boxes, "filled": filled, **left_out}
 
 
 def check_channels(
-    detection: MoleculeDetection, crystal: ChannelCrystal, *, lattice: Lattice | None = None
+    detection: MoleculeDetection,
+    crystal: ChannelCrystal,
+    *,
+    lattice: Lattice | None = None,
+    card: Card | None = None,
+    threshold: float | None = None,
 ) -> ChannelCheck:
     """Ask the image as it was recorded of every box that a detector drew; leave out those that it denies.
 
     A detector that looks at restored images finds what the restorer draws, in empty channels and where there is no
-    crystal as well. A box stays where :func:`measure_occupancy` calls its channel filled, or leaves it open.
+    crystal as well. A box stays where :func:`measure_occupancy` calls its channel filled, or leaves it open. Of a
+    calibrated detector, all candidates are asked; what score and channel say together is the box's likelihood, and the
+    threshold is chosen anew.
 
     Parameters
     ----------
@@ -76,6 +89,10 @@ def check_channels(
         The framework in whose channels molecules are.
     lattice
         Of this framework, as found on the image; by default it is found.
+    card
+        Of the detector, to make likelihoods by its calibrations; without, boxes are as they were found.
+    threshold
+        As for :func:`stemforge.infer.detect_molecules`.
 
     Examples
     --------
@@ -88,48 +105,24 @@ def check_channels(
     >>> len(found.detection.molecules), str(found)[:27]
     (0, 'no lattice of the framework')
     """
-    molecules = detection.molecules
-    number, points = len(molecules), molecules.points.reshape(-1, 2)
-    none = np.zeros(number, bool)
-    if not number:
-        return ChannelCheck(_kept(detection, none), None, 0, 0, 0, "no boxes, so no channel was looked at")
-    try:
-        lattice = lattice or find_lattice(detection.micrograph, framework=crystal.framework)
-    except InputError:
-        reason = f"no lattice of the framework: {number} boxes left out, as no channel is known to hold them"
-        return ChannelCheck(_kept(detection, none), None, number, 0, number, reason)
-    try:
-        occupancy = measure_occupancy(detection.micrograph, framework=crystal, lattice=lattice)
-    except InputError as error:
-        # A lattice, but next to no channel: boxes beside the crystal go all the same.
-        beside = (
-            find_domains(detection.micrograph, lattice, framework=crystal.framework).at(points) == NOTHING
+    calibrated = card is not None and card.calibration is not None
+    boxes = detection.molecules
+    if calibrated and detection.candidates is not None:
+        boxes = detection.candidates
+    channels = ChannelStates.at(detection.micrograph, boxes.points, crystal, lattice)
+    left = ~channels.denied
+    candidates = channels.added_to(boxes)
+    if card is not None and calibrated:
+        likelihood = card.box_likelihood(boxes["score"], channels.odds)
+        candidates = Annotations(
+            candidates.points, candidates.boxes, {**candidates.columns, "likelihood": likelihood}
         )
-        left = int(number - beside.sum())
-        reason = f"{error}: {left} boxes left open, {number - left} beside the crystal left out"
-        return ChannelCheck(_kept(detection, ~beside), None, number, 0, number - left, reason)
-    distance, channel = cKDTree(occupancy.points).query(points)
-    near = distance * lattice.sampling < _NEAR
-    state = np.where(near, occupancy.state[channel], OPEN).astype(object)
-    probability = np.where(near, occupancy.probability[channel], np.nan)
-    beside = occupancy.domains.at(points) == NOTHING
-    empty = (state == EMPTY) & ~beside
-    kept = _kept(detection, ~beside & ~empty, state, probability)
-    return ChannelCheck(kept, occupancy, number, int(empty.sum()), int(beside.sum()))
-
-
-def _kept(
-    detection: MoleculeDetection,
-    chosen: NDArray[np.bool_],
-    state: NDArray[np.object_] | None = None,
-    probability: NDArray[np.float64] | None = None,
-) -> MoleculeDetection:
-    """Return the chosen boxes with what their channels say."""
-    molecules = detection.molecules
-    number = len(molecules)
-    columns = {
-        **molecules.columns,
-        "state": np.full(number, OPEN, dtype=object) if state is None else state,
-        "probability": np.full(number, np.nan) if probability is None else probability,
-    }
-    return replace(detection, molecules=Annotations(molecules.points, molecules.boxes, columns).where(chosen))
+        kept = choose_molecules(detection, candidates.where(left), card, threshold)
+    else:
+        kept = replace(detection, molecules=candidates.where(left))
+    beside = int(channels.beside.sum())
+    reason = channels.reason
+    if reason and len(kept.molecules):
+        reason = f"{reason}: {len(kept.molecules)} boxes left open, {beside} beside the crystal left out"
+    empty = int(channels.denied.sum()) - beside
+    return ChannelCheck(kept, channels.occupancy, len(boxes), empty, beside, reason)

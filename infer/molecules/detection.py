@@ -1,8 +1,9 @@
 """Molecules in micrographs: restored, detected in overlapping tiles, merged."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +14,13 @@ from stemforge.errors import AnnotationsError, InputError, WeightsError, errors_
 from stemforge.files import write_csv
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.crystals.restoration import prepared
+from stemforge.infer.decision import CANDIDATE, Decision, decide
+from stemforge.infer.molecules.orientations import Found, in_all_orientations
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.tables import read_cells
 from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition
-from stemforge.train.card import Card
+from stemforge.train.card import Card, log_odds
 from stemforge.train.networks import MoleculeDetector, Restore, Restorer
 
 TILE = 512
@@ -25,8 +28,14 @@ TILE = 512
 TILE_OVERLAP = 64
 """By how much tiles overlap [pixel]: more than a molecule, so that each lies whole in one of them."""
 
+CANDIDATE_SCORE = 0.05
+"""Score from which a box may be a molecule, where scores are calibrated."""
+
 _COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px", "label", "score", "x0_nm", "y0_nm", "x1_nm", "y1_nm", "boxes",
-            "channel", "channel_probability")  # fmt: skip
+            "channel", "channel_probability", "likelihood", "agreement", "guest", "guest_probability")  # fmt: skip
+# Columns of the table that are written where they are known, and how.
+_FURTHER = {"state": "", "probability": ".4f", "likelihood": ".4f", "agreement": ".3f", "guest": "",
+            "guest_probability": ".3f"}  # fmt: skip
 _CORNERS_NM = _COLUMNS[6:10]
 # What touches a tile's inner border within this is cut off there; its neighbour has it whole [pixel].
 _CUT = 2.0
@@ -42,16 +51,22 @@ class MoleculeDetection:
         What was looked at.
     molecules
         Boxes and their middles [pixel of the micrograph; −0.5 is the edge of the first] with columns ``label``,
-        the name of the class, and ``score``; best first. Where their channels were looked at, also ``state`` and
-        ``probability`` of the channel.
+        the name of the class, and ``score``; best first. Of calibrated detectors also ``likelihood``, how probable it
+        is that the box is right; ``agreement``, the share of the image's orientations that have the box, where all were
+        looked at. Where their channels were looked at, also ``state`` and ``probability`` of the channel, and ``guest``
+        and ``guest_probability``: which molecule it is if there is one.
     shown
         What the detector saw: the image at its pixel size, restored where a restorer was given, between 0 and 1.
     threshold
-        Score from which a detection counts.
+        Likelihood from which a box counts; score where the detector is not calibrated.
     sampling
         Pixel size of the micrograph [Å], from its file or from its lattice, or None.
     definition
         What a box is, as the detector was trained.
+    candidates
+        All boxes of which some count; None: those that count.
+    expected_f1
+        F1 to be expected of the best threshold by the likelihoods alone; None where there are none.
     """
 
     micrograph: Micrograph
@@ -60,26 +75,30 @@ class MoleculeDetection:
     threshold: float
     sampling: float | None
     definition: BoxDefinition = SPHERES
+    candidates: Annotations | None = None
+    expected_f1: float | None = None
 
     def to_csv(self, path: str | Path) -> None:
-        """Write ``x0_px,y0_px,x1_px,y1_px,label,score``, corners in nm, what a box is, and what its channel shows.
+        """Write a row for each box: corners, label, score, corners in nm, what a box is, and what its channel shows.
 
-        Cells are empty where there is no calibration, or the channel was not looked at.
+        Cells are empty where something is not known: corners in nm without a pixel size, channels that were not looked
+        at, likelihoods of detectors that are not calibrated.
         """
         boxes = self.molecules.boxes
         assert boxes is not None  # noqa: S101 - detections have boxes; for the type checker
-        rows = []
         columns = self.molecules.columns
-        nothing = [""] * len(boxes)
-        channels = [columns.get(name, nothing) for name in ("state", "probability")]
-        for box, label, score, state, probability in zip(
-            boxes, columns["label"], columns["score"], *channels, strict=True
-        ):
+        rows = []
+        for i, box in enumerate(boxes):
             scaled = [""] * 4 if self.sampling is None else [f"{v * self.sampling / 10:.4f}" for v in box]
-            likely = "" if isinstance(probability, str) or np.isnan(probability) else f"{probability:.4f}"
-            numbers = [*(f"{v:.2f}" for v in box), label, f"{score:.4f}", *scaled]
-            rows.append([*numbers, self.definition.margin, state, likely])
+            cells = [*(f"{v:.2f}" for v in box), columns["label"][i], f"{columns['score'][i]:.4f}", *scaled]
+            further = [_cell(columns[n][i], form) if n in columns else "" for n, form in _FURTHER.items()]
+            rows.append([*cells, self.definition.margin, *further])
         write_csv(path, _COLUMNS, rows)
+
+
+def _cell(value: Any, form: str) -> str:
+    """Write a value; nothing where it is no number."""
+    return "" if isinstance(value, float) and np.isnan(value) else f"{value:{form}}"
 
 
 def read_molecules(path: str | Path) -> Annotations:
@@ -126,6 +145,7 @@ def detect_molecules(
     tile: int = TILE,
     tile_overlap: int = TILE_OVERLAP,
     iou: float = 0.5,
+    augment: bool = False,
     device: str | torch.device = "cpu",
 ) -> MoleculeDetection:
     """Find molecules on a micrograph with a trained Faster R-CNN.
@@ -142,11 +162,14 @@ def detect_molecules(
     lattice
         Gives the pixel size of an uncalibrated image of a crystal.
     threshold
-        Score from which a detection counts; by default the card's.
+        Likelihood from which a box counts; by default what :func:`stemforge.infer.decide` chooses for the image. Of
+        detectors that are not calibrated the score, by default the card's.
     tile, tile_overlap
         Side of the detector's tiles and by how much they overlap [pixel of the image it sees].
     iou
         Overlap (intersection over union) from which two boxes are the same molecule.
+    augment
+        Restore and look at the image in its eight orientations, and average: eight times the work.
     device
         Where the networks run.
 
@@ -162,29 +185,68 @@ def detect_molecules(
     WeightsError
         Weights of another architecture.
     """
-    threshold = card.threshold if threshold is None else threshold
-    check_options(threshold, tile, tile_overlap, iou)
+    check_options(card.threshold if threshold is None else threshold, tile, tile_overlap, iou)
     network = MoleculeDetector.named(card.architecture)
     restore, smallest = restoring(card, restorer, device)
     sampling = micrograph.sampling or (lattice.sampling if lattice else None)
     image, _ = prepared(micrograph, card, lattice, smallest=smallest, finds="molecules")
+    # Of a calibrated detector also what is not likely by its score alone: channels may say that it is right.
+    limit = card.threshold if threshold is None else threshold
+    least = limit if card.calibration is None else CANDIDATE_SCORE
+    options: dict[str, Any] = {"threshold": least, "tile": tile, "overlap": tile_overlap, "iou": iou}
+
+    def find(image: NDArray[np.float32]) -> Found:
+        # A detector in doubt gives one molecule both names.
+        return detect_boxes(
+            detector, network.shown(card, image, restore), **options, exclusive=True, device=device
+        )
+
     shown = network.shown(card, image, restore)
-    boxes, labels, scores = detect_boxes(
-        detector,
-        shown,
-        threshold=threshold,
-        tile=tile,
-        overlap=tile_overlap,
-        iou=iou,
-        exclusive=True,  # a detector in doubt gives one molecule both names
-        device=device,
-    )
+    further: dict[str, Any] = {}
+    if augment:
+        boxes, labels, scores, further["agreement"] = in_all_orientations(find, image, iou)
+    else:
+        boxes, labels, scores = detect_boxes(detector, shown, **options, exclusive=True, device=device)
     height, width = micrograph.shape
     # The detector counts from the outer edge of the first pixel, we from its centre.
     scale = np.tile([width / shown.shape[1], height / shown.shape[0]], 2)
     boxes = np.clip(boxes * scale, 0, [width, height] * 2) - 0.5
-    molecules = named_boxes(boxes, labels, scores, network.classes(card))
-    return MoleculeDetection(micrograph, molecules, shown, threshold, sampling, card.inputs.boxes)
+    found = named_boxes(boxes, labels, scores, network.classes(card))
+    if card.calibration is not None:
+        further["likelihood"] = card.calibration.likelihood(log_odds(scores))
+    candidates = Annotations(found.points, found.boxes, {**found.columns, **further})
+    detection = MoleculeDetection(micrograph, candidates, shown, limit, sampling, card.inputs.boxes)
+    return choose_molecules(detection, candidates, card, threshold)
+
+
+def choose_molecules(
+    detection: MoleculeDetection, candidates: Annotations, card: Card, threshold: float | None = None
+) -> MoleculeDetection:
+    """Return a detection with those of the candidates that count.
+
+    Parameters
+    ----------
+    detection
+        On the same image.
+    candidates
+        Boxes with column ``score`` and, of a calibrated detector, ``likelihood``.
+    card
+        Of the detector.
+    threshold
+        As for :func:`detect_molecules`.
+    """
+    decision, values = Decision(card.threshold), candidates["score"]
+    if card.calibration is not None:
+        values = candidates["likelihood"]
+        decision = decide(values[values >= CANDIDATE], card)
+    limit = decision.threshold if threshold is None else threshold
+    return replace(
+        detection,
+        molecules=candidates.where(values >= limit),
+        candidates=candidates,
+        threshold=limit,
+        expected_f1=decision.expected_f1,
+    )
 
 
 def named_boxes(

@@ -27,7 +27,8 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
     Returns
     -------
     Figure
-        The picture: a colour for each class, fainter boxes for lower scores.
+        The picture: a colour for each class, fainter boxes for lower likelihoods, or scores where the detector is not
+        calibrated.
     """
     micrograph = detection.micrograph
     height, width = micrograph.shape
@@ -45,12 +46,11 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
     for axes in (left, right):
         columns = detection.molecules.columns
         states = columns.get("state", np.full(len(boxes), FILLED))
-        for (x0, y0, x1, y1), name, score, state in zip(
-            boxes, columns["label"], columns["score"], states, strict=True
-        ):
+        sure = columns.get("likelihood", columns["score"])
+        for (x0, y0, x1, y1), name, likely, state in zip(boxes, columns["label"], sure, states, strict=True):
             patch = Rectangle((x0, y0), x1 - x0, y1 - y0, fc="none", lw=1.2, ec=colours[str(name)])
             patch.set_linestyle("-" if state == FILLED else ":")
-            patch.set_alpha(float(0.3 + 0.7 * min(max(score, 0), 1)))
+            patch.set_alpha(float(0.3 + 0.7 * min(max(likely, 0), 1)))
             axes.add_patch(patch)
     counts = {name: int(np.sum(detection.molecules["label"] == name)) for name in names}
     for name in names:
@@ -59,7 +59,8 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
         right.plot([], [], ":", color=GREY, label="dotted: the image as recorded does not tell")
     if names:
         right.legend(loc="lower right", fontsize=8, framealpha=0.8)
-    entitle(left, f"{micrograph.name}: {len(boxes)} molecules from score {detection.threshold:g}")
+    measure = "likelihood" if "likelihood" in detection.molecules.columns else "score"
+    entitle(left, f"{micrograph.name}: {len(boxes)} molecules from {measure} {detection.threshold:.2g}")
     right.set_title(f"as the detector saw it ({w} × {h} pixels)", fontsize=10)
     if path is not None:
         write_figure(figure, path)

@@ -33,6 +33,7 @@ def detect_molecules_in_files(
     tile: int = TILE,
     tile_overlap: int = TILE_OVERLAP,
     iou: float = 0.5,
+    augment: bool = False,
     device: str = "cpu",
 ) -> Outcome:
     """Find molecules on many images; write a table and an overlay of each.
@@ -51,7 +52,7 @@ def detect_molecules_in_files(
     framework
         In whose channels molecules are, one that is built in or a CIF file: boxes that :func:`check_channels` denies
         are left out. By default that of the detector's training; ``"none"`` keeps all boxes.
-    threshold, tile, tile_overlap, iou, device
+    threshold, tile, tile_overlap, iou, augment, device
         As for :func:`detect_molecules`.
     """
     check_options(0.5 if threshold is None else threshold, tile, tile_overlap, iou)
@@ -59,13 +60,14 @@ def detect_molecules_in_files(
     framework = (card.inputs.framework or NO_FRAMEWORK) if framework is None else framework
     crystal = None if framework == NO_FRAMEWORK else ChannelCrystal.named(framework)
     usual = Framework.named("mfi") if crystal is None else crystal.framework
-    restorer = restorer or _restorer_of(card, Path(weights))
+    restorer = restorer or restorer_of(card, Path(weights))
     pair = None if restorer is None else load_finder(restorer, "images", "restorer")
     if restorer is not None and card.inputs.restorer is not None:
         _warn_other_restorer(restorer, card.inputs.restorer)
     batch.reading.refuse_auto()
     batch.check_out()
-    options: dict[str, Any] = {"tile": tile, "tile_overlap": tile_overlap, "iou": iou, "device": device}
+    options: dict[str, Any] = {"tile": tile, "tile_overlap": tile_overlap, "iou": iou, "augment": augment}
+    options["device"] = device
 
     def work(micrograph: Micrograph, results: Results) -> int:
         tell_unusable(micrograph)
@@ -77,13 +79,22 @@ def detect_molecules_in_files(
             warn_uncalibrated(micrograph, card)
         results.facts.update(contradiction(micrograph))
         if crystal is not None:
-            checked = check_channels(detection, crystal, lattice=found)
+            checked = check_channels(detection, crystal, lattice=found, card=card, threshold=threshold)
             say(f"{micrograph.name}: {checked}")
             results.facts.update(checked.to_dict())
             detection = checked.detection
+        f1 = detection.expected_f1
+        if threshold is None and f1 is not None and f1 < (card.min_expected_f1 or 0):
+            say(
+                f"{micrograph.name}: hardly anything looks like a molecule (expected F1 {f1:.2f}); "
+                "only what is sure is marked, a lower threshold shows more (--threshold)"
+            )
         detection.to_csv(results.path(".csv"))
         draw_molecules(detection, results.path(".png"))
-        results.facts.update(molecules=len(detection.molecules), threshold=detection.threshold)
+        results.facts.update(molecules=len(detection.molecules), threshold=round(detection.threshold, 4))
+        results.facts["expected_f1"] = (
+            None if detection.expected_f1 is None else round(detection.expected_f1, 4)
+        )
         results.facts["box_margin"] = detection.definition.margin
         return len(detection.molecules)
 
@@ -95,7 +106,7 @@ def detect_molecules_in_files(
     return batch.run("infer molecules", work, "molecules", {**made_with, **options})
 
 
-def _restorer_of(card: Card, weights: Path) -> Path | None:
+def restorer_of(card: Card, weights: Path) -> Path | None:
     """Find the restorer that a detector was trained with; None where it learnt from images as they are."""
     if card.inputs.restorer is None:
         return None

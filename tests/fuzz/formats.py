@@ -16,6 +16,7 @@ from seeds import Seed
 
 from stemforge import Annotations, Corpus, read_micrograph, read_stack, verify_corpus
 from stemforge.errors import InputError
+from stemforge.micrograph.coco import read_coco
 from stemforge.simulate import SimulationRecipe
 from stemforge.structures import structure_from_file
 from stemforge.train import load_weights
@@ -72,6 +73,19 @@ def _structure(path):
 def _labels(path):
     table = Annotations.from_csv(path, (600, 600))
     _sane(np.isfinite(table.points).all() and table.inside((600, 600)).all(), "the points")
+
+
+def _coco(path):
+    for image in read_coco(path):
+        height, width = image.shape
+        found = image.annotations
+        _sane(np.isfinite(found.points).all() and found.inside(image.shape).all(), "the points")
+        _sane((found["species"] < max(len(image.names), 1)).all(), "the names")
+        if found.boxes is not None:
+            low, high = found.boxes[:, :2], found.boxes[:, 2:]
+            _sane((low < high).all(), "the boxes")
+            # Half a pixel for where a pixel's edge is, half for rounding.
+            _sane((low > -1.1).all() and (high < [width + 0.1, height + 0.1]).all(), "where the boxes are")
 
 
 def _recipe(path):
@@ -139,6 +153,7 @@ FORMATS = {
     "lammps": _structures("lammps-data", "lammps-data", masses=True),
     "poscar": _structures("POSCAR", "vasp"),
     "labels": Format(seeds.labels, _labels, text=True),
+    "coco": Format(seeds.coco, _coco, text=True),
     "recipe": Format(seeds.recipes, _recipe, text=True),
     "corpus": Format(seeds.corpus, _corpus),
     "forged-corpus": Format(seeds.corpus, partial(_corpus, forged=True), forge=forge_shard),

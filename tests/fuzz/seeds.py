@@ -224,6 +224,41 @@ def labels(folder):
     return _each(folder, {"a.csv": table, "b.csv": boxes, "c.csv": imagej})
 
 
+def coco(folder):
+    """Yield annotations as boxes, with keypoints, and of two images with more than readers ask for."""
+    images = [{"id": i, "file_name": f"images/{i}.png", "width": 60, "height": 40} for i in (7, 9)]
+    kinds = [{"id": i, "name": name} for i, name in enumerate(("pyridine", "thiophene"), start=1)]
+    boxes = [
+        {
+            "id": i,
+            "image_id": images[i % 2]["id"],
+            "category_id": 1 + i % 2,
+            "bbox": [2.5 * i, 3 * i, 8, 9.25],
+        }
+        for i in range(8)
+    ]
+    marked = [
+        row | {"keypoints": [row["bbox"][0] + 4, row["bbox"][1] + 4.5, 2], "num_keypoints": 1}
+        for row in boxes
+    ]
+    further = [
+        row | {"area": 74.0, "iscrowd": 0, "segmentation": [], "attributes": {"by": "hand"}} for row in boxes
+    ]
+
+    def text(rows, **others):
+        content = {"images": images, "annotations": rows, "categories": kinds} | others
+        return lambda _: json.dumps(content, indent=1).encode()
+
+    return _each(
+        folder,
+        {
+            "a.json": text(boxes),
+            "b.json": text(marked),
+            "c.json": text(further, info={"year": 2026}, licenses=[]),
+        },
+    )
+
+
 def recipes(folder):
     yield from _each(
         folder, {f"{n}.yaml": lambda _, p=p: p.read_bytes() for n, p in shipped_recipes().items()}

@@ -37,6 +37,17 @@ def test_hardly_an_atom_is_found_where_there_is_none():
     assert load_weights("atom-net")[1].metrics["false_per_nm2"] <= 0.003
 
 
+def test_likelihoods_of_boxes_are_calibrated():
+    card = load_weights("faster-rcnn")[1]
+    assert card.metrics["calibration_error"] < 0.05
+    assert card.metrics["false_per_nm2"] <= 0.003
+    assert card.min_expected_f1 >= 0.4
+    # The same score is worth less in a channel that looks empty; where nothing is known of it, it is worth what it was.
+    empty, unknown, filled = card.box_likelihood([0.9] * 3, [-4.0, float("nan"), 4.0])
+    assert empty < 0.1 < unknown < filled
+    assert filled > 0.9
+
+
 def test_the_detectors_restorer_ships_with_it():
     restorer = load_weights("faster-rcnn")[1].inputs.restorer
     assert restorer is None or (find_weights("faster-rcnn").parent / restorer.file).is_file()

@@ -169,11 +169,19 @@ def test_foreign_safetensors(tmp_path, random_weights):
 
 
 @pytest.mark.parametrize(
-    "card", ["no json", "[]", "{}", '{"architecture": "sac-cnn", "data": [], "colour": 1}']
+    "card",
+    [
+        "no json",
+        "[]",
+        "{}",
+        '{"architecture": "sac-cnn", "data": [], "colour": 1}',
+        '{"architecture": "sac-cnn", "data": [], "inputs": {"boxes": "wide"}}',
+        '{"architecture": "sac-cnn", "data": [], "inputs": {"restorer": {"file": "d.safetensors"}}}',
+    ],
 )
 def test_damaged_card(tmp_path, random_weights, card):
     save_file(load_file(random_weights), tmp_path / "w.safetensors", metadata={"stemforge": card})
-    with pytest.raises(WeightsError, match="card"):
+    with pytest.raises(WeightsError, match="card is damaged"):
         load_weights(tmp_path / "w.safetensors")
 
 

@@ -8,12 +8,9 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import InputError, WeightsError
-from stemforge.evaluate.likelihoods import calibration as calibrate
-from stemforge.evaluate.likelihoods.calibration import (
-    ThresholdCalibration,
-    calibrate_threshold,
-    held_out_images,
-)
+from stemforge.evaluate.likelihoods import calibration as calibrate, choosing
+from stemforge.evaluate.likelihoods.calibration import calibrate_threshold, held_out_images
+from stemforge.evaluate.likelihoods.choosing import ThresholdCalibration
 from stemforge.infer import CANDIDATE
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import SimulationRecipe, simulate_corpus
@@ -89,9 +86,7 @@ def test_f1_by_hand(weights, tmp_path, write_blobs):
 def test_doubtful_atoms_count_as_background(matched_filter, blobs):
     spots = np.array([[20.0, 20], [50, 50]])
     image = blobs(spots, (72, 72))
-    trial = calibrate._Trial.of(
-        matched_filter, Card("sac-cnn", inputs=Inputs(spots="regions")), image, (0.5,)
-    )
+    trial = calibrate._trial(matched_filter, Card("sac-cnn", inputs=Inputs(spots="regions")), image, (0.5,))
     score, _ = calibrate._scores(trial, LabelledImage(image, spots[:1], spots[1:]))
     assert (score.true_positives, score.false_positives, score.false_negatives) == (1, 1, 0)
 
@@ -222,20 +217,20 @@ def test_images_without_atoms_neither_count_nor_suffice(weights, tmp_path, write
 
 def trial(expected_f1, chosen, at_fixed, area=0.0):
     """What is found at one fixed threshold and at the image's own: so many points each."""
-    return calibrate._Trial([np.zeros((n, 2)) for n in (at_fixed, chosen)], expected_f1, area)
+    return choosing.Trial([np.zeros((n, 2)) for n in (at_fixed, chosen)], expected_f1, area)
 
 
 def gate_of(f1, promised, nothing=(), max_false=np.inf):
     false = np.array([[len(points) for points in each.points] for each in nothing])
     trials = [trial(value, 0, 0) for value in promised]
-    return calibrate._choose_gate(trials, np.array(f1), nothing, false, 0, max_false)
+    return choosing.choose_gate(trials, np.array(f1), nothing, false, 0, max_false)
 
 
 def test_images_get_their_own_threshold_unless_that_is_worse():
     """F1 at the fixed threshold, and at the image's own."""
     better, worse = [0.5, 0.6], [0.5, 0.3]
-    assert gate_of([better, better], [0.62, 0.71]) == calibrate.USUAL_GATE
-    assert gate_of([worse, better], [0.39, 0.71]) == calibrate.USUAL_GATE
+    assert gate_of([better, better], [0.62, 0.71]) == choosing.USUAL_GATE
+    assert gate_of([worse, better], [0.39, 0.71]) == choosing.USUAL_GATE
     assert gate_of([worse, better], [0.41, 0.71]) is None
     assert gate_of([better, better], [0.1, 0.2]) is None  # nobody would get one
 
@@ -249,5 +244,5 @@ def test_the_gate_leaves_a_control_alone():
     assert gate_of(better, [0.45, 0.71], control, max_false=0.005) == 0.51
     assert gate_of(better, [0.45, 0.495], control, max_false=0.005) is None
     assert gate_of(better, [0.45, 0.71], control, max_false=0.004) is None
-    assert calibrate._false_at(0.5, control, np.array([[0, 9], [1, 7]]), 0) == 7
-    assert calibrate._false_at(None, control, np.array([[0, 9], [1, 7]]), 0) == 1
+    assert choosing.false_at(0.5, control, np.array([[0, 9], [1, 7]]), 0) == 7
+    assert choosing.false_at(None, control, np.array([[0, 9], [1, 7]]), 0) == 1

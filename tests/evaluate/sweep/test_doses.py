@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from stemforge import Corpus, InputError
+from stemforge import Corpus, CorpusError, InputError
 from stemforge.__main__ import main
 from stemforge.corpus.sample import Sample, Structure
 from stemforge.corpus.writer import CorpusWriter
@@ -133,6 +133,16 @@ def test_molecules_in_boxes_of_another_definition(segments, detector, restorer):
             assert _mean(result, 1e6, "faster-rcnn", "ap")["mean"] == pytest.approx(1)
     with pytest.raises(InputError, match="boxes: is for weights that find molecules"):
         sweep_doses(Corpus(segments), restorer, [1e6], boxes=BoxDefinition(0.5))
+
+
+def test_boxes_are_not_converted_without_a_pixel_size(segments, detector, tmp_path):
+    whole = Corpus(segments)
+    writer = CorpusWriter(tmp_path / "corpus", RECIPE, "1" * 64)
+    for index in range(4):
+        # The first one has its pixel size, which is what is looked at before work starts.
+        writer.write(index, [whole[index] if index == 0 else replace(whole[index], sampling=None)])
+    with pytest.raises(CorpusError, match="sample"):
+        sweep_doses(Corpus(tmp_path / "corpus"), detector, [1e6], boxes=BoxDefinition(0.5), quiet=True)
 
 
 def test_atoms(tiny_corpus, spot_weights):

@@ -1,12 +1,14 @@
 """Boxes of a detector, and what the image as recorded says of their channels."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from stemforge import Annotations, Micrograph
 from stemforge.infer import MoleculeDetection, check_channels, read_molecules
+from stemforge.train import Calibration, Card
 
 
 def _boxed(micrograph, points, half=8.0):
@@ -35,6 +37,43 @@ def test_boxes_in_empty_channels_are_left_out(crystal, film, tmp_path):
     with (tmp_path / "m.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["channel"] for row in rows] == kept["state"].tolist()
+
+
+def test_likelihoods_are_of_score_and_channel_and_decide(crystal, film, tmp_path):
+    """Candidates with one score for all: only their channels tell those of molecules from the others."""
+    micrograph, _, axes, filled = film(0.5, 2.0)
+    found = _boxed(micrograph, axes)
+    columns = {**found.molecules.columns, "score": np.full(len(axes), 0.3)}
+    candidates = Annotations(found.molecules.points, found.molecules.boxes, columns)
+    detection = replace(found, molecules=candidates.where(np.zeros(len(axes), bool)), candidates=candidates)
+    calibration = Calibration(1.0, 0.0, channel=1.0)
+    card = Card(
+        "faster-rcnn",
+        0.25,
+        0.9,
+        calibration=Calibration(),
+        channel_calibration=calibration,
+        min_expected_f1=0.4,
+    )
+    checked = check_channels(detection, crystal, card=card)
+    kept = checked.detection.molecules
+    truth = filled[np.hypot(*(kept.points[:, None] - axes).T).T.argmin(1)]
+    assert truth.all()
+    whole = np.hypot(*(checked.occupancy.points[:, None] - axes).T).T.argmin(1)
+    assert len(kept) >= 0.8 * filled[whole].sum()
+    assert checked.detection.expected_f1 > 0.85
+    assert checked.boxes == len(axes) == len(kept) + checked.empty + checked.unlikely
+    expected = calibration.likelihood(np.log(3 / 7), np.log(kept["probability"] / (1 - kept["probability"])))
+    inside = np.isfinite(kept["probability"]) & (kept["probability"] < 1 - 1e-6)
+    assert kept["likelihood"][inside] == pytest.approx(expected[inside], abs=1e-3)
+    # The same threshold for all images, as asked for.
+    assert len(check_channels(detection, crystal, card=card, threshold=0.0).detection.molecules) > len(kept)
+    checked.detection.to_csv(tmp_path / "m.csv")
+    with (tmp_path / "m.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["likelihood"]) for row in rows] == pytest.approx(kept["likelihood"], abs=1e-4)
+    assert {row["guest"] for row in rows} <= {"pyridine", ""}
+    assert {row["agreement"] for row in rows} == {""}
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from stemforge.infer import detect_boxes, detect_molecules, draw_molecules, read
 from stemforge.simulate import BoxDefinition
 from stemforge.train import (
     DIVAESR,
+    Calibration,
     Card,
     DIVAESRSettings,
     FasterRCNN,
@@ -91,6 +92,36 @@ def test_threshold_and_empty_table(tmp_path):
     detection.to_csv(tmp_path / "none.csv")
     assert len(read_molecules(tmp_path / "none.csv")) == 0
     assert draw_molecules(detection).axes
+
+
+def test_a_calibrated_detector_says_how_likely_a_box_is_and_decides():
+    corners = [(10, 10), (60, 20)]
+    image = _field((100, 120), corners, side=30)
+    image[70:76, 20:26] = 1  # scored least
+    micrograph = Micrograph(image, 0.25)
+    calibrated = replace(CARD, threshold=0.99, calibration=Calibration(4.0, -7.5), min_expected_f1=0.5)
+    detection = detect_molecules(micrograph, Squares(), calibrated)
+    odds = np.log(detection.candidates["score"] / (1 - detection.candidates["score"]))
+    likely = detection.candidates["likelihood"]
+    assert likely == pytest.approx(1 / (1 + np.exp(7.5 - 4 * odds)))
+    assert len(detection.candidates) == 3
+    assert len(detection.molecules) == 2
+    assert detection.threshold == pytest.approx(likely[1])
+    assert detection.expected_f1 > 0.5
+    # As the image promises too little, the card's threshold holds.
+    careful = detect_molecules(micrograph, Squares(), replace(calibrated, min_expected_f1=0.999))
+    assert (careful.threshold, len(careful.molecules)) == (0.99, 0)
+    assert len(detect_molecules(micrograph, Squares(), calibrated, threshold=0.0).molecules) == 3
+
+
+def test_all_orientations_agree_on_what_turns_with_the_image(tmp_path):
+    micrograph = Micrograph(_field((100, 120), [(20, 30), (60, 60)]), 0.25, name="field")
+    plain = detect_molecules(micrograph, Squares(), CARD)
+    detection = detect_molecules(micrograph, Squares(), CARD, augment=True)
+    np.testing.assert_allclose(detection.molecules.boxes, plain.molecules.boxes, atol=1e-6)
+    assert detection.molecules["agreement"].tolist() == [1, 1]
+    detection.to_csv(tmp_path / "field.csv")
+    assert "agreement" in (tmp_path / "field.csv").read_text().splitlines()[0]
 
 
 def test_one_place_holds_one_molecule():

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from stemforge.train.card import Card
 
 CANDIDATE = 0.02
-"""Calibrated likelihood from which a peak may be an atom, and counts towards their number by its likelihood."""
+"""Calibrated likelihood from which something may be an atom or a molecule, and counts towards their number by it."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Decision:
     Parameters
     ----------
     threshold
-        Likelihood from which a candidate is an atom.
+        Likelihood from which a candidate is an atom, or a molecule.
     expected_f1
         F1 to be expected of the best choice by the likelihoods alone; None where these are not calibrated.
     """
@@ -30,9 +30,9 @@ class Decision:
 def best_expected_f1(likelihoods: ArrayLike) -> Decision:
     """Choose the threshold with the highest expected F1.
 
-    Of k candidates with likelihoods p that are called atoms, Σp are atoms; all candidates hold Σp in all. So F1 is
-    about 2 Σₖp / (k + Σp), and it is highest at a threshold of half its own value (Lipton, Elkan & Naryanaswamy 2014,
-    arXiv:1402.1892).
+    Of k candidates with likelihoods p that are called atoms, or molecules, Σp are; all candidates hold Σp in all. So
+    F1 is about 2 Σₖp / (k + Σp), and it is highest at a threshold of half its own value (Lipton, Elkan & Naryanaswamy
+    2014, arXiv:1402.1892).
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def best_expected_f1(likelihoods: ArrayLike) -> Decision:
 def decide(likelihoods: ArrayLike, card: Card) -> Decision:
     """Choose an image's threshold: its own where its likelihoods promise enough, else the card's.
 
-    Where there are no atoms the best choice is still a bad one, and its expected F1 says so.
+    Where there is nothing to be found the best choice is still a bad one, and its expected F1 says so.
 
     Parameters
     ----------

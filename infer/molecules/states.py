@@ -1,0 +1,120 @@
+"""What an image as it was recorded says of the channels in which a detector's boxes lie."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from stemforge.errors import InputError
+from stemforge.infer.crystals.domains import NOTHING, find_domains
+from stemforge.infer.crystals.lattice import Lattice, find_lattice
+from stemforge.infer.occupancy.analysis import measure_occupancy
+from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.infer.occupancy.result import EMPTY, OPEN, Occupancy
+from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.image import Micrograph
+from stemforge.train.card import log_odds
+
+_NEAR = 5.0  # of a box's middle from the axis of the channel that it lies in [Å]
+
+
+@dataclass(frozen=True)
+class ChannelStates:
+    """What is known of the channels in which points lie; arrays of shape (n,).
+
+    Parameters
+    ----------
+    state
+        Filled, empty or open.
+    probability
+        That the channel is filled; not a number where the image does not show a channel whole.
+    odds
+        Logarithm of the odds that it is filled; of a channel that the image does not show whole by the share of all.
+        Not a number where no channel was measured.
+    guest, guest_probability
+        Which molecule it is if there is one, and how probable that is; empty, and not a number where that is not known.
+    beside
+        Whether the image shows no crystal there.
+    occupancy
+        Of all channels; None where none was measured.
+    reason
+        Why none was measured; empty where channels were.
+    """
+
+    state: NDArray[np.object_]
+    probability: NDArray[np.float64]
+    odds: NDArray[np.float64]
+    guest: NDArray[np.object_]
+    guest_probability: NDArray[np.float64]
+    beside: NDArray[np.bool_]
+    occupancy: Occupancy | None = None
+    reason: str = ""
+
+    @classmethod
+    def at(
+        cls,
+        micrograph: Micrograph,
+        points: NDArray[np.float64],
+        crystal: ChannelCrystal,
+        lattice: Lattice | None = None,
+    ) -> "ChannelStates":
+        """Measure the channels of an image, and look up those nearest to points.
+
+        Parameters
+        ----------
+        micrograph
+            As recorded.
+        points
+            (x, y) [pixel], shape (n, 2).
+        crystal
+            The framework with its channels.
+        lattice
+            As found on the image; by default it is found.
+        """
+        number = len(points)
+        if not number:
+            return cls.unknown(np.zeros(0, dtype=bool), "no boxes, so no channel was looked at")
+        try:
+            lattice = lattice or find_lattice(micrograph, framework=crystal.framework)
+        except InputError:
+            reason = (
+                f"no lattice of the framework: {number} boxes left out, as no channel is known to hold them"
+            )
+            return cls.unknown(np.ones(number, dtype=bool), reason)
+        try:
+            occupancy = measure_occupancy(micrograph, framework=crystal, lattice=lattice)
+        except InputError as error:
+            # A lattice, but next to no channel: what lies beside the crystal is known all the same.
+            domains = find_domains(micrograph, lattice, framework=crystal.framework)
+            return cls.unknown(domains.at(points) == NOTHING, str(error))
+        distance, channel = cKDTree(occupancy.points).query(points)
+        near = distance * occupancy.lattice.sampling < _NEAR
+        filled = np.where(near, occupancy.probability[channel], np.nan)
+        return cls(
+            np.where(near, occupancy.state[channel], OPEN).astype(object),
+            filled,
+            log_odds(np.where(near, filled, occupancy.share[2])),
+            np.where(near, occupancy.guest[channel], "").astype(object),
+            np.where(near, occupancy.guest_probability[channel], np.nan),
+            occupancy.domains.at(points) == NOTHING,
+            occupancy,
+        )
+
+    @classmethod
+    def unknown(cls, beside: NDArray[np.bool_], reason: str) -> "ChannelStates":
+        """Return what is known without channels: what lies beside the crystal, shape (n,), and why it is no more."""
+        unknown = np.full(len(beside), np.nan)
+        state, guest = (np.full(len(beside), word, dtype=object) for word in (OPEN, ""))
+        return cls(state, unknown, unknown, guest, unknown, beside, reason=reason)
+
+    @property
+    def denied(self) -> NDArray[np.bool_]:
+        """Whether the image says that there is no molecule: in empty channels and beside the crystal."""
+        return self.beside | (self.state == EMPTY)
+
+    def added_to(self, boxes: Annotations) -> Annotations:
+        """Return boxes with columns that say what is known of their channels."""
+        names = ("state", "probability", "guest", "guest_probability")
+        columns = {name: getattr(self, name) for name in names}
+        return Annotations(boxes.points, boxes.boxes, {**boxes.columns, **columns})
