@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from scipy import optimize
 
 from stemforge.errors import InputError
 from stemforge.infer.crystals.framework import Framework
-from stemforge.infer.crystals.places import Parts, Places, wrapped
+from stemforge.infer.crystals.places import Parts, Places, best_displacements, wrapped
 from stemforge.infer.crystals.spectrum import Reciprocal, faded, levelled
 from stemforge.micrograph.image import Micrograph
 from stemforge.structures.zeolites.frameworks import FRAMEWORKS
@@ -27,6 +26,7 @@ _CERTAIN = 0.8
 # Correlation of the whole image's average cell from which its parts are asked: displaced parts weaken each other.
 _WEAK = 0.3
 _PLACES = 32  # along the longer side of the image, at which parts are looked for
+_STRAIGHTENED = 2  # times that axes are mended by what the parts show
 _COVERED = 3.0  # of the crystal that all parts together show [cells]
 
 
@@ -128,7 +128,9 @@ def find_lattice(
     The power spectrum, relative to the median at its radius, is mapped to logarithmic polar coordinates, where a
     change of pixel size and a rotation are shifts: correlation with the framework's reflections finds both. The
     best candidates are refined, first on the spectrum and then on the position of every reflection, with the two
-    axes free. The origin is where the image's average cell correlates best with the projected framework.
+    axes free. The origin is where the image's average cell correlates best with the projected framework. Domains
+    that stand displaced weaken that average, or cancel it: where it is weak, the parts of the image in which the
+    crystal goes on are found first, the axes are fitted to them, and the average displaces each back.
 
     Parameters
     ----------
@@ -137,7 +139,7 @@ def find_lattice(
     framework
         One that is built in, such as ``"mfi"``, or one unit cell with the beam along z and x and y at right angles.
     threshold
-        Least correlation of the average cell with the framework.
+        Least correlation of the average cell with the framework; what shows another one reaches 0.76.
     tolerance
         Largest distortion: difference in length or angle [rad] from a framework that is only scaled and turned.
 
@@ -149,7 +151,8 @@ def find_lattice(
     Raises
     ------
     InputError
-        The image is too small, or no lattice reaches the threshold.
+        The image is too small, or no lattice reaches the threshold; the message says which of the frameworks that are
+        built in the image shows instead, if any.
 
     Examples
     --------
@@ -186,7 +189,7 @@ def _refusal(
     """Say why there is no lattice, and which framework the image shows instead."""
     found = "" if best is None else f" (best correlation {best.score:.2f}, needed {threshold:g})"
     refusal = f"no lattice of the framework '{framework.name}' found{found}; "
-    for name in FRAMEWORKS:
+    for name in FRAMEWORKS if image.reciprocal.periodic else ():
         if name != framework.name:
             other = image.lattice(Framework.named(name), tolerance)
             if other is not None and other.score >= max(threshold, THRESHOLD):
@@ -233,8 +236,9 @@ class _Image:
         if places.score(parts) <= _CERTAIN:
             return None
         # Axes that were found on all parts at once are those that let displaced parts look like one crystal.
-        lattice = _describe(self.reciprocal.image, _straightened(lattice, places, parts), framework)
-        places, parts = self._parts(lattice, framework)
+        for _ in range(_STRAIGHTENED):
+            lattice = _describe(self.reciprocal.image, _straightened(lattice, places, parts), framework)
+            places, parts = self._parts(lattice, framework)
         covered = np.sum(parts.labels >= 0) * places.area / np.prod(framework.cell)
         if covered < _COVERED or lattice.distortion > tolerance:
             return None
@@ -283,7 +287,7 @@ def _describe(image: NDArray[np.float64], reciprocal: NDArray[np.float64], frame
     y, x = (np.arange(n, dtype=float) for n in image.shape)
     rows = np.exp(-2j * np.pi * g[:, 1, None] * y) @ image
     measured = np.sum(rows * np.exp(-2j * np.pi * g[:, 0, None] * x), axis=1)
-    origin, score = _register(hk, measured, factors)
+    origin, score = _register(hk, measured, factors, framework.cell)
     middle = np.array([image.shape[1] - 1, image.shape[0] - 1]) / 2
     nearest = np.rint(np.linalg.solve(axes, middle) - origin)
     point = axes @ (origin + nearest)
@@ -302,21 +306,15 @@ def _describe(image: NDArray[np.float64], reciprocal: NDArray[np.float64], frame
 
 
 def _register(
-    hk: NDArray[np.int64], measured: NDArray[np.complex128], factors: NDArray[np.complex128]
+    hk: NDArray[np.int64],
+    measured: NDArray[np.complex128],
+    factors: NDArray[np.complex128],
+    cell: tuple[float, float],
 ) -> tuple[NDArray[np.float64], float]:
     """Fractional origin at which the average cell correlates best with the framework, and that correlation."""
     # With exp(-2πi g·r) in the transform of the image, a cell at origin u has F(hk)* exp(-2πi hk·u).
     product = measured * factors
-
-    def correlation(u: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (np.exp(2j * np.pi * (u @ hk.T)) @ product).real
-
-    fine = 64
-    grid = np.stack(np.meshgrid(*[np.arange(fine) / fine] * 2, indexing="ij"), -1).reshape(-1, 2)
-    start = grid[np.argmax(correlation(grid))]
-    result = optimize.minimize(
-        lambda u: -correlation(u) / np.abs(product).sum(), start, method="BFGS", options={"gtol": 1e-9}
-    )
-    origin = np.asarray(result.x) % 1
+    origin = best_displacements(product[:, None], hk, np.array(cell))[0]
     norm = np.linalg.norm(measured) * np.linalg.norm(factors)
-    return origin, float(correlation(origin) / norm) if norm else 0.0
+    correlation = (np.exp(2j * np.pi * (hk @ origin)) @ product).real
+    return origin, float(correlation / norm) if norm else 0.0

@@ -33,6 +33,42 @@ def wrapped(fractional: NDArray[np.float64]) -> NDArray[np.float64]:
     return fractional - np.round(fractional)
 
 
+def best_displacements(
+    products: NDArray[np.complex128], hk: NDArray[np.int64], cell: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the displacements at which what is measured correlates best with a framework.
+
+    Parameters
+    ----------
+    products
+        Of what is measured and the framework's factors, shape (reflections, places).
+    hk
+        Indices of the reflections, shape (reflections, 2).
+    cell
+        Lengths of the axes [Å].
+
+    Returns
+    -------
+    ndarray
+        In shares of the axes, −½ to ½, shape (places, 2).
+    """
+    numbers = np.ceil(cell / _GRID).astype(int)
+    grid = np.stack(np.meshgrid(*(np.arange(n) / n for n in numbers), indexing="ij"), -1).reshape(-1, 2)
+    waves = 2 * np.pi * grid @ hk.T
+    start = (np.cos(waves) @ products.real - np.sin(waves) @ products.imag).argmax(0)
+    found = grid[start]
+    tau = 2 * np.pi * hk
+    for _ in range(_NEWTON):
+        terms = np.exp(1j * found @ tau.T).T * products
+        slope = -(tau.T @ terms.imag).T
+        bend = -np.einsum("ni,nj,np->pij", tau, tau, terms.real, optimize=True)
+        # Beside a maximum the curvature is negative; where it is not, the grid's point stays.
+        good = (np.linalg.det(bend) > 0) & (bend[:, 0, 0] < 0)
+        move = np.linalg.solve(np.where(good[:, None, None], bend, np.eye(2)), slope[..., None])[..., 0]
+        found = found - np.clip(move, -_GRID / cell, _GRID / cell) * good[:, None]
+    return wrapped(found)
+
+
 @dataclass(frozen=True)
 class Places:
     """Reflections of an image around many places.
@@ -114,21 +150,8 @@ class Places:
 
     def registered(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the displacement of the highest correlation at each place, and that correlation."""
-        numbers = np.ceil(self.cell / _GRID).astype(int)
-        grid = np.stack(np.meshgrid(*(np.arange(n) / n for n in numbers), indexing="ij"), -1).reshape(-1, 2)
-        flat = self.products.reshape(len(self.hk), -1)
-        start = (np.exp(2j * np.pi * grid @ self.hk.T) @ flat).real.argmax(0)
-        found = grid[start]
-        tau = 2 * np.pi * self.hk
-        for _ in range(_NEWTON):
-            terms = np.exp(1j * found @ tau.T).T * flat
-            slope = -(tau.T @ terms.imag).T
-            bend = -np.einsum("ni,nj,np->pij", tau, tau, terms.real, optimize=True)
-            # Beside a maximum the curvature is negative; where it is not, the grid's point stays.
-            good = (np.linalg.det(bend) > 0) & (bend[:, 0, 0] < 0)
-            move = np.linalg.solve(np.where(good[:, None, None], bend, np.eye(2)), slope[..., None])[..., 0]
-            found = found - np.clip(move, -_GRID / self.cell, _GRID / self.cell) * good[:, None]
-        fractional = wrapped(found).reshape(*self.norm.shape, 2)
+        found = best_displacements(self.products.reshape(len(self.hk), -1), self.hk, self.cell)
+        fractional = found.reshape(*self.norm.shape, 2)
         return fractional, self.correlation(fractional)
 
     @property

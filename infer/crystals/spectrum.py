@@ -15,6 +15,9 @@ _SEARCHED = 40
 _CANDIDATES = 8
 # Blur of the spectrum from one step of the refinement to the next [bins].
 _BLURS = (4.0, 2.0, 1.0)
+_FINE = 1e-4  # up to which axes are refined on a blurred spectrum: reflections' positions are finer
+# Logarithm of the power over its median that noise hardly reaches, and bins that have it where there are reflections.
+_STRONG, _BINS = 3.0, 12
 # Steps of the search in angle [deg] and in the logarithm of the scale.
 _ANGLE, _SCALE = 0.5, 0.01
 
@@ -108,6 +111,11 @@ class Reciprocal:
         # From coarse to fine: a reflection must be felt from some way off.
         return cls(image, spectrum, tuple(spectrum.blurred(sigma) for sigma in _BLURS))
 
+    @property
+    def periodic(self) -> bool:
+        """Whether the spectrum has reflections of any crystal: noise and amorphous material have none."""
+        return bool(np.count_nonzero(self.spectrum.values > _STRONG) >= _BINS)
+
     def axes(
         self, cell: NDArray[np.float64], hk: NDArray[np.int64], weight: NDArray[np.float64]
     ) -> Iterator[NDArray[np.float64]]:
@@ -154,17 +162,17 @@ def _search(
     polar = ndimage.gaussian_filter(polar, (1.5, 1.5), mode=("nearest", "wrap"))
     # Beyond both ends there is nothing: room for reflections that fall off the map.
     room = len(radii)
-    padded = np.pad(polar, ((room, room), (0, 0)))
-    inside = np.pad(np.ones_like(polar), ((room, room), (0, 0)))
+    below = fft.next_fast_len(3 * room, real=True) - 2 * room
+    padded = np.pad(polar, ((room, below), (0, 0)))
+    inside = np.pad(np.ones_like(polar), ((room, below), (0, 0)))
     distance = np.hypot(*g.T)
     row = np.rint(np.log(distance / distance.min()) / _SCALE).astype(int)
     column = np.rint(np.rad2deg(np.arctan2(g[:, 1], g[:, 0])) / _ANGLE).astype(int) % len(angles)
     template = np.zeros_like(padded)
     keep = row < len(padded)
     np.add.at(template, (row[keep], column[keep]), weight[keep])
-    spread = np.conj(np.fft.fft2(template))
-    total = np.fft.ifft2(np.fft.fft2(padded) * spread).real
-    norm = np.fft.ifft2(np.fft.fft2(inside) * np.conj(np.fft.fft2(template**2))).real
+    total = _products(padded, template)
+    norm = _products(inside, template**2)
     # A lattice of which only few reflections lie on the map proves little.
     score = np.where(
         norm > 0.3 * np.sum(weight**2), total / np.sqrt(np.maximum(norm, 1e-9 * norm.max())), -np.inf
@@ -184,6 +192,12 @@ def _search(
     return found
 
 
+def _products(values: NDArray[np.float64], template: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of the products of a map with a template moved to each of its places."""
+    spectrum = fft.rfft2(values) * np.conj(fft.rfft2(template))
+    return np.asarray(fft.irfft2(spectrum, values.shape), dtype=np.float64)
+
+
 def _refine(
     image: NDArray[np.float64],
     blurred: tuple[Spectrum, ...],
@@ -193,12 +207,13 @@ def _refine(
 ) -> NDArray[np.float64] | None:
     """Refine the reciprocal axes (as columns) [cycles a pixel]; None where they run away."""
     matrix = reciprocal
+    share = weight / weight.sum()
     for blur, spectrum in zip(_BLURS, blurred, strict=True):
 
         def cost(
             change: NDArray[np.float64], smooth: Spectrum = spectrum, start: NDArray[np.float64] = matrix
         ) -> float:
-            return -float(weight @ smooth.at(hk @ (start @ (np.eye(2) + change.reshape(2, 2))).T))
+            return -float(share @ smooth.at(hk @ (start @ (np.eye(2) + change.reshape(2, 2))).T))
 
         step = 0.01 * blur
         simplex = np.vstack([np.zeros(4), step * np.eye(4)])
@@ -206,7 +221,7 @@ def _refine(
             cost,
             np.zeros(4),
             method="Nelder-Mead",
-            options={"initial_simplex": simplex, "xatol": 1e-5, "fatol": 1e-4, "maxiter": 400},
+            options={"initial_simplex": simplex, "xatol": _FINE * blur, "fatol": _FINE, "maxiter": 400},
         )
         matrix = matrix @ (np.eye(2) + result.x.reshape(2, 2))
     for _ in range(3):
@@ -233,7 +248,8 @@ def _peaks(
     y, x = (np.arange(n) - n / 2 for n in image.shape)
     ey = np.exp(-2j * np.pi * (g[:, 1, None] + offsets * step[1])[..., None] * y)
     ex = np.exp(-2j * np.pi * (g[:, 0, None] + offsets * step[0])[..., None] * x)
-    rows = (ey.reshape(-1, len(y)) @ image).reshape(len(g), 3, -1)
+    ey = ey.reshape(-1, len(y))
+    rows = (ey.real @ image + 1j * (ey.imag @ image)).reshape(len(g), 3, -1)
     power = np.log(np.abs(np.einsum("niw,njw->nij", rows, ex)) ** 2 + 1e-30)
     lines = (power[:, 1, :], power[:, :, 1])  # along x, along y
     moved = np.column_stack(
