@@ -11,8 +11,8 @@
 for each: the score of the lattice that fits best. `halves`: films of MFI whose one half is displaced, at 1000 and
 3000 e/Å². `noise`: white noise and noise with the radial power spectrum of a film, 256 × 256: the highest score of the
 five frameworks, and how many are accepted. `small`: films of few cells: how many are found, and how far the pixel size
-is off. `bent`: films bent by waves. `time`: seconds of one core at 600 × 600 pixels, with the module as it was before in
-that FILE, in the same run.
+is off. `bent`: films bent by waves. `time`: seconds of one core at 600 × 600 pixels, and of that FILE, the module as it
+was before, in the same run.
 """
 
 import argparse

@@ -14,14 +14,14 @@ from stemforge.infer.crystals.spectrum import Reciprocal, faded, levelled
 from stemforge.micrograph.image import Micrograph
 from stemforge.structures.zeolites.frameworks import FRAMEWORKS
 
-THRESHOLD = 0.8
+THRESHOLD = 0.72
 """Correlation of the average cell with the framework from which a lattice counts as found.
 
-Other frameworks reach 0.76, crystals one cell thin have 0.87 at 500 e/Å²."""
+Crystals of other frameworks reach 0.66, noise 0.5, and films one cell thin 0.83 and more at 500 e/Å²."""
 
 # Reflections finer than this are weak at low dose and add nothing but noise [Å].
 _RESOLUTION = 1.7
-# A correlation that no wrong lattice reaches: no other candidate needs to be tried.
+# A correlation that no wrong lattice reaches, in parts (up to 0.76) neither: no other candidate needs to be tried.
 _CERTAIN = 0.8
 # Correlation of the whole image's average cell from which its parts are asked: displaced parts weaken each other.
 _WEAK = 0.3
@@ -139,7 +139,7 @@ def find_lattice(
     framework
         One that is built in, such as ``"mfi"``, or one unit cell with the beam along z and x and y at right angles.
     threshold
-        Least correlation of the average cell with the framework; what shows another one reaches 0.76.
+        Least correlation of the average cell with the framework. Where domains weaken it, those have to reach 0.8.
     tolerance
         Largest distortion: difference in length or angle [rad] from a framework that is only scaled and turned.
 
