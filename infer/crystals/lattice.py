@@ -196,7 +196,7 @@ def _refusal(
                 return f"{refusal}the image shows '{name}' (correlation {other.score:.2f})"
     return (
         f"{refusal}the image must show the crystal along the beam, bright atoms on dark, at least three cells "
-        "along each side"
+        "along each side, bent by scan distortion by less than 4 %"
     )
 
 
