@@ -107,8 +107,8 @@ def test_equal_halves_that_cancel_each_other(displacement):
     np.testing.assert_allclose(lattice.matrix, sign * axes, atol=0.005 * np.hypot(*axes[:, 0]))
     domains = find_domains(micrograph, lattice)
     assert len(domains.displacements) == 2
-    apart = np.abs(domains.displacements[1]) - np.abs(displacement)
-    assert np.abs(apart).max() < 0.02
+    deviation = np.abs(domains.displacements[1]) - np.abs(displacement)
+    assert np.abs(deviation).max() < 0.02
     assert domains.shares.min() > 0.4
 
 
