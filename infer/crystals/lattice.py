@@ -25,6 +25,7 @@ _RESOLUTION = 1.7
 _CERTAIN = 0.8
 # Correlation of the whole image's average cell from which its parts are asked: displaced parts weaken each other.
 _WEAK = 0.3
+_REFLECTIONS = 20  # that an image must be able to show, or three quarters of those that a framework has
 _PLACES = 32  # along the longer side of the image, at which parts are looked for
 _STRAIGHTENED = 2  # times that axes are mended by what the parts show
 _COVERED = 3.0  # of the crystal that all parts together show [cells]
@@ -218,7 +219,9 @@ class _Image:
         found = []
         for axes in self.reciprocal.axes(np.array(framework.cell), hk, np.abs(factors)):
             lattice = _describe(self.reciprocal.image, axes, framework)
-            if lattice.distortion <= tolerance:
+            # Of pixels too coarse for most reflections, noise shows what is left of them as well as a crystal does.
+            shown = np.count_nonzero(np.hypot(*(hk / framework.cell).T) < 0.5 / lattice.sampling)
+            if lattice.distortion <= tolerance and shown >= min(_REFLECTIONS, 0.75 * len(hk)):
                 found.append(lattice)
                 if lattice.score > _CERTAIN:
                     return lattice

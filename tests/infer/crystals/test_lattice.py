@@ -128,6 +128,13 @@ def test_an_amorphous_texture_with_the_spectrum_of_a_crystal_is_none(seed):
         find_lattice(Micrograph(_texture(seed)))
 
 
+def test_pixels_too_coarse_for_most_reflections_prove_nothing():
+    # On this noise 11 reflections of CHA at 1.64 Å a pixel correlate with 0.705.
+    noise = np.random.default_rng(4).normal(size=(256, 256)).astype("float32")
+    with pytest.raises(InputError, match="no lattice of the framework 'cha'"):
+        find_lattice(Micrograph(noise), framework="cha", threshold=0.7)
+
+
 @pytest.mark.parametrize(("shown", "wanted"), [("mfi", "fau"), ("bea", "mfi"), ("mor", "fau")])
 def test_another_framework_is_refused_and_named(shown, wanted):
     framework = Framework.named(shown)
