@@ -5,31 +5,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
+from scipy import ndimage
 
 from stemforge.infer.crystals.framework import Framework
 from stemforge.infer.crystals.lattice import Lattice
+from stemforge.infer.crystals.places import CORRELATED, NOTHING, Places, wrapped
 from stemforge.micrograph.image import Micrograph
 
-NOTHING = -1
-"""Label of what shows no crystal."""
-
-# Standard deviation of the window in which the lattice is registered, and distance between such places [Å].
-_WINDOW, _STEP = 7.0, 5.0
-# Reflections that are compared, strongest first, and their finest spacing [Å].
-_REFLECTIONS, _RESOLUTION = 60, 1.7
-_GRID = 0.6  # of displacements that are tried [Å]
-# Correlation with the framework from which a place shows it: noise reaches 0.4, crystals at 500 e/Å² have 0.7.
-_CORRELATED = 0.5
 # Of the strongest around it, from which a place's contrast is its own: at the end of a crystal it has half of that, and
 # the window's tail reaches on. Around: [places].
 _STRENGTH, _AROUND = 0.45, 3
-_JUMP = 1.5  # from one place to the next that distortion does not make [Å]
-_SAME = 2.0  # within which displacements are one [Å]
-_SMALLEST = 1.5  # of a domain [cells]
 _SMOOTH = 1.0  # standard deviation over which distortion is smoothed [places]
 _LEVEL = 0.02  # weight of planes without a tilt
-_NEWTON = 4  # steps
 _UNSEEN = "no place by itself shows the framework, the image being too noisy or too much bent"
 
 
@@ -192,24 +179,31 @@ def find_domains(micrograph: Micrograph, lattice: Lattice, *, framework: Framewo
     (2, [0.0, 0.5])
     """
     framework = framework or Framework.named(lattice.framework)
-    places = _Places.of(micrograph, lattice, framework)
-    fractional, correlation = places.registered()
-    labels = _connected(fractional, correlation, np.array(framework.cell))
-    labels, displacements = _merged(labels, fractional, np.array(framework.cell))
+    image = np.asarray(micrograph.image, dtype=np.float64)
+    longest = max(np.hypot(*lattice.a_px), np.hypot(*lattice.b_px))
+    places = Places.of(image - ndimage.gaussian_filter(image, longest / 2), lattice, framework)
+    parts = places.parts()
+    labels, displacements, fractional = parts.labels, parts.displacements, parts.fractional
     # The lattice is that of the largest domain, however the whole image was registered.
     origin = lattice.to_pixel(displacements[:1])[0] if len(displacements) else np.array(lattice.origin_px)
     lattice = replace(lattice, origin_px=(float(origin[0]), float(origin[1])))
     base = displacements[0] if len(displacements) else np.zeros(2)
-    displacements, fractional = _wrapped(displacements - base), _wrapped(fractional - base)
+    displacements, fractional = wrapped(displacements - base), wrapped(fractional - base)
     shift = fractional.copy()
     for label, displacement in enumerate(displacements):
         chosen = labels == label
-        shift[chosen] = displacement + _wrapped(fractional[chosen] - displacement)
+        shift[chosen] = displacement + wrapped(fractional[chosen] - displacement)
     shift[labels == NOTHING] = 0
     found = Domains(
-        lattice, labels, shift @ lattice.matrix.T, correlation, displacements, places.step, places.first
+        lattice,
+        labels,
+        shift @ lattice.matrix.T,
+        parts.correlation,
+        displacements,
+        places.step,
+        places.first,
     )
-    return _by_size(places.relabelled(found, base))
+    return _by_size(_relabelled(places, found, base))
 
 
 def _by_size(domains: Domains) -> Domains:
@@ -225,7 +219,7 @@ def _by_size(domains: Domains) -> Domains:
     if not len(order):
         return replace(domains, labels=label[domains.labels], displacements=np.empty((0, 2)))
     first = domains.displacements[order[0]]
-    displacements = _wrapped(domains.displacements[order] - first)
+    displacements = wrapped(domains.displacements[order] - first)
     change = np.tile(-first, (number + 1, 1))  # of what belongs to no domain, last
     change[order] = displacements - domains.displacements[order]
     return replace(
@@ -255,150 +249,26 @@ def _smoothed(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> list[ND
     return list(np.moveaxis(np.linalg.solve(matrix + ridge, here @ right)[..., 0, :], -1, 0))
 
 
-def _wrapped(fractional: NDArray[np.float64]) -> NDArray[np.float64]:
-    return fractional - np.round(fractional)
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Reflections of an image around many places.
-
-    ``products`` of what is measured and the framework's, shape (reflections, rows, columns); ``norm`` of both,
-    shape (rows, columns); ``hk`` (reflections, 2); ``cell`` [Å].
-    """
-
-    products: NDArray[np.complex128]
-    norm: NDArray[np.float64]
-    hk: NDArray[np.int64]
-    cell: NDArray[np.float64]
-    step: int
-    first: tuple[float, float]
-
-    @classmethod
-    def of(cls, micrograph: Micrograph, lattice: Lattice, framework: Framework) -> "_Places":
-        # What is finer than two pixels would be measured on its alias.
-        hk, factors = framework.reflections(max(_RESOLUTION, 2 * lattice.sampling))
-        hk, factors = hk[:_REFLECTIONS], factors[:_REFLECTIONS]
-        g = hk @ np.linalg.inv(lattice.matrix)
-        image = np.asarray(micrograph.image, dtype=np.float64)
-        longest = max(np.hypot(*lattice.a_px), np.hypot(*lattice.b_px))
-        image = image - ndimage.gaussian_filter(image, longest / 2)
-        step = max(1, round(_STEP / lattice.sampling))
-        lines = [np.arange(n, dtype=float) for n in image.shape]
-        middles = [line[(len(line) - 1) % step // 2 :: step] for line in lines]
-        windows = [
-            np.exp(-(((line[None] - middle[:, None]) * lattice.sampling / _WINDOW) ** 2) / 2)
-            for line, middle in zip(lines, middles, strict=True)
-        ]
-        windows = [window / window.sum(1, keepdims=True) for window in windows]
-        x, y = (line - origin for line, origin in zip(lines[::-1], lattice.origin_px, strict=True))
-        measured = np.array(
-            [
-                (windows[0] * np.exp(-2j * np.pi * q[1] * y))
-                @ image
-                @ (windows[1] * np.exp(-2j * np.pi * q[0] * x)).T
-                for q in g
-            ]
-        )
-        norm = np.sqrt((np.abs(measured) ** 2).sum(0) * (np.abs(factors) ** 2).sum())
-        first = (float(middles[1][0]), float(middles[0][0]))
-        cell = np.array(framework.cell)
-        return cls(measured * factors[:, None, None], norm + 1e-300, hk, cell, step, first)
-
-    def correlation(self, fractional: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the correlation at a displacement of each place, shape (rows, columns, 2)."""
-        waves = np.exp(2j * np.pi * np.einsum("yxi,ni->nyx", fractional, self.hk))
-        return np.asarray((waves * self.products).real.sum(0) / self.norm)
-
-    def registered(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the displacement of the highest correlation at each place, and that correlation."""
-        numbers = np.ceil(self.cell / _GRID).astype(int)
-        grid = np.stack(np.meshgrid(*(np.arange(n) / n for n in numbers), indexing="ij"), -1).reshape(-1, 2)
-        flat = self.products.reshape(len(self.hk), -1)
-        start = (np.exp(2j * np.pi * grid @ self.hk.T) @ flat).real.argmax(0)
-        found = grid[start]
-        tau = 2 * np.pi * self.hk
-        for _ in range(_NEWTON):
-            terms = np.exp(1j * found @ tau.T).T * flat
-            slope = -(tau.T @ terms.imag).T
-            bend = -np.einsum("ni,nj,np->pij", tau, tau, terms.real, optimize=True)
-            # Beside a maximum the curvature is negative; where it is not, the grid's point stays.
-            good = (np.linalg.det(bend) > 0) & (bend[:, 0, 0] < 0)
-            move = np.linalg.solve(np.where(good[:, None, None], bend, np.eye(2)), slope[..., None])[..., 0]
-            found = found - np.clip(move, -_GRID / self.cell, _GRID / self.cell) * good[:, None]
-        fractional = _wrapped(found).reshape(*self.norm.shape, 2)
-        return fractional, self.correlation(fractional)
-
-    def relabelled(self, domains: Domains, base: NDArray[np.float64]) -> Domains:
-        """Give every place to the domain whose lattice, bent as it is, correlates best, if any does."""
-        if not len(domains.displacements):
-            return domains
-        rows, columns = self.norm.shape
-        x, y = np.meshgrid(np.arange(columns), np.arange(rows))
-        points = (np.column_stack([x.ravel(), y.ravel()]) * self.step + self.first).astype(np.float64)
-        inverse = np.linalg.inv(domains.lattice.matrix).T
-        shifts = [
-            domains.lattice.matrix @ displacement + domains.distortion_at(points, label)
-            for label, displacement in enumerate(domains.displacements)
-        ]
-        likely = np.array(
-            [self.correlation((shift @ inverse + base).reshape(rows, columns, 2)) for shift in shifts]
-        )
-        best = likely.argmax(0)
-        shift = np.take_along_axis(
-            np.array(shifts).reshape(len(shifts), rows, columns, 2), best[None, ..., None], axis=0
-        )[0]
-        strength = likely.max(0) * self.norm
-        around = ndimage.maximum_filter(np.where(likely.max(0) >= _CORRELATED, strength, 0), 2 * _AROUND + 1)
-        crystal = (likely.max(0) >= _CORRELATED) & (strength >= _STRENGTH * around)
-        labels = np.where(crystal, best, NOTHING)
-        return replace(domains, labels=labels, shift=shift, correlation=likely.max(0))
-
-
-def _connected(
-    fractional: NDArray[np.float64], correlation: NDArray[np.float64], cell: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """Label places whose neighbours' displacements go on from theirs; those too few for a domain get none."""
-    crystal = correlation >= _CORRELATED
-    number = np.arange(crystal.size).reshape(crystal.shape)
-    edges = []
-    for one, other in (
-        ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
-        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
-    ):
-        jump = np.hypot(*np.moveaxis(_wrapped(fractional[one] - fractional[other]) * cell, -1, 0))
-        near = crystal[one] & crystal[other] & (jump < _JUMP)
-        edges.append(np.column_stack([number[one][near], number[other][near]]))
-    a, b = np.concatenate(edges).T
-    graph = sparse.coo_matrix((np.ones(len(a)), (a, b)), shape=(crystal.size, crystal.size))
-    _, part = sparse.csgraph.connected_components(graph, directed=False)
-    size = np.bincount(part)
-    enough = np.flatnonzero(size >= _SMALLEST * cell.prod() / _STEP**2)
-    enough = enough[np.argsort(-size[enough], kind="stable")]
-    labels = np.full(crystal.size, NOTHING)
-    for label, name in enumerate(enough):
-        labels[part == name] = label
-    return labels.reshape(crystal.shape)
-
-
-def _merged(
-    labels: NDArray[np.int64], fractional: NDArray[np.float64], cell: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Make parts with one displacement one domain; return labels, largest first, and displacements."""
-    means: list[NDArray[np.float64]] = []
-    groups: list[list[int]] = []
-    for label in range(labels.max(initial=-1) + 1):
-        turns = np.exp(2j * np.pi * fractional[labels == label]).mean(0)
-        mean = np.angle(turns) / (2 * np.pi)
-        near = [i for i, m in enumerate(means) if np.hypot(*(_wrapped(mean - m) * cell)) < _SAME]
-        if near:
-            groups[near[0]].append(label)
-        else:
-            means.append(mean)
-            groups.append([label])
-    sizes = [np.isin(labels, group).sum() for group in groups]
-    merged = np.full(labels.shape, NOTHING)
-    order = np.argsort(-np.array(sizes, dtype=int), kind="stable")
-    for label, i in enumerate(order):
-        merged[np.isin(labels, groups[i])] = label
-    return merged, np.array([means[i] for i in order]).reshape(-1, 2)
+def _relabelled(places: Places, domains: Domains, base: NDArray[np.float64]) -> Domains:
+    """Give every place to the domain whose lattice, bent as it is, correlates best, if any does."""
+    if not len(domains.displacements):
+        return domains
+    rows, columns = places.norm.shape
+    points = places.points
+    inverse = np.linalg.inv(domains.lattice.matrix).T
+    shifts = [
+        domains.lattice.matrix @ displacement + domains.distortion_at(points, label)
+        for label, displacement in enumerate(domains.displacements)
+    ]
+    likely = np.array(
+        [places.correlation((shift @ inverse + base).reshape(rows, columns, 2)) for shift in shifts]
+    )
+    best = likely.argmax(0)
+    shift = np.take_along_axis(
+        np.array(shifts).reshape(len(shifts), rows, columns, 2), best[None, ..., None], axis=0
+    )[0]
+    strength = likely.max(0) * places.norm
+    around = ndimage.maximum_filter(np.where(likely.max(0) >= CORRELATED, strength, 0), 2 * _AROUND + 1)
+    crystal = (likely.max(0) >= CORRELATED) & (strength >= _STRENGTH * around)
+    labels = np.where(crystal, best, NOTHING)
+    return replace(domains, labels=labels, shift=shift, correlation=likely.max(0))

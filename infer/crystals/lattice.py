@@ -1,33 +1,34 @@
 """The lattice of a crystal image: pixel size, rotation and origin from the image's own periodicity."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from scipy import ndimage, optimize
 
 from stemforge.errors import InputError
 from stemforge.infer.crystals.framework import Framework
-from stemforge.infer.maxima import parabola_vertex
+from stemforge.infer.crystals.places import Parts, Places, best_displacements, wrapped
+from stemforge.infer.crystals.spectrum import Reciprocal, faded, levelled
 from stemforge.micrograph.image import Micrograph
+from stemforge.structures.zeolites.frameworks import FRAMEWORKS
 
-THRESHOLD = 0.6
-"""Correlation of the average cell with the framework from which a lattice counts as found."""
+THRESHOLD = 0.72
+"""Correlation of the average cell with the framework from which a lattice counts as found.
+
+Crystals of other frameworks reach 0.66, noise 0.5, and films one cell thin 0.83 and more at 500 e/Å²."""
 
 # Reflections finer than this are weak at low dose and add nothing but noise [Å].
 _RESOLUTION = 1.7
-# How many of the strongest reflections are looked for.
-_SEARCHED = 40
-# Candidates of the search that are refined: a/c is close to 3/2, so turned and scaled lattices come close.
-_CANDIDATES = 8
-# A correlation that no wrong lattice reaches: no other candidate needs to be tried.
+# A correlation that no wrong lattice reaches, in parts (up to 0.76) neither: no other candidate needs to be tried.
 _CERTAIN = 0.8
-# Blur of the spectrum from one step of the refinement to the next [bins].
-_BLURS = (4.0, 2.0, 1.0)
-# Steps of the search in angle [deg] and in the logarithm of the scale.
-_ANGLE, _SCALE = 0.5, 0.01
+# Correlation of the whole image's average cell from which its parts are asked: displaced parts weaken each other.
+_WEAK = 0.3
+_REFLECTIONS = 20  # that an image must be able to show, or three quarters of those that a framework has
+_PLACES = 32  # along the longer side of the image, at which parts are looked for
+_STRAIGHTENED = 2  # times that axes are mended by what the parts show
+_COVERED = 3.0  # of the crystal that all parts together show [cells]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Lattice:
     distortion
         Largest relative difference between the image and a framework that is only scaled and turned.
     score
-        Correlation of the image's average cell with the projected framework, −1 to 1.
+        Correlation of the image's average cell with the projected framework, −1 to 1; where domains are displaced
+        against each other, of the average that displaces them back.
     framework
         Name of the framework.
     cell
@@ -127,7 +129,9 @@ def find_lattice(
     The power spectrum, relative to the median at its radius, is mapped to logarithmic polar coordinates, where a
     change of pixel size and a rotation are shifts: correlation with the framework's reflections finds both. The
     best candidates are refined, first on the spectrum and then on the position of every reflection, with the two
-    axes free. The origin is where the image's average cell correlates best with the projected framework.
+    axes free. The origin is where the image's average cell correlates best with the projected framework. Domains
+    that stand displaced weaken that average, or cancel it: where it is weak, the parts of the image in which the
+    crystal goes on are found first, the axes are fitted to them, and the average displaces each back.
 
     Parameters
     ----------
@@ -136,7 +140,7 @@ def find_lattice(
     framework
         One that is built in, such as ``"mfi"``, or one unit cell with the beam along z and x and y at right angles.
     threshold
-        Least correlation of the average cell with the framework.
+        Least correlation of the average cell with the framework. Where domains weaken it, those have to reach 0.8.
     tolerance
         Largest distortion: difference in length or angle [rad] from a framework that is only scaled and turned.
 
@@ -148,7 +152,8 @@ def find_lattice(
     Raises
     ------
     InputError
-        The image is too small, or no lattice reaches the threshold.
+        The image is too small, or no lattice reaches the threshold; the message says which of the frameworks that are
+        built in the image shows instead, if any.
 
     Examples
     --------
@@ -172,179 +177,98 @@ def find_lattice(
             f"{micrograph.name}: {micrograph.shape[1]} × {micrograph.shape[0]} pixels are too few to find a "
             "lattice; at least 48 are needed along each side"
         )
-    image = _flat(micrograph.image)
-    hk, factors = framework.reflections(_RESOLUTION)
-    hk, factors = hk[:_SEARCHED], factors[:_SEARCHED]
-    cell = np.array(framework.cell)
-    best: Lattice | None = None
-    spectrum, bins = _spectrum(image)
-    # From coarse to fine: a reflection must be felt from some way off.
-    blurred = [ndimage.gaussian_filter(spectrum, blur) for blur in _BLURS]
-    for reciprocal in _search(spectrum, bins, min(image.shape), hk / cell, np.abs(factors)):
-        refined = _refine(image, blurred, bins, hk, np.abs(factors), reciprocal / cell)
-        if refined is None:
-            continue
-        lattice = _describe(image, refined, framework)
-        if lattice.distortion <= tolerance and (best is None or lattice.score > best.score):
-            best = lattice
-            if best.score > _CERTAIN:
-                break
+    image = _Image.of(micrograph)
+    best = image.lattice(framework, tolerance)
     if best is None or best.score < threshold:
-        found = "" if best is None else f" (best correlation {best.score:.2f}, needed {threshold:g})"
-        raise InputError(
-            f"{micrograph.name}: no lattice of the framework '{framework.name}' found{found}; the image must "
-            "show the crystal along the beam, bright atoms on dark, at least three cells along each side"
-        )
+        raise InputError(f"{micrograph.name}: {_refusal(image, framework, best, threshold, tolerance)}")
     return best
 
 
-def _flat(image: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Remove slow background, and fade to zero at the border."""
-    values = np.asarray(image, dtype=np.float64)
-    values = values - ndimage.gaussian_filter(values, max(4.0, min(values.shape) / 12), mode="reflect")
-    # Few pixels of a screenshot's frame or of a hot detector must not outshine the crystal.
-    low, high = np.percentile(values, [0.2, 99.8])
-    values = np.clip(values, low, high)
-    window = np.outer(*(np.hanning(n + 2)[1:-1] for n in values.shape))
-    return (values - np.sum(values * window) / window.sum()) * window
-
-
-def _spectrum(image: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[float, float]]:
-    """Logarithm of the power over the median at its radius; frequency 0 in the middle.
-
-    Returns the map and its number of bins for one cycle a pixel, along y and x.
-    """
-    shape = tuple(2 * n for n in image.shape)  # zero-padded, so that a peak spans several bins
-    power = np.fft.fftshift(np.abs(np.fft.fft2(image, shape)) ** 2)
-    fy, fx = (np.fft.fftshift(np.fft.fftfreq(n)) for n in shape)
-    radius = np.hypot(fy[:, None], fx[None])
-    ring = np.minimum((radius * min(shape) / 4).astype(int), min(shape) // 8)
-    median = ndimage.median(power, ring, np.arange(ring.max() + 1))
-    median = np.maximum(ndimage.gaussian_filter1d(median, 1.5), 1e-9 * power.max())
-    # Saturate: one strong reflection must not decide alone.
-    return np.minimum(np.log1p(power / median[ring]), 5.0), (float(shape[0]), float(shape[1]))
-
-
-def _sample(
-    spectrum: NDArray[np.float64], bins: tuple[float, float], g: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Value of the spectrum at frequencies (x, y) [cycles a pixel], shape (..., 2)."""
-    where = [g[..., 1] * bins[0] + spectrum.shape[0] // 2, g[..., 0] * bins[1] + spectrum.shape[1] // 2]
-    return ndimage.map_coordinates(spectrum, where, order=1, mode="constant", cval=float(spectrum.mean()))
-
-
-def _search(
-    spectrum: NDArray[np.float64],
-    bins: tuple[float, float],
-    side: int,
-    g: NDArray[np.float64],
-    weight: NDArray[np.float64],
-) -> list[NDArray[np.float64]]:
-    """Scale and rotation of the best candidates, as matrices from [1/Å] to [cycles a pixel].
-
-    ``side`` is the image's shorter side [pixel], ``g`` are the reflections' frequencies (n, 2) [1/Å].
-    """
-    angles = np.deg2rad(np.arange(0, 180, _ANGLE))
-    # Radii from one and a half fringes across the image to the Nyquist frequency.
-    radii = np.exp(np.arange(np.log(1.5 / side), np.log(0.5), _SCALE))
-    polar = _sample(
-        spectrum, bins, radii[:, None, None] * np.stack([np.cos(angles), np.sin(angles)], -1)[None]
+def _refusal(
+    image: "_Image", framework: Framework, best: Lattice | None, threshold: float, tolerance: float
+) -> str:
+    """Say why there is no lattice, and which framework the image shows instead."""
+    found = "" if best is None else f" (best correlation {best.score:.2f}, needed {threshold:g})"
+    refusal = f"no lattice of the framework '{framework.name}' found{found}; "
+    for name in FRAMEWORKS if image.reciprocal.periodic else ():
+        if name != framework.name:
+            other = image.lattice(Framework.named(name), tolerance)
+            if other is not None and other.score >= max(threshold, THRESHOLD):
+                return f"{refusal}the image shows '{name}' (correlation {other.score:.2f})"
+    return (
+        f"{refusal}the image must show the crystal along the beam, bright atoms on dark, at least three cells "
+        "along each side, bent by scan distortion by less than 4 %"
     )
-    polar = polar - np.mean(polar, axis=1, keepdims=True)
-    polar = ndimage.gaussian_filter(polar, (1.5, 1.5), mode=("nearest", "wrap"))
-    # Beyond both ends there is nothing: room for reflections that fall off the map.
-    room = len(radii)
-    padded = np.pad(polar, ((room, room), (0, 0)))
-    inside = np.pad(np.ones_like(polar), ((room, room), (0, 0)))
-    distance = np.hypot(*g.T)
-    row = np.rint(np.log(distance / distance.min()) / _SCALE).astype(int)
-    column = np.rint(np.rad2deg(np.arctan2(g[:, 1], g[:, 0])) / _ANGLE).astype(int) % len(angles)
-    template = np.zeros_like(padded)
-    keep = row < len(padded)
-    np.add.at(template, (row[keep], column[keep]), weight[keep])
-    spread = np.conj(np.fft.fft2(template))
-    total = np.fft.ifft2(np.fft.fft2(padded) * spread).real
-    norm = np.fft.ifft2(np.fft.fft2(inside) * np.conj(np.fft.fft2(template**2))).real
-    # A lattice of which only few reflections lie on the map proves little.
-    score = np.where(
-        norm > 0.3 * np.sum(weight**2), total / np.sqrt(np.maximum(norm, 1e-9 * norm.max())), -np.inf
-    )
-    found = []
-    for _ in range(_CANDIDATES):
-        at = np.unravel_index(np.argmax(score), score.shape)
-        if not score[at] > 0:
-            break
-        scale = radii[0] * np.exp((at[0] - room) * _SCALE) / distance.min()
-        turn = angles[at[1]]
-        found.append(scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]))
-        near_row = np.abs(np.arange(len(score)) - at[0]) <= 6
-        turned = np.abs(np.arange(len(angles)) - at[1])
-        near_column = np.minimum(turned, len(angles) - turned) <= 8
-        score[np.ix_(near_row, near_column)] = -np.inf
-    return found
 
 
-def _refine(
-    image: NDArray[np.float64],
-    blurred: list[NDArray[np.float64]],
-    bins: tuple[float, float],
-    hk: NDArray[np.int64],
-    weight: NDArray[np.float64],
-    reciprocal: NDArray[np.float64],
-) -> NDArray[np.float64] | None:
-    """Refine the reciprocal axes (as columns) [cycles a pixel]; None where they run away."""
-    matrix = reciprocal
-    for blur, spectrum in zip(_BLURS, blurred, strict=True):
+@dataclass(frozen=True)
+class _Image:
+    """An image on which lattices are looked for: without background, and its spectrum."""
 
-        def cost(change: NDArray[np.float64], smooth: Any = spectrum, start: Any = matrix) -> float:
-            return -float(weight @ _sample(smooth, bins, hk @ (start @ (np.eye(2) + change.reshape(2, 2))).T))
+    levelled: NDArray[np.float64]
+    reciprocal: Reciprocal
 
-        step = 0.01 * blur
-        simplex = np.vstack([np.zeros(4), step * np.eye(4)])
-        result = optimize.minimize(
-            cost,
-            np.zeros(4),
-            method="Nelder-Mead",
-            options={"initial_simplex": simplex, "xatol": 1e-5, "fatol": 1e-4, "maxiter": 400},
-        )
-        matrix = matrix @ (np.eye(2) + result.x.reshape(2, 2))
-    for _ in range(3):
-        moved = _peaks(image, hk, weight, matrix)
-        if moved is None:
+    @classmethod
+    def of(cls, micrograph: Micrograph) -> "_Image":
+        values = levelled(micrograph.image)
+        return cls(values, Reciprocal.of(faded(values)))
+
+    def lattice(self, framework: Framework, tolerance: float) -> Lattice | None:
+        """Return a framework's lattice that fits best; None where none is distorted by less than the tolerance."""
+        hk, factors = framework.reflections(_RESOLUTION)
+        found = []
+        for axes in self.reciprocal.axes(np.array(framework.cell), hk, np.abs(factors)):
+            lattice = _describe(self.reciprocal.image, axes, framework)
+            # Of pixels too coarse for most reflections, noise shows what is left of them as well as a crystal does.
+            shown = np.count_nonzero(np.hypot(*(hk / framework.cell).T) < 0.5 / lattice.sampling)
+            if lattice.distortion <= tolerance and shown >= min(_REFLECTIONS, 0.75 * len(hk)):
+                found.append(lattice)
+                if lattice.score > _CERTAIN:
+                    return lattice
+        found.sort(key=lambda lattice: -lattice.score)
+        for lattice in found:
+            if lattice.score >= _WEAK:
+                parts = self.in_parts(lattice, framework, tolerance)
+                if parts is not None and parts.score > _CERTAIN:
+                    return parts
+        return found[0] if found else None
+
+    def in_parts(self, lattice: Lattice, framework: Framework, tolerance: float) -> Lattice | None:
+        """Return a lattice as the parts of the image have it that stand displaced, if they cover enough."""
+        places, parts = self._parts(lattice, framework)
+        if places.score(parts) <= _CERTAIN:
             return None
-        matrix = moved
-    change = np.linalg.inv(reciprocal) @ matrix
-    return matrix if np.all(np.abs(change - np.eye(2)) < 0.25) else None
+        # Axes that were found on all parts at once are those that let displaced parts look like one crystal.
+        for _ in range(_STRAIGHTENED):
+            lattice = _describe(self.reciprocal.image, _straightened(lattice, places, parts), framework)
+            places, parts = self._parts(lattice, framework)
+        covered = np.sum(parts.labels >= 0) * places.area / np.prod(framework.cell)
+        if covered < _COVERED or lattice.distortion > tolerance:
+            return None
+        middle = lattice.to_pixel(np.rint(lattice.to_fractional(self._middle)) + parts.displacements[:1])[0]
+        return replace(
+            lattice,
+            origin_px=(float(middle[0]), float(middle[1])),
+            score=max(places.score(parts), lattice.score),
+        )
+
+    def _parts(self, lattice: Lattice, framework: Framework) -> tuple[Places, Parts]:
+        places = Places.of(self.levelled, lattice, framework, most=_PLACES)
+        return places, places.parts()
+
+    @property
+    def _middle(self) -> NDArray[np.float64]:
+        return (np.array(self.levelled.shape[::-1])[None] - 1) / 2
 
 
-def _peaks(
-    image: NDArray[np.float64],
-    hk: NDArray[np.int64],
-    weight: NDArray[np.float64],
-    matrix: NDArray[np.float64],
-) -> NDArray[np.float64] | None:
-    """Fit the axes to the maxima of the reflections: a parabola through each peak's power, to sub-bin."""
-    g = hk @ matrix.T
-    usable = np.all(np.abs(g) < 0.49, axis=1)
-    hk, g, weight = hk[usable], g[usable], weight[usable]
-    step = 0.4 / np.array([image.shape[1], image.shape[0]])
-    offsets = np.array([-1, 0, 1])
-    y, x = (np.arange(n) - n / 2 for n in image.shape)
-    ey = np.exp(-2j * np.pi * (g[:, 1, None] + offsets * step[1])[..., None] * y)
-    ex = np.exp(-2j * np.pi * (g[:, 0, None] + offsets * step[0])[..., None] * x)
-    rows = (ey.reshape(-1, len(y)) @ image).reshape(len(g), 3, -1)
-    power = np.log(np.abs(np.einsum("niw,njw->nij", rows, ex)) ** 2 + 1e-30)
-    lines = (power[:, 1, :], power[:, :, 1])  # along x, along y
-    moved = np.column_stack(
-        [parabola_vertex(line[:, 0], line[:, 1], line[:, 2], least=0.05) for line in lines]
-    )
-    # A reflection lost in noise has no maximum here, or one far off.
-    good = np.all(np.abs(np.nan_to_num(moved, nan=9)) < 2.5, axis=1)
-    if good.sum() < 6:
-        return None
-    target, root = g[good] + moved[good] * step, weight[good, None]
-    solution, _, rank, _ = np.linalg.lstsq(root * hk[good], root * target, rcond=None)
-    return np.asarray(solution.T, dtype=np.float64) if rank == 2 else None
+def _straightened(lattice: Lattice, places: Places, parts: Parts) -> NDArray[np.float64]:
+    """Return the reciprocal axes [cycles a pixel] by which the displacement of no part changes over the image."""
+    chosen = parts.labels >= 0
+    label, points = parts.labels[chosen], places.points[chosen.ravel()]
+    beside = wrapped(parts.fractional[chosen] - parts.displacements[label])
+    terms = np.column_stack([np.eye(len(parts.displacements))[label], points])
+    slope = np.linalg.lstsq(terms, beside, rcond=None)[0][-2:]
+    return np.asarray(np.linalg.inv(lattice.matrix).T - slope, dtype=np.float64)
 
 
 def _describe(image: NDArray[np.float64], reciprocal: NDArray[np.float64], framework: Framework) -> Lattice:
@@ -366,7 +290,7 @@ def _describe(image: NDArray[np.float64], reciprocal: NDArray[np.float64], frame
     y, x = (np.arange(n, dtype=float) for n in image.shape)
     rows = np.exp(-2j * np.pi * g[:, 1, None] * y) @ image
     measured = np.sum(rows * np.exp(-2j * np.pi * g[:, 0, None] * x), axis=1)
-    origin, score = _register(hk, measured, factors)
+    origin, score = _register(hk, measured, factors, framework.cell)
     middle = np.array([image.shape[1] - 1, image.shape[0] - 1]) / 2
     nearest = np.rint(np.linalg.solve(axes, middle) - origin)
     point = axes @ (origin + nearest)
@@ -385,21 +309,15 @@ def _describe(image: NDArray[np.float64], reciprocal: NDArray[np.float64], frame
 
 
 def _register(
-    hk: NDArray[np.int64], measured: NDArray[np.complex128], factors: NDArray[np.complex128]
+    hk: NDArray[np.int64],
+    measured: NDArray[np.complex128],
+    factors: NDArray[np.complex128],
+    cell: tuple[float, float],
 ) -> tuple[NDArray[np.float64], float]:
     """Fractional origin at which the average cell correlates best with the framework, and that correlation."""
     # With exp(-2πi g·r) in the transform of the image, a cell at origin u has F(hk)* exp(-2πi hk·u).
     product = measured * factors
-
-    def correlation(u: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (np.exp(2j * np.pi * (u @ hk.T)) @ product).real
-
-    fine = 64
-    grid = np.stack(np.meshgrid(*[np.arange(fine) / fine] * 2, indexing="ij"), -1).reshape(-1, 2)
-    start = grid[np.argmax(correlation(grid))]
-    result = optimize.minimize(
-        lambda u: -correlation(u) / np.abs(product).sum(), start, method="BFGS", options={"gtol": 1e-9}
-    )
-    origin = np.asarray(result.x) % 1
+    origin = best_displacements(product[:, None], hk, np.array(cell))[0]
     norm = np.linalg.norm(measured) * np.linalg.norm(factors)
-    return origin, float(correlation(origin) / norm) if norm else 0.0
+    correlation = (np.exp(2j * np.pi * (hk @ origin)) @ product).real
+    return origin, float(correlation / norm) if norm else 0.0

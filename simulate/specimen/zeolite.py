@@ -1,6 +1,6 @@
 """Zeolite films with molecules in their channels."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from ase import Atoms
@@ -11,6 +11,12 @@ from stemforge.simulate.scan import Scan
 from stemforge.simulate.specimen.base import SupportSettings
 from stemforge.structures import place_guest, substitute_aluminium, zeolite
 from stemforge.structures.zeolites.known import KNOWN
+
+
+def _usual_axis(framework: Any) -> tuple[int, int, int]:
+    """Return the zone axis along which a framework, by its name or a file, is seen unless another is stated."""
+    known = KNOWN.get(str(framework))
+    return known.zone_axis if known else (0, 1, 0)
 
 
 class Zeolite(SupportSettings):
@@ -56,9 +62,28 @@ class Zeolite(SupportSettings):
     @classmethod
     def _seen_along_its_channels(cls, values: Any) -> Any:
         if isinstance(values, dict) and "zone_axis" not in values:
-            known = KNOWN.get(str(values.get("framework", "mfi")))
-            return values | {"zone_axis": known.zone_axis} if known else values
+            return values | {"zone_axis": _usual_axis(values.get("framework", "mfi"))}
         return values
+
+    def replace(self, **changes: Any) -> Self:
+        """Return the same film with some settings changed; another framework is seen along its own channels.
+
+        A zone axis other than the usual one of the framework as it was is kept.
+
+        Raises
+        ------
+        RecipeError
+            An unknown field, a wrong type or a value out of range.
+
+        Examples
+        --------
+        >>> film = Zeolite(kind="zeolite")
+        >>> film.replace(framework="fau").zone_axis, film.replace(zone_axis=(1, 0, 0), framework="fau").zone_axis
+        ((1, 1, 0), (1, 0, 0))
+        """
+        if "framework" in changes and self.zone_axis == _usual_axis(self.framework):
+            changes = {"zone_axis": _usual_axis(changes["framework"])} | changes
+        return super().replace(**changes)
 
     def build(self, size: tuple[float, float], rng: np.random.Generator) -> Atoms:
         """Build as many tiles as cover a field of ``size`` (x, y) [Å]."""

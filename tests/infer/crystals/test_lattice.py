@@ -14,8 +14,10 @@ from stemforge.infer import Framework, draw_lattice, find_domains, find_lattice
 MFI = Framework.named("mfi")
 
 
-def _crystal(shape=(300, 320), sampling=0.3, rotation=0.0, distortion=(0.0, 0.0), noise=0.0, seed=0):
-    """MFI on an image, with its axes (columns) and origin [pixel]."""
+def _crystal(
+    shape=(300, 320), sampling=0.3, rotation=0.0, distortion=(0.0, 0.0), noise=0.0, seed=0, shift=(0, 0)
+):
+    """MFI on an image, with its axes (columns) and origin [pixel]; moved by shares of them."""
     angle = np.deg2rad(rotation)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     stretch = np.array([[1 + distortion[0], distortion[1]], [0, 1]])
@@ -24,6 +26,7 @@ def _crystal(shape=(300, 320), sampling=0.3, rotation=0.0, distortion=(0.0, 0.0)
     tile = MFI.image((128, 192))
     y, x = np.indices(shape)
     u = np.linalg.inv(axes) @ np.stack([x.ravel() - origin[0], y.ravel() - origin[1]])
+    u = u - np.array(shift)[:, None]
     where = [(u[1] % 1) * 128, (u[0] % 1) * 192]
     image = ndimage.map_coordinates(tile, where, order=1, mode="grid-wrap").reshape(shape)
     image = image / image.std() + noise * np.random.default_rng(seed).normal(size=shape)
@@ -85,6 +88,70 @@ def _square(period):
 def test_no_lattice_is_said(image):
     with pytest.raises(InputError, match="scrap: no lattice of the framework 'mfi'"):
         find_lattice(Micrograph(image, name="scrap"))
+
+
+def _halves(displacement, shape=(300, 320)):
+    """A noisy crystal whose right half is displaced by shares of the axes."""
+    whole, axes, _ = _crystal(shape, rotation=17, noise=1.0)
+    moved = _crystal(shape, rotation=17, noise=1.0, seed=1, shift=displacement)[0]
+    image = np.where(np.arange(shape[1]) < shape[1] // 2, whole.image, moved.image)
+    return Micrograph(image, name="halves"), axes
+
+
+@pytest.mark.parametrize("displacement", [(0, 0.5), (0.5, 0), (0.25, 0.3)])
+def test_equal_halves_that_cancel_each_other(displacement):
+    micrograph, axes = _halves(displacement)
+    lattice = find_lattice(micrograph)
+    assert lattice.score > 0.9
+    sign = np.sign(np.array(lattice.a_px) @ axes[:, 0])
+    np.testing.assert_allclose(lattice.matrix, sign * axes, atol=0.005 * np.hypot(*axes[:, 0]))
+    domains = find_domains(micrograph, lattice)
+    assert len(domains.displacements) == 2
+    deviation = np.abs(domains.displacements[1]) - np.abs(displacement)
+    assert np.abs(deviation).max() < 0.02
+    assert domains.shares.min() > 0.4
+
+
+def _texture(seed):
+    """Noise with the power that a crystal has at each frequency's modulus."""
+    power = np.abs(np.fft.fft2(_crystal((240, 240), noise=0.5)[0].image)) ** 2
+    frequency = np.fft.fftfreq(240)
+    ring = np.rint(np.hypot(frequency[:, None], frequency) * 240).astype(int)
+    mean = np.bincount(ring.ravel(), power.ravel()) / np.bincount(ring.ravel())
+    noise = np.fft.fft2(np.random.default_rng(seed).normal(size=(240, 240)))
+    return np.fft.ifft2(noise * np.sqrt(mean[ring])).real
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_an_amorphous_texture_with_the_spectrum_of_a_crystal_is_none(seed):
+    with pytest.raises(InputError, match="no lattice of the framework 'mfi'"):
+        find_lattice(Micrograph(_texture(seed)))
+
+
+def test_pixels_too_coarse_for_most_reflections_prove_nothing():
+    # On this noise 11 reflections of CHA at 1.64 Å a pixel correlate with 0.705.
+    noise = np.random.default_rng(4).normal(size=(256, 256)).astype("float32")
+    with pytest.raises(InputError, match="no lattice of the framework 'cha'"):
+        find_lattice(Micrograph(noise), framework="cha", threshold=0.7)
+
+
+@pytest.mark.parametrize(("shown", "wanted"), [("mfi", "fau"), ("bea", "mfi"), ("mor", "fau")])
+def test_another_framework_is_refused_and_named(shown, wanted):
+    framework = Framework.named(shown)
+    cell = framework.image(tuple(round(side / 0.3) for side in reversed(framework.cell)))
+    picture = np.tile(cell / cell.std(), (6, 6))[:260, :260]
+    picture = picture + np.random.default_rng(0).normal(size=picture.shape)
+    with pytest.raises(InputError, match=f"film: no lattice of the framework '{wanted}' .* shows '{shown}'"):
+        find_lattice(Micrograph(picture, name="film"), framework=wanted)
+
+
+@pytest.mark.parametrize("command", ["lattice", "occupancy", "columns"])
+def test_commands_refuse_another_framework(command, tmp_path, capsys):
+    image = _save(tmp_path / "film.png", _crystal((220, 240))[0].image)
+    given = ["infer", command, image, "--framework", "fau", "--out", str(tmp_path / "out"), "--quiet"]
+    assert main(given) == 2
+    assert "no lattice of the framework 'fau'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
