@@ -65,16 +65,17 @@ class Models:
         fits: Sequence[Fitted],
         cells: Cells,
         hk: NDArray[np.int64],
+        discrepancy: float = DISCREPANCY,
     ) -> "Models":
-        """Make them of fitted candidates."""
+        """Make them of fitted candidates; the discrepancy is a share of the contrast at each frequency."""
         means = np.array([fitted.coefficients for fitted in fits])
         mean = means.mean(0)
         cell = candidates[0].cell
         radius = np.hypot(*(hk / cell).T)
         slopes = -2j * np.pi * (hk / cell).T * mean * _SHIFT
         common = stacked(np.concatenate([slopes, [mean * _STRENGTH]]))
-        discrepancy = DISCREPANCY**2 * radial_power(mean, radius) / 2
-        error = common.T @ common + np.diag(np.tile(discrepancy, 2))
+        unexplained = discrepancy**2 * radial_power(mean, radius) / 2
+        error = common.T @ common + np.diag(np.tile(unexplained, 2))
         guests = stacked(np.array([fitted.guest for fitted in fits]))
         filled = np.array([len(candidate.guest_positions) > 0 for candidate in candidates])
         return cls(stacked(means), guests, error, _other(candidates, fits, cells, hk), filled)
