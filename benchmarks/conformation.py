@@ -6,6 +6,9 @@
         [--numbers 1,2,3,4,5]
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py simulated [--doses 6000,3000,1500,500] [--images 12]
         [--seed 17]
+    STEMFORGE_DATA_DIR=... python benchmarks/conformation.py discrepancy [--doses 10000,3000,500] [--numbers 1,4,...]
+        [--values 0.03,0.05,...]
+    python benchmarks/conformation.py sites --folder FOLDER [--doses 10000,3000] [--numbers 1,2,...]
     python benchmarks/conformation.py picture --out FILE
 
 Candidates are the five published structures of ZSM-5 with pyridine (Yang et al. 2024) and ten conformers of our own:
@@ -27,10 +30,20 @@ of the next one.
 of 0.3 to 0.9 Å and drift that the analysis does not know. `true`: one of the candidates; `empty`: the framework
 alone; `other`: thiophene or benzene in the framework, which no candidate has; `featureless`: noise, fine or slow.
 
+`discrepancy`: own images of the candidates (--numbers counts them from 1 on), as in `simulated`, with several errors
+allowed for in the candidates' images: the mean logarithm of how likely a block is under the structure that it shows
+(the highest is the best choice), how probable that structure is, right answers, and calibration.
+
+`sites`: own images of a folder of `stemforge structures candidates`, as in `simulated`, each with one of its candidates
+(--numbers counts them from 1 on): how often its T site is the most probable, how probable it is, how often the smallest
+set of 90 % holds it, and how large that set is. `removed`: the candidates at the T site shown are taken out;
+`empty`: the framework alone. One noise-free image of each serves all doses.
+
 `picture`: that of the documentation, of one simulated image at 1500 e/Å² and conformers in silicalite-1.
 """
 
 import argparse
+import copy
 import json
 import os
 from collections import defaultdict
@@ -46,7 +59,13 @@ from scipy import ndimage
 
 from stemforge import Micrograph
 from stemforge.errors import InputError
-from stemforge.infer import draw_conformation, find_lattice
+from stemforge.infer import (
+    CandidateFolder,
+    draw_conformation,
+    find_lattice,
+    locate_acid_site,
+    read_candidate_folder,
+)
 from stemforge.infer.conformation.analysis import Comparison
 from stemforge.infer.conformation.candidates import NONE, Candidate
 from stemforge.infer.conformation.result import Conformation
@@ -350,6 +369,107 @@ def on_simulated(doses: Sequence[int], images: int, seed: int) -> None:
     report(shown="featureless", images=images, refused=refused["featureless", 0])
 
 
+def altered(
+    asked: Comparison, *, discrepancy: float | None = None, kept: Sequence[int] | None = None
+) -> Comparison:
+    """Ask the same cells with another discrepancy, or of some of the candidates."""
+    other = copy.copy(asked)
+    vars(other).pop("models", None)
+    if discrepancy is not None:
+        vars(other).pop("fits", None)
+        other.discrepancy = discrepancy
+    if kept is not None:
+        vars(other)["fits"] = [asked.fits[i] for i in kept]
+        other.candidates = tuple(asked.candidates[i] for i in kept)
+    return other
+
+
+def on_discrepancy(doses: Sequence[int], numbers: Sequence[int], values: Sequence[float], seed: int) -> None:
+    """Measure which error of candidates' images is the right one to allow for."""
+    structures = films()
+    known = [candidate(name, film) for name, film in structures.items()]
+    tallies: dict[tuple[int, float, int], Tally] = defaultdict(Tally)
+    likely: dict[tuple[int, float, int], list[np.ndarray]] = defaultdict(list)
+    true: dict[tuple[int, float, int], list[np.ndarray]] = defaultdict(list)
+    for number in numbers:
+        rng = np.random.default_rng([seed, 1, number])
+        conditions, shown = Conditions.drawn(rng), known[number - 1]
+        signal = conditions.signal(shown.crystal.atoms)
+        for dose in doses:
+            image = conditions.recorded(signal, dose, sampling(shown.crystal.atoms), rng)
+            lattice = find_lattice(image, framework=known[0].bare.framework)
+            asked = Comparison(image, tuple(known), lattice)
+            for value in values:
+                other = altered(asked, discrepancy=value)
+                for size in (1, None):
+                    found, place = other.result(size), (dose, value, size or REPEAT)
+                    tallies[place].add(found, shown.name)
+                    likely[place].append(found.log_likelihood[:, number - 1])
+                    true[place].append(found.probability[:, number - 1])
+    for place, tally in sorted(tallies.items()):
+        dose, value, size = place
+        means = {
+            "log_likelihood": round(float(np.concatenate(likely[place]).mean()), 3),
+            "probability of the truth": round(float(np.concatenate(true[place]).mean()), 4),
+        }
+        report(dose=dose, discrepancy=value, cells=size**2, **means, **tally.row())
+
+
+def on_sites(path: Path, doses: Sequence[int], numbers: Sequence[int], seed: int) -> None:
+    """Measure posteriors over T sites, a row for each image, prior and size of the blocks."""
+    folder = read_candidate_folder(path)
+    numbers = numbers or range(1, len(folder.rows) + 1)
+    for number in numbers:
+        rng = np.random.default_rng([seed, 2, number])
+        conditions, shown = Conditions.drawn(rng), folder.candidates[number - 1]
+        atoms, site = shown.crystal.atoms, folder.rows[number - 1].t_site
+        rest = [i for i, row in enumerate(folder.rows) if row.t_site != site]
+        less = replace(
+            folder,
+            candidates=tuple(folder.candidates[i] for i in rest),
+            rows=tuple(folder.rows[i] for i in rest),
+        )
+        for kind, film in (("true", atoms), ("empty", bare(atoms))):
+            signal = conditions.signal(film)
+            for dose in doses:
+                image = conditions.recorded(signal, dose, sampling(atoms), rng)
+                lattice = find_lattice(image, framework=shown.bare.framework)
+                asked = Comparison(image, folder.candidates, lattice)
+                on_site(asked, folder, kind=kind, site=site, dose=dose)
+                if kind == "true":
+                    on_site(altered(asked, kept=rest), less, kind="removed", site=site, dose=dose)
+
+
+def on_site(asked: Comparison, folder: CandidateFolder, *, kind: str, site: int, dose: int) -> None:
+    """Measure the posteriors of one image."""
+    for size in (None, 1):
+        found = asked.result(size)
+        for prior in ("flat", "energy"):
+            sites = locate_acid_site(found, folder, prior)
+            inside = sites.smallest_sets()
+            row = {
+                "shown": kind,
+                "site": f"T{site}",
+                "dose": dose,
+                "cells": REPEAT**2 if size is None else 1,
+                "prior": prior,
+                "answers": len(sites.none),
+                "none": float((sites.none > 0.5).mean()),
+                "probability of the best": float(sites.probability.max(1).mean()),
+                "set": float(inside.sum(1).mean()),
+            }
+            if kind == "true":
+                place = folder.t_sites.index(site)
+                row |= {
+                    "right": float((sites.probability.argmax(1) == place).mean()),
+                    "probability of the truth": float(sites.probability[:, place].mean()),
+                    "held": float(inside[:, place].mean()),
+                }
+            elif size is None:
+                row["best"] = sites.best[0]
+            report(**{name: round(v, 4) if isinstance(v, float) else v for name, v in row.items()})
+
+
 def picture(path: Path) -> None:
     """Draw an image of one of five conformers in silicalite-1, single cells asked."""
     known = []
@@ -370,16 +490,24 @@ def _numbers(text: str) -> list[int]:
     return [int(float(value)) for value in text.split(",")]
 
 
+def _values(text: str) -> list[float]:
+    return [float(value) for value in text.split(",")]
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("what", choices=("published", "frameworks", "simulated", "picture"))
+    parser.add_argument(
+        "what", choices=("published", "frameworks", "simulated", "discrepancy", "sites", "picture")
+    )
     parser.add_argument("--doses", type=_numbers)
     parser.add_argument("--cells", type=_numbers, default=[1, REPEAT])
     parser.add_argument("--forward", choices=("potential", "multislice"), default="potential")
-    parser.add_argument("--numbers", type=_numbers, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--numbers", type=_numbers)
+    parser.add_argument("--values", type=_values, default=[0.03, 0.05, 0.08, 0.12])
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--no-removed", dest="removed", action="store_false")
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--seed", type=int, default=17)
@@ -387,9 +515,15 @@ def main() -> None:
     args = parser.parse_args()
     if args.what == "published":
         doses = args.doses or [1_000_000, 6000, 4500, 3000, 1500, 1000, 500]
-        on_published(doses, args.cells, args.forward, args.numbers, args.removed)
+        on_published(doses, args.cells, args.forward, args.numbers or range(1, 6), args.removed)
     elif args.what == "frameworks":
-        on_frameworks(args.doses or [3000, 1500, 500], args.numbers)
+        on_frameworks(args.doses or [3000, 1500, 500], args.numbers or range(1, 6))
+    elif args.what == "discrepancy":
+        on_discrepancy(
+            args.doses or [10_000, 3000, 500], args.numbers or range(1, 16), args.values, args.seed
+        )
+    elif args.what == "sites":
+        on_sites(args.folder, args.doses or [10_000, 3000], args.numbers, args.seed)
     elif args.what == "picture":
         picture(args.out)
     else:

@@ -15,7 +15,7 @@ from stemforge.micrograph.drawing import entitle
 
 _BROAD = 0.4  # of a bar, of the distance between T sites
 _BEFORE = "#BBBBBB"
-_HIGHEST = 1.12  # of the axis, so that figures above the bars have room
+_HIGHEST = 1.1  # of the axis, so that a row of figures above the bars has room
 
 
 def draw_acid_site(sites: AcidSitePosterior, path: str | Path | None = None) -> Figure:
@@ -41,9 +41,7 @@ def draw_acid_site(sites: AcidSitePosterior, path: str | Path | None = None) -> 
     handles = _bars(axes, sites)
     _bar(axes, none, float(sites.none.mean()), GREY)
     axes.axvline(number - 0.3, color=_BEFORE, lw=0.8)
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=len(handles) // 2 + 1, fontsize=8, frameon=False
-    )
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)
     axes.set_xticks([*range(number), none], [*sites.names, "no\ncandidate"], fontsize=9)
     axes.set(ylim=(0, _HIGHEST), xlim=(-0.7, none + 0.6), yticks=[0, 0.25, 0.5, 0.75, 1])
     axes.set_ylabel("probability" + (f", mean over {blocks} blocks" if blocks > 1 else ""))
@@ -77,4 +75,4 @@ def _bars(axes: Axes, sites: AcidSitePosterior) -> list[Artist]:
 
 def _bar(axes: Axes, place: float, value: float, colour: str) -> None:
     axes.bar(place, value, width=_BROAD, color=colour)
-    axes.text(place, value + 0.012, f"{100 * value:.0f}", ha="center", fontsize=8, color=GREY)
+    axes.text(place, 1.04, f"{100 * value:.0f} %", ha="center", fontsize=8, color=GREY)
