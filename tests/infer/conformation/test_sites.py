@@ -94,6 +94,14 @@ def test_candidates_of_one_minimum_count_once(candidates):
     assert folder.energy_prior() == pytest.approx((0.5, 0, 0.5))
 
 
+def test_sites_whose_molecules_lie_alike_share_the_probability(candidates):
+    rows = [row("a", 1), row("b", 2), row("c", 3)]
+    sites = locate_acid_site(found_of((5, 5, 0.01), 0.01), folder_of(candidates, rows))
+    assert sites.probability[0, 0] == sites.probability[0, 1] == pytest.approx(0.5, abs=0.001)
+    assert sites.smallest_sets().tolist() == [[True, True, False]]
+    assert "90 % hold T1, T2" in str(sites)
+
+
 def test_the_smallest_set_holds_what_is_asked(candidates):
     rows = [row("a", 1), row("b", 2), row("c", 3)]
     sites = locate_acid_site(found_of((0.5, 0.06, 0.44), 0), folder_of(candidates, rows))
