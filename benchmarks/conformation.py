@@ -38,7 +38,8 @@ allowed for in the candidates' images: the mean logarithm of how likely a block 
 (--numbers counts them from 1 on): how often its T site is the most probable, how probable it is, how often the smallest
 set of 90 % holds it, and how large that set is. `off`: the molecule is 0.3 Å beside where its candidate has it, as
 candidates relaxed by tight binding are off; `removed`: the candidates at the T site shown are taken out; `empty`: the
-framework alone (every fourth). One noise-free image of each serves all doses.
+framework alone (every fourth). One noise-free image of each serves all doses. Asked with molecules where candidates
+have them (displacement 0), and with such as may lie 0.3 Å beside.
 
 `picture`: that of the documentation, of one simulated image at 1500 e/Å² and conformers in silicalite-1.
 """
@@ -70,6 +71,7 @@ from stemforge.infer import (
 from stemforge.infer.conformation.analysis import Comparison
 from stemforge.infer.conformation.candidates import NONE, Candidate
 from stemforge.infer.conformation.result import Conformation, Prospects
+from stemforge.infer.conformation.sites.folder import DISPLACEMENT
 from stemforge.infer.occupancy.crystal import Crystal
 from stemforge.simulate import Degradation, Microscope, Scan, degrade, idpc_image, segmented_signal
 from stemforge.structures import guests_from_cell, mfi, place_guest, zeolite
@@ -389,9 +391,13 @@ def shifted(atoms: Atoms, length: float, rng: np.random.Generator) -> Atoms:
 
 
 def altered(
-    asked: Comparison, *, discrepancy: float | None = None, kept: Sequence[int] | None = None
+    asked: Comparison,
+    *,
+    discrepancy: float | None = None,
+    kept: Sequence[int] | None = None,
+    displacement: float | None = None,
 ) -> Comparison:
-    """Ask the same cells with another discrepancy, or of some of the candidates."""
+    """Ask the same cells with another discrepancy, of some of the candidates, or of guests that may be displaced."""
     other = copy.copy(asked)
     vars(other).pop("models", None)
     if discrepancy is not None:
@@ -400,6 +406,8 @@ def altered(
     if kept is not None:
         vars(other)["fits"] = [asked.fits[i] for i in kept]
         other.candidates = tuple(asked.candidates[i] for i in kept)
+    if displacement is not None:
+        other.candidates = tuple(replace(one, displacement=displacement) for one in other.candidates)
     return other
 
 
@@ -417,7 +425,7 @@ def on_discrepancy(doses: Sequence[int], numbers: Sequence[int], values: Sequenc
         for dose in doses:
             image = conditions.recorded(signal, dose, sampling(shown.crystal.atoms), rng)
             lattice = find_lattice(image, framework=known[0].bare.framework)
-            asked = Comparison(image, tuple(known), lattice)
+            asked = Quick(image, tuple(known), lattice)
             for value in values:
                 other = altered(asked, discrepancy=value)
                 for size in (1, None):
@@ -431,7 +439,8 @@ def on_discrepancy(doses: Sequence[int], numbers: Sequence[int], values: Sequenc
             "log_likelihood": round(float(np.concatenate(likely[place]).mean()), 3),
             "probability of the truth": round(float(np.concatenate(true[place]).mean()), 4),
         }
-        report(dose=dose, discrepancy=value, cells=size**2, **means, **tally.row())
+        shares = {name: value for name, value in tally.row().items() if name not in ("expected", "factor")}
+        report(dose=dose, discrepancy=value, cells=size**2, **means, **shares)
 
 
 def on_sites(path: Path, doses: Sequence[int], numbers: Sequence[int], seed: int) -> None:
@@ -457,39 +466,42 @@ def on_sites(path: Path, doses: Sequence[int], numbers: Sequence[int], seed: int
                 image = conditions.recorded(signal, dose, sampling(atoms), rng)
                 lattice = find_lattice(image, framework=shown.bare.framework)
                 asked = Quick(image, folder.candidates, lattice)
-                on_site(asked, folder, kind=kind, site=site, dose=dose)
+                facts = {"shown": kind, "site": f"T{site}", "dose": dose}
+                on_site(asked, folder, facts)
                 if kind == "true":
-                    on_site(altered(asked, kept=rest), less, kind="removed", site=site, dose=dose)
+                    on_site(altered(asked, kept=rest), less, {**facts, "shown": "removed"})
 
 
-def on_site(asked: Comparison, folder: CandidateFolder, *, kind: str, site: int, dose: int) -> None:
+def on_site(asked: Comparison, folder: CandidateFolder, facts: dict[str, Any]) -> None:
     """Measure the posteriors of one image."""
-    for size in (None, 1):
-        found = asked.result(size)
-        for prior in ("flat", "energy"):
-            sites = locate_acid_site(found, folder, prior)
-            inside = sites.smallest_sets()
-            row = {
-                "shown": kind,
-                "site": f"T{site}",
-                "dose": dose,
-                "cells": REPEAT**2 if size is None else 1,
-                "prior": prior,
-                "answers": len(sites.none),
-                "none": float((sites.none > 0.5).mean()),
-                "probability of the best": float(sites.probability.max(1).mean()),
-                "set": float(inside.sum(1).mean()),
-            }
-            if kind in ("true", "off"):
-                place = folder.t_sites.index(site)
-                row |= {
-                    "right": float((sites.probability.argmax(1) == place).mean()),
-                    "probability of the truth": float(sites.probability[:, place].mean()),
-                    "held": float(inside[:, place].mean()),
+    place = next((i for i, number in enumerate(folder.t_sites) if f"T{number}" == facts["site"]), None)
+    for displacement in (0.0, DISPLACEMENT):
+        other = altered(asked, displacement=displacement)
+        # Single cells are asked where they say most.
+        for size in (None, 1) if displacement and facts["shown"] in ("true", "off") else (None,):
+            found = other.result(size)
+            for prior in ("flat", "energy"):
+                sites = locate_acid_site(found, folder, prior)
+                inside = sites.smallest_sets()
+                row = {
+                    "displacement": displacement,
+                    "cells": REPEAT**2 if size is None else 1,
+                    "prior": prior,
+                    "answers": len(sites.none),
+                    "none": (sites.none > 0.5).mean(),
+                    "probability of the best": sites.probability.max(1).mean(),
+                    "set": inside.sum(1).mean(),
                 }
-            elif size is None:
-                row["best"] = sites.best[0]
-            report(**{name: round(v, 4) if isinstance(v, float) else v for name, v in row.items()})
+                if facts["shown"] in ("true", "off"):
+                    row |= {
+                        "right": (sites.probability.argmax(1) == place).mean(),
+                        "probability of the truth": sites.probability[:, place].mean(),
+                        "held": inside[:, place].mean(),
+                    }
+                report(
+                    **facts,
+                    **{n: v if isinstance(v, str | int) else round(float(v), 4) for n, v in row.items()},
+                )
 
 
 def picture(path: Path) -> None:

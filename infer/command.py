@@ -309,6 +309,7 @@ def conformation(
     candidates: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
     cells: int | None = None,
     prior: Literal["flat", "energy"] | None = None,
+    displacement: float | None = None,
     reading: Reading = Reading(),
     output: Output = Output(),
     progress: Progress = Progress(),
@@ -343,9 +344,13 @@ def conformation(
     prior
         What is as likely before, of a folder's candidates: flat (the default), all T sites alike; or energy, the
         Boltzmann weights in candidates.csv.
+    displacement
+        How far molecules may lie beside where the candidates have them, across the beam: root mean square [Å]. By
+        default 0 for CIF files, and 0.3 for a folder, as relaxations by tight binding are off.
     """
     from stemforge.infer.batch import Batch
     from stemforge.infer.conformation.files import ENDINGS, conformation_of_files
 
     batch = Batch(images, output.folder("conformation"), ENDINGS, reading, output.overwrite, progress.quiet)
-    return conformation_of_files(batch, candidates, cells=cells, prior=prior).exit_code
+    options: dict[str, Any] = {"cells": cells, "prior": prior, "displacement": displacement}
+    return conformation_of_files(batch, candidates, **options).exit_code

@@ -14,7 +14,7 @@ from stemforge.infer.conformation.confusion import LARGEST, WANTED
 from stemforge.infer.conformation.figure import draw_conformation
 from stemforge.infer.conformation.result import Conformation, Prospects
 from stemforge.infer.conformation.sites.figure import draw_acid_site
-from stemforge.infer.conformation.sites.folder import CandidateFolder, read_candidate_folder
+from stemforge.infer.conformation.sites.folder import DISPLACEMENT, CandidateFolder, read_candidate_folder
 from stemforge.infer.conformation.sites.posterior import AcidSitePosterior, Prior, locate_acid_site
 from stemforge.infer.left_out import little_explained, tell_unusable
 from stemforge.infer.resampling import file_sampling
@@ -26,7 +26,12 @@ _CALIBRATION = 0.1
 
 
 def conformation_of_files(
-    batch: Batch, candidates: Sequence[str | Path], *, cells: int | None = None, prior: Prior | None = None
+    batch: Batch,
+    candidates: Sequence[str | Path],
+    *,
+    cells: int | None = None,
+    prior: Prior | None = None,
+    displacement: float | None = None,
 ) -> Outcome:
     """Say on many images which of several candidate structures they show; write a table and a figure of each.
 
@@ -41,9 +46,12 @@ def conformation_of_files(
         As for :func:`identify_conformation`.
     prior
         As for :func:`locate_acid_site`, by default flat; for a folder of candidates alone.
+    displacement
+        How far molecules may lie beside where candidates have them, as for :class:`Candidate` [Å]; by default 0 for
+        CIF files, and 0.3 for a folder.
     """
     # What cannot be compared is refused before any image is read.
-    folder, known = _candidates(candidates, prior)
+    folder, known = _candidates(candidates, prior, displacement)
     if cells is not None and cells < 1:
         raise InputError(f"cells must be 1 or more, got {cells}")
     batch.reading.refuse_auto()
@@ -62,19 +70,25 @@ def conformation_of_files(
             say(f"{micrograph.name}: {line}")
         return len(found.points) - found.best.count(NONE)
 
-    options = {"candidates": [str(path) for path in candidates], "cells": cells}
+    options = {
+        "candidates": [str(path) for path in candidates],
+        "cells": cells,
+        "displacement": known[0].displacement,
+    }
     return batch.run("infer conformation", work, "blocks of cells that show a candidate", options)
 
 
 def _candidates(
-    paths: Sequence[str | Path], prior: Prior | None
+    paths: Sequence[str | Path], prior: Prior | None, displacement: float | None
 ) -> tuple[CandidateFolder | None, tuple[Candidate, ...]]:
     """Read candidates, and what is known of them where they come in a folder."""
     folders = [path for path in paths if Path(path).is_dir()]
     if folders:
         if len(paths) > 1:
             raise InputError(f"candidates: give one folder alone, or CIF files; {folders[0]} is a folder")
-        folder = read_candidate_folder(folders[0])
+        folder = read_candidate_folder(
+            folders[0], displacement=DISPLACEMENT if displacement is None else displacement
+        )
         if prior == "energy":
             folder.energy_prior()  # refused where there are no energies
         return folder, folder.candidates
@@ -82,7 +96,7 @@ def _candidates(
         raise InputError(
             "prior: is for a folder from stemforge structures candidates; CIF files say nothing of acid sites"
         )
-    return None, read_candidates(paths)
+    return None, read_candidates(paths, displacement=displacement or 0.0)
 
 
 def _acid_site(sites: AcidSitePosterior, results: Results) -> list[str]:

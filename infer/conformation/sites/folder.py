@@ -1,7 +1,7 @@
 """Candidates that ``stemforge structures candidates`` made: which acid site each stands for, and its energy."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from stemforge.outputs.record import RunRecord
 from stemforge.structures.candidates.folder import COMMAND, TABLE
 from stemforge.structures.candidates.table import TableRow, read_table
 
+DISPLACEMENT = 0.3
+"""How far relaxations by tight binding leave molecules beside where periodic DFT has them, root mean square [Å]."""
 _NAME = re.compile(r"T(\d+)-O\d+")
 _ALL = 0.01  # by which rounded weights may miss 1
 
@@ -87,13 +89,15 @@ class CandidateFolder:
         return np.asarray(weights / weights.sum())
 
 
-def read_candidate_folder(path: str | Path) -> CandidateFolder:
+def read_candidate_folder(path: str | Path, *, displacement: float = DISPLACEMENT) -> CandidateFolder:
     """Read a folder that ``stemforge structures candidates`` filled.
 
     Parameters
     ----------
     path
         Folder with ``candidates.csv`` and the CIF files that it names.
+    displacement
+        How far molecules may lie beside where the files have them, across the beam: root mean square [Å].
 
     Returns
     -------
@@ -125,8 +129,8 @@ def read_candidate_folder(path: str | Path) -> CandidateFolder:
         )
     rows = tuple(read_table(table))
     _check(rows, table)
-    known = read_candidates([path / row.file for row in rows])
-    named = tuple(Candidate(row.name, one.crystal, one.bare) for row, one in zip(rows, known, strict=True))
+    known = read_candidates([path / row.file for row in rows], displacement=displacement)
+    named = tuple(replace(one, name=row.name) for row, one in zip(rows, known, strict=True))
     entries = RunRecord(ResultFolder(path), COMMAND).entries()
     failed = tuple(sorted(name for name, entry in entries.items() if entry.get("failed")))
     return CandidateFolder(path, named, rows, failed)
