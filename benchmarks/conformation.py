@@ -8,7 +8,7 @@
         [--seed 17]
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py discrepancy [--doses 10000,3000,500] [--numbers 1,4,...]
         [--values 0.03,0.05,...]
-    python benchmarks/conformation.py sites --folder FOLDER [--doses 10000,3000] [--numbers 1,2,...]
+    python benchmarks/conformation.py sites --folder FOLDER [--doses 10000,3000] [--numbers 1,2,...] [--out FILE]
     python benchmarks/conformation.py picture --out FILE
 
 Candidates are the five published structures of ZSM-5 with pyridine (Yang et al. 2024) and ten conformers of our own:
@@ -63,6 +63,7 @@ from stemforge import Micrograph
 from stemforge.errors import InputError
 from stemforge.infer import (
     CandidateFolder,
+    draw_acid_site,
     draw_conformation,
     find_lattice,
     locate_acid_site,
@@ -443,8 +444,8 @@ def on_discrepancy(doses: Sequence[int], numbers: Sequence[int], values: Sequenc
         report(dose=dose, discrepancy=value, cells=size**2, **means, **shares)
 
 
-def on_sites(path: Path, doses: Sequence[int], numbers: Sequence[int], seed: int) -> None:
-    """Measure posteriors over T sites, a row for each image, prior and size of the blocks."""
+def on_sites(path: Path, doses: Sequence[int], numbers: Sequence[int], seed: int, drawn: Path | None) -> None:
+    """Measure posteriors over T sites, a row for each image, prior and size of the blocks; draw the last one."""
     folder = read_candidate_folder(path)
     numbers = numbers or range(1, len(folder.rows) + 1)
     for number in numbers:
@@ -468,6 +469,8 @@ def on_sites(path: Path, doses: Sequence[int], numbers: Sequence[int], seed: int
                 asked = Quick(image, folder.candidates, lattice)
                 facts = {"shown": kind, "site": f"T{site}", "dose": dose}
                 on_site(asked, folder, facts)
+                if kind == "true" and drawn is not None:
+                    draw_acid_site(locate_acid_site(asked.result(1), folder), drawn)
                 if kind == "true":
                     on_site(altered(asked, kept=rest), less, {**facts, "shown": "removed"})
 
@@ -557,7 +560,7 @@ def main() -> None:
             args.doses or [10_000, 3000, 500], args.numbers or range(1, 16), args.values, args.seed
         )
     elif args.what == "sites":
-        on_sites(args.folder, args.doses or [10_000, 3000], args.numbers, args.seed)
+        on_sites(args.folder, args.doses or [10_000, 3000], args.numbers, args.seed, args.out)
     elif args.what == "picture":
         picture(args.out)
     else:
