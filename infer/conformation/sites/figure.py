@@ -61,10 +61,10 @@ def _bars(axes: Axes, sites: AcidSitePosterior) -> list[Artist]:
     inside = sites.smallest_sets().mean(0) >= 0.5
     for place, value, held in zip(places, sites.probability.mean(0), inside, strict=True):
         _bar(axes, place + _BROAD / 2, float(value), BLUE if held else SKY)
-    held = f"in the smallest set of {100 * LEVEL:.0f} %" + (" of most blocks" if blocks > 1 else "")
+    which = f"in the smallest set of {100 * LEVEL:.0f} %" + (" of most blocks" if blocks > 1 else "")
     handles: list[Artist] = [
         Patch(color=_BEFORE, label=f"before ({sites.kind})"),
-        Patch(color=BLUE, label=f"after, {held}"),
+        Patch(color=BLUE, label=f"after, {which}"),
         Patch(color=SKY, label="after, outside"),
     ]
     if blocks > 1:

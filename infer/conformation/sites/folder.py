@@ -69,7 +69,7 @@ class CandidateFolder:
         Candidates that came to rest in one minimum count once.
         """
         counts = np.array([not row.same_as for row in self.rows], dtype=float)
-        of_site = np.bincount(self.site_of, weights=counts)
+        of_site = np.bincount(self.site_of, weights=counts).astype(np.float64)
         return np.asarray(counts / of_site[self.site_of] / len(of_site))
 
     def energy_prior(self) -> NDArray[np.float64]:

@@ -54,13 +54,19 @@ class AcidSitePosterior:
     @property
     def prior(self) -> NDArray[np.float64]:
         """Probability of each T site before, shape (k,)."""
-        return np.bincount(self.folder.site_of, weights=self.candidate_prior)
+        return np.asarray(self.candidate_prior @ self._at_site)
 
     @property
     def probability(self) -> NDArray[np.float64]:
         """Probability of each T site, if one of the candidates is what a block shows; shape (b, k)."""
-        at_site = self.folder.site_of[:, None] == np.arange(len(self.folder.t_sites))
-        return np.asarray(self.candidate_probability @ at_site)
+        return np.asarray(self.candidate_probability @ self._at_site)
+
+    @property
+    def _at_site(self) -> NDArray[np.float64]:
+        """1 where a candidate is at a T site, shape (m, k)."""
+        return np.asarray(
+            self.folder.site_of[:, None] == np.arange(len(self.folder.t_sites)), dtype=np.float64
+        )
 
     @property
     def best(self) -> list[str]:
