@@ -99,7 +99,7 @@ def test_guests_may_lie_beside_where_candidates_have_them(candidates, bare, draw
         assert found.prospects.right <= exact.prospects.right
         # Control: what is no candidate does not become one.
         assert found.best == [NONE if shown is bare else "b"]
-    assert gains[0] > 10
+    assert gains[0] > 5
     # Where the guest is where the file has it, what is lost is that it might have been elsewhere.
     assert -4 < gains[1] < 1
 
