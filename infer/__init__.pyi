@@ -37,6 +37,15 @@ from .conformation.candidates import Candidate as Candidate, read_candidates as 
 from .conformation.figure import draw_conformation as draw_conformation
 from .conformation.files import conformation_of_files as conformation_of_files
 from .conformation.result import Conformation as Conformation
+from .conformation.sites.figure import draw_acid_site as draw_acid_site
+from .conformation.sites.folder import (
+    CandidateFolder as CandidateFolder,
+    read_candidate_folder as read_candidate_folder,
+)
+from .conformation.sites.posterior import (
+    AcidSitePosterior as AcidSitePosterior,
+    locate_acid_site as locate_acid_site,
+)
 from .crystals.domains import Domains as Domains, find_domains as find_domains
 from .crystals.figures import (
     draw_lattice as draw_lattice,

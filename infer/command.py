@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -333,6 +333,8 @@ def conformation(
     *,
     candidates: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
     cells: int | None = None,
+    prior: Literal["flat", "energy"] | None = None,
+    displacement: float | None = None,
     reading: Reading = Reading(),
     output: Output = Output(),
     progress: Progress = Progress(),
@@ -349,6 +351,10 @@ def conformation(
     along their own lattice. An image without the lattice is named and left out; the exit code is then 1, or 2 where it
     was the only one.
 
+    Of a folder of candidates NAME_sites.csv, too: a row for each block and T site, with its prior, its probability (if
+    one of the candidates is what is shown), whether it is in the smallest set of sites that holds 90 %,
+    none_probability, and the likeliest candidate with its energy; and NAME_sites.png, the same as bars.
+
     Parameters
     ----------
     images
@@ -356,12 +362,20 @@ def conformation(
         dark, not restored.
     candidates
         CIF files, two or more, seen along b: one framework, with guests in other places or poses; at most one without.
+        Or the folder that stemforge structures candidates filled.
     cells
         Average over blocks of so many cells along each side: 1 asks each cell by itself. By default all cells of the
         image have one answer.
+    prior
+        What is as likely before, of a folder's candidates: flat (the default), all T sites alike; or energy, the
+        Boltzmann weights in candidates.csv.
+    displacement
+        How far molecules may lie beside where the candidates have them, across the beam: root mean square [Å]. By
+        default 0 for CIF files, and 0.3 for a folder, as relaxations by tight binding are off.
     """
     from stemforge.infer.batch import Batch
     from stemforge.infer.conformation.files import ENDINGS, conformation_of_files
 
     batch = Batch(images, output.folder("conformation"), ENDINGS, reading, output.overwrite, progress.quiet)
-    return conformation_of_files(batch, candidates, cells=cells).exit_code
+    options: dict[str, Any] = {"cells": cells, "prior": prior, "displacement": displacement}
+    return conformation_of_files(batch, candidates, **options).exit_code

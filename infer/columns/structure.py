@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from stemforge.infer.columns.sites import ColumnSite
-from stemforge.infer.occupancy.transfer import _KNOTS as RADIAL, Transfer, fit_transfer, transfer_functions
+from stemforge.infer.occupancy.transfer import KNOTS, Transfer, fit_transfer, linear_between, transfer_functions
 
 # How far strengths of columns are from those expected, and columns from their places along an axis [Å]: at first, and
 # at least and at most of what is learnt.
@@ -106,11 +106,11 @@ def fit_cell(
     radius = np.hypot(*k.T)
     cell = _Cell(
         k,
-        np.array([site.spectrum(k) for site in sites]) / area,
+        np.array([site.spectrum(k) for site in sites], dtype=np.complex128) / area,
         np.array([site.place for site in sites]),
         transfer_functions(k),
-        np.array([site.products(k) for site in sites]) / area,
-        _between(radius),
+        np.array([site.products(k) for site in sites], dtype=np.complex128) / area,
+        linear_between(radius, _PRODUCTS),
     )
     count, near = len(sites), _neighbours(radius)
     values = np.zeros((count, 3))
@@ -119,7 +119,7 @@ def fit_cell(
     left = measured - transfer.at(k) * linear - products
     explained = 1 - float((np.abs(left) ** 2).sum() / (np.abs(measured) ** 2).sum())
     fitted = np.concatenate([transfer.values, np.zeros(2 * len(_PRODUCTS))])
-    known = _known(len(fitted), float(np.abs(transfer.values[: len(RADIAL)]).max()))
+    known = _known(len(fitted), float(np.abs(transfer.values[: len(KNOTS)]).max()))
     unit, taken = _FIRST[[0, 1, 1]], 0.0
     for _ in range(_STEPS):
         shown, slopes = cell.coefficients(values, fitted)
@@ -186,13 +186,9 @@ class _Cell:
         return each.sum(0), np.concatenate([columns, *through])
 
 
-def _between(radius: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([np.interp(radius, _PRODUCTS, one) for one in np.eye(len(_PRODUCTS))])
-
-
 def _known(number: int, largest: float) -> NDArray[np.float64]:
     """Return the information on a transfer of so many values that is known before: it is smooth."""
-    radial = len(RADIAL)
+    radial = len(KNOTS)
     bend = np.diff(np.eye(radial), 2, axis=0)
     expected = np.r_[np.full(radial, _LARGE), np.full(number - radial, _FURTHER)] * largest
     known = np.diag(expected**-2.0)

@@ -106,10 +106,19 @@ class Comparison:
     ----------
     micrograph, candidates, lattice
         As for :func:`identify_conformation`.
+    discrepancy
+        Error of the candidates' images that is allowed for, as a share of the contrast at each frequency.
     """
 
-    def __init__(self, micrograph: Micrograph, candidates: tuple[Candidate, ...], lattice: Lattice) -> None:
-        self.micrograph, self.candidates = micrograph, candidates
+    def __init__(
+        self,
+        micrograph: Micrograph,
+        candidates: tuple[Candidate, ...],
+        lattice: Lattice,
+        *,
+        discrepancy: float = DISCREPANCY,
+    ) -> None:
+        self.micrograph, self.candidates, self.discrepancy = micrograph, candidates, discrepancy
         self.resolution = finest_spacing(lattice.sampling)
         self.domains = find_domains(micrograph, lattice, framework=candidates[0].bare.framework)
         image = np.asarray(micrograph.image, dtype=np.float64)
@@ -129,7 +138,7 @@ class Comparison:
     @cached_property
     def models(self) -> Models:
         """What the candidates, and others, would show."""
-        return Models.of(self.candidates, self.fits, self.cells, self.hk)
+        return Models.of(self.candidates, self.fits, self.cells, self.hk, self.discrepancy)
 
     def result(self, size: int | None) -> Conformation:
         """Compare blocks of cells.
@@ -160,6 +169,7 @@ class Comparison:
             len(self.values),
             len(blocks[0]),
             under,
+            none,
             _probabilities(under, none),
             Likeness(correlations(pictures, images), structural_similarities(pictures, images)),
             self._prospects(averages[0].noise, len(blocks[0])),
@@ -182,7 +192,7 @@ class Comparison:
         radius = np.hypot(*(self.hk / self.candidates[0].cell).T)
         both = np.diag(self.everything.noise).reshape(2, -1).sum(0)
         # Frequencies with next to no noise must not decide how a transfer looks that is no more than nearly right.
-        variance = both + DISCREPANCY**2 * radial_power(mean, radius)
+        variance = both + self.discrepancy**2 * radial_power(mean, radius)
         measured = Reflections(self.hk, mean, variance)
         return [fit_candidate(candidate, measured) for candidate in self.candidates]
 

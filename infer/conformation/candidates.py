@@ -1,7 +1,7 @@
 """Candidate structures: one framework, each with its guests in other places."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from stemforge.structures.tags import Tag
 
 _CELLS_DIFFER = 0.02  # of a length, from which two cells are not one
 _ALIKE = 0.9  # correlation of two projected frameworks that are one, relaxed around other guests
+_FARTHEST = 2.0  # Å; beyond, another conformer is meant
 _COARSE = 2.0  # spacing down to which frameworks are compared [Å]
 _FINE = 64  # steps of the search for a common origin along each axis
 NONE = "none of the candidates"
@@ -36,11 +37,18 @@ class Candidate:
         One cell, guests included, the beam along z.
     bare
         The same without guests.
+    displacement
+        How far the guests of an image may lie beside where they are here, across the beam: root mean square [Å].
     """
 
     name: str
     crystal: Crystal
     bare: Crystal
+    displacement: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.displacement <= _FARTHEST:
+            raise InputError(f"displacement must be 0 to {_FARTHEST:g} Å, got {self.displacement:g}")
 
     @classmethod
     def from_atoms(cls, name: str, atoms: Atoms) -> "Candidate":
@@ -61,8 +69,15 @@ class Candidate:
         return np.asarray(atoms.positions[atoms.get_tags() == Tag.GUEST, :2])
 
 
-def read_candidates(paths: Sequence[str | Path]) -> tuple[Candidate, ...]:
+def read_candidates(paths: Sequence[str | Path], *, displacement: float = 0.0) -> tuple[Candidate, ...]:
     """Read candidates from CIF files, seen along b, and refuse what cannot be compared.
+
+    Parameters
+    ----------
+    paths
+        Two files or more.
+    displacement
+        How far the guests may lie beside where the files have them, as for :class:`Candidate` [Å].
 
     Raises
     ------
@@ -72,7 +87,8 @@ def read_candidates(paths: Sequence[str | Path]) -> tuple[Candidate, ...]:
     found = []
     for path, name in zip(paths, names_of(paths), strict=True):
         try:
-            found.append(Candidate.from_atoms(name, guests_from_cell(zeolite(path))))
+            one = Candidate.from_atoms(name, guests_from_cell(zeolite(path)))
+            found.append(replace(one, displacement=displacement))
         except InputError:
             raise
         except (OSError, ValueError) as error:

@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 from stemforge.infer.conformation.candidates import Candidate
 from stemforge.infer.conformation.covariance import covariance_of_spots, stacked
 from stemforge.infer.conformation.fitting import Fitted
+from stemforge.infer.conformation.poses import Poses
 from stemforge.infer.crystals.cells import Cells
 
 DISCREPANCY = 0.05
@@ -50,6 +51,8 @@ class Models:
         Further covariance of a cell that shows none of them: guests of any shape where the candidates have theirs.
     filled
         Which candidates have guests, shape (m,). A candidate without them is the empty framework by a name of its own.
+    poses
+        The candidates with their guests as far off as their places are uncertain.
     """
 
     means: NDArray[np.float64]
@@ -57,6 +60,7 @@ class Models:
     error: NDArray[np.float64]
     other: NDArray[np.float64]
     filled: NDArray[np.bool_]
+    poses: Poses
 
     @classmethod
     def of(
@@ -65,19 +69,21 @@ class Models:
         fits: Sequence[Fitted],
         cells: Cells,
         hk: NDArray[np.int64],
+        discrepancy: float = DISCREPANCY,
     ) -> "Models":
-        """Make them of fitted candidates."""
+        """Make them of fitted candidates; the discrepancy is a share of the contrast at each frequency."""
         means = np.array([fitted.coefficients for fitted in fits])
         mean = means.mean(0)
         cell = candidates[0].cell
         radius = np.hypot(*(hk / cell).T)
         slopes = -2j * np.pi * (hk / cell).T * mean * _SHIFT
         common = stacked(np.concatenate([slopes, [mean * _STRENGTH]]))
-        discrepancy = DISCREPANCY**2 * radial_power(mean, radius) / 2
-        error = common.T @ common + np.diag(np.tile(discrepancy, 2))
+        unexplained = discrepancy**2 * radial_power(mean, radius) / 2
+        error = common.T @ common + np.diag(np.tile(unexplained, 2))
         guests = stacked(np.array([fitted.guest for fitted in fits]))
         filled = np.array([len(candidate.guest_positions) > 0 for candidate in candidates])
-        return cls(stacked(means), guests, error, _other(candidates, fits, cells, hk), filled)
+        other = _other(candidates, fits, cells, hk)
+        return cls(stacked(means), guests, error, other, filled, Poses.of(candidates, fits, hk))
 
     def log_likelihoods(
         self, values: NDArray[np.float64], noise: NDArray[np.float64]
@@ -96,7 +102,7 @@ class Models:
         candidates, none
             Shapes (b, m) and (b,).
         """
-        under = _log_densities(values, self.means, noise + self.error)
+        under = self.poses.together(_log_densities(values, self.poses.means, noise + self.error))
         # Each candidate's framework with a guest of any shape in place of the mean of those known, and without any;
         # but where the empty framework is a candidate, that one answers for it.
         bare = (self.means - self.guests)[self.filled]
@@ -109,7 +115,9 @@ class Models:
 
     def whitened(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the candidates' means where noise and error have unit variance, shape (m, 2n)."""
-        return _whiten(_factor(noise + self.error), self.means - self.means.mean(0))
+        # Guests in other places are taken as noise here: their share of the mean over candidates.
+        covariance = noise + self.error + self.poses.spread
+        return _whiten(_factor(covariance), self.means - self.means.mean(0))
 
 
 def _log_densities(
@@ -118,7 +126,7 @@ def _log_densities(
     factor = _factor(covariance)
     middle = means.mean(0)
     white, expected = _whiten(factor, values - middle), _whiten(factor, means - middle)
-    squares = ((white[:, None] - expected) ** 2).sum(-1)
+    squares = (white**2).sum(1)[:, None] - 2 * white @ expected.T + (expected**2).sum(1)
     return np.asarray(-squares / 2 - np.log(np.diag(factor)).sum())
 
 

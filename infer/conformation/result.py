@@ -71,6 +71,8 @@ class Conformation:
         Cells that the image shows whole, and cells in a block.
     log_likelihood
         Natural logarithm, shape (b, m).
+    none_log_likelihood
+        The same of what is none of the candidates, shape (b,).
     probability
         Of each candidate and, last, of none of them; all are as likely before. Shape (b, m + 1).
     likeness
@@ -93,6 +95,7 @@ class Conformation:
     whole_cells: int
     averaged: int
     log_likelihood: NDArray[np.float64]
+    none_log_likelihood: NDArray[np.float64]
     probability: NDArray[np.float64]
     likeness: Likeness
     prospects: Prospects

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stemforge.infer.crystals.lattice import Lattice
 
 # Of the transfer along the radius, between which it is linear [1/Å].
-_KNOTS = np.array([0, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95])
+KNOTS = np.array([0, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95])
 _FEW_KNOTS = np.array([0, 0.12, 0.25, 0.45, 0.95])
 _SCALE = 0.6  # of what depends on direction [1/Å]
 # How rough the transfer may be along the radius, and how large what depends on direction or is not linear.
@@ -42,7 +42,7 @@ def transfer_functions(k: NDArray[np.float64]) -> NDArray[np.complex128]:
     radius, angle = np.hypot(k[:, 0], k[:, 1]), np.arctan2(k[:, 1], k[:, 0])
     r = radius / _SCALE
     fade = np.exp(-(r**2))
-    columns = list(_linear_between(radius, _KNOTS).astype(complex))
+    columns = list(linear_between(radius, KNOTS).astype(complex))
     for powers, fold, phase in (((2, 4), 2, 1), ((1, 2, 4, 6), 4, 1), ((1, 3), 1, 1j), ((3,), 3, 1j)):
         for power in powers:
             columns += [phase * r**power * fade * wave(fold * angle) for wave in (np.cos, np.sin)]
@@ -75,13 +75,13 @@ def fit_transfer(
         The transfer, and what the products add to the coefficients.
     """
     functions = transfer_functions(k)
-    few = _linear_between(np.hypot(*k.T), _FEW_KNOTS)
+    few = linear_between(np.hypot(*k.T), _FEW_KNOTS)
     products = np.concatenate([(few * one).T for one in further], axis=1)
     design = np.concatenate([functions * linear[:, None], products], axis=1)
     weight = 1 / np.sqrt(variance)
     a = np.concatenate([(design * weight[:, None]).real, (design * weight[:, None]).imag])
     b = np.concatenate([(measured * weight).real, (measured * weight).imag])
-    radial, number = len(_KNOTS), functions.shape[1]
+    radial, number = len(KNOTS), functions.shape[1]
     bend = np.zeros((radial - 2, a.shape[1]))
     bend[:, :radial] = np.diff(np.eye(radial), 2, axis=0)
     strength = _ROUGHNESS * np.trace(a[:, :radial].T @ a[:, :radial]) / radial
@@ -152,6 +152,6 @@ def _transform(window: NDArray[np.float64], frequency: NDArray[np.float64]) -> N
     return np.interp(folded, grid, np.fft.fftshift(table)) * np.exp(-2j * np.pi * folded * middle)
 
 
-def _linear_between(radius: NDArray[np.float64], knots: NDArray[np.float64]) -> NDArray[np.float64]:
+def linear_between(radius: NDArray[np.float64], knots: NDArray[np.float64]) -> NDArray[np.float64]:
     """Functions that are 1 at one knot and 0 at the others, shape (knots, n)."""
     return np.array([np.interp(radius, knots, one) for one in np.eye(len(knots))])

@@ -19,6 +19,7 @@ from stemforge.infer.conformation.candidates import NONE, Candidate
 from stemforge.infer.conformation.files import doubts
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate import Degradation, Microscope, Scan, degrade, idpc_image, segmented_signal
+from stemforge.structures.tags import Tag
 from tests.infer.conformation.conftest import one_guest, write_cif
 
 NOISE = 2.0
@@ -81,6 +82,26 @@ def test_the_empty_framework_is_a_candidate_like_another(candidates, bare, draw,
     found = identify_conformation(film, [*candidates, bare])
     assert found.best == [NONE if shown == "other" else shown]
     assert found.probability.max() > 0.99
+
+
+@pytest.mark.slow
+def test_guests_may_lie_beside_where_candidates_have_them(candidates, bare, draw):
+    atoms = candidates[1].crystal.atoms.copy()
+    atoms.positions[atoms.get_tags() == Tag.GUEST, :2] += (0.25, -0.2)
+    moved = Candidate.from_atoms("moved", atoms)
+    loose = tuple(replace(one, displacement=0.3) for one in candidates)
+    gains = []
+    for shown in (moved, candidates[1], bare):
+        film = draw(shown, NOISE / 2, seed=3)
+        lattice = find_lattice(film, framework=candidates[0].bare.framework)
+        exact, found = (Comparison(film, known, lattice).result(None) for known in (candidates, loose))
+        gains.append(found.log_likelihood[0, 1] - exact.log_likelihood[0, 1])
+        assert found.prospects.right <= exact.prospects.right
+        # Control: what is no candidate does not become one.
+        assert found.best == [NONE if shown is bare else "b"]
+    assert gains[0] > 5
+    # Where the guest is where the file has it, what is lost is that it might have been elsewhere.
+    assert -4 < gains[1] < 1
 
 
 @pytest.mark.parametrize("displacement", [(0.25, 0.3), pytest.param((0.5, 0.0), marks=pytest.mark.slow)])

@@ -23,6 +23,7 @@ from stemforge.infer.conformation.covariance import (
     stacked,
 )
 from stemforge.infer.conformation.fitting import Reflections, fit_candidate
+from stemforge.infer.conformation.poses import places_beside
 from stemforge.infer.crystals.cells import Cells, coefficients
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.occupancy.noise import Noise
@@ -237,3 +238,17 @@ def test_covariance_of_what_is_everywhere_is_its_power(candidates):
     window = np.random.default_rng(1).uniform(0, 1, cells.grid)
     spots = covariance_of_spots(cells, window, hk, power)
     assert np.linalg.eigvalsh(spots).min() > -1e-9 * np.trace(spots)
+
+
+@pytest.mark.parametrize("displacement", [0.3, 0.6])
+def test_places_beside_are_as_far_as_was_said(displacement):
+    places, probability = places_beside(displacement)
+    assert probability.sum() == pytest.approx(1)
+    assert probability @ places == pytest.approx((0, 0), abs=1e-12)
+    assert np.sqrt(probability @ (places**2).sum(1)) == pytest.approx(displacement, rel=0.05)
+
+
+@pytest.mark.parametrize("displacement", [-0.1, 3.0, float("nan")])
+def test_a_displacement_that_means_another_conformer_is_refused(candidates, displacement):
+    with pytest.raises(InputError, match="displacement must be 0 to 2"):
+        replace(candidates[0], displacement=displacement)

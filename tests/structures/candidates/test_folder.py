@@ -14,7 +14,7 @@ from stemforge.outputs.folder import ResultFolder
 from stemforge.structures import CandidateSearch, candidates, zeolite_cell
 from stemforge.structures.candidates.folder import Run
 from stemforge.structures.candidates.settings import read_framework
-from stemforge.structures.candidates.table import cif_text
+from stemforge.structures.candidates.table import cif_text, read_table
 
 MFI = zeolite_cell()
 T12 = CandidateSearch(t_sites=(12,), oxygens="best")
@@ -67,6 +67,21 @@ def test_a_run_for_other_sites_adds_to_table_and_weights(tmp_path, counted):
     make(tmp_path, more, calculator=lennard_jones())
     assert counted == ["T12-O11-1", "T3-O2-1", "T3-O2-2"]
     assert names(tmp_path) == ["T3-O2-1", "T3-O2-2", "T12-O11-1"]
+
+
+@pytest.mark.parametrize("calculator", ["none", lennard_jones()])
+def test_the_table_is_read_as_it_was_written(tmp_path, calculator):
+    found = make(tmp_path, CandidateSearch(t_sites=(3, 12), oxygens="best"), calculator=calculator)
+    rows = read_table(tmp_path / "candidates.csv")
+    for number, (row, one) in enumerate(zip(rows, found.candidates, strict=True)):
+        assert (row.name, row.t_site, row.oxygen_site) == (one.name, one.t_site, one.oxygen_site)
+        assert (row.converged, row.same_as, row.file) == (one.converged, "", f"{one.name}.cif")
+        if calculator == "none":
+            assert row.energy is None
+            assert row.weight is None
+        else:
+            assert row.energy == pytest.approx(one.energy, abs=1e-4)
+            assert row.weight == pytest.approx(found.weights[number], rel=1e-3)
 
 
 def test_a_run_that_replaces_goes_on_where_it_was_stopped(tmp_path, counted, monkeypatch, capsys):

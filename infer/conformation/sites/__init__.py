@@ -1,0 +1,1 @@
+"""At which T site the acid of a zeolite is, from the conformers that an image shows."""
