@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from stemforge.infer.crystals.lattice import Lattice
 
-# Of the transfer along the radius, between which it is linear [1/Å].
 KNOTS = np.array([0, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95])
+"""Of the transfer along the radius, between which it is linear [1/Å]; the first of its values belong to these."""
 _FEW_KNOTS = np.array([0, 0.12, 0.25, 0.45, 0.95])
 _SCALE = 0.6  # of what depends on direction [1/Å]
 # How rough the transfer may be along the radius, and how large what depends on direction or is not linear.
