@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from stemforge.infer.columns.sites import ColumnSite
-from stemforge.infer.occupancy.transfer import KNOTS, Transfer, fit_transfer, linear_between, transfer_functions
+from stemforge.infer.occupancy.transfer import (
+    KNOTS,
+    Transfer,
+    fit_transfer,
+    linear_between,
+    transfer_functions,
+)
 
 # How far strengths of columns are from those expected, and columns from their places along an axis [Å]: at first, and
 # at least and at most of what is learnt.

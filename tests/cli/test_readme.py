@@ -77,7 +77,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
     """Each command in turn, as shown but for the sizes; then the lines of Python."""
     monkeypatch.chdir(tmp_path)
     for index in range(3):
-        points = np.random.default_rng(index).uniform(8, 56, (4, 2))
+        points = np.random.default_rng(index).uniform(8, 56, (12, 2))
         image = blobs(points, (64, 64), seed=index)
         for folder in ("images", "labels"):
             Path(folder).mkdir(exist_ok=True)
@@ -104,6 +104,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         ],
         "train": ["--epochs", "1", "--crop", "32", "--network.width", "4", "--num_workers", "0"],
         "evaluate atoms": ["--unlabelled"],
+        "analyse": ["--simulations", "199"],
         "adapt": ["--minutes", "1", "--workers", "1"],
     }
     for name, command in COMMANDS:
@@ -137,6 +138,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         "corpus.png",
         "found/my-image.csv",
         "scores.json",
+        "statistics/overview.png",
         "scores.png",
         "restored/my-idpc_restored.tif",
         "runs/fine-tuned/atom-net.safetensors",
