@@ -15,7 +15,6 @@ from stemforge.errors import InputError
 from stemforge.evaluate.corpora.patch_statistics import patch_statistics
 from stemforge.infer import find_specimen
 from stemforge.micrograph.image import Micrograph
-from stemforge.micrograph.usable import usable_area
 from stemforge.simulate import SimulationRecipe, degrade
 from stemforge.simulate.recording.response import detector_response, noise_variance
 
@@ -118,8 +117,7 @@ def electrons(micrograph: Micrograph, offset_known: bool = True) -> NDArray[np.f
 
 def vacuum_share(micrograph: Micrograph) -> float:
     """Return the share of an image that shows no specimen."""
-    usable = usable_area(micrograph.image)
-    return 1 - find_specimen(micrograph, usable).share / float(usable.mask.mean())
+    return 1 - find_specimen(micrograph).share
 
 
 def _starts(length: int, side: int) -> list[int]:

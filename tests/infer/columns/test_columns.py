@@ -128,6 +128,7 @@ def test_averaged_cells_lie_where_they_are_told(crystal, film):
         average_cells(micrograph, domains, 100_000)
 
 
+@pytest.mark.slow
 def test_columns_are_expected_where_each_domain_has_them(moved_film, crystal):
     film, lattice, points, numbers = moved_film(0.8, way=0.0, seed=4, displacement=(0.5, 0.2))
     height, width = film.shape

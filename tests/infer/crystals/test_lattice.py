@@ -122,6 +122,7 @@ def _texture(seed):
     return np.fft.ifft2(noise * np.sqrt(mean[ring])).real
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_an_amorphous_texture_with_the_spectrum_of_a_crystal_is_none(seed):
     with pytest.raises(InputError, match="no lattice of the framework 'mfi'"):

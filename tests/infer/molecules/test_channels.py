@@ -21,6 +21,7 @@ def _boxed(micrograph, points, half=8.0):
     return MoleculeDetection(micrograph, Annotations.of_boxes(boxes, columns), micrograph.image, 0.5, 0.3)
 
 
+@pytest.mark.slow
 def test_boxes_in_empty_channels_are_left_out(crystal, film, tmp_path):
     micrograph, _, axes, filled = film(0.5, 2.0)
     found = check_channels(_boxed(micrograph, axes), crystal)

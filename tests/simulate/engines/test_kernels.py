@@ -270,6 +270,7 @@ def test_the_gpu_gives_the_cpu_s_image():
     assert np.abs(one - other).max() < 1e-3 * one.mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("energy", "semiangle"), [(60e3, 20), (200e3, 33)])
 def test_object_functions_are_known_up_to_the_probe_s_limit(energy, semiangle):
     microscope = Microscope(

@@ -45,6 +45,7 @@ def test_vacuum_passes_every_electron():
     np.testing.assert_allclose(signal.mean((1, 2)), 0.25, atol=0.01)
 
 
+@pytest.mark.slow
 def test_is_plain_multislice():
     """The same cell by abTEM's own multislice, probe and detector."""
     atoms, scan = few(), raster((16, 18), 0.5)

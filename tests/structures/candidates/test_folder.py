@@ -84,6 +84,7 @@ def test_the_table_is_read_as_it_was_written(tmp_path, calculator):
             assert row.weight == pytest.approx(found.weights[number], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_that_replaces_goes_on_where_it_was_stopped(tmp_path, counted, monkeypatch, capsys):
     both = CandidateSearch(t_sites=(3, 12), oxygens="best")
     make(tmp_path, CandidateSearch(t_sites=(1, 3, 12), oxygens="best"))
@@ -196,6 +197,7 @@ def test_a_file_beside_a_failed_candidate_is_not_replaced_unasked(tmp_path):
         make(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_framework_is_known_by_its_content_and_not_replaced_by_a_result(tmp_path, counted):
     one, other = tmp_path / "one.cif", tmp_path / "sub" / "other.cif"
     other.parent.mkdir()
