@@ -53,7 +53,7 @@ class Detection:
     threshold
         Likelihood from which a pixel counted.
     number
-        Visible atoms on the image, and the ends of an interval that holds 95 in 100, from the likelihoods of all
+        Visible atoms on the specimen, and the ends of an interval that holds 95 in 100, from the likelihoods of all
         candidates, whatever the threshold; None where these are not calibrated. Visible is what counts as an atom in
         training; further ones may be out of focus or too faint.
     expected_f1
@@ -321,14 +321,15 @@ def detect_atoms(
     atoms, decision = chosen.atoms, chosen.decision
     if threshold is not None:
         atoms, decision = find(threshold), replace(decision, threshold=threshold)
-    number = None if card.counting is None else card.counting.number(chosen.candidates["score"])
     # Where a pixel size is not known, or not to the network, nothing is known but that it sees atoms.
     known = micrograph.sampling if card.sampling is not None else None
     atoms = _placed(filled, atoms, scale, usable, known or UNKNOWN_SAMPLING)
+    specimen = find_specimen(micrograph, usable).believed(atoms.points, usable)
+    on_it = specimen.inside((chosen.candidates.points + 0.5) * scale - 0.5)
+    number = None if card.counting is None else card.counting.number(chosen.candidates["score"][on_it])
     result = Detection(
         micrograph, atoms, likelihood, sampling, decision.threshold, number, decision.expected_f1
     )
-    specimen = find_specimen(micrograph, usable).believed(atoms.points, usable)
     return replace(result, usable=usable, share=float(counted.mean()), specimen=specimen)
 
 

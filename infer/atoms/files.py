@@ -140,6 +140,9 @@ def _facts(detection: Detection) -> dict[str, Any]:
         )
     if detection.specimen is not None:
         facts["specimen"] = detection.specimen.facts(detection.micrograph.sampling)
+        off = int((~detection.specimen.inside(detection.atoms.points)).sum())
+        if off:
+            facts["specimen"]["atoms_beside_it"] = off
     if detection.usable is not None:
         facts["left_out"] = {reason: round(share, 4) for reason, share in detection.usable.reasons.items()}
     return facts

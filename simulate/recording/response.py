@@ -29,10 +29,12 @@ def detector_response(image: NDArray[np.float64]) -> tuple[float, float]:
     Raises
     ------
     MicrographError
-        No noise on most of the image.
+        No noise on most of the image, or fewer than 16 pixels along a side.
     """
-    variance = noise_variance(image)
     height, width = (n // _BLOCK * _BLOCK for n in image.shape)
+    if not height or not width:
+        raise MicrographError(f"noise is measured on {_BLOCK} × {_BLOCK} pixels at least, not {image.shape}")
+    variance = noise_variance(image)
 
     def blocks(values: NDArray[np.float64]) -> NDArray[np.float64]:
         shape = (height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)

@@ -61,6 +61,19 @@ def test_a_step_to_a_thinner_part_is_no_edge():
     assert find_specimen(counted(np.where(thick, 70.0, 40.0) * texture(1))).mask.all()
 
 
+@pytest.mark.parametrize("thinnest", [20, 30])
+def test_a_wedge_is_no_edge(thinnest):
+    wedge = np.linspace(thinnest, 60, SIDE) * texture(2, 0.1)
+    assert find_specimen(counted(wedge)).mask.all()
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (12, 300), (15, 15)])
+def test_small_images_are_taken_whole(shape):
+    found = find_specimen(counted(np.full(shape, 30.0)))
+    assert found.mask.all()
+    assert "16 × 16 pixels at least" in found.remark
+
+
 def test_the_darkest_is_vacuum_whatever_detector_units_are():
     _, thickness = outline(0)
     electrons = 3 + 50 * thickness * texture(0)
