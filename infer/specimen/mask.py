@@ -15,7 +15,7 @@ from stemforge.simulate.recording.response import detector_response
 
 _COARSE, _FINE = 6.0, 3.0  # smoothing for the levels, and for the edge [pixel]
 _DARK = 0.1  # of the way from the darkest to the specimen: what could be vacuum, and no thin part
-# Of the specimen's electrons: a part with more than the first is thinner specimen, one with less than the second vacuum.
+# Of the specimen's electrons: a part with more than the first is specimen, one with less than the second is vacuum.
 _MOST, _SURE = 0.5, 0.25
 # Up to there a wedge has as many further pixels as up to _DARK; where in doubt, vacuum must have so many times as many.
 _NEXT, _MORE = 0.2, 3.0
