@@ -80,7 +80,7 @@ def simulated(number: int = 10, seed: int = 77) -> None:
 
 @app.command
 def films(number: int = 4, seed: int = 77) -> None:
-    """Specimens without vacuum: what of them is called specimen."""
+    """Specimens without vacuum, but for holes in `co-n-graphene`: what of them is called specimen."""
     for name in FILMS:
         shares = [find_specimen(micrograph).share for _, micrograph in recorded(name, number, 2, seed)]
         say(f"{name}: specimen on {min(shares):.3f} to {max(shares):.3f} of {len(shares)} images")
