@@ -36,7 +36,7 @@ def test_what_other_channels_hold_does_not_make_one_certain(monkeypatch, probabi
         domains=SimpleNamespace(at=lambda points: np.zeros(len(points), dtype=int)),
     )
     monkeypatch.setattr(states, "measure_occupancy", lambda *_, **__: known)
-    micrograph = Micrograph(np.zeros((200, 200), dtype="float32"))
+    micrograph = Micrograph(np.eye(200, dtype="float32"))
     lattice, crystal = object(), SimpleNamespace(framework=None)
     found = states.ChannelStates.at(micrograph, np.array([[10.0, 10.0], [150.0, 150.0]]), crystal, lattice)
     assert found.probability.tolist() == pytest.approx([probability, np.nan], nan_ok=True)
