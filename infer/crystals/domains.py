@@ -92,7 +92,7 @@ class Domains:
         shape
             Height and width of the image [pixel].
         within
-            Distance [pixel] around a point that must belong to its domain.
+            Distance [pixel] around a point that must belong to its domain, as the point itself must.
 
         Returns
         -------
@@ -100,7 +100,8 @@ class Domains:
             Points (x, y) [pixel], shape (m, 2), domain by domain.
         """
         angles = np.arange(8) * np.pi / 4
-        around = within * np.column_stack([np.cos(angles), np.sin(angles)]) if within else np.zeros((1, 2))
+        ring = within * np.column_stack([np.cos(angles), np.sin(angles)])
+        around = np.vstack([np.zeros(2), ring]) if within else np.zeros((1, 2))
         found = [np.empty((0, 2))]
         for label in range(len(self.displacements)):
             # From beside the image, too: what is bent may come in.

@@ -91,10 +91,12 @@ class ChannelStates:
         distance, channel = cKDTree(occupancy.points).query(points)
         near = distance * occupancy.lattice.sampling < _NEAR
         filled = np.where(near, occupancy.probability[channel], np.nan)
+        # One more channel: that all others are empty, or filled, does not make it certain (Jeffreys 1946).
+        expected = (occupancy.probability.sum() + 0.5) / (len(occupancy.probability) + 1)
         return cls(
             np.where(near, occupancy.state[channel], OPEN).astype(object),
             filled,
-            log_odds(np.where(near, filled, occupancy.share[2])),
+            log_odds(np.where(near, filled, expected)),
             np.where(near, occupancy.guest[channel], "").astype(object),
             np.where(near, occupancy.guest_probability[channel], np.nan),
             occupancy.domains.at(points) == NOTHING,

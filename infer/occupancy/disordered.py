@@ -6,12 +6,12 @@ from numpy.typing import NDArray
 from stemforge.infer.occupancy.scores import (
     CONTENTS,
     OFFSETS,
-    SHARES,
     Account,
     Scores,
     exponential,
     log_sum,
     near_most,
+    number_filled,
     over_offsets,
 )
 
@@ -51,7 +51,8 @@ def weigh_disorder(scores: Scores) -> Account:
     common, each = over_offsets(tables)
     common = common + prior
     total = float(log_sum(common))
-    filled, if_filled, if_empty, offsets = (np.zeros(len(scores.products)) for _ in range(4))
+    if_filled, if_empty, offsets = (np.zeros(len(scores.products)) for _ in range(3))
+    by_share = np.zeros((len(_SHARES), len(scores.products)))
     contents = np.zeros(scores.products.shape)
     content = np.exp(common - total).sum(1)
     held = np.log(np.maximum((np.exp(near) * content).sum(1), 1e-12))
@@ -62,14 +63,14 @@ def weigh_disorder(scores: Scores) -> Account:
                 continue
             both = together(ratio[site])
             with np.errstate(divide="ignore"):
-                filled[site] += np.exp(np.log(_SHARES) + ratio[site, :, None] - both + part).sum((1, 2))
+                by_share[:, site] += np.exp(np.log(_SHARES) + ratio[site, :, None] - both + part).sum(1).T
             # Weighed by all channels but this one.
             if_filled[site] += exponential(ratio[site, :, None] - both + part).sum((1, 2))
             if_empty[site] += exponential(part - both).sum((1, 2))
         offsets[site] = np.exp(log_sum(by_offset, (1, 2))) @ OFFSETS
         joint = scores.part(site, anywhere).ratios(float(offsets[site[0]])) + held[None, :, None]
-        joint = np.exp(joint - log_sum(joint, (1, 2))[:, None, None]) * filled[site, None, None]
+        joint = np.exp(joint - log_sum(joint, (1, 2))[:, None, None]) * by_share.sum(0)[site, None, None]
         contents[np.ix_(site, np.flatnonzero(anywhere))] = (joint * CONTENTS[None, :, None]).sum(1)
-    share = np.zeros(len(SHARES))
-    share[np.rint(_SHARES * (len(SHARES) - 1)).astype(int)] = np.exp(common - total).sum(0)
-    return Account(total, filled, if_filled, if_empty, contents, share, offsets)
+    shares = np.exp(common - total).sum(0)
+    number = number_filled(by_share / np.maximum(shares, 1e-300)[:, None], shares)
+    return Account(total, by_share.sum(0), if_filled, if_empty, contents, number, offsets)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stemforge.infer.occupancy.disordered import weigh_disorder
 from stemforge.infer.occupancy.ordered import weigh_order
-from stemforge.infer.occupancy.scores import SHARES, Scores
+from stemforge.infer.occupancy.scores import Scores
 
 _ORDERED = 0.2  # probability that some sites of the crystal's cell are full, others empty
 
@@ -26,12 +26,12 @@ class Posterior:
     contents
         Molecules a cell along the beam to be expected for each template, shape (channels, templates).
     share
-        Filled channels, the lower and the upper end of 90 %, and the mean.
+        Of these channels that are filled, the lower and the upper end of 90 %, and the mean.
     offset
         By how much the framework's image is off in a channel as in all others of its site, taken away already
         [molecules a cell]; shape (channels,).
     order
-        Probability that some sites of the crystal's cell are full and others empty.
+        Probability that some sites of the crystal's cell are full and others empty; None where that cannot be asked.
     """
 
     filled: NDArray[np.float64]
@@ -39,7 +39,7 @@ class Posterior:
     contents: NDArray[np.float64]
     share: tuple[float, float, float]
     offset: NDArray[np.float64]
-    order: float = 0.0
+    order: float | None = None
 
 
 def posterior_of(scores: Scores) -> Posterior:
@@ -64,8 +64,10 @@ def posterior_of(scores: Scores) -> Posterior:
     ways = [weigh_disorder(scores)]
     prior = [1.0]
     if scores.site is not None:
-        ways.append(weigh_order(scores, ways[0]))
-        prior = [1 - _ORDERED, _ORDERED]
+        ordered = weigh_order(scores, ways[0])
+        if ordered is not None:
+            ways.append(ordered)
+            prior = [1 - _ORDERED, _ORDERED]
     evidence = np.array([way.evidence for way in ways]) + np.log(prior)
     weight = np.exp(evidence - evidence.max())
     weight /= weight.sum()
@@ -73,15 +75,15 @@ def posterior_of(scores: Scores) -> Posterior:
     def mean(name: str) -> NDArray[np.float64]:
         return np.asarray(sum(w * getattr(way, name) for w, way in zip(weight, ways, strict=True)))
 
-    share = mean("share")
-    some = share > 0
-    ends = np.interp([0.05, 0.95], np.cumsum(share)[some], SHARES[some])
+    filled = np.clip(mean("filled"), 0, 1)
+    # Numbers of channels are whole: the least that is reached with 5 % and with 95 %.
+    low, high = np.searchsorted(np.cumsum(mean("number")), [0.05, 0.95]) / len(filled)
     likely = [np.log10(np.maximum(mean(name), 1e-300)) for name in ("if_filled", "if_empty")]
     return Posterior(
-        np.clip(mean("filled"), 0, 1),
+        filled,
         np.clip(likely[0] - likely[1], -99, 99),
         mean("contents"),
-        (float(ends[0]), float(ends[1]), float(share @ SHARES)),
+        (float(low), float(high), float(filled.mean())),
         mean("offset"),
-        float(weight[1:].sum()),
+        float(weight[1]) if len(ways) > 1 else None,
     )

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from stemforge.infer.occupancy.scores import (
     CONTENTS,
     OFFSETS,
-    SHARES,
     Account,
     Scores,
     exponential,
     log_sum,
     near_most,
+    number_filled,
     over_offsets,
 )
 
@@ -33,7 +33,7 @@ _MOST = 24  # poses that are weighed at every offset
 _NEGLIGIBLE = 1e-7
 
 
-def weigh_order(scores: Scores, disorder: Account) -> Account:
+def weigh_order(scores: Scores, disorder: Account) -> Account | None:
     """Weigh which sites are full and which are empty, their contents and poses, and offsets.
 
     That all sites are full, or all of them empty, is no order.
@@ -43,45 +43,44 @@ def weigh_order(scores: Scores, disorder: Account) -> Account:
     scores
         With sites.
     disorder
-        What follows for the same channels if there is no order; the same is returned where there can be none.
+        What follows for the same channels if there is no order.
+
+    Returns
+    -------
+    Account or None
+        None where order cannot be asked: of one site, or of more than eight.
     """
     numbers = [] if scores.site is None else np.unique(scores.site).tolist()
     if not 1 < len(numbers) <= _MANY:
-        return disorder
+        return None
     sites = [_Site.of(scores, number, disorder.offset[scores.site == number].mean()) for number in numbers]
     tables = {full: [site.evidence(full) for site in sites] for full in (False, True)}
     patterns = [p for p in itertools.product((False, True), repeat=len(sites)) if len(set(p)) > 1]
     joined = [over_offsets([tables[f][i] for i, f in enumerate(pattern)]) for pattern in patterns]
     total = float(log_sum(np.array([evidence for evidence, _ in joined])))
-    filled, if_filled, if_empty, offsets = (np.zeros(len(scores.products)) for _ in range(4))
+    if_filled, if_empty, offsets = (np.zeros(len(scores.products)) for _ in range(3))
     contents = np.zeros(scores.products.shape)
-    share = np.zeros(len(SHARES))
+    by_pattern = np.zeros((len(patterns), len(scores.products)))
     for number, site in enumerate(sites):
         for full in (False, True):
-            chosen = [
-                np.exp(each[number] - total)
-                for p, (_, each) in zip(patterns, joined, strict=True)
-                if p[number] == full
-            ]
-            part = np.sum(chosen, axis=0)
-            for offset, chance in zip(OFFSETS, part, strict=True):
+            alike = np.array([pattern[number] == full for pattern in patterns])
+            chosen = np.array([each[number] for _, each in joined])[alike]
+            chosen = np.exp(chosen - total)  # (patterns, offsets)
+            for offset, each_chance in zip(OFFSETS, chosen.T, strict=True):
+                chance = each_chance.sum()
                 if chance < _NEGLIGIBLE:
                     continue
                 known = site.at(offset, full)
-                filled[site.channels] += chance * known.filled
+                by_pattern[np.ix_(alike, site.channels)] += each_chance[:, None] * known.filled
                 if_filled[site.channels] += chance * known.if_filled
                 if_empty[site.channels] += chance * known.if_empty
                 contents[np.ix_(site.channels, site.templates)] += chance * known.contents
                 contents[site.channels] += chance * known.otherwise[:, None] * site.anyhow(disorder)
-            offsets[site.channels] += part @ OFFSETS
+            offsets[site.channels] += chosen.sum(0) @ OFFSETS
     weights = np.exp([evidence - total for evidence, _ in joined])
-    for pattern, weight in zip(patterns, weights, strict=True):
-        expected = sum(
-            len(site.channels) * float(_LIKELY[f] @ _SHARES[f])
-            for site, f in zip(sites, pattern, strict=True)
-        )
-        share[round(expected / len(filled) * (len(SHARES) - 1))] += weight
-    return Account(total - np.log(len(patterns)), filled, if_filled, if_empty, contents, share, offsets)
+    number_of = number_filled(by_pattern / np.maximum(weights, 1e-300)[:, None], weights)
+    evidence = total - np.log(len(patterns))
+    return Account(evidence, by_pattern.sum(0), if_filled, if_empty, contents, number_of, offsets)
 
 
 def best_poses(scores: Scores, site: int, offset: float, most: int) -> NDArray[np.int64]:

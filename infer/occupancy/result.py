@@ -20,6 +20,7 @@ DECISIVE = 1.0
 """Decimal logarithm of the evidence that the channel itself must give, whatever the others are."""
 VISIBLE = 4.0
 """Contrast in standard deviations from which a molecule can be seen well: few are missed, few found where none is."""
+_ORDERED = 0.5  # probability of an order from which it is told
 
 _COLUMNS = ("x_px", "y_px", "x_nm", "y_nm", "probability", "evidence", "content", "content_error", "state")
 
@@ -45,10 +46,14 @@ class Occupancy:
     guest, guest_probability
         Which molecule it is if there is one, and how probable that is among those looked for; shape (n,).
     share
-        Of filled channels: the lower and the upper end of 90 %, and the mean.
+        Of these channels that are filled: the lower and the upper end of 90 %, and the mean.
     offset
         By how much all channels are brighter than the framework's image says [molecules a cell]: a model's error, and
         taken away. Where all channels are alike, it cannot be told from molecules.
+    ordered
+        Probability that the crystal is ordered: some channels of its cell are filled throughout, others empty. None
+        where that cannot be asked: all channels are copies of one, or more than eight differ, those of each domain
+        counted.
     explained
         Share of the average cell's variance that the framework explains.
     detectability
@@ -69,7 +74,7 @@ class Occupancy:
     guest_probability: NDArray[np.float64]
     share: tuple[float, float, float]
     offset: float
-    ordered: float
+    ordered: float | None
     explained: float
     detectability: float
     framework: NDArray[np.float32]
@@ -92,10 +97,16 @@ class Occupancy:
 
     def __str__(self) -> str:
         low, high, mean = self.share
+        order = ""
+        if self.ordered is not None and self.ordered > _ORDERED:
+            order = (
+                f"; ordered crystal ({self.ordered:.2f}): the same channels of the cell are filled throughout, and "
+                "probabilities rest on that"
+            )
         return (
             f"{self.count(FILLED)} channels filled, {self.count(EMPTY)} empty, {self.count(OPEN)} open; filled in all "
             f"{100 * mean:.0f} % ({100 * low:.0f} to {100 * high:.0f}); a molecule in every cell would stand out by "
-            f"{self.detectability:.1f} standard deviations"
+            f"{self.detectability:.1f} standard deviations{order}"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,8 +18,7 @@ _BETWEEN = (
 )
 # What a channel's may be off by beside noise [molecules a cell].
 _BESIDE = 0.04
-SHARES = np.linspace(0, 1, 201)
-"""Of filled channels, at which their distribution is given."""
+_RARE = 1e-6  # probability of a case that is left out
 _LARGE = 600.0  # a logarithm whose exponential is still a number
 EVERY = -1
 """Site of templates that stand for molecules anywhere."""
@@ -127,8 +126,8 @@ class Account:
         (channels,).
     contents
         Molecules a cell along the beam to be expected for each template, shape (channels, templates).
-    share
-        Distribution of the share of filled channels over ``SHARES``.
+    number
+        Probability that so many channels are filled, from none to all, shape (channels + 1,).
     offset
         What a channel is off by, in the mean; shape (channels,).
     """
@@ -138,8 +137,33 @@ class Account:
     if_filled: NDArray[np.float64]
     if_empty: NDArray[np.float64]
     contents: NDArray[np.float64]
-    share: NDArray[np.float64]
+    number: NDArray[np.float64]
     offset: NDArray[np.float64]
+
+
+def number_filled(filled: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability of each number of filled channels, from none to all, shape (channels + 1,).
+
+    Parameters
+    ----------
+    filled
+        Probability that a channel is, in each of some cases; in one case, channels have nothing to do with each other;
+        shape (cases, channels).
+    weights
+        How probable the cases are, shape (cases,).
+
+    Examples
+    --------
+    >>> number_filled(np.array([[0.5, 0.5], [1.0, 1.0]]), np.array([0.5, 0.5])).tolist()
+    [0.125, 0.25, 0.625]
+    """
+    likely = weights > _RARE
+    found = np.zeros((int(likely.sum()), filled.shape[1] + 1))
+    found[:, 0] = 1
+    for chance in filled[likely].clip(0, 1).T[..., None]:
+        found[:, 1:] = found[:, 1:] * (1 - chance) + found[:, :-1] * chance
+        found[:, :1] *= 1 - chance
+    return np.asarray(weights[likely] @ found / weights[likely].sum())
 
 
 def over_offsets(

@@ -8,7 +8,7 @@ from scipy import ndimage
 from stemforge import Micrograph
 from stemforge.__main__ import main
 from stemforge.infer import Framework, Lattice, draw_lattice, find_domains
-from stemforge.infer.crystals.domains import NOTHING, _by_size
+from stemforge.infer.crystals.domains import NOTHING, Domains, _by_size
 from stemforge.micrograph.writers import write_tiff
 
 MFI = Framework.named("mfi")
@@ -68,6 +68,21 @@ def test_columns_lie_in_their_domain():
         assert nearest.max() * SAMPLING < 0.3
     everywhere = domains.sites(site, SHAPE)
     assert len(domains.sites(site, SHAPE, within=30)) < len(everywhere)
+
+
+@pytest.mark.parametrize("within", [0.0, 15.0])
+def test_a_hole_in_a_domain_has_no_channel(within):
+    labels = np.zeros((9, 9), dtype=int)
+    labels[4, 4] = NOTHING  # 20 pixels wide; the points around its middle lie beside it
+    lattice = Lattice((80, 80), (40, 0), (0, 40), 0.25, 0.0, 0.0, 1.0, "mfi", (10.0, 10.0))
+    domains = Domains(lattice, labels, np.zeros((9, 9, 2)), np.ones((9, 9)), np.zeros((1, 2)), 20, (0.0, 0.0))
+    assert (domains.at(np.array([[95.0, 80.0], [80.0, 65.0]])) == 0).all()
+    found = domains.sites(np.zeros((1, 2)), (161, 161), within=within)
+    whole = replace(domains, labels=np.zeros_like(labels)).sites(np.zeros((1, 2)), (161, 161), within=within)
+    assert (domains.at(found) == 0).all()
+    assert len(found) == len(whole) - 1 > 8
+    assert [80.0, 80.0] in whole.round(6).tolist()
+    assert [80.0, 80.0] not in found.round(6).tolist()
 
 
 def test_one_crystal_is_one_domain_however_it_is_bent():

@@ -2,12 +2,14 @@
 
 import csv
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from stemforge import Annotations, Micrograph
 from stemforge.infer import MoleculeDetection, check_channels, read_molecules
+from stemforge.infer.molecules import states
 from stemforge.train import Calibration, Card
 
 
@@ -19,6 +21,27 @@ def _boxed(micrograph, points, half=8.0):
         "score": np.linspace(0.9, 0.6, len(points)),
     }
     return MoleculeDetection(micrograph, Annotations.of_boxes(boxes, columns), micrograph.image, 0.5, 0.3)
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_what_other_channels_hold_does_not_make_one_certain(monkeypatch, probability):
+    """One that the image does not show whole, where all others are told without doubt."""
+    known = SimpleNamespace(
+        points=np.array([[10.0, 10.0], [60.0, 10.0]]),
+        probability=np.full(2, probability),
+        state=np.full(2, "open", dtype=object),
+        guest=np.full(2, "pyridine", dtype=object),
+        guest_probability=np.ones(2),
+        lattice=SimpleNamespace(sampling=0.25),
+        domains=SimpleNamespace(at=lambda points: np.zeros(len(points), dtype=int)),
+    )
+    monkeypatch.setattr(states, "measure_occupancy", lambda *_, **__: known)
+    micrograph = Micrograph(np.eye(200, dtype="float32"))
+    lattice, crystal = object(), SimpleNamespace(framework=None)
+    found = states.ChannelStates.at(micrograph, np.array([[10.0, 10.0], [150.0, 150.0]]), crystal, lattice)
+    assert found.probability.tolist() == pytest.approx([probability, np.nan], nan_ok=True)
+    assert abs(found.odds[0]) > 10
+    assert found.odds[1] == pytest.approx((2 * probability - 1) * np.log(5))  # 2½ of 3 are alike
 
 
 @pytest.mark.slow

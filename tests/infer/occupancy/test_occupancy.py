@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,6 +98,13 @@ def test_domains_have_their_own_channels(film):
         truth.append(((found.state[inside] == "filled") == known[which])[drawn])
     assert np.mean(np.concatenate(truth)) > 0.93
     assert any("2 domains" in line for line in doubts(found))
+
+
+@pytest.mark.parametrize(("ordered", "says"), [(None, False), (0.3, False), (0.98, True)])
+def test_probabilities_that_rest_on_an_order_are_said_to(found, ordered, says):
+    other = replace(found, ordered=ordered)
+    assert ("ordered crystal (0.98)" in str(other)) == says
+    assert json.loads(json.dumps(other.to_dict()))["ordered"] == ordered
 
 
 def test_what_is_drawn(found, tmp_path):

@@ -1,5 +1,7 @@
 """What occupancy stands on: scattering, transfer, coefficients, noise, registration, mixture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -166,6 +168,47 @@ def test_an_ordered_crystal_is_told_from_a_disordered_one():
     assert together[:, ordered].mean() > alone[:, ordered].mean() + 0.2
     assert together[:, ~ordered].mean() <= 0.01
     assert min(posterior_of(scores).order for scores in found) > 0.9
+
+
+@pytest.mark.parametrize("missing", [0, 2, 4])
+def test_the_share_of_an_ordered_crystal_is_that_of_its_channels(missing):
+    """One of two sites is filled but for a few copies."""
+    filled = np.arange(40) % 2 == 0
+    filled[: 2 * missing : 2] = False
+    found = posterior_of(_shown(filled, np.full(40, 17), 12.0, missing))
+    assert found.order > 0.99
+    assert found.share == pytest.approx((filled.mean(), filled.mean(), found.filled.mean()), abs=1e-9)
+    assert found.share[2] == pytest.approx(filled.mean(), abs=1e-3)
+
+
+def test_the_share_is_uncertain_by_what_channels_do_not_tell():
+    held, widths = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(1000 + seed)
+        filled = rng.random(40) < np.where(np.arange(40) % 2 == 0, rng.choice([0.85, 0.95, 1.0, 1.0]), 0.02)
+        low, high, mean = posterior_of(_shown(filled, np.full(40, 17), 3.0, seed)).share
+        held.append(low <= filled.mean() <= high)
+        widths.append(high - low)
+        assert mean == pytest.approx(filled.mean(), abs=0.1)
+    assert np.mean(held) >= 0.7  # two standard deviations below nine in ten
+    assert 0.02 < np.mean(widths) < 0.1
+
+
+@pytest.mark.parametrize("filled", [0, 13, 40])
+def test_the_share_of_channels_filled_by_chance_is_that_of_these_channels(filled):
+    truth = np.arange(40) < filled
+    found = posterior_of(_scores(truth.astype(float), 0.02))
+    assert found.share == pytest.approx((filled / 40, filled / 40, filled / 40), abs=1e-3)
+
+
+@pytest.mark.parametrize("sites", [None, 1, 9])
+def test_where_order_cannot_be_asked_it_has_no_probability(sites):
+    rng = np.random.default_rng(0)
+    scores = _shown(np.arange(54) % 2 == 0, rng.integers(60, size=54), 6.0, 0)
+    asked = posterior_of(scores)
+    found = posterior_of(replace(scores, site=None if sites is None else np.arange(54) % sites))
+    assert asked.order is not None
+    assert found.order is None
 
 
 def test_order_finds_nothing_in_empty_or_disordered_channels():
