@@ -17,7 +17,7 @@ from stemforge.structures.zeolites.frameworks import FRAMEWORKS
 THRESHOLD = 0.72
 """Correlation of the average cell with the framework from which a lattice counts as found.
 
-Crystals of other frameworks reach 0.66, noise less than 0.6, and films one cell thin 0.83 and more at 500 e/Å²."""
+Crystals of other frameworks reach 0.66, noise 0.69, and films one cell thin 0.83 and more at 500 e/Å²."""
 
 # Reflections finer than this are weak at low dose and add nothing but noise [Å].
 _RESOLUTION = 1.7
