@@ -48,7 +48,7 @@ class BoxTrial:
     ----------
     boxes
         Candidates with column ``score`` and those of channels, see :class:`~stemforge.infer.MoleculeDetection`; those
-        in empty channels and beside the crystal are left out.
+        in empty channels, beside the crystal, and in a channel with a better one are left out.
     odds
         Log odds that their channels are filled, shape (n,); not a number where no channel was measured.
     right
@@ -272,14 +272,14 @@ class BoxFinder:
         return self.trial(detection, degraded.move_boxes(truth), area)
 
     def trial(self, detection: MoleculeDetection, truth: NDArray[np.float64], area: float) -> BoxTrial:
-        """Return the candidates of a detection that their channels do not deny, held against the truth."""
+        """Return the candidates that their channels leave, as in :func:`check_channels`, held against the truth."""
         boxes = detection.candidates
         if boxes is None or boxes.boxes is None:
             raise WeightsError(f"weights of {self.card.architecture} give no boxes")
         states = ChannelStates.unknown(np.zeros(len(boxes), dtype=bool), "")
         if self.crystal is not None:
             states = ChannelStates.at(detection.micrograph, boxes.points, self.crystal)
-        left = ~states.denied
+        left = ~(states.denied | states.surplus(boxes["score"]))
         boxes = states.added_to(boxes).where(left)
         assert boxes.boxes is not None  # noqa: S101 - they had boxes before; for the type checker
         return BoxTrial(boxes, states.odds[left], right_boxes(boxes.boxes, truth), len(truth), area)
