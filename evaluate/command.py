@@ -511,7 +511,7 @@ def sweep(
     scaling
         How images are fitted to their target before they are compared: affine, minmax or none.
     drawn_dose
-        Dose of the image in sweep-differences.png, one of the doses; by default the middle one.
+        Of restorers: dose of the image in sweep-differences.png, one of the doses; by default the middle one.
     small
         Side below which a molecule's box counts as small [pixel]; from three times as much on it counts as large.
     boxes
@@ -536,7 +536,7 @@ def sweep(
         "device": device.check(),
         "quiet": progress.quiet,
     }
-    evaluate.check_sweep(weights, **checked)
+    evaluate.check_sweep(weights, **checked, drawn_dose=drawn_dose)
     if Path(data).is_dir():
         if num is not None:
             raise InputError("--num: is for a recipe; of a corpus --validation chooses the images")
@@ -551,6 +551,9 @@ def sweep(
         result.to_json(staging / "sweep.json")
         result.to_csv(staging / "sweep.csv")
         figures = draw_sweep_figures(result, staging, drawn_dose=drawn_dose)
+    # Pictures of an earlier sweep would seem to belong to this one.
+    for older in set(pictures).difference(figures) if folder.overwrite else ():
+        (folder.path / older).unlink(missing_ok=True)
     say(f"wrote {folder.path}/{', '.join(['sweep.json', 'sweep.csv', *figures])}")
 
 

@@ -48,7 +48,7 @@ class BoxTrial:
     ----------
     boxes
         Candidates with column ``score`` and those of channels, see :class:`~stemforge.infer.MoleculeDetection`; those
-        in empty channels and beside the crystal are left out.
+        in empty channels, beside the crystal, and in a channel with a better one are left out.
     odds
         Log odds that their channels are filled, shape (n,); not a number where no channel was measured.
     right
@@ -118,7 +118,8 @@ def calibrate_boxes(
     data
         Corpora of segment signals with molecules.
     control
-        Corpora of the same without molecules. Likelihoods are fitted to half of their images; the others judge.
+        Corpora of the same without molecules. Likelihoods are fitted to half of their images; the others judge which
+        thresholds are allowed. A single image does both.
     """
     path = Path(weights)
     model, card = load_weights(path)
@@ -173,8 +174,8 @@ def calibrated(
     halves = every[::2], every[1::2]
     true = np.concatenate([one.right for half in halves for one in half])
     before = np.concatenate([one.boxes["score"] for half in halves for one in half])
-    # Either half of the images judged by what the other half gave.
-    cards = [fit_boxes(card, half) for half in halves[::-1]]
+    # Either half of the images judged by what the other half gave; by the fit to all where that one gives none.
+    cards = [fit_boxes(card, half) if _both(half) else card for half in halves[::-1]]
     after = np.concatenate(
         [one.likelihood(by) for half, by in zip(halves, cards, strict=True) for one in half]
     )
@@ -192,7 +193,7 @@ def calibrated(
         card,
         tried,
         np.array([[score.f1 for score in row] for row in scores]),
-        [_trial(one, card, thresholds) for one in empty],
+        [_trial(one, card, thresholds) for one in empty[1::2] or empty],
         thresholds,
         max_false=max_false,
         reliability=curves,
@@ -221,6 +222,10 @@ def fit_boxes(card: Card, trials: Sequence[BoxTrial]) -> Card:
     InputError
         All candidates are right, or none is.
     """
+    if not _both(trials):
+        raise InputError(
+            "likelihoods can be calibrated only where some candidates are molecules and some are not"
+        )
     score, right, odds = (
         np.concatenate(values)
         for values in zip(*((one.boxes["score"], one.right, one.odds) for one in trials), strict=True)
@@ -267,17 +272,23 @@ class BoxFinder:
         return self.trial(detection, degraded.move_boxes(truth), area)
 
     def trial(self, detection: MoleculeDetection, truth: NDArray[np.float64], area: float) -> BoxTrial:
-        """Return the candidates of a detection that their channels do not deny, held against the truth."""
+        """Return the candidates that their channels leave, as in :func:`check_channels`, held against the truth."""
         boxes = detection.candidates
         if boxes is None or boxes.boxes is None:
             raise WeightsError(f"weights of {self.card.architecture} give no boxes")
         states = ChannelStates.unknown(np.zeros(len(boxes), dtype=bool), "")
         if self.crystal is not None:
             states = ChannelStates.at(detection.micrograph, boxes.points, self.crystal)
-        left = ~states.denied
+        left = ~(states.denied | states.surplus(boxes["score"]))
         boxes = states.added_to(boxes).where(left)
         assert boxes.boxes is not None  # noqa: S101 - they had boxes before; for the type checker
         return BoxTrial(boxes, states.odds[left], right_boxes(boxes.boxes, truth), len(truth), area)
+
+
+def _both(trials: Sequence[BoxTrial]) -> bool:
+    """Say whether some candidates are right and some are not."""
+    right = np.concatenate([np.zeros(0, dtype=bool), *(one.right for one in trials)])
+    return bool(right.any() and not right.all())
 
 
 def _candidates(likelihood: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,8 @@ from stemforge.evaluate.images.baselines import ALL_BASELINES, BASELINES
 from stemforge.evaluate.images.quality import Scaling
 from stemforge.evaluate.sweep import doses as sweep
 from stemforge.simulate import SimulationRecipe, simulate_corpus
-from stemforge.train.weights import find_weights
+from stemforge.train.networks import network
+from stemforge.train.weights import find_weights, load_weights
 
 # A sample follows from seed and number: with the seed of the recipe it would be one that training may have used.
 _OTHER_SEED = 1_000_003
@@ -69,8 +70,12 @@ def check_sweep(
     restorer: str | Path | None = None,
     baselines: Sequence[str] = BASELINES,
     scaling: str = "affine",
+    drawn_dose: float | None = None,
 ) -> None:
-    """Refuse what a sweep cannot use before anything is simulated; arguments as for ``sweep_doses``."""
+    """Refuse what a sweep cannot use before anything is simulated; arguments as for ``sweep_doses``.
+
+    ``drawn_dose``, that of the restored image that is drawn, is for weights that restore images.
+    """
     unknown = sorted(set(baselines) - set(ALL_BASELINES))
     if unknown:
         raise InputError(f"baselines: '{unknown[0]}' is not known; known are {', '.join(ALL_BASELINES)}")
@@ -82,3 +87,8 @@ def check_sweep(
                 find_weights(path)
             except InputError as error:
                 raise InputError(f"{name} {error}") from error
+    if drawn_dose is not None:
+        architecture = load_weights(weights)[1].architecture
+        finds = network(architecture).finds
+        if finds != "images":
+            raise InputError(f"drawn_dose: is for weights that restore images; {architecture} finds {finds}")

@@ -73,6 +73,7 @@ def conformation_of_files(
     options = {
         "candidates": [str(path) for path in candidates],
         "cells": cells,
+        "prior": None if folder is None else prior or "flat",
         "displacement": known[0].displacement,
     }
     return batch.run("infer conformation", work, "blocks of cells that show a candidate", options)

@@ -10,8 +10,9 @@ from stemforge.infer.conformation.candidates import Candidate
 from stemforge.infer.conformation.covariance import stacked
 from stemforge.infer.conformation.fitting import Fitted
 
-_STEP = 0.15  # between the places that are tried along each axis [Å]; images show hardly less
+_STEP = 0.15  # between the places that are tried along each axis, about [Å]; images show hardly less
 _REACH = 3.0  # of the standard deviation along an axis, up to where places are tried
+_FEWEST, _MOST = 3, 7  # steps within that reach: 29 to 149 places, however far they are spread
 
 
 def places_beside(displacement: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -34,11 +35,12 @@ def places_beside(displacement: float) -> tuple[NDArray[np.float64], NDArray[np.
     (0.3, [[0.0, 0.0]])
     """
     width = displacement / np.sqrt(2)
-    count = int(np.floor(_REACH * width / _STEP))
-    steps = np.arange(-count, count + 1) * _STEP
+    count = int(np.clip(np.rint(_REACH * width / _STEP), _FEWEST, _MOST)) if width else 0
+    step = _REACH * width / max(count, 1)
+    steps = np.arange(-count, count + 1) * step
     places = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
     square = (places**2).sum(1)
-    inside = square <= (count * _STEP) ** 2 + 1e-9
+    inside = square <= (count * step) ** 2 * (1 + 1e-9)
     places, square = places[inside], square[inside]
     density = np.exp(-square / (2 * max(width, 1e-9) ** 2))
     return places, density / density.sum()

@@ -11,6 +11,7 @@ from scipy.interpolate import BSpline, make_lsq_spline
 from stemforge.colours import BLUE, VERMILION
 from stemforge.errors import InputError
 from stemforge.files import write_figure
+from stemforge.infer.crystals.spectrum import ring_medians
 from stemforge.micrograph.drawing import DIFFERENCES, draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 
@@ -126,12 +127,12 @@ def _structure(drawn: NDArray[np.float64], left: NDArray[np.float64]) -> float |
     radius, rings = _radius(drawn.shape), _rings(drawn.shape, _RING)
     strongest = np.zeros(rings.max() + 1)
     np.maximum.at(strongest, rings, drawn)
-    least = np.maximum(_STRONG * _medians(drawn, rings), _PEAK * strongest)
+    least = np.maximum(_STRONG * ring_medians(drawn, rings), _PEAK * strongest)
     strong = (radius > _SLOWEST) & (radius < _FASTEST) & (drawn > least[rings])
     if strong.sum() < _FEWEST:
         return None
     # The power of noise is distributed exponentially: its mean is its median over log 2.
-    noise = _medians(left, rings)[rings] / np.log(2)
+    noise = ring_medians(left, rings)[rings] / np.log(2)
     return float(np.mean(left[strong] / np.maximum(noise[strong], 1e-30)))
 
 
@@ -143,12 +144,6 @@ def _radius(shape: tuple[int, ...]) -> NDArray[np.float64]:
 def _rings(shape: tuple[int, ...], width: int) -> NDArray[np.int64]:
     """Return the ring of each frequency of a spectrum, rings being as many of its steps wide."""
     return np.rint(_radius(shape) * min(shape) / width).astype(np.int64)
-
-
-def _medians(values: NDArray[np.float64], rings: NDArray[np.int64]) -> NDArray[np.float64]:
-    order = np.argsort(rings, axis=None, kind="stable")
-    ends = np.cumsum(np.bincount(rings.ravel()))[:-1]
-    return np.array([np.median(part) if part.size else 0.0 for part in np.split(values.ravel()[order], ends)])
 
 
 def draw_residual(

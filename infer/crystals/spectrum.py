@@ -64,7 +64,7 @@ class Spectrum:
         radius = np.hypot(fy[:, None], fx[None])
         ring = np.minimum((radius * min(shape) / 4).astype(np.int16), min(shape) // 8)
         # Opposite frequencies have the same power: one half has all medians.
-        median = _medians(power[shape[0] // 2 :], ring[shape[0] // 2 :])
+        median = ring_medians(power[shape[0] // 2 :], ring[shape[0] // 2 :])
         median = np.maximum(ndimage.gaussian_filter1d(median, 1.5), 1e-9 * power.max())
         # Saturate: one strong reflection must not decide alone.
         values = np.minimum(np.log1p(power / median[ring]), 5.0)
@@ -81,11 +81,11 @@ class Spectrum:
         return ndimage.map_coordinates(self.values, where, order=1, mode="constant", cval=self.mean)
 
 
-def _medians(values: NDArray[np.float64], ring: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Return the median of each ring, numbered from 0."""
+def ring_medians(values: NDArray[np.float64], ring: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the median of each ring of a spectrum, numbered from 0; 0 of a ring that has no frequency."""
     order = np.argsort(ring, axis=None, kind="stable")
     ends = np.cumsum(np.bincount(ring.ravel()))[:-1]
-    return np.array([np.median(part) for part in np.split(values.ravel()[order], ends)])
+    return np.array([np.median(part) if part.size else 0.0 for part in np.split(values.ravel()[order], ends)])
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ class ChannelCheck:
         ``guest_probability`` of their channels; of a channel that the image does not show whole nothing is known.
     occupancy
         Of all channels; None where none was measured.
-    boxes, empty, beside
+    boxes, empty, beside, surplus
         How many boxes there were, of calibrated detectors all candidates, and how many of them were left out since
-        their channel is empty, or since no crystal is there.
+        their channel is empty, since no crystal is there, or since a better box lies in the same channel.
     reason
         Why no channel was measured; empty where channels were.
     """
@@ -36,6 +36,7 @@ class ChannelCheck:
     boxes: int
     empty: int
     beside: int
+    surplus: int = 0
     reason: str = ""
 
     def __str__(self) -> str:
@@ -43,7 +44,8 @@ class ChannelCheck:
             return self.reason
         filled = int(np.sum(self.detection.molecules["state"] == FILLED))
         rest = len(self.detection.molecules) - filled
-        unlikely = f", {self.unlikely} that are not likely" if self.unlikely else ""
+        unlikely = f", {self.surplus} in a channel with a better one" if self.surplus else ""
+        unlikely += f", {self.unlikely} that are not likely" if self.unlikely else ""
         return (
             f"of {self.boxes} boxes {filled} lie in channels that the image as recorded shows to be filled, {rest} "
             f"where it does not tell; left out: {self.empty} in empty channels, {self.beside} beside the "
@@ -53,7 +55,7 @@ class ChannelCheck:
     @property
     def unlikely(self) -> int:
         """How many boxes were left out since they are not likely to be right."""
-        return self.boxes - self.empty - self.beside - len(self.detection.molecules)
+        return self.boxes - self.empty - self.beside - self.surplus - len(self.detection.molecules)
 
     def to_dict(self) -> dict[str, int]:
         """Return plain values for JSON."""
@@ -61,6 +63,7 @@ class ChannelCheck:
         left_out = {
             "left_out_empty": self.empty,
             "left_out_beside": self.beside,
+            "left_out_surplus": self.surplus,
             "left_out_unlikely": self.unlikely,
         }
         return {"boxes": self.boxes, "filled": filled, **left_out}
@@ -77,9 +80,9 @@ def check_channels(
     """Ask the image as it was recorded of every box that a detector drew; leave out those that it denies.
 
     A detector that looks at restored images finds what the restorer draws, in empty channels and where there is no
-    crystal as well. A box stays where :func:`measure_occupancy` calls its channel filled, or leaves it open. Of a
-    calibrated detector, all candidates are asked; what score and channel say together is the box's likelihood, and the
-    threshold is chosen anew.
+    crystal as well. A box stays where :func:`measure_occupancy` calls its channel filled, or leaves it open; of
+    several boxes in one channel the best stays. Of a calibrated detector, all candidates are asked; what score and
+    channel say together is the box's likelihood, and the threshold is chosen anew.
 
     Parameters
     ----------
@@ -102,15 +105,16 @@ def check_channels(
     >>> found = check_channels(
     ...     MoleculeDetection(blank, box, blank.image, 0.5, 0.25), ChannelCrystal.named("mfi", ("pyridine",))
     ... )
-    >>> len(found.detection.molecules), str(found)[:27]
-    (0, 'no lattice of the framework')
+    >>> len(found.detection.molecules), str(found)[:50]
+    (0, '1 boxes left out, as no channel is known to hold t')
     """
     calibrated = card is not None and card.calibration is not None
     boxes = detection.molecules
     if calibrated and detection.candidates is not None:
         boxes = detection.candidates
     channels = ChannelStates.at(detection.micrograph, boxes.points, crystal, lattice)
-    left = ~channels.denied
+    surplus = channels.surplus(boxes["score"]) & ~channels.denied
+    left = ~channels.denied & ~surplus
     candidates = channels.added_to(boxes)
     if card is not None and calibrated:
         likelihood = card.box_likelihood(boxes["score"], channels.odds)
@@ -124,5 +128,8 @@ def check_channels(
     reason = channels.reason
     if reason and len(kept.molecules):
         reason = f"{reason}: {len(kept.molecules)} boxes left open, {beside} beside the crystal left out"
+    elif reason and len(detection.molecules):
+        drawn = len(detection.molecules)
+        reason = f"{drawn} boxes left out, as no channel is known to hold them: {reason}"
     empty = int(channels.denied.sum()) - beside
-    return ChannelCheck(kept, channels.occupancy, len(boxes), empty, beside, reason)
+    return ChannelCheck(kept, channels.occupancy, len(boxes), empty, beside, int(surplus.sum()), reason)

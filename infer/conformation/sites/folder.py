@@ -142,8 +142,14 @@ def _check(rows: tuple[TableRow, ...], table: Path) -> None:
     if len(set(names)) < len(names):
         raise InputError(f"{table}: names a candidate twice")
     for row in rows:
-        if row.same_as and not any(one.name == row.same_as and not one.same_as for one in rows):
+        others = [one for one in rows if row.same_as and one.name == row.same_as and not one.same_as]
+        if row.same_as and not others:
             raise InputError(f"{table}: '{row.name}' is the same as '{row.same_as}', which the table has not")
+        if others and others[0].t_site != row.t_site:
+            raise InputError(
+                f"{table}: '{row.name}' is the same as '{row.same_as}', which is at another T site, "
+                f"T{others[0].t_site}"
+            )
     weights = [row.weight for row in rows if row.weight is not None]
     if weights and not (min(weights) >= 0 and abs(sum(weights) - 1) < _ALL):
         raise InputError(f"{table}: weights must be 0 or more and add up to 1, got {sum(weights):g}")

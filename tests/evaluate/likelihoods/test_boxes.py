@@ -1,5 +1,7 @@
 """Likelihoods of boxes of molecules."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
@@ -71,8 +73,33 @@ def test_the_control_decides_which_thresholds_are_allowed():
 
 
 def test_nothing_can_be_fitted_where_all_are_wrong():
-    with pytest.raises(InputError, match="only where some candidates"):
+    with pytest.raises(InputError, match="only where some candidates are molecules"):
         fit_boxes(CARD, [_trial(np.random.default_rng(0), 0)])
+
+
+@pytest.mark.parametrize("filled", [(20,), (20, 0), (20, 40)])
+def test_few_images_are_judged_by_the_fit_to_all(filled):
+    rng = np.random.default_rng(3)
+    trials = [_trial(rng, number) for number in filled]
+    card, found = calibrated(CARD, trials, [])
+    assert card.calibration == fit_boxes(CARD, trials).calibration
+    assert card.threshold == found.best
+    assert found.chosen_f1[0] > 0.3
+
+
+def test_the_control_is_judged_by_images_that_nothing_was_fitted_to():
+    rng = np.random.default_rng(4)
+    trials, (clean, noisy) = [_trial(rng, 20) for _ in range(10)], [_trial(rng, 0) for _ in range(2)]
+    clean = replace(
+        clean, boxes=clean.boxes.where(np.zeros(40, bool)), odds=np.zeros(0), right=np.zeros(0, bool)
+    )
+    options = {"thresholds": (0.1,), "max_false": 1.0}
+    first, second = (
+        calibrated(CARD, trials, empty, **options)[1] for empty in ([clean, noisy], [noisy, clean])
+    )
+    assert first.chosen_false > 0.1
+    assert second.chosen_false == 0.0
+    assert calibrated(CARD, trials, [noisy], **options)[1].chosen_false > 0.05  # the only one has to judge
 
 
 def test_a_molecule_has_one_box():

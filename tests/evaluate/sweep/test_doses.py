@@ -313,6 +313,20 @@ def test_the_command(segments, restorer, tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_a_sweep_leaves_no_picture_of_an_earlier_one(segments, detector, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("sweep.json", "sweep-differences.png", "sweep-conditions.png", "notes.txt"):
+        (out / name).write_text("earlier")
+    words = ["sweep", str(segments), "--weights", str(detector), "--out", str(out), "--quiet", "--overwrite"]
+    words += ["--doses", "1e5", "--validation", "0.3"]
+    assert main([*words, "--drawn-dose", "1e5"]) == 2
+    assert "--drawn-dose: is for weights that restore images" in capsys.readouterr().err
+    assert (out / "sweep-differences.png").is_file()
+    assert main(words) == 0
+    assert {path.name for path in out.iterdir()} == {"sweep.json", "sweep.csv", "sweep.png", "notes.txt"}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -178,6 +178,7 @@ def test_command(candidates, shown, tmp_path, capsys):
     facts = json.loads((tmp_path / "out" / "run.json").read_text())["infer conformation"]["film"]
     assert len(rows) == facts["blocks"]
     assert facts["cells_averaged"] == 4
+    assert facts["prior"] is None  # of a folder of candidates alone
     assert {row["best"] for row in rows} == set(facts["best"])
     for row in rows:
         probabilities = [

@@ -240,9 +240,10 @@ def test_covariance_of_what_is_everywhere_is_its_power(candidates):
     assert np.linalg.eigvalsh(spots).min() > -1e-9 * np.trace(spots)
 
 
-@pytest.mark.parametrize("displacement", [0.3, 0.6])
+@pytest.mark.parametrize("displacement", [0.02, 0.07, 0.1, 0.25, 0.3, 0.35, 0.6, 1.0, 2.0])
 def test_places_beside_are_as_far_as_was_said(displacement):
     places, probability = places_beside(displacement)
+    assert 20 < len(places) <= 200
     assert probability.sum() == pytest.approx(1)
     assert probability @ places == pytest.approx((0, 0), abs=1e-12)
     assert np.sqrt(probability @ (places**2).sum(1)) == pytest.approx(displacement, rel=0.05)

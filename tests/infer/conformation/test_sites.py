@@ -180,6 +180,7 @@ def test_a_folder_is_read(made, candidates):
         (f"{HEADER}\na,one,1,,,,1,a.cif\n", "line 2"),
         (f"{HEADER}\na,1,1,,,,1,a.cif\na,2,1,,,,1,a.cif\n", "twice"),
         (f"{HEADER}\na,1,1,-1,1,b,1,a.cif\n", "the table has not"),
+        (f"{HEADER}\na,1,1,-1,1,,1,a.cif\nb,2,1,-1,0,a,1,b.cif\n", "at another T site, T1"),
         (f"{HEADER}\na,1,1,-1,0.7,,1,a.cif\nb,2,1,-1,0.7,,1,a.cif\n", "add up to 1"),
         (f"{HEADER}\na,1,1,,,,1,a.cif\nb,2,1,,,,1,b.cif\n", "a.cif"),  # no such files
     ],
@@ -217,7 +218,7 @@ def test_command(candidates, made, draw, tmp_path, capsys):
         assert float(rows[1]["probability"]) > 0.99
         assert rows[1]["best_candidate"] == "c"
         facts = json.loads((tmp_path / prior / "run.json").read_text())["infer conformation"]["film"]
-        assert facts["acid_site"]["prior"] == prior
+        assert facts["acid_site"]["prior"] == facts["prior"] == prior
         assert facts["acid_site"]["best"] == {"T12": 1}
         assert (tmp_path / prior / "film_sites.png").is_file()
     text = " ".join(capsys.readouterr().err.split())

@@ -4,6 +4,7 @@ from scipy import ndimage
 
 from stemforge import InputError
 from stemforge.infer import draw_residual, restoration_residual
+from stemforge.infer.crystals.spectrum import ring_medians
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,11 @@ def test_the_picture(crystal, tmp_path):
     low, high = figure.axes[2].images[0].get_clim()
     assert low == -high
     assert f"{left.structure:.1f}" in figure.axes[2].get_title()
+
+
+def test_a_ring_without_frequencies_has_no_power():
+    rings = np.array([[0, 0, 0], [2, 2, 3]])
+    assert ring_medians(np.array([[5.0, 1, 3], [4, 2, 7]]), rings).tolist() == [3, 0, 3, 7]
 
 
 @pytest.mark.parametrize("shape", [(100, 100), (64, 32), (32, 32), (64,)])

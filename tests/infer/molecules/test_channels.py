@@ -10,6 +10,7 @@ import pytest
 from stemforge import Annotations, Micrograph
 from stemforge.infer import MoleculeDetection, check_channels, read_molecules
 from stemforge.infer.molecules import states
+from stemforge.infer.molecules.states import ChannelStates
 from stemforge.train import Calibration, Card
 
 
@@ -126,6 +127,24 @@ def test_no_molecule_without_a_lattice(crystal, kind):
     assert found.occupancy is None
     assert len(found.detection.molecules) == 0
     assert "12 boxes left out" in str(found)
+    assert "the image must show the crystal" in str(found)  # what the lattice's search says
+
+
+def test_boxes_that_would_not_have_been_drawn_are_not_told_of(crystal):
+    micrograph = Micrograph(np.random.default_rng(1).normal(size=(128, 128)).astype("float32"))
+    candidates = _boxed(micrograph, np.random.default_rng(2).uniform(30, 100, (12, 2)))
+    drawn = candidates.molecules.where(np.arange(12) < 3)
+    detection = replace(candidates, molecules=drawn, candidates=candidates.molecules)
+    found = check_channels(detection, crystal, card=Card("faster-rcnn", 0.25, calibration=Calibration()))
+    assert "3 boxes left out" in str(found)
+    assert found.boxes == found.beside == 12
+
+
+def test_of_boxes_in_one_channel_the_best_stays():
+    states = ChannelStates.unknown(np.zeros(6, dtype=bool), "")
+    states = replace(states, channel=np.array([0, 0, -1, 1, -1, 0]))
+    surplus = states.surplus(np.array([0.3, 0.9, 0.2, 0.05, 0.1, 0.8]))
+    assert surplus.tolist() == [True, False, False, False, False, True]
 
 
 def test_boxes_stay_open_where_next_to_no_channel_is_whole(crystal, film, monkeypatch):
