@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from stemforge import Annotations
 from stemforge.errors import InputError
-from stemforge.evaluate import Count, PointPattern, Survey, shared_areas, survey_patterns
+from stemforge.evaluate import Count, PointPattern, Survey, Window, shared_areas, survey_patterns
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,42 @@ def test_shared_areas_are_found_and_random_ones_are_not(specimen):
     assert (found.first, found.second) == ("3", "again")
     assert found.shift == pytest.approx((-15, 6), abs=0.5)
     assert "counted twice" in str(found)
+
+
+def test_lattices_and_blobs_are_not_taken_for_one_area():
+    window = Window.frame((1000, 1000), sampling=0.3)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        grid = np.stack(np.meshgrid(*[np.arange(5, 295, 9.0)] * 2), axis=-1).reshape(-1, 2)
+        lattices = [grid + rng.uniform(0, 4, 2) + rng.normal(0, 0.45, grid.shape) for _ in range(2)]
+        blobs = [rng.normal(150, 25, (150, 2)), rng.normal(130, 25, (150, 2))]
+        several = [
+            rng.normal(rng.uniform(50, 250, (6, 1, 2)), 6, (6, 25, 2)).reshape(-1, 2) for _ in range(2)
+        ]
+        for pair in (lattices, blobs, several):
+            patterns = [PointPattern.inside(p / 0.3, window, n) for p, n in zip(pair, "ab", strict=True)]
+            assert shared_areas(patterns) == []
+
+
+def test_large_images_without_pixel_size_are_compared_coarsely_and_refined():
+    window, rng = Window.frame((4096, 4096)), np.random.default_rng(0)
+    one = PointPattern(window.draw(200, rng), window, "a")
+    other = PointPattern.inside(one.points + [801.3, -402.6], window, "b")
+    (found,) = shared_areas([one, other])
+    assert found.shift == (-801.3, 402.6)
+    assert found.atoms == len(other)
+
+
+def test_published_images_of_one_area_are_found(data_dir):
+    patterns = []
+    for path in sorted((data_dir / "pt-nc" / "labels").glob("*.csv")):
+        points = Annotations.from_csv(path).points
+        window = Window.frame((512, 512), sampling=0.293)
+        patterns.append(PointPattern.inside(points, window, path.name[:3]))
+    (found,) = shared_areas(patterns)
+    assert (found.first, found.second) == ("047", "048")
+    assert found.atoms >= 19
+    assert found.shift == pytest.approx((0, 3), abs=1)
 
 
 def test_two_images_of_one_name_are_refused(specimen):
