@@ -160,7 +160,9 @@ def find_tables(tables: Sequence[Path]) -> list[Path]:
         found = [path]
         if path.is_dir():
             # Results of an earlier run may lie beside the tables.
-            found = [one for one in table_files(path) if one.name not in RESULTS and not one.name.endswith(ENDINGS)]
+            found = [
+                one for one in table_files(path) if one.name not in RESULTS and not one.name.endswith(ENDINGS)
+            ]
         if not found:
             raise InputError(f"{path}: holds no table of atoms (CSV)")
         files += found
@@ -241,7 +243,9 @@ def _specimen(mask: Path | None, micrograph: Micrograph | None, atoms: Annotatio
     except MicrographError as error:
         raise InputError(f"masks: {error}") from error
     if not values.any():
-        raise InputError(f"masks {mask}: the mask leaves nothing of the image; give one that is not 0 on the specimen")
+        raise InputError(
+            f"masks {mask}: the mask leaves nothing of the image; give one that is not 0 on the specimen"
+        )
     if micrograph is not None and values.shape != micrograph.shape:
         raise InputError(
             f"masks {mask}: has {values.shape[1]} × {values.shape[0]} pixels, the image {micrograph.name} "
@@ -252,7 +256,11 @@ def _specimen(mask: Path | None, micrograph: Micrograph | None, atoms: Annotatio
 
 def _distinct(points: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     """Return the points without those that repeat an earlier one: two in one place would be a bond of no length."""
-    repeated = np.unique(cKDTree(points).query_pairs(_SAME, output_type="ndarray").max(axis=1)) if len(points) else []
+    repeated = (
+        np.unique(cKDTree(points).query_pairs(_SAME, output_type="ndarray").max(axis=1))
+        if len(points)
+        else []
+    )
     if len(repeated):
         say(f"{name}: {len(repeated)} of {len(points)} atoms repeat another one's place; left out")
     return np.delete(points, repeated, axis=0) if len(repeated) else points

@@ -125,7 +125,16 @@ def test_a_doubled_row_counts_once(cli, table, mask, tmp_path):
 
 def test_results_beside_the_tables_are_no_tables(cli, table, mask, tmp_path):
     table("a")
-    words = ("analyse", tmp_path / "found", "--out", tmp_path / "found", "--masks", mask, "--simulations", "199")
+    words = (
+        "analyse",
+        tmp_path / "found",
+        "--out",
+        tmp_path / "found",
+        "--masks",
+        mask,
+        "--simulations",
+        "199",
+    )
     for _ in range(2):
         code, printed = cli(*words, "--quiet", "--overwrite")
         assert code == 0, printed
