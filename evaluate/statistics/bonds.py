@@ -94,7 +94,7 @@ class BondedFraction:
         )
         if self.contradicted:
             product = self.recall * self.purity
-            return f"{text}; recall × purity of {product:.2g} contradicts that share: more than all atoms would be bonded."
+            return f"{text}; recall × purity of {product:.2g} contradicts that: more than all atoms would be bonded."
         return (
             f"{text}; {100 * max(self.fraction, 0):.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f} %) are bonded "
             "to one."

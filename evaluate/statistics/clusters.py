@@ -79,8 +79,8 @@ class ClusterSizes:
         text += f"{self.length:.3g} {self.unit}; random places give {dimers} and {trimers}"
         if not np.isfinite(self.corrected).all():
             return f"{text}. At a recall of {self.recall:.2g} too many atoms are missing to correct these numbers."
-        return f"{text}, so that {max(self.dimers, 0):.1f} dimers and {max(self.trimers, 0):.1f} trimers are none of "
-            "chance."
+        two, three = max(self.dimers, 0), max(self.trimers, 0)
+        return f"{text}, so that {two:.1f} dimers and {three:.1f} trimers are none of chance."
 
     def to_csv(self, path: str | Path) -> None:
         """Write one row a size."""
