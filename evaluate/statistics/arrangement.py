@@ -202,7 +202,8 @@ def analyse_pattern(
             return [bonded, clusters(pattern, length, recall=recall, rng=sources[1])]
 
         parts = _measured(pattern, remarks, bonds) or parts
-    return Arrangement(pattern, near, clark_evans(near), k, l_curve, g, cells, *parts, tuple(remarks))
+    index, remarked = clark_evans(near), tuple(remarks)
+    return Arrangement(pattern, near, index, k, l_curve, g, cells, parts[0], parts[1], remarked)
 
 
 def _measured(pattern: PointPattern, remarks: list[str], measure: Callable[[], _Result]) -> _Result | None:

@@ -235,7 +235,7 @@ def _distribution(
     count = len(distances)
     place = np.searchsorted(radii, distances, side="left") + np.arange(count)[:, None] * (len(radii) + 1)
     table = np.bincount(place.ravel(), weights.ravel(), count * (len(radii) + 1)).reshape(count, -1)
-    return np.where(weights.any(axis=1)[:, None], np.cumsum(table, axis=1, dtype=float)[:, :-1], np.nan)
+    return np.where((weights.sum(axis=1) > 0)[:, None], np.cumsum(table, axis=1, dtype=float)[:, :-1], np.nan)
 
 
 def _verdict(one: NeighbourDistances) -> str:

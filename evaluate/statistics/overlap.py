@@ -106,7 +106,7 @@ def _shared(one: PointPattern, other: PointPattern, pairs: int) -> SharedArea | 
         return None
     if poisson.sf(number - 1, expected) * tried > _CHANCE:
         return None
-    shifts = _matched(*whole, best)
+    shifts = _matched(whole[0], whole[1], best)
     x, y = (float(value) for value in np.round(shifts.mean(axis=0), 1) + 0.0)
     return SharedArea(one.name, other.name, len(shifts), (x, y), one.window.unit)
 

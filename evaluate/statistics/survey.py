@@ -105,7 +105,7 @@ class Survey:
         """The index of all images whose masks are wide enough, each weighted by its atoms."""
         images = [one for one in self.images if np.isfinite(one.clark_evans.low)]
         if not images:
-            return ClarkEvans(*[float("nan")] * 4, LEVEL)
+            return ClarkEvans(np.nan, np.nan, np.nan, np.nan, LEVEL)
         weights = np.array([len(one.pattern) for one in images], dtype=float)
         weights /= weights.sum()
         index = float(weights @ [one.clark_evans.index for one in images])
@@ -170,7 +170,7 @@ class Survey:
     def to_csv(self, path: str | Path) -> None:
         """Write one row an image; what needs more atoms than it has stays empty."""
         rows = {one.pattern.name: one.row() for one in self.images}
-        header = list(max(rows.values(), key=len))
+        header = list(max(rows.values(), key=lambda row: len(row)))
         names = header[2:4]
         table = []
         for one in self.counts:
