@@ -256,14 +256,12 @@ def _specimen(mask: Path | None, micrograph: Micrograph | None, atoms: Annotatio
 
 def _distinct(points: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     """Return the points without those that repeat an earlier one: two in one place would be a bond of no length."""
-    repeated = (
-        np.unique(cKDTree(points).query_pairs(_SAME, output_type="ndarray").max(axis=1))
-        if len(points)
-        else []
-    )
+    if not len(points):
+        return points
+    repeated = np.unique(cKDTree(points).query_pairs(_SAME, output_type="ndarray").max(axis=1))
     if len(repeated):
         say(f"{name}: {len(repeated)} of {len(points)} atoms repeat another one's place; left out")
-    return np.delete(points, repeated, axis=0) if len(repeated) else points
+    return np.asarray(np.delete(points, repeated, axis=0))
 
 
 def _images(tables: Sequence[Path], images: Sequence[Path]) -> list[dict[str, Any] | None]:

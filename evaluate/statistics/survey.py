@@ -169,8 +169,8 @@ class Survey:
 
     def to_csv(self, path: str | Path) -> None:
         """Write one row an image; what needs more atoms than it has stays empty."""
-        rows = {one.pattern.name: one.row() for one in self.images}
-        header = list(max(rows.values(), key=lambda row: len(row)))
+        rows: dict[str, dict[str, Any]] = {one.pattern.name: one.row() for one in self.images}
+        header = max(([*row] for row in rows.values()), key=len)
         names = header[2:4]
         table = []
         for one in self.counts:
