@@ -1,15 +1,17 @@
 """Everything about where the atoms of one image stand."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import chi2
 
-from stemforge.evaluate.statistics.bonds import BondedFraction, bonded_fraction
+from stemforge.errors import InputError
+from stemforge.evaluate.statistics.bonds import BondedFraction, bonded_fraction, check_bonds
 from stemforge.evaluate.statistics.clusters import ClusterSizes, clusters
 from stemforge.evaluate.statistics.curves import Curve, pair_correlation, ripley
 from stemforge.evaluate.statistics.envelopes import LEVEL, SIMULATIONS
@@ -29,6 +31,7 @@ from stemforge.files import write_csv
 _CELLS = 5
 _MOST_CELLS = 60_000
 _FEWEST = 39
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,9 @@ class Arrangement:
     neighbours, clark_evans, k, l_curve, g, cells
         As the functions of these names measure them.
     bonded, sizes
-        Bonds and clusters; None where no bond length is known.
+        Bonds and clusters; None where no bond length is known, or the image is too dense for them.
+    remarks
+        What could not be measured, and why, each with the image's name; cells are None then, or bonds and clusters.
     """
 
     pattern: PointPattern
@@ -51,9 +56,10 @@ class Arrangement:
     k: Curve
     l_curve: Curve
     g: Curve
-    cells: VoronoiAreas
+    cells: VoronoiAreas | None
     bonded: BondedFraction | None = None
     sizes: ClusterSizes | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def density(self) -> tuple[float, float, float]:
@@ -65,7 +71,7 @@ class Arrangement:
     def sentences(self) -> list[str]:
         """Say how to read each statistic."""
         parts = (self.neighbours, self.clark_evans, self.l_curve, self.g, self.cells, self.bonded, self.sizes)
-        return [part.sentence for part in parts if part is not None]
+        return [*(part.sentence for part in parts if part is not None), *self.remarks]
 
     def row(self) -> dict[str, Any]:
         """Return the numbers of the image, by name with unit."""
@@ -87,8 +93,8 @@ class Arrangement:
             "clark_evans_p": self.clark_evans.p,
             "ripley_l_p": self.l_curve.envelope.p if self.l_curve.envelope else None,
             "pair_correlation_p": self.g.envelope.p if self.g.envelope else None,
-            "voronoi_variation": self.cells.variation,
-            "voronoi_p": self.cells.p,
+            "voronoi_variation": None if self.cells is None else self.cells.variation,
+            "voronoi_p": None if self.cells is None else self.cells.p,
         }
         return row | bond_row(self.bonded, self.sizes)
 
@@ -104,7 +110,11 @@ class Arrangement:
         rows = []
         for i, (x, y) in enumerate(self.pattern.points):
             near = [f"{self.neighbours.distances[i]:.4f}", f"{self.neighbours.weights[i]:.6g}"]
-            cell = [f"{self.cells.areas[i]:.6g}", int(self.cells.complete[i])]
+            cell = (
+                ["", ""]
+                if self.cells is None
+                else [f"{self.cells.areas[i]:.6g}", int(self.cells.complete[i])]
+            )
             cluster = ["", ""] if number is None or size is None else [int(number[i]), int(size[i])]
             rows.append([f"{x:.3f}", f"{y:.3f}", *near, *cell, *cluster])
         write_csv(path, header, rows)
@@ -125,9 +135,9 @@ def bond_row(bonded: BondedFraction | None, sizes: ClusterSizes | None) -> dict[
         "bonded_low": bonded.low,
         "bonded_high": bonded.high,
         "dimers_found": int(sizes.observed[1]),
-        "dimers": sizes.dimers,
+        "dimers": max(sizes.dimers, 0.0) if np.isfinite(sizes.dimers) else None,
         "trimers_found": int(sizes.observed[2]),
-        "trimers": sizes.trimers,
+        "trimers": max(sizes.trimers, 0.0) if np.isfinite(sizes.trimers) else None,
         "clusters_of_more_found": int(sizes.observed[3:].sum()),
     }
 
@@ -156,6 +166,12 @@ def analyse_pattern(
     seed
         Root of their randomness.
 
+    Raises
+    ------
+    InputError
+        Length, recall or purity that cannot be. What this image alone does not allow, as it is too dense for bonds or
+        its atoms lie on one line, is a remark.
+
     Examples
     --------
     >>> from stemforge.evaluate import Window
@@ -165,18 +181,38 @@ def analyse_pattern(
     >>> row["image"], row["atoms"], round(row["density_per_nm2"], 3)
     ('a', 60, 0.267)
     """
+    if length is not None:
+        check_bonds(length, recall, purity)
     generators = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(6))
     near = nearest_neighbours(pattern, simulations=simulations, rng=next(generators))
     k, l_curve = ripley(pattern, simulations=simulations, rng=next(generators))
     g = pair_correlation(pattern, simulations=simulations, rng=next(generators))
     number = min(simulations // _CELLS, _MOST_CELLS // len(pattern))
     number = number if number >= _FEWEST else 0
-    cells = voronoi_areas(pattern, simulations=number, rng=next(generators))
+    remarks: list[str] = []
+    cells = _measured(
+        pattern, remarks, partial(voronoi_areas, pattern, simulations=number, rng=next(generators))
+    )
     parts: list[Any] = [None, None]
     if length is not None:
-        bonds = partial(bonded_fraction, recall=recall, purity=purity, rng=next(generators))
-        parts = [bonds(pattern, length), clusters(pattern, length, recall=recall, rng=next(generators))]
-    return Arrangement(pattern, near, clark_evans(near), k, l_curve, g, cells, *parts)
+        sources = [next(generators), next(generators)]
+
+        def bonds() -> list[Any]:
+            bonded = bonded_fraction(pattern, length, recall=recall, purity=purity, rng=sources[0])
+            return [bonded, clusters(pattern, length, recall=recall, rng=sources[1])]
+
+        parts = _measured(pattern, remarks, bonds) or parts
+    index, remarked = clark_evans(near), tuple(remarks)
+    return Arrangement(pattern, near, index, k, l_curve, g, cells, parts[0], parts[1], remarked)
+
+
+def _measured(pattern: PointPattern, remarks: list[str], measure: Callable[[], _Result]) -> _Result | None:
+    """Return what is measured; None with a remark where this image does not allow it, as others may."""
+    try:
+        return measure()
+    except InputError as error:
+        remarks.append(f"{pattern.name or 'image'}: {error}; left out")
+        return None
 
 
 def _ascii(unit: str) -> str:

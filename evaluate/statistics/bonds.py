@@ -57,7 +57,7 @@ class BondedFraction:
         Share of places, further from the edge than that, with an atom within it: what a lone atom would have by chance.
     fraction
         Share of atoms with a neighbour that is no coincidence, ``(observed − by_chance) / (1 − by_chance)``,
-        corrected for recall and purity; it may come out a little below 0 where there are none.
+        corrected for recall and purity; it may come out a little below 0 where there are none, and is 1 at most.
     low, high
         Of its interval, 0 at least.
     number
@@ -68,6 +68,8 @@ class BondedFraction:
         Of the interval.
     unit
         Å or px.
+    contradicted
+        Whether more than all atoms would be bonded at this recall and purity.
     """
 
     length: float
@@ -81,14 +83,21 @@ class BondedFraction:
     purity: float
     level: float
     unit: str
+    contradicted: bool = False
 
     @property
     def sentence(self) -> str:
         """How to read it."""
-        return (
+        text = (
             f"{100 * self.observed:.1f} % of atoms have another one within {self.length:.3g} {self.unit}, by chance "
-            f"{100 * self.by_chance:.1f} % would; {100 * max(self.fraction, 0):.1f} % ({100 * self.low:.1f} to "
-            f"{100 * self.high:.1f} %) are bonded to one."
+            f"{100 * self.by_chance:.1f} % would"
+        )
+        if self.contradicted:
+            product = self.recall * self.purity
+            return f"{text}; recall × purity of {product:.2g} contradicts that: more than all atoms would be bonded."
+        return (
+            f"{text}; {100 * max(self.fraction, 0):.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f} %) are bonded "
+            "to one."
         )
 
 
@@ -143,13 +152,14 @@ def bonded_fraction(
     >>> round(result.observed, 2), round(result.by_chance, 2), result.low < 0.2 < result.high
     (0.29, 0.13, True)
     """
-    for name, value in (("recall", recall), ("purity", purity)):
-        if not 0 < value <= 1:
-            raise InputError(f"{name} must lie above 0 and at most at 1, not {value}")
-    if not 0 < length < np.inf:
-        raise InputError(f"length must be positive, not {length}")
+    check_bonds(length, recall, purity)
     patterns, rng = several(pattern), rng or np.random.default_rng(0)
-    parts = [part for one in patterns if (part := _Part.of(one, length / one.window.scale, rng)) is not None]
+    parts = []
+    for one in patterns:
+        part = _Part.of(one, length / one.window.scale, rng)
+        parts += [] if part is None else [part]
+        if len(patterns) > 1:
+            one.window.release()
     unit = patterns[0].window.unit
     if not parts:
         raise InputError(f"length {length:g} {unit}: no atom is further than that from the edge of the mask")
@@ -164,9 +174,24 @@ def bonded_fraction(
         # The largest share that gives none of so many with a chance of 1 − level.
         high = -np.log(1 - level) / number * factor
     ends = float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
-    return BondedFraction(
-        float(length), observed, by_chance, fraction, *ends, number, recall, purity, level, unit
-    )
+    beyond = fraction > 1
+    shares = (observed, by_chance, min(fraction, 1.0))
+    return BondedFraction(float(length), *shares, *ends, number, recall, purity, level, unit, beyond)
+
+
+def check_bonds(length: float, recall: float, purity: float) -> None:
+    """Check options of bonds.
+
+    Raises
+    ------
+    InputError
+        Length, recall or purity that cannot be.
+    """
+    for name, value in (("recall", recall), ("purity", purity)):
+        if not 0 < value <= 1:
+            raise InputError(f"{name} must lie above 0 and at most at 1, not {value}")
+    if not 0 < length < np.inf:
+        raise InputError(f"length must be positive, not {length}")
 
 
 @dataclass(frozen=True, eq=False)

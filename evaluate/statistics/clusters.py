@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, maximum, minimum
+from scipy.optimize import nnls
 from scipy.stats import binom
 
 from stemforge.errors import InputError
@@ -19,6 +20,7 @@ from stemforge.files import write_csv
 SIMULATIONS = 199
 """Random placements for each step of the correction."""
 
+_ODDS = 0.5  # missed over found atoms, beyond which numbers of clusters cannot be solved for
 _STEPS = 3  # of the correction for coincidences; the third changes less than one in a hundred clusters
 
 
@@ -35,8 +37,10 @@ class ClusterSizes:
     low, high
         Between these lie ``level`` of the random patterns, shape (sizes,).
     corrected
-        Clusters without coincidences, and with missed atoms, shape (sizes,). Where there are none it comes out a little
-        below 0 as often as above, so that means over images are right.
+        Clusters without coincidences, and with missed atoms, shape (sizes,). Where all atoms were found and there are
+        no clusters it comes out a little below 0 as often as above, so that means over images are right; tables have 0
+        then. With missed atoms none is below 0. NaN where fewer than two of three atoms were found: one large cluster
+        would mean many small ones.
     members
         Number of each atom's cluster, shape (n,).
     length
@@ -70,17 +74,21 @@ class ClusterSizes:
     @property
     def sentence(self) -> str:
         """How to read it."""
+        text = f"{self.observed[1]} dimers and {self.observed[2]} trimers are found with links of up to "
         dimers, trimers = (f"{self.placed[i]:.1f} ({self.low[i]:.0f} to {self.high[i]:.0f})" for i in (1, 2))
-        return (
-            f"{self.observed[1]} dimers and {self.observed[2]} trimers are found with links of up to {self.length:.3g} "
-            f"{self.unit}; random places give {dimers} and {trimers}, so that {max(self.dimers, 0):.1f} dimers and "
-            f"{max(self.trimers, 0):.1f} trimers are none of chance."
-        )
+        text += f"{self.length:.3g} {self.unit}; random places give {dimers} and {trimers}"
+        if not np.isfinite(self.corrected).all():
+            return f"{text}. At a recall of {self.recall:.2g} too many atoms are missing to correct these numbers."
+        two, three = max(self.dimers, 0), max(self.trimers, 0)
+        return f"{text}, so that {two:.1f} dimers and {three:.1f} trimers are none of chance."
 
     def to_csv(self, path: str | Path) -> None:
         """Write one row a size."""
-        columns = (self.observed, self.placed, self.low, self.high, self.corrected)
-        rows = [[size, *(f"{v:.6g}" for v in row)] for size, row in enumerate(zip(*columns, strict=True), 1)]
+        columns = (self.observed, self.placed, self.low, self.high, np.maximum(self.corrected, 0))
+        rows = [
+            [size, *("" if np.isnan(v) else f"{v:.6g}" for v in row)]
+            for size, row in enumerate(zip(*columns, strict=True), 1)
+        ]
         write_csv(path, ["atoms", "observed", "random", "random_low", "random_high", "corrected"], rows)
 
     def figure(self) -> Figure:
@@ -140,12 +148,11 @@ def clusters(
     rng = rng or np.random.default_rng(0)
     window, radius = pattern.window, length / pattern.window.scale
     members = linked(pattern.points, radius)
-    shapes = _shapes(pattern.points, members)
-    most = max(3, *shapes) + 2
+    most = max(3, int(np.bincount(members).max())) + 2
     observed = _sizes(members, most)
     drawn = np.array([_sizes(linked(one, radius), most) for one in pattern.random(simulations, rng)])
     ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    single = _without_coincidences(observed.astype(float), shapes, window, radius, simulations, rng)
+    single = _without_coincidences(observed.astype(float), pattern, members, radius, simulations, rng)
     corrected = _with_missed(single, recall)
     low, high = ends
     return ClusterSizes(
@@ -162,6 +169,8 @@ def _sizes(members: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 def _shapes(points: NDArray[np.float64], members: NDArray[np.int64]) -> dict[int, list[NDArray[np.float64]]]:
     """Return the clusters found, by size, each round its first atom."""
     found: dict[int, list[NDArray[np.float64]]] = {}
+    if not len(points):
+        return found
     order = np.argsort(members, kind="stable")
     for group in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
         found.setdefault(len(group), []).append(points[group] - points[group[0]])
@@ -170,33 +179,47 @@ def _shapes(points: NDArray[np.float64], members: NDArray[np.int64]) -> dict[int
 
 def _without_coincidences(
     observed: NDArray[np.float64],
-    shapes: dict[int, list[NDArray[np.float64]]],
-    window: Window,
+    pattern: PointPattern,
+    members: NDArray[np.int64],
     radius: float,
     simulations: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Return the numbers of clusters that, placed at random, are counted as observed."""
-    most, outer = len(observed), _widened(window, shapes)
+    most, window, points = len(observed), pattern.window, pattern.points
+    large = _large(points, members, window)
+    shapes, still = _shapes(points[~large], members[~large]), points[large]
+    outer, fixed = _widened(window, shapes), _sizes(members[large], most)
     # Of sizes that were not found there is no shape, and no number to place.
     can = np.array([size in shapes for size in range(1, most + 1)])
-    number = observed.copy()
+    number = observed - fixed
     for _ in range(_STEPS):
         counted = np.mean(
             [
-                _sizes(linked(_place(number, shapes, window, outer, rng), radius), most)
+                _sizes(
+                    linked(np.concatenate([still, _place(number, shapes, window, outer, rng)]), radius), most
+                )
                 for _ in range(simulations)
             ],
             axis=0,
         )
         corrected = number + observed - counted
         number = np.where(can, np.maximum(corrected, 0), 0)
-    return np.asarray(corrected)
+    # Where lone atoms touch one that stays in place it is no less there.
+    return np.asarray(np.where(can | (fixed == 0), corrected + fixed, observed))
+
+
+def _large(points: NDArray[np.float64], members: NDArray[np.int64], window: Window) -> NDArray[np.bool_]:
+    """Tell atoms of clusters that reach over half the image: these stay in place, as they fit nowhere else."""
+    numbers = np.arange(members.max() + 1)
+    ends = [[find(axis, members, numbers) for axis in points.T] for find in (minimum, maximum)]
+    spans = (np.array(ends[1]) - np.array(ends[0])).max(axis=0)
+    return np.asarray((spans * np.sqrt(2) > max(window.mask.shape) / 2)[members])
 
 
 def _widened(window: Window, shapes: dict[int, list[NDArray[np.float64]]]) -> tuple[Window, int]:
     """Return the mask with everything from where a cluster may reach into it, and by how much the image grew."""
-    extent = max(float(np.abs(shape).max()) for pool in shapes.values() for shape in pool)
+    extent = max((float(np.abs(shape).max()) for pool in shapes.values() for shape in pool), default=0.0)
     margin = int(np.ceil(extent * np.sqrt(2))) + 1
     beside = distance_transform_edt(~np.pad(window.mask, margin))
     return Window(beside <= margin), margin
@@ -225,7 +248,12 @@ def _place(
 
 
 def _with_missed(number: NDArray[np.float64], recall: float) -> NDArray[np.float64]:
-    """Solve for the clusters of which each atom is found with this chance."""
+    """Solve for the clusters of which each atom is found with this chance; NaN where that would say nothing."""
+    if recall == 1:
+        return number
+    if (1 - recall) / recall > _ODDS:
+        return np.full(len(number), np.nan)
     sizes = np.arange(1, len(number) + 1)
     shown = binom.pmf(sizes[:, None], sizes[None, :], recall)
-    return np.asarray(np.linalg.solve(shown, number))
+    # Without the bound, one large cluster makes hundreds of small ones, and of those fewer than none.
+    return np.asarray(nnls(shown, number)[0])

@@ -173,7 +173,7 @@ def pair_correlation(
     pattern, radii, simulations, level, rng
         As for :func:`ripley`.
     bandwidth
-        Half the kernel's width [Å or px]; by default 0.15/√density.
+        Half the kernel's width [Å or px]; by default 0.15/√density, or an eighth of the shortest side of an image.
 
     Raises
     ------
@@ -195,7 +195,9 @@ def pair_correlation(
     """
     patterns = several(pattern)
     at = _radii(patterns, radii)
-    width = _BANDWIDTH / np.sqrt(_density(patterns)) if bandwidth is None else bandwidth
+    # With the default radii, up to half the longest distance, a quarter is always allowed.
+    default = min(_BANDWIDTH / np.sqrt(_density(patterns)), _longest(patterns) / 4)
+    width = default if bandwidth is None else bandwidth
     if not 0 < width < np.inf:
         raise InputError(f"bandwidth must be positive, not {bandwidth}")
     if at[-1] + width > _longest(patterns):
@@ -222,13 +224,15 @@ def _pooled(
     rng = rng or np.random.default_rng(0)
     weights = np.array([len(one) * (len(one) - 1) / one.window.area for one in patterns])
     weights /= weights.sum()
-    values = sum(w * estimate(one, one.points[None])[0] for w, one in zip(weights, patterns, strict=True))
-    if not simulations:
-        return np.asarray(values), None
-    drawn = sum(
-        w * estimate(one, one.random(simulations, rng)) for w, one in zip(weights, patterns, strict=True)
-    )
-    return np.asarray(values), np.asarray(drawn)
+    values, drawn = np.zeros(1), np.zeros(1)
+    for weight, one in zip(weights, patterns, strict=True):
+        values = values + weight * estimate(one, one.points[None])[0]
+        if simulations:
+            drawn = drawn + weight * estimate(one, one.random(simulations, rng))
+        # Of hundreds of images the windows would not fit in memory together.
+        if len(patterns) > 1:
+            one.window.release()
+    return values, drawn if simulations else None
 
 
 def _l(k: NDArray[np.float64]) -> NDArray[np.float64]:

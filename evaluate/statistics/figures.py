@@ -85,6 +85,10 @@ def draw_neighbours(result: "NeighbourDistances") -> Figure:
 
 def distances_into(axes: Axes, result: "NeighbourDistances") -> None:
     """Draw the corrected density of nearest-neighbour distances beside Rayleigh's law."""
+    if np.isnan(result.mean):
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, result.sentence.replace(": ", ":\n"), ha="center", va="center", color=GREY)
+        return
     counted = result.distances[result.weights > 0]
     longest = float(max(counted.max(initial=0.0), 3 * result.expected))
     edges = np.linspace(0, longest, int(np.clip(1.5 * np.sqrt(len(counted)), 8, 30)) + 1)
@@ -177,9 +181,15 @@ def sizes_into(axes: Axes, result: "ClusterSizes") -> None:
     mean = result.placed[part]
     error = np.abs(np.stack([mean - result.low[part], result.high[part] - mean]))
     axes.errorbar(at - 0.14, mean, error, fmt="s", color=GREY, ms=4, capsize=3, label="random places, 95 %")
-    axes.plot(
-        at + 0.14, result.corrected[part].clip(0), "o", color=VERMILION, ms=5, label="without coincidences"
-    )
+    if np.isfinite(result.corrected).all():
+        axes.plot(
+            at + 0.14,
+            result.corrected[part].clip(0),
+            "o",
+            color=VERMILION,
+            ms=5,
+            label="without coincidences",
+        )
     axes.set(xlabel="atoms of a cluster", ylabel="clusters", xticks=at)
     axes.set_ylim(0, 1.25 * max(1.0, float(result.observed[part].max()), float(result.high[part].max())))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

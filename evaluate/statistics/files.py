@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from stemforge.console import say
 from stemforge.corpus.ingest import pair_files
@@ -21,7 +22,7 @@ from stemforge.files import write_figure
 from stemforge.infer import find_specimen
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
-from stemforge.micrograph.readers import read_micrograph
+from stemforge.micrograph.readers import read_mask, read_micrograph
 from stemforge.micrograph.tables import table_files
 from stemforge.micrograph.usable import usable_area
 from stemforge.outputs.folder import ResultFolder, name_clash
@@ -33,6 +34,7 @@ ENDINGS = ("_places.csv", "_places.png")
 """What an image's results are called after its name."""
 
 _FEWEST = 199  # simulations: those of Voronoi cells are a fifth, and fewer than 39 show no envelope of 95 %
+_SAME = 0.01  # pixels: nearer than that, two rows of a table are one atom
 
 
 @dataclass(frozen=True)
@@ -112,20 +114,26 @@ def analyse_files(
         files, _images(files, sources.images), _masks(files, sources.masks), strict=True
     ):
         table, window = _read(path, image, mask, sources)
-        points = table.points.points[window.contains(table.points.points)]
-        if len(points) < len(table.points):
-            lost = len(table.points) - len(points)
-            say(f"{path.stem}: {lost} of {len(table.points)} atoms lie outside the mask; left out")
+        listed = _distinct(table.points.points, path.stem)
+        points = listed[window.contains(listed)]
+        if len(points) < len(listed):
+            lost = len(listed) - len(points)
+            say(f"{path.stem}: {lost} of {len(listed)} atoms lie outside the mask; left out")
         counts.append(Count(path.stem, len(points), window.area))
         if window.sampling is None:
             bare.append(path.stem)
         if len(points) >= LEAST_ATOMS:
             patterns.append(PointPattern(points, window, path.stem))
+    if 0 < len(bare) < len(files):
+        other = next(path.stem for path in files if path.stem not in bare)
+        raise InputError(
+            f"{bare[0]}: has no pixel size, {other} has; images can be pooled where all have one or none (sampling)"
+        )
     if bare and element is not None:
         raise InputError(f"{bare[0]}: a bond of {element} needs the pixel size (sampling)")
     if not patterns:
         raise InputError(f"no image has {LEAST_ATOMS} atoms in its mask; statistics of places need them")
-    if bare and len(bare) == len(files):
+    if bare:
         say("no calibration: statistics are in pixels; give the pixel size for Å and nm² (--sampling)")
     if bond is None:
         say("neither element nor bond length is given: bonds and clusters are left out (--element, --bond)")
@@ -149,7 +157,12 @@ def find_tables(tables: Sequence[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in tables:
-        found = table_files(path) if path.is_dir() else [path]
+        found = [path]
+        if path.is_dir():
+            # Results of an earlier run may lie beside the tables.
+            found = [
+                one for one in table_files(path) if one.name not in RESULTS and not one.name.endswith(ENDINGS)
+            ]
         if not found:
             raise InputError(f"{path}: holds no table of atoms (CSV)")
         files += found
@@ -226,15 +239,29 @@ def _specimen(mask: Path | None, micrograph: Micrograph | None, atoms: Annotatio
             say(f"{micrograph.name}: {found.remark}")
         return found.mask
     try:
-        values = read_micrograph(mask).image
+        values = read_mask(mask)
     except MicrographError as error:
         raise InputError(f"masks: {error}") from error
+    if not values.any():
+        raise InputError(
+            f"masks {mask}: the mask leaves nothing of the image; give one that is not 0 on the specimen"
+        )
     if micrograph is not None and values.shape != micrograph.shape:
         raise InputError(
             f"masks {mask}: has {values.shape[1]} × {values.shape[0]} pixels, the image {micrograph.name} "
             f"{micrograph.shape[1]} × {micrograph.shape[0]}"
         )
-    return np.asarray(values > 0)
+    return values
+
+
+def _distinct(points: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """Return the points without those that repeat an earlier one: two in one place would be a bond of no length."""
+    if not len(points):
+        return points
+    repeated = np.unique(cKDTree(points).query_pairs(_SAME, output_type="ndarray").max(axis=1))
+    if len(repeated):
+        say(f"{name}: {len(repeated)} of {len(points)} atoms repeat another one's place; left out")
+    return np.asarray(np.delete(points, repeated, axis=0))
 
 
 def _images(tables: Sequence[Path], images: Sequence[Path]) -> list[dict[str, Any] | None]:

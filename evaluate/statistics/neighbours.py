@@ -15,6 +15,7 @@ from stemforge.evaluate.statistics.window import PointPattern, Window
 from stemforge.files import write_csv
 
 _RADII = 60
+_ENOUGH = 0.9  # of the random patterns must have an atom that counts
 _FARTHEST = 1.5  # of the distribution's curve, in mean distances 1/√density: Rayleigh's law is 0.9992 there
 
 
@@ -30,7 +31,7 @@ class NeighbourDistances:
         What each counts in the corrected distribution, shape (n,), in all 1; 0 where the edge is nearer than the
         neighbour.
     mean
-        Corrected mean [unit].
+        Corrected mean [unit]; NaN where no atom is nearer to another one than to the edge.
     expected
         Mean of random places of the same density, 1/(2√λ) (Rayleigh's law) [unit].
     low, high
@@ -38,7 +39,7 @@ class NeighbourDistances:
     p
         Share of them that are at least as far from the middle as this image's; NaN without any.
     random_means
-        Corrected means of the random patterns [unit], shape (simulations,).
+        Corrected means of the random patterns [unit], shape (simulations,); NaN of those without an atom that counts.
     distribution
         G(r), corrected, with its envelope.
     density
@@ -70,6 +71,8 @@ class NeighbourDistances:
     @property
     def sentence(self) -> str:
         """How to read it."""
+        if np.isnan(self.mean):
+            return "No atom is nearer to another one than to the edge: the mask is too narrow for neighbours."
         text = f"Nearest neighbours are {self.mean:.3g} {self.unit} away on average, {self.expected:.3g} {self.unit} "
         text += "is expected of random places at this density"
         if np.isnan(self.low):
@@ -132,14 +135,17 @@ def nearest_neighbours(
     radii = np.linspace(0, _FARTHEST / np.sqrt(pattern.density_px), _RADII + 1)[1:]
     distances, weights = _weighted(pattern.points[None], window)
     values = _distribution(distances, weights, radii)[0]
-    mean = float(np.sum(distances * weights) * scale)
+    mean = float(_means(distances, weights)[0] * scale)
     envelope, low, high, p, means = None, np.nan, np.nan, np.nan, np.empty(0)
-    if simulations:
+    if simulations and np.isfinite(mean):
         drawn, weight = _weighted(pattern.random(simulations, rng or np.random.default_rng(0)), window)
-        envelope = rank_envelope(values, _distribution(drawn, weight, radii), level)
-        means = np.sum(drawn * weight, axis=1) * scale
-        whole = rank_envelope(mean, means, level)
-        low, high, p = float(whole.low[0]), float(whole.high[0]), whole.p
+        means = _means(drawn, weight) * scale
+        can = np.isfinite(means)
+        # Where some random patterns have no such atom, the others are a choice.
+        if can.sum() > max(_ENOUGH * simulations, 2 / (1 - level) - 1.5):
+            envelope = rank_envelope(values, _distribution(drawn, weight, radii)[can], level)
+            whole = rank_envelope(mean, means[can], level)
+            low, high, p = float(whole.low[0]), float(whole.high[0]), whole.p
     rayleigh = 1 - np.exp(-np.pi * pattern.density_px * radii**2)
     curve = Curve("G", radii * scale, values, rayleigh, window.unit, envelope)
     expected = float(scale / (2 * np.sqrt(pattern.density_px)))
@@ -172,6 +178,8 @@ class ClarkEvans:
     @property
     def sentence(self) -> str:
         """How to read it."""
+        if np.isnan(self.index):
+            return "Clark and Evans' index cannot be measured without distances to neighbours."
         text = f"Clark and Evans' index is {self.index:.3f}; 1 is random, less is clustered, more is ordered"
         if np.isnan(self.low):
             return f"{text}."
@@ -212,8 +220,12 @@ def _weighted(
     counted = window.border_at(patterns) >= distances
     weights = np.where(counted, 1 / np.maximum(window.eroded(distances), 1), 0.0)
     total = weights.sum(axis=1, keepdims=True)
-    # Where the mask is so narrow that no neighbour is nearer than the edge, nothing can be corrected.
-    return distances, np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / distances.shape[1])
+    return distances, weights / np.where(total > 0, total, 1)
+
+
+def _means(distances: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each pattern; NaN where no neighbour is nearer than the edge: nothing can be corrected."""
+    return np.where(weights.any(axis=1), np.sum(distances * weights, axis=1), np.nan)
 
 
 def _distribution(
@@ -223,7 +235,7 @@ def _distribution(
     count = len(distances)
     place = np.searchsorted(radii, distances, side="left") + np.arange(count)[:, None] * (len(radii) + 1)
     table = np.bincount(place.ravel(), weights.ravel(), count * (len(radii) + 1)).reshape(count, -1)
-    return np.cumsum(table, axis=1, dtype=float)[:, :-1]
+    return np.where((weights.sum(axis=1) > 0)[:, None], np.cumsum(table, axis=1, dtype=float)[:, :-1], np.nan)
 
 
 def _verdict(one: NeighbourDistances) -> str:

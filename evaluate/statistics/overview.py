@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stemforge.evaluate.statistics.survey import Survey
 
 _LEAST = 4  # images of which a distribution is drawn
+_EQUAL = 1e-6  # of the mean: densities that differ by less are the same but for rounding
 
 
 def draw_survey(survey: "Survey") -> Figure:
@@ -44,7 +45,8 @@ def _densities(axes: Axes, survey: "Survey") -> None:
     axes.plot(
         x, norm.pdf(x, mean, spread), color=GREY, ls="--", lw=1.5, label=f"counting alone, ± {spread:.2g}"
     )
-    if len(values) >= _LEAST:
+    # Equal densities have no distribution; a bar of no width would be as high as one likes.
+    if len(values) >= _LEAST and sd > _EQUAL * mean:
         bins = int(np.clip(round(1.5 * np.sqrt(len(values))), 4, 25))
         axes.hist(
             values, bins, density=True, color=SKY, alpha=0.65, edgecolor="white", lw=0.5, label="images"
@@ -64,7 +66,13 @@ def _densities(axes: Axes, survey: "Survey") -> None:
 
 def _parity(axes: Axes, survey: "Survey") -> None:
     """Draw measured over expected mean distances to nearest neighbours; bars are where random places lie."""
-    near = [one.neighbours for one in survey.images]
+    near = [one.neighbours for one in survey.images if np.isfinite(one.neighbours.low)]
+    _finish(axes, "Nearest neighbours: below the line clustered, above ordered")
+    if not near:
+        axes.text(
+            0.5, 0.5, "masks too narrow", ha="center", va="center", transform=axes.transAxes, color=GREY
+        )
+        return
     expected, measured = (np.array([getattr(one, name) for one in near]) for name in ("expected", "mean"))
     bars = np.array([[one.expected - one.low, one.high - one.expected] for one in near]).T.clip(0)
     ends = np.concatenate([expected, measured, [one.low for one in near], [one.high for one in near]])
@@ -86,7 +94,6 @@ def _parity(axes: Axes, survey: "Survey") -> None:
     )
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(6))
-    _finish(axes, "Nearest neighbours: below the line clustered, above ordered")
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
 
 

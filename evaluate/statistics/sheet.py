@@ -24,10 +24,12 @@ def draw_arrangement(one: "Arrangement") -> Figure:
     curve_into(panels[0, 2], one.neighbours.distribution)
     curve_into(panels[1, 0], one.l_curve)
     curve_into(panels[1, 1], one.g)
-    if one.sizes is None:
+    if one.sizes is not None:
+        sizes_into(panels[1, 2], one.sizes)
+    elif one.cells is not None:
         cells_into(panels[1, 2], one.cells)
     else:
-        sizes_into(panels[1, 2], one.sizes)
+        panels[1, 2].set_axis_off()
     window, (density, low, high) = one.pattern.window, one.density
     title = f"{one.pattern.name}: {len(one.pattern)} atoms on {window.area:.4g} {window.area_unit}, {density:.3g} "
     title += f"({low:.3g} to {high:.3g}) per {window.area_unit}; Clark–Evans {one.clark_evans.index:.2f}"
@@ -37,8 +39,8 @@ def draw_arrangement(one: "Arrangement") -> Figure:
 
 def _map(axes: Axes, one: "Arrangement") -> None:
     """Draw the mask, the cells' edges and the atoms, those of clusters in another colour."""
-    labels = one.cells.labels
-    inside = labels >= 0
+    inside = one.pattern.window.mask
+    labels = np.where(inside, 0, -1) if one.cells is None else one.cells.labels
     edge = np.zeros_like(inside)
     edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     edge[1:] |= labels[1:] != labels[:-1]

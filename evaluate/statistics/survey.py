@@ -1,6 +1,6 @@
 """Many images together: densities over images, and neighbours, pairs and bonds of all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,11 +102,15 @@ class Survey:
 
     @cached_property
     def clark_evans(self) -> ClarkEvans:
-        """The index of all images, each weighted by its atoms."""
-        weights = np.array([len(one.pattern) for one in self.images], dtype=float)
+        """The index of all images whose masks are wide enough, each weighted by its atoms."""
+        images = [one for one in self.images if np.isfinite(one.clark_evans.low)]
+        if not images:
+            return ClarkEvans(np.nan, np.nan, np.nan, np.nan, LEVEL)
+        weights = np.array([len(one.pattern) for one in images], dtype=float)
         weights /= weights.sum()
-        index = float(weights @ [one.clark_evans.index for one in self.images])
-        drawn = weights @ [one.neighbours.random_means / one.neighbours.expected for one in self.images]
+        index = float(weights @ [one.clark_evans.index for one in images])
+        drawn = weights @ [one.neighbours.random_means / one.neighbours.expected for one in images]
+        drawn = drawn[np.isfinite(drawn)]
         low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         rank = 1 + min(np.count_nonzero(drawn <= index), np.count_nonzero(drawn >= index))
         return ClarkEvans(index, float(low), float(high), float(min(1, 2 * rank / (len(drawn) + 1))), LEVEL)
@@ -116,15 +120,16 @@ class Survey:
         mean, sd = self.densities
         spread, p = self.counting
         atoms, area = sum(one.atoms for one in self.counts), sum(one.area for one in self.counts)
-        bonds = bond_row(self.bonded, self.images[0].sizes)
-        pooled = {key: value for key, value in bonds.items() if key.startswith("bonded")}
-        if self.bonded is not None:
-            sizes = [one.sizes for one in self.images if one.sizes is not None]
+        sizes = [one.sizes for one in self.images if one.sizes is not None]
+        pooled: dict[str, Any] = {}
+        if self.bonded is not None and sizes:
+            bonds = bond_row(self.bonded, sizes[0])
+            pooled = {key: value for key, value in bonds.items() if key.startswith("bonded")}
             pooled |= {
                 "dimers_found": int(sum(one.observed[1] for one in sizes)),
-                "dimers": sum(one.dimers for one in sizes),
+                "dimers": max(sum(one.dimers for one in sizes), 0.0),
                 "trimers_found": int(sum(one.observed[2] for one in sizes)),
-                "trimers": sum(one.trimers for one in sizes),
+                "trimers": max(sum(one.trimers for one in sizes), 0.0),
             }
         return {
             "images": len(self.counts),
@@ -154,6 +159,7 @@ class Survey:
         lines.append(index.sentence)
         if self.bonded is not None:
             lines.append(self.bonded.sentence)
+        lines += [remark for one in self.images for remark in one.remarks]
         few = [one for one in self.counts if one.atoms < LEAST_ATOMS]
         lines += [
             f"{one.name}: {one.atoms} atoms; statistics of places need {LEAST_ATOMS}, only its density counts"
@@ -163,8 +169,8 @@ class Survey:
 
     def to_csv(self, path: str | Path) -> None:
         """Write one row an image; what needs more atoms than it has stays empty."""
-        rows = {one.pattern.name: one.row() for one in self.images}
-        header = list(next(iter(rows.values())))
+        rows: dict[str, dict[str, Any]] = {one.pattern.name: one.row() for one in self.images}
+        header = max(([*row] for row in rows.values()), key=len)
         names = header[2:4]
         table = []
         for one in self.counts:
@@ -273,14 +279,27 @@ def survey_patterns(
             }
             images.append(analyse_pattern(one, length, **options_of))
             advance(1)
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
-    l_curve = ripley(listed, simulations=simulations, rng=rng)[1]
-    g = pair_correlation(listed, simulations=simulations, rng=rng)
-    bonded = None
-    if length is not None:
-        bonded = bonded_fraction(listed, length, recall=recall, purity=purity, rng=rng)
+            one.window.release()
+    l_curve, g, bonded = _together(images, length, options)
     shown = tuple(counts) or tuple(Count(one.name, len(one), one.window.area) for one in listed)
-    return Survey(tuple(images), shown, l_curve, g, bonded, tuple(shared_areas(listed)), options)
+    return Survey(tuple(images), shown, l_curve, g, bonded, tuple(shared_areas(listed, quiet=quiet)), options)
+
+
+def _together(
+    images: Sequence[Arrangement], length: float | None, options: Mapping[str, Any]
+) -> tuple[Curve, Curve, BondedFraction | None]:
+    """Return L, g and bonds of all images; without those whose bonds cannot be told from chance."""
+    if len(images) == 1:
+        return images[0].l_curve, images[0].g, images[0].bonded
+    rng = np.random.default_rng(np.random.SeedSequence(options["seed"], spawn_key=(1,)))
+    listed = [one.pattern for one in images]
+    l_curve = ripley(listed, simulations=options["simulations"], rng=rng)[1]
+    g = pair_correlation(listed, simulations=options["simulations"], rng=rng)
+    bonds = [one.pattern for one in images if one.bonded is not None]
+    if length is None or not bonds:
+        return l_curve, g, None
+    known = {"recall": options["recall"], "purity": options["purity"]}
+    return l_curve, g, bonded_fraction(bonds, length, **known, rng=rng)
 
 
 def _cell(value: Any) -> Any:

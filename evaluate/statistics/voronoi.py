@@ -59,7 +59,7 @@ class VoronoiAreas:
     low: float
     high: float
     p: float
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int32]
     pattern: PointPattern
     level: float
 
@@ -153,9 +153,9 @@ def voronoi_areas(
     return VoronoiAreas(areas, weights > 0, share, mean, variation, low, high, p, labels, pattern, level)
 
 
-def _labels(pattern: PointPattern) -> NDArray[np.int64]:
+def _labels(pattern: PointPattern) -> NDArray[np.int32]:
     mask = pattern.window.mask
-    labels = np.full(mask.shape, -1, dtype=np.int64)
+    labels = np.full(mask.shape, -1, dtype=np.int32)
     row, column = np.nonzero(mask)
     labels[row, column] = cKDTree(pattern.points).query(np.stack([column, row], axis=1))[1]
     return labels

@@ -151,6 +151,11 @@ class Window:
     def _places(self) -> NDArray[np.int64]:
         return np.flatnonzero(self.mask)
 
+    def release(self) -> None:
+        """Forget what was computed of the mask, some 30 bytes a pixel; it is computed again where it is needed."""
+        for name in ("border", "_sorted_border", "_autocorrelation", "_places"):
+            self.__dict__.pop(name, None)
+
     def draw(self, shape: int | Sequence[int], rng: np.random.Generator) -> NDArray[np.float64]:
         """Return independent points, each anywhere in the mask with the same chance: (x, y) [pixel], shape (…, 2)."""
         size = tuple(shape) if isinstance(shape, Sequence) else (int(shape),)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemforge.console import say
 from stemforge.errors import MicrographError
@@ -13,7 +14,7 @@ from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.reading.formats import FORMATS
 from stemforge.sandbox.child import ChildError, in_child
 
-__all__ = ["FORMATS", "read_micrograph", "read_stack"]
+__all__ = ["FORMATS", "read_mask", "read_micrograph", "read_stack"]
 
 
 def read_micrograph(
@@ -97,6 +98,25 @@ def read_stack(
     for reason in failed:
         say(f"left out: {reason}")
     return frames
+
+
+def read_mask(path: str | Path) -> NDArray[np.bool_]:
+    """Read a mask from an image file: true where the pixel is above 0, shape (height, width).
+
+    Formats and errors are those of :func:`read_micrograph`; only a mask may have one value everywhere.
+
+    Examples
+    --------
+    >>> import tempfile, tifffile
+    >>> path = Path(tempfile.mkdtemp()) / "mask.tif"
+    >>> tifffile.imwrite(path, np.full((3, 4), 255, dtype="uint8"))
+    >>> bool(read_mask(path).all())
+    True
+    """
+    values = np.asarray(_read(Path(path), None)["images"][0])
+    if values.ndim != 2 or values.dtype.kind not in "uifb":
+        raise MicrographError(f"{path}: a mask has real values of shape (height, width), not {values.shape}")
+    return np.asarray(values > 0)
 
 
 def _micrograph(

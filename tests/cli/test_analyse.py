@@ -98,8 +98,47 @@ def test_one_specimen_area_twice_is_named(cli, table, mask, tmp_path):
     points = Annotations.from_csv(path).points + np.array([-20, 3])
     Annotations(points[(points > 0).all(axis=1) & (points[:, 1] < 199)]).to_csv(other, 0.5)
     printed = cli(*_words(tmp_path, "--masks", mask))[1]
-    assert "a and b show the same specimen area" in printed
+    assert "a and b may show the same specimen area" in printed
     assert "moved by 10, -2 Å" in printed
+
+
+def test_an_uncalibrated_image_with_few_atoms_is_refused(table, refuse, tmp_path):
+    table("a"), table("b", 4, seed=1, sampling=None)
+    refuse(_words(tmp_path, "--images", tmp_path / "images"), "b: has no pixel size, a has")
+
+
+def test_a_mask_may_be_the_whole_frame(cli, table, tmp_path):
+    table("a")
+    Image.fromarray(np.full((200, 240), 255, dtype=np.uint8)).save(tmp_path / "mask.png")
+    code, printed = cli(*_words(tmp_path, "--masks", tmp_path / "mask.png"))
+    assert code == 0, printed
+
+
+def test_a_doubled_row_counts_once(cli, table, mask, tmp_path):
+    path = table("a")
+    path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
+    code, printed = cli(*_words(tmp_path, "--masks", mask))
+    assert code == 0, printed
+    assert "a: 1 of 31 atoms repeat another one's place" in printed
+    assert "30 atoms" in printed
+
+
+def test_results_beside_the_tables_are_no_tables(cli, table, mask, tmp_path):
+    table("a")
+    words = (
+        "analyse",
+        tmp_path / "found",
+        "--out",
+        tmp_path / "found",
+        "--masks",
+        mask,
+        "--simulations",
+        "199",
+    )
+    for _ in range(2):
+        code, printed = cli(*words, "--quiet", "--overwrite")
+        assert code == 0, printed
+        assert "1 images, 30 atoms" in printed
 
 
 def test_what_cannot_be_analysed_is_refused(refuse, table, mask, tmp_path, tree):
@@ -122,7 +161,7 @@ def test_what_cannot_be_analysed_is_refused(refuse, table, mask, tmp_path, tree)
     Image.fromarray(empty).save(mask)
     refuse(_words(tmp_path, "--masks", mask), "no image has 10 atoms in its mask")
     Image.fromarray(empty * 0).save(mask)
-    refuse(_words(tmp_path, "--masks", mask), "mask.png", "same value (0)")
+    refuse(_words(tmp_path, "--masks", mask), "mask.png", "leaves nothing")
     Image.fromarray(np.ones((20, 20), dtype=np.uint8) * np.arange(20, dtype=np.uint8)).save(mask)
     refuse(
         _words(tmp_path, "--masks", mask, "--images", tmp_path / "images"),
@@ -130,6 +169,6 @@ def test_what_cannot_be_analysed_is_refused(refuse, table, mask, tmp_path, tree)
     )
     refuse(_words(tmp_path, "--masks", mask), "atoms lie off the image of 20 × 20 pixels")
     table("b", sampling=None)
-    refuse(_words(tmp_path, "--images", tmp_path / "images"), "b: has no pixel size, others have")
+    refuse(_words(tmp_path, "--images", tmp_path / "images"), "b: has no pixel size, a has")
     refuse(("analyse", path.parent, path, "--out", tmp_path / "out"), "are tables of the same name")
     assert not (tmp_path / "out").exists()

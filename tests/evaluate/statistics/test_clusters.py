@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from stemforge.errors import InputError
-from stemforge.evaluate import PointPattern, bond_length, bonded_fraction, clusters
+from stemforge.evaluate import PointPattern, Window, bond_length, bonded_fraction, clusters
 from stemforge.evaluate.statistics.bonds import empty_space, linked
-from stemforge.evaluate.statistics.clusters import _with_missed
+from stemforge.evaluate.statistics.clusters import _large, _shapes, _widened, _with_missed
 
 LENGTH = 3.2
 
@@ -74,6 +74,53 @@ def test_dimers_are_counted_without_coincidences(specimen):
 def test_missed_atoms_of_clusters_are_solved_for():
     solved = _with_missed(np.array([10 * 2 * 0.8 * 0.2, 10 * 0.64, 0, 0, 0]), 0.8)
     np.testing.assert_allclose(solved, [0, 10, 0, 0, 0], atol=1e-9)
+
+
+def test_a_chain_among_lone_atoms_makes_no_small_clusters():
+    found = np.zeros(12)
+    found[[0, 9]] = 80, 1
+    solved = _with_missed(found, 0.8)
+    assert (solved >= 0).all()
+    assert solved[1:8].sum() < 3
+    assert solved[0] == pytest.approx(100, abs=3)
+    assert np.isnan(_with_missed(found, 0.5)).all()
+
+
+def test_tables_without_corrected_numbers_say_why(specimen, tmp_path):
+    sizes = clusters(_pairs(specimen, np.random.default_rng(4), 30, 10), LENGTH, recall=0.5, simulations=39)
+    assert "too many atoms are missing" in sizes.sentence
+    sizes.to_csv(tmp_path / "sizes.csv")
+    assert all(row.endswith(",") for row in (tmp_path / "sizes.csv").read_text().splitlines()[1:])
+    sizes.figure().savefig(tmp_path / "sizes.png", dpi=30)
+
+
+def test_clusters_of_chance_are_none_in_the_table(specimen, tmp_path):
+    sizes = clusters(
+        PointPattern(specimen.draw(60, np.random.default_rng(3)), specimen), LENGTH, simulations=39
+    )
+    sizes.to_csv(tmp_path / "sizes.csv")
+    assert sizes.corrected.min() < 0
+    assert np.genfromtxt(tmp_path / "sizes.csv", delimiter=",", names=True)["corrected"].min() == 0
+
+
+def test_more_than_all_atoms_cannot_be_bonded(specimen):
+    rng = np.random.default_rng(5)
+    dimers = bonded_fraction(_pairs(specimen, rng, 0, 30), LENGTH, recall=0.6, purity=0.8)
+    assert dimers.fraction == 1
+    assert "recall × purity of 0.48 contradicts" in dimers.sentence
+    assert not bonded_fraction(_pairs(specimen, rng, 40, 10), LENGTH).contradicted
+
+
+def test_a_cluster_across_the_image_stays_in_place():
+    window, rng = Window.frame((300, 300)), np.random.default_rng(6)
+    chain = np.stack([np.arange(5, 295, 5.0), np.full(58, 150.0)], axis=1)
+    points = np.concatenate([chain, rng.uniform([5, 5], [295, 100], (20, 2))])
+    sizes = clusters(PointPattern(points, window), 6.0, simulations=39)
+    assert sizes.corrected[57] == pytest.approx(1, abs=0.2)
+    members = linked(points, 6.0)
+    large = _large(points, members, window)
+    assert large.tolist() == [True] * 58 + [False] * 20
+    assert _widened(window, _shapes(points[~large], members[~large]))[1] < 30
 
 
 def test_tables_figures_and_bad_input(specimen, tmp_path):
