@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from torchvision.ops import box_iou
 
 from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
@@ -85,11 +87,7 @@ def right_boxes(boxes: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArr
     [False, True, False]
     """
     right = np.zeros(len(boxes), dtype=bool)
-    low = np.maximum(boxes[:, None, :2], truth[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], truth[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
-    areas, wanted = (np.prod(each[:, 2:] - each[:, :2], axis=1) for each in (boxes, truth))
-    overlap = shared / (areas[:, None] + wanted[None] - shared)
+    overlap = box_iou(*(torch.tensor(each, dtype=torch.float64) for each in (boxes, truth))).numpy()
     rows, columns = linear_sum_assignment(np.where(overlap >= SAME, overlap, 0), maximize=True)
     right[rows[overlap[rows, columns] >= SAME]] = True
     return right

@@ -151,7 +151,8 @@ class Survey:
         """Say in words what was found, and what to be aware of."""
         window, (mean, sd), (spread, p) = self.window, self.densities, self.counting
         atoms = sum(one.atoms for one in self.counts)
-        lines = [f"{len(self.counts)} images, {atoms} atoms: {mean:.3g} per {window.area_unit}"]
+        images = f"{len(self.counts)} image{'s' if len(self.counts) > 1 else ''}"
+        lines = [f"{images}, {atoms} atoms: {mean:.3g} per {window.area_unit}"]
         if len(self.counts) > 1:
             same = "more than" if p < 1 - LEVEL else "no more than"
             lines[0] += f", ± {sd:.2g} from image to image, {same} by counting ({spread:.2g}; p = {p:.2g})"

@@ -138,7 +138,7 @@ def test_results_beside_the_tables_are_no_tables(cli, table, mask, tmp_path):
     for _ in range(2):
         code, printed = cli(*words, "--quiet", "--overwrite")
         assert code == 0, printed
-        assert "1 images, 30 atoms" in printed
+        assert "1 image, 30 atoms" in printed
 
 
 def test_what_cannot_be_analysed_is_refused(refuse, table, mask, tmp_path, tree):
