@@ -1,6 +1,6 @@
 """Images a minute on a GPU and on the processor, and how far the two images are from each other.
 
-    python benchmarks/gpu.py [--device cuda] [--repeats 3] [--out gpu.json]
+    python benchmarks/gpu.py [--device cuda] [--repeats 3] [--only faster-rcnn] [--out gpu.json]
 
 Engines image structures that were built before, `degrade` records signals that were simulated before, and networks
 look at recorded images in memory: of each the best of several runs. `ratio` is the processor's time over the GPU's in
@@ -111,13 +111,15 @@ def main() -> None:
     )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default="", help="rows whose name holds this")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     names = {"processor": f"{platform.machine()}, {os.cpu_count()} cores", "torch": torch.__version__}
     if torch.cuda.is_available():
         names["gpu"] = torch.cuda.get_device_name()
     rows: dict[str, Any] = {}
-    for name, work in works().items():
+    chosen = {name: work for name, work in works().items() if args.only in name}
+    for name, work in chosen.items():
         rows[name] = {
             key: float(f"{value:.3g}") for key, value in measured(work, args.device, args.repeats).items()
         }
