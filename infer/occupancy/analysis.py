@@ -24,6 +24,9 @@ _INNER, _OUTER = 3.0, 4.2
 _CELL_STEP = 0.1  # of the framework's cell, from which it is drawn on the image [Å]
 _FEW = 3  # channels
 _FAINT = 0.02  # molecules a cell that are not drawn
+# Of a cell's noise, what is taken from an image under a Hann window by the average of its cells under one: for moments
+# h of the window along both axes, (2 h³ / h² − h² / h) / h.
+_TAKEN = 3.3
 _EDGE = 12  # pixels about an image, over which a spline's coefficients forget what is beyond
 
 
@@ -139,7 +142,7 @@ class _Fit:
                 registration = registration.moved_by(left, drawn, noise, self.sampling, self.resolution)
                 drawn = self._drawn(cell, registration, further)
             residual = self._centred(self.image - drawn)
-            noise = Noise.of(residual - guests, self.sampling)
+            noise = self._noise(residual - guests, registration)
             places = self.axes + registration.shift_at(self.axes) - displaced
             around = Surroundings(self._whitened(residual, noise, places), transfer, noise, self.site)
             if number:
@@ -206,6 +209,18 @@ class _Fit:
         if further is not None:
             picture = picture + self.outside * cell_image(further, self.hk, shape)
         return registration.drawn(picture, self.lattice)
+
+    def _noise(self, left: NDArray[np.float64], registration: Registration) -> Noise:
+        """Measure the noise on what framework and guests leave of the image.
+
+        What is alike in all cells is an error of the framework's image, which offsets stand for. In thick films its
+        power is several times that of the noise: reflections stand so densely that no ring is free of them.
+        """
+        average, _ = cell_coefficients(registration.straightened(left), self.lattice, self.hk)
+        alike = registration.drawn(cell_image(average, self.hk, self.outside.shape), self.lattice)
+        cells = left.size / abs(np.linalg.det(self.lattice.matrix))
+        kept = max(1 - _TAKEN / cells, 0.5)
+        return Noise.of((left - alike) / np.sqrt(kept), self.sampling)
 
     def _sites(self) -> NDArray[np.int64]:
         """Return the number of each channel in its cell and domain: the same for all copies of one."""

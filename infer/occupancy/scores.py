@@ -10,14 +10,14 @@ CONTENTS = np.array([0.08, 0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4])
 """Molecules in a unit cell along the beam that are tried."""
 _SPREAD = 0.3  # how far channels lie about what most have (log)
 # What the framework's image may be off by in all channels alike: standard deviation and most [molecules a cell].
-_OFFSET, _MOST_OFFSET = 0.15, 0.35
-OFFSETS = np.linspace(-_MOST_OFFSET, _MOST_OFFSET, 29)
+_OFFSET, _MOST_OFFSET = 0.15, 0.45
+OFFSETS = np.linspace(-_MOST_OFFSET, _MOST_OFFSET, 37)
 """Of all channels alike, that are tried [molecules a cell]."""
 _BETWEEN = (
     0.03  # how far channels of one site may be off from those of another: tilt and coma [molecules a cell]
 )
-# What a channel's may be off by beside noise [molecules a cell].
-_BESIDE = 0.04
+# What a channel's may be off by beside noise: copies of one channel differ by 0.002 to 0.022 [molecules a cell].
+_BESIDE = 0.02
 _RARE = 1e-6  # probability of a case that is left out
 _LARGE = 600.0  # a logarithm whose exponential is still a number
 EVERY = -1
