@@ -27,6 +27,10 @@ _FAINT = 0.02  # molecules a cell that are not drawn
 # Of a cell's noise, what is taken from an image under a Hann window by the average of its cells under one: for moments
 # h of the window along both axes, (2 h³ / h² − h² / h) / h.
 _TAKEN = 3.3
+# Which guest: the power of probabilities, and the share of doubt that no image takes away. By 130 filled channels of
+# simulated films, columns and single molecules, which were named rightly in 52 to 77 % where 77 to 90 % was said: what
+# guests look like at their depth and in their pose is known less well than the noise.
+_TEMPER, _DOUBT = 0.3, 0.2
 _EDGE = 12  # pixels about an image, over which a spline's coefficients forget what is beyond
 
 
@@ -176,7 +180,7 @@ class _Fit:
         by_name = {}
         for name in dict.fromkeys(names.tolist()):
             by_name[name] = held[:, names == name].sum(1) / held.sum(1)
-        likely = np.array(list(by_name.values()))
+        likely = _tempered(np.array(list(by_name.values())))
         # By the mean of all poses: the best one for each channel would make noise a molecule.
         content = scores.mean_products / scores.mean_norm - posterior.offset
         return Occupancy(
@@ -292,3 +296,9 @@ class _Fit:
     @staticmethod
     def _centred(image: NDArray[np.float64]) -> NDArray[np.float64]:
         return image - image.mean()
+
+
+def _tempered(likely: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities of guests, shape (guests, channels), without the certainty that templates do not bear out."""
+    power = likely**_TEMPER
+    return np.asarray((1 - _DOUBT) * power / power.sum(0) + _DOUBT / len(likely))
