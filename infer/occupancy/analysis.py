@@ -146,7 +146,7 @@ class _Fit:
                 registration = registration.moved_by(left, drawn, noise, self.sampling, self.resolution)
                 drawn = self._drawn(cell, registration, further)
             residual = self._centred(self.image - drawn)
-            noise = self._noise(residual - guests, registration)
+            noise = noise_of_cells(residual - guests, self.lattice, registration, self.hk)
             places = self.axes + registration.shift_at(self.axes) - displaced
             around = Surroundings(self._whitened(residual, noise, places), transfer, noise, self.site)
             if number:
@@ -213,18 +213,6 @@ class _Fit:
         if further is not None:
             picture = picture + self.outside * cell_image(further, self.hk, shape)
         return registration.drawn(picture, self.lattice)
-
-    def _noise(self, left: NDArray[np.float64], registration: Registration) -> Noise:
-        """Measure the noise on what framework and guests leave of the image.
-
-        What is alike in all cells is an error of the framework's image, which offsets stand for. In thick films its
-        power is several times that of the noise: reflections stand so densely that no ring is free of them.
-        """
-        average, _ = cell_coefficients(registration.straightened(left), self.lattice, self.hk)
-        alike = registration.drawn(cell_image(average, self.hk, self.outside.shape), self.lattice)
-        cells = left.size / abs(np.linalg.det(self.lattice.matrix))
-        kept = max(1 - _TAKEN / cells, 0.5)
-        return Noise.of((left - alike) / np.sqrt(kept), self.sampling)
 
     def _sites(self) -> NDArray[np.int64]:
         """Return the number of each channel in its cell and domain: the same for all copies of one."""
@@ -296,6 +284,30 @@ class _Fit:
     @staticmethod
     def _centred(image: NDArray[np.float64]) -> NDArray[np.float64]:
         return image - image.mean()
+
+
+def noise_of_cells(
+    left: NDArray[np.float64], lattice: Lattice, registration: Registration, hk: NDArray[np.int64]
+) -> Noise:
+    """Measure the noise on what framework and guests leave of an image.
+
+    What is alike in all cells is an error of the framework's image, which offsets stand for. In thick films its power
+    is several times that of the noise, and reflections stand so densely that no ring is free of them.
+
+    Parameters
+    ----------
+    left
+        Shape (height, width).
+    lattice, registration
+        Of the crystal.
+    hk
+        Indices of its reflections, one of each Friedel pair, shape (n, 2).
+    """
+    width, height = np.ceil(np.array(lattice.cell) / _CELL_STEP).astype(int)
+    average, _ = cell_coefficients(registration.straightened(left), lattice, hk)
+    alike = registration.drawn(cell_image(average, hk, (int(height), int(width))), lattice)
+    cells = left.size / abs(np.linalg.det(lattice.matrix))
+    return Noise.of((left - alike) / np.sqrt(max(1 - _TAKEN / cells, 0.5)), lattice.sampling)
 
 
 def _tempered(likely: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import pytest
 from ase import Atoms
 
 from stemforge.errors import InputError
+from stemforge.infer.occupancy.analysis import _tempered, noise_of_cells
 from stemforge.infer.occupancy.crystal import ChannelCrystal, potential_spectrum
 from stemforge.infer.occupancy.mixture import posterior_of
 from stemforge.infer.occupancy.noise import Noise
@@ -86,6 +87,26 @@ def test_noise_is_measured_and_made_white():
     assert noise.at(np.arange(0.3, 1.2, 0.1)).mean() == pytest.approx(4 * 0.25**2, rel=0.1)
     flat = noise.divided(white, 0.25, 0.51, 0.5) * 0.25
     assert flat.std() == pytest.approx(np.sqrt(np.pi / 4), rel=0.05)  # a circle of the square of frequencies
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (180, 200)])
+def test_an_error_that_is_alike_in_all_cells_is_no_noise(crystal, film, shape):
+    """In thick films it is stronger than the noise, and there is no frequency without it."""
+    micrograph, lattice, _, _ = film(0, 0.0, shape=shape)
+    hk = crystal.indices(1.1)
+    alike = np.asarray(micrograph.image, dtype=float)
+    noise = np.random.default_rng(1).normal(0, alike.std() / 2, shape)
+    registration = Registration.none(shape)
+    k = np.array([0.1, 0.2, 0.3, 0.5])
+    true = Noise.of(noise, SAMPLING).at(k)
+    assert (Noise.of(noise + alike, SAMPLING).at(k[:3]) > 2 * true[:3]).all()
+    assert noise_of_cells(noise + alike, lattice, registration, hk).at(k) == pytest.approx(true, rel=0.2)
+
+
+def test_guests_keep_a_doubt():
+    found = _tempered(np.array([[0.5, 1.0, 0.9], [0.5, 0.0, 0.1]]))
+    assert found.sum(0) == pytest.approx(1)
+    assert found[0] == pytest.approx([0.5, 0.9, 0.627], abs=0.01)
 
 
 def test_registration_finds_a_shift(crystal, film):
