@@ -8,9 +8,9 @@ from stemforge.errors import InputError
 from stemforge.infer.crystals.domains import find_domains
 from stemforge.infer.crystals.lattice import Lattice, find_lattice
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal, cell_image, finest_spacing
-from stemforge.infer.occupancy.mixture import Posterior, posterior_of
+from stemforge.infer.occupancy.mixture import Posterior, posterior_of, tempered
 from stemforge.infer.occupancy.noise import Noise
-from stemforge.infer.occupancy.registration import Registration
+from stemforge.infer.occupancy.registration import Registration, noise_of_cells
 from stemforge.infer.occupancy.result import Occupancy
 from stemforge.infer.occupancy.scores import Scores
 from stemforge.infer.occupancy.templates import HALF, STEP, Surroundings, Templates
@@ -24,13 +24,6 @@ _INNER, _OUTER = 3.0, 4.2
 _CELL_STEP = 0.1  # of the framework's cell, from which it is drawn on the image [Å]
 _FEW = 3  # channels
 _FAINT = 0.02  # molecules a cell that are not drawn
-# Of a cell's noise, what is taken from an image under a Hann window by the average of its cells under one: for moments
-# h of the window along both axes, (2 h³ / h² − h² / h) / h.
-_TAKEN = 3.3
-# Which guest: the power of probabilities, and the share of doubt that no image takes away. By 130 filled channels of
-# simulated films, columns and single molecules, which were named rightly in 52 to 77 % where 77 to 90 % was said: what
-# guests look like at their depth and in their pose is known less well than the noise.
-_TEMPER, _DOUBT = 0.3, 0.2
 _EDGE = 12  # pixels about an image, over which a spline's coefficients forget what is beyond
 
 
@@ -180,7 +173,7 @@ class _Fit:
         by_name = {}
         for name in dict.fromkeys(names.tolist()):
             by_name[name] = held[:, names == name].sum(1) / held.sum(1)
-        likely = _tempered(np.array(list(by_name.values())))
+        likely = tempered(np.array(list(by_name.values())))
         # By the mean of all poses: the best one for each channel would make noise a molecule.
         content = scores.mean_products / scores.mean_norm - posterior.offset
         return Occupancy(
@@ -284,33 +277,3 @@ class _Fit:
     @staticmethod
     def _centred(image: NDArray[np.float64]) -> NDArray[np.float64]:
         return image - image.mean()
-
-
-def noise_of_cells(
-    left: NDArray[np.float64], lattice: Lattice, registration: Registration, hk: NDArray[np.int64]
-) -> Noise:
-    """Measure the noise on what framework and guests leave of an image.
-
-    What is alike in all cells is an error of the framework's image, which offsets stand for. In thick films its power
-    is several times that of the noise, and reflections stand so densely that no ring is free of them.
-
-    Parameters
-    ----------
-    left
-        Shape (height, width).
-    lattice, registration
-        Of the crystal.
-    hk
-        Indices of its reflections, one of each Friedel pair, shape (n, 2).
-    """
-    width, height = np.ceil(np.array(lattice.cell) / _CELL_STEP).astype(int)
-    average, _ = cell_coefficients(registration.straightened(left), lattice, hk)
-    alike = registration.drawn(cell_image(average, hk, (int(height), int(width))), lattice)
-    cells = left.size / abs(np.linalg.det(lattice.matrix))
-    return Noise.of((left - alike) / np.sqrt(max(1 - _TAKEN / cells, 0.5)), lattice.sampling)
-
-
-def _tempered(likely: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return probabilities of guests, shape (guests, channels), without the certainty that templates do not bear out."""
-    power = likely**_TEMPER
-    return np.asarray((1 - _DOUBT) * power / power.sum(0) + _DOUBT / len(likely))

@@ -9,6 +9,10 @@ from stemforge.infer.occupancy.disordered import weigh_disorder
 from stemforge.infer.occupancy.ordered import weigh_order
 from stemforge.infer.occupancy.scores import Scores
 
+# Which guest: the power of probabilities, and the share of doubt that no image takes away. By 130 filled channels of
+# simulated films, columns and single molecules, which were named rightly in 52 to 77 % where 77 to 90 % was said: what
+# guests look like at their depth and in their pose is known less well than the noise.
+_TEMPER, _DOUBT = 0.3, 0.2
 _ORDERED = 0.2  # probability that some sites of the crystal's cell are full, others empty
 
 
@@ -87,3 +91,9 @@ def posterior_of(scores: Scores) -> Posterior:
         mean("offset"),
         float(weight[1]) if len(ways) > 1 else None,
     )
+
+
+def tempered(likely: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities of guests, (guests, channels), with the doubt that what templates show of them leaves."""
+    power = likely**_TEMPER
+    return np.asarray((1 - _DOUBT) * power / power.sum(0) + _DOUBT / len(likely))

@@ -149,7 +149,9 @@ def test_a_run_that_has_not_ended_claims_no_interval(tmp_path, pairs_zip):
     unfinished = tmp_path / "run" / "checkpoints" / "best.ckpt"
     with pytest.raises(WeightsError, match="has not ended"):
         restore_micrograph(image, *load_weights(unfinished))
-    resumed = fit(recipe.replace(epochs=2), [pairs_zip], tmp_path / "run", dataclasses.replace(quiet, resume=True))
+    resumed = fit(
+        recipe.replace(epochs=2), [pairs_zip], tmp_path / "run", dataclasses.replace(quiet, resume=True)
+    )
     started = fit(recipe, [pairs_zip], tmp_path / "new", dataclasses.replace(quiet, init=unfinished))
     for later in (resumed, started):
         assert load_weights(later)[0].widening.isfinite().all()
