@@ -8,7 +8,9 @@ from scipy import ndimage
 
 from stemforge.infer.crystals.domains import NOTHING, Domains
 from stemforge.infer.crystals.lattice import Lattice
+from stemforge.infer.occupancy.crystal import cell_image
 from stemforge.infer.occupancy.noise import Noise
+from stemforge.infer.occupancy.transfer import cell_coefficients
 
 _WINDOW = 20.0  # standard deviation of the window that is looked at together [Å]
 _GRID = 5.0  # between the places at which it is done [Å]
@@ -17,6 +19,10 @@ _SHIFT, _FADING = 0.5, 0.15
 _FURTHER = 2  # cells to either side, in which what another domain or nothing covers is looked for
 # From the border of a domain, between which what a model leaves of an image becomes noise and nothing else [Å].
 _BORDER, _WITHIN = 3.0, 8.0
+_CELL_STEP = 0.1  # of an average cell, from which it is drawn on the image [Å]
+# Of a cell's noise, what is taken from an image under a Hann window by the average of its cells under one: for moments
+# h of the window along both axes, (2 h³ / h² − h² / h) / h.
+_TAKEN = 3.3
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,30 @@ def noise_weight(labels: NDArray[np.int64], sampling: float) -> NDArray[np.float
     """
     weight = np.clip((border_distance(labels) * sampling - _BORDER) / (_WITHIN - _BORDER), 0, 1)
     return np.asarray(weight * (labels != NOTHING))
+
+
+def noise_of_cells(
+    left: NDArray[np.float64], lattice: Lattice, registration: Registration, hk: NDArray[np.int64]
+) -> Noise:
+    """Measure the noise on what framework and guests leave of an image.
+
+    What is alike in all cells is an error of the framework's image, which offsets stand for. In thick films its power
+    is several times that of the noise, and reflections stand so densely that no ring is free of them.
+
+    Parameters
+    ----------
+    left
+        Shape (height, width).
+    lattice, registration
+        Of the crystal.
+    hk
+        Indices of its reflections, one of each Friedel pair, shape (n, 2).
+    """
+    width, height = np.ceil(np.array(lattice.cell) / _CELL_STEP).astype(int)
+    average, _ = cell_coefficients(registration.straightened(left), lattice, hk)
+    alike = registration.drawn(cell_image(average, hk, (int(height), int(width))), lattice)
+    cells = left.size / abs(np.linalg.det(lattice.matrix))
+    return Noise.of((left - alike) / np.sqrt(max(1 - _TAKEN / cells, 0.5)), lattice.sampling)
 
 
 def _values_at(field: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:

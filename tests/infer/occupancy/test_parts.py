@@ -7,11 +7,10 @@ import pytest
 from ase import Atoms
 
 from stemforge.errors import InputError
-from stemforge.infer.occupancy.analysis import _tempered, noise_of_cells
 from stemforge.infer.occupancy.crystal import ChannelCrystal, potential_spectrum
-from stemforge.infer.occupancy.mixture import posterior_of
+from stemforge.infer.occupancy.mixture import posterior_of, tempered
 from stemforge.infer.occupancy.noise import Noise
-from stemforge.infer.occupancy.registration import Registration
+from stemforge.infer.occupancy.registration import Registration, noise_of_cells
 from stemforge.infer.occupancy.scores import EVERY, Scores
 from stemforge.infer.occupancy.templates import Surroundings, Templates
 from stemforge.infer.occupancy.transfer import (
@@ -104,7 +103,7 @@ def test_an_error_that_is_alike_in_all_cells_is_no_noise(crystal, film, shape):
 
 
 def test_guests_keep_a_doubt():
-    found = _tempered(np.array([[0.5, 1.0, 0.9], [0.5, 0.0, 0.1]]))
+    found = tempered(np.array([[0.5, 1.0, 0.9], [0.5, 0.0, 0.1]]))
     assert found.sum(0) == pytest.approx(1)
     assert found[0] == pytest.approx([0.5, 0.9, 0.627], abs=0.01)
 
