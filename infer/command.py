@@ -258,6 +258,7 @@ def occupancy(
     *,
     framework: str = "mfi",
     guest: Annotated[list[str] | None, Parameter(negative=())] = None,
+    cells: int = 1,
     reading: Reading = Reading(),
     output: Output = Output(),
     progress: Progress = Progress(),
@@ -266,10 +267,10 @@ def occupancy(
 
     For each image NAME_occupancy.csv, a row for each channel: x_px,y_px,x_nm,y_nm, the probability that it is filled,
     the evidence (decimal logarithm) of the channel by itself, content and content_error (molecules in a unit cell along
-    the beam, by contrast), state (filled, empty, or open where the image does not tell), guest and guest_probability;
-    and NAME_occupancy.png, a map; in the folder `occupancy`. The lattice is found on the image, whose own calibration
-    is not used. What an image does not allow to be told is said. An image without the lattice is named and left out;
-    the exit code is then 1, or 2 where it was the only one.
+    the beam, by contrast), state (filled, empty, or open where the image does not tell), guest, guest_probability and
+    cells (how many channels are averaged); and NAME_occupancy.png, a map; in the folder `occupancy`. The lattice is
+    found on the image, whose own calibration is not used. What an image does not allow to be told is said. An image
+    without the lattice is named and left out; the exit code is then 1, or 2 where it was the only one.
 
     Parameters
     ----------
@@ -281,13 +282,16 @@ def occupancy(
     guest
         Molecule to look for: pyridine, thiophene, benzene, or what ase.build.molecule knows; give it once for each. By
         default the first two.
+    cells
+        Average over blocks of so many cells along each side: the copies of a channel in a block have one answer, a row
+        at their middle.
     """
     from stemforge.infer.batch import Batch
     from stemforge.infer.occupancy.crystal import GUESTS
     from stemforge.infer.occupancy.files import ENDINGS, occupancy_of_files
 
     batch = Batch(images, output.folder("occupancy"), ENDINGS, reading, output.overwrite, progress.quiet)
-    return occupancy_of_files(batch, framework, guests=tuple(guest or GUESTS)).exit_code
+    return occupancy_of_files(batch, framework, guests=tuple(guest or GUESTS), cells=cells).exit_code
 
 
 def columns(

@@ -35,7 +35,7 @@ def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figu
     -------
     Figure
         Left the image, in the middle the image without the framework, blurred by 1 Å, both with a circle for each
-        channel; right how much each channel holds.
+        channel; right how much each channel holds. Of blocks of cells, copies of a channel have the colour of their block.
     """
     micrograph, sampling = occupancy.micrograph, occupancy.lattice.sampling
     height, width = micrograph.shape
@@ -69,14 +69,19 @@ def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figu
     error = float(np.median(occupancy.content_error))
     right.errorbar(1.0, 0.92 * right.get_ylim()[1], xerr=error, color=GREY, capsize=3, lw=1.2)
     right.annotate(
-        "error of one channel",
+        "error of one channel"
+        if occupancy.averaged == 1
+        else f"error of {occupancy.averaged} channels averaged",
         (1.0, 0.94 * right.get_ylim()[1]),
         ha="center",
         va="bottom",
         fontsize=8,
         color=GREY,
     )
-    right.set(xlabel="molecules in a unit cell along the beam, by contrast", ylabel="channels")
+    right.set(
+        xlabel="molecules in a unit cell along the beam, by contrast",
+        ylabel="channels" if occupancy.averaged == 1 else "channels in blocks of cells",
+    )
     right.spines[["top", "right"]].set_visible(False)
     if path is not None:
         write_figure(figure, path)
@@ -87,21 +92,23 @@ def _circles(axes: Axes, occupancy: Occupancy) -> None:
     """Circle the channels, the surer the stronger."""
     size = 2 * _RADIUS / occupancy.lattice.sampling
     sure = np.abs(2 * occupancy.probability - 1)
+    points = occupancy.points[:, None] if occupancy.copies is None else occupancy.copies
     for state, colour in _COLOURS.items():
         chosen = occupancy.state == state
         if not chosen.any():
             continue
-        sizes = np.full(int(chosen.sum()), size)
+        sizes = np.full(int(chosen.sum()) * occupancy.averaged, size)
+        widths = 1.0 + 0.6 * np.repeat(sure[chosen], occupancy.averaged)
         circles = EllipseCollection(
             sizes,
             sizes,
             np.zeros(len(sizes)),
             units="xy",
-            offsets=occupancy.points[chosen],
+            offsets=points[chosen].reshape(-1, 2),
             transOffset=axes.transData,
             facecolors="none",
             edgecolors=colour,
-            linewidths=np.where(state == OPEN, 0.7, 1.0 + 0.6 * sure[chosen]),
+            linewidths=np.where(state == OPEN, 0.7, widths),
             alpha=0.6 if state == OPEN else 1.0,
         )
         axes.add_collection(circles)

@@ -1,9 +1,10 @@
 """Occupancy of many image files."""
 
 from stemforge.console import say
+from stemforge.errors import InputError
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.left_out import little_explained, tell_unusable
-from stemforge.infer.occupancy.analysis import measure_occupancy
+from stemforge.infer.occupancy.blocks import average_occupancy
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
 from stemforge.infer.occupancy.figure import draw_occupancy
 from stemforge.infer.occupancy.result import FILLED, VISIBLE, Occupancy
@@ -15,7 +16,9 @@ ENDINGS = ("_occupancy.csv", "_occupancy.png")
 _OFF = 0.1
 
 
-def occupancy_of_files(batch: Batch, framework: str = "mfi", *, guests: tuple[str, ...] = GUESTS) -> Outcome:
+def occupancy_of_files(
+    batch: Batch, framework: str = "mfi", *, guests: tuple[str, ...] = GUESTS, cells: int = 1
+) -> Outcome:
     """Ask on many images which channels hold a molecule; write a table and a map of each.
 
     Parameters
@@ -24,14 +27,18 @@ def occupancy_of_files(batch: Batch, framework: str = "mfi", *, guests: tuple[st
         Images and where results go: ``_occupancy.csv`` and ``_occupancy.png``.
     framework, guests
         As for :func:`measure_occupancy`.
+    cells
+        As for :func:`average_occupancy`; 1 asks each channel by itself.
     """
+    if cells < 1:
+        raise InputError(f"cells must be 1 or more, got {cells}")
     crystal = ChannelCrystal.named(framework, guests)  # a wrong name is refused before any image is read
     batch.reading.refuse_auto()
     batch.check_out()
 
     def work(micrograph: Micrograph, results: Results) -> int:
         tell_unusable(micrograph)
-        found = measure_occupancy(micrograph, framework=crystal)
+        found = average_occupancy(micrograph, cells, framework=crystal)
         found.to_csv(results.path("_occupancy.csv"))
         draw_occupancy(found, results.path("_occupancy.png"))
         results.facts.update({**found.to_dict(), "sampling_in_file": file_sampling(micrograph)})
@@ -40,9 +47,8 @@ def occupancy_of_files(batch: Batch, framework: str = "mfi", *, guests: tuple[st
             say(f"{micrograph.name}: {line}")
         return found.count(FILLED)
 
-    return batch.run(
-        "infer occupancy", work, "filled channels", {"framework": framework, "guests": list(guests)}
-    )
+    settings = {"framework": framework, "guests": list(guests), "cells": cells}
+    return batch.run("infer occupancy", work, "filled channels", settings)
 
 
 def doubts(occupancy: Occupancy) -> list[str]:
