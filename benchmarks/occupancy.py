@@ -19,7 +19,7 @@ channels whose more likely guest is the true one, `guest said` the mean probabil
 d` how far an observer who knows pose, framework and noise tells pyridine from thiophene, in standard deviations.
 `--films` different specimens serve all images; another `--seed` draws others.
 
-`published-structures`: own films, 5 × 5 cells, of five structures of ZSM-5 with a pyridine in half of the channels, from
+`published-structures`: own films, 5 × 5 cells, of five structures of ZSM-5 with a pyridine in half of the channels, by
 Yang et al. (2024), with aberrations and tilt drawn; one image of each structure for a thickness and a dose.
 
 `published`: the images published with these structures, one cell thin, by dose; `d` is the contrast of the molecule for

@@ -267,10 +267,10 @@ def occupancy(
 
     For each image NAME_occupancy.csv, a row for each channel: x_px,y_px,x_nm,y_nm, the probability that it is filled,
     the evidence (decimal logarithm) of the channel by itself, content and content_error (molecules in a unit cell along
-    the beam, by contrast), state (filled, empty, or open where the image does not tell), guest, guest_probability and
-    cells (how many channels are averaged); and NAME_occupancy.png, a map; in the folder `occupancy`. The lattice is
-    found on the image, whose own calibration is not used. What an image does not allow to be told is said. An image
-    without the lattice is named and left out; the exit code is then 1, or 2 where it was the only one.
+    the beam, by contrast), state (filled, empty, or open where the image does not tell), guest and guest_probability;
+    and NAME_occupancy.png, a map; in the folder `occupancy`. The lattice is found on the image, whose own calibration
+    is not used. What an image does not allow to be told is said. An image without the lattice is named and left out;
+    the exit code is then 1, or 2 where it was the only one.
 
     Parameters
     ----------
@@ -283,8 +283,11 @@ def occupancy(
         Molecule to look for: pyridine, thiophene, benzene, or what ase.build.molecule knows; give it once for each. By
         default the first two.
     cells
-        Average over blocks of so many cells along each side: the copies of a channel in a block have one answer, a row
-        at their middle.
+        Average over blocks of so many cells along each side, too: NAME_blocks.csv, a row for each block and channel of
+        the cell: x_px,y_px,x_nm,y_nm (middle of the copies), channel (its number in the cell), copies, content and
+        content_error (their mean), spread (standard deviation among them), probability (share of them that is filled,
+        as expected), and how many are filled, empty, open; and NAME_blocks.png, a map. The answer for each channel
+        stays its own.
     """
     from stemforge.infer.batch import Batch
     from stemforge.infer.occupancy.crystal import GUESTS

@@ -1,4 +1,4 @@
-"""A map of channels: filled, empty, open."""
+"""Maps of channels: filled, empty, open; and what they hold in blocks of cells."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from scipy import ndimage
 from stemforge.colours import GREY, ORANGE, SKY, YELLOW
 from stemforge.files import write_figure
 from stemforge.infer.crystals.figures import draw_domains
+from stemforge.infer.occupancy.blocks import BlockAverages
 from stemforge.infer.occupancy.result import EMPTY, FILLED, OPEN, Occupancy
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
@@ -35,7 +36,7 @@ def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figu
     -------
     Figure
         Left the image, in the middle the image without the framework, blurred by 1 Å, both with a circle for each
-        channel; right how much each channel holds. Of blocks of cells, copies of a channel have the colour of their block.
+        channel; right how much each channel holds.
     """
     micrograph, sampling = occupancy.micrograph, occupancy.lattice.sampling
     height, width = micrograph.shape
@@ -69,20 +70,56 @@ def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figu
     error = float(np.median(occupancy.content_error))
     right.errorbar(1.0, 0.92 * right.get_ylim()[1], xerr=error, color=GREY, capsize=3, lw=1.2)
     right.annotate(
-        "error of one channel"
-        if occupancy.averaged == 1
-        else f"error of {occupancy.averaged} channels averaged",
+        "error of one channel",
         (1.0, 0.94 * right.get_ylim()[1]),
         ha="center",
         va="bottom",
         fontsize=8,
         color=GREY,
     )
-    right.set(
-        xlabel="molecules in a unit cell along the beam, by contrast",
-        ylabel="channels" if occupancy.averaged == 1 else "channels in blocks of cells",
-    )
+    right.set(xlabel="molecules in a unit cell along the beam, by contrast", ylabel="channels")
     right.spines[["top", "right"]].set_visible(False)
+    if path is not None:
+        write_figure(figure, path)
+    return figure
+
+
+def draw_blocks(blocks: BlockAverages, path: str | Path | None = None) -> Figure:
+    """Draw an image with its channels, coloured by what their copies hold in the mean of their block.
+
+    Parameters
+    ----------
+    blocks
+        From :func:`average_occupancy`.
+    path
+        Where to save the picture; None saves nothing.
+    """
+    occupancy = blocks.occupancy
+    micrograph, step = occupancy.micrograph, occupancy.lattice.sampling
+    height, width = micrograph.shape
+    figure = Figure(figsize=(7.5, 6.3 * height / width + 0.8), layout="constrained")
+    axes = figure.subplots()
+    draw_micrograph(axes, Micrograph(micrograph.image, step, name=micrograph.name))
+    draw_domains(axes, occupancy.domains, micrograph.shape)
+    number = blocks.copies.shape[1]
+    size = np.full(blocks.copies.size, 2 * _RADIUS / step)
+    circles = EllipseCollection(
+        size,
+        size,
+        np.zeros(len(size)),
+        units="xy",
+        offsets=occupancy.points[blocks.copies.ravel()],
+        transOffset=axes.transData,
+        array=np.repeat(blocks.content, number),
+        cmap="viridis",
+        clim=(0, max(1.0, float(blocks.content.max()))),
+        edgecolors="white",
+        linewidths=0.6,
+    )
+    axes.add_collection(circles)
+    figure.colorbar(circles, ax=axes, label="molecules in a unit cell along the beam", shrink=0.8)
+    error = float(np.median(blocks.content_error))
+    entitle(axes, f"{micrograph.name}: means of {number} copies of a channel, ± {error:.2f}")
     if path is not None:
         write_figure(figure, path)
     return figure
@@ -92,23 +129,21 @@ def _circles(axes: Axes, occupancy: Occupancy) -> None:
     """Circle the channels, the surer the stronger."""
     size = 2 * _RADIUS / occupancy.lattice.sampling
     sure = np.abs(2 * occupancy.probability - 1)
-    points = occupancy.points[:, None] if occupancy.copies is None else occupancy.copies
     for state, colour in _COLOURS.items():
         chosen = occupancy.state == state
         if not chosen.any():
             continue
-        sizes = np.full(int(chosen.sum()) * occupancy.averaged, size)
-        widths = 1.0 + 0.6 * np.repeat(sure[chosen], occupancy.averaged)
+        sizes = np.full(int(chosen.sum()), size)
         circles = EllipseCollection(
             sizes,
             sizes,
             np.zeros(len(sizes)),
             units="xy",
-            offsets=points[chosen].reshape(-1, 2),
+            offsets=occupancy.points[chosen],
             transOffset=axes.transData,
             facecolors="none",
             edgecolors=colour,
-            linewidths=np.where(state == OPEN, 0.7, widths),
+            linewidths=np.where(state == OPEN, 0.7, 1.0 + 0.6 * sure[chosen]),
             alpha=0.6 if state == OPEN else 1.0,
         )
         axes.add_collection(circles)

@@ -4,14 +4,15 @@ from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.left_out import little_explained, tell_unusable
+from stemforge.infer.occupancy.analysis import measure_occupancy
 from stemforge.infer.occupancy.blocks import average_occupancy
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
-from stemforge.infer.occupancy.figure import draw_occupancy
+from stemforge.infer.occupancy.figure import draw_blocks, draw_occupancy
 from stemforge.infer.occupancy.result import FILLED, VISIBLE, Occupancy
 from stemforge.infer.resampling import file_sampling
 from stemforge.micrograph.image import Micrograph
 
-ENDINGS = ("_occupancy.csv", "_occupancy.png")
+ENDINGS = ("_occupancy.csv", "_occupancy.png", "_blocks.csv", "_blocks.png")
 """What results are called after the image's name."""
 _OFF = 0.1
 
@@ -28,7 +29,8 @@ def occupancy_of_files(
     framework, guests
         As for :func:`measure_occupancy`.
     cells
-        As for :func:`average_occupancy`; 1 asks each channel by itself.
+        Of two or more, means over blocks of cells as from :func:`average_occupancy` are written, too: ``_blocks.csv``
+        and ``_blocks.png``.
     """
     if cells < 1:
         raise InputError(f"cells must be 1 or more, got {cells}")
@@ -38,9 +40,13 @@ def occupancy_of_files(
 
     def work(micrograph: Micrograph, results: Results) -> int:
         tell_unusable(micrograph)
-        found = average_occupancy(micrograph, cells, framework=crystal)
+        found = measure_occupancy(micrograph, framework=crystal)
         found.to_csv(results.path("_occupancy.csv"))
         draw_occupancy(found, results.path("_occupancy.png"))
+        if cells > 1:
+            blocks = average_occupancy(found, crystal, cells)
+            blocks.to_csv(results.path("_blocks.csv"))
+            draw_blocks(blocks, results.path("_blocks.png"))
         results.facts.update({**found.to_dict(), "sampling_in_file": file_sampling(micrograph)})
         say(f"{micrograph.name}: {found}")
         for line in doubts(found):

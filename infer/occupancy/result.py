@@ -23,7 +23,6 @@ VISIBLE = 4.0
 _ORDERED = 0.5  # probability of an order from which it is told
 
 _COLUMNS = ("x_px", "y_px", "x_nm", "y_nm", "probability", "evidence", "content", "content_error", "state")
-_FURTHER = ("guest", "guest_probability", "cells")
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,6 @@ class Occupancy:
         over poses.
     framework
         The framework as the image shows it, and what that leaves of the image; shape (2, height, width).
-    copies
-        Axes of the channels (x, y) [pixel] whose average each entry is about, in blocks of cells, shape (n, copies, 2);
-        ``points`` are then their middles. None where each channel is asked by itself.
     """
 
     micrograph: Micrograph
@@ -82,12 +78,6 @@ class Occupancy:
     explained: float
     detectability: float
     framework: NDArray[np.float32]
-    copies: NDArray[np.float64] | None = None
-
-    @property
-    def averaged(self) -> int:
-        """How many channels each entry is about."""
-        return 1 if self.copies is None else self.copies.shape[1]
 
     @property
     def lattice(self) -> Lattice:
@@ -113,10 +103,8 @@ class Occupancy:
                 f"; ordered crystal ({self.ordered:.2f}): the same channels of the cell are filled throughout, and "
                 "probabilities rest on that"
             )
-        side = round(self.averaged**0.5)
-        blocks = f" in blocks of {side} × {side} cells" if self.averaged > 1 else ""
         return (
-            f"{self.count(FILLED)} channels{blocks} filled, {self.count(EMPTY)} empty, {self.count(OPEN)} open; filled in all "
+            f"{self.count(FILLED)} channels filled, {self.count(EMPTY)} empty, {self.count(OPEN)} open; filled in all "
             f"{100 * mean:.0f} % ({100 * low:.0f} to {100 * high:.0f}); a molecule in every cell would stand out by "
             f"{self.detectability:.1f} standard deviations{order}"
         )
@@ -126,7 +114,6 @@ class Occupancy:
         low, high, mean = self.share
         return {
             **{state: self.count(state) for state in (FILLED, EMPTY, OPEN)},
-            "cells": self.averaged,
             "filled_share": mean,
             "filled_share_interval_90": [low, high],
             "detectability": self.detectability,
@@ -140,6 +127,7 @@ class Occupancy:
 
     def to_csv(self, path: str | Path) -> None:
         """Write a row for each channel; nm by the lattice's pixel size."""
+        names = ("guest", "guest_probability")
         rows = [
             [
                 *(f"{v:.2f}" for v in point),
@@ -151,7 +139,6 @@ class Occupancy:
                 state,
                 guest,
                 f"{likely:.3f}",
-                self.averaged,
             ]
             for point, probability, evidence, content, error, state, guest, likely in zip(
                 self.points,
@@ -165,4 +152,4 @@ class Occupancy:
                 strict=True,
             )
         ]
-        write_csv(path, (*_COLUMNS, *_FURTHER), rows)
+        write_csv(path, (*_COLUMNS, *names), rows)
