@@ -7,7 +7,7 @@
         [--numbers 1,2,3,4,5] [--seed 1700] [--work FOLDER]
     STEMFORGE_DATA_DIR=... python benchmarks/occupancy.py published [--doses 500,1500,3000,6000,1e6]
         [--numbers 1,2,3,4,5]
-    STEMFORGE_DATA_DIR=... python benchmarks/occupancy.py real
+    STEMFORGE_DATA_DIR=... python benchmarks/occupancy.py real [--turns 0,1,2,3]
 
 `simulated`: films of the recipe zsm5-columns, a source of 0.9 Å, aberrations, tilt and turn drawn. `empty` has no
 molecule, `columns` one in every unit cell along a filled channel, `single` one in a filled channel. `filled` and
@@ -207,13 +207,13 @@ def published(doses: Sequence[int], numbers: Sequence[int]) -> None:
         print(json.dumps(line), flush=True)
 
 
-def real() -> None:
-    """Measure two real images, each in four orientations."""
+def real(turned_by: Sequence[int]) -> None:
+    """Measure two real images, each turned by so many right angles."""
     crystal = ChannelCrystal.named("mfi")
     for path in sorted((FOLDER / "real").glob("*.png")):
         image = np.asarray(read_micrograph(path).image)
         first, reference = None, None
-        for turns in range(4):
+        for turns in turned_by:
             turned = np.ascontiguousarray(np.rot90(image, turns))
             found = measure_occupancy(Micrograph(turned, name=path.stem), framework=crystal)
             row: dict[str, Any] = {"image": path.stem, "turned": 90 * turns}
@@ -277,6 +277,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--films", type=int, default=8)
     parser.add_argument("--numbers", default="1,2,3,4,5")
+    parser.add_argument("--turns", default="0,1,2,3")
     parser.add_argument("--framework", default="mfi")
     parser.add_argument("--guest", action="append")
     parser.add_argument("--seed", type=int, default=1700)
@@ -285,7 +286,7 @@ def main() -> None:
     if args.what == "published":
         published([int(float(value)) for value in args.doses.split(",")], numbers(args))
     elif args.what == "real":
-        real()
+        real([int(value) for value in args.turns.split(",")])
     else:
         for row in cases(args):
             print(json.dumps(row), flush=True)

@@ -113,8 +113,8 @@ def draw_blocks(blocks: BlockAverages, path: str | Path | None = None) -> Figure
         array=np.repeat(blocks.content, number),
         cmap="viridis",
         clim=(0, max(1.0, float(blocks.content.max()))),
-        edgecolors="white",
-        linewidths=0.6,
+        facecolors="none",
+        linewidths=3,
     )
     axes.add_collection(circles)
     figure.colorbar(circles, ax=axes, label="molecules in a unit cell along the beam", shrink=0.8)
