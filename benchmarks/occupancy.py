@@ -1,8 +1,13 @@
-"""How well channels of ZSM-5 are told to be filled or empty, beside an ideal observer.
+"""How well channels of a zeolite are told to be filled or empty, beside an ideal observer.
 
     python benchmarks/occupancy.py simulated [--thickness 1,2,4,8] [--doses 500,1000,3000,10000] [--images 24]
-        [--kinds empty,columns,single] [--work FOLDER]
+        [--kinds empty,columns,single] [--framework mfi|fau|cha|mor|bea|FILE.cif] [--guest NAME]... [--seed 1700]
+        [--films 8] [--work FOLDER]
+    STEMFORGE_DATA_DIR=... python benchmarks/occupancy.py published-structures [--thickness 1,2,4] [--doses ...]
+        [--numbers 1,2,3,4,5] [--seed 1700] [--work FOLDER]
     STEMFORGE_DATA_DIR=... python benchmarks/occupancy.py published [--doses 500,1500,3000,6000,1e6]
+        [--numbers 1,2,3,4,5]
+    STEMFORGE_DATA_DIR=... python benchmarks/occupancy.py real [--turns 0,1,2,3]
 
 `simulated`: films of the recipe zsm5-columns, a source of 0.9 Å, aberrations, tilt and turn drawn. `empty` has no
 molecule, `columns` one in every unit cell along a filled channel, `single` one in a filled channel. `filled` and
@@ -12,231 +17,252 @@ that of AUC − ½. `d` is the ideal observer's contrast, mean over the filled c
 difference between probability and truth over ten bins, weighed by their channels. `guest right` is the share of filled
 channels whose more likely guest is the true one, `guest said` the mean probability of the more likely guest, and `guest
 d` how far an observer who knows pose, framework and noise tells pyridine from thiophene, in standard deviations.
+`--films` different specimens serve all images; another `--seed` draws others.
 
-`published`: images of ZSM-5 with a pyridine in half of the channels (Yang et al. 2024), by dose; `d` is the contrast of
-the molecule for an observer who knows it, over the noise that these images show, which was smoothed with them.
+`published-structures`: own films, 5 × 5 cells, of five structures of ZSM-5 with a pyridine in half of the channels, by
+Yang et al. (2024), with aberrations and tilt drawn; one image of each structure for a thickness and a dose.
+
+`published`: the images published with these structures, one cell thin, by dose; `d` is the contrast of the molecule for
+an observer who knows it, over the noise that these images show, which was smoothed with them.
+
+`real`: two real images; in how many channels the image turned by 90°, 180° and 270° has the same answer, and Cohen's κ.
 """
 
 import argparse
 import json
 import os
 import tempfile
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from occupancy_films import NEAR, Films, StructureFilm, seen
+from occupancy_observer import contrast, guest_distance, published_contrast, transfer_of
 from published import published_image
-from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.stats import norm
 
-from stemforge import Micrograph
-from stemforge.corpus.reader import Corpus
+from stemforge import Micrograph, read_micrograph
+from stemforge.corpus.reader import Sample
 from stemforge.errors import InputError
-from stemforge.infer import Lattice, find_lattice, measure_occupancy
-from stemforge.infer.crystals.framework import Framework, projected_cell
-from stemforge.infer.occupancy.crystal import ChannelCrystal, Crystal, Molecule, cell_image, finest_spacing
+from stemforge.infer import Occupancy, measure_occupancy
+from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
 from stemforge.infer.occupancy.noise import Noise
-from stemforge.infer.occupancy.registration import Registration
-from stemforge.infer.occupancy.templates import HALF, Templates
-from stemforge.infer.occupancy.transfer import Transfer, cell_coefficients, fit_transfer
-from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image, simulate_corpus
-from stemforge.structures import guests_from_cell, zeolite
-from stemforge.structures.tags import Tag
+from stemforge.simulate import Degradation, degrade, idpc_image
 
-SPECIMENS = 8
-SOURCE = 0.9
-NEAR = 2.5  # Å, of a molecule from the axis of its channel
-FILM = {
-    "empty": {"occupancy": 0.0, "variants": 1},
-    "columns": {"occupancy": 0.5, "columns": True},
-    "single": {"occupancy": 0.5, "columns": False},
-}
-CRYSTAL = ChannelCrystal.named("mfi")
+FOLDER = Path(os.environ.get("STEMFORGE_DATA_DIR", ".")) / "zsm5-idpc"
+STATES = ("filled", "empty", "open")
 
 
-def corpus_of(kind: str, thickness: int, folder: Path, *, without: bool = False) -> Corpus:
-    """Simulate films; ``without`` the molecules, else alike."""
-    recipe = SimulationRecipe.load("zsm5-columns")
-    fields = {f"support.{name}": value for name, value in FILM[kind].items()} | {
-        "support.thickness": thickness
-    }
-    if without:
-        fields["support.occupancy"] = 0.0
-    values = recipe.model_dump(mode="json")
-    fixed = {"seed": 1700 + thickness, "num_samples": SPECIMENS, "store_structures": False}
-    return simulate_corpus(SimulationRecipe.from_mapping(values, fields | fixed), folder, quiet=True)
+class Channels:
+    """Channels of several images, and what is true of them."""
 
+    def __init__(self) -> None:
+        self.truth: list[bool] = []
+        self.probability: list[float] = []
+        self.evidence: list[float] = []
+        self.state: list[str] = []
+        self.ideal: list[float] = []
+        self.ordered: list[float] = []
+        self.right: list[bool] = []
+        self.certain: list[float] = []
+        self.guest_d: list[float] = []
 
-def contrast(guests: np.ndarray, noise: Noise, points: np.ndarray, sampling: float) -> np.ndarray:
-    """Return what an ideal observer sees of each molecule, in standard deviations of the noise."""
-    y, x = np.indices(guests.shape)
-    found = []
-    for point in points:
-        near = np.exp(-(((np.hypot(x - point[0], y - point[1]) * sampling) / 6) ** 8))
-        power = np.abs(np.fft.fft2(guests * near)) ** 2 / guests.size
-        radius = np.hypot(*np.meshgrid(*(np.fft.fftfreq(n, sampling) for n in guests.shape), indexing="ij"))
-        found.append(np.sqrt((power / (noise.at(radius) / sampling**2)).sum()))
-    return np.array(found)
+    def add(self, found: Occupancy, filled: np.ndarray) -> None:
+        """Count the channels of an image."""
+        self.truth += list(filled)
+        self.probability += list(found.probability)
+        self.evidence += list(found.evidence)
+        self.state += list(found.state)
+        if found.ordered is not None:
+            self.ordered.append(found.ordered)
 
-
-def transfer_of(image: np.ndarray, lattice: Lattice, crystal: Crystal) -> Transfer:
-    """Return the transfer under which an image without noise shows a crystal."""
-    hk = crystal.indices(finest_spacing(lattice.sampling))
-    coefficients, variance = cell_coefficients(np.asarray(image, dtype=float), lattice, hk)
-    return fit_transfer(
-        coefficients, variance, hk / crystal.cell, crystal.coefficients(hk), crystal.powers(hk)
-    )[0]
-
-
-def distance(potential: np.ndarray, templates: Templates, transfer: Transfer, noise: Noise) -> np.ndarray:
-    """Return the contrast of differences of projected potential in standard deviations of the noise."""
-    power = np.abs(potential * transfer.at(templates.k)) ** 2
-    density = noise.at(np.hypot(templates.k[..., 0], templates.k[..., 1]))
-    return np.sqrt((power / density).sum((-2, -1))) / (2 * HALF)
-
-
-def frame(molecule: Molecule) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middle of a ring, and its axes: to the heteroatom, beside that, and across the ring."""
-    ring = molecule.atoms[molecule.atoms.numbers > 1]
-    middle = ring.positions.mean(0)
-    ahead = ring.positions[ring.numbers.argmax()] - middle
-    across = np.linalg.svd(ring.positions - middle)[2][2]
-    axes = np.array([ahead / np.linalg.norm(ahead), np.cross(across, ahead / np.linalg.norm(ahead)), across])
-    return middle, axes
-
-
-def exchanged(molecule: Molecule, other: Molecule) -> Molecule:
-    """Put another ring into the place of one, heteroatom on heteroatom's side."""
-    middle, axes = frame(molecule)
-    others_middle, others_axes = frame(other)
-    atoms = other.atoms.copy()
-    atoms.positions = (atoms.positions - others_middle) @ others_axes.T @ axes + middle
-    return Molecule(other.name, atoms)
-
-
-def guest_distance(lattice: Lattice, transfer: Transfer, noise: Noise, content: float) -> float:
-    """Return by how many standard deviations thiophene differs from pyridine in the same pose, mean over poses."""
-    templates = Templates.of(CRYSTAL.guests, finest_spacing(lattice.sampling))
-    named = [[g for g in CRYSTAL.guests if g.name == name] for name in ("pyridine", "thiophene")]
-    several = [(one, exchanged(one, named[1][0])) for one in named[0][::8]]
-    both = [
-        np.array([Templates.of([g], templates.resolution).potential[0] for g in pair]) for pair in several
-    ]
-    return float(np.mean([distance(content * (b[0] - b[1]), templates, transfer, noise) for b in both]))
-
-
-def measured(kind: str, thickness: int, dose: float, images: int, work: Path) -> dict[str, Any]:
-    """Measure films of one kind at one dose."""
-    corpus = corpus_of(kind, thickness, work / f"{kind}-{thickness}")
-    bare = (
-        corpus_of(kind, thickness, work / f"{kind}-{thickness}-bare", without=True)
-        if kind != "empty"
-        else None
-    )
-    settings = Degradation(dose=dose, source_size=SOURCE)
-    truth, probability, evidence, state, ideal = [], [], [], [], []
-    right, certain, guest_d = [], [], []
-    failed = 0
-    for number in range(images):
-        sample = corpus[number % len(corpus)]
-        sampling = sample.sampling
-        rng = np.random.default_rng([number, int(dose), thickness])
-        image = idpc_image(degrade(sample.signal, settings, sampling, rng).image, sampling)
-        try:
-            found = measure_occupancy(Micrograph(image, name=f"{kind} {number}"), framework=CRYSTAL)
-        except InputError:
-            failed += 1
-            continue
-        filled = np.zeros(len(found.points), dtype=bool)
-        if bare is not None and len(sample.labels):
-            distance, which = cKDTree(sample.labels.points).query(found.points)
-            filled = distance * sampling < NEAR
-            molecules = sample.labels.columns["species"][which[filled]]
-            names = np.array(sample.metadata["molecules"], dtype=object)[molecules]
-            right += list(found.guest[filled] == names)
-            certain += list(found.guest_probability[filled])
-            if number < len(corpus):
-                blur = (0, *[SOURCE / np.sqrt(8 * np.log(2)) / sampling] * 2)
-                clean, empty = (
-                    idpc_image(ndimage.gaussian_filter(s.signal, blur, mode="reflect"), sampling)
-                    for s in (sample, bare[number])
-                )
-                # Images are fractions of electrons here, counts above.
-                scale = (image * clean).sum() / (clean**2).sum()
-                noise = Noise.of(np.asarray(image - scale * clean, dtype=float), sampling)
-                points = sample.labels.points[which[filled]]
-                ideal += list(contrast(scale * (clean - empty), noise, points, sampling))
-                transfer = transfer_of(scale * empty, found.lattice, CRYSTAL)
-                content = 1.0 if kind == "columns" else 1 / thickness
-                guest_d.append(guest_distance(found.lattice, transfer, noise, content))
-        truth += list(filled)
-        probability += list(found.probability)
-        evidence += list(found.evidence)
-        state += list(found.state)
-    y, p, e, s = (np.array(values) for values in (truth, probability, evidence, state))
-    row: dict[str, Any] = {"kind": kind, "thickness": thickness, "dose": dose, "images": images - failed}
-    for name, chosen in (("without", ~y), ("with", y)):
-        if chosen.any():
-            row[f"{name} a molecule"] = int(chosen.sum())
-            row |= {f"{name}: {word}": float(np.mean(s[chosen] == word)) for word in ("filled", "empty")}
-    if y.any() and not y.all():
-        row["AUC"] = float(np.mean(e[~y][:, None] < e[y]) + 0.5 * np.mean(e[~y][:, None] == e[y]))
-        row["ideal"] = float(norm.cdf(np.array(ideal) / np.sqrt(2)).mean())
-        row["share"] = (row["AUC"] - 0.5) / (row["ideal"] - 0.5)
-        row["d"] = float(np.mean(ideal))
+    def row(self) -> dict[str, Any]:
+        """Return shares of all channels."""
+        y, p, e, s = (np.array(v) for v in (self.truth, self.probability, self.evidence, self.state))
+        row: dict[str, Any] = {}
+        for name, chosen in (("without", ~y), ("with", y)):
+            if chosen.any():
+                row[f"{name} a molecule"] = int(chosen.sum())
+                row |= {f"{name}: {word}": float(np.mean(s[chosen] == word)) for word in STATES[:2]}
+        if y.any() and not y.all():
+            row["AUC"] = float(np.mean(e[~y][:, None] < e[y]) + 0.5 * np.mean(e[~y][:, None] == e[y]))
+            row["ideal"] = float(norm.cdf(np.array(self.ideal) / np.sqrt(2)).mean())
+            row["share"] = (row["AUC"] - 0.5) / (row["ideal"] - 0.5)
+            row["d"] = float(np.mean(self.ideal))
         place = np.minimum((p * 10).astype(int), 9)
         row["calibration"] = float(
-            sum(abs((p - y)[place == i].sum()) for i in range(10) if (place == i).any()) / len(p)
+            sum(abs((p - y)[place == i].sum()) for i in range(10) if (place == i).any()) / max(len(p), 1)
         )
-        row["guest right"], row["guest said"] = float(np.mean(right)), float(np.mean(certain))
-        row["guest d"] = float(np.mean(guest_d))
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+        if self.ordered:
+            row["ordered"] = float(np.mean(self.ordered))
+        if self.right:
+            row["guest right"], row["guest said"] = float(np.mean(self.right)), float(np.mean(self.certain))
+        if self.guest_d:
+            row["guest d"] = float(np.mean(self.guest_d))
+        return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
 
 
-def published_contrast(folder: Path, number: int, doses: tuple[int, ...]) -> list[float]:
-    """Return what an ideal observer sees of the pyridine of a published structure, by dose."""
-    film = guests_from_cell(zeolite(folder / f"{number}.cif"))
-    cell = projected_cell(film)
-    guest = cell.get_tags() == Tag.GUEST
-    framework = Framework.from_atoms(cell[~guest], str(number))
-    crystal = replace(CRYSTAL, framework=framework, atoms=cell)
-    clean = published_image(folder / f"{number}_dose_1000000.tiff")
-    lattice = find_lattice(Micrograph(clean), framework=framework)
-    hk = crystal.indices(finest_spacing(lattice.sampling))
-    templates = Templates.of([Molecule("pyridine", cell[guest])], finest_spacing(lattice.sampling))
-    found = []
-    for dose in doses:
-        image = np.asarray(published_image(folder / f"{number}_dose_{dose}.tiff"), dtype=float)
-        average = cell_image(cell_coefficients(image, lattice, hk)[0], hk, (134, 204))
-        left = image - image.mean() - Registration.none(image.shape).drawn(average, lattice)
-        # The average of 25 cells has taken its part of the noise with it.
-        noise = Noise.of(left * np.sqrt(25 / 24), lattice.sampling)
-        transfer = transfer_of(image, lattice, crystal)
-        found.append(float(distance(templates.potential[0], templates, transfer, noise)))
-    return found
+def ideal_of(
+    image: np.ndarray, clean: np.ndarray, empty: np.ndarray, points: np.ndarray, sampling: float
+) -> tuple[list[float], Noise, float]:
+    """Return the ideal observer's contrast of each molecule, the noise, and counts for a fraction of electrons."""
+    scale = float((image * clean).sum() / (clean**2).sum())
+    noise = Noise.of(np.asarray(image - scale * clean, dtype=float), sampling)
+    return list(contrast(scale * (clean - empty), noise, points, sampling)), noise, scale
 
 
-def published(doses: tuple[int, ...]) -> None:
+def simulated(films: Films, kind: str, thickness: int, dose: float, images: int) -> dict[str, Any]:
+    """Measure films of one kind at one dose."""
+    crystal = ChannelCrystal.named(films.framework, films.guests)
+    corpus = films.corpus(kind, thickness)
+    bare = films.corpus(kind, thickness, without=True) if kind != "empty" else None
+    channels, failed = Channels(), 0
+    for number in range(images):
+        sample = corpus[number % len(corpus)]
+        rng = np.random.default_rng([number, int(dose), thickness, films.seed])
+        settings = Degradation(dose=dose, source_size=0.9)
+        image = idpc_image(degrade(sample.signal, settings, sample.sampling, rng).image, sample.sampling)
+        try:
+            found = measure_occupancy(Micrograph(image, name=f"{kind} {number}"), framework=crystal)
+        except InputError as error:
+            print(json.dumps({"refused": str(error)}), flush=True)
+            failed += 1
+            continue
+        if bare is None or not len(sample.labels):
+            channels.add(found, np.zeros(len(found.points), dtype=bool))
+            continue
+        distance, which = cKDTree(sample.labels.points).query(found.points)
+        filled = distance * sample.sampling < NEAR
+        channels.add(found, filled)
+        names = np.array(sample.metadata["molecules"], dtype=object)
+        truth = names[sample.labels.columns["species"][which[filled]]]
+        channels.right += list(found.guest[filled] == truth)
+        channels.certain += list(found.guest_probability[filled])
+        if number < len(corpus):
+            points = sample.labels.points[which[filled]]
+            content = 1.0 if kind == "columns" else 1 / thickness
+            against_ideal(channels, image, (sample, bare[number]), points, (crystal, found, content))
+    return {"images": images - failed} | channels.row()
+
+
+def against_ideal(
+    channels: Channels,
+    image: np.ndarray,
+    samples: tuple[Sample, Sample],
+    points: np.ndarray,
+    asked: tuple[ChannelCrystal, Occupancy, float],
+) -> None:
+    """Count what an ideal observer sees of molecules on a film."""
+    crystal, found, content = asked
+    step = samples[0].sampling
+    clean, empty = (seen(sample.signal, step) for sample in samples)
+    ideal, noise, scale = ideal_of(image, clean, empty, points, step)
+    channels.ideal += ideal
+    if {guest.name for guest in crystal.guests} == set(GUESTS):
+        transfer = transfer_of(scale * empty, found.lattice, crystal)
+        channels.guest_d.append(guest_distance(crystal, found.lattice, transfer, noise, content))
+
+
+def structures(numbers: Sequence[int], thickness: int, dose: float, seed: int, work: Path) -> dict[str, Any]:
+    """Measure films of published structures."""
+    crystal, channels = ChannelCrystal.named("mfi"), Channels()
+    for number in numbers:
+        film = StructureFilm.of(FOLDER / "pyridine" / f"{number}.cif", thickness, seed, work)
+        rng = np.random.default_rng([number, int(dose), thickness, seed])
+        micrograph = film.recorded(dose, rng)
+        found = measure_occupancy(micrograph, framework=crystal)
+        filled = film.filled(found)
+        channels.add(found, filled)
+        channels.right += list(found.guest[filled] == "pyridine")
+        channels.certain += list(found.guest_probability[filled])
+        clean, empty = (seen(one, film.step) for one in (film.signal, film.empty))
+        image = np.asarray(micrograph.image, dtype=float)
+        channels.ideal += ideal_of(image, clean, empty, found.points[filled], film.step)[0]
+    return {"images": len(numbers)} | channels.row()
+
+
+def published(doses: Sequence[int], numbers: Sequence[int]) -> None:
     """Measure published images: which half is filled is known from their structures."""
-    folder = Path(os.environ["STEMFORGE_DATA_DIR"]) / "zsm5-idpc" / "pyridine"
-    ideal = np.mean([published_contrast(folder, number, doses) for number in range(1, 6)], axis=0)
+    folder = FOLDER / "pyridine"
+    crystal = ChannelCrystal.named("mfi")
+    ideal = np.mean([published_contrast(folder, number, tuple(doses)) for number in numbers], axis=0)
     for dose, contrast_known in zip(doses, ideal, strict=True):
-        counts = np.zeros((2, 3), dtype=int)
-        for number in range(1, 6):
+        counts, ordered, right = np.zeros((2, 3), dtype=int), [], []
+        for number in numbers:
             image = published_image(folder / f"{number}_dose_{dose}.tiff")
-            found = measure_occupancy(Micrograph(image, name=str(number)), framework=CRYSTAL)
+            found = measure_occupancy(Micrograph(image, name=str(number)), framework=crystal)
             middle = found.lattice.to_fractional(found.points)[:, 0] % 1
             classes = np.abs(middle - 0.5) < 0.25
             # Five by five cells shown from a corner: the filled class is the one of 25 whole channels.
             classes = classes if classes.sum() > (~classes).sum() else ~classes
             for row, chosen in enumerate((classes, ~classes)):
-                counts[row] += [np.sum(found.state[chosen] == word) for word in ("filled", "empty", "open")]
-        names = ("filled", "empty", "open")
-        rows = zip(("with", "without"), counts, strict=True)
-        line = {"dose": dose, "d": round(float(contrast_known), 2)}
-        print(json.dumps(line | {n: dict(zip(names, c.tolist(), strict=True)) for n, c in rows}), flush=True)
+                counts[row] += [np.sum(found.state[chosen] == word) for word in STATES]
+            ordered.append(found.ordered)
+            right.append(float(np.mean(found.guest[classes] == "pyridine")))
+        line = {"dose": dose, "d": round(float(contrast_known), 2), "ordered": ordered, "pyridine": right}
+        for name, row in zip(("with", "without"), counts.tolist(), strict=True):
+            line[name] = dict(zip(STATES, row, strict=True))
+        print(json.dumps(line), flush=True)
+
+
+def real(turned_by: Sequence[int]) -> None:
+    """Measure two real images, each turned by so many right angles."""
+    crystal = ChannelCrystal.named("mfi")
+    for path in sorted((FOLDER / "real").glob("*.png")):
+        image = np.asarray(read_micrograph(path).image)
+        first, reference = None, None
+        for turns in turned_by:
+            turned = np.ascontiguousarray(np.rot90(image, turns))
+            found = measure_occupancy(Micrograph(turned, name=path.stem), framework=crystal)
+            row: dict[str, Any] = {"image": path.stem, "turned": 90 * turns}
+            row |= {word: found.count(word) for word in STATES}
+            row |= {"detectability": round(found.detectability, 2), "ordered": found.ordered}
+            points = found.points
+            for number in range(turns, 0, -1):  # back again
+                width = np.rot90(image, number - 1).shape[1]
+                points = np.column_stack([width - 1 - points[:, 1], points[:, 0]])
+            if first is None or reference is None:
+                first, reference = found, cKDTree(points)
+            else:
+                distance, which = reference.query(points)
+                same = distance * found.lattice.sampling < NEAR
+                pair = first.state[which[same]], found.state[same]
+                row |= {"channels": int(same.sum()), **agreement(*pair)}
+            print(json.dumps(row), flush=True)
+
+
+def agreement(one: np.ndarray, other: np.ndarray) -> dict[str, float | None]:
+    """Return the share of equal answers, and Cohen's κ; None where all answers are one."""
+    share = float(np.mean(one == other))
+    chance = sum(float(np.mean(one == word) * np.mean(other == word)) for word in STATES)
+    return {
+        "same": round(share, 4),
+        "kappa": None if chance == 1 else round((share - chance) / (1 - chance), 4),
+    }
+
+
+def cases(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield a row for each kind, thickness and dose."""
+    guests = tuple(args.guest or GUESTS)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = args.work or Path(temporary)
+        films = Films(args.framework, guests, args.seed, min(args.films, args.images), work)
+        kinds = ["structures"] if args.what == "published-structures" else args.kinds.split(",")
+        for kind in kinds:
+            for thickness in map(int, args.thickness.split(",")):
+                for dose in map(float, args.doses.split(",")):
+                    fixed = {"kind": kind, "framework": args.framework, "thickness": thickness, "dose": dose}
+                    if kind == "structures":
+                        yield fixed | structures(numbers(args), thickness, dose, args.seed, work)
+                    else:
+                        yield fixed | simulated(films, kind, thickness, dose, args.images)
+
+
+def numbers(args: argparse.Namespace) -> list[int]:
+    """Return which published structures are asked."""
+    return [int(value) for value in args.numbers.split(",")]
 
 
 def main() -> None:
@@ -244,22 +270,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("what", choices=("simulated", "published"))
+    parser.add_argument("what", choices=("simulated", "published-structures", "published", "real"))
     parser.add_argument("--thickness", default="1,2,4,8")
     parser.add_argument("--doses", default="500,1000,3000,10000")
     parser.add_argument("--kinds", default="empty,columns,single")
     parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--films", type=int, default=8)
+    parser.add_argument("--numbers", default="1,2,3,4,5")
+    parser.add_argument("--turns", default="0,1,2,3")
+    parser.add_argument("--framework", default="mfi")
+    parser.add_argument("--guest", action="append")
+    parser.add_argument("--seed", type=int, default=1700)
     parser.add_argument("--work", type=Path)
     args = parser.parse_args()
     if args.what == "published":
-        published(tuple(int(float(value)) for value in args.doses.split(",")))
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        for kind in args.kinds.split(","):
-            for thickness in (int(value) for value in args.thickness.split(",")):
-                for dose in (float(value) for value in args.doses.split(",")):
-                    row = measured(kind, thickness, dose, args.images, args.work or Path(temporary))
-                    print(json.dumps(row), flush=True)
+        published([int(float(value)) for value in args.doses.split(",")], numbers(args))
+    elif args.what == "real":
+        real([int(value) for value in args.turns.split(",")])
+    else:
+        for row in cases(args):
+            print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

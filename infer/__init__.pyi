@@ -80,7 +80,8 @@ from .molecules.detection import (
 from .molecules.figure import draw_molecules as draw_molecules
 from .molecules.files import detect_molecules_in_files as detect_molecules_in_files
 from .occupancy.analysis import measure_occupancy as measure_occupancy
-from .occupancy.figure import draw_occupancy as draw_occupancy
+from .occupancy.blocks import BlockAverages as BlockAverages, average_occupancy as average_occupancy
+from .occupancy.figure import draw_blocks as draw_blocks, draw_occupancy as draw_occupancy
 from .occupancy.files import occupancy_of_files as occupancy_of_files
 from .occupancy.result import Occupancy as Occupancy
 from .resampling import (

@@ -258,6 +258,7 @@ def occupancy(
     *,
     framework: str = "mfi",
     guest: Annotated[list[str] | None, Parameter(negative=())] = None,
+    cells: int = 1,
     reading: Reading = Reading(),
     output: Output = Output(),
     progress: Progress = Progress(),
@@ -281,13 +282,19 @@ def occupancy(
     guest
         Molecule to look for: pyridine, thiophene, benzene, or what ase.build.molecule knows; give it once for each. By
         default the first two.
+    cells
+        Average over blocks of so many cells along each side, too: NAME_blocks.csv, a row for each block and channel of
+        the cell: x_px,y_px,x_nm,y_nm (middle of the copies), channel (its number in the cell), copies, content and
+        content_error (their mean), spread (standard deviation among them), probability (share of them that is filled,
+        as expected), and how many are filled, empty, open; and NAME_blocks.png, a map. The answer for each channel
+        stays its own.
     """
     from stemforge.infer.batch import Batch
     from stemforge.infer.occupancy.crystal import GUESTS
     from stemforge.infer.occupancy.files import ENDINGS, occupancy_of_files
 
     batch = Batch(images, output.folder("occupancy"), ENDINGS, reading, output.overwrite, progress.quiet)
-    return occupancy_of_files(batch, framework, guests=tuple(guest or GUESTS)).exit_code
+    return occupancy_of_files(batch, framework, guests=tuple(guest or GUESTS), cells=cells).exit_code
 
 
 def columns(

@@ -1,4 +1,4 @@
-"""A map of channels: filled, empty, open."""
+"""Maps of channels: filled, empty, open; and what they hold in blocks of cells."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from scipy import ndimage
 from stemforge.colours import GREY, ORANGE, SKY, YELLOW
 from stemforge.files import write_figure
 from stemforge.infer.crystals.figures import draw_domains
+from stemforge.infer.occupancy.blocks import BlockAverages
 from stemforge.infer.occupancy.result import EMPTY, FILLED, OPEN, Occupancy
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
@@ -78,6 +79,47 @@ def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figu
     )
     right.set(xlabel="molecules in a unit cell along the beam, by contrast", ylabel="channels")
     right.spines[["top", "right"]].set_visible(False)
+    if path is not None:
+        write_figure(figure, path)
+    return figure
+
+
+def draw_blocks(blocks: BlockAverages, path: str | Path | None = None) -> Figure:
+    """Draw an image with its channels, coloured by what their copies hold in the mean of their block.
+
+    Parameters
+    ----------
+    blocks
+        From :func:`average_occupancy`.
+    path
+        Where to save the picture; None saves nothing.
+    """
+    occupancy = blocks.occupancy
+    micrograph, step = occupancy.micrograph, occupancy.lattice.sampling
+    height, width = micrograph.shape
+    figure = Figure(figsize=(7.5, 6.3 * height / width + 0.8), layout="constrained")
+    axes = figure.subplots()
+    draw_micrograph(axes, Micrograph(micrograph.image, step, name=micrograph.name))
+    draw_domains(axes, occupancy.domains, micrograph.shape)
+    number = blocks.copies.shape[1]
+    size = np.full(blocks.copies.size, 2 * _RADIUS / step)
+    circles = EllipseCollection(
+        size,
+        size,
+        np.zeros(len(size)),
+        units="xy",
+        offsets=occupancy.points[blocks.copies.ravel()],
+        transOffset=axes.transData,
+        array=np.repeat(blocks.content, number),
+        cmap="viridis",
+        clim=(0, max(1.0, float(blocks.content.max()))),
+        facecolors="none",
+        linewidths=3,
+    )
+    axes.add_collection(circles)
+    figure.colorbar(circles, ax=axes, label="molecules in a unit cell along the beam", shrink=0.8)
+    error = float(np.median(blocks.content_error))
+    entitle(axes, f"{micrograph.name}: means of {number} copies of a channel, ± {error:.2f}")
     if path is not None:
         write_figure(figure, path)
     return figure

@@ -1,21 +1,25 @@
 """Occupancy of many image files."""
 
 from stemforge.console import say
+from stemforge.errors import InputError
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.left_out import little_explained, tell_unusable
 from stemforge.infer.occupancy.analysis import measure_occupancy
+from stemforge.infer.occupancy.blocks import average_occupancy
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
-from stemforge.infer.occupancy.figure import draw_occupancy
+from stemforge.infer.occupancy.figure import draw_blocks, draw_occupancy
 from stemforge.infer.occupancy.result import FILLED, VISIBLE, Occupancy
 from stemforge.infer.resampling import file_sampling
 from stemforge.micrograph.image import Micrograph
 
-ENDINGS = ("_occupancy.csv", "_occupancy.png")
+ENDINGS = ("_occupancy.csv", "_occupancy.png", "_blocks.csv", "_blocks.png")
 """What results are called after the image's name."""
 _OFF = 0.1
 
 
-def occupancy_of_files(batch: Batch, framework: str = "mfi", *, guests: tuple[str, ...] = GUESTS) -> Outcome:
+def occupancy_of_files(
+    batch: Batch, framework: str = "mfi", *, guests: tuple[str, ...] = GUESTS, cells: int = 1
+) -> Outcome:
     """Ask on many images which channels hold a molecule; write a table and a map of each.
 
     Parameters
@@ -24,7 +28,12 @@ def occupancy_of_files(batch: Batch, framework: str = "mfi", *, guests: tuple[st
         Images and where results go: ``_occupancy.csv`` and ``_occupancy.png``.
     framework, guests
         As for :func:`measure_occupancy`.
+    cells
+        Of two or more, means over blocks of cells as from :func:`average_occupancy` are written, too: ``_blocks.csv``
+        and ``_blocks.png``.
     """
+    if cells < 1:
+        raise InputError(f"cells must be 1 or more, got {cells}")
     crystal = ChannelCrystal.named(framework, guests)  # a wrong name is refused before any image is read
     batch.reading.refuse_auto()
     batch.check_out()
@@ -34,15 +43,18 @@ def occupancy_of_files(batch: Batch, framework: str = "mfi", *, guests: tuple[st
         found = measure_occupancy(micrograph, framework=crystal)
         found.to_csv(results.path("_occupancy.csv"))
         draw_occupancy(found, results.path("_occupancy.png"))
+        if cells > 1:
+            blocks = average_occupancy(found, crystal, cells)
+            blocks.to_csv(results.path("_blocks.csv"))
+            draw_blocks(blocks, results.path("_blocks.png"))
         results.facts.update({**found.to_dict(), "sampling_in_file": file_sampling(micrograph)})
         say(f"{micrograph.name}: {found}")
         for line in doubts(found):
             say(f"{micrograph.name}: {line}")
         return found.count(FILLED)
 
-    return batch.run(
-        "infer occupancy", work, "filled channels", {"framework": framework, "guests": list(guests)}
-    )
+    settings = {"framework": framework, "guests": list(guests), "cells": cells}
+    return batch.run("infer occupancy", work, "filled channels", settings)
 
 
 def doubts(occupancy: Occupancy) -> list[str]:

@@ -29,12 +29,14 @@ def crystal():
 def film(crystal):
     """Return what draws a film: image, lattice, channels' axes and which of them are filled."""
 
-    def draw(occupancy, noise, seed=0, shape=(256, 256), shift=(0.0, 0.0), turn=0.2, column=None):
+    mfi = crystal
+
+    def draw(occupancy, noise, seed=0, shape=(256, 256), shift=(0.0, 0.0), turn=0.2, column=None, crystal=mfi):
         rng = np.random.default_rng(seed)
-        lattice = lattice_of(shape, turn)
+        lattice = lattice_of(shape, turn, cell=tuple(crystal.cell))
         hk = crystal.indices(1.1)
         fade = np.exp(-((hk / crystal.cell) ** 2).sum(1) / WIDTH)
-        size = (134, 201)
+        size = tuple(np.round(crystal.cell[::-1] * 10).astype(int))
         cell = cell_image(crystal.coefficients(hk) * fade, hk, size)
         y, x = np.indices(shape)
         points = np.column_stack([x.ravel() - shift[0], y.ravel() - shift[1]])

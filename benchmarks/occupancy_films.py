@@ -1,0 +1,134 @@
+"""Films whose channels are asked for molecules: of a recipe, and of structures that were published."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from conformation import Conditions, bare, guest, sampling
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from stemforge import Micrograph
+from stemforge.corpus.reader import Corpus
+from stemforge.infer import Occupancy
+from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image, simulate_corpus
+from stemforge.structures import guests_from_cell, zeolite, zeolite_cell
+from stemforge.structures.zeolites.frameworks import FRAMEWORKS
+from stemforge.structures.zeolites.viewing import channel_axis
+
+SOURCE = 0.9
+NEAR = 2.5  # Å, of a molecule from the axis of its channel
+_NEAR_RELAXED = 5.0  # the same where it was relaxed at an acid site; channels of MFI are 12 Å from each other
+FILM = {
+    "empty": {"occupancy": 0.0, "variants": 1},
+    "columns": {"occupancy": 0.5, "columns": True},
+    "single": {"occupancy": 0.5, "columns": False},
+}
+
+
+@dataclass(frozen=True)
+class Films:
+    """What films are made of.
+
+    Parameters
+    ----------
+    framework, guests
+        As `stemforge infer occupancy` takes them.
+    seed, number
+        Films with another seed are others; so many are made.
+    work
+        Where they are kept.
+    """
+
+    framework: str
+    guests: tuple[str, ...]
+    seed: int
+    number: int
+    work: Path
+
+    def corpus(self, kind: str, thickness: int, *, without: bool = False) -> Corpus:
+        """Simulate films; ``without`` the molecules, else alike."""
+        fields = {f"support.{name}": value for name, value in FILM[kind].items()} | {
+            "support.thickness": thickness,
+            "support.guests": dict.fromkeys(self.guests, 1),
+        }
+        if self.framework != "mfi":
+            fields["support.framework"] = self.framework
+            known = self.framework in FRAMEWORKS
+            axis = None if known else channel_axis(zeolite_cell(self.framework))
+            fields["support.zone_axis"] = axis
+        if without:
+            fields["support.occupancy"] = 0.0
+        values = SimulationRecipe.load("zsm5-columns").model_dump(mode="json")
+        if fields.get("support.zone_axis", 0) is None:  # that of the framework
+            del values["support"]["zone_axis"], fields["support.zone_axis"]
+        fixed = {
+            "seed": self.seed + thickness,
+            "num_samples": self.number,
+            "store_structures": False,
+        }
+        name = f"{Path(self.framework).stem}-{kind}-{thickness}-{self.seed}-{self.number}"
+        folder = self.work / (name + ("-bare" if without else ""))
+        return simulate_corpus(SimulationRecipe.from_mapping(values, fields | fixed), folder, quiet=True)
+
+
+@dataclass(frozen=True)
+class StructureFilm:
+    """A film of 5 × 5 cells of a published structure, with and without its molecules.
+
+    Parameters
+    ----------
+    signal, empty
+        The segments without noise, shape (4, rows, columns).
+    step
+        Pixel size [Å].
+    molecules
+        Middles of the molecules (x, y) [pixel], shape (n, 2).
+    """
+
+    signal: np.ndarray
+    empty: np.ndarray
+    step: float
+    molecules: np.ndarray
+
+    @classmethod
+    def of(cls, path: Path, thickness: int, seed: int, work: Path) -> "StructureFilm":
+        """Simulate one, with aberrations and tilt drawn, beginning anywhere in the cell."""
+        rng = np.random.default_rng([seed, thickness, int(path.stem)])
+        atoms = guests_from_cell(zeolite(path))
+        conditions = Conditions.drawn(rng)
+        conditions = Conditions(conditions.microscope, thickness, conditions.tilt, SOURCE, 0.0)
+        kept = work / f"structure-{path.stem}-{thickness}-{seed}.npy"
+        if not kept.exists():
+            np.save(kept, [conditions.signal(film) for film in (atoms, bare(atoms))])
+        both = np.load(kept)
+        begin = rng.integers(0, both.shape[-2:])
+        signal, empty = np.roll(both, begin, axis=(-2, -1))
+        step = sampling(atoms)
+        return cls(signal, empty, step, cls._molecules(atoms, signal.shape[1:], begin))
+
+    @staticmethod
+    def _molecules(atoms: Atoms, shape: tuple[int, ...], begin: np.ndarray) -> np.ndarray:
+        step = sampling(atoms)
+        cell = np.array(atoms.cell.lengths()[:2]) / step
+        steps = np.stack(np.meshgrid(*[np.arange(-1, 12)] * 2), -1).reshape(-1, 2)
+        points = guest(atoms).positions[:, :2].mean(0) / step + begin[::-1] + (steps - 5) * cell
+        inside = (points > -20).all(1) & (points < np.array(shape[::-1]) + 20).all(1)
+        return np.asarray(points[inside])
+
+    def recorded(self, dose: float, rng: np.random.Generator) -> Micrograph:
+        """Record an image."""
+        counted = degrade(self.signal, Degradation(dose=dose, source_size=SOURCE), self.step, rng)
+        return Micrograph(idpc_image(counted.image, self.step), name="film")
+
+    def filled(self, found: Occupancy) -> np.ndarray:
+        """Say which channels hold a molecule."""
+        distance, _ = cKDTree(self.molecules).query(found.points)
+        return np.asarray(distance * self.step < _NEAR_RELAXED)
+
+
+def seen(signal: np.ndarray, sampling: float) -> np.ndarray:
+    """Return the image of segments without noise, as the source blurs it."""
+    blur = (0, *[SOURCE / np.sqrt(8 * np.log(2)) / sampling] * 2)
+    return idpc_image(ndimage.gaussian_filter(signal, blur, mode="reflect"), sampling)
