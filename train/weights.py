@@ -92,9 +92,7 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
         raise WeightsError(
             f"{path}: are weights of another network than {card.architecture} ({reason})"
         ) from error
-    # What is measured at a run's end is not known in its checkpoints.
-    later = getattr(model, "measured_at_end", ())
-    bad = [n for n, tensor in tensors.items() if n not in later and not torch.isfinite(tensor).all()]
+    bad = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if bad:
         raise WeightsError(
             f"{path}: holds values that are not finite in {', '.join(bad)}; the training diverged"

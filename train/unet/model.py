@@ -1,7 +1,7 @@
 """A residual U-Net that takes the noise off an image and says between which values each pixel lies."""
 
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -74,7 +74,6 @@ class UNet(nn.Module):
     torch.Size([3, 3, 128, 160])
     """
 
-    measured_at_end: ClassVar[tuple[str, ...]] = ("widening",)
     widening: Tensor
 
     def __init__(self, settings: UNetSettings | None = None) -> None:

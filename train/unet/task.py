@@ -20,10 +20,6 @@ class UNetTask(Task):
     monitor: ClassVar[str] = "validation_loss"
     optimiser = torch.optim.AdamW
 
-    def on_fit_start(self) -> None:
-        """Leave the interval open: it is measured when the run has ended, and a checkpoint must not claim one."""
-        self.model.widening.fill_(torch.nan)
-
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         """Bound a step: on a flat image a small error is a large one of its contrast."""
         self.clip_gradients(optimizer, gradient_clip_val=1.0, gradient_clip_algorithm="norm")

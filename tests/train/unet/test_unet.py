@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -10,11 +8,9 @@ from stemforge.infer import draw_restoration, restore_micrograph
 from stemforge.train import (
     Card,
     Restorer,
-    RunOptions,
     UNet,
     UNetRecipe,
     UNetSettings,
-    fit,
     load_weights,
     restore_image,
     save_weights,
@@ -134,27 +130,6 @@ def test_weights_keep_the_interval(tmp_path):
     loaded, card = load_weights(tmp_path / "unet.safetensors")
     assert loaded.widening.tolist() == [0.5, 2.0]
     assert card.architecture == "unet"
-
-
-def test_a_run_that_has_not_ended_claims_no_interval(tmp_path, pairs_zip):
-    """Its checkpoints can be gone on with, and started from, but restore nothing."""
-    recipe = UNetRecipe(
-        network=TINY.replace(scale=1), epochs=1, per_image=4, target="atoms", featureless_share=0.0
-    )
-    quiet = RunOptions(num_workers=0, quiet=True, trainer_options={"accelerator": "cpu"})
-    path = fit(recipe, [pairs_zip], tmp_path / "run", quiet)
-    assert load_weights(path)[0].widening.isfinite().all()
-    image = Micrograph(_waves((64, 80)).astype("float32"), 0.25)
-    restore_micrograph(image, *load_weights(path))
-    unfinished = tmp_path / "run" / "checkpoints" / "best.ckpt"
-    with pytest.raises(WeightsError, match="has not ended"):
-        restore_micrograph(image, *load_weights(unfinished))
-    resumed = fit(
-        recipe.replace(epochs=2), [pairs_zip], tmp_path / "run", dataclasses.replace(quiet, resume=True)
-    )
-    started = fit(recipe, [pairs_zip], tmp_path / "new", dataclasses.replace(quiet, init=unfinished))
-    for later in (resumed, started):
-        assert load_weights(later)[0].widening.isfinite().all()
 
 
 def test_what_is_doubtful_is_what_may_be_nothing():
