@@ -27,13 +27,20 @@ def load_finder(weights: str | Path, finds: Finds, what: str = "weights") -> tup
     Raises
     ------
     InputError
-        Weights of another kind of network.
+        Weights of another kind of network, or of a training run that has not ended.
     """
     with errors_about(what):
         model, card = load_weights(weights)
-    if network(card.architecture).finds != finds:
+    kind = network(card.architecture)
+    if kind.finds != finds:
         names = " or ".join(names_of(finds))
         raise InputError(f"{what} {weights}: are weights of {card.architecture}, needed are those of {names}")
+    lack = kind.unfinished(model)
+    if lack is not None:
+        raise InputError(
+            f"{what} {weights}: a checkpoint of a training run that has not ended: {lack}; go on with the run (train "
+            f"{card.architecture} --resume) and take {card.architecture}.safetensors or checkpoints/best.ckpt"
+        )
     return model, card
 
 

@@ -183,11 +183,19 @@ def fit(
     best_file = out / "checkpoints" / "best.ckpt"
     task.load_state_dict(torch.load(best_file, map_location="cpu", weights_only=True)["state_dict"])
     kind.finish(task.model.float(), learnt.validation)
+    _keep(best_file, task)
     score = best.best_model_score
     card = dataclasses.replace(card, metrics={} if score is None else {task.monitor: float(score)})
     path = out / f"{kind.name}.safetensors"
     save_weights(path, task.model, card, half=options.half)
     return path
+
+
+def _keep(best_file: Path, task: Task) -> None:
+    """Give the best epoch's checkpoint what was measured after training, so that it is as good as the weights."""
+    checkpoint = torch.load(best_file, map_location="cpu", weights_only=True)
+    checkpoint["state_dict"] = task.state_dict()
+    _WholeCheckpoints().save_checkpoint(checkpoint, best_file)
 
 
 def _card(kind: Network, learnt: TrainingData, previous: Card | None) -> Card:

@@ -146,6 +146,10 @@ class Network(ABC):
         """Set what is measured on the validation images once the network is trained; most have nothing."""
         return
 
+    def unfinished(self, model: Any) -> str | None:
+        """Say what a network lacks that is still in training and was not given to :meth:`finish`; most lack nothing."""
+        return None
+
 
 class AtomDetector(Network):
     """A network that says of every pixel of an annular image how likely an atom is near.

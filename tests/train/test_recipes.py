@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from stemforge.errors import CorpusError, InputError, RecipeError, WeightsError
+from stemforge.infer.weights import load_finder
 from stemforge.simulate import BoxDefinition
 from stemforge.train import (
     AtomNetRecipe,
@@ -17,6 +18,7 @@ from stemforge.train import (
     Inputs,
     RunOptions,
     SACCNNRecipe,
+    UNetRecipe,
     fit,
     load_weights,
     save_weights,
@@ -38,6 +40,13 @@ TINY_DIVAESR = {
     "network.latent": 4,
     "network.blocks": 1,
     "network.features": 4,
+}
+TINY_UNET = {
+    "epochs": 1,
+    "per_image": 2,
+    "images_per_batch": 1,
+    "network.widths": [4, 8],
+    "network.blocks": [1, 1],
 }
 TINY_RCNN = {
     "epochs": 1,
@@ -207,6 +216,25 @@ def test_checkpoints_of_runs_are_weights_too(tmp_path, corpus_by_name, small_rcn
         )
         for name, tensor in model.state_dict().items():
             assert torch.equal(tensor, same.state_dict()[name]), name
+
+
+def test_checkpoints_of_a_unet_hold_the_interval_of_the_weights_or_are_refused(
+    tmp_path, corpus_by_name, monkeypatch
+):
+    monkeypatch.setattr(UNetRecipe, "PATCH", 64)
+    recipe = UNetRecipe.load("unet", TINY_UNET)
+    path = run(recipe, ["x"], tmp_path / "a")
+    widening = load_weights(path)[0].widening
+    assert not torch.equal(widening, torch.ones(2))
+    checkpoints = path.parent / "checkpoints"
+    assert torch.equal(load_finder(checkpoints / "best.ckpt", "images")[0].widening, widening)
+    # The last epoch was stored while the interval was not fitted yet, also where the run began with weights that had
+    # been finished; it goes on all the same.
+    for last in (checkpoints, run(recipe, ["x"], tmp_path / "b", init=path).parent / "checkpoints"):
+        with pytest.raises(InputError, match="has not ended: its interval was not fitted"):
+            load_finder(last / "last.ckpt", "images")
+    again = run(recipe.replace(epochs=2), ["x"], tmp_path / "a", resume=True)
+    assert load_weights(again)[0].calibrated
 
 
 def test_a_diverged_run_ends_in_one_message(tmp_path, corpus_by_name):

@@ -99,6 +99,11 @@ class UNet(nn.Module):
         self.register_buffer("widening", torch.ones(2))
 
     @property
+    def calibrated(self) -> bool:
+        """Whether the interval was widened to what it has to hold; it is not before the end of a training run."""
+        return bool((self.widening != 1).any())
+
+    @property
     def tiles(self) -> Tiles:
         """What tiles it takes."""
         fold = 2 // self.settings.scale << (len(self.settings.widths) - 1)

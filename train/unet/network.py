@@ -41,6 +41,10 @@ class UNetNetwork(Restorer):
 
         fit_widening(model, every_batch(validation))
 
+    def unfinished(self, model: UNet) -> str | None:
+        """Say that the interval was not yet widened to what it has to hold."""
+        return None if model.calibrated else "its interval was not fitted to hold 90 % of the true values"
+
     def restore(self, model: UNet, image: NDArray[np.float32], *, overlap: int = 16) -> Restored:
         """Restore an image of any size in overlapping tiles."""
         return Restored(*restore_planes(model, image, overlap=overlap))

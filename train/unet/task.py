@@ -20,6 +20,10 @@ class UNetTask(Task):
     monitor: ClassVar[str] = "validation_loss"
     optimiser = torch.optim.AdamW
 
+    def on_fit_start(self) -> None:
+        """Forget what other weights' interval was widened by: checkpoints of this run are not calibrated until its end."""
+        self.model.widening.fill_(1.0)
+
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         """Bound a step: on a flat image a small error is a large one of its contrast."""
         self.clip_gradients(optimizer, gradient_clip_val=1.0, gradient_clip_algorithm="norm")
