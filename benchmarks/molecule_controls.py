@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from occupancy import NEAR, SOURCE, corpus_of
+from occupancy_films import NEAR, SOURCE, Films
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
@@ -82,7 +82,7 @@ def featureless(finder: Finder, dose: float) -> None:
 
 def films(finder: Finder, kind: str, thickness: int, dose: float, images: int, work: Path) -> None:
     """Films of MFI."""
-    corpus = corpus_of(kind, thickness, work / f"{kind}-{thickness}")
+    corpus = Films(work).corpus(kind, thickness)
     channels = filled = 0
     counts = np.zeros((2, 2), dtype=int)  # before and after; in filled channels, elsewhere
     for number in range(images):

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from occupancy import NEAR, SOURCE, corpus_of
+from occupancy_films import NEAR, SOURCE, Films
 from scipy.spatial import cKDTree
 
 from stemforge.corpus.sample import Sample
@@ -84,7 +84,7 @@ def main() -> None:
     with TemporaryDirectory() as temporary:
         for kind in ("columns", "empty"):
             for cells in map(int, given.thickness.split(",")):
-                corpus = corpus_of(kind, cells, (given.work or Path(temporary)) / f"{kind}-{cells}")
+                corpus = Films(given.work or Path(temporary)).corpus(kind, cells)
                 for dose in map(float, given.doses.split(",")):
                     for number in range(min(given.images, len(corpus))):
                         rng = np.random.default_rng([number, int(dose), cells, 5])

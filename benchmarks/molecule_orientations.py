@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from occupancy import SOURCE, corpus_of
+from occupancy_films import SOURCE, Films
 
 from stemforge import Micrograph
 from stemforge.evaluate.likelihoods.boxes import right_boxes
@@ -40,7 +40,7 @@ if __name__ == "__main__":
     restorer = load_weights(find_weights("divaesr"))
     with TemporaryDirectory() as temporary:
         for kind in ("columns", "empty"):
-            corpus = corpus_of(kind, CELLS, (given.work or Path(temporary)) / f"{kind}-{CELLS}")
+            corpus = Films(given.work or Path(temporary)).corpus(kind, CELLS)
             for number in range(given.images):
                 sample = corpus[number]
                 rng = np.random.default_rng([number, int(given.dose), CELLS, 5])

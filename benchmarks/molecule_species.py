@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from occupancy import SOURCE, corpus_of
+from occupancy_films import SOURCE, Films
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
@@ -64,7 +64,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     doses = [float(dose) for dose in given.doses.split(",")]
     with TemporaryDirectory() as temporary:
-        corpus = corpus_of("columns", CELLS, (given.work or Path(temporary)) / f"columns-{CELLS}")
+        corpus = Films(given.work or Path(temporary)).corpus("columns", CELLS)
         x, y, specimen, dose = features(corpus, doses)
     for strength in STRENGTHS:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))

@@ -13,7 +13,9 @@
 molecule, `columns` one in every unit cell along a filled channel, `single` one in a filled channel. `filled` and
 `empty` are shares of the channels that are called so; `open` is the rest. `AUC` is that of the evidence over all
 channels, and `ideal` that of an observer who knows the framework's image, the molecule's pose and the noise; `share` is
-that of AUC − ½. `d` is the ideal observer's contrast, mean over the filled channels. `calibration` is the mean
+that of AUC − ½. `d` is the ideal observer's contrast, mean over the filled channels; `any pose` is the AUC of an
+observer who knows all but the pose. In `columns` and `single` half of the channels are filled; in `columns of any share` and
+`single of any share` a share that is drawn, as the prior takes it. `calibration` is the mean
 difference between probability and truth over ten bins, weighed by their channels. `guest right` is the share of filled
 channels whose more likely guest is the true one, `guest said` the mean probability of the more likely guest, and `guest
 d` how far an observer who knows pose, framework and noise tells pyridine from thiophene, in standard deviations.
@@ -38,7 +40,7 @@ from typing import Any
 
 import numpy as np
 from occupancy_films import NEAR, Films, StructureFilm, seen
-from occupancy_observer import contrast, guest_distance, published_contrast, transfer_of
+from occupancy_observer import area_in_any_pose, contrast, guest_distance, published_contrast, transfer_of
 from published import published_image
 from scipy.spatial import cKDTree
 from scipy.stats import norm
@@ -68,6 +70,7 @@ class Channels:
         self.right: list[bool] = []
         self.certain: list[float] = []
         self.guest_d: list[float] = []
+        self.any_pose: list[float] = []
 
     def add(self, found: Occupancy, filled: np.ndarray) -> None:
         """Count the channels of an image."""
@@ -88,9 +91,13 @@ class Channels:
                 row |= {f"{name}: {word}": float(np.mean(s[chosen] == word)) for word in STATES[:2]}
         if y.any() and not y.all():
             row["AUC"] = float(np.mean(e[~y][:, None] < e[y]) + 0.5 * np.mean(e[~y][:, None] == e[y]))
+        if self.ideal and "AUC" in row:
             row["ideal"] = float(norm.cdf(np.array(self.ideal) / np.sqrt(2)).mean())
             row["share"] = (row["AUC"] - 0.5) / (row["ideal"] - 0.5)
             row["d"] = float(np.mean(self.ideal))
+        if self.any_pose and "AUC" in row:
+            row["any pose"] = float(np.mean(self.any_pose))
+            row["share, any pose"] = (row["AUC"] - 0.5) / (row["any pose"] - 0.5)
         place = np.minimum((p * 10).astype(int), 9)
         row["calibration"] = float(
             sum(abs((p - y)[place == i].sum()) for i in range(10) if (place == i).any()) / max(len(p), 1)
@@ -117,7 +124,8 @@ def simulated(films: Films, kind: str, thickness: int, dose: float, images: int)
     """Measure films of one kind at one dose."""
     crystal = ChannelCrystal.named(films.framework, films.guests)
     corpus = films.corpus(kind, thickness)
-    bare = films.corpus(kind, thickness, without=True) if kind != "empty" else None
+    # A share that is drawn moves all that is drawn after it: no film is the same without its molecules.
+    bare = films.corpus(kind, thickness, without=True) if kind in ("columns", "single") else None
     channels, failed = Channels(), 0
     for number in range(images):
         sample = corpus[number % len(corpus)]
@@ -130,7 +138,7 @@ def simulated(films: Films, kind: str, thickness: int, dose: float, images: int)
             print(json.dumps({"refused": str(error)}), flush=True)
             failed += 1
             continue
-        if bare is None or not len(sample.labels):
+        if not len(sample.labels):
             channels.add(found, np.zeros(len(found.points), dtype=bool))
             continue
         distance, which = cKDTree(sample.labels.points).query(found.points)
@@ -140,9 +148,9 @@ def simulated(films: Films, kind: str, thickness: int, dose: float, images: int)
         truth = names[sample.labels.columns["species"][which[filled]]]
         channels.right += list(found.guest[filled] == truth)
         channels.certain += list(found.guest_probability[filled])
-        if number < len(corpus):
+        if bare is not None and number < len(corpus):
             points = sample.labels.points[which[filled]]
-            content = 1.0 if kind == "columns" else 1 / thickness
+            content = 1.0 if kind.startswith("columns") else 1 / thickness
             against_ideal(channels, image, (sample, bare[number]), points, (crystal, found, content))
     return {"images": images - failed} | channels.row()
 
@@ -160,8 +168,9 @@ def against_ideal(
     clean, empty = (seen(sample.signal, step) for sample in samples)
     ideal, noise, scale = ideal_of(image, clean, empty, points, step)
     channels.ideal += ideal
+    transfer = transfer_of(scale * empty, found.lattice, crystal)
+    channels.any_pose.append(area_in_any_pose(crystal, found.lattice, transfer, noise, content))
     if {guest.name for guest in crystal.guests} == set(GUESTS):
-        transfer = transfer_of(scale * empty, found.lattice, crystal)
         channels.guest_d.append(guest_distance(crystal, found.lattice, transfer, noise, content))
 
 
@@ -248,7 +257,7 @@ def cases(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     guests = tuple(args.guest or GUESTS)
     with tempfile.TemporaryDirectory() as temporary:
         work = args.work or Path(temporary)
-        films = Films(args.framework, guests, args.seed, min(args.films, args.images), work)
+        films = Films(work, args.framework, guests, args.seed, min(args.films, args.images))
         kinds = ["structures"] if args.what == "published-structures" else args.kinds.split(",")
         for kind in kinds:
             for thickness in map(int, args.thickness.split(",")):

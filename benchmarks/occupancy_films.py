@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from stemforge import Micrograph
 from stemforge.corpus.reader import Corpus
 from stemforge.infer import Occupancy
+from stemforge.infer.occupancy.crystal import GUESTS
 from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image, simulate_corpus
 from stemforge.structures import guests_from_cell, zeolite, zeolite_cell
 from stemforge.structures.zeolites.frameworks import FRAMEWORKS
@@ -24,6 +25,8 @@ FILM = {
     "empty": {"occupancy": 0.0, "variants": 1},
     "columns": {"occupancy": 0.5, "columns": True},
     "single": {"occupancy": 0.5, "columns": False},
+    "columns of any share": {"occupancy": {"uniform": [0, 1]}, "columns": True},
+    "single of any share": {"occupancy": {"uniform": [0, 1]}, "columns": False},
 }
 
 
@@ -33,19 +36,19 @@ class Films:
 
     Parameters
     ----------
+    work
+        Where they are kept.
     framework, guests
         As `stemforge infer occupancy` takes them.
     seed, number
         Films with another seed are others; so many are made.
-    work
-        Where they are kept.
     """
 
-    framework: str
-    guests: tuple[str, ...]
-    seed: int
-    number: int
     work: Path
+    framework: str = "mfi"
+    guests: tuple[str, ...] = GUESTS
+    seed: int = 1700
+    number: int = 8
 
     def corpus(self, kind: str, thickness: int, *, without: bool = False) -> Corpus:
         """Simulate films; ``without`` the molecules, else alike."""
@@ -68,7 +71,7 @@ class Films:
             "num_samples": self.number,
             "store_structures": False,
         }
-        name = f"{Path(self.framework).stem}-{kind}-{thickness}-{self.seed}-{self.number}"
+        name = f"{Path(self.framework).stem}-{kind.replace(' ', '-')}-{thickness}-{self.seed}-{self.number}"
         folder = self.work / (name + ("-bare" if without else ""))
         return simulate_corpus(SimulationRecipe.from_mapping(values, fields | fixed), folder, quiet=True)
 

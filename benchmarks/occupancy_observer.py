@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from published import published_image
+from scipy.special import logsumexp
 
 from stemforge import Micrograph
 from stemforge.infer import Lattice, find_lattice
@@ -75,6 +76,29 @@ def guest_distance(
         np.array([Templates.of([g], templates.resolution).potential[0] for g in pair]) for pair in several
     ]
     return float(np.mean([distance(content * (b[0] - b[1]), templates, transfer, noise) for b in both]))
+
+
+def area_in_any_pose(
+    crystal: ChannelCrystal, lattice: Lattice, transfer: Transfer, noise: Noise, content: float
+) -> float:
+    """Return the area under the curve of who knows framework, noise and content, and of poses how often each comes.
+
+    The best that can be said of a channel is then the mean over poses of its likelihood (Neyman and Pearson); 400 empty
+    and 400 filled channels are drawn.
+    """
+    templates = Templates.of(crystal.guests, finest_spacing(lattice.sampling))
+    density = noise.at(np.hypot(templates.k[..., 0], templates.k[..., 1]))
+    white = templates.potential * transfer.at(templates.k) / np.sqrt(density)
+    white = white.reshape(len(white), -1)
+    gram = (white @ white.conj().T).real / (2 * HALF) ** 2
+    root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) / len(gram) * np.eye(len(gram)))
+    rng = np.random.default_rng(0)
+    empty, filled = (rng.normal(size=(400, len(gram))) @ root.T for _ in range(2))
+    filled += content * gram[rng.integers(0, len(gram), len(filled))]
+    without, with_one = (
+        logsumexp(content * products - content**2 * np.diag(gram) / 2, axis=1) for products in (empty, filled)
+    )
+    return float(np.mean(without[:, None] < with_one))
 
 
 def published_contrast(folder: Path, number: int, doses: tuple[int, ...]) -> list[float]:
