@@ -14,11 +14,11 @@ molecule, `columns` one in every unit cell along a filled channel, `single` one 
 `empty` are shares of the channels that are called so; `open` is the rest. `AUC` is that of the evidence over all
 channels, and `ideal` that of an observer who knows the framework's image, the molecule's pose and the noise; `share` is
 that of AUC − ½. `d` is the ideal observer's contrast, mean over the filled channels; `any pose` is the AUC of an
-observer who knows all but the pose. In `columns` and `single` half of the channels are filled; in `columns of any share` and
-`single of any share` a share that is drawn, as the prior takes it. `calibration` is the mean
-difference between probability and truth over ten bins, weighed by their channels. `guest right` is the share of filled
-channels whose more likely guest is the true one, `guest said` the mean probability of the more likely guest, and `guest
-d` how far an observer who knows pose, framework and noise tells pyridine from thiophene, in standard deviations.
+observer who knows all but the pose. In `columns` and `single` half of the channels are filled; in `columns of any
+share` and `single of any share` a share that is drawn, as the prior takes it. `calibration` is the mean difference
+between probability and truth over ten bins, weighed by their channels. `guest right` is the share of filled channels
+whose more likely guest is the true one, `guest said` the mean probability of the more likely guest, and `guest d` how
+far an observer who knows pose, framework and noise tells pyridine from thiophene, in standard deviations.
 `--films` different specimens serve all images; another `--seed` draws others.
 
 `published-structures`: own films, 5 × 5 cells, of five structures of ZSM-5 with a pyridine in half of the channels, by
