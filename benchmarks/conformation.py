@@ -8,7 +8,6 @@
         [--seed 17]
     STEMFORGE_DATA_DIR=... python benchmarks/conformation.py discrepancy [--doses 10000,3000,500] [--numbers 1,4,...]
         [--values 0.03,0.05,...]
-    python benchmarks/conformation.py sites --folder FOLDER [--doses 10000,3000] [--numbers 1,2,...] [--out FILE]
     python benchmarks/conformation.py picture --out FILE
 
 Candidates are the five published structures of ZSM-5 with pyridine (Yang et al. 2024) and ten conformers of our own:
@@ -34,13 +33,6 @@ alone; `other`: thiophene or benzene in the framework, which no candidate has; `
 allowed for in the candidates' images: the mean logarithm of how likely a block is under the structure that it shows
 (the highest is the best choice), how probable that structure is, right answers, and calibration.
 
-`sites`: own images of a folder of `stemforge structures candidates`, as in `simulated`, each with one of its candidates
-(--numbers counts them from 1 on): how often its T site is the most probable, how probable it is, how often the smallest
-set of 90 % holds it, and how large that set is. `off`: the molecule is 0.3 Å beside where its candidate has it, as
-candidates relaxed by tight binding are off; `removed`: the candidates at the T site shown are taken out; `empty`: the
-framework alone (every fourth). One noise-free image of each serves all doses. Asked with molecules where candidates
-have them (displacement 0), and with such as may lie 0.3 Å beside.
-
 `picture`: that of the documentation, of one simulated image at 1500 e/Å² and conformers in silicalite-1.
 """
 
@@ -61,18 +53,10 @@ from scipy import ndimage
 
 from stemforge import Micrograph
 from stemforge.errors import InputError
-from stemforge.infer import (
-    CandidateFolder,
-    draw_acid_site,
-    draw_conformation,
-    find_lattice,
-    locate_acid_site,
-    read_candidate_folder,
-)
+from stemforge.infer import draw_conformation, find_lattice
 from stemforge.infer.conformation.analysis import Comparison
 from stemforge.infer.conformation.candidates import NONE, Candidate
 from stemforge.infer.conformation.result import Conformation, Prospects
-from stemforge.infer.conformation.sites.folder import DISPLACEMENT
 from stemforge.infer.occupancy.crystal import Crystal
 from stemforge.simulate import Degradation, Microscope, Scan, degrade, idpc_image, segmented_signal
 from stemforge.structures import guests_from_cell, mfi, place_guest, zeolite
@@ -82,8 +66,6 @@ FOLDER = Path(os.environ.get("STEMFORGE_DATA_DIR", ".")) / "zsm5-idpc" / "pyridi
 CONFORMERS = 2  # of our own for each published framework
 CELL = (54, 81)  # pixels, as published
 REPEAT = 5
-OFF = 0.3  # Å; by which candidates relaxed by tight binding are off
-EMPTY = 4  # of so many films one is shown without guests, too
 
 
 def bare(atoms: Atoms) -> Atoms:
@@ -382,15 +364,6 @@ class Quick(Comparison):
         return Prospects(np.eye(len(self.candidates)), np.inf, None)
 
 
-def shifted(atoms: Atoms, length: float, rng: np.random.Generator) -> Atoms:
-    """Move the guests across the beam, in any direction [Å]."""
-    moved_atoms, angle = atoms.copy(), rng.uniform(0, 2 * np.pi)
-    moved_atoms.positions[atoms.get_tags() == Tag.GUEST, :2] += length * np.array(
-        [np.cos(angle), np.sin(angle)]
-    )
-    return moved_atoms
-
-
 def altered(
     asked: Comparison,
     *,
@@ -444,69 +417,6 @@ def on_discrepancy(doses: Sequence[int], numbers: Sequence[int], values: Sequenc
         report(dose=dose, discrepancy=value, cells=size**2, **means, **shares)
 
 
-def on_sites(path: Path, doses: Sequence[int], numbers: Sequence[int], seed: int, drawn: Path | None) -> None:
-    """Measure posteriors over T sites, a row for each image, prior and size of the blocks; draw the last one."""
-    folder = read_candidate_folder(path)
-    numbers = numbers or range(1, len(folder.rows) + 1)
-    for number in numbers:
-        rng = np.random.default_rng([seed, 2, number])
-        conditions, shown = Conditions.drawn(rng), folder.candidates[number - 1]
-        atoms, site = shown.crystal.atoms, folder.rows[number - 1].t_site
-        rest = [i for i, row in enumerate(folder.rows) if row.t_site != site]
-        less = replace(
-            folder,
-            candidates=tuple(folder.candidates[i] for i in rest),
-            rows=tuple(folder.rows[i] for i in rest),
-        )
-        shown_films = {"true": atoms, "off": shifted(atoms, OFF, rng), "empty": bare(atoms)}
-        for kind, film in shown_films.items():
-            if kind == "empty" and number % EMPTY != 1:
-                continue
-            signal = conditions.signal(film)
-            for dose in doses:
-                image = conditions.recorded(signal, dose, sampling(atoms), rng)
-                lattice = find_lattice(image, framework=shown.bare.framework)
-                asked = Quick(image, folder.candidates, lattice)
-                facts = {"shown": kind, "site": f"T{site}", "dose": dose}
-                on_site(asked, folder, facts)
-                if kind == "true" and drawn is not None:
-                    draw_acid_site(locate_acid_site(asked.result(1), folder), drawn)
-                if kind == "true":
-                    on_site(altered(asked, kept=rest), less, {**facts, "shown": "removed"})
-
-
-def on_site(asked: Comparison, folder: CandidateFolder, facts: dict[str, Any]) -> None:
-    """Measure the posteriors of one image."""
-    place = next((i for i, number in enumerate(folder.t_sites) if f"T{number}" == facts["site"]), None)
-    for displacement in (0.0, DISPLACEMENT):
-        other = altered(asked, displacement=displacement)
-        # Single cells are asked where they say most.
-        for size in (None, 1) if displacement and facts["shown"] in ("true", "off") else (None,):
-            found = other.result(size)
-            for prior in ("flat", "energy"):
-                sites = locate_acid_site(found, folder, prior)
-                inside = sites.smallest_sets()
-                row = {
-                    "displacement": displacement,
-                    "cells": REPEAT**2 if size is None else 1,
-                    "prior": prior,
-                    "answers": len(sites.none),
-                    "none": (sites.none > 0.5).mean(),
-                    "probability of the best": sites.probability.max(1).mean(),
-                    "set": inside.sum(1).mean(),
-                }
-                if facts["shown"] in ("true", "off"):
-                    row |= {
-                        "right": (sites.probability.argmax(1) == place).mean(),
-                        "probability of the truth": sites.probability[:, place].mean(),
-                        "held": inside[:, place].mean(),
-                    }
-                report(
-                    **facts,
-                    **{n: v if isinstance(v, str | int) else round(float(v), 4) for n, v in row.items()},
-                )
-
-
 def picture(path: Path) -> None:
     """Draw an image of one of five conformers in silicalite-1, single cells asked."""
     known = []
@@ -523,7 +433,7 @@ def picture(path: Path) -> None:
     draw_conformation(Comparison(image, tuple(known), lattice).result(1), path)
 
 
-def _numbers(text: str) -> list[int]:
+def numbers_of(text: str) -> list[int]:
     return [int(float(value)) for value in text.split(",")]
 
 
@@ -536,15 +446,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument(
-        "what", choices=("published", "frameworks", "simulated", "discrepancy", "sites", "picture")
-    )
-    parser.add_argument("--doses", type=_numbers)
-    parser.add_argument("--cells", type=_numbers, default=[1, REPEAT])
+    parser.add_argument("what", choices=("published", "frameworks", "simulated", "discrepancy", "picture"))
+    parser.add_argument("--doses", type=numbers_of)
+    parser.add_argument("--cells", type=numbers_of, default=[1, REPEAT])
     parser.add_argument("--forward", choices=("potential", "multislice"), default="potential")
-    parser.add_argument("--numbers", type=_numbers)
+    parser.add_argument("--numbers", type=numbers_of)
     parser.add_argument("--values", type=_values, default=[0.03, 0.05, 0.08, 0.12])
-    parser.add_argument("--folder", type=Path)
     parser.add_argument("--no-removed", dest="removed", action="store_false")
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--seed", type=int, default=17)
@@ -559,8 +466,6 @@ def main() -> None:
         on_discrepancy(
             args.doses or [10_000, 3000, 500], args.numbers or range(1, 16), args.values, args.seed
         )
-    elif args.what == "sites":
-        on_sites(args.folder, args.doses or [10_000, 3000], args.numbers, args.seed, args.out)
     elif args.what == "picture":
         picture(args.out)
     else:

@@ -237,5 +237,6 @@ class _Search:
             fit.spread,
             found.other,
             explained,
+            self.shown.cell.appearance.fine_detail,
             self.averaged,
         )

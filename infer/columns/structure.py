@@ -42,6 +42,12 @@ class Appearance:
     transfer: Transfer
     products: NDArray[np.float64]
 
+    @property
+    def fine_detail(self) -> float:
+        """Transfer of potentials at 1/2 Å over that at 1/5 Å, mean of all directions."""
+        fine, coarse = np.interp([0.5, 0.2], KNOTS, self.transfer.values[: len(KNOTS)])
+        return float(fine / coarse)
+
     def of(self, site: ColumnSite, k: NDArray[np.float64]) -> NDArray[np.complex128]:
         """Return what is shown of a column at frequencies (x, y) [1/Å], shape (..., 2)."""
         radius = np.hypot(k[..., 0], k[..., 1])

@@ -17,6 +17,7 @@ from stemforge.micrograph.image import Micrograph
 _STRENGTH, _AROUND = 0.45, 3
 _SMOOTH = 1.0  # standard deviation over which distortion is smoothed [places]
 _LEVEL = 0.02  # weight of planes without a tilt
+_CELLS = 9  # from which on a lattice can be relied on: three along each side
 _UNSEEN = "no place by itself shows the framework, the image being too noisy or too much bent"
 
 
@@ -129,6 +130,16 @@ class Domains:
     def remarks(self) -> list[str]:
         """Return sentences on where one lattice does not hold."""
         found = []
+        # Places stand in the middle of an image.
+        height, width = (
+            (n - 1) * self.step + 2 * f + 1 for n, f in zip(self.labels.shape, self.first[::-1], strict=True)
+        )
+        cells = height * width / abs(float(np.linalg.det(self.lattice.matrix)))
+        if cells < _CELLS:
+            found.append(
+                f"the image shows about {cells:.1f} cells; {_CELLS} are needed to rely on its lattice, three along "
+                "each side"
+            )
         if len(self.displacements) > 1:
             parts = ", ".join(
                 f"{100 * share:.0f} % displaced by ({x:+.2f} a, {y:+.2f} c)"

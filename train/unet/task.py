@@ -21,7 +21,7 @@ class UNetTask(Task):
     optimiser = torch.optim.AdamW
 
     def on_fit_start(self) -> None:
-        """Forget what other weights' interval was widened by: checkpoints of this run are not calibrated until its end."""
+        """Forget what other weights' interval was widened by: this run's is not calibrated until its end."""
         self.model.widening.fill_(1.0)
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:

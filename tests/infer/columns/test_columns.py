@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from ase.spacegroup import crystal as crystal_of
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from stemforge import Micrograph
@@ -20,7 +21,7 @@ from stemforge.infer.occupancy.crystal import ChannelCrystal, Crystal
 from stemforge.infer.occupancy.registration import border_distance
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image, simulate_sample
-from tests.infer.conftest import SAMPLING
+from tests.infer.conftest import SAMPLING, WIDTH
 
 SMALL = (104, 152)
 """Some five cells, where the lattice need not be found."""
@@ -84,6 +85,18 @@ def test_averaged_cells_are_known_better(moved_film, crystal):
     assert np.median(averaged.intensity_error) < 0.65 * np.median(single.intensity_error)
     # Places of copies that are alike rest on all cells, averaged before or not.
     assert np.median(averaged.errors) < 1.3 * np.median(single.errors)
+
+
+def test_it_is_said_where_fine_detail_is_lost(small_film, found, crystal):
+    """As by a thick film out of focus, where places are off by more than is stated."""
+    film, lattice, *_ = small_film
+    assert found.fine_detail == pytest.approx(np.exp(-(0.5**2 - 0.2**2) / WIDTH), abs=0.07)
+    assert not any("out of focus" in line for line in doubts(found))
+    blurred = ndimage.gaussian_filter(film.image, 0.5 / SAMPLING)
+    blurred += np.random.default_rng(0).normal(0, 0.1, blurred.shape).astype("float32")
+    lost = find_columns(Micrograph(blurred, name="film"), framework=crystal, lattice=lattice)
+    assert lost.fine_detail < 0.18
+    assert any("out of focus" in line for line in doubts(lost))
 
 
 def test_what_is_drawn(found, tmp_path):

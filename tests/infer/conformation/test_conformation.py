@@ -13,7 +13,7 @@ import tifffile
 from stemforge import Micrograph
 from stemforge.__main__ import main
 from stemforge.errors import InputError
-from stemforge.infer import draw_conformation, find_lattice, identify_conformation
+from stemforge.infer import Framework, draw_conformation, find_lattice, identify_conformation
 from stemforge.infer.conformation.analysis import Comparison
 from stemforge.infer.conformation.candidates import NONE, Candidate
 from stemforge.infer.conformation.files import doubts
@@ -138,6 +138,15 @@ def test_noise_without_a_crystal_is_refused(candidates):
     noise = np.random.default_rng(0).normal(size=(200, 240)).astype("float32")
     with pytest.raises(InputError, match="no lattice"):
         identify_conformation(Micrograph(noise, name="noise"), candidates)
+
+
+def test_candidates_of_another_framework_than_the_image_shows_are_refused(candidates):
+    framework = Framework.named("fau")
+    cell = framework.image(tuple(round(side / 0.3) for side in reversed(framework.cell)))
+    picture = np.tile(cell / cell.std(), (6, 6))[:260, :260]
+    picture = picture + np.random.default_rng(0).normal(size=picture.shape)
+    with pytest.raises(InputError, match="image shows 'fau'"):
+        identify_conformation(Micrograph(picture.astype("float32"), name="film"), candidates)
 
 
 def test_what_is_drawn(single, tmp_path):

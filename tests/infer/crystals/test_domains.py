@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from stemforge import Micrograph
 from stemforge.__main__ import main
-from stemforge.infer import Framework, Lattice, draw_lattice, find_domains
+from stemforge.infer import Framework, Lattice, draw_lattice, find_domains, find_lattice
 from stemforge.infer.crystals.domains import NOTHING, Domains, _by_size
 from stemforge.micrograph.writers import write_tiff
 
@@ -180,3 +180,25 @@ def test_the_command_says_where_one_lattice_does_not_hold(tmp_path, capsys):
     content = json.loads((tmp_path / "out" / "two_lattice.json").read_text())
     assert len(content["domains"]) == 2
     assert content["share_without_crystal"] < 0.05
+
+
+@pytest.mark.parametrize(("shape", "few"), [((120, 150), True), ((160, 230), False)])
+def test_it_is_said_where_an_image_is_smaller_than_three_cells(shape, few):
+    whole, lattice, _ = _picture()
+    image = Micrograph(np.ascontiguousarray(whole.image[: shape[0], : shape[1]]), name="crystal")
+    remarks = find_domains(image, lattice).remarks()
+    lines = [line for line in remarks if "9 are needed to rely on its lattice" in line]
+    assert bool(lines) == few
+    if few:
+        area = np.prod(shape) * SAMPLING**2 / np.prod(MFI.cell)
+        assert f"about {area:.1f} cells" in lines[0]
+
+
+def test_it_is_said_where_distortion_is_more_than_can_be_followed():
+    """A crystal bent by 12 Å over 108 Å is strained by up to 35 %, and 6 Å is followed."""
+    for bend, followed in ((6.0, True), (12.0, False)):
+        micrograph, *_ = _picture(bend=bend)
+        remarks = find_domains(micrograph, find_lattice(micrograph)).remarks()
+        assert (remarks == []) == followed
+    assert any("lattice does not hold" in line for line in remarks)
+    assert any("of the image does not show the framework" in line for line in remarks)
