@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from occupancy_films import NEAR, Films, StructureFilm, seen
+from occupancy_films import NEAR, Films, StructureFilm, noiseless_image
 from occupancy_observer import contrast, guest_distance, published_contrast, transfer_of
 from published import published_image
 from scipy.spatial import cKDTree
@@ -157,7 +157,7 @@ def against_ideal(
     """Count what an ideal observer sees of molecules on a film."""
     crystal, found, content = asked
     step = samples[0].sampling
-    clean, empty = (seen(sample.signal, step) for sample in samples)
+    clean, empty = (noiseless_image(sample.signal, step) for sample in samples)
     ideal, noise, scale = ideal_of(image, clean, empty, points, step)
     channels.ideal += ideal
     if {guest.name for guest in crystal.guests} == set(GUESTS):
@@ -177,7 +177,7 @@ def structures(numbers: Sequence[int], thickness: int, dose: float, seed: int, w
         channels.add(found, filled)
         channels.right += list(found.guest[filled] == "pyridine")
         channels.certain += list(found.guest_probability[filled])
-        clean, empty = (seen(one, film.step) for one in (film.signal, film.empty))
+        clean, empty = (noiseless_image(one, film.step) for one in (film.signal, film.empty))
         image = np.asarray(micrograph.image, dtype=float)
         channels.ideal += ideal_of(image, clean, empty, found.points[filled], film.step)[0]
     return {"images": len(numbers)} | channels.row()
