@@ -25,7 +25,8 @@ Yang et al. (2024), with aberrations and tilt drawn; one image of each structure
 `published`: the images published with these structures, one cell thin, by dose; `d` is the contrast of the molecule for
 an observer who knows it, over the noise that these images show, which was smoothed with them.
 
-`real`: two real images; in how many channels the image turned by 90°, 180° and 270° has the same answer, and Cohen's κ.
+`real`: two real images: what each of the cell's channels holds in the mean; in how many channels the image turned by
+90°, 180° and 270° has the same answer, and Cohen's κ.
 """
 
 import argparse
@@ -46,7 +47,7 @@ from scipy.stats import norm
 from stemforge import Micrograph, read_micrograph
 from stemforge.corpus.reader import Sample
 from stemforge.errors import InputError
-from stemforge.infer import Occupancy, measure_occupancy
+from stemforge.infer import Occupancy, average_occupancy, measure_occupancy
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
 from stemforge.infer.occupancy.noise import Noise
 from stemforge.simulate import Degradation, degrade, idpc_image
@@ -219,6 +220,9 @@ def real(turned_by: Sequence[int]) -> None:
             row: dict[str, Any] = {"image": path.stem, "turned": 90 * turns}
             row |= {word: found.count(word) for word in STATES}
             row |= {"detectability": round(found.detectability, 2), "ordered": found.ordered}
+            blocks = average_occupancy(found, crystal, 2)
+            means = [blocks.content[blocks.channel == i].mean() for i in np.unique(blocks.channel)]
+            row["content by channel"] = np.round(means, 3).tolist()
             points = found.points
             for number in range(turns, 0, -1):  # back again
                 width = np.rot90(image, number - 1).shape[1]
