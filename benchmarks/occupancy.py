@@ -39,7 +39,7 @@ from typing import Any
 
 import numpy as np
 from occupancy_films import NEAR, Films, StructureFilm, noiseless_image
-from occupancy_observer import contrast, guest_distance, published_contrast, transfer_of
+from occupancy_observer import guest_distance, ideal_of, published_contrast, transfer_of
 from published import published_image
 from scipy.spatial import cKDTree
 from scipy.stats import norm
@@ -49,7 +49,6 @@ from stemforge.corpus.reader import Sample
 from stemforge.errors import InputError
 from stemforge.infer import Occupancy, average_occupancy, measure_occupancy
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
-from stemforge.infer.occupancy.noise import Noise
 from stemforge.simulate import Degradation, degrade, idpc_image
 
 FOLDER = Path(os.environ.get("STEMFORGE_DATA_DIR", ".")) / "zsm5-idpc"
@@ -103,15 +102,6 @@ class Channels:
         if self.guest_d:
             row["guest d"] = float(np.mean(self.guest_d))
         return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
-
-
-def ideal_of(
-    image: np.ndarray, clean: np.ndarray, empty: np.ndarray, points: np.ndarray, sampling: float
-) -> tuple[list[float], Noise, float]:
-    """Return the ideal observer's contrast of each molecule, the noise, and counts for a fraction of electrons."""
-    scale = float((image * clean).sum() / (clean**2).sum())
-    noise = Noise.of(np.asarray(image - scale * clean, dtype=float), sampling)
-    return list(contrast(scale * (clean - empty), noise, points, sampling)), noise, scale
 
 
 def simulated(films: Films, kind: str, thickness: int, dose: float, images: int) -> dict[str, Any]:
@@ -221,8 +211,9 @@ def real(turned_by: Sequence[int]) -> None:
             row |= {word: found.count(word) for word in STATES}
             row |= {"detectability": round(found.detectability, 2), "ordered": found.ordered}
             blocks = average_occupancy(found, crystal, 2)
-            means = [blocks.content[blocks.channel == i].mean() for i in np.unique(blocks.channel)]
-            row["content by channel"] = np.round(means, 3).tolist()
+            row["content by channel"] = [
+                round(float(blocks.content[blocks.channel == i].mean()), 3) for i in (0, 1)
+            ]
             points = found.points
             for number in range(turns, 0, -1):  # back again
                 width = np.rot90(image, number - 1).shape[1]
