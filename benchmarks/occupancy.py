@@ -27,7 +27,8 @@ Yang et al. (2024), with aberrations and tilt drawn; one image of each structure
 `published`: the images published with these structures, one cell thin, by dose; `d` is the contrast of the molecule for
 an observer who knows it, over the noise that these images show, which was smoothed with them.
 
-`real`: two real images; in how many channels the image turned by 90°, 180° and 270° has the same answer, and Cohen's κ.
+`real`: two real images: what each of the cell's channels holds in the mean; in how many channels the image turned by
+90°, 180° and 270° has the same answer, and Cohen's κ.
 """
 
 import argparse
@@ -39,8 +40,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from occupancy_films import NEAR, Films, StructureFilm, seen
-from occupancy_observer import area_in_any_pose, contrast, guest_distance, published_contrast, transfer_of
+from occupancy_films import NEAR, Films, StructureFilm, noiseless_image
+from occupancy_observer import (
+    area_in_any_pose,
+    guest_distance,
+    ideal_of,
+    published_contrast,
+    transfer_of,
+)
 from published import published_image
 from scipy.spatial import cKDTree
 from scipy.stats import norm
@@ -48,9 +55,8 @@ from scipy.stats import norm
 from stemforge import Micrograph, read_micrograph
 from stemforge.corpus.reader import Sample
 from stemforge.errors import InputError
-from stemforge.infer import Occupancy, measure_occupancy
+from stemforge.infer import Occupancy, average_occupancy, measure_occupancy
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
-from stemforge.infer.occupancy.noise import Noise
 from stemforge.simulate import Degradation, degrade, idpc_image
 
 FOLDER = Path(os.environ.get("STEMFORGE_DATA_DIR", ".")) / "zsm5-idpc"
@@ -111,15 +117,6 @@ class Channels:
         return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
 
 
-def ideal_of(
-    image: np.ndarray, clean: np.ndarray, empty: np.ndarray, points: np.ndarray, sampling: float
-) -> tuple[list[float], Noise, float]:
-    """Return the ideal observer's contrast of each molecule, the noise, and counts for a fraction of electrons."""
-    scale = float((image * clean).sum() / (clean**2).sum())
-    noise = Noise.of(np.asarray(image - scale * clean, dtype=float), sampling)
-    return list(contrast(scale * (clean - empty), noise, points, sampling)), noise, scale
-
-
 def simulated(films: Films, kind: str, thickness: int, dose: float, images: int) -> dict[str, Any]:
     """Measure films of one kind at one dose."""
     crystal = ChannelCrystal.named(films.framework, films.guests)
@@ -165,7 +162,7 @@ def against_ideal(
     """Count what an ideal observer sees of molecules on a film."""
     crystal, found, content = asked
     step = samples[0].sampling
-    clean, empty = (seen(sample.signal, step) for sample in samples)
+    clean, empty = (noiseless_image(sample.signal, step) for sample in samples)
     ideal, noise, scale = ideal_of(image, clean, empty, points, step)
     channels.ideal += ideal
     transfer = transfer_of(scale * empty, found.lattice, crystal)
@@ -186,7 +183,7 @@ def structures(numbers: Sequence[int], thickness: int, dose: float, seed: int, w
         channels.add(found, filled)
         channels.right += list(found.guest[filled] == "pyridine")
         channels.certain += list(found.guest_probability[filled])
-        clean, empty = (seen(one, film.step) for one in (film.signal, film.empty))
+        clean, empty = (noiseless_image(one, film.step) for one in (film.signal, film.empty))
         image = np.asarray(micrograph.image, dtype=float)
         channels.ideal += ideal_of(image, clean, empty, found.points[filled], film.step)[0]
     return {"images": len(numbers)} | channels.row()
@@ -228,6 +225,10 @@ def real(turned_by: Sequence[int]) -> None:
             row: dict[str, Any] = {"image": path.stem, "turned": 90 * turns}
             row |= {word: found.count(word) for word in STATES}
             row |= {"detectability": round(found.detectability, 2), "ordered": found.ordered}
+            blocks = average_occupancy(found, crystal, 2)
+            row["content by channel"] = [
+                round(float(blocks.content[blocks.channel == i].mean()), 3) for i in (0, 1)
+            ]
             points = found.points
             for number in range(turns, 0, -1):  # back again
                 width = np.rot90(image, number - 1).shape[1]

@@ -131,7 +131,7 @@ class StructureFilm:
         return np.asarray(distance * self.step < _NEAR_RELAXED)
 
 
-def seen(signal: np.ndarray, sampling: float) -> np.ndarray:
+def noiseless_image(signal: np.ndarray, sampling: float) -> np.ndarray:
     """Return the image of segments without noise, as the source blurs it."""
     blur = (0, *[SOURCE / np.sqrt(8 * np.log(2)) / sampling] * 2)
     return idpc_image(ndimage.gaussian_filter(signal, blur, mode="reflect"), sampling)

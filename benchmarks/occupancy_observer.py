@@ -30,6 +30,15 @@ def contrast(guests: np.ndarray, noise: Noise, points: np.ndarray, sampling: flo
     return np.array(found)
 
 
+def ideal_of(
+    image: np.ndarray, clean: np.ndarray, empty: np.ndarray, points: np.ndarray, sampling: float
+) -> tuple[list[float], Noise, float]:
+    """Return the ideal observer's contrast of each molecule, the noise, and counts for a fraction of electrons."""
+    scale = float((image * clean).sum() / (clean**2).sum())
+    noise = Noise.of(np.asarray(image - scale * clean, dtype=float), sampling)
+    return list(contrast(scale * (clean - empty), noise, points, sampling)), noise, scale
+
+
 def transfer_of(image: np.ndarray, lattice: Lattice, crystal: Crystal) -> Transfer:
     """Return the transfer under which an image without noise shows a crystal."""
     hk = crystal.indices(finest_spacing(lattice.sampling))

@@ -31,7 +31,9 @@ def film(crystal):
 
     mfi = crystal
 
-    def draw(occupancy, noise, seed=0, shape=(256, 256), shift=(0.0, 0.0), turn=0.2, column=None, crystal=mfi):
+    def draw(
+        occupancy, noise, seed=0, shape=(256, 256), shift=(0.0, 0.0), turn=0.2, column=None, crystal=mfi
+    ):
         rng = np.random.default_rng(seed)
         lattice = lattice_of(shape, turn, cell=tuple(crystal.cell))
         hk = crystal.indices(1.1)
