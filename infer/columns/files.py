@@ -15,8 +15,8 @@ ENDINGS = ("_columns.csv", "_columns.png")
 """What results are called after the image's name."""
 _OTHER = 0.05
 _FAR = 0.25  # Å
-# Transfer at 1/2 Å over that at 1/5 Å: 0.13 to 0.14 in a film of 80 Å that is 62 Å out of focus, whose places are off by
-# up to twice what is stated; 0.32 to 0.49 in three films where they are not.
+# Transfer at 1/2 Å over that at 1/5 Å: 0.13 to 0.14 in a film of 80 Å that is 62 Å out of focus, whose places are off
+# by up to twice what is stated; 0.32 to 0.49 in three films where they are not.
 _FINE = 0.2
 
 
