@@ -64,6 +64,14 @@ from .statistics.clusters import ClusterSizes as ClusterSizes, clusters as clust
 from .statistics.curves import Curve as Curve, pair_correlation as pair_correlation, ripley as ripley
 from .statistics.envelopes import Envelope as Envelope, rank_envelope as rank_envelope
 from .statistics.files import analyse_files as analyse_files
+from .statistics.intensities.atoms import (
+    AtomIntensities as AtomIntensities,
+    measure_intensities as measure_intensities,
+)
+from .statistics.intensities.mixture import (
+    IntensityMixture as IntensityMixture,
+    mix_intensities as mix_intensities,
+)
 from .statistics.neighbours import (
     ClarkEvans as ClarkEvans,
     NeighbourDistances as NeighbourDistances,

@@ -314,6 +314,7 @@ def analyse(
     bond: float | None = None,
     recall: float = 1.0,
     purity: float = 1.0,
+    closest: float = 0.0,
     simulations: int = 999,
     seed: int = 0,
     sampling: float | None = None,
@@ -327,8 +328,9 @@ def analyse(
     random places, Clark and Evans' index, Ripley's L, pair correlation, areas of Voronoi cells, and with a bond
     length the share of bonded atoms, dimers and trimers without coincidences of projection. Envelopes are those of
     random places in the image's own mask. Writes statistics.csv, statistics.json, curves.csv and overview.png of all
-    images, and of each a table of its atoms (_places.csv) and a sheet (_places.png). docs/statistics.md defines each
-    statistic.
+    images, and of each a table of its atoms (_places.csv) and a sheet (_places.png). Where tables have intensities, as
+    those of `stemforge infer atoms`, intensities.csv and .png say whether these are single atoms, some of them in line,
+    or several kinds. docs/statistics.md defines each statistic.
 
     Parameters
     ----------
@@ -347,6 +349,9 @@ def analyse(
         Chance that a neighbour of an atom found was found, as `stemforge evaluate completeness` measures it.
     purity
         Share of what was found that is atoms.
+    closest
+        Two atoms nearer than that are found as one [Å, or pixels without pixel size]: random patterns then show such
+        pairs as one, too, and are not denser than what can be found.
     simulations
         Random patterns for envelopes.
     seed
@@ -360,7 +365,7 @@ def analyse(
     folder = output.results("analyse", result_names(files), files)
     survey = evaluate.analyse_files(
         files,
-        Sources(images or (), masks or (), sampling, labelling.label_unit),
+        Sources(images or (), masks or (), sampling, labelling.label_unit, closest),
         element=element,
         length=bond,
         recall=recall,

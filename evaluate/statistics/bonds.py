@@ -7,13 +7,11 @@ import numpy as np
 from ase import Atoms
 from ase.neighborlist import natural_cutoffs
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
 from stemforge.evaluate.statistics.envelopes import LEVEL
-from stemforge.evaluate.statistics.window import PointPattern, several
+from stemforge.evaluate.statistics.window import PointPattern, linked, several
 
 TOLERANCE = 1.2
 """A bond may be so many times longer than the sum of covalent radii: strain, and the error of both places."""
@@ -210,6 +208,10 @@ class _Part:
             return None
         bonded = cKDTree(pattern.points).query(pattern.points, k=2)[0][:, 1] <= radius
         observed, empty = float(bonded[counted].mean()), empty_space(pattern, radius)
+        blended = pattern.window.closest / pattern.window.scale
+        if blended > 0:
+            # Around an atom that is found as one, no other one is found within that distance.
+            empty = 1 - (1 - empty) / (1 - empty_space(pattern, min(blended, radius)))
         if empty > _FULLEST:
             raise InputError(
                 f"length: {100 * empty:.0f} % of the specimen lies within it of an atom; bonds and chance look the same"
@@ -232,10 +234,3 @@ def empty_space(pattern: PointPattern, radius: float) -> float:
     places = np.stack([column, row], axis=1)
     near = cKDTree(pattern.points).query(places, distance_upper_bound=radius)[0] <= radius
     return float(near.mean())
-
-
-def linked(points: NDArray[np.float64], radius: float) -> NDArray[np.int64]:
-    """Return the number of each point's cluster: points within a radius are of one (single linkage), shape (n,)."""
-    pairs = cKDTree(points).query_pairs(radius, output_type="ndarray")
-    graph = csr_array((np.ones(len(pairs)), pairs.T), shape=(len(points), len(points)))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)

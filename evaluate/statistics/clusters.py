@@ -11,10 +11,9 @@ from scipy.optimize import nnls
 from scipy.stats import binom
 
 from stemforge.errors import InputError
-from stemforge.evaluate.statistics.bonds import linked
 from stemforge.evaluate.statistics.envelopes import LEVEL
 from stemforge.evaluate.statistics.figures import draw_sizes
-from stemforge.evaluate.statistics.window import PointPattern, Window
+from stemforge.evaluate.statistics.window import PointPattern, Window, linked
 from stemforge.files import write_csv
 
 SIMULATIONS = 199

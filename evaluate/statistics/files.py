@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from stemforge.errors import InputError, MicrographError, errors_about
 from stemforge.evaluate.pairing import Table, read_table
 from stemforge.evaluate.statistics.bonds import bond_length
 from stemforge.evaluate.statistics.envelopes import SIMULATIONS
+from stemforge.evaluate.statistics.intensities.atoms import AtomIntensities, measure_intensities
 from stemforge.evaluate.statistics.survey import Count, Survey, survey_patterns
 from stemforge.evaluate.statistics.window import LEAST_ATOMS, PointPattern, Window
 from stemforge.files import write_figure
@@ -30,6 +31,8 @@ from stemforge.outputs.record import RunRecord
 
 RESULTS = ("statistics.csv", "statistics.json", "curves.csv", "overview.png")
 """What is written of all images together."""
+INTENSITIES = ("intensities.csv", "intensities.png")
+"""What is written besides where tables have intensities."""
 ENDINGS = ("_places.csv", "_places.png")
 """What an image's results are called after its name."""
 
@@ -52,12 +55,15 @@ class Sources:
         Pixel size [Å], where the files carry none or a wrong one.
     label_unit
         Unit of the tables where they name none.
+    closest
+        Two atoms nearer than that are found as one [Å, or px without pixel size].
     """
 
     images: Sequence[Path] = ()
     masks: Sequence[Path] = ()
     sampling: float | None = None
     label_unit: str | None = None
+    closest: float = 0.0
 
 
 def analyse_files(
@@ -110,12 +116,14 @@ def analyse_files(
         raise InputError(f"bond must be positive, not {bond}")
     files = find_tables(tables)
     patterns, counts, bare = [], [], []
+    listed_atoms: dict[str, Annotations] = {}
     for path, image, mask in zip(
         files, _images(files, sources.images), _masks(files, sources.masks), strict=True
     ):
         table, window = _read(path, image, mask, sources)
-        listed = _distinct(table.points.points, path.stem)
-        points = listed[window.contains(listed)]
+        listed = _distinct(table.points, path.stem)
+        listed_atoms[path.stem] = inside = listed.where(window.contains(listed.points))
+        points = inside.points
         if len(points) < len(listed):
             lost = len(listed) - len(points)
             say(f"{path.stem}: {lost} of {len(listed)} atoms lie outside the mask; left out")
@@ -144,7 +152,17 @@ def analyse_files(
         "seed": seed,
         "quiet": quiet,
     }
-    return survey_patterns(patterns, counts, length=bond, **options)
+    survey = survey_patterns(patterns, counts, length=bond, **options)
+    return replace(survey, intensities=_intensities(listed_atoms))
+
+
+def _intensities(atoms: Mapping[str, Annotations]) -> AtomIntensities | None:
+    """Return what the atoms' intensities say; None with a remark where they are too few."""
+    try:
+        return measure_intensities(atoms)
+    except InputError as error:
+        say(f"intensities: {error}; left out")
+        return None
 
 
 def find_tables(tables: Sequence[Path]) -> list[Path]:
@@ -161,7 +179,9 @@ def find_tables(tables: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             # Results of an earlier run may lie beside the tables.
             found = [
-                one for one in table_files(path) if one.name not in RESULTS and not one.name.endswith(ENDINGS)
+                one
+                for one in table_files(path)
+                if one.name not in (*RESULTS, *INTENSITIES) and not one.name.endswith(ENDINGS)
             ]
         if not found:
             raise InputError(f"{path}: holds no table of atoms (CSV)")
@@ -182,6 +202,9 @@ def write_survey(survey: Survey, folder: ResultFolder, tables: Sequence[Path]) -
         survey.to_json(staging / RESULTS[1])
         survey.curves_to_csv(staging / RESULTS[2])
         write_figure(survey.figure(), staging / RESULTS[3])
+        if survey.intensities is not None:
+            survey.intensities.to_csv(staging / INTENSITIES[0])
+            write_figure(survey.intensities.figure(), staging / INTENSITIES[1])
         for one in survey.images:
             one.to_csv(staging / f"{one.pattern.name}{ENDINGS[0]}")
             write_figure(one.figure(), staging / f"{one.pattern.name}{ENDINGS[1]}")
@@ -195,12 +218,12 @@ def write_survey(survey: Survey, folder: ResultFolder, tables: Sequence[Path]) -
         }
         record.add(name, entry)
     record.save()
-    return list(RESULTS)
+    return [*RESULTS, *(() if survey.intensities is None else INTENSITIES)]
 
 
 def result_names(tables: Sequence[Path]) -> list[str]:
     """Return how all results of these tables will be called."""
-    return [*RESULTS, *(f"{path.stem}{end}" for path in tables for end in ENDINGS)]
+    return [*RESULTS, *INTENSITIES, *(f"{path.stem}{end}" for path in tables for end in ENDINGS)]
 
 
 def _read(
@@ -218,7 +241,7 @@ def _read(
     sampling = sources.sampling or table.sampling or known
     where = _specimen(mask, micrograph, table.points)
     with errors_about(str(path)):
-        window = Window(where, sampling)
+        window = Window(where, sampling, sources.closest)
     beyond = int(np.count_nonzero(~table.points.inside((where.shape[0], where.shape[1]))))
     if beyond:
         raise InputError(
@@ -254,14 +277,14 @@ def _specimen(mask: Path | None, micrograph: Micrograph | None, atoms: Annotatio
     return values
 
 
-def _distinct(points: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    """Return the points without those that repeat an earlier one: two in one place would be a bond of no length."""
-    if not len(points):
-        return points
-    repeated = np.unique(cKDTree(points).query_pairs(_SAME, output_type="ndarray").max(axis=1))
+def _distinct(atoms: Annotations, name: str) -> Annotations:
+    """Return the atoms without those that repeat an earlier one: two in one place would be a bond of no length."""
+    if not len(atoms):
+        return atoms
+    repeated = np.unique(cKDTree(atoms.points).query_pairs(_SAME, output_type="ndarray").max(axis=1))
     if len(repeated):
-        say(f"{name}: {len(repeated)} of {len(points)} atoms repeat another one's place; left out")
-    return np.asarray(np.delete(points, repeated, axis=0))
+        say(f"{name}: {len(repeated)} of {len(atoms)} atoms repeat another one's place; left out")
+    return atoms.where(np.delete(np.arange(len(atoms)), repeated))
 
 
 def _images(tables: Sequence[Path], images: Sequence[Path]) -> list[dict[str, Any] | None]:

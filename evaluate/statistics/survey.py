@@ -17,6 +17,7 @@ from stemforge.evaluate.statistics.arrangement import Arrangement, analyse_patte
 from stemforge.evaluate.statistics.bonds import BondedFraction, bonded_fraction
 from stemforge.evaluate.statistics.curves import Curve, pair_correlation, ripley
 from stemforge.evaluate.statistics.envelopes import LEVEL, SIMULATIONS
+from stemforge.evaluate.statistics.intensities.atoms import AtomIntensities
 from stemforge.evaluate.statistics.neighbours import ClarkEvans
 from stemforge.evaluate.statistics.overlap import SharedArea, shared_areas
 from stemforge.evaluate.statistics.overview import draw_survey
@@ -66,6 +67,8 @@ class Survey:
         Images that show the same specimen area.
     options
         How it was made.
+    intensities
+        Of the atoms; None where tables have none.
     """
 
     images: tuple[Arrangement, ...]
@@ -75,6 +78,7 @@ class Survey:
     bonded: BondedFraction | None
     shared: tuple[SharedArea, ...]
     options: dict[str, Any]
+    intensities: AtomIntensities | None = None
 
     @property
     def window(self) -> Window:
@@ -160,6 +164,8 @@ class Survey:
         lines.append(index.sentence)
         if self.bonded is not None:
             lines.append(self.bonded.sentence)
+        if self.intensities is not None:
+            lines.append(self.intensities.sentence)
         lines += [remark for one in self.images for remark in one.remarks]
         few = [one for one in self.counts if one.atoms < LEAST_ATOMS]
         lines += [
@@ -191,6 +197,8 @@ class Survey:
             "few_atoms": [vars(one) for one in self.counts if one.atoms < LEAST_ATOMS],
             "same_area": [vars(one) for one in self.shared],
         }
+        if self.intensities is not None:
+            content["intensities"] = self.intensities.summary()
         write_json(path, content)
 
     def curves_to_csv(self, path: str | Path) -> None:
@@ -269,6 +277,7 @@ def survey_patterns(
     if len({one.name for one in listed}) < len(listed):
         raise InputError("patterns: two images have the same name")
     options = {"length": length, "recall": recall, "purity": purity, "simulations": simulations, "seed": seed}
+    options["closest"] = listed[0].window.closest
     images = []
     with progress("analyse", len(listed), "images", quiet) as advance:
         for index, one in enumerate(listed):

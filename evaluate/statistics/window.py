@@ -7,6 +7,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
 
@@ -17,6 +20,7 @@ _CORNERS = np.sqrt(
     2
 )  # from a pixel's centre to where it ends, and from the next one's: at most this together [pixel]
 _NM2 = 100.0  # Å² in one nm²
+_MOST_DRAWN = 3  # points over those that are left when near ones became one: more of them only grow together
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +34,13 @@ class Window:
         holes and in several parts.
     sampling
         Pixel size [Å]; without it lengths are in pixels and areas in pixels².
+    closest
+        Two atoms nearer than that are found as one [:attr:`unit`]; so are those of random patterns.
 
     Raises
     ------
     InputError
-        The mask is no image, or nothing is left by it.
+        The mask is no image, or nothing is left by it; a pixel size or distance that cannot be.
 
     Examples
     --------
@@ -45,6 +51,7 @@ class Window:
 
     mask: NDArray[np.bool_]
     sampling: float | None = None
+    closest: float = 0.0
 
     def __post_init__(self) -> None:
         mask = np.asarray(self.mask)
@@ -55,6 +62,8 @@ class Window:
             raise InputError("mask leaves nothing of the image; give one that is true on the specimen")
         if self.sampling is not None and not 0 < self.sampling < np.inf:
             raise InputError(f"sampling must be a positive number of Å, not {self.sampling}")
+        if not 0 <= self.closest < np.inf:
+            raise InputError(f"closest must be 0 or a positive distance, not {self.closest}")
 
     @classmethod
     def frame(cls, shape: tuple[int, int], sampling: float | None = None) -> "Window":
@@ -162,6 +171,28 @@ class Window:
         row, column = np.divmod(rng.choice(self._places, size), self.mask.shape[1])
         return np.stack([column, row], axis=-1) + rng.uniform(-0.5, 0.5, (*size, 2))
 
+    def draw_found(self, number: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return independent points as they would be found, those nearer than :attr:`closest` as one: (x, y) [pixel].
+
+        So many points are drawn that ``number`` are left, shape (number, 2).
+
+        Raises
+        ------
+        InputError
+            So many atoms do not find place that far from each other.
+        """
+        points = self.draw(number, rng)
+        radius = self.closest / self.scale
+        while len(points) <= _MOST_DRAWN * number:
+            left = points[np.unique(linked(points, radius), return_index=True)[1]]
+            if len(left) >= number:
+                return np.asarray(left[:number])
+            points = np.concatenate([points, self.draw(number - len(left), rng)])
+        raise InputError(
+            f"closest {self.closest:g} {self.unit}: {number} atoms at random places are hardly ever that far from "
+            "each other"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class PointPattern:
@@ -203,6 +234,13 @@ class PointPattern:
             raise InputError(
                 f"{about}{len(points)} atoms in the mask; statistics of their places need {LEAST_ATOMS} at least"
             )
+        if self.window.closest > 0:
+            shortest = float(cKDTree(points).query(points, k=2)[0][:, 1].min()) * self.window.scale
+            if shortest < self.window.closest:
+                raise InputError(
+                    f"{about}two atoms stand {shortest:.3g} {self.window.unit} from each other; those nearer than "
+                    f"{self.window.closest:g} {self.window.unit} would have been found as one (closest)"
+                )
         outside = int(np.count_nonzero(~self.window.contains(points)))
         if outside:
             raise InputError(f"{about}{outside} of {len(points)} points lie outside the mask; leave them out")
@@ -227,7 +265,9 @@ class PointPattern:
         return len(self) / self.window.pixels
 
     def random(self, number: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Return patterns of as many points at random places of the mask, shape (number, n, 2) [pixel]."""
+        """Return patterns of as many points at random places of the mask, as found, shape (number, n, 2) [pixel]."""
+        if self.window.closest > 0 and number:
+            return np.stack([self.window.draw_found(len(self), rng) for _ in range(number)])
         return self.window.draw((number, len(self)), rng)
 
 
@@ -248,3 +288,10 @@ def several(pattern: PointPattern | Sequence[PointPattern]) -> list[PointPattern
             f"{bare}: has no pixel size, others have; images can be pooled where all have one or none (sampling)"
         )
     return patterns
+
+
+def linked(points: NDArray[np.float64], radius: float) -> NDArray[np.int64]:
+    """Return the number of each point's cluster: points within a radius are of one (single linkage), shape (n,)."""
+    pairs = cKDTree(points).query_pairs(radius, output_type="ndarray")
+    graph = csr_array((np.ones(len(pairs)), pairs.T), shape=(len(points), len(points)))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)

@@ -73,6 +73,22 @@ def test_tables_with_a_mask(cli, table, mask, tmp_path):
     assert atoms["cell_nm2"].sum() == pytest.approx(100.5, rel=1e-3)
 
 
+def test_intensities_of_found_atoms(cli, table, mask, tmp_path):
+    path = table("a", 60)
+    points = Annotations.from_csv(path).points
+    values = np.random.default_rng(0).lognormal(5, 0.15, 60) * np.where(np.arange(60) < 15, 2, 1)
+    columns = {"intensity": values, "intensity_error": values / 5, "fitted": np.ones(60)}
+    Annotations(points, columns=columns).to_csv(path, 0.5)
+    code, printed = cli(*_words(tmp_path, "--masks", mask))
+    assert code == 0, printed
+    assert "2 atoms in line" in printed
+    rows = (tmp_path / "out" / "intensities.csv").read_text().splitlines()
+    assert len(rows) == 61
+    content = json.loads((tmp_path / "out" / "statistics.json").read_text())["intensities"]
+    assert content["components"][1]["share"] == pytest.approx(0.25, abs=0.08)
+    assert (tmp_path / "out" / "intensities.png").stat().st_size > 5000
+
+
 def test_images_are_known_from_the_record(cli, table, tmp_path):
     path = table("a")
     entry = {"infer atoms": {"a": {"file": str(tmp_path / "images" / "a.tif")}}}

@@ -1,0 +1,1 @@
+"""How bright atoms are: one kind, several, or several atoms in line."""
