@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.infer.occupancy.disordered import weigh_disorder
-from stemforge.infer.occupancy.ordered import weigh_order
+from stemforge.infer.occupancy.ordered import weigh_error, weigh_order
 from stemforge.infer.occupancy.scores import Scores
 
 # Which guest: the power of probabilities, and the share of doubt that no image takes away. By 130 filled channels of
@@ -52,8 +52,9 @@ def posterior_of(scores: Scores) -> Posterior:
     A channel is empty, or holds a molecule in one of the templates' poses with a content near one that most have.
     Either all channels are filled to one share, by molecules that have nothing to do with each other, or the crystal
     is ordered: some channels of its cell are full but for a few copies, others empty, and molecules of one channel may
-    lie alike. What a model of the framework gets wrong is alike in all copies of a channel, and nearly so in all
-    channels, so that it shifts them all; what remains uncertain of it is averaged over.
+    lie alike, by more than an error of the framework's image could feign. What a model of the framework gets wrong is
+    alike in all copies of a channel, and nearly so in all channels, so that it shifts them all; what remains uncertain
+    of it is averaged over.
 
     Examples
     --------
@@ -66,13 +67,13 @@ def posterior_of(scores: Scores) -> Posterior:
     """
     scores = scores.widened()
     ways = [weigh_disorder(scores)]
-    prior = [1.0]
-    if scores.site is not None:
-        ordered = weigh_order(scores, ways[0])
-        if ordered is not None:
-            ways.append(ordered)
-            prior = [1 - _ORDERED, _ORDERED]
-    evidence = np.array([way.evidence for way in ways]) + np.log(prior)
+    evidence = np.array([ways[0].evidence])
+    ordered, error = weigh_order(scores, ways[0]), weigh_error(scores, ways[0])
+    if ordered is not None and error is not None:
+        ways.append(ordered)
+        # What an error explains as well shows no order; channels are then as they are without one.
+        none = np.logaddexp(np.log(1 - _ORDERED) + ways[0].evidence, np.log(_ORDERED) + error)
+        evidence = np.array([none, np.log(_ORDERED) + ordered.evidence])
     weight = np.exp(evidence - evidence.max())
     weight /= weight.sum()
 

@@ -20,6 +20,8 @@ from stemforge.infer.occupancy.scores import (
 
 # What lies alike in all cells of a row is a column, of a molecule in each cell or nearly so [molecules a cell].
 _COLUMN = CONTENTS >= 0.5
+# What an error of the framework's image, alike in all copies of a channel, may look like, far out of focus above all.
+_ERROR = CONTENTS < 0.5
 # Shares of filled channels in a site that is empty but for a few, and in one that is full but for a few.
 _SHARES = {False: np.array([0.0, 0.05]), True: np.array([0.85, 0.95, 1.0])}
 _LIKELY = {False: np.array([0.8, 0.2]), True: np.array([0.25, 0.25, 0.5])}
@@ -81,6 +83,26 @@ def weigh_order(scores: Scores, disorder: Account) -> Account | None:
     number_of = number_filled(by_pattern / np.maximum(weights, 1e-300)[:, None], weights)
     evidence = total - np.log(len(patterns))
     return Account(evidence, by_pattern.sum(0), if_filled, if_empty, contents, number_of, offsets)
+
+
+def weigh_error(scores: Scores, disorder: Account) -> float | None:
+    """Return the evidence for an error of the framework's image that looks like faint molecules alike in all copies.
+
+    It is what an order could be taken for: the logarithm of the likelihood of all channels, as of :func:`weigh_order`.
+
+    Parameters
+    ----------
+    scores, disorder
+        As there.
+    """
+    numbers = [] if scores.site is None else np.unique(scores.site).tolist()
+    if not 1 < len(numbers) <= _MANY:
+        return None
+    sites = [_Site.of(scores, number, disorder.offset[scores.site == number].mean()) for number in numbers]
+    tables = {wrong: [site.mistaken(wrong) for site in sites] for wrong in (False, True)}
+    patterns = [p for p in itertools.product((False, True), repeat=len(sites)) if any(p)]
+    each = [over_offsets([tables[wrong][i] for i, wrong in enumerate(p)])[0] for p in patterns]
+    return float(log_sum(np.array(each)) - np.log(len(patterns)))
 
 
 def best_poses(scores: Scores, site: int, offset: float, most: int) -> NDArray[np.int64]:
@@ -149,6 +171,15 @@ class _Site:
     def evidence(self, full: bool) -> NDArray[np.float64]:
         """Return the logarithm of the likelihood at each offset, over that of empty channels without one."""
         return np.array([log_sum(self._weighed(offset, full)[2]) for offset in OFFSETS]) + self.alike.shown()
+
+    def mistaken(self, wrong: bool) -> NDArray[np.float64]:
+        """Return the logarithm of the likelihood at each offset of empty channels, or of such with an error alike."""
+        if not wrong:
+            return self.alike.shown()
+        near = near_most()[:, _ERROR]
+        poses = np.log(self.likely / _ALIKE) - np.log(_ERROR.sum())
+        found = [log_sum(_over_contents(self.alike.ratios(o), near).sum(0) + poses) for o in OFFSETS]
+        return np.array(found) + self.alike.shown()
 
     def at(self, offset: float, full: bool) -> _Known:
         """Return what is known of the channels."""

@@ -163,13 +163,13 @@ def test_probabilities_mean_what_they_say():
         assert given[place == one].mean() == pytest.approx(true[place == one].mean(), abs=0.08)
 
 
-def _shown(filled, poses, strength, seed):
+def _shown(filled, poses, strength, seed, content=1.0):
     """Scores of 60 poses at channels of two sites, and whether channels are filled; noise has a variance of one."""
     rng = np.random.default_rng(seed)
     site = np.arange(len(filled)) % 2
     templates = rng.normal(0, 1, (60, 40)) + 0.7 * rng.normal(0, 1, 40)
     templates *= strength / np.sqrt((templates**2).sum(1, keepdims=True))
-    image = np.where(filled[:, None], templates[poses], 0) + rng.normal(0, 1, (len(filled), 40))
+    image = np.where(filled[:, None], content * templates[poses], 0) + rng.normal(0, 1, (len(filled), 40))
     mean = templates.mean(0)
     overlaps = templates @ mean
     products, norms = image @ templates.T, (templates**2).sum(1)
@@ -188,6 +188,16 @@ def test_an_ordered_crystal_is_told_from_a_disordered_one():
     assert together[:, ordered].mean() > alone[:, ordered].mean() + 0.2
     assert together[:, ~ordered].mean() <= 0.01
     assert min(posterior_of(scores).order for scores in found) > 0.9
+
+
+def test_what_an_error_alike_in_all_copies_explains_is_no_order(monkeypatch):
+    """Faint molecules in one pose in all copies of one channel: the framework's image may be off by that."""
+    wrong = np.arange(40) % 2 == 0
+    faint = [_shown(wrong, np.full(40, 17), 12.0, seed, content=0.3) for seed in range(3)]
+    found = [posterior_of(scores) for scores in faint]
+    assert max(one.order for one in found) < 0.05
+    monkeypatch.setattr("stemforge.infer.occupancy.mixture.weigh_error", lambda scores, disorder: -np.inf)
+    assert max(posterior_of(scores).order for scores in faint) > 0.5
 
 
 @pytest.mark.parametrize("missing", [0, 2, 4])
