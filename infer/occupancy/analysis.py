@@ -7,6 +7,7 @@ from scipy import ndimage
 from stemforge.errors import InputError
 from stemforge.infer.crystals.domains import find_domains
 from stemforge.infer.crystals.lattice import Lattice, find_lattice
+from stemforge.infer.occupancy.copies import copies_of
 from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal, cell_image, finest_spacing
 from stemforge.infer.occupancy.mixture import Posterior, posterior_of, tempered
 from stemforge.infer.occupancy.noise import Noise
@@ -107,7 +108,7 @@ class _Fit:
             raise InputError(
                 f"{micrograph.name}: shows {len(self.axes)} whole channels; at least {_FEW} are needed{reason}"
             )
-        self.site = self._sites()
+        self.site = copies_of(self.axes, self.domains, crystal)[1]
         self.outside = self._outside()
 
     def occupancy(self) -> Occupancy:
@@ -206,20 +207,6 @@ class _Fit:
         if further is not None:
             picture = picture + self.outside * cell_image(further, self.hk, shape)
         return registration.drawn(picture, self.lattice)
-
-    def _sites(self) -> NDArray[np.int64]:
-        """Return the number of each channel in its cell and domain: the same for all copies of one."""
-        channels = self.crystal.channels / self.crystal.cell
-        domain = self.domains.at(self.axes)
-        site = np.zeros(len(self.axes), dtype=int)
-        for label in np.unique(domain):
-            chosen = domain == label
-            points = self.axes[chosen] - self.domains.distortion_at(self.axes[chosen], label)
-            beside = self.domains.moved(label).to_fractional(points)[:, None] - channels
-            beside = (beside - np.round(beside)) * self.crystal.cell
-            nearest = np.hypot(beside[..., 0], beside[..., 1]).argmin(1)
-            site[chosen] = label * len(channels) + nearest
-        return site
 
     def _outside(self) -> NDArray[np.float64]:
         """Weight of each place of the cell: 0 within channels, 1 beside them."""

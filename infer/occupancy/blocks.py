@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stemforge.errors import InputError
 from stemforge.files import write_csv
+from stemforge.infer.occupancy.copies import copies_of
 from stemforge.infer.occupancy.crystal import ChannelCrystal
 from stemforge.infer.occupancy.result import EMPTY, FILLED, OPEN, Occupancy
 
@@ -127,7 +128,7 @@ def average_occupancy(occupancy: Occupancy, crystal: ChannelCrystal, cells: int)
     """
     if cells < 2:
         raise InputError(f"cells must be 2 or more to be averaged, got {cells}")
-    steps, site = _places(occupancy, crystal)
+    steps, site = copies_of(occupancy.points, occupancy.domains, crystal)
     copies = blocks_of(steps, site, cells)
     if not len(copies):
         raise InputError(
@@ -168,21 +169,3 @@ def blocks_of(steps: NDArray[np.int64], site: NDArray[np.int64], cells: int) -> 
         if len(whole) > len(best):
             best = np.array([np.flatnonzero(inverse.ravel() == number) for number in whole])
     return best
-
-
-def _places(occupancy: Occupancy, crystal: ChannelCrystal) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return each channel's cell in steps along both axes, and its number in cell and domain."""
-    domains, points = occupancy.domains, occupancy.points
-    channels = crystal.channels / crystal.cell
-    steps = np.zeros((len(points), 2), dtype=np.int64)
-    site = np.zeros(len(points), dtype=np.int64)
-    domain = domains.at(points)
-    for label in np.unique(domain):
-        chosen = domain == label
-        straight = points[chosen] - domains.distortion_at(points[chosen], label)
-        beside = domains.moved(label).to_fractional(straight)[:, None] - channels
-        away = np.linalg.norm((beside - np.round(beside)) * crystal.cell, axis=2)
-        nearest = away.argmin(1)
-        site[chosen] = label * len(channels) + nearest
-        steps[chosen] = np.round(beside[np.arange(len(beside)), nearest])
-    return steps, site
