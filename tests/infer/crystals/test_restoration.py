@@ -116,9 +116,11 @@ def test_the_command(weights, image, tmp_path, capsys):
 
 def test_the_command_says_how_sure_it_is(image, tmp_path):
     settings = UNetSettings(widths=(4, 8), blocks=(1, 1))
+    network = UNet(settings)
+    network.widening.fill_(1.2)  # as at the end of a run
     save_weights(
         tmp_path / "u.safetensors",
-        UNet(settings),
+        network,
         Card("unet", 0.25, settings=settings.model_dump(mode="json")),
     )
     out = tmp_path / "out"
