@@ -281,8 +281,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("what", choices=("simulated", "published-structures", "published", "real"))
-    parser.add_argument("--thickness", default="1,2,4,8")
-    parser.add_argument("--doses", default="500,1000,3000,10000")
+    parser.add_argument("--thickness", help="1,2,4,8 by default; of published structures 1,2,4")
+    parser.add_argument("--doses", help="500,1000,3000,10000 by default; of published images theirs")
     parser.add_argument("--kinds", default="empty,columns,single")
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--films", type=int, default=8)
@@ -293,6 +293,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1700)
     parser.add_argument("--work", type=Path)
     args = parser.parse_args()
+    args.thickness = args.thickness or ("1,2,4" if args.what == "published-structures" else "1,2,4,8")
+    args.doses = args.doses or (
+        "500,1500,3000,6000,1e6" if args.what == "published" else "500,1000,3000,10000"
+    )
     if args.what == "published":
         published([int(float(value)) for value in args.doses.split(",")], numbers(args))
     elif args.what == "real":

@@ -27,7 +27,7 @@ def load_finder(weights: str | Path, finds: Finds, what: str = "weights") -> tup
     Raises
     ------
     InputError
-        Weights of another kind of network, or of a training run that has not ended.
+        Weights of another kind of network, or a checkpoint from before its training run ended.
     """
     with errors_about(what):
         model, card = load_weights(weights)
@@ -38,8 +38,8 @@ def load_finder(weights: str | Path, finds: Finds, what: str = "weights") -> tup
     lack = kind.unfinished(model)
     if lack is not None:
         raise InputError(
-            f"{what} {weights}: a checkpoint of a training run that has not ended: {lack}; go on with the run (train "
-            f"{card.architecture} --resume) and take {card.architecture}.safetensors or checkpoints/best.ckpt"
+            f"{what} {weights}: a checkpoint from before its training run ended: {lack}; take the run's "
+            f"{card.architecture}.safetensors, or go on with the run until it ends (train {card.architecture} --resume)"
         )
     return model, card
 

@@ -277,7 +277,7 @@ def several(pattern: PointPattern | Sequence[PointPattern]) -> list[PointPattern
     Raises
     ------
     InputError
-        None, or some with pixel size and some without.
+        None, some with pixel size and some without, or of different :attr:`Window.closest`.
     """
     patterns = [pattern] if isinstance(pattern, PointPattern) else list(pattern)
     if not patterns:
@@ -287,6 +287,8 @@ def several(pattern: PointPattern | Sequence[PointPattern]) -> list[PointPattern
         raise InputError(
             f"{bare}: has no pixel size, others have; images can be pooled where all have one or none (sampling)"
         )
+    if len({one.window.closest for one in patterns}) > 1:
+        raise InputError("closest must be the same distance for all patterns that are pooled")
     return patterns
 
 

@@ -17,7 +17,7 @@ from stemforge.micrograph.image import Micrograph
 _STRENGTH, _AROUND = 0.45, 3
 _SMOOTH = 1.0  # standard deviation over which distortion is smoothed [places]
 _LEVEL = 0.02  # weight of planes without a tilt
-_CELLS = 9  # from which on a lattice can be relied on: three along each side
+_CELLS = 9  # from which on a lattice can be relied on, such as three along each side
 _UNSEEN = "no place by itself shows the framework, the image being too noisy or too much bent"
 
 
@@ -137,8 +137,8 @@ class Domains:
         cells = height * width / abs(float(np.linalg.det(self.lattice.matrix)))
         if cells < _CELLS:
             found.append(
-                f"the image shows about {cells:.1f} cells; {_CELLS} are needed to rely on its lattice, three along "
-                "each side"
+                f"the image shows about {cells:.1f} cells; {_CELLS} are needed to rely on its lattice, "
+                "such as three along each side"
             )
         if len(self.displacements) > 1:
             parts = ", ".join(

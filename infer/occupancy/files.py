@@ -44,9 +44,13 @@ def occupancy_of_files(
         found.to_csv(results.path("_occupancy.csv"))
         draw_occupancy(found, results.path("_occupancy.png"))
         if cells > 1:
-            blocks = average_occupancy(found, crystal, cells)
-            blocks.to_csv(results.path("_blocks.csv"))
-            draw_blocks(blocks, results.path("_blocks.png"))
+            try:
+                blocks = average_occupancy(found, crystal, cells)
+            except InputError as error:  # the channels themselves are known
+                say(f"{error}; its blocks are left out")
+            else:
+                blocks.to_csv(results.path("_blocks.csv"))
+                draw_blocks(blocks, results.path("_blocks.png"))
         results.facts.update({**found.to_dict(), "sampling_in_file": file_sampling(micrograph)})
         say(f"{micrograph.name}: {found}")
         for line in doubts(found):

@@ -6,14 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.infer.occupancy.disordered import weigh_disorder
-from stemforge.infer.occupancy.ordered import weigh_error, weigh_order
+from stemforge.infer.occupancy.ordered import weigh_order
 from stemforge.infer.occupancy.scores import Scores
 
 # Which guest: the power of probabilities, and the share of doubt that no image takes away. By 130 filled channels of
 # simulated films, columns and single molecules, which were named rightly in 52 to 77 % where 77 to 90 % was said: what
 # guests look like at their depth and in their pose is known less well than the noise.
 _TEMPER, _DOUBT = 0.3, 0.2
-_ORDERED = 0.2  # probability that some sites of the crystal's cell are full, others empty
+_ORDERED = (
+    1 / 6
+)  # probability that some sites of the cell are full, others empty; as that of an error like it
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,12 @@ def posterior_of(scores: Scores) -> Posterior:
     scores = scores.widened()
     ways = [weigh_disorder(scores)]
     evidence = np.array([ways[0].evidence])
-    ordered, error = weigh_order(scores, ways[0]), weigh_error(scores, ways[0])
-    if ordered is not None and error is not None:
+    found = weigh_order(scores, ways[0])
+    if found is not None:
+        ordered, error = found
         ways.append(ordered)
         # What an error explains as well shows no order; channels are then as they are without one.
-        none = np.logaddexp(np.log(1 - _ORDERED) + ways[0].evidence, np.log(_ORDERED) + error)
+        none = np.logaddexp(np.log(1 - 2 * _ORDERED) + ways[0].evidence, np.log(_ORDERED) + error)
         evidence = np.array([none, np.log(_ORDERED) + ordered.evidence])
     weight = np.exp(evidence - evidence.max())
     weight /= weight.sum()

@@ -35,7 +35,7 @@ _MOST = 24  # poses that are weighed at every offset
 _NEGLIGIBLE = 1e-7
 
 
-def weigh_order(scores: Scores, disorder: Account) -> Account | None:
+def weigh_order(scores: Scores, disorder: Account) -> tuple[Account, float] | None:
     """Weigh which sites are full and which are empty, their contents and poses, and offsets.
 
     That all sites are full, or all of them empty, is no order.
@@ -49,8 +49,9 @@ def weigh_order(scores: Scores, disorder: Account) -> Account | None:
 
     Returns
     -------
-    Account or None
-        None where order cannot be asked: of one site, or of more than eight.
+    account, error
+        What follows from order; and the evidence for an error of the framework's image that could be taken for it:
+        faint molecules alike in all copies. None where order cannot be asked: of one site, or of more than eight.
     """
     numbers = [] if scores.site is None else np.unique(scores.site).tolist()
     if not 1 < len(numbers) <= _MANY:
@@ -82,23 +83,15 @@ def weigh_order(scores: Scores, disorder: Account) -> Account | None:
     weights = np.exp([evidence - total for evidence, _ in joined])
     number_of = number_filled(by_pattern / np.maximum(weights, 1e-300)[:, None], weights)
     evidence = total - np.log(len(patterns))
-    return Account(evidence, by_pattern.sum(0), if_filled, if_empty, contents, number_of, offsets)
+    account = Account(evidence, by_pattern.sum(0), if_filled, if_empty, contents, number_of, offsets)
+    return account, _weigh_error(sites)
 
 
-def weigh_error(scores: Scores, disorder: Account) -> float | None:
-    """Return the evidence for an error of the framework's image that looks like faint molecules alike in all copies.
+def _weigh_error(sites: "list[_Site]") -> float:
+    """Return the logarithm of the likelihood of all channels if all are empty and the framework's image has an error.
 
-    It is what an order could be taken for: the logarithm of the likelihood of all channels, as of :func:`weigh_order`.
-
-    Parameters
-    ----------
-    scores, disorder
-        As there.
+    The error looks like faint molecules alike in all copies of one channel or of several.
     """
-    numbers = [] if scores.site is None else np.unique(scores.site).tolist()
-    if not 1 < len(numbers) <= _MANY:
-        return None
-    sites = [_Site.of(scores, number, disorder.offset[scores.site == number].mean()) for number in numbers]
     tables = {wrong: [site.mistaken(wrong) for site in sites] for wrong in (False, True)}
     patterns = [p for p in itertools.product((False, True), repeat=len(sites)) if any(p)]
     each = [over_offsets([tables[wrong][i] for i, wrong in enumerate(p)])[0] for p in patterns]

@@ -23,6 +23,7 @@ _CELL_STEP = 0.1  # of an average cell, from which it is drawn on the image [Å]
 # Of a cell's noise, what is taken from an image under a Hann window by the average of its cells under one: for moments
 # h of the window along both axes, (2 h³ / h² − h² / h) / h.
 _TAKEN = 3.3
+_FEW = 7  # cells, whose average would take half of the noise: it is left in, and noise is taken for too much
 
 
 @dataclass(frozen=True)
@@ -202,8 +203,10 @@ def noise_of_cells(
     width, height = np.ceil(np.array(lattice.cell) / _CELL_STEP).astype(int)
     average, _ = cell_coefficients(registration.straightened(left), lattice, hk)
     alike = registration.drawn(cell_image(average, hk, (int(height), int(width))), lattice)
-    cells = left.size / abs(np.linalg.det(lattice.matrix))
-    return Noise.of((left - alike) / np.sqrt(max(1 - _TAKEN / cells, 0.5)), lattice.sampling)
+    cells = np.count_nonzero(registration.strength > 0) / abs(np.linalg.det(lattice.matrix))
+    if cells < _FEW:
+        return Noise.of(left, lattice.sampling)
+    return Noise.of((left - alike) / np.sqrt(1 - _TAKEN / cells), lattice.sampling)
 
 
 def _values_at(field: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -231,7 +231,7 @@ def test_checkpoints_of_a_unet_hold_the_interval_of_the_weights_or_are_refused(
     # The last epoch was stored while the interval was not fitted yet, also where the run began with weights that had
     # been finished; it goes on all the same.
     for last in (checkpoints, run(recipe, ["x"], tmp_path / "b", init=path).parent / "checkpoints"):
-        with pytest.raises(InputError, match="has not ended: its interval was not fitted"):
+        with pytest.raises(InputError, match="before its training run ended: its interval was not fitted"):
             load_finder(last / "last.ckpt", "images")
     again = run(recipe.replace(epochs=2), ["x"], tmp_path / "a", resume=True)
     assert load_weights(again)[0].calibrated

@@ -111,7 +111,8 @@ class IntensityMixture:
     @property
     def sentence(self) -> str:
         """How to read it."""
-        number, spread = len(self.intensities), 100 * float(self.spreads[-1])
+        number, first = len(self.intensities), int(self.description.background)
+        spread = f"{self.names[first]} ± {100 * self.spreads[first]:.0f} %"
         if self.description == Description():
             return (
                 f"Intensities of {number} atoms are those of one kind of single atoms, alike to a factor of "
@@ -123,7 +124,7 @@ class IntensityMixture:
             for name, share, mean in zip(self.names, self.shares, self.means, strict=True)
         )
         return (
-            f"Intensities of {number} atoms are a mixture: {parts} (of atoms each ± {spread:.0f} %); one component is "
+            f"Intensities of {number} atoms are a mixture: {parts} ({spread}); one component is "
             f"worse by {self.evidence:.0f} of BIC."
         )
 

@@ -6,6 +6,7 @@ from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
 from stemforge.evaluate import PointPattern, Window, bonded_fraction, nearest_neighbours
+from stemforge.evaluate.statistics.window import several
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,7 @@ def test_what_contradicts_the_distance_is_refused(blending):
         blending.draw_found(1000, np.random.default_rng(0))
     with pytest.raises(InputError, match="closest must be 0 or a positive"):
         Window(blending.mask, 0.5, -1.0)
+    other = Window(blending.mask, 0.5, 2.0)
+    both = [PointPattern(one.draw_found(30, np.random.default_rng(1)), one) for one in (blending, other)]
+    with pytest.raises(InputError, match="the same distance for all patterns"):
+        several(both)

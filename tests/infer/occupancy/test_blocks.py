@@ -120,6 +120,16 @@ def test_blocks_that_an_image_cannot_have_are_refused(found, crystal, cells, say
         average_occupancy(found, crystal, cells)
 
 
+def test_channels_are_kept_where_no_block_is_whole(half, tmp_path, capsys):
+    write_tiff(tmp_path / "film.tif", half[0].image, None)
+    out = tmp_path / "out"
+    words = ["infer", "occupancy", str(tmp_path / "film.tif"), "--out", str(out), "--quiet"]
+    assert main([*words, "--guest", "pyridine", "--cells", "7"]) == 0
+    assert (out / "film_occupancy.csv").is_file()
+    assert not (out / "film_blocks.csv").exists()
+    assert "blocks are left out" in " ".join(capsys.readouterr().err.split())
+
+
 def test_command_refuses_before_it_reads(tmp_path, capsys):
     out = tmp_path / "out"
     words = ["infer", "occupancy", str(tmp_path / "none.tif"), "--out", str(out), "--cells", "0"]

@@ -102,6 +102,18 @@ def test_an_error_that_is_alike_in_all_cells_is_no_noise(crystal, film, shape):
     assert noise_of_cells(noise + alike, lattice, registration, hk).at(k) == pytest.approx(true, rel=0.2)
 
 
+def test_few_cells_do_not_make_noise_too_small(crystal, film):
+    """Their average would take half of it: an error that is alike in all cells counts as noise then."""
+    shape = (96, 128)
+    _, lattice, _, _ = film(0, 0.0, shape=shape)
+    hk = crystal.indices(1.1)
+    noise = [np.random.default_rng(seed).normal(0, 1, shape) for seed in range(20)]
+    measured = [
+        noise_of_cells(one, lattice, Registration.none(shape), hk).at(np.array([0.3])) for one in noise
+    ]
+    assert np.mean(measured) == pytest.approx(SAMPLING**2, rel=0.1)
+
+
 def test_guests_keep_a_doubt():
     found = tempered(np.array([[0.5, 1.0, 0.9], [0.5, 0.0, 0.1]]))
     assert found.sum(0) == pytest.approx(1)
@@ -196,7 +208,7 @@ def test_what_an_error_alike_in_all_copies_explains_is_no_order(monkeypatch):
     faint = [_shown(wrong, np.full(40, 17), 12.0, seed, content=0.3) for seed in range(3)]
     found = [posterior_of(scores) for scores in faint]
     assert max(one.order for one in found) < 0.05
-    monkeypatch.setattr("stemforge.infer.occupancy.mixture.weigh_error", lambda scores, disorder: -np.inf)
+    monkeypatch.setattr("stemforge.infer.occupancy.ordered._weigh_error", lambda sites: -np.inf)
     assert max(posterior_of(scores).order for scores in faint) > 0.5
 
 
