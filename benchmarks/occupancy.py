@@ -16,9 +16,11 @@ channels, and `ideal` that of an observer who knows the framework's image, the m
 that of AUC − ½. `d` is the ideal observer's contrast, mean over the filled channels; `any pose` is the AUC of an
 observer who knows all but the pose. In `columns` and `single` half of the channels are filled; in `columns of any
 share` and `single of any share` a share that is drawn, as the prior takes it. `calibration` is the mean difference
-between probability and truth over ten bins, weighed by their channels. `guest right` is the share of filled channels
-whose more likely guest is the true one, `guest said` the mean probability of the more likely guest, and `guest d` how
-far an observer who knows pose, framework and noise tells pyridine from thiophene, in standard deviations.
+between probability and truth over ten bins, weighed by their channels, and `calibration by chance` what it would be of
+so many channels with these probabilities if they were right and no channel had to do with another; the last row is of
+all channels together. `guest right` is the share of filled channels whose more likely guest is the true one, `guest
+said` the mean probability of the more likely guest, and `guest d` how far an observer who knows pose, framework and
+noise tells pyridine from thiophene, in standard deviations.
 `--films` different specimens serve all images; another `--seed` draws others.
 
 `published-structures`: own films, 5 × 5 cells, of five structures of ZSM-5 with a pyridine in half of the channels, by
@@ -78,6 +80,11 @@ class Channels:
         self.guest_d: list[float] = []
         self.any_pose: list[float] = []
 
+    def join(self, others: "Channels") -> None:
+        """Count the channels of others, too, without what an observer would know of them."""
+        for name in ("truth", "probability", "evidence", "state"):
+            getattr(self, name).extend(getattr(others, name))
+
     def add(self, found: Occupancy, filled: np.ndarray) -> None:
         """Count the channels of an image."""
         self.truth += list(filled)
@@ -104,9 +111,10 @@ class Channels:
         if self.any_pose and "AUC" in row:
             row["any pose"] = float(np.mean(self.any_pose))
             row["share, any pose"] = (row["AUC"] - 0.5) / (row["any pose"] - 0.5)
-        place = np.minimum((p * 10).astype(int), 9)
-        row["calibration"] = float(
-            sum(abs((p - y)[place == i].sum()) for i in range(10) if (place == i).any()) / max(len(p), 1)
+        row["calibration"] = calibration_error(p, y)
+        rng = np.random.default_rng(0)
+        row["calibration by chance"] = float(
+            np.mean([calibration_error(p, rng.random(len(p)) < p) for _ in range(100)])
         )
         if self.ordered:
             row["ordered"] = float(np.mean(self.ordered))
@@ -117,7 +125,16 @@ class Channels:
         return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
 
 
-def simulated(films: Films, kind: str, thickness: int, dose: float, images: int) -> dict[str, Any]:
+def calibration_error(probability: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean difference between probability and share of the truth in tenths of probability."""
+    place = np.minimum((probability * 10).astype(int), 9)
+    off = np.bincount(place, probability - truth, minlength=10)
+    return float(np.abs(off).sum() / max(len(probability), 1))
+
+
+def simulated(
+    films: Films, kind: str, thickness: int, dose: float, images: int
+) -> tuple[dict[str, Any], Channels]:
     """Measure films of one kind at one dose."""
     crystal = ChannelCrystal.named(films.framework, films.guests)
     corpus = films.corpus(kind, thickness)
@@ -149,7 +166,7 @@ def simulated(films: Films, kind: str, thickness: int, dose: float, images: int)
             points = sample.labels.points[which[filled]]
             content = 1.0 if kind.startswith("columns") else 1 / thickness
             against_ideal(channels, image, (sample, bare[number]), points, (crystal, found, content))
-    return {"images": images - failed} | channels.row()
+    return {"images": images - failed} | channels.row(), channels
 
 
 def against_ideal(
@@ -260,6 +277,7 @@ def cases(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         work = args.work or Path(temporary)
         films = Films(work, args.framework, guests, args.seed, min(args.films, args.images))
         kinds = ["structures"] if args.what == "published-structures" else args.kinds.split(",")
+        every = Channels()
         for kind in kinds:
             for thickness in map(int, args.thickness.split(",")):
                 for dose in map(float, args.doses.split(",")):
@@ -267,7 +285,11 @@ def cases(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     if kind == "structures":
                         yield fixed | structures(numbers(args), thickness, dose, args.seed, work)
                     else:
-                        yield fixed | simulated(films, kind, thickness, dose, args.images)
+                        row, channels = simulated(films, kind, thickness, dose, args.images)
+                        yield fixed | row
+                        every.join(channels)
+        if every.truth:
+            yield {"kind": "all together"} | every.row()
 
 
 def numbers(args: argparse.Namespace) -> list[int]:

@@ -190,6 +190,7 @@ class _Fit:
             posterior.share,
             float(posterior.offset.mean()),
             posterior.order,
+            posterior.framework_error,
             explained,
             float(np.sqrt(np.median(scores.norms))),
             images.astype(np.float32),

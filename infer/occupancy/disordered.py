@@ -21,6 +21,25 @@ _NONE, _ALL = 0.2, 0.1
 _NEGLIGIBLE = 1e-7
 
 
+def expected(channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what is to be expected of channels that no image shows.
+
+    Returns
+    -------
+    filled, number
+        Probability that a channel is filled, shape (channels,), and that so many are, shape (channels + 1,).
+    """
+    shares = np.repeat(_SHARES[:, None], channels, axis=1)
+    likely = np.exp(_prior())
+    return likely @ shares, number_filled(shares, likely)
+
+
+def _prior() -> NDArray[np.float64]:
+    """Return the logarithm of the probability of each share."""
+    some = (1 - _NONE - _ALL) / (len(_SHARES) - 2)
+    return np.log(np.r_[_NONE, np.full(len(_SHARES) - 2, some), _ALL])
+
+
 def weigh_disorder(scores: Scores) -> Account:
     """Weigh shares of filled channels, what most of those hold, and offsets.
 
@@ -29,8 +48,7 @@ def weigh_disorder(scores: Scores) -> Account:
     anywhere = scores.anywhere
     known = scores.part(np.arange(len(scores.products)), anywhere)
     near = near_most()
-    some = (1 - _NONE - _ALL) / (len(_SHARES) - 2)
-    prior = np.log(np.r_[_NONE, np.full(len(_SHARES) - 2, some), _ALL]) - np.log(len(CONTENTS))
+    prior = _prior() - np.log(len(CONTENTS))
 
     def together(ratio: NDArray[np.float64]) -> NDArray[np.float64]:
         """Likelihood of channels over that of empty ones, shape (channels, contents, shares)."""

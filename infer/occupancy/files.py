@@ -14,7 +14,8 @@ from stemforge.micrograph.image import Micrograph
 
 ENDINGS = ("_occupancy.csv", "_occupancy.png", "_blocks.csv", "_blocks.png")
 """What results are called after the image's name."""
-_OFF = 0.1
+_OFF = 0.1  # molecules a cell
+_MISTAKEN = 0.5  # probability of an error of the framework's image from which it is told
 
 
 def occupancy_of_files(
@@ -71,6 +72,12 @@ def doubts(occupancy: Occupancy) -> list[str]:
             "along the beam"
         )
     found += little_explained("framework", occupancy.explained, "framework", "channels")
+    if occupancy.framework_error is not None and occupancy.framework_error > _MISTAKEN:
+        found.append(
+            "what copies of a channel show alike is more likely an error of the framework's image than molecules "
+            f"({occupancy.framework_error:.2f}): channels are left open; take a thinner place, or an image nearer to "
+            "focus"
+        )
     if abs(occupancy.offset) > _OFF:
         found.append(
             f"all channels alike are off by {occupancy.offset:+.2f} molecules a cell from the framework's image, "

@@ -6,16 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.infer.occupancy.disordered import weigh_disorder
+from stemforge.infer.occupancy.framework_error import weigh_error
 from stemforge.infer.occupancy.ordered import weigh_order
 from stemforge.infer.occupancy.scores import Scores
+from stemforge.infer.occupancy.sites import sites_of
 
 # Which guest: the power of probabilities, and the share of doubt that no image takes away. By 130 filled channels of
 # simulated films, columns and single molecules, which were named rightly in 52 to 77 % where 77 to 90 % was said: what
 # guests look like at their depth and in their pose is known less well than the noise.
 _TEMPER, _DOUBT = 0.3, 0.2
-_ORDERED = (
-    1 / 6
-)  # probability that some sites of the cell are full, others empty; as that of an error like it
+# Probability that some sites of the cell are full, others empty; and that the framework's image has an error like faint
+# molecules.
+_ORDERED, _MISTAKEN = 1 / 6, 1 / 6
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class Posterior:
         [molecules a cell]; shape (channels,).
     order
         Probability that some sites of the crystal's cell are full and others empty; None where that cannot be asked.
+    framework_error
+        Probability that what copies of a channel show alike is an error of the framework's image, so that nothing is
+        known of channels; None where copies are not known.
     """
 
     filled: NDArray[np.float64]
@@ -46,6 +51,7 @@ class Posterior:
     share: tuple[float, float, float]
     offset: NDArray[np.float64]
     order: float | None = None
+    framework_error: float | None = None
 
 
 def posterior_of(scores: Scores) -> Posterior:
@@ -54,9 +60,9 @@ def posterior_of(scores: Scores) -> Posterior:
     A channel is empty, or holds a molecule in one of the templates' poses with a content near one that most have.
     Either all channels are filled to one share, by molecules that have nothing to do with each other, or the crystal
     is ordered: some channels of its cell are full but for a few copies, others empty, and molecules of one channel may
-    lie alike, by more than an error of the framework's image could feign. What a model of the framework gets wrong is
-    alike in all copies of a channel, and nearly so in all channels, so that it shifts them all; what remains uncertain
-    of it is averaged over.
+    lie alike. What a model of the framework gets wrong is alike in all copies of a channel, and nearly so in all
+    channels, so that it shifts them all; what remains uncertain of it is averaged over. Or it looks like faint
+    molecules that lie alike in all copies: then nothing is known of channels.
 
     Examples
     --------
@@ -68,15 +74,19 @@ def posterior_of(scores: Scores) -> Posterior:
     True
     """
     scores = scores.widened()
-    ways = [weigh_disorder(scores)]
-    evidence = np.array([ways[0].evidence])
-    found = weigh_order(scores, ways[0])
-    if found is not None:
-        ordered, error = found
-        ways.append(ordered)
-        # What an error explains as well shows no order; channels are then as they are without one.
-        none = np.logaddexp(np.log(1 - 2 * _ORDERED) + ways[0].evidence, np.log(_ORDERED) + error)
-        evidence = np.array([none, np.log(_ORDERED) + ordered.evidence])
+    disorder = weigh_disorder(scores)
+    sites = sites_of(scores, disorder)
+    ways, likely = [disorder], [1.0]
+    mistaken = order = None
+    if sites:
+        mistaken = weigh_error(sites, disorder)
+        order = weigh_order(sites, disorder)
+    for way, chance in ((mistaken, _MISTAKEN), (order, _ORDERED)):
+        if way is not None:
+            ways.append(way)
+            likely.append(chance)
+            likely[0] -= chance
+    evidence = np.log(likely) + [way.evidence for way in ways]
     weight = np.exp(evidence - evidence.max())
     weight /= weight.sum()
 
@@ -86,14 +96,15 @@ def posterior_of(scores: Scores) -> Posterior:
     filled = np.clip(mean("filled"), 0, 1)
     # Numbers of channels are whole: the least that is reached with 5 % and with 95 %.
     low, high = np.searchsorted(np.cumsum(mean("number")), [0.05, 0.95]) / len(filled)
-    likely = [np.log10(np.maximum(mean(name), 1e-300)) for name in ("if_filled", "if_empty")]
+    shown = [np.log10(np.maximum(mean(name), 1e-300)) for name in ("if_filled", "if_empty")]
     return Posterior(
         filled,
-        np.clip(likely[0] - likely[1], -99, 99),
+        np.clip(shown[0] - shown[1], -99, 99),
         mean("contents"),
         (float(low), float(high), float(filled.mean())),
         mean("offset"),
-        float(weight[1]) if len(ways) > 1 else None,
+        None if order is None else float(weight[-1]),
+        None if mistaken is None else float(weight[1]),
     )
 
 

@@ -54,6 +54,9 @@ class Occupancy:
         Probability that the crystal is ordered: some channels of its cell are filled throughout, others empty. None
         where that cannot be asked: all channels are copies of one, or more than eight differ, those of each domain
         counted.
+    framework_error
+        Probability that what copies of a channel show alike is an error of the framework's image, which nothing tells
+        from faint molecules: channels are then as was to be expected without an image. None where that cannot be asked.
     explained
         Share of the average cell's variance that the framework explains.
     detectability
@@ -75,6 +78,7 @@ class Occupancy:
     share: tuple[float, float, float]
     offset: float
     ordered: float | None
+    framework_error: float | None
     explained: float
     detectability: float
     framework: NDArray[np.float32]
@@ -119,6 +123,7 @@ class Occupancy:
             "detectability": self.detectability,
             "offset": self.offset,
             "ordered": self.ordered,
+            "framework_error": self.framework_error,
             "explained": self.explained,
             "sampling_angstrom": self.lattice.sampling,
             "correlation": self.lattice.score,

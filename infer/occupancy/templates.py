@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from stemforge.infer.occupancy.crystal import Molecule
 from stemforge.infer.occupancy.noise import Noise
-from stemforge.infer.occupancy.ordered import best_poses
 from stemforge.infer.occupancy.scores import EVERY, Scores
+from stemforge.infer.occupancy.sites import best_poses
 from stemforge.infer.occupancy.transfer import Transfer
 
 STEP, HALF = 0.2, 8.0  # of the grid [Å]

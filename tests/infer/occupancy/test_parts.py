@@ -208,8 +208,29 @@ def test_what_an_error_alike_in_all_copies_explains_is_no_order(monkeypatch):
     faint = [_shown(wrong, np.full(40, 17), 12.0, seed, content=0.3) for seed in range(3)]
     found = [posterior_of(scores) for scores in faint]
     assert max(one.order for one in found) < 0.05
-    monkeypatch.setattr("stemforge.infer.occupancy.ordered._weigh_error", lambda sites: -np.inf)
+    monkeypatch.setattr("stemforge.infer.occupancy.mixture._MISTAKEN", 1e-9)
     assert max(posterior_of(scores).order for scores in faint) > 0.5
+
+
+@pytest.mark.parametrize("sites", [1, 2, 10])
+def test_an_error_like_a_faint_molecule_in_every_channel_leaves_channels_open(sites):
+    """Thick films out of focus show such errors; they had all their empty channels called filled."""
+    alike, apiece = np.full(40, 17), np.random.default_rng(1).integers(0, 60, 40)
+    every, half = np.ones(40, dtype=bool), np.arange(40) // 2 % 2 == 0
+    for seed in range(3):
+        error, molecules = (
+            replace(_shown(filled, poses, 12.0, seed, content=0.4), site=np.arange(40) % sites)
+            for filled, poses in ((every, alike), (half, apiece))
+        )
+        mistaken = posterior_of(error)
+        assert mistaken.framework_error > 0.9
+        assert mistaken.filled == pytest.approx(np.full(40, 0.45), abs=0.1)
+        assert np.abs(mistaken.evidence).max() < 1
+        # Molecules as faint, but each in a pose that nothing but chance gave it, are found as before.
+        found = posterior_of(molecules)
+        assert found.framework_error < 0.1
+        assert _called(found)[half].mean() > 0.5
+        assert not _called(found)[~half].any()
 
 
 @pytest.mark.parametrize("missing", [0, 2, 4])
