@@ -9,15 +9,13 @@ films with Au, thin and thick carbon with Pt; each with and without its metal. `
 trained on, of other seeds: `fit` is for them, so that `judge` shows what the fit is worth elsewhere.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from cyclopts import App
 
-from stemforge.console import progress, say
+from stemforge.console import progress
 from stemforge.files import write_json
 from stemforge.micrograph.writers import write_tiff
 from stemforge.simulate import SimulationRecipe, simulate_sample
