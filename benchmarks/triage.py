@@ -1,23 +1,44 @@
 """`stemforge triage` on images whose truth is known: atoms or none, focus, jitter of lines, electrons; and its speed.
 
-    python benchmarks/triage.py make FOLDER --number 200 --seed 501       # half of them without metal; truth.json
-    python benchmarks/triage.py judge FOLDER                              # triage, held against the truth
-    python benchmarks/triage.py fit FOLDER                                # what atoms_probability is made of
+    python benchmarks/triage.py make FOLDER --number 200 --seed 503   # half of them without metal; truth.json
+    python benchmarks/triage.py judge FOLDER ...                      # atoms or none, verdicts, electrons
+    python benchmarks/triage.py series FOLDER                         # the same specimens out of focus, and jittering
+    python benchmarks/triage.py judge-series FOLDER                   # rank correlations with defocus and jitter
+    python benchmarks/triage.py controls FOLDER                       # blank images, noise alone, spots of contamination
+    python benchmarks/triage.py real                                  # the real images (STEMFORGE_DATA_DIR)
+    python benchmarks/triage.py speed IMAGE ...                       # images a minute
+    python benchmarks/triage.py fit FOLDER ...                        # what atoms_probability is made of
 
 Specimens that the detector that comes with stemforge never met: graphene with Si or with Co and N, C₃N₄ with Fe, carbon
 films with Au, thin and thick carbon with Pt; each with and without its metal. `make --known` takes those that it was
-trained on, of other seeds: `fit` is for them, so that `judge` shows what the fit is worth elsewhere.
+trained on, of other seeds, with stronger jitter: `fit` is for them, so that `judge` shows what the fit is worth elsewhere.
 """
 
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from cyclopts import App
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from stemforge.console import progress
+from stemforge.console import progress, say
+from stemforge.evaluate import ImageTriage, triage_folders, triage_micrograph
+from stemforge.evaluate.triage.candidates import find_candidates
+from stemforge.evaluate.triage.presence import evidence
 from stemforge.files import write_json
+from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
+from stemforge.outputs.folder import ResultFolder
 from stemforge.simulate import SimulationRecipe, simulate_sample
 from stemforge.simulate.recipe_set import RecipeSet
 from stemforge.simulate.recording.record import record, recording_rng
@@ -25,18 +46,19 @@ from stemforge.train import load_weights
 from stemforge.train.labelled import visible_atoms
 
 STRANGERS = ("si-graphene", "co-n-graphene", "fe-c3n4", "au-carbon", "quickstart", "pt-nc")
-BARE = {"au-carbon": {"particles": []}, "pt-nc": {}}
-SIDE = 256  # pixels; pt-nc, which takes longest, has 512
-DEFOCUS = {"choice": [0, 0, 0, 40, 80, 120, 160]}  # Å, beside that of the recipe
-JITTER = {"loguniform": [0.02, 0.8]}  # Å
+THIN = ("si-graphene", "co-n-graphene", "fe-c3n4", "au-carbon")
+SIDE = 256  # pixels; pt-nc has 512
+DEFOCUS = {"choice": [0, 0, 0, 40, 80, 120]}  # Å, beside that of the recipe
+SERIES_DEFOCUS = (0.0, 40.0, 80.0, 120.0, 160.0, 200.0)  # Å
+SERIES_JITTER = (0.0, 0.1, 0.2, 0.4, 0.8, 1.2)  # Å along the lines; half of it across
 app = App()
 
 
-def recipes(known: bool, seed: int) -> dict[str, SimulationRecipe]:
+def recipes(known: bool, seed: int, **more: Any) -> dict[str, SimulationRecipe]:
     """Return the recipes by name."""
-    overrides: dict[str, Any] = {"seed": seed, "microscope.defocus": DEFOCUS}
-    overrides |= {"degradation.line_jitter": JITTER, "store_structures": False}
+    overrides: dict[str, Any] = {"seed": seed, "microscope.defocus": DEFOCUS, "store_structures": False, **more}
     if known:
+        overrides["degradation.line_jitter"] = {"loguniform": [0.02, 0.8]}
         members = RecipeSet.shipped("any-atom").members(overrides)
         return {name: recipe for name, recipe in members.items() if recipe.single_atoms}
     found = {}
@@ -46,7 +68,7 @@ def recipes(known: bool, seed: int) -> dict[str, SimulationRecipe]:
     return found
 
 
-def without_metal(name: str, recipe: SimulationRecipe) -> SimulationRecipe:
+def without_metal(recipe: SimulationRecipe) -> SimulationRecipe:
     """Return a recipe whose specimen is nothing but the support."""
     bare: dict[str, Any] = {"single_atoms": ()}
     if getattr(recipe, "particles", ()):
@@ -60,13 +82,13 @@ def samples(known: bool, number: int, seed: int) -> Iterator[tuple[str, bool, An
     for index in range(number):
         name, recipe = every[index // 2 % len(every)]
         metal = index % 2 == 0
-        chosen = recipe if metal else without_metal(name, recipe)
+        chosen = recipe if metal else without_metal(recipe)
         sample = simulate_sample(chosen, index)
         yield name, metal, sample, record(sample, chosen.degradation, recording_rng({"seed": seed}, index))
 
 
 @app.command
-def make(folder: Path, *, number: int = 200, seed: int = 501, known: bool = False, start: int = 0) -> None:
+def make(folder: Path, *, number: int = 200, seed: int = 503, known: bool = False) -> None:
     """Simulate images into a folder, with truth.json."""
     folder.mkdir(parents=True, exist_ok=True)
     card = load_weights("any-atom")[1]
@@ -77,18 +99,49 @@ def make(folder: Path, *, number: int = 200, seed: int = 501, known: bool = Fals
             settings = recording.settings
             title = f"{index:04d}_{name}_{'metal' if metal else 'none'}"
             write_tiff(folder / f"{title}.tif", recording.image[0], sample.sampling)
+            cnr = np.sort(recording.labels["cnr"][visible])[::-1] if visible.any() else np.empty(0)
             truth[title] = {
                 "recipe": name,
                 "metal": metal,
                 "visible": int(visible.sum()),
-                "metadata": dict(sample.metadata),
-                "jitter": settings.line_jitter,
-                "jitter_across": settings.line_jitter_across,
-                "source_size": settings.source_size,
+                "brightest_cnr": cnr[:5].round(2),
+                "thickness": sample.metadata["thickness_angstrom"],
+                "focus": sample.metadata["focus_angstrom"],
+                "jitter": float(np.hypot(settings.line_jitter, settings.line_jitter_across)),
                 "electrons": float(sample.signal[0].mean() * settings.electrons_per_pixel(sample.sampling)),
             }
             write_json(folder / "truth.json", truth)
             advance(1)
+
+
+@app.command
+def series(folder: Path, *, number: int = 3, seed: int = 510) -> None:
+    """Simulate thin specimens at several defoci, and record each in focus with several jitters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    truth: dict[str, Any] = {}
+    for name in THIN:
+        for index in range(number):
+            for defocus in SERIES_DEFOCUS:
+                fixed = {"seed": seed, "microscope.defocus": defocus, "focus": 0.5, "scan.shape": [SIDE, SIDE]}
+                # Doses at which the support itself can be seen: that of an image without detail tells no focus.
+                fixed |= {"degradation.dose": {"loguniform": [3e4, 3e5]}, "degradation.line_jitter": 0.05}
+                recipe = SimulationRecipe.load(name, {**fixed, "store_structures": False})
+                sample = simulate_sample(recipe, index)
+                jitters = SERIES_JITTER if defocus == 0 else (0.05,)
+                for jitter in jitters:
+                    lines = {"line_jitter": jitter, "line_jitter_across": jitter / 2}
+                    settings = recipe.degradation.replace(**lines)
+                    recording = record(sample, settings, recording_rng({"seed": seed}, index))
+                    title = f"{name}_{index}_defocus{defocus:03.0f}_jitter{10 * jitter:02.0f}"
+                    write_tiff(folder / f"{title}.tif", recording.image[0], sample.sampling)
+                    truth[title] = {
+                        "recipe": name,
+                        "sample": f"{name}_{index}",
+                        "defocus": defocus,
+                        "jitter": float(np.hypot(jitter, jitter / 2)),
+                    }
+            write_json(folder / "truth.json", truth)
+            say(f"{name} {index}")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-FIRST = 5
-"""Likeliest candidates that count one by one."""
-WEIGHTS = (0.0, 1.0, 1.0)
-"""Constant, and what one unit of each of the :func:`evidence` adds to the log odds; fitted by benchmarks/triage.py."""
+WEIGHTS = (1.46, -0.63, 1.52)
+"""Constant, and what each of the :func:`evidence` adds to the log odds; by ``benchmarks/triage.py fit``."""
 
-_LEAST = 0.02  # likelihood that stands for none
+_LEAST = 0.02  # expected atoms that stand for none
 
 
 def evidence(likelihoods: ArrayLike) -> NDArray[np.float64]:
@@ -18,24 +16,24 @@ def evidence(likelihoods: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     likelihoods
-        Of an image's candidates, calibrated.
+        Of an image's candidates, calibrated, shape (n,).
 
     Returns
     -------
     ndarray
-        Logarithm of the expected number, and mean log odds of the five likeliest, a missing one at 0.02.
+        Logarithms of Σp and of Σp³. The second counts what is nearly certain; the first, of the same second, what may
+        be atoms or texture, of which a large image has more.
     """
-    p = np.sort(np.asarray(likelihoods, dtype=float))[::-1]
-    first = np.clip(np.pad(p[:FIRST], (0, max(0, FIRST - len(p)))), _LEAST, 1 - 1e-4)
-    return np.array([np.log(p.sum() + _LEAST), float(np.log(first / (1 - first)).mean())])
+    p = np.asarray(likelihoods, dtype=float)
+    return np.log([p.sum() + _LEAST, (p**3).sum() + _LEAST])
 
 
 def atoms_probability(likelihoods: ArrayLike) -> float:
-    """Return the probability that an image holds at least one visible atom.
+    """Return the probability that an image holds at least one visible atom, if half of all images do.
 
     Candidates of an image are not independent: what looks like an atom by chance does so again where the support has
-    the same texture. So the product of 1 − p is not what it seems, and a logistic law of the :func:`evidence`, fitted to
-    simulated images half of which have no metal, stands in its place.
+    the same texture. So the product of 1 − p is not what it seems, and a logistic law of the :func:`evidence` stands
+    in its place, fitted to simulated images half of which have no metal.
 
     Parameters
     ----------
