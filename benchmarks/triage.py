@@ -1,6 +1,6 @@
 """`stemforge triage` on images whose truth is known: atoms or none, focus, jitter of lines, electrons; and its speed.
 
-    python benchmarks/triage.py make FOLDER --number 200 --seed 503   # half of them without metal; truth.json
+    python benchmarks/triage.py make FOLDER --number 200 --seed 505   # half of them without metal; truth.json
     python benchmarks/triage.py judge FOLDER ...                      # atoms or none, verdicts, electrons
     python benchmarks/triage.py series FOLDER                         # the same specimens out of focus, and jittering
     python benchmarks/triage.py judge-series FOLDER                   # rank correlations with defocus and jitter
@@ -47,24 +47,28 @@ from stemforge.train.labelled import visible_atoms
 
 STRANGERS = ("si-graphene", "co-n-graphene", "fe-c3n4", "au-carbon", "quickstart", "pt-nc")
 THIN = ("si-graphene", "co-n-graphene", "fe-c3n4", "au-carbon")
-SIDE = 256  # pixels; pt-nc has 512
+SIDE = 512  # pixels
 DEFOCUS = {"choice": [0, 0, 0, 40, 80, 120]}  # Å, beside that of the recipe
 SERIES_DEFOCUS = (0.0, 40.0, 80.0, 120.0, 160.0, 200.0)  # Å
 SERIES_JITTER = (0.0, 0.1, 0.2, 0.4, 0.8, 1.2)  # Å along the lines; half of it across
 app = App()
 
 
-def recipes(known: bool, seed: int, **more: Any) -> dict[str, SimulationRecipe]:
+def recipes(known: bool, seed: int, side: int) -> dict[str, SimulationRecipe]:
     """Return the recipes by name."""
-    overrides: dict[str, Any] = {"seed": seed, "microscope.defocus": DEFOCUS, "store_structures": False, **more}
+    overrides: dict[str, Any] = {
+        "seed": seed,
+        "microscope.defocus": DEFOCUS,
+        "store_structures": False,
+        **more,
+    }
     if known:
         overrides["degradation.line_jitter"] = {"loguniform": [0.02, 0.8]}
         members = RecipeSet.shipped("any-atom").members(overrides)
         return {name: recipe for name, recipe in members.items() if recipe.single_atoms}
     found = {}
     for name in STRANGERS:
-        size = {"scan.shape": [SIDE, SIDE]} if name != "pt-nc" else {}
-        found[name] = SimulationRecipe.load(name, {**overrides, **size})
+        found[name] = SimulationRecipe.load(name, {**overrides, "scan.shape": [side, side]})
     return found
 
 
@@ -76,9 +80,9 @@ def without_metal(recipe: SimulationRecipe) -> SimulationRecipe:
     return recipe.replace(**bare)
 
 
-def samples(known: bool, number: int, seed: int) -> Iterator[tuple[str, bool, Any, Any]]:
+def samples(known: bool, number: int, seed: int, side: int) -> Iterator[tuple[str, bool, Any, Any]]:
     """Yield name, whether with metal, sample and recording; each recipe in turn, half of them without metal."""
-    every = list(recipes(known, seed).items())
+    every = list(recipes(known, seed, side).items())
     for index in range(number):
         name, recipe = every[index // 2 % len(every)]
         metal = index % 2 == 0
@@ -88,13 +92,13 @@ def samples(known: bool, number: int, seed: int) -> Iterator[tuple[str, bool, An
 
 
 @app.command
-def make(folder: Path, *, number: int = 200, seed: int = 503, known: bool = False) -> None:
+def make(folder: Path, *, number: int = 200, seed: int = 505, side: int = SIDE, known: bool = False) -> None:
     """Simulate images into a folder, with truth.json."""
     folder.mkdir(parents=True, exist_ok=True)
     card = load_weights("any-atom")[1]
     truth: dict[str, Any] = {}
     with progress("simulate", number, "images") as advance:
-        for index, (name, metal, sample, recording) in enumerate(samples(known, number, seed)):
+        for index, (name, metal, sample, recording) in enumerate(samples(known, number, seed, side)):
             visible, _ = visible_atoms(recording.labels, card.visible)
             settings = recording.settings
             title = f"{index:04d}_{name}_{'metal' if metal else 'none'}"
@@ -122,7 +126,12 @@ def series(folder: Path, *, number: int = 3, seed: int = 510) -> None:
     for name in THIN:
         for index in range(number):
             for defocus in SERIES_DEFOCUS:
-                fixed = {"seed": seed, "microscope.defocus": defocus, "focus": 0.5, "scan.shape": [SIDE, SIDE]}
+                fixed = {
+                    "seed": seed,
+                    "microscope.defocus": defocus,
+                    "focus": 0.5,
+                    "scan.shape": [SIDE, SIDE],
+                }
                 # Doses at which the support itself can be seen: that of an image without detail tells no focus.
                 fixed |= {"degradation.dose": {"loguniform": [3e4, 3e5]}, "degradation.line_jitter": 0.05}
                 recipe = SimulationRecipe.load(name, {**fixed, "store_structures": False})
@@ -142,6 +151,57 @@ def series(folder: Path, *, number: int = 3, seed: int = 510) -> None:
                     }
             write_json(folder / "truth.json", truth)
             say(f"{name} {index}")
+
+
+def triaged(folder: Path, workers: int = 2) -> dict[str, dict[str, Any]]:
+    """Return the rows of a folder's images by name, as `stemforge triage` measures them."""
+    out = folder / "triage"
+    triage_folders([folder], ResultFolder(out), workers=workers)
+    entries = json.loads((out / "run.json").read_text())["triage"]
+    return {Path(file).stem: entry["images"][0] for file, entry in entries.items() if Path(file).is_file()}
+
+
+@app.command
+def judge(*folders: Path, least_cnr: float = 6.0) -> None:
+    """Score atoms or none, verdicts and electrons."""
+    found, truth = {}, {}
+    for folder in folders:
+        found |= {f"{folder}/{name}": row for name, row in triaged(folder).items()}
+        values = json.loads((folder / "truth.json").read_text())
+        truth |= {f"{folder}/{name}": value for name, value in values.items()}
+    names = list(truth)
+    chance = np.array([found[name].get("atoms_probability", 0.0) for name in names])
+    metal = np.array([truth[name]["metal"] for name in names])
+    brightest = np.array([max(truth[name]["brightest_cnr"], default=0.0) for name in names])
+    invisible = int((metal & (brightest == 0)).sum())
+    say(f"{len(names)} images, {metal.sum()} with metal, of which {invisible} without a visible atom")
+    for least in (4.0, least_cnr):
+        chosen = ~metal | (brightest >= least)
+        auc = roc_auc_score(metal[chosen], chance[chosen])
+        brier = brier_score_loss(metal[chosen], chance[chosen])
+        say(
+            f"an atom with a contrast-to-noise of {least:g} or more: {(metal & chosen).sum()} images against "
+            f"{(~metal).sum()} without metal, AUC {auc:.4f}, Brier score {brier:.3f}"
+        )
+    for low, high in ((0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1.01)):
+        inside = (chance >= low) & (chance < high) & (~metal | (brightest > 0))
+        if inside.any():
+            say(f"probability {low:g} to {min(high, 1):g}: atoms on {metal[inside].sum()} of {inside.sum()}")
+    for title, group in (("with a visible atom", metal & (brightest > 0)), ("without metal", ~metal)):
+        verdicts = Counter(found[name]["verdict"] for name, one in zip(names, group, strict=True) if one)
+        say(f"{title}: {dict(verdicts)}")
+    ratios = [
+        found[name]["electrons_per_px"] / truth[name]["electrons"]
+        for name in names
+        if found[name].get("electrons_per_px") and found[name].get("vacuum_share", 0) < 0.02
+    ]
+    say(
+        f"electrons over the true ones, {len(ratios)} images without vacuum: {np.median(ratios):.3f} "
+        f"({np.percentile(ratios, 10):.3f} to {np.percentile(ratios, 90):.3f})"
+    )
+    for name, one, value in zip(names, metal, chance, strict=True):
+        if (one and 0 < truth[name]["visible"] and value < 0.5) or (not one and value > 0.5):
+            say(f"  {name}: probability {value:.2f}, brightest {truth[name]['brightest_cnr']}")
 
 
 if __name__ == "__main__":
