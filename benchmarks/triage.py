@@ -4,35 +4,39 @@
     python benchmarks/triage.py judge FOLDER ...                      # atoms or none, verdicts, electrons
     python benchmarks/triage.py series FOLDER                         # the same specimens out of focus, and jittering
     python benchmarks/triage.py judge-series FOLDER                   # rank correlations with defocus and jitter
-    python benchmarks/triage.py controls FOLDER                       # blank images, noise alone, spots of contamination
+    python benchmarks/triage.py controls                              # noise alone, spots of contamination
     python benchmarks/triage.py real                                  # the real images (STEMFORGE_DATA_DIR)
     python benchmarks/triage.py speed IMAGE ...                       # images a minute
     python benchmarks/triage.py fit FOLDER ...                        # what atoms_probability is made of
 
 Specimens that the detector that comes with stemforge never met: graphene with Si or with Co and N, C₃N₄ with Fe, carbon
 films with Au, thin and thick carbon with Pt; each with and without its metal. `make --known` takes those that it was
-trained on, of other seeds, with stronger jitter: `fit` is for them, so that `judge` shows what the fit is worth elsewhere.
+trained on, of other seeds, with stronger jitter: `fit` is for them, and `judge` shows what it is worth elsewhere.
 """
 
 import json
+import os
 import shutil
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cyclopts import App
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from stemforge.console import progress, say
-from stemforge.evaluate import ImageTriage, triage_folders, triage_micrograph
+from stemforge.evaluate import image_spectrum, triage_folders, triage_micrograph
 from stemforge.evaluate.triage.candidates import find_candidates
+from stemforge.evaluate.triage.examiners import Examination, Examiners
+from stemforge.evaluate.triage.folders import image_files
 from stemforge.evaluate.triage.presence import evidence
 from stemforge.files import write_json
 from stemforge.micrograph.image import Micrograph
@@ -60,7 +64,6 @@ def recipes(known: bool, seed: int, side: int) -> dict[str, SimulationRecipe]:
         "seed": seed,
         "microscope.defocus": DEFOCUS,
         "store_structures": False,
-        **more,
     }
     if known:
         overrides["degradation.line_jitter"] = {"loguniform": [0.02, 0.8]}
@@ -130,7 +133,7 @@ def series(folder: Path, *, number: int = 3, seed: int = 510) -> None:
                     "seed": seed,
                     "microscope.defocus": defocus,
                     "focus": 0.5,
-                    "scan.shape": [SIDE, SIDE],
+                    "scan.shape": [256, 256],
                 }
                 # Doses at which the support itself can be seen: that of an image without detail tells no focus.
                 fixed |= {"degradation.dose": {"loguniform": [3e4, 3e5]}, "degradation.line_jitter": 0.05}
@@ -200,8 +203,108 @@ def judge(*folders: Path, least_cnr: float = 6.0) -> None:
         f"({np.percentile(ratios, 10):.3f} to {np.percentile(ratios, 90):.3f})"
     )
     for name, one, value in zip(names, metal, chance, strict=True):
-        if (one and 0 < truth[name]["visible"] and value < 0.5) or (not one and value > 0.5):
+        if (one and truth[name]["visible"] and value < 0.5) or (not one and value > 0.5):
             say(f"  {name}: probability {value:.2f}, brightest {truth[name]['brightest_cnr']}")
+
+
+@app.command
+def judge_series(folder: Path) -> None:
+    """Rank finest detail against defocus, and the measured jitter against the true one, over all specimens."""
+    truth = json.loads((folder / "truth.json").read_text())
+    pairs: dict[str, list[tuple[float, float]]] = {"defocus": [], "jitter": []}
+    numbers: Counter[str] = Counter()
+    for name, values in truth.items():
+        micrograph = read_micrograph(folder / f"{name}.tif")
+        spectrum, sampling = image_spectrum(micrograph.image), micrograph.sampling or np.nan
+        # Each specimen in focus is recorded with all jitters, and out of focus with one.
+        kinds = [("defocus", spectrum.finest_detail())] if 0 < values["jitter"] < 0.06 else []
+        kinds += [("jitter", spectrum.line_jitter())] if values["defocus"] == 0 else []
+        for kind, found in kinds:
+            numbers[kind] += 1
+            if found is not None:
+                pairs[kind].append((values[kind], found * sampling))
+    for kind, rows in pairs.items():
+        true, found = np.array(rows).T
+        rank = spearmanr(true, found).statistic
+        say(f"{kind}: rank correlation {rank:.3f} on the {len(rows)} of {numbers[kind]} images that tell it")
+        for value in sorted(set(true)):
+            say(f"  {value:.2f} Å: {np.median(found[true == value]):.2f} Å, {np.sum(true == value)} images")
+
+
+@app.command
+def controls(number: int = 30, side: int = 256, seed: int = 0) -> None:
+    """Ask for verdicts on noise alone, for the share of spots of contamination, and what a wrong pixel size does."""
+    detector = load_weights("any-atom")
+    rng = np.random.default_rng(seed)
+    verdicts: Counter[str] = Counter()
+    for electrons in np.geomspace(1, 300, number):
+        counts = rng.poisson(electrons, (side, side))
+        verdicts[triage_micrograph(Micrograph(counts, 0.25, name="noise"), *detector).verdict] += 1
+    say(f"noise alone, {number} images of 1 to 300 electrons a pixel: {dict(verdicts)}")
+    y, x = np.mgrid[:side, :side]
+    for radius in (0, 40, 60):
+        level = np.where(np.hypot(y - side / 2, x - side / 2) < radius, 90.0, 30.0)
+        found = triage_micrograph(Micrograph(rng.poisson(level), 0.25, name="spot"), *detector)
+        say(
+            f"a spot of contamination on {np.mean(level > 30):.3f} of the image: thick share {found.thick_share:.3f}"
+        )
+
+
+@app.command
+def real(factors: tuple[float, ...] = (1.0, 2.0, 0.5)) -> None:
+    """Look at the real Pt/NC images, also with wrong pixel sizes; and at complexes on carbon without calibration."""
+    data = Path(os.environ["STEMFORGE_DATA_DIR"])
+    detector = load_weights("any-atom")
+    labelled = [read_micrograph(path) for path in sorted((data / "pt-nc" / "images").iterdir())]
+    for factor in factors:
+        words: Counter[str] = Counter()
+        for micrograph in labelled:
+            wrong = replace(micrograph, sampling=factor * (micrograph.sampling or np.nan))
+            found = triage_micrograph(wrong, *detector)
+            words[found.verdict] += 1
+            numbers = (found.atoms_probability, found.expected_f1, found.finest_detail_angstrom)
+            say(
+                f"{factor:g} {micrograph.name[:3]}: {found.words}; {numbers}, width {found.atom_width_angstrom}"
+            )
+        say(f"pixel size {factor:g} times the true one: {dict(words)}")
+
+
+@app.command
+def speed(*images: Path, copies: int = 10, workers: int = 2) -> None:
+    """Count images a minute, after the processes have started, on copies of some images."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(copies):
+            for path in images:
+                shutil.copy(path, folder / f"{number:03d}_{path.name}")
+        files = list(image_files([folder]))
+        with Examiners(Examination(), workers) as examiners:
+            # One image for each process before the clock is started.
+            wait([examiners.submit(file) for file in files[:workers]])
+            before = time.perf_counter()
+            wait([examiners.submit(file) for file in files])
+            seconds = time.perf_counter() - before
+    say(
+        f"{len(files)} images in {seconds:.1f} s with {workers} processes: {60 * len(files) / seconds:.0f} a minute"
+    )
+
+
+@app.command
+def fit(*folders: Path) -> None:
+    """Fit the logistic law of the evidence."""
+    detector = load_weights("any-atom")
+    values, metal = [], []
+    for folder in folders:
+        for name, truth in json.loads((folder / "truth.json").read_text()).items():
+            if truth["metal"] and not truth["visible"]:
+                continue
+            candidates = find_candidates(read_micrograph(folder / f"{name}.tif"), *detector)
+            values.append([np.log(evidence(candidates.on_specimen))])
+            metal.append(truth["metal"])
+    law = LogisticRegression(C=10).fit(values, metal)
+    say(
+        f"{len(metal)} images, {sum(metal)} with a visible atom: {law.intercept_[0]:.2f} + {law.coef_[0, 0]:.2f} log"
+    )
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ def triage(
 ) -> int:
     """Sort the images in folders by whether they are worth opening.
 
-    Each image is called open first, doubtful (with why), no atoms, or cannot be read (with why). In the folder `triage`:
-    triage.csv, a row an image, the best first, with the probability that it holds an atom, the number of atoms and F1 to
-    be expected, focus, jitter of lines, thick and vacuum shares, electrons; triage.json, what each column means;
-    contact-sheet.png, the best and the doubtful images. Images are annular (HAADF, MAADF), as recorded. Those that did
-    not change are not looked at again, so that the same command goes on where it was stopped. The exit code is 1 where
-    an image cannot be read. docs/triage.md defines every measure.
+    Each image is called open first, doubtful (with why), no atoms, or cannot be read (with why). In the folder
+    `triage`: triage.csv, a row an image, the best first, with the probability that it holds an atom, the number of
+    atoms and F1 to be expected, focus, jitter of lines, thick and vacuum shares, electrons; triage.json, what each column
+    means; contact-sheet.png, the best and the doubtful images. Images are annular (HAADF, MAADF), as recorded. Those
+    that did not change are not looked at again, so that the same command goes on where it was stopped. The exit code is
+    1 where an image cannot be read. docs/triage.md defines every measure.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def triage(
     weights
         A stemforge weights file of a detector of atoms, or the name of weights that come with stemforge.
     watch
-        Go on looking for new files, as a microscope writes them; files that are half written are waited for. Ctrl-C ends
-        it.
+        Go on looking for new files, as a microscope writes them; files that are half written are waited for. Ctrl-C
+        ends it.
     watch_for
         Watch for so many seconds.
     workers

@@ -24,6 +24,7 @@ RESULTS = ("triage.csv", "triage.json", "contact-sheet.png")
 """What is written, beside run.json."""
 
 _RECORD = "triage"
+_DEFAULT = Examination()
 _AHEAD = 3  # files given to each process in advance
 _SAVE_EVERY, _DRAW_EVERY = 5.0, 30.0  # s
 
@@ -58,7 +59,7 @@ class Watch:
 def triage_folders(
     folders: Sequence[Path],
     out: ResultFolder,
-    examination: Examination = Examination(),
+    examination: Examination = _DEFAULT,
     *,
     watch: Watch | None = None,
     workers: int = 2,

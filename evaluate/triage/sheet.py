@@ -143,7 +143,8 @@ def _caption(one: ImageTriage) -> list[tuple[str, str, str]]:
     """Return lines below an image, each with colour and weight."""
     numbers = []
     if one.atoms_expected is not None:
-        numbers.append(f"{one.atoms_expected:.0f} atoms")
+        number = round(one.atoms_expected)
+        numbers.append(f"{number} atom{'' if number == 1 else 's'}")
     if one.expected_f1 is not None:
         numbers.append(f"F1 {one.expected_f1:.2f}")
     if one.finest_detail_angstrom is not None:

@@ -49,7 +49,7 @@ def test_every_file_has_a_row(cli, folder, tmp_path):
     assert code == 1, printed  # two files cannot be read
     assert "4 images: 1 open first, 1 no atoms, 2 cannot be read" in printed
     found = rows(out)
-    assert list(found)[0] == "session/atoms.tif"
+    assert next(iter(found)) == "session/atoms.tif"
     assert {name: row["verdict"] for name, row in found.items()} == {
         "session/atoms.tif": "open first",
         "noise.tif": "no atoms",
@@ -71,7 +71,7 @@ def test_what_did_not_change_is_not_measured_again(cli, folder, write_image, ato
     cli(*words(folder, out))
     before = rows(out)
     write_image("in/late.tif", atoms)
-    code, printed = cli(*words(folder, out))
+    printed = cli(*words(folder, out))[1]
     assert "2 images did not change" in printed  # what cannot be read is tried again
     assert rows(out) == before | {"late.tif": rows(out)["late.tif"]}
     assert rows(out)["late.tif"]["verdict"] == "open first"
