@@ -216,8 +216,9 @@ def judge_series(folder: Path) -> None:
     for name, values in truth.items():
         micrograph = read_micrograph(folder / f"{name}.tif")
         spectrum, sampling = image_spectrum(micrograph.image), micrograph.sampling or np.nan
-        # Each specimen in focus is recorded with all jitters, and out of focus with one.
-        kinds = [("defocus", spectrum.finest_detail())] if 0 < values["jitter"] < 0.06 else []
+        # Each specimen in focus is recorded with all jitters, and out of focus with a small one.
+        little = 0.05 < values["jitter"] < 0.12
+        kinds = [("defocus", spectrum.finest_detail())] if little else []
         kinds += [("jitter", spectrum.line_jitter())] if values["defocus"] == 0 else []
         for kind, found in kinds:
             numbers[kind] += 1

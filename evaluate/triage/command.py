@@ -23,10 +23,10 @@ def triage(
 
     Each image is called open first, doubtful (with why), no atoms, or cannot be read (with why). In the folder
     `triage`: triage.csv, a row an image, the best first, with the probability that it holds an atom, the number of
-    atoms and F1 to be expected, focus, jitter of lines, thick and vacuum shares, electrons; triage.json, what each column
-    means; contact-sheet.png, the best and the doubtful images. Images are annular (HAADF, MAADF), as recorded. Those
-    that did not change are not looked at again, so that the same command goes on where it was stopped. The exit code is
-    1 where an image cannot be read. docs/triage.md defines every measure.
+    atoms and F1 to be expected, focus, jitter of lines, thick and vacuum shares, electrons; triage.json, what each
+    column means; contact-sheet.png, the best and the doubtful images. Images are annular (HAADF, MAADF), as
+    recorded. Those that did not change are not looked at again, so that the same command goes on where it was
+    stopped. The exit code is 1 where an image cannot be read. docs/triage.md defines every measure.
 
     Parameters
     ----------

@@ -128,3 +128,12 @@ def test_thick_spots_and_vacuum(detector):
     found = triage_micrograph(Micrograph(rng.poisson(level), 0.3, name="parts"), *detector)
     assert found.vacuum_share == pytest.approx(0.25, abs=0.02)
     assert found.thick_share == pytest.approx(np.pi * 50**2 / (192 * 256), abs=0.03)
+
+
+def test_a_large_thick_part_makes_no_vacuum(detector):
+    y, x = np.mgrid[:256, :256]
+    level = np.where(np.hypot(y - 128, x - 128) < 60, 90.0, 30.0)
+    counts = np.random.default_rng(0).poisson(level)
+    found = triage_micrograph(Micrograph(counts, 0.3, name="contaminated"), *detector)
+    assert found.vacuum_share == 0
+    assert found.thick_share == pytest.approx(np.pi * 60**2 / 256**2, abs=0.03)
