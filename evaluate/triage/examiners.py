@@ -98,11 +98,12 @@ class Examiners:
         self.detector = examination.detector()
         self._pool: ProcessPoolExecutor | None = None
         self._attempts: dict[Path, int] = {}
+        self._signals = StopSignals()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        self._stack.enter_context(self._signals)
         if self.workers > 1:
-            self._signals = self._stack.enter_context(StopSignals())
             self._start()
         return self
 
