@@ -35,8 +35,8 @@ class Watch:
 
     Parameters
     ----------
-    seconds
-        How long; None until Ctrl-C.
+    watch_for
+        How long [s]; None until Ctrl-C.
     every
         Time between two looks at the folder [s].
     settle
@@ -45,7 +45,7 @@ class Watch:
         How long one that cannot be read is tried again [s].
     """
 
-    seconds: float | None = None
+    watch_for: float | None = None
     every: float = 1.0
     settle: float = 2.0
     patience: float = 60.0
@@ -96,6 +96,16 @@ def triage_folders(
     ------
     InputError
         Folders, weights or results that cannot be; nothing has been written then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from stemforge.micrograph.writers import write_tiff
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> write_tiff(folder / "noise.tif", np.random.default_rng(0).poisson(30.0, (96, 96)), 0.25)
+    >>> triage_folders([folder], ResultFolder(folder / "triage"), workers=1, quiet=True)
+    Outcome(images=1, found=0, failed=())
     """
     if workers < 1:
         raise InputError(f"workers must be 1 at least, not {workers}")
@@ -163,7 +173,7 @@ class _Session:
     def look_on(self, examiners: Examiners, watch: Watch) -> None:
         """Look at files as they come."""
         settled = SettledFiles(watch.settle, watch.patience)
-        end = None if watch.seconds is None else time.monotonic() + watch.seconds
+        end = None if watch.watch_for is None else time.monotonic() + watch.watch_for
         while True:
             for file, found in _examined(settled.ready(self.missing(self.files())), examiners):
                 failed = any(one.verdict == UNREADABLE for one in found)
@@ -252,8 +262,8 @@ def _examined(
     files: Sequence[ImageFile], examiners: Examiners
 ) -> Iterator[tuple[ImageFile, list[ImageTriage]]]:
     """Yield files with what was found on them, in the order in which they are finished."""
-    waiting, running = list(reversed(files)), {}
-    running: dict[Future[list[ImageTriage]], ImageFile]
+    waiting = list(reversed(files))
+    running: dict[Future[list[ImageTriage]], ImageFile] = {}
     while waiting or running:
         while waiting and len(running) < _AHEAD * examiners.workers:
             file = waiting.pop()

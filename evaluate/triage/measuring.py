@@ -58,13 +58,16 @@ def triage_micrograph(
     """
     candidates = find_candidates(micrograph, model, card, device)
     likelihoods = candidates.on_specimen
-    number = (None, None, None) if card.counting is None else card.counting.number(likelihoods)
+    number: dict[str, Any] = {}
+    if card.counting is not None:
+        ends = card.counting.number(likelihoods)
+        number = dict(zip(("atoms_expected", "atoms_low", "atoms_high"), ends, strict=True))
     likely = candidates.likelihoods >= LIKELY
     found = ImageTriage(
         micrograph.name,
         str(micrograph.metadata.get("file", micrograph.name)),
         atoms_probability=atoms_probability(likelihoods),
-        **dict(zip(("atoms_expected", "atoms_low", "atoms_high"), number, strict=True)),
+        **number,
         expected_f1=best_expected_f1(likelihoods).expected_f1,
         sampling_angstrom=micrograph.sampling,
         width_px=micrograph.shape[1],

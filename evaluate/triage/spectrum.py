@@ -50,8 +50,8 @@ class ImageSpectrum:
     --------
     >>> rng = np.random.default_rng(0)
     >>> specimen = 40 * ndimage.gaussian_filter(rng.normal(size=(256, 256)), 2.0)
-    >>> seen_by = image_spectrum(specimen + rng.normal(size=(256, 256)))
-    >>> round(seen_by.finest_detail() / (2.355 * 2), 1), seen_by.line_jitter() < 0.2
+    >>> spectrum = image_spectrum(specimen + rng.normal(size=(256, 256)))
+    >>> round(spectrum.finest_detail() / (2.355 * 2), 1), spectrum.line_jitter() < 0.2
     (1.0, True)
     """
 

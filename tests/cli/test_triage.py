@@ -39,6 +39,10 @@ def rows(out):
         return {row["image"]: row for row in csv.DictReader(stream)}
 
 
+def read(out):
+    return (out / "triage.csv").read_text(encoding="utf-8") if (out / "triage.csv").exists() else ""
+
+
 def words(folder, out, *more):
     return ("triage", folder, "--out", out, "--workers", "1", "--quiet", *more)
 
@@ -105,7 +109,7 @@ def test_refused(refuse, folder, spot_weights, tmp_path, tree):
     refuse(words(folder, tmp_path / "new", "--weights", spot_weights), "not calibrated")
     refuse(words(folder, tmp_path / "new", "--sampling", "auto"), "--sampling")
     refuse(("triage", folder, "--workers", "0", "--out", tmp_path / "new"), "--workers")
-    refuse(words(folder, tmp_path / "new", "--watch-for", "-1"), "seconds")
+    refuse(words(folder, tmp_path / "new", "--watch-for", "-1"), "--watch-for must be a positive")
     assert tree() == before
     assert (out / "triage.csv").read_text() == "mine"
 
@@ -137,7 +141,7 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(folder, tmp_path):
     command = [sys.executable, "-m", "stemforge", "triage", folder, "--out", out, "--watch", "--workers", "2"]
     with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, start_new_session=True) as process:
         end = time.monotonic() + 90
-        while not (out / "triage.csv").exists() and time.monotonic() < end:
+        while "atoms.tif" not in read(out) and time.monotonic() < end:
             time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to every process
         _, printed = process.communicate(timeout=60)
