@@ -1,6 +1,6 @@
 """`stemforge triage` on images whose truth is known: atoms or none, focus, jitter of lines, electrons; and its speed.
 
-    python benchmarks/triage.py make FOLDER --number 200 --seed 505   # half of them without metal; truth.json
+    python benchmarks/triage.py make FOLDER --number 48 --seed 505    # half of them without metal; truth.json
     python benchmarks/triage.py judge FOLDER ...                      # atoms or none, verdicts, electrons
     python benchmarks/triage.py series FOLDER                         # the same specimens out of focus, and jittering
     python benchmarks/triage.py judge-series FOLDER                   # rank correlations with defocus and jitter
@@ -95,7 +95,7 @@ def samples(known: bool, number: int, seed: int, side: int) -> Iterator[tuple[st
 
 
 @app.command
-def make(folder: Path, *, number: int = 200, seed: int = 505, side: int = SIDE, known: bool = False) -> None:
+def make(folder: Path, *, number: int = 48, seed: int = 505, side: int = SIDE, known: bool = False) -> None:
     """Simulate images into a folder, with truth.json."""
     folder.mkdir(parents=True, exist_ok=True)
     card = load_weights("any-atom")[1]
