@@ -71,7 +71,9 @@ def recipes(known: bool, seed: int, side: int) -> dict[str, SimulationRecipe]:
         return {name: recipe for name, recipe in members.items() if recipe.single_atoms}
     found = {}
     for name in STRANGERS:
-        found[name] = SimulationRecipe.load(name, {**overrides, "scan.shape": [side, side]})
+        # The texture of thick carbon needs the whole field.
+        shape = [SIDE, SIDE] if name == "pt-nc" else [side, side]
+        found[name] = SimulationRecipe.load(name, {**overrides, "scan.shape": shape})
     return found
 
 
