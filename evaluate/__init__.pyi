@@ -89,3 +89,7 @@ from .sweep.figure import (
     draw_sweep as draw_sweep,
 )
 from .sweep.recipe import check_sweep as check_sweep, sweep_recipe as sweep_recipe
+from .triage.files import triage_folders as triage_folders
+from .triage.measuring import triage_micrograph as triage_micrograph
+from .triage.result import ImageTriage as ImageTriage
+from .triage.spectrum import ImageSpectrum as ImageSpectrum, image_spectrum as image_spectrum

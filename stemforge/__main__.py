@@ -60,6 +60,8 @@ COMMANDS = (
     ("evaluate molecules", "stemforge.evaluate.command:molecules", "Score detected molecules against labels."),
     ("evaluate framework", "stemforge.evaluate.command:framework",
      "Score raw and restored crystal images by the atom columns of the framework."),
+    ("triage", "stemforge.evaluate.triage.command:triage",
+     "Sort many images by whether they are worth opening, or as a microscope writes them."),
     ("analyse", "stemforge.evaluate.command:analyse",
      "Say where atoms stand that were found: densities, neighbours, pairs and clusters, against random places."),
     ("sweep", "stemforge.evaluate.command:sweep", "Score a trained model over the electron dose."),

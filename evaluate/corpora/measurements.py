@@ -92,11 +92,11 @@ def blobs(
         for r, c in zip(rows[order], columns[order], strict=True)
         if reach <= r < counts.shape[0] - reach and reach <= c < counts.shape[1] - reach
     ]
-    width = _width(np.mean(patches, axis=0)) * sampling if patches else 0.0
+    width = spot_width(np.mean(patches, axis=0)) * sampling if patches else 0.0
     return float(len(rows) / area), (low, middle, high), width
 
 
-def _width(spot: NDArray[np.float64]) -> float:
+def spot_width(spot: NDArray[np.float64]) -> float:
     """Full width at half maximum of a round spot, by a Gaussian on a flat ground [pixel]."""
     middle = spot.shape[0] // 2
     y, x = np.mgrid[-middle : middle + 1, -middle : middle + 1]

@@ -34,6 +34,7 @@ COMMANDS = {
     "infer occupancy": "stemforge.infer.command:occupancy",
     "infer columns": "stemforge.infer.command:columns",
     "infer conformation": "stemforge.infer.command:conformation",
+    "triage": "stemforge.evaluate.triage.command:triage",
     "analyse": "stemforge.evaluate.command:analyse",
     "sweep": "stemforge.evaluate.command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",

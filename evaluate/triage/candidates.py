@@ -1,0 +1,88 @@
+"""What may be atoms on an image, found fast: each pixel goes through the detector once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stemforge.errors import errors_about
+from stemforge.infer import CANDIDATE, atom_finder, find_specimen
+from stemforge.infer.atoms.detection import BESIDE
+from stemforge.infer.resampling import check_sampling, file_sampling, resampled
+from stemforge.infer.specimen.mask import Specimen
+from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.usable import UsableArea, usable_area
+from stemforge.train.card import Card
+
+_TILE = 1024  # pixels: a usual image is one tile
+# Electrons of the dark part over those of the bright: more is a thin support beside something thick, and no vacuum.
+_SUPPORT = 0.25
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What may be atoms on an image.
+
+    Parameters
+    ----------
+    points
+        Places (x, y) [pixel of the micrograph], shape (n, 2), likeliest first.
+    likelihoods
+        Of each to be an atom, from :data:`stemforge.infer.CANDIDATE` on, calibrated where the network's are.
+    usable
+        What of the image shows the specimen or vacuum, and no padding, text or bars.
+    specimen
+        Where it shows specimen and no vacuum.
+    filled
+        The image with what is not usable filled smoothly.
+    """
+
+    points: NDArray[np.float64]
+    likelihoods: NDArray[np.float64]
+    usable: UsableArea
+    specimen: Specimen
+    filled: NDArray[np.float32]
+
+    @property
+    def on_specimen(self) -> NDArray[np.float64]:
+        """Likelihoods of the candidates that lie on the specimen, highest first."""
+        return self.likelihoods[self.specimen.inside(self.points)]
+
+
+def find_candidates(
+    micrograph: Micrograph, model: torch.nn.Module, card: Card, device: str | torch.device = "cpu"
+) -> Candidates:
+    """Find what may be atoms, as :func:`stemforge.infer.detect_atoms` does, but without fitting their images.
+
+    Parameters
+    ----------
+    micrograph
+        The image.
+    model, card
+        Of a network that detects atoms, from :func:`stemforge.train.load_weights`.
+    device
+        Where the network runs.
+
+    Raises
+    ------
+    InputError
+        An image without signal, or pixels that cannot show atoms.
+    """
+    with errors_about(micrograph.name):
+        sizes = (micrograph.sampling, card.sampling)
+        check_sampling(*sizes, micrograph.shape, "atoms", file_sampling(micrograph))
+        usable = usable_area(micrograph.image)
+        filled = usable.fill(micrograph.image)
+        image, _ = resampled(filled, *sizes, white=True)
+        _, find = atom_finder(model, card, image, tile=_TILE, device=device)
+    found = find(CANDIDATE)
+    scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
+    points, likelihoods = (found.points + 0.5) * scale - 0.5, np.asarray(found["score"], dtype=float)
+    inside = usable.inside(points, BESIDE * float(scale.max()))
+    points, likelihoods = points[inside], likelihoods[inside]
+    certain = points[likelihoods >= card.threshold]
+    specimen = find_specimen(micrograph, usable).believed(certain, usable)
+    if (specimen.vacuum or 0.0) > _SUPPORT:
+        specimen = Specimen.whole(usable, "what is dark has too many electrons for vacuum")
+    return Candidates(points, likelihoods, usable, specimen, filled)
