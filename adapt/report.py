@@ -8,7 +8,7 @@ from stemforge.adapt.adapting import ADAPTED, Adaptation
 from stemforge.adapt.posterior.figure import draw_patches, draw_posterior
 from stemforge.console import progress
 from stemforge.errors import InputError
-from stemforge.evaluate.report import Report
+from stemforge.evaluate.reports.page import Report
 from stemforge.files import write_json
 from stemforge.infer import draw_detection
 from stemforge.infer.completeness.analysis import measure_completeness

@@ -10,6 +10,7 @@ import numpy as np
 from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.evaluate.statistics.bonds import bond_length
+from stemforge.evaluate.statistics.density import Count
 from stemforge.evaluate.statistics.envelopes import SIMULATIONS
 from stemforge.evaluate.statistics.intensities.atoms import AtomIntensities, measure_intensities
 from stemforge.evaluate.statistics.reading import (
@@ -21,7 +22,7 @@ from stemforge.evaluate.statistics.reading import (
     find_tables,
     read_found,
 )
-from stemforge.evaluate.statistics.survey import Count, Survey, survey_patterns
+from stemforge.evaluate.statistics.survey import Survey, survey_patterns
 from stemforge.evaluate.statistics.window import LEAST_ATOMS, PointPattern
 from stemforge.files import write_figure
 from stemforge.micrograph.annotations import Annotations

@@ -31,6 +31,7 @@ INTENSITIES = ("intensities.csv", "intensities.png")
 ENDINGS = ("_places.csv", "_places.png")
 """What an image's results are called after its name."""
 
+_BESIDE = 5  # pixels: an atom that the image's frame cuts may be placed so far outside of it
 _SAME = 0.01  # pixels: nearer than that, two rows of a table are one atom
 
 
@@ -154,7 +155,7 @@ def _read(path: Path, image: Mapping[str, Any] | None, mask: Path | None, source
     where, remarks = _specimen(mask, micrograph, table.points)
     with errors_about(str(path)):
         window = Window(where, sampling, sources.closest)
-    beyond = int(np.count_nonzero(~table.points.inside((where.shape[0], where.shape[1]))))
+    beyond = _beyond(table.points, (where.shape[0], where.shape[1]))
     if beyond:
         raise InputError(
             f"{path}: {beyond} atoms lie off the image of {where.shape[1]} × {where.shape[0]} pixels"
@@ -170,6 +171,12 @@ def _read(path: Path, image: Mapping[str, Any] | None, mask: Path | None, source
         lost = len(listed) - len(inside)
         remarks.append(f"{path.stem}: {lost} of {len(listed)} atoms lie outside the mask; left out")
     return FoundAtoms(path, inside, window, micrograph, tuple(remarks))
+
+
+def _beyond(atoms: Annotations, shape: tuple[int, int]) -> int:
+    """Return how many atoms lie farther off the image than a fit moves one that the frame cuts."""
+    wide = (shape[0] + 2 * _BESIDE, shape[1] + 2 * _BESIDE)
+    return int(np.count_nonzero(~Annotations(atoms.points + _BESIDE).inside(wide)))
 
 
 def _specimen(
