@@ -43,9 +43,10 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
     report = Report(title, "your images → posterior → simulation and grafts → detector")
     compared = adaptation.comparison
     start = next(name for name in compared.f1 if name != ADAPTED)
-    report.scores.append(
-        f"on {compared.images} simulated images of your material that no training saw: F1 {compared.f1[ADAPTED]:.3f} "
-        f"(the detector it started from, {Path(start).stem}: {compared.f1[start]:.3f})"
+    report.answer(
+        f"On {compared.images} simulated images of your material that no training saw",
+        f"F1 {compared.f1[ADAPTED]:.3f}",
+        f"the detector it started from, {Path(start).stem}: {compared.f1[start]:.3f}",
     )
     if compared.best != ADAPTED:
         report.note(
@@ -75,7 +76,9 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
                 f"{len(detection.atoms)} atoms from a likelihood of {detection.threshold:.2f} on.",
             )
     counts = [len(detection.atoms) for detection in adaptation.detections]
-    report.note(f"Atoms found: {sum(counts)} on {len(counts)} images, median {np.median(counts):g} an image.")
+    report.answer(
+        "Atoms found", str(sum(counts)), f"on {len(counts)} images, median {np.median(counts):g} an image"
+    )
     _completeness(adaptation, report, folder, seed, quiet)
     report.write(out / "report.html")
     return report

@@ -14,7 +14,6 @@ from stemforge.evaluate.statistics.density import Count, pooled_density
 from stemforge.evaluate.statistics.survey import Survey
 
 _LEVEL = 0.05
-_ALIKE = 3  # images of which the same is said, from which on it is said once
 _NAMES = 4  # of images in such a remark
 _DOUBTFUL = 0.6  # expected F1 below which a reader should look at the images
 _MEANS = ("expected", "low", "high")
@@ -71,32 +70,56 @@ def judge_places(survey: Survey) -> Verdict:
     p = min(1.0, len(tests) * min(tests.values(), default=1.0))
     if p >= _LEVEL:
         return Verdict("like random places", "Their places cannot be told from random ones", p)
-    above, below = (_ranges(survey.g, sign) or _ranges(survey.l_curve, sign) for sign in (1, -1))
-    parts = [f"more neighbours than random {above}"] if above else []
-    parts += [f"fewer {'' if above else 'neighbours than random '}{below}"] if below else []
-    if not parts:
+    found = _departures(survey.g) or _departures(survey.l_curve)
+    if not found:
         near = index.index < 1
-        parts = [f"nearest neighbours are {'nearer' if near else 'farther'} than those of random places"]
-        above, below = ("near", "") if near else ("", "near")
-    word = "not random" if above and below else "clustered" if above else "ordered"
-    return Verdict(word, f"They do not stand like random places: {', '.join(parts)}", p)
+        text = f"nearest neighbours are {'nearer' if near else 'farther'} than those of random places"
+        return Verdict("clustered" if near else "ordered", f"They do not stand like random places: {text}", p)
+    parts = [f"{'more' if one.above else 'fewer'} neighbours than random {one.where}" for one in found]
+    text = " and ".join([parts[0], *(part.replace(" neighbours than random", "") for part in parts[1:])])
+    # Near neighbours decide: clusters leave gaps between them, and what keeps its distance gathers just beyond it.
+    word = "clustered" if found[0].above else "ordered"
+    if word == "ordered" and len(found) > 1 and not (index.index > 1 and index.p < _LEVEL):
+        word = "not random"
+    return Verdict(word, f"They do not stand like random places: {text}", p)
 
 
-def _ranges(curve: Curve, sign: int) -> str:
-    """Say at which distances a curve lies above (1) or below (−1) its global envelope; empty where nowhere."""
+@dataclass(frozen=True)
+class _Departure:
+    """Distances at which a curve leaves its envelope: upwards or downwards, from which one on, and in words."""
+
+    above: bool
+    start: float
+    where: str
+
+
+def _departures(curve: Curve) -> list[_Departure]:
+    """Return where a curve lies above and below its global envelope, the widest range of each, nearest first."""
+    found = []
+    for above in (True, False) if curve.envelope is not None else ():
+        ranges = _widest(curve, above)
+        if ranges is not None:
+            found.append(_Departure(above, ranges[0], _where(curve, *ranges)))
+    return sorted(found, key=lambda one: one.start)
+
+
+def _widest(curve: Curve, above: bool) -> tuple[float, float] | None:
+    """Return the ends of the widest range of distances at which a curve is outside its envelope; None without any."""
     if curve.envelope is None:
-        return ""
-    bound = curve.envelope.global_high if sign > 0 else curve.envelope.global_low
-    outside = np.flatnonzero(sign * (curve.values - bound) > 0)
+        return None
+    excess = curve.values - curve.envelope.global_high if above else curve.envelope.global_low - curve.values
+    outside = np.flatnonzero(excess > 0)
     if not len(outside):
-        return ""
-    runs = np.split(outside, np.flatnonzero(np.diff(outside) > 1) + 1)
-    longest = max(runs, key=len)
-    first, last = curve.radii[longest[[0, -1]]]
-    unit = curve.unit
-    if longest[-1] == len(curve.radii) - 1:
+        return None
+    widest = max(np.split(outside, np.flatnonzero(np.diff(outside) > 1) + 1), key=len)
+    return float(curve.radii[widest[0]]), float(curve.radii[widest[-1]])
+
+
+def _where(curve: Curve, first: float, last: float) -> str:
+    unit, step = curve.unit, curve.radii[1] - curve.radii[0]
+    if last >= curve.radii[-1]:
         return f"from {first:.2g} {unit} on"
-    if first <= 3 * (curve.radii[1] - curve.radii[0]):
+    if first <= 3 * step:
         return f"within {last:.2g} {unit}"
     return f"at {first:.2g} to {last:.2g} {unit}" if last > first else f"at {first:.2g} {unit}"
 
@@ -173,8 +196,8 @@ def answer_all(
     interval = f"{density:.3g} per {unit} ({low:.2g} to {high:.2g})"
     show = "show" if len(counts) > 1 else "shows"
     found = f"{_number(atoms)} atom{'s' if atoms != 1 else ''}"
-    lead = f"{images} {show} {found} on {area:,.4g} {unit} of specimen: {interval}."
-    answers = [Answer("Atoms found", _number(atoms), f"on {images}, {area:,.4g} {unit} of specimen")]
+    lead = f"{images} {show} {found} on {_number(area)} {unit} of specimen: {interval}."
+    answers = [Answer("Atoms found", _number(atoms), f"on {images}, {_number(area)} {unit} of specimen")]
     how = (
         "95 % interval: counting and what images differ by"
         if len(counts) > 1
@@ -183,7 +206,7 @@ def answer_all(
     detail = f"{low:.2g} to {high:.2g} ({how})"
     visible = visible_density(facts, counts)
     if visible is not None and unit == "nm²":
-        detail += ". Visible ones by all likelihoods: {expected:.2g} ({low:.2g} to {high:.2g})".format(
+        detail += ". By the likelihoods of all candidates: {expected:.2g} ({low:.2g} to {high:.2g})".format(
             **visible
         )
     answers.append(Answer("Density", f"{density:.3g} per {unit}", detail))
@@ -201,7 +224,7 @@ def answer_all(
     verdict = judge_places(survey)
     lead += f" {verdict.sentence}."
     index = survey.clark_evans
-    detail = f"p = {verdict.p:.2g} of three tests; Clark–Evans {index.index:.2f}, "
+    detail = f"{format_p(verdict.p)}, corrected for three tests; Clark–Evans {index.index:.2f}, "
     detail += f"random {index.low:.2f} to {index.high:.2f}"
     answers.append(Answer("Arrangement", verdict.word.capitalize(), detail))
     if survey.bonded is not None:
@@ -212,8 +235,22 @@ def answer_all(
     return lead, [*answers, *_trust(facts, len(counts), failed)]
 
 
-def _number(value: int) -> str:
-    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if value >= 10_000 else str(value)
+def _number(value: float) -> str:
+    """Return a number of many digits in groups of three, others with three or four that count."""
+    if value < 10_000:
+        return f"{value:.4g}"
+    return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def format_p(p: float) -> str:
+    """Return a p value as it is printed.
+
+    Examples
+    --------
+    >>> format_p(0.0312), format_p(1e-9)
+    ('p = 0.031', 'p < 0.001')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def _trust(facts: Sequence[Mapping[str, Any]], images: int, failed: int) -> list[Answer]:
@@ -247,17 +284,16 @@ def gather_remarks(remarks: Iterable[tuple[str, str]]) -> list[str]:
     Examples
     --------
     >>> gather_remarks([("a", "blurred"), ("", "no masks"), *((str(n), "too dark") for n in range(5))])
-    ['a: blurred', 'no masks', '5 images: too dark (0, 1, 2, 3 …)']
+    ['a: blurred', 'no masks', '5 images (0, 1, 2, 3 …): too dark']
     """
     names: dict[str, list[str]] = defaultdict(list)
     for name, text in remarks:
         if name not in names[text]:
             names[text].append(name)
-    lines = []
-    for text, images in names.items():
-        if len(images) > _ALIKE:
-            more = " …" if len(images) > _NAMES else ""
-            lines.append(f"{len(images)} images: {text} ({', '.join(images[:_NAMES])}{more})")
-        else:
-            lines += [f"{name}: {text}" if name else text for name in images]
-    return lines
+    return [f"{_listed(images)}: {text}" if any(images) else text for text, images in names.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) <= _NAMES:
+        return ", ".join(names)
+    return f"{len(names)} images ({', '.join(names[:_NAMES])} …)"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stemforge.evaluate.reports.answers import format_p
 from stemforge.evaluate.reports.page import Report
 from stemforge.evaluate.statistics.figures import cells_into, curve_into, distances_into
 from stemforge.evaluate.statistics.overview import densities_into, parity_into
@@ -47,7 +48,7 @@ def _add_images(report: Report, survey: Survey) -> None:
         "Density over images",
         _panel(lambda axes: densities_into(axes, survey)),
         "Each red tick is an image. The dashed curve is how wide counting alone would make them scatter round one "
-        f"density, ± {spread:.2g}; the images' distribution is {how} that (p = {p:.2g}).",
+        f"density, ± {spread:.2g}; the images' distribution is {how} that ({format_p(p)}).",
     )
     near = [one.neighbours for one in survey.images]
     inside = sum(one.low <= one.mean <= one.high for one in near)
@@ -62,5 +63,7 @@ def _add_images(report: Report, survey: Survey) -> None:
 
 def _panel(draw: Callable[[Axes], None]) -> Figure:
     figure = Figure(figsize=_SIZE, layout="constrained")
-    draw(figure.subplots())
+    axes = figure.subplots()
+    draw(axes)
+    axes.set_title("")  # the page has one
     return figure

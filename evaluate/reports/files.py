@@ -9,7 +9,7 @@ from urllib.parse import quote
 import stemforge
 from stemforge.console import progress
 from stemforge.errors import InputError
-from stemforge.evaluate.reports.answers import answer_all, gather_remarks
+from stemforge.evaluate.reports.answers import answer_all, format_p, gather_remarks
 from stemforge.evaluate.reports.figures import add_figures
 from stemforge.evaluate.reports.inputs import Detecting, detect_missing, failures, sort_inputs
 from stemforge.evaluate.reports.methods import describe_methods
@@ -185,7 +185,7 @@ def _notes(
                 (
                     "",
                     f"Densities differ from image to image by ± {sd:.2g}, more than counting explains "
-                    f"(± {spread:.2g}, p = {p:.2g}): one number does not describe all of them.",
+                    f"(± {spread:.2g}, {format_p(p)}): one number does not describe all of them.",
                 )
             )
         remarks += [("", f"{one}.") for one in survey.shared]
@@ -265,7 +265,12 @@ def _write(
     if survey is not None:
         folder = ResultFolder(out.path / STATISTICS, out.overwrite)
         names = write_survey(survey, folder, kept.paths)
-        words = {"statistics.csv": "a row an image", "curves.csv": "L and g with their envelopes"}
+        words = {
+            "statistics.csv": "a row an image",
+            "statistics.json": "the same with sentences, and what holds for all",
+            "curves.csv": "L and g with their envelopes",
+            "intensities.csv": "intensities of single atoms",
+        }
         report.files = {
             f"{STATISTICS}/{name}": words.get(name, "") for name in names if name.endswith((".csv", ".json"))
         }

@@ -32,18 +32,20 @@ class Methods:
 
 MITCHELL = Reference("S. Mitchell et al., J. Am. Chem. Soc. 144, 8018 (2022)", "10.1021/jacs.1c12466")
 PLATT = Reference("J. C. Platt, in Advances in Large Margin Classifiers, MIT Press, 61 (1999)")
-GARWOOD = Reference("F. Garwood, Biometrika 28, 437 (1936)")
+GARWOOD = Reference("F. Garwood, Biometrika 28, 437 (1936)", "10.1093/biomet/28.3-4.437")
 COCHRAN = Reference("W. G. Cochran, Sampling Techniques, 3rd ed., Wiley (1977)")
-HANISCH = Reference("K.-H. Hanisch, Math. Operationsforsch. Stat., Ser. Stat. 15, 409 (1984)")
-CLARK = Reference("P. J. Clark, F. C. Evans, Ecology 35, 445 (1954)")
-RIPLEY = Reference("B. D. Ripley, J. R. Stat. Soc. B 39, 172 (1977)")
-OHSER = Reference("J. Ohser, D. Stoyan, Biom. J. 23, 523 (1981)")
+HANISCH = Reference(
+    "K.-H. Hanisch, Math. Operationsforsch. Stat., Ser. Stat. 15, 409 (1984)", "10.1080/02331888408801788"
+)
+CLARK = Reference("P. J. Clark, F. C. Evans, Ecology 35, 445 (1954)", "10.2307/1931034")
+RIPLEY = Reference("B. D. Ripley, J. R. Stat. Soc. B 39, 172 (1977)", "10.1111/j.2517-6161.1977.tb01615.x")
+OHSER = Reference("J. Ohser, D. Stoyan, Biom. J. 23, 523 (1981)", "10.1002/bimj.4710230602")
 STOYAN = Reference("D. Stoyan, H. Stoyan, Fractals, Random Shapes and Point Fields, Wiley (1994)")
 RANKS = Reference("M. Myllymäki et al., J. R. Stat. Soc. B 79, 381 (2017)", "10.1111/rssb.12172")
 LIESHOUT = Reference(
     "M. N. M. van Lieshout, A. J. Baddeley, Stat. Neerl. 50, 344 (1996)", "10.1111/j.1467-9574.1996.tb01501.x"
 )
-CORDERO = Reference("B. Cordero et al., Dalton Trans. 2832 (2008)")
+CORDERO = Reference("B. Cordero et al., Dalton Trans. 2832 (2008)", "10.1039/b801115j")
 
 
 class _Text:

@@ -22,6 +22,22 @@ if TYPE_CHECKING:
     from stemforge.evaluate.reports.overlay import Overlay
 
 
+_WIDE = 1.8  # width over height from which a figure is too small in half a page
+
+
+def digits(value: float) -> str:
+    """Return a number with three digits that count, and no power of ten between 0.001 and 100 000.
+
+    Examples
+    --------
+    >>> [digits(value) for value in (0.3, 11.04, 132.4, 2500.0)]
+    ['0.300', '11.0', '132', '2500']
+    """
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:#.3g}"
+
+
 @dataclass(frozen=True)
 class Answer:
     """One number of the page's first screen.
@@ -50,11 +66,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure of the page: title, drawing, and how to read it."""
+    """A figure of the page: title, drawing, how to read it, and whether it takes the page's whole width."""
 
     title: str
     drawing: Markup
     caption: str
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +136,8 @@ class Report:
     def add(self, title: str, figure: Figure, caption: str) -> None:
         """Add a figure, and how to read it."""
         drawing = draw_inline(figure, title, len(self.figures))
-        self.figures.append(PageFigure(title, drawing, caption))
+        width, height = figure.get_size_inches()
+        self.figures.append(PageFigure(title, drawing, caption, width > _WIDE * height))
 
     def answer(self, label: str, value: str, detail: str, doubtful: bool = False) -> None:
         """Add a number to the first screen, as :class:`Answer`."""
@@ -151,6 +169,7 @@ class Report:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )
+        environment.filters["digits"] = digits
         page = environment.get_template("page.html")
         return page.render(report=self, data=plain(self.data), version=stemforge.__version__)
 

@@ -63,7 +63,7 @@
     const enlarge = (on) => {
       figure.classList.toggle("large", on);
       document.body.classList.toggle("covered", on);
-      button.textContent = on ? "Close" : "Enlarge";
+      button.textContent = on ? "Close" : "⤢";
       reset();
       frame.focus({ preventScroll: true });
     };
