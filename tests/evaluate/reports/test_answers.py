@@ -42,7 +42,9 @@ def test_order_and_clusters_are_told(draw, word):
 def test_random_places_are_seldom_taken_for_anything_else():
     verdicts = [judge_places(_survey(lambda rng: WINDOW.draw(30, rng), seed=seed)) for seed in range(24)]
     wrong = sum(not one.random for one in verdicts)
-    assert wrong <= 4  # 5 in 100 at most, as corrected for three tests: 5 and more of 24 happen once in 200 times
+    assert (
+        wrong <= 4
+    )  # 5 in 100 at most, as corrected for three tests: 5 and more of 24 happen once in 200 times
 
 
 def test_distances_to_neighbours_of_all_images():
