@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemforge.evaluate.reports.page import Answer
+from stemforge.evaluate.reports.page import Answer, digits
 from stemforge.evaluate.statistics.curves import Curve
 from stemforge.evaluate.statistics.density import Count, pooled_density
 from stemforge.evaluate.statistics.survey import Survey
@@ -77,15 +77,13 @@ def judge_places(survey: Survey) -> Verdict:
         return Verdict("clustered" if near else "ordered", f"They do not stand like random places: {text}", p)
     parts = [f"{'more' if one.above else 'fewer'} neighbours than random {one.where}" for one in found]
     text = " and ".join([parts[0], *(part.replace(" neighbours than random", "") for part in parts[1:])])
-    # Near neighbours decide: clusters leave gaps between them, and what keeps its distance gathers just beyond it.
-    word = "clustered" if found[0].above else "ordered"
-    if word == "ordered" and len(found) > 1 and not (index.index > 1 and index.p < _LEVEL):
-        word = "not random"
+    spacing = 2 * float(np.median([one.neighbours.expected for one in survey.images]))
+    word = name_departures(found, spacing, index.index > 1 and index.p < _LEVEL)
     return Verdict(word, f"They do not stand like random places: {text}", p)
 
 
 @dataclass(frozen=True)
-class _Departure:
+class Departure:
     """Distances at which a curve leaves its envelope: upwards or downwards, from which one on, and in words."""
 
     above: bool
@@ -93,13 +91,37 @@ class _Departure:
     where: str
 
 
-def _departures(curve: Curve) -> list[_Departure]:
+def name_departures(found: Sequence[Departure], spacing: float, farther: bool) -> str:
+    """Return a word for how places depart from random ones: the nearest distances decide.
+
+    Clusters leave gaps between them, and what keeps its distance gathers just beyond it.
+
+    Parameters
+    ----------
+    found
+        Departures, nearest first, at least one.
+    spacing
+        Mean distance between atoms, 1/√λ; what begins beyond it is no cluster, but a density that varies.
+    farther
+        Whether nearest neighbours are farther than those of random places.
+
+    Examples
+    --------
+    >>> name_departures([Departure(True, 20.0, "from 20 Å on")], 15.0, farther=False)
+    'uneven'
+    """
+    if found[0].above:
+        return "clustered" if found[0].start <= spacing else "uneven"
+    return "ordered" if farther or len(found) == 1 else "not random"
+
+
+def _departures(curve: Curve) -> list[Departure]:
     """Return where a curve lies above and below its global envelope, the widest range of each, nearest first."""
     found = []
     for above in (True, False) if curve.envelope is not None else ():
         ranges = _widest(curve, above)
         if ranges is not None:
-            found.append(_Departure(above, ranges[0], _where(curve, *ranges)))
+            found.append(Departure(above, ranges[0], _where(curve, *ranges)))
     return sorted(found, key=lambda one: one.start)
 
 
@@ -193,7 +215,7 @@ def answer_all(
     atoms, area = sum(one.atoms for one in counts), sum(one.area for one in counts)
     density, low, high = pooled_density(counts)
     images = f"{len(counts)} image{'s' if len(counts) > 1 else ''}"
-    interval = f"{density:.3g} per {unit} ({low:.2g} to {high:.2g})"
+    interval = f"{density:.3g} per {unit} (95 %: {low:.2g} to {high:.2g})"
     show = "show" if len(counts) > 1 else "shows"
     found = f"{_number(atoms)} atom{'s' if atoms != 1 else ''}"
     lead = f"{images} {show} {found} on {_number(area)} {unit} of specimen: {interval}."
@@ -217,10 +239,8 @@ def answer_all(
     if near is not None:
         length = survey.window.unit
         mean, expected, lowest, highest = near
-        detail = (
-            f"random places: {expected:.3g} {length}, 95 % of random patterns {lowest:.3g} to {highest:.3g}"
-        )
-        answers.append(Answer("Nearest neighbour, mean", f"{mean:.3g} {length}", detail))
+        detail = f"random places: {digits(expected)} {length}, 95 % of random patterns {digits(lowest)} to {digits(highest)}"
+        answers.append(Answer("Nearest neighbour, mean", f"{digits(mean)} {length}", detail))
     verdict = judge_places(survey)
     lead += f" {verdict.sentence}."
     index = survey.clark_evans

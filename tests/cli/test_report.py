@@ -105,7 +105,7 @@ def test_images_without_atoms_give_a_page_all_the_same(report, table, read_page,
     code, printed, html = report()
     assert code == 0, printed
     page = read_page(html)
-    assert "2 images show 0 atoms on 240 nm² of specimen: 0 per nm² (0 to 0.015)" in page.text
+    assert "2 images show 0 atoms on 240 nm² of specimen: 0 per nm² (95 %: 0 to 0.015)" in page.text
     assert "Too few atoms to say how they stand" in page.text
     assert not (tmp_path / "out" / "statistics").exists()
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from stemforge.evaluate import Count, PointPattern, Window, pooled_density, survey_patterns
-from stemforge.evaluate.reports.answers import answer_all, judge_places, pooled_neighbours, visible_density
+from stemforge.evaluate.reports.answers import (
+    Departure,
+    answer_all,
+    judge_places,
+    name_departures,
+    pooled_neighbours,
+    visible_density,
+)
 
 WINDOW = Window.frame((300, 300), sampling=0.3)  # 81 nm²
 
@@ -36,6 +43,24 @@ def test_order_and_clusters_are_told(draw, word):
     assert verdict.word == word
     assert not verdict.random
     assert "Å" in verdict.sentence
+
+
+NEAR, GAP, FAR = Departure(True, 3.0, ""), Departure(False, 1.0, ""), Departure(True, 30.0, "")
+
+
+@pytest.mark.parametrize(
+    ("found", "farther", "word"),
+    [
+        ([NEAR], False, "clustered"),
+        ([NEAR, Departure(False, 9.0, "")], False, "clustered"),
+        ([FAR], False, "uneven"),
+        ([GAP], False, "ordered"),
+        ([GAP, NEAR], True, "ordered"),
+        ([GAP, FAR], False, "not random"),
+    ],
+)
+def test_the_nearest_distances_decide_what_it_is_called(found, farther, word):
+    assert name_departures(found, 15.0, farther) == word
 
 
 @pytest.mark.slow

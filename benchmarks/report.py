@@ -1,0 +1,140 @@
+"""How large a report is and how fast a browser opens it, and the picture of one in the documents. Needs Chromium.
+
+python benchmarks/report.py opens report/report.html               # five times: load, first paint, size, requests
+python benchmarks/report.py picture --out docs/images/report.png   # of six simulated images
+python benchmarks/report.py places --sets 40                       # how often random places are taken for others
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cyclopts import App
+from PIL import Image
+
+from stemforge.console import say
+from stemforge.evaluate import PointPattern, Window, report_files, survey_patterns
+from stemforge.evaluate.reports.answers import judge_places
+from stemforge.evaluate.reports.files import PAGE
+from stemforge.evaluate.statistics.files import Analysis
+from stemforge.files import write_png
+from stemforge.micrograph.writers import write_tiff
+from stemforge.outputs.folder import ResultFolder
+from stemforge.simulate import SimulationRecipe, record, simulate_sample
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ITS_MAKERS = ("google.com", "googleapis.com", "gvt1.com")  # whom it asks, whatever it opens
+TIMES = """<script>addEventListener("load", () => setTimeout(() => {
+  const paint = performance.getEntriesByType("paint").find((one) => one.name === "first-contentful-paint");
+  document.documentElement.dataset.found = JSON.stringify({
+    load: performance.getEntriesByType("navigation")[0].loadEventEnd, paint: paint && paint.startTime,
+    pictures: document.images.length + document.querySelectorAll("svg image").length });
+}, 200));</script>"""
+app = App()
+
+
+def browse(page: Path, folder: Path, *words: str) -> tuple[str, list[str]]:
+    """Open a page without a window; return what was printed, and the addresses it asked for."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise SystemExit(f"needs one of {', '.join(BROWSERS)}")
+    log = folder / "net.json"
+    command = [
+        browser,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--hide-scrollbars",
+    ]
+    command += [
+        f"--user-data-dir={folder / 'user'}",
+        f"--log-net-log={log}",
+        *words,
+        page.absolute().as_uri(),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    asked = set(re.findall(r'"url":"(https?://[^"]*)"', log.read_text(encoding="utf-8")))
+    return done.stdout, sorted(one for one in asked if not one.split("/")[2].endswith(ITS_MAKERS))
+
+
+@app.command
+def opens(page: Path, *, times: int = 5) -> None:
+    """Open a report several times; print its size, times in ms, and what it asked other machines for."""
+    found: list[dict[str, float]] = []
+    asked: set[str] = set()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy = folder / PAGE
+        copy.write_text(
+            page.read_text(encoding="utf-8").replace("</body>", f"{TIMES}</body>"), encoding="utf-8"
+        )
+        for _ in range(times):
+            printed, requests = browse(copy, folder, "--dump-dom", "--timeout=8000")
+            match = re.search(r'data-found="([^"]*)"', printed)
+            assert match is not None
+            found.append(json.loads(unescape(match[1])))
+            asked |= set(requests)
+    result: dict[str, Any] = {"MB": round(page.stat().st_size / 1e6, 2), "requests": sorted(asked)}
+    result |= {name: [round(one[name] or np.nan) for one in found] for name in ("load", "paint", "pictures")}
+    say(json.dumps(result))
+
+
+@app.command
+def picture(
+    *, out: Path = Path("docs/images/report.png"), number: int = 6, seed: int = 1, height: int = 1500
+) -> None:
+    """Simulate images, make their report, and take a picture of its top in the light."""
+    recipe = SimulationRecipe.load("pt-nc", {"seed": seed})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        images = folder / "Pt on carbon, simulated"
+        images.mkdir()
+        for index in range(number):
+            sample = simulate_sample(recipe, index)
+            image = record(sample, recipe.degradation, np.random.default_rng([seed, index])).image[0]
+            write_tiff(images / f"simulated-{index + 1}.tif", image, sample.sampling)
+        result = ResultFolder(folder / "report")
+        report_files([images], result, analysis=Analysis(element="Pt"), quiet=True)
+        shot = folder / "shot.png"
+        browse(result.path / PAGE, folder, f"--window-size=1280,{height}", f"--screenshot={shot}")
+        with Image.open(shot) as whole:
+            write_png(whole.convert("RGB").quantize(64, dither=Image.Dither.NONE), out)
+    say(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
+
+
+@app.command
+def places(*, sets: int = 40, images: int = 3, atoms: int = 40) -> None:
+    """Judge random places, and places in pairs: how often each is said to be random."""
+    window = Window.frame((400, 400), sampling=0.3)
+    result: dict[str, Any] = {}
+    for share in (0.0, 0.5):
+        rng = np.random.default_rng(0)
+        words = []
+        for seed in range(sets):
+            patterns = [
+                PointPattern(some_paired(window, atoms, share, rng), window, str(index))
+                for index in range(images)
+            ]
+            words.append(judge_places(survey_patterns(patterns, simulations=199, seed=seed)).word)
+        result[f"{100 * share:.0f} % in pairs"] = {word: words.count(word) for word in sorted(set(words))}
+    say(json.dumps(result))
+
+
+def some_paired(window: Window, atoms: int, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Return random places, a share of them with another one 3 Å away; shape (atoms, 2)."""
+    pairs = round(share * atoms / 2)
+    single = window.draw(atoms - pairs, rng)
+    angle = rng.uniform(0, 2 * np.pi, pairs)
+    other = single[:pairs] + 3.0 / window.scale * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return np.vstack([single, other.clip(0, np.array(window.mask.shape[::-1]) - 1)])
+
+
+if __name__ == "__main__":
+    app()
