@@ -185,10 +185,8 @@ def visible_density(facts: Iterable[Mapping[str, Any]], counts: Sequence[Count])
     dict or None
         None where an image has none.
     """
-    known = [one.get("visible_atoms_per_nm2") for one in facts]
-    if not known or not all(
-        isinstance(one, Mapping) and all(name in one for name in _MEANS) for one in known
-    ):
+    known = [one.get("visible_atoms_per_nm2") or {} for one in facts]
+    if not known or not all(name in one for one in known for name in _MEANS):
         return None
     area = np.array([one.area for one in counts])
     return {name: float(np.average([one[name] for one in known], weights=area)) for name in _MEANS}
@@ -239,7 +237,8 @@ def answer_all(
     if near is not None:
         length = survey.window.unit
         mean, expected, lowest, highest = near
-        detail = f"random places: {digits(expected)} {length}, 95 % of random patterns {digits(lowest)} to {digits(highest)}"
+        detail = f"random places: {digits(expected)} {length}, "
+        detail += f"95 % of random patterns {digits(lowest)} to {digits(highest)}"
         answers.append(Answer("Nearest neighbour, mean", f"{digits(mean)} {length}", detail))
     verdict = judge_places(survey)
     lead += f" {verdict.sentence}."

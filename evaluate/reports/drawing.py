@@ -5,6 +5,7 @@ import io
 import re
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -97,7 +98,7 @@ def draw_inline(figure: Figure, title: str, number: int) -> Markup:
     return Markup('<img class="paper" alt="{}" src="{}">').format(title, uri)
 
 
-def _save(figure: Figure, stream: io.BytesIO, kind: str, **options: object) -> None:
+def _save(figure: Figure, stream: io.BytesIO, kind: str, **options: Any) -> None:
     with warnings.catch_warnings():
         # Of a name in a script that the font lacks; boxes stand in its place.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
@@ -107,7 +108,7 @@ def _save(figure: Figure, stream: io.BytesIO, kind: str, **options: object) -> N
 def _vector(figure: Figure, title: str, number: int) -> str:
     """Return a figure as SVG without what HTML needs not, its colours as variables of the page."""
     stream = io.BytesIO()
-    settings = {"svg.fonttype": "none", "svg.hashsalt": f"figure {number}"}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": f"figure {number}"}
     with mpl.rc_context(settings):
         _save(figure, stream, "svg", transparent=True, metadata={"Date": None})
     text = stream.getvalue().decode("utf-8")

@@ -201,10 +201,9 @@ def _notes(
         if one.atoms < LEAST_ATOMS
     ]
     if survey is not None:
-        for one in survey.images:
-            remarks += [
-                (one.pattern.name, text.removeprefix(f"{one.pattern.name}: ")) for text in one.remarks
-            ]
+        for image in survey.images:
+            name = image.pattern.name
+            remarks += [(name, text.removeprefix(f"{name}: ")) for text in image.remarks]
     return gather_remarks(remarks)
 
 
@@ -238,7 +237,7 @@ def _table(kept: _Images, counts: Sequence[Count], survey: Survey | None) -> Pag
     rows = []
     for count, facts in zip(counts, kept.facts, strict=True):
         one = near.get(count.name)
-        places = [None] * 4
+        places: list[float | None] = [None] * 4
         if one is not None:
             index = one.clark_evans
             places = [one.neighbours.mean, one.neighbours.expected, index.index, index.p]
