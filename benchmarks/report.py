@@ -1,7 +1,7 @@
 """How large a report is and how fast a browser opens it, and the picture of one in the documents. Needs Chromium.
 
 python benchmarks/report.py opens report/report.html               # five times: size, ms until all is loaded, requests
-python benchmarks/report.py picture --out docs/images/report.png   # of six simulated images
+python benchmarks/report.py picture --out docs/images/report.png   # of five simulated images
 python benchmarks/report.py places --sets 40                       # how often random places are taken for others
 """
 
@@ -86,7 +86,7 @@ def opens(page: Path, *, times: int = 5) -> None:
 
 @app.command
 def picture(
-    *, out: Path = Path("docs/images/report.png"), number: int = 6, seed: int = 1, height: int = 1500
+    *, out: Path = Path("docs/images/report.png"), number: int = 5, seed: int = 1, height: int = 1500
 ) -> None:
     """Simulate images, make their report, and take a picture of its top in the light."""
     recipe = SimulationRecipe.load("pt-nc", {"seed": seed})
@@ -99,7 +99,7 @@ def picture(
             image = record(sample, recipe.degradation, np.random.default_rng([seed, index])).image[0]
             write_tiff(images / f"simulated-{index + 1}.tif", image, sample.sampling)
         result = ResultFolder(folder / "report")
-        report_files([images], result, analysis=Analysis(element="Pt"), quiet=True)
+        report_files([images], result, analysis=Analysis(element="Pt", simulations=199), quiet=True)
         shot = folder / "shot.png"
         browse(result.path / PAGE, folder, f"--window-size=1280,{height}", f"--screenshot={shot}")
         with Image.open(shot) as whole:
