@@ -50,6 +50,7 @@ def report(cli, tmp_path, mask):
     return run
 
 
+@pytest.mark.slow
 def test_tables_give_a_page_with_everything_beside_it(report, table, read_page, tmp_path):
     table("a", 15), table(NAME, 12, seed=1), table("none", 0, seed=2)
     code, printed, html = report("--element", "Pt", "--title", "My <b>sample</b>")
@@ -78,10 +79,11 @@ def test_tables_give_a_page_with_everything_beside_it(report, table, read_page, 
 
 
 def test_one_image_with_labels_alone(report, table, read_page):
-    table("a", 12, scores=False)
+    table(NAME, 12, scores=False)
     code, printed, html = report()
     assert code == 0, printed
     page = read_page(html)
+    assert NAME in page.text
     assert "95 % interval, counting alone" in page.text
     assert "Distances to nearest neighbours" in page.text
     assert "not known" in page.text
