@@ -2,7 +2,6 @@
 
 python benchmarks/report.py opens report/report.html               # five times: size, ms until all is loaded, requests
 python benchmarks/report.py picture --out docs/images/report.png   # of five simulated images
-python benchmarks/report.py places --sets 40                       # how often random places are taken for others
 """
 
 import json
@@ -19,8 +18,7 @@ from cyclopts import App
 from PIL import Image
 
 from stemforge.console import say
-from stemforge.evaluate import PointPattern, Window, report_files, survey_patterns
-from stemforge.evaluate.reports.answers import judge_places
+from stemforge.evaluate import report_files
 from stemforge.evaluate.reports.files import PAGE
 from stemforge.evaluate.statistics.files import Analysis
 from stemforge.files import write_png
@@ -105,33 +103,6 @@ def picture(
         with Image.open(shot) as whole:
             write_png(whole.convert("RGB").quantize(64, dither=Image.Dither.NONE), out)
     say(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
-
-
-@app.command
-def places(*, sets: int = 40, images: int = 3, atoms: int = 40) -> None:
-    """Judge random places, and places in pairs: how often each is said to be random."""
-    window = Window.frame((400, 400), sampling=0.3)
-    result: dict[str, Any] = {}
-    for share in (0.0, 0.5):
-        rng = np.random.default_rng(0)
-        words = []
-        for seed in range(sets):
-            patterns = [
-                PointPattern(some_paired(window, atoms, share, rng), window, str(index))
-                for index in range(images)
-            ]
-            words.append(judge_places(survey_patterns(patterns, simulations=199, seed=seed)).word)
-        result[f"{100 * share:.0f} % in pairs"] = {word: words.count(word) for word in sorted(set(words))}
-    say(json.dumps(result))
-
-
-def some_paired(window: Window, atoms: int, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Return random places, a share of them with another one 3 Å away; shape (atoms, 2)."""
-    pairs = round(share * atoms / 2)
-    single = window.draw(atoms - pairs, rng)
-    angle = rng.uniform(0, 2 * np.pi, pairs)
-    other = single[:pairs] + 3.0 / window.scale * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return np.vstack([single, other.clip(0, np.array(window.mask.shape[::-1]) - 1)])
 
 
 if __name__ == "__main__":
