@@ -84,7 +84,7 @@ def opens(page: Path, *, times: int = 5) -> None:
 
 @app.command
 def picture(
-    *, out: Path = Path("docs/images/report.png"), number: int = 5, seed: int = 1, height: int = 1500
+    *, out: Path = Path("docs/images/report.png"), number: int = 5, seed: int = 1, height: int = 1215
 ) -> None:
     """Simulate images, make their report, and take a picture of its top in the light."""
     recipe = SimulationRecipe.load("pt-nc", {"seed": seed})
@@ -101,7 +101,12 @@ def picture(
         shot = folder / "shot.png"
         browse(result.path / PAGE, folder, f"--window-size=1280,{height}", f"--screenshot={shot}")
         with Image.open(shot) as whole:
-            write_png(whole.convert("RGB").quantize(64, dither=Image.Dither.NONE), out)
+            write_png(
+                whole.convert("RGB").quantize(
+                    256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+                ),
+                out,
+            )
     say(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
 
 
