@@ -2,6 +2,7 @@
 
 python benchmarks/report.py opens report/report.html               # five times: size, ms until all is loaded, requests
 python benchmarks/report.py picture --out docs/images/report.png   # of five simulated images
+python benchmarks/report.py density                                # what its interval of the density holds
 """
 
 import json
@@ -18,7 +19,7 @@ from cyclopts import App
 from PIL import Image
 
 from stemforge.console import say
-from stemforge.evaluate import report_files
+from stemforge.evaluate import Count, pooled_density, report_files
 from stemforge.evaluate.reports.files import PAGE
 from stemforge.evaluate.statistics.files import Analysis
 from stemforge.files import write_png
@@ -108,6 +109,25 @@ def picture(
                 out,
             )
     say(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
+
+
+@app.command
+def density(*, sets: int = 2000, true: float = 0.22) -> None:
+    """Print how often the interval holds the true density, of images that differ by counting alone and by 30 %."""
+    rng, held = np.random.default_rng(0), {}
+    for spread in (0.0, 0.3):
+        for images in (1, 2, 5, 11, 20):
+            hits = 0
+            for _ in range(sets):
+                area = rng.uniform(100, 220, images)
+                factor = rng.gamma(spread**-2, spread**2, images) if spread else np.ones(images)
+                atoms = rng.poisson(true * factor * area)
+                _, low, high = pooled_density(
+                    [Count("", int(n), a) for n, a in zip(atoms, area, strict=True)]
+                )
+                hits += low <= true <= high
+            held[f"{images} images, {100 * spread:.0f} %"] = round(hits / sets, 3)
+    say(json.dumps(held))
 
 
 if __name__ == "__main__":
