@@ -8,7 +8,7 @@ from stemforge.adapt.adapting import ADAPTED, Adaptation
 from stemforge.adapt.posterior.figure import draw_patches, draw_posterior
 from stemforge.console import progress
 from stemforge.errors import InputError
-from stemforge.evaluate.report import Report
+from stemforge.evaluate.reports.page import Report
 from stemforge.files import write_json
 from stemforge.infer import draw_detection
 from stemforge.infer.completeness.analysis import measure_completeness
@@ -43,9 +43,10 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
     report = Report(title, "your images → posterior → simulation and grafts → detector")
     compared = adaptation.comparison
     start = next(name for name in compared.f1 if name != ADAPTED)
-    report.scores.append(
-        f"on {compared.images} simulated images of your material that no training saw: F1 {compared.f1[ADAPTED]:.3f} "
-        f"(the detector it started from, {Path(start).stem}: {compared.f1[start]:.3f})"
+    report.answer(
+        f"On {compared.images} simulated images of your material that no training saw",
+        f"F1 {compared.f1[ADAPTED]:.3f}",
+        f"the detector it started from, {Path(start).stem}: {compared.f1[start]:.3f}",
     )
     if compared.best != ADAPTED:
         report.note(
@@ -75,7 +76,9 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
                 f"{len(detection.atoms)} atoms from a likelihood of {detection.threshold:.2f} on.",
             )
     counts = [len(detection.atoms) for detection in adaptation.detections]
-    report.note(f"Atoms found: {sum(counts)} on {len(counts)} images, median {np.median(counts):g} an image.")
+    report.answer(
+        "Atoms found", str(sum(counts)), f"on {len(counts)} images, median {np.median(counts):g} an image"
+    )
     _completeness(adaptation, report, folder, seed, quiet)
     report.write(out / "report.html")
     return report

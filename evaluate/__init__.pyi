@@ -53,7 +53,8 @@ from .likelihoods.calibration import calibrate_threshold as calibrate_threshold
 from .likelihoods.reliability import Reliability as Reliability, draw_reliability as draw_reliability
 from .pairing import pair_images as pair_images
 from .quickstart import run_quickstart as run_quickstart
-from .report import Report as Report
+from .reports.files import report_files as report_files
+from .reports.page import Report as Report
 from .statistics.arrangement import Arrangement as Arrangement, analyse_pattern as analyse_pattern
 from .statistics.bonds import (
     BondedFraction as BondedFraction,
@@ -62,6 +63,11 @@ from .statistics.bonds import (
 )
 from .statistics.clusters import ClusterSizes as ClusterSizes, clusters as clusters
 from .statistics.curves import Curve as Curve, pair_correlation as pair_correlation, ripley as ripley
+from .statistics.density import (
+    Count as Count,
+    counted_density as counted_density,
+    pooled_density as pooled_density,
+)
 from .statistics.envelopes import Envelope as Envelope, rank_envelope as rank_envelope
 from .statistics.files import analyse_files as analyse_files
 from .statistics.intensities.atoms import (
@@ -79,7 +85,7 @@ from .statistics.neighbours import (
     nearest_neighbours as nearest_neighbours,
 )
 from .statistics.overlap import SharedArea as SharedArea, shared_areas as shared_areas
-from .statistics.survey import Count as Count, Survey as Survey, survey_patterns as survey_patterns
+from .statistics.survey import Survey as Survey, survey_patterns as survey_patterns
 from .statistics.voronoi import VoronoiAreas as VoronoiAreas, voronoi_areas as voronoi_areas
 from .statistics.window import PointPattern as PointPattern, Window as Window
 from .sweep.doses import Sweep as Sweep, sweep_doses as sweep_doses

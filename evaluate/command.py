@@ -359,7 +359,8 @@ def analyse(
     sampling
         Pixel size of the images [Å], where the files carry none or a wrong one.
     """
-    from stemforge.evaluate.statistics.files import Sources, find_tables, result_names, write_survey
+    from stemforge.evaluate.statistics.files import result_names, write_survey
+    from stemforge.evaluate.statistics.reading import Sources, find_tables
 
     files = find_tables(tables)
     folder = output.results("analyse", result_names(files), files)

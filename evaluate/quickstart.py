@@ -15,7 +15,7 @@ from stemforge.evaluate.atoms.evaluation import evaluate_atoms
 from stemforge.evaluate.corpora.inspection import contact_sheet, describe_corpus
 from stemforge.evaluate.likelihoods.calibration import calibrate_threshold
 from stemforge.evaluate.likelihoods.choosing import ThresholdCalibration
-from stemforge.evaluate.report import Report
+from stemforge.evaluate.reports.page import Report
 from stemforge.infer import Detection, detect_atoms, draw_detection
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.drawing import draw_micrograph

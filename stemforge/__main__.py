@@ -64,6 +64,8 @@ COMMANDS = (
      "Sort many images by whether they are worth opening, or as a microscope writes them."),
     ("analyse", "stemforge.evaluate.command:analyse",
      "Say where atoms stand that were found: densities, neighbours, pairs and clusters, against random places."),
+    ("report", "stemforge.evaluate.reports.command:report",
+     "From micrographs to one page: how many atoms, how dense, how they stand, and how sure that is."),
     ("sweep", "stemforge.evaluate.command:sweep", "Score a trained model over the electron dose."),
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +152,68 @@ def spot_weights(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "spots.safetensors"
     save_weights(path, _matched_filter(), Card("sac-cnn", SAMPLING, 0.5, inputs=REGIONS))
     return path
+
+
+class Page(HTMLParser):
+    """The tags of a page with their attributes, and its text without scripts and styles."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.text, self.scripts = [], "", []
+        self._within = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._within = tag if tag in {"script", "style"} else self._within
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self._within = "" if tag == self._within else self._within
+
+    def handle_data(self, data):
+        if self._within == "script":
+            self.scripts[-1] += data
+        elif not self._within:
+            self.text += data
+
+    def attributes(self, name):
+        return [attrs[name] for _, attrs in self.tags if name in attrs]
+
+    def addresses(self):
+        """Everything a browser could ask for, with the tag that names it; what lies in the page itself left out."""
+        named = [
+            (tag, attrs[key])
+            for tag, attrs in self.tags
+            for key in ("src", "href", "srcset", "action")
+            if key in attrs
+        ]
+        return [(tag, one) for tag, one in named if not one.startswith(("#", "data:image/"))]
+
+
+@pytest.fixture
+def read_page():
+    """Function that parses a page, and holds that it asks no other machine for anything and runs its one script."""
+
+    def read(html):
+        page = Page(html)
+        policy = next(attrs["content"] for _, attrs in page.tags if attrs.get("http-equiv"))
+        assert policy.startswith(
+            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+        )
+        for tag, address in page.addresses():
+            assert tag == "a", (tag, address)  # a reader must press it
+            assert address.startswith("https://doi.org/10.") or ":" not in address, address
+        assert "url(" not in html.replace("url(#", "")
+        assert "@import" not in html
+        assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
+        assert [attrs.get("type") for tag, attrs in page.tags if tag == "script"] == [
+            "application/json",
+            None,
+        ]
+        assert not {"iframe", "object", "embed", "link", "base", "form"} & {tag for tag, _ in page.tags}
+        return page
+
+    return read

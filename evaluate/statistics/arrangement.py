@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import chi2
 
 from stemforge.errors import InputError
 from stemforge.evaluate.statistics.bonds import BondedFraction, bonded_fraction, check_bonds
 from stemforge.evaluate.statistics.clusters import ClusterSizes, clusters
 from stemforge.evaluate.statistics.curves import Curve, pair_correlation, ripley
-from stemforge.evaluate.statistics.envelopes import LEVEL, SIMULATIONS
+from stemforge.evaluate.statistics.density import counted_density
+from stemforge.evaluate.statistics.envelopes import SIMULATIONS
 from stemforge.evaluate.statistics.neighbours import (
     ClarkEvans,
     NeighbourDistances,
@@ -64,9 +64,7 @@ class Arrangement:
     @property
     def density(self) -> tuple[float, float, float]:
         """Atoms found per area of the mask, and an interval of 95 in 100 from counting alone (Garwood 1936)."""
-        number, area = len(self.pattern), self.pattern.window.area
-        low, high = chi2.ppf((1 - LEVEL) / 2, 2 * number) / 2, chi2.ppf((1 + LEVEL) / 2, 2 * number + 2) / 2
-        return number / area, float(low / area), float(high / area)
+        return counted_density(len(self.pattern), self.pattern.window.area)
 
     def sentences(self) -> list[str]:
         """Say how to read each statistic."""

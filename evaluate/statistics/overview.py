@@ -23,8 +23,8 @@ def draw_survey(survey: "Survey") -> Figure:
     """Draw a survey: Figure 2 of Mitchell et al. 2022 (doi:10.1021/jacs.1c12466), with intervals."""
     figure = Figure(figsize=(11.4, 8.4), layout="constrained")
     panels = figure.subplots(2, 2)
-    _densities(panels[0, 0], survey)
-    _parity(panels[0, 1], survey)
+    densities_into(panels[0, 0], survey)
+    parity_into(panels[0, 1], survey)
     curve_into(panels[1, 0], survey.l_curve)
     curve_into(panels[1, 1], survey.g)
     atoms = sum(one.atoms for one in survey.counts)
@@ -34,7 +34,7 @@ def draw_survey(survey: "Survey") -> Figure:
     return figure
 
 
-def _densities(axes: Axes, survey: "Survey") -> None:
+def densities_into(axes: Axes, survey: "Survey") -> None:
     """Draw the distribution of densities over images, with its normal fit and what counting alone gives."""
     values = np.array([one.density for one in survey.counts])
     mean, sd = survey.densities
@@ -64,7 +64,7 @@ def _densities(axes: Axes, survey: "Survey") -> None:
     axes.legend(frameon=False, fontsize=8, loc="upper right")
 
 
-def _parity(axes: Axes, survey: "Survey") -> None:
+def parity_into(axes: Axes, survey: "Survey") -> None:
     """Draw measured over expected mean distances to nearest neighbours; bars are where random places lie."""
     near = [one.neighbours for one in survey.images if np.isfinite(one.neighbours.low)]
     _finish(axes, "Nearest neighbours: below the line clustered, above ordered")

@@ -16,6 +16,7 @@ from stemforge.errors import InputError
 from stemforge.evaluate.statistics.arrangement import Arrangement, analyse_pattern, bond_row
 from stemforge.evaluate.statistics.bonds import BondedFraction, bonded_fraction
 from stemforge.evaluate.statistics.curves import Curve, pair_correlation, ripley
+from stemforge.evaluate.statistics.density import Count, pooled_density
 from stemforge.evaluate.statistics.envelopes import LEVEL, SIMULATIONS
 from stemforge.evaluate.statistics.intensities.atoms import AtomIntensities
 from stemforge.evaluate.statistics.neighbours import ClarkEvans
@@ -23,30 +24,6 @@ from stemforge.evaluate.statistics.overlap import SharedArea, shared_areas
 from stemforge.evaluate.statistics.overview import draw_survey
 from stemforge.evaluate.statistics.window import LEAST_ATOMS, PointPattern, Window, several
 from stemforge.files import write_csv, write_json
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many atoms an image shows.
-
-    Parameters
-    ----------
-    name
-        Of the image.
-    atoms
-        Found in the mask.
-    area
-        Of the mask [nm² or px²].
-    """
-
-    name: str
-    atoms: int
-    area: float
-
-    @property
-    def density(self) -> float:
-        """Atoms per area."""
-        return self.atoms / self.area
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +101,7 @@ class Survey:
         mean, sd = self.densities
         spread, p = self.counting
         atoms, area = sum(one.atoms for one in self.counts), sum(one.area for one in self.counts)
+        density, low, high = pooled_density(self.counts)
         sizes = [one.sizes for one in self.images if one.sizes is not None]
         pooled: dict[str, Any] = {}
         if self.bonded is not None and sizes:
@@ -140,7 +118,9 @@ class Survey:
             "atoms": atoms,
             "area": area,
             "area_unit": self.window.area_unit,
-            "density": atoms / area,
+            "density": density,
+            "density_low": low,
+            "density_high": high,
             "density_mean_of_images": mean,
             "density_sd_of_images": sd,
             "density_sd_by_counting": spread,

@@ -99,7 +99,9 @@ def detect_atoms_in_files(
             further(detection, model, card, results)
         return len(detection.atoms)
 
-    options = {"weights": str(weights), "augment": augment, "tile": tile, "device": device}
+    options: dict[str, Any] = {"weights": str(weights), "augment": augment, "tile": tile, "device": device}
+    # As asked for; beside them each image's entry has the threshold and the pixel size that it got.
+    options |= {"threshold_asked": threshold, "sampling_asked": batch.reading.sampling}
     return batch.run("infer atoms", work, "atoms", options)
 
 

@@ -139,6 +139,17 @@ def test_a_doubled_row_counts_once(cli, table, mask, tmp_path):
     assert "30 atoms" in printed
 
 
+def test_an_atom_that_the_frame_cuts_may_lie_just_outside(cli, refuse, table, mask, tmp_path):
+    path = table("a", 12)
+    text = path.read_text()
+    path.write_text(text + "-2.0,5.0,-0.1,0.25\n")
+    code, printed = cli(*_words(tmp_path, "--masks", mask))
+    assert code == 0, printed
+    assert "a: 1 of 13 atoms lie outside the mask" in printed
+    path.write_text(text + "-9.0,5.0,-0.45,0.25\n")
+    refuse((*_words(tmp_path, "--masks", mask), "--overwrite"), "1 atoms lie off the image")
+
+
 def test_results_beside_the_tables_are_no_tables(cli, table, mask, tmp_path):
     table("a")
     words = (

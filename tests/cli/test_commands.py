@@ -36,6 +36,7 @@ COMMANDS = {
     "infer conformation": "stemforge.infer.command:conformation",
     "triage": "stemforge.evaluate.triage.command:triage",
     "analyse": "stemforge.evaluate.command:analyse",
+    "report": "stemforge.evaluate.reports.command:report",
     "sweep": "stemforge.evaluate.command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",
     "evaluate framework": "stemforge.evaluate.command:framework",

@@ -1,0 +1,92 @@
+"""The command of this shelf: ``stemforge report``."""
+
+from pathlib import Path
+
+from stemforge import evaluate
+from stemforge.console import say
+from stemforge.options import Device, Folders, Images, Labels, Output, Progress, Reading
+
+
+def report(
+    sources: Images,
+    /,
+    *,
+    title: str | None = None,
+    weights: Path = Path("any-atom"),
+    threshold: float | None = None,
+    augment: bool = False,
+    tile: int = 512,
+    images: Folders | None = None,
+    masks: Folders | None = None,
+    element: str | None = None,
+    bond: float | None = None,
+    recall: float = 1.0,
+    purity: float = 1.0,
+    closest: float = 0.0,
+    simulations: int = 999,
+    seed: int = 0,
+    reading: Reading = Reading(),
+    labelling: Labels = Labels(),
+    output: Output = Output(),
+    device: Device = Device(),
+    progress: Progress = Progress(),
+) -> int:
+    """From micrographs to one page that says how many atoms there are, how dense, how they stand, and how sure that is.
+
+    Finds atoms as `stemforge infer atoms` does, measures where they stand as `stemforge analyse` does, and writes
+    report.html into the folder `report`: the answer first, figures with how to read them, images with their atoms that
+    can be zoomed, a table that can be sorted, and a paragraph on methods ready to paste. The page holds all it needs
+    and asks no other machine for anything; print it for a PDF. Beside it lie report.json, atoms.csv (all atoms),
+    atoms/ (tables and overlays) and statistics/. Run again with --overwrite, atoms are looked for on images that are
+    new or changed only. docs/report.md shows a page.
+
+    Parameters
+    ----------
+    sources
+        Image files, or folders of them; or tables that `stemforge infer atoms` wrote, or of ImageJ, or folders of them.
+    title
+        Of the page; by default the name of the folder of the first image or table.
+    weights
+        A stemforge weights file, or the name of weights that come with stemforge: any-atom, atom-net or sac-cnn.
+    threshold
+        Likelihood from which a candidate is an atom; by default each image has its own, as for `infer atoms`.
+    augment
+        Average over the eight orientations of each image: eight times the work.
+    tile
+        Side of the tiles in which large images are worked through [pixel].
+    images
+        The images of tables, or folders of them, paired by name; by default those that run.json beside them names.
+    masks
+        Image files that are not 0 where the specimen is: one for all images, or one for each, paired by name.
+    element
+        Element of the atoms: its longest bond is used for bonds and clusters.
+    bond
+        Longest bond [Å, or pixels without pixel size] instead.
+    recall
+        Chance that a neighbour of an atom found was found, as `stemforge evaluate completeness` measures it.
+    purity
+        Share of what was found that is atoms.
+    closest
+        Two atoms nearer than that are found as one [Å, or pixels without pixel size].
+    simulations
+        Random patterns for envelopes.
+    seed
+        Root of their randomness.
+    """
+    from stemforge.evaluate.reports.files import PAGE
+    from stemforge.evaluate.reports.inputs import Detecting
+    from stemforge.evaluate.statistics.files import Analysis
+    from stemforge.evaluate.statistics.reading import Sources
+
+    page = evaluate.report_files(
+        sources,
+        output.results("report"),
+        detecting=Detecting(weights, threshold, augment, tile, device.check(), reading),
+        sources=Sources(images or (), masks or (), reading.length, labelling.label_unit, closest),
+        analysis=Analysis(element, bond, recall, purity, simulations, seed),
+        title=title,
+        quiet=progress.quiet,
+    )
+    say(page.lead)
+    say(f"wrote {output.results('report').path / PAGE}: open it in a browser")
+    return 1 if page.left_out else 0
