@@ -1,12 +1,71 @@
 """Atoms per area, of one image and of many, with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from scipy.stats import chi2, t
 
 from stemforge.evaluate.statistics.envelopes import LEVEL
+
+BY_GRAFTS, BY_LIKELIHOODS = "grafts", "likelihoods"
+"""What a density was corrected by."""
+_ENDS = ("expected", "low", "high")
+
+
+@dataclass(frozen=True)
+class CorrectedDensity:
+    """Atoms per nm², with those that a detector missed and without those that are none.
+
+    Parameters
+    ----------
+    expected, low, high
+        The density and the ends of an interval of 95 in 100 [1/nm²].
+    source
+        :data:`BY_GRAFTS`: atoms put into the image, of those from a contrast-to-noise on; or :data:`BY_LIKELIHOODS` of
+        all candidates.
+    """
+
+    expected: float
+    low: float
+    high: float
+    source: str
+
+    @classmethod
+    def recorded(cls, facts: Mapping[str, Any]) -> Self | None:
+        """Return what ``run.json`` says of an image, by grafts where it has that; None where it has neither.
+
+        Examples
+        --------
+        >>> CorrectedDensity.recorded({"visible_atoms_per_nm2": {"expected": 0.3, "low": 0.2, "high": 0.5}})
+        CorrectedDensity(expected=0.3, low=0.2, high=0.5, source='likelihoods')
+        """
+        measured = _entry(_entry(facts, "completeness"), "corrected")
+        for source, known in (
+            (BY_GRAFTS, _entry(measured, "atoms_per_nm2")),
+            (BY_LIKELIHOODS, _entry(facts, "visible_atoms_per_nm2")),
+        ):
+            values = [known.get(name) for name in _ENDS]
+            numbers = [float(one) for one in values if isinstance(one, int | float) and np.isfinite(one)]
+            if len(numbers) == len(_ENDS):
+                return cls(*numbers, source)
+        return None
+
+    @property
+    def sentence(self) -> str:
+        """How to read it."""
+        how = "atoms put into the images" if self.source == BY_GRAFTS else "the likelihoods of all candidates"
+        return (
+            f"with atoms that were missed and without those that are none, by {how}: {self.expected:.3g} per nm² "
+            f"({self.low:.2g} to {self.high:.2g})"
+        )
+
+
+def _entry(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a mapping in a file that may be damaged; an empty one where there is none."""
+    found = facts.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 @dataclass(frozen=True)
@@ -21,11 +80,14 @@ class Count:
         Found in the mask.
     area
         Of the mask [nm² or px²].
+    corrected
+        Density with errors of detection, where that is known of the mask.
     """
 
     name: str
     atoms: int
     area: float
+    corrected: CorrectedDensity | None = None
 
     @property
     def density(self) -> float:
@@ -88,3 +150,26 @@ def pooled_density(counts: Sequence[Count], level: float = LEVEL) -> tuple[float
     spread = np.sqrt(images / (images - 1) * np.sum((atoms - density * area) ** 2)) / area.sum()
     half = float(t.ppf((1 + level) / 2, images - 1) * spread)
     return density, max(0.0, min(low, density - half)), max(high, density + half)
+
+
+def corrected_density(counts: Sequence[Count]) -> CorrectedDensity | None:
+    """Return the density of many images together with errors of detection; None where one of them has none.
+
+    Means over images by area, of the ends, too: a detector that finds too few on one image of a specimen will do so on
+    the next, so that errors of images do not average out.
+
+    Examples
+    --------
+    >>> one = CorrectedDensity(0.3, 0.2, 0.5, BY_LIKELIHOODS)
+    >>> counts = [Count("a", 10, 10.0, one), Count("b", 4, 30.0, CorrectedDensity(0.1, 0.0, 0.3, BY_GRAFTS))]
+    >>> found = corrected_density(counts)
+    >>> round(found.expected, 3), round(found.low, 3), round(found.high, 3), found.source
+    (0.15, 0.05, 0.35, 'likelihoods')
+    """
+    known = [one.corrected for one in counts if one.corrected is not None]
+    if not known or len(known) < len(counts):
+        return None
+    areas = [one.area for one in counts]
+    ends = [float(np.average([getattr(one, name) for one in known], weights=areas)) for name in _ENDS]
+    by_grafts = all(one.source == BY_GRAFTS for one in known)
+    return CorrectedDensity(*ends, BY_GRAFTS if by_grafts else BY_LIKELIHOODS)

@@ -154,7 +154,7 @@ def collect_atoms(found: Iterable[FoundAtoms]) -> Collected:
     for one in found:
         files.append(one.name)
         collected.atoms[one.name] = one.atoms
-        collected.counts.append(Count(one.name, len(one.atoms), one.window.area))
+        collected.counts.append(Count(one.name, len(one.atoms), one.window.area, one.corrected))
         if one.window.sampling is None:
             bare.append(one.name)
         if len(one.atoms) >= LEAST_ATOMS:

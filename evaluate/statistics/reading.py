@@ -14,6 +14,7 @@ from stemforge.console import say
 from stemforge.corpus.ingest import pair_files
 from stemforge.errors import InputError, MicrographError, errors_about
 from stemforge.evaluate.pairing import Table, read_table
+from stemforge.evaluate.statistics.density import CorrectedDensity
 from stemforge.evaluate.statistics.window import Window
 from stemforge.infer import find_specimen
 from stemforge.micrograph.annotations import Annotations
@@ -32,6 +33,7 @@ ENDINGS = ("_places.csv", "_places.png")
 """What an image's results are called after its name."""
 
 _BESIDE = 5  # pixels: an atom that the image's frame cuts may be placed so far outside of it
+_ALIKE = 1e-3  # pixel sizes that differ by less are one, of their own size
 _SAME = 0.01  # pixels: nearer than that, two rows of a table are one atom
 
 
@@ -77,6 +79,9 @@ class FoundAtoms:
         The image; None where only a mask is known.
     remarks
         What was left out, in words, each with the image's name.
+    corrected
+        Atoms per nm² with errors of detection, as ``run.json`` has it; None where the mask or the pixel size is not
+        that of the detection.
     """
 
     path: Path
@@ -84,6 +89,7 @@ class FoundAtoms:
     window: Window
     micrograph: Micrograph | None
     remarks: tuple[str, ...] = ()
+    corrected: CorrectedDensity | None = None
 
     @property
     def name(self) -> str:
@@ -170,7 +176,17 @@ def _read(path: Path, image: Mapping[str, Any] | None, mask: Path | None, source
     if len(inside) < len(listed):
         lost = len(listed) - len(inside)
         remarks.append(f"{path.stem}: {lost} of {len(listed)} atoms lie outside the mask; left out")
-    return FoundAtoms(path, inside, window, micrograph, tuple(remarks))
+    corrected = None if mask is not None else _corrected(path, sampling)
+    return FoundAtoms(path, inside, window, micrograph, tuple(remarks), corrected)
+
+
+def _corrected(table: Path, sampling: float | None) -> CorrectedDensity | None:
+    facts = recorded(table)
+    pixel = facts.get("sampling")
+    known = pixel.get("angstrom") if isinstance(pixel, Mapping) else None
+    if sampling is None or not isinstance(known, int | float) or abs(known - sampling) > _ALIKE * sampling:
+        return None
+    return CorrectedDensity.recorded(facts)
 
 
 def _beyond(atoms: Annotations, shape: tuple[int, int]) -> int:

@@ -1,7 +1,7 @@
 """Many images together: densities over images, and neighbours, pairs and bonds of all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from stemforge.errors import InputError
 from stemforge.evaluate.statistics.arrangement import Arrangement, analyse_pattern, bond_row
 from stemforge.evaluate.statistics.bonds import BondedFraction, bonded_fraction
 from stemforge.evaluate.statistics.curves import Curve, pair_correlation, ripley
-from stemforge.evaluate.statistics.density import Count, pooled_density
+from stemforge.evaluate.statistics.density import CorrectedDensity, Count, corrected_density, pooled_density
 from stemforge.evaluate.statistics.envelopes import LEVEL, SIMULATIONS
 from stemforge.evaluate.statistics.intensities.atoms import AtomIntensities
 from stemforge.evaluate.statistics.neighbours import ClarkEvans
@@ -24,6 +24,13 @@ from stemforge.evaluate.statistics.overlap import SharedArea, shared_areas
 from stemforge.evaluate.statistics.overview import draw_survey
 from stemforge.evaluate.statistics.window import LEAST_ATOMS, PointPattern, Window, several
 from stemforge.files import write_csv, write_json
+
+_CORRECTED = {
+    "density_corrected_per_nm2": "expected",
+    "density_corrected_low": "low",
+    "density_corrected_high": "high",
+    "density_corrected_by": "source",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +74,11 @@ class Survey:
         """Mean and standard deviation of the images' densities; that is NaN of one image."""
         values = [one.density for one in self.counts]
         return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+    @cached_property
+    def corrected(self) -> CorrectedDensity | None:
+        """Density of all images with errors of detection; None where one of them has none."""
+        return corrected_density(self.counts)
 
     @cached_property
     def counting(self) -> tuple[float, float]:
@@ -125,6 +137,7 @@ class Survey:
             "density_sd_of_images": sd,
             "density_sd_by_counting": spread,
             "density_p_of_one_density": p,
+            "density_corrected": None if self.corrected is None else vars(self.corrected),
             "clark_evans": vars(self.clark_evans),
             "ripley_l_p": self.l_curve.envelope.p if self.l_curve.envelope else None,
             "pair_correlation_p": self.g.envelope.p if self.g.envelope else None,
@@ -140,6 +153,8 @@ class Survey:
         if len(self.counts) > 1:
             same = "more than" if p < 1 - LEVEL else "no more than"
             lines[0] += f", ± {sd:.2g} from image to image, {same} by counting ({spread:.2g}; p = {p:.2g})"
+        if self.corrected is not None:
+            lines.append(self.corrected.sentence)
         index = self.clark_evans
         lines.append(index.sentence)
         if self.bonded is not None:
@@ -159,13 +174,15 @@ class Survey:
         rows: dict[str, dict[str, Any]] = {one.pattern.name: one.row() for one in self.images}
         header = max(([*row] for row in rows.values()), key=len)
         names = header[2:4]
+        known = any(one.corrected is not None for one in self.counts)
         table = []
         for one in self.counts:
             row = rows.get(
                 one.name, {"image": one.name, "atoms": one.atoms, names[0]: one.area, names[1]: one.density}
             )
-            table.append([_cell(row.get(name)) for name in header])
-        write_csv(path, header, table)
+            ends = [getattr(one.corrected, name, None) for name in _CORRECTED.values()] if known else []
+            table.append([_cell(value) for value in (*(row.get(name) for name in header), *ends)])
+        write_csv(path, [*header, *(_CORRECTED if known else ())], table)
 
     def to_json(self, path: str | Path) -> None:
         """Write everything but curves and single atoms."""
@@ -174,7 +191,7 @@ class Survey:
             "options": self.options,
             "all": self.summary(),
             "images": [one.row() | {"how_to_read": one.sentences()} for one in self.images],
-            "few_atoms": [vars(one) for one in self.counts if one.atoms < LEAST_ATOMS],
+            "few_atoms": [asdict(one) for one in self.counts if one.atoms < LEAST_ATOMS],
             "same_area": [vars(one) for one in self.shared],
         }
         if self.intensities is not None:

@@ -99,6 +99,46 @@ def test_images_are_known_from_the_record(cli, table, tmp_path):
     assert "bonded" not in (tmp_path / "out" / "statistics.csv").read_text()
 
 
+def test_densities_know_what_detection_misses(cli, table, mask, tmp_path):
+    """As the record of the detection has it: by grafts where there were some, else by likelihoods."""
+    path, _ = table("a"), table("b", seed=1)
+    ends = {"expected": 0.5, "low": 0.25, "high": 1.0}
+    known = {"sampling": {"angstrom": 0.5}, "visible_atoms_per_nm2": ends}
+    grafts = {"completeness": {"corrected": {"atoms_per_nm2": {"expected": 0.7, "low": 0.65, "high": 0.8}}}}
+    entry = {"a": known | grafts, "b": known}
+    for name, one in entry.items():
+        one["file"] = str(tmp_path / "images" / f"{name}.tif")
+    (path.parent / "run.json").write_text(json.dumps({"infer atoms": entry}))
+    code, printed = cli(*_words(tmp_path))
+    assert code == 0, printed
+    assert "by the likelihoods of all candidates: 0.6 per nm² (0.45 to 0.9)" in printed
+    rows = (tmp_path / "out" / "statistics.csv").read_text().splitlines()
+    assert rows[0].endswith("density_corrected_low,density_corrected_high,density_corrected_by")
+    assert rows[1].endswith("0.7,0.65,0.8,grafts")
+    assert rows[2].endswith("0.5,0.25,1,likelihoods")
+    content = json.loads((tmp_path / "out" / "statistics.json").read_text())["all"]["density_corrected"]
+    assert content.pop("source") == "likelihoods"
+    assert content == pytest.approx({"expected": 0.6, "low": 0.45, "high": 0.9}, abs=1e-3)
+    # Of another mask nothing is known, nor with another pixel size.
+    for words in (("--masks", mask), ("--sampling", "0.4")):
+        code, printed = cli(*_words(tmp_path, *words, "--overwrite"))
+        assert code == 0, printed
+        assert "missed" not in printed
+
+
+@pytest.mark.parametrize(
+    "damage", ["many", [1, 2, 3], {"expected": None, "low": 1, "high": "2"}, {"low": 0.1}]
+)
+def test_a_damaged_record_gives_no_density(cli, table, tmp_path, damage):
+    path = table("a")
+    entry = {"file": str(tmp_path / "images" / "a.tif"), "sampling": {"angstrom": 0.5}}
+    entry |= {"visible_atoms_per_nm2": damage, "completeness": {"corrected": damage}}
+    (path.parent / "run.json").write_text(json.dumps({"infer atoms": {"a": entry}}))
+    code, printed = cli(*_words(tmp_path))
+    assert code == 0, printed
+    assert "missed" not in printed
+
+
 def test_without_pixel_size_lengths_are_pixels(cli, table, tmp_path):
     table("a", sampling=None)
     code, printed = cli(*_words(tmp_path, "--images", tmp_path / "images"))

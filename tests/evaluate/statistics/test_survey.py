@@ -55,7 +55,9 @@ def test_tables_and_figures(survey, tmp_path):
     survey.to_json(tmp_path / "all.json")
     content = json.loads((tmp_path / "all.json").read_text())
     assert content["all"]["atoms"] == 166
-    assert content["few_atoms"] == [{"name": "few", "atoms": 3, "area": pytest.approx(survey.counts[0].area)}]
+    assert content["few_atoms"] == [
+        {"name": "few", "atoms": 3, "area": pytest.approx(survey.counts[0].area), "corrected": None}
+    ]
     survey.curves_to_csv(tmp_path / "curves.csv")
     rows = (tmp_path / "curves.csv").read_text().splitlines()
     assert len(rows) == 1 + 60 * (2 + 3 * 4)
