@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from stemforge.evaluate.reports.page import Answer, digits
 from stemforge.evaluate.statistics.curves import Curve
-from stemforge.evaluate.statistics.density import Count, pooled_density
+from stemforge.evaluate.statistics.density import Count, corrected_density, pooled_density
 from stemforge.evaluate.statistics.survey import Survey
 
 _LEVEL = 0.05
 _NAMES = 4  # of images in such a remark
 _DOUBTFUL = 0.6  # expected F1 below which a reader should look at the images
-_MEANS = ("expected", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -167,31 +166,6 @@ def pooled_neighbours(survey: Survey) -> tuple[float, float, float, float] | Non
     return mean, expected, float(low), float(high)
 
 
-def visible_density(facts: Iterable[Mapping[str, Any]], counts: Sequence[Count]) -> dict[str, float] | None:
-    """Return visible atoms per area by the likelihoods of all candidates, and the ends of an interval.
-
-    Means over images by area; the ends, too: a detector that finds too few on one image of a specimen will do so on the
-    next, so that errors of images do not average out.
-
-    Parameters
-    ----------
-    facts
-        What ``run.json`` says of each image.
-    counts
-        Of the same images.
-
-    Returns
-    -------
-    dict or None
-        None where an image has none.
-    """
-    known = [one.get("visible_atoms_per_nm2") or {} for one in facts]
-    if not known or not all(name in one for one in known for name in _MEANS):
-        return None
-    area = np.array([one.area for one in counts])
-    return {name: float(np.average([one[name] for one in known], weights=area)) for name in _MEANS}
-
-
 def answer_all(
     counts: Sequence[Count], survey: Survey | None, facts: Sequence[Mapping[str, Any]], unit: str, failed: int
 ) -> tuple[str, list[Answer]]:
@@ -224,11 +198,9 @@ def answer_all(
         else "95 % interval, counting alone"
     )
     detail = f"{low:.2g} to {high:.2g} ({how})"
-    visible = visible_density(facts, counts)
-    if visible is not None and unit == "nm²":
-        detail += ". By the likelihoods of all candidates: {expected:.2g} ({low:.2g} to {high:.2g})".format(
-            **visible
-        )
+    corrected = corrected_density(counts)
+    if corrected is not None:
+        detail += f". {corrected.sentence.capitalize()}"
     answers.append(Answer("Density", f"{density:.3g} per {unit}", detail))
     if survey is None:
         lead += " Too few atoms to say how they stand."

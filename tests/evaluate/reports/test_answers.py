@@ -10,7 +10,6 @@ from stemforge.evaluate.reports.answers import (
     judge_places,
     name_departures,
     pooled_neighbours,
-    visible_density,
 )
 
 WINDOW = Window.frame((300, 300), sampling=0.3)  # 81 nm²
@@ -98,13 +97,6 @@ def test_one_image_has_the_interval_of_counting_and_none_without_atoms_a_bound()
     assert pooled_density([Count("a", 0, 10.0), Count("b", 0, 10.0)]) == pytest.approx(
         (0, 0, 0.1844), abs=1e-3
     )
-
-
-def test_visible_atoms_are_weighted_by_area():
-    facts = [{"visible_atoms_per_nm2": {"expected": e, "low": e / 2, "high": 2 * e}} for e in (1.0, 3.0)]
-    counts = [Count("a", 1, 30.0), Count("b", 1, 10.0)]
-    assert visible_density(facts, counts) == {"expected": 1.5, "low": 0.75, "high": 3.0}
-    assert visible_density([facts[0], {}], counts) is None
 
 
 def test_without_likelihoods_trust_is_not_known():
