@@ -24,11 +24,11 @@ published by Yang et al. (2024); aberrations and tilt drawn, source 0.9 Å. The 
 the framework that is built in, or (`same`) that of the structure. `columns` are those reported of the cell, `of` those
 that it has; `rms` and `stated` are errors of their places on an axis [Å], beside the mean error of the framework's
 columns; `bound` is the Cramér–Rao bound of the rigid molecule where framework, transfer and noise are known; `pulls`
-the root mean square of errors over those stated; `elsewhere` columns that are more than 0.7 Å off; `elements right` those
-whose elements are the true ones.
+the root mean square of errors over those stated; `elsewhere` columns that are more than 0.7 Å off; `elements right`
+those whose elements are the true ones.
 
 `guest-controls`: films without guests' columns: the framework alone; half of the copies of the channel filled, drawn at
-random; and films of the recipe with columns of pyridine in half of the channels, drawn at random.
+random; and films of the recipe with columns of molecules in half of the channels, drawn at random.
 """
 
 import argparse

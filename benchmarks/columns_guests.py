@@ -172,7 +172,9 @@ def controls(folder: Path, numbers: list[int], doses: list[float], work: Path) -
                 image = replace(film, signal=signal).recorded(dose, rng)
                 found = find_columns(image, framework=crystal, guests=("pyridine",))
                 yield {"film": f"{name} {number}", "dose": dose} | _asked(found)
-        for index, sample in enumerate(Films(work, guests=("pyridine",), number=2).corpus("columns", 1)):
+        corpus = Films(work).corpus("columns", 1)
+        for index in numbers:
+            sample = corpus[index]
             settings = Degradation(dose=dose, source_size=0.9)
             counted = degrade(
                 sample.signal, settings, sample.sampling, np.random.default_rng([index, int(dose)])
