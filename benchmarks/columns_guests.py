@@ -1,5 +1,6 @@
 """Films of published structures whose guests' columns are looked for: truth, errors and the rigid body's bound."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,14 +135,29 @@ def _errors(found: MeasuredColumns, step: float, truth: Truth) -> tuple[np.ndarr
     # Copies are alike: of each column the mean of them.
     ways = [truth.beside(guests.points[guests.which == n] * step, np.zeros((1, 2)))[0] for n in numbers]
     places = np.array([_mean(way, truth.cell) for way in ways]) - shift
-    between = places[:, None] - truth.columns
+    # A column has as many of the molecule's atoms as it was found to hold: those that make the least of all errors.
+    holds = [re.findall("[A-Z][a-z]?", guests.columns[n].elements) for n in numbers]
+    slot = np.repeat(np.arange(len(numbers)), [len(one) for one in holds])
+    heavy = truth.guest.atoms[truth.guest.heavy]
+    between = places[slot][:, None] - heavy.positions[:, :2]
     between -= truth.cell * np.round(between / truth.cell)
-    rows, columns = linear_sum_assignment(np.hypot(between[..., 0], between[..., 1]) ** 2)
+    slots, atoms = linear_sum_assignment((between**2).sum(2))
+    error = np.array([_weighed(between, heavy.numbers, slots, atoms, slot == n) for n in range(len(numbers))])
     stated = np.array([guests.errors[guests.which == n][0] for n in numbers]) * step
-    elements = sum(
-        guests.columns[numbers[r]].elements == truth.elements[c] for r, c in zip(rows, columns, strict=True)
+    symbols = np.array(heavy.get_chemical_symbols())
+    right = sum(
+        holds[n] == sorted(symbols[atoms[np.isin(slots, np.flatnonzero(slot == n))]].tolist())
+        for n in range(len(numbers))
     )
-    return between[rows, columns], stated[rows], elements
+    return error, stated, right
+
+
+def _weighed(
+    between: np.ndarray, numbers: np.ndarray, slots: np.ndarray, atoms: np.ndarray, chosen: np.ndarray
+) -> np.ndarray:
+    """Return how far a column is from the middle of the atoms that were taken for its own (x, y) [Å]."""
+    taken = np.isin(slots, np.flatnonzero(chosen))
+    return np.average(between[slots[taken], atoms[taken]], axis=0, weights=numbers[atoms[taken]])
 
 
 def _mean(points: np.ndarray, cell: np.ndarray) -> np.ndarray:

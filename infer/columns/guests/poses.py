@@ -14,6 +14,7 @@ from stemforge.infer.columns.guests.rigid import NUMBER, RigidGuest
 # How far a molecule is from the axis of its channel along x and y [Å], and molecules a cell from one: standard
 # deviations of what is likely before; and how far a turn may be followed along a straight line [rad].
 _PLACE, _CONTENT, _TURN = 1.5, 0.3, 1.0
+_LEAST = 0.1  # molecules a cell, below which a pose is not followed
 _STARTS, _BEST, _STEPS = 24, 6, 40
 _DONE = 1e-4  # of the largest step [Å, rad, molecules]
 _SAME = 0.15  # within which poses are one [Å]
@@ -85,6 +86,8 @@ def refined(cell: WhiteCell, guest: RigidGuest, axis: NDArray[np.float64]) -> Mo
         step = np.linalg.solve(information + damping * np.diag(np.diag(information)), slopes @ left - pull)
         step *= min(1.0, 0.5 / np.abs(step).max())
         moved = guest.moved(step)
+        if moved.content < _LEAST:
+            break  # nothing of the cell is explained by it
         left_then, slopes_then = _linear(cell, moved)
         cost_then = _cost(left_then, moved, axis)
         if cost_then > cost:

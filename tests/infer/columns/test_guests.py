@@ -62,6 +62,12 @@ def found_in(crystal, spectrum, noise=NOISE, seed=0):
     return _Refinement(cell, few).guests([0], [COPIES])[0], moved
 
 
+@pytest.fixture(scope="module")
+def found_guest(crystal, guest):
+    """Return what is found of a molecule alike in all cells, and the mean way of the framework's columns."""
+    return found_in(crystal, lambda k: guest.waves(k).sum(0))
+
+
 def test_slopes_are_differences(guest):
     k = np.array([[0.1, 0.3], [0.5, -0.2], [0.0, 0.7]])
     slopes = guest.slopes(k, guest.waves(k))
@@ -72,8 +78,8 @@ def test_slopes_are_differences(guest):
         assert slopes[part] == pytest.approx((one - other) / (2 * step), abs=1e-4)
 
 
-def test_a_molecule_is_found_where_it_is(crystal, guest):
-    found, moved = found_in(crystal, lambda k: guest.waves(k).sum(0))
+def test_a_molecule_is_found_where_it_is(found_guest, guest):
+    found, moved = found_guest
     assert found.probability > 0.99
     assert found.content == pytest.approx(1, abs=0.3)
     heavy = guest.atoms[guest.heavy]
@@ -95,6 +101,7 @@ def test_an_empty_channel_has_no_columns(crystal):
     assert found.columns == ()
 
 
+@pytest.mark.slow
 def test_molecules_in_any_pose_have_no_columns(crystal):
     rng = np.random.default_rng(3)
     drawn = rng.integers(len(crystal.guests), size=COPIES)
@@ -104,6 +111,7 @@ def test_molecules_in_any_pose_have_no_columns(crystal):
     assert found.columns == ()
 
 
+@pytest.mark.slow
 def test_noise_hides_a_molecule(crystal, guest):
     found, _ = found_in(crystal, lambda k: guest.waves(k).sum(0), noise=20 * NOISE)
     assert found.columns == ()
@@ -125,9 +133,9 @@ def test_channels_are_full_in_ordered_crystals_only():
 
 
 @pytest.fixture(scope="module")
-def with_guests(found, crystal, guest):
+def with_guests(found, crystal, found_guest):
     """Return columns of a film to which those of a molecule were added in all its copies but one."""
-    column = found_in(crystal, lambda k: guest.waves(k).sum(0))[0].columns[0]
+    column = found_guest[0].columns[0]
     axes = found.lattice.sites(crystal.channels[:1] / crystal.cell, found.micrograph.shape)
     none = replace(column, intensity=np.nan, intensity_error=np.nan)
     search = GuestSearch(
