@@ -16,7 +16,7 @@ from stemforge.infer.columns.guests.rigid import NUMBER, RigidGuest
 _PLACE, _CONTENT, _TURN = 1.5, 0.3, 1.0
 _LEAST = 0.1  # molecules a cell, below which a pose is not followed
 _STARTS, _BEST, _STEPS = 24, 6, 40
-_DONE = 1e-4  # of the largest step [Å, rad, molecules]
+_DONE, _FURTHEST = 1e-4, 0.5  # of a step's largest value [Å, rad, molecules]
 _SAME = 0.15  # within which poses are one [Å]
 _FAR = 25.0  # logarithm of likelihood below the best pose's, from where poses are left out
 _SEED = 0  # of turns that are tried: the same image has the same result
@@ -83,8 +83,9 @@ def refined(cell: WhiteCell, guest: RigidGuest, axis: NDArray[np.float64]) -> Mo
     for _ in range(_STEPS):
         pull, known = _known(guest, axis)
         information = slopes @ slopes.T + known
-        step = np.linalg.solve(information + damping * np.diag(np.diag(information)), slopes @ left - pull)
-        step *= min(1.0, 0.5 / np.abs(step).max())
+        damped = information + damping * np.diag(np.diag(information))
+        step = np.asarray(np.linalg.solve(damped, slopes @ left - pull), dtype=np.float64)
+        step *= min(1.0, _FURTHEST / np.abs(step).max())
         moved = guest.moved(step)
         if moved.content < _LEAST:
             break  # nothing of the cell is explained by it
@@ -99,7 +100,7 @@ def refined(cell: WhiteCell, guest: RigidGuest, axis: NDArray[np.float64]) -> Mo
         if np.abs(step).max() < _DONE:
             break
     information = slopes @ slopes.T + _known(guest, axis)[1]
-    inverse = np.linalg.inv(information)
+    inverse = np.asarray(np.linalg.inv(information), dtype=np.float64)
     # Turns are as likely as each other: 8 π² is the volume of all.
     before = -np.log(2 * np.pi) * 1.5 - np.log(_PLACE**2 * _CONTENT * 8 * np.pi**2)
     volume = (NUMBER * np.log(2 * np.pi) - np.linalg.slogdet(information)[1]) / 2
