@@ -79,7 +79,7 @@ def columns_of(cell: WhiteCell, modes: Sequence[Mode], probability: float) -> tu
         between = np.einsum("m,mi,mj->ij", share, beside, beside) / share.sum()
         symbols = [sorted(names[group].tolist()) for _, names in others]
         alike = np.array([one == symbols[0] for one in symbols])
-        chance = probability * float(share.sum())
+        chance = probability * min(1.0, float(share.sum()))
         known = bool(error[number] < _KNOWN)
         if known:
             with_it = norm.pdf(amplitude[number], expected, np.hypot(error[number], _SPREAD * expected))
