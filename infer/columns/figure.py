@@ -80,7 +80,8 @@ def draw_columns(columns: MeasuredColumns, path: str | Path | None = None) -> Fi
         for name, number in ((name, columns.count(name)) for name in shown)
     ]
     if columns.guests is not None and len(columns.guests.points):
-        middle.plot(*columns.guests.points.T, "D", color=GREEN, mec="black", mew=0.3, ms=4)
+        size = 72 * _WIDTH * _SIZE / (columns.lattice.sampling * width)  # of a disc [pt]
+        middle.plot(*columns.guests.points.T, "D", color=GREEN, mec="black", mew=0.3, ms=0.65 * size)
         name = f"{GUEST}: {len(columns.guests.points)}"
         marks.append(Line2D([], [], marker="D", ls="", color=GREEN, mec=GREY, label=name))
     right.legend(handles=marks, loc="upper right", fontsize=8, framealpha=0.85)
