@@ -303,11 +303,12 @@ def columns(
     *,
     framework: str = "mfi",
     cells: int = 1,
+    guest: Annotated[list[str] | None, Parameter(negative=())] = None,
     reading: Reading = Reading(),
     output: Output = Output(),
     progress: Progress = Progress(),
 ) -> int:
-    """Find every atom column of a zeolite's framework on the image as it was recorded.
+    """Find every atom column of a zeolite on the image as it was recorded: of its framework, and of guests in order.
 
     For each image NAME_columns.csv, a row for each column: x_px,y_px,x_nm,y_nm, x_error_px,y_error_px (standard
     deviations), intensity,intensity_error (in silicon atoms in a cell along the beam), class (T, O, or none where
@@ -326,12 +327,18 @@ def columns(
     cells
         Average blocks of so many cells along each side first; places are then those of the averaged image, and
         block_x_px,block_y_px the middle of each column's block on the image as recorded.
+    guest
+        Molecule whose columns are looked for, too: pyridine, thiophene, benzene, or what ase.build.molecule knows; give
+        it once for each. Only where the crystal is ordered and molecules lie alike in all cells; otherwise it is said
+        that they are not determined. Rows are added, class guest, with guest_probability (that there is such a
+        column), guest, channel (of the cell), elements and elements_probability (what but hydrogen it holds; do not
+        rely on which atom of a ring is the heteroatom); intensity is empty where it is not known.
     """
     from stemforge.infer.batch import Batch
     from stemforge.infer.columns.files import ENDINGS, columns_of_files
 
     batch = Batch(images, output.folder("columns"), ENDINGS, reading, output.overwrite, progress.quiet)
-    return columns_of_files(batch, framework, cells=cells).exit_code
+    return columns_of_files(batch, framework, cells=cells, guests=tuple(guest or ())).exit_code
 
 
 def conformation(

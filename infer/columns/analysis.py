@@ -9,6 +9,8 @@ from stemforge.errors import InputError
 from stemforge.infer.columns.averaging import AveragedCells, average_cells
 from stemforge.infer.columns.classes import classify
 from stemforge.infer.columns.fit import ColumnFit, fit_columns
+from stemforge.infer.columns.guests.result import GuestColumns
+from stemforge.infer.columns.guests.search import find_guests
 from stemforge.infer.columns.image import FrameworkImage
 from stemforge.infer.columns.peaks import Pictures, Stamps
 from stemforge.infer.columns.result import MeasuredColumns
@@ -16,7 +18,8 @@ from stemforge.infer.columns.sites import column_sites
 from stemforge.infer.columns.white import Grid, Whitening
 from stemforge.infer.crystals.domains import Domains, find_domains
 from stemforge.infer.crystals.lattice import Lattice, find_lattice
-from stemforge.infer.occupancy.crystal import Crystal
+from stemforge.infer.occupancy.analysis import measure_occupancy
+from stemforge.infer.occupancy.crystal import ChannelCrystal, Crystal
 from stemforge.infer.occupancy.registration import Registration, border_distance, noise_weight
 from stemforge.micrograph.image import Micrograph
 
@@ -33,6 +36,7 @@ def find_columns(
     framework: str | Crystal = "mfi",
     lattice: Lattice | None = None,
     cells: int = 1,
+    guests: tuple[str, ...] = (),
 ) -> MeasuredColumns:
     """Find every atom column of a framework on an image along its channels.
 
@@ -41,9 +45,13 @@ def find_columns(
     places and strengths in the average cell, and from the noise that is measured between the crystal's reflections. How
     copies of a column differ from the average cell's is one least-squares fit of all columns to the white image, with a
     prior on places: how far copies are from each other is learnt. What a column is follows from its intensity and from
-    what the lattice has at its place. Molecules in the channels are not looked for:
-    :func:`stemforge.infer.measure_occupancy` does. Domains displaced against each other have each their own columns;
-    those at their boundaries, and where the image shows no crystal, are left out.
+    what the lattice has at its place. Domains displaced against each other have each their own columns; those at their
+    boundaries, and where the image shows no crystal, are left out.
+
+    Molecules in the channels have columns, too, where the crystal is ordered (:func:`measure_occupancy` tells): in a
+    channel that holds a molecule in all cells a rigid molecule is moved and turned until it explains the average cell
+    best, by least squares over the noise and all that framework and transfer may be. Columns are stated where it is
+    probable that molecules lie alike, and not empty channels or poses without an order explain the cell as well.
 
     Parameters
     ----------
@@ -57,6 +65,9 @@ def find_columns(
         As found on the image; by default it is found.
     cells
         Blocks of so many cells along each side are averaged into one first.
+    guests
+        Molecules whose columns are looked for, by names that :func:`stemforge.structures.place_guest` knows; of a
+        framework that was made once, those that it was made with. Not with averaged cells.
 
     Returns
     -------
@@ -67,7 +78,8 @@ def find_columns(
     Raises
     ------
     InputError
-        No lattice of the framework on the image, no crystal along it, or too few cells to average.
+        No lattice of the framework on the image, no crystal along it, too few cells to average, or guests that cannot
+        be looked for.
 
     References
     ----------
@@ -85,15 +97,40 @@ def find_columns(
     >>> found.count("T") > 150, found.count("none")
     (True, 0)
     """
-    crystal = Crystal.named(framework) if isinstance(framework, str) else framework
     if cells < 1:
         raise InputError(f"cells must be 1 or more, not {cells}")
+    crystal = crystal_with(framework, guests, cells) if isinstance(framework, str) else framework
+    if guests and not isinstance(crystal, ChannelCrystal):
+        raise InputError("guests are looked for in a ChannelCrystal, which has channels")
     lattice = find_lattice(micrograph, framework=crystal.framework) if lattice is None else lattice
     domains = find_domains(micrograph, lattice, framework=crystal.framework)
     if not len(domains.displacements):
         raise InputError(f"{micrograph.name}: no part of it shows the framework along the lattice")
     averaged = average_cells(micrograph, domains, cells) if cells > 1 else None
-    return _Search(micrograph, crystal, domains, averaged).columns()
+    found = _Search(micrograph, crystal, domains, averaged)
+    if not guests or not isinstance(crystal, ChannelCrystal):
+        return found.columns()
+    columns = found.columns()
+    occupancy = measure_occupancy(micrograph, framework=crystal, lattice=lattice)
+    search = find_guests(found.shown, crystal, occupancy)
+    return replace(
+        columns, guests=GuestColumns.placed(search, crystal, found.shown.cell.moved, found.grid, found.copies)
+    )
+
+
+def crystal_with(framework: str, guests: tuple[str, ...], cells: int) -> Crystal:
+    """Return a framework with the molecules that are looked for.
+
+    Raises
+    ------
+    InputError
+        As for :func:`find_columns`.
+    """
+    if guests and cells > 1:
+        raise InputError(
+            "columns of guests are those of the average of all cells: ask for them without cells"
+        )
+    return ChannelCrystal.named(framework, guests) if guests else Crystal.named(framework)
 
 
 @dataclass(frozen=True)
@@ -174,6 +211,17 @@ class _Search:
 
     def _bent(self, places: _Places) -> _Places:
         return _Places(places.points + self.shown.registration.bend_at(places.points), places.site)
+
+    def copies(self, place: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return all points (x, y) [pixel] of the image at a place of the cell (x, y) [Å], domains as registered."""
+        shape: tuple[int, int] = self.micrograph.shape
+        found = [np.zeros((0, 2))]
+        for label in range(len(self.domains.displacements)):
+            places = self._bent(
+                _Places.of(self.domains.moved(label), (place / self.crystal.cell)[None], shape)
+            )
+            found.append(places.points[self.domains.at(places.points) == label])
+        return np.concatenate(found)
 
     def stamps(self) -> tuple[_Places, Stamps, NDArray[np.float64]]:
         """Return the framework's columns where it is registered now, what the image shows of each, and how strongly."""

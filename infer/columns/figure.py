@@ -7,9 +7,10 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stemforge.colours import GREY, ORANGE, SKY, VERMILION
+from stemforge.colours import GREEN, GREY, ORANGE, SKY, VERMILION
 from stemforge.files import write_figure
 from stemforge.infer.columns.classes import NONE
+from stemforge.infer.columns.guests.result import GUEST
 from stemforge.infer.columns.result import MeasuredColumns
 from stemforge.infer.columns.sites import OXYGEN, TETRAHEDRAL
 from stemforge.micrograph.drawing import draw_micrograph, entitle
@@ -78,6 +79,11 @@ def draw_columns(columns: MeasuredColumns, path: str | Path | None = None) -> Fi
         Line2D([], [], marker="o", ls="", color=_COLOURS[name], mec=GREY, label=f"{_NAMES[name]}: {number}")
         for name, number in ((name, columns.count(name)) for name in shown)
     ]
+    if columns.guests is not None and len(columns.guests.points):
+        size = 72 * _WIDTH * _SIZE / (columns.lattice.sampling * width)  # of a disc [pt]
+        middle.plot(*columns.guests.points.T, "D", color=GREEN, mec="black", mew=0.3, ms=0.65 * size)
+        name = f"{GUEST}: {len(columns.guests.points)}"
+        marks.append(Line2D([], [], marker="D", ls="", color=GREEN, mec=GREY, label=name))
     right.legend(handles=marks, loc="upper right", fontsize=8, framealpha=0.85)
     if path is not None:
         write_figure(figure, path)

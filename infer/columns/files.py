@@ -3,11 +3,10 @@
 from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.infer.batch import Batch, Outcome, Results
-from stemforge.infer.columns.analysis import find_columns
+from stemforge.infer.columns.analysis import crystal_with, find_columns
 from stemforge.infer.columns.figure import draw_columns
 from stemforge.infer.columns.result import MeasuredColumns
 from stemforge.infer.left_out import little_explained, tell_unusable
-from stemforge.infer.occupancy.crystal import Crystal
 from stemforge.infer.resampling import file_sampling
 from stemforge.micrograph.image import Micrograph
 
@@ -20,25 +19,27 @@ _FAR = 0.25  # Å
 _FINE = 0.2
 
 
-def columns_of_files(batch: Batch, framework: str = "mfi", *, cells: int = 1) -> Outcome:
+def columns_of_files(
+    batch: Batch, framework: str = "mfi", *, cells: int = 1, guests: tuple[str, ...] = ()
+) -> Outcome:
     """Find every atom column of a framework on many images; write a table and an overlay of each.
 
     Parameters
     ----------
     batch
         Images and where results go: ``_columns.csv`` and ``_columns.png``.
-    framework, cells
+    framework, cells, guests
         As for :func:`find_columns`.
     """
     if cells < 1:
         raise InputError(f"cells must be 1 or more, not {cells}")
-    crystal = Crystal.named(framework)  # a wrong name is refused before any image is read
+    crystal = crystal_with(framework, guests, cells)  # a wrong name is refused before any image is read
     batch.reading.refuse_auto()
     batch.check_out()
 
     def work(micrograph: Micrograph, results: Results) -> int:
         tell_unusable(micrograph)
-        found = find_columns(micrograph, framework=crystal, cells=cells)
+        found = find_columns(micrograph, framework=crystal, cells=cells, guests=guests)
         found.to_csv(results.path("_columns.csv"))
         draw_columns(found, results.path("_columns.png"))
         results.facts.update({**found.to_dict(), "sampling_in_file": file_sampling(micrograph)})
@@ -47,13 +48,14 @@ def columns_of_files(batch: Batch, framework: str = "mfi", *, cells: int = 1) ->
             say(f"{micrograph.name}: {line}")
         return len(found.points)
 
-    settings = {"framework": framework, "cells": cells}
+    settings = {"framework": framework, "cells": cells, "guests": list(guests)}
     return batch.run("infer columns", work, "columns", settings)
 
 
 def doubts(columns: MeasuredColumns) -> list[str]:
     """Return sentences on what an image does not allow to be told."""
     found = columns.domains.remarks()
+    found += [] if columns.guests is None else columns.guests.search.remarks
     found += little_explained("framework", columns.explained, "framework", "columns")
     if columns.other > _OTHER:
         found.append(

@@ -12,9 +12,10 @@ from stemforge.infer.crystals.lattice import Lattice
 from stemforge.infer.occupancy.crystal import Crystal, cell_image, finest_spacing
 from stemforge.infer.occupancy.noise import Noise
 from stemforge.infer.occupancy.registration import Registration
-from stemforge.infer.occupancy.transfer import cell_coefficients
+from stemforge.infer.occupancy.transfer import cell_coefficients, tapered
 
 _CELL_STEP = 0.1  # of the framework's cell, from which it is drawn on the image [Å]
+_TAPER = 0.3  # of each side, over which the window falls off under which molecules are looked for
 
 
 @dataclass
@@ -77,9 +78,15 @@ class FrameworkImage:
         further, _ = cell_coefficients(self.registration.straightened(left), self.lattice, self.hk)
         return self._centred(left - self._drawn(further))
 
-    def _variance(self) -> NDArray[np.float64]:
+    def average(self) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+        """Return coefficients of the average cell and their variance, with next to all of the image looked at."""
+        straight = self.registration.straightened(self._centred(self.image))
+        measured, _ = cell_coefficients(straight, self.lattice, self.hk, _TAPER)
+        return measured, self._variance(_TAPER)
+
+    def _variance(self, taper: float = 1.0) -> NDArray[np.float64]:
         """Return the variance of the average cell's coefficients, from the noise as it was measured."""
-        window = np.outer(*(np.hanning(n + 2)[1:-1] for n in self.image.shape))
+        window = np.outer(*(tapered(n, taper) for n in self.image.shape))
         share = float((window**2).sum() / window.sum() ** 2)
         return np.asarray(self.noise.at(np.hypot(*self.k.T)) * share / self.lattice.sampling**2)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stemforge.files import write_csv
 from stemforge.infer.columns.averaging import AveragedCells
 from stemforge.infer.columns.classes import CLASSES, NONE
+from stemforge.infer.columns.guests.result import COLUMNS, GuestColumns
 from stemforge.infer.crystals.domains import Domains
 from stemforge.infer.crystals.lattice import Lattice
 from stemforge.micrograph.image import Micrograph
@@ -50,6 +51,8 @@ class MeasuredColumns:
         Transfer of detail of 2 Å over that of 5 Å, as fitted: little of it is left out of focus and in thick films.
     averaged
         Where the blocks of cells lie that were averaged; None where none were.
+    guests
+        Columns of molecules; None where they were not looked for.
     """
 
     micrograph: Micrograph
@@ -67,6 +70,7 @@ class MeasuredColumns:
     explained: float
     fine_detail: float
     averaged: AveragedCells | None = None
+    guests: GuestColumns | None = None
 
     @property
     def kind(self) -> NDArray[np.object_]:
@@ -80,8 +84,9 @@ class MeasuredColumns:
     def __str__(self) -> str:
         error = float(np.median(self.errors)) * self.lattice.sampling
         missing = f", {self.count(NONE)} missing" if self.count(NONE) else ""
+        guests = "" if self.guests is None else f", {len(self.guests.points)} of guests"
         return (
-            f"{self.count('T')} columns with T atoms, {self.count('O')} of oxygen{missing}; "
+            f"{self.count('T')} columns with T atoms, {self.count('O')} of oxygen{guests}{missing}; "
             f"places known to {error:.2f} Å, {self.way:.2f} Å from the lattice's"
         )
 
@@ -98,11 +103,12 @@ class MeasuredColumns:
             "sampling_angstrom": self.lattice.sampling,
             "correlation": self.lattice.score,
             **({} if self.averaged is None else {"blocks_px": self.averaged.middles.round(2).tolist()}),
+            **({} if self.guests is None else self.guests.to_dict()),
             **self.domains.to_dict(),
         }
 
     def to_csv(self, path: str | Path) -> None:
-        """Write a row for each column; nm by the lattice's pixel size.
+        """Write a row for each column; nm by the lattice's pixel size; columns of guests last.
 
         Where cells were averaged, places are those on the averaged image, and the last two columns say where the middle
         of the block that shows them lies on the image as recorded.
@@ -112,18 +118,17 @@ class MeasuredColumns:
         if self.averaged is not None:
             names = (*names, "block_x_px", "block_y_px")
             blocks = [tuple(f"{value:.2f}" for value in one) for one in self.averaged.block_of(self.points)]
-        nanometre = self.lattice.sampling / 10
+        further = [] if self.guests is None else ["0.0000", *[""] * (len(COLUMNS) - 1)]
         rows = [
             [
-                *(f"{value:.3f}" for value in point),
-                *(f"{value * nanometre:.5f}" for value in point),
-                *(f"{value:.3f}" for value in error),
+                *self._placed(point, error),
                 f"{intensity:.3f}",
                 f"{intensity_error:.3f}",
                 kind,
                 f"{probability.max():.4f}",
                 *(f"{value:.4f}" for value in probability),
                 *block,
+                *further,
             ]
             for point, error, intensity, intensity_error, kind, probability, block in zip(
                 self.points,
@@ -136,4 +141,20 @@ class MeasuredColumns:
                 strict=True,
             )
         ]
+        if self.guests is not None:
+            names = (*names, *COLUMNS)
+            places = zip(self.guests.points, self.guests.errors, strict=True)
+            rows += [
+                [*self._placed(*place), *cells]
+                for place, cells in zip(places, self.guests.rows(), strict=True)
+            ]
         write_csv(path, names, rows)
+
+    def _placed(self, point: NDArray[np.float64], error: NDArray[np.float64]) -> list[str]:
+        """Return the first fields of a row."""
+        nanometre = self.lattice.sampling / 10
+        return [
+            *(f"{value:.3f}" for value in point),
+            *(f"{value * nanometre:.5f}" for value in point),
+            *(f"{value:.3f}" for value in error),
+        ]

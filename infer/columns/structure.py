@@ -89,6 +89,29 @@ class CellFit:
     misfit: float
     coefficients: NDArray[np.complex128]
     explained: float
+    linear: "LinearCell"
+
+
+@dataclass(frozen=True)
+class LinearCell:
+    """An average cell about a fit, linear in all that is fitted: strengths and places of columns, and the transfer.
+
+    Parameters
+    ----------
+    expected
+        Coefficients where nothing fitted is what is known before, shape (reflections,).
+    variance
+        Of what is measured: noise, and what no column explains.
+    slopes
+        How coefficients change with what is fitted, shape (fitted, reflections).
+    prior
+        Information on what is fitted that is known before; strength, x and y [Å] of each site come first.
+    """
+
+    expected: NDArray[np.complex128]
+    variance: NDArray[np.float64]
+    slopes: NDArray[np.complex128]
+    prior: NDArray[np.float64]
 
 
 def fit_cell(
@@ -98,6 +121,7 @@ def fit_cell(
     sites: Sequence[ColumnSite],
     powers: NDArray[np.complex128],
     area: float,
+    guests: NDArray[np.complex128] | None = None,
 ) -> CellFit:
     """Fit transfer, strengths and places of a framework's columns to an average cell, all together.
 
@@ -114,7 +138,10 @@ def fit_cell(
         Products of the potential, from :meth:`ChannelCrystal.powers`.
     area
         Of the cell [Å²].
+    guests
+        Coefficients of the potential of molecules in the cell, as far as they are known.
     """
+    guests = np.zeros(len(k), dtype=np.complex128) if guests is None else guests
     radius = np.hypot(*k.T)
     cell = _Cell(
         k,
@@ -123,10 +150,11 @@ def fit_cell(
         transfer_functions(k),
         np.array([site.products(k) for site in sites], dtype=np.complex128) / area,
         linear_between(radius, _PRODUCTS),
+        guests,
     )
     count, near = len(sites), _neighbours(radius)
     values = np.zeros((count, 3))
-    linear = (cell.shapes * cell.waves(values)).sum(0)
+    linear = (cell.shapes * cell.waves(values)).sum(0) + guests
     transfer, products = fit_transfer(measured, variance, k, linear, powers)
     left = measured - transfer.at(k) * linear - products
     explained = 1 - float((np.abs(left) ** 2).sum() / (np.abs(measured) ** 2).sum())
@@ -151,11 +179,14 @@ def fit_cell(
         doubt = _alike(inverse[: 3 * count, : 3 * count])
         square = ((values - values.mean(0)) ** 2 + doubt).mean(0)
         unit = np.sqrt([square[0], square[1:].mean()]).clip(_LEAST, _MOST)[[0, 1, 1]]
-    shown, _ = cell.coefficients(values, fitted)
+    shown, slopes = cell.coefficients(values, fitted)
+    now = np.concatenate([values.ravel(), fitted])
+    power = near @ np.abs(shown) ** 2
+    about = LinearCell(shown - now @ slopes, variance + misfit**2 * power, slopes, prior)
     number = len(transfer.values)
     appearance = Appearance(Transfer(fitted[:number]), fitted[number:].reshape(2, -1))
     return CellFit(
-        appearance, 1 + values[:, 0], values[:, 1:], doubt, float(unit[1]), misfit, shown, explained
+        appearance, 1 + values[:, 0], values[:, 1:], doubt, float(unit[1]), misfit, shown, explained, about
     )
 
 
@@ -164,7 +195,8 @@ class _Cell:
     """What an average cell's coefficients are made of, at frequencies k.
 
     ``shapes`` are the transforms of the sites' potentials, ``functions`` those of which a transfer is a sum;
-    ``products`` are what is not linear in the potential, ``between`` the functions of which their transfers are sums.
+    ``products`` are what is not linear in the potential, ``between`` the functions of which their transfers are sums;
+    ``guests`` is the potential of molecules.
     """
 
     k: NDArray[np.float64]
@@ -173,6 +205,7 @@ class _Cell:
     functions: NDArray[np.complex128]
     products: NDArray[np.complex128]
     between: NDArray[np.float64]
+    guests: NDArray[np.complex128]
 
     def waves(self, values: NDArray[np.float64]) -> NDArray[np.complex128]:
         """Return by what sites are multiplied as they are changed in strength and moved, shape (sites, n)."""
@@ -186,16 +219,15 @@ class _Cell:
         number = self.functions.shape[1]
         waves = self.waves(values)
         further = np.einsum("pj,jn->pn", fitted[number:].reshape(2, -1), self.between)
-        shown = self.shapes * (self.functions @ fitted[:number]) + np.einsum(
-            "spn,pn->sn", self.products, further
-        )
+        transfer = self.functions @ fitted[:number]
+        shown = self.shapes * transfer + np.einsum("spn,pn->sn", self.products, further)
         each = shown * waves
         slopes = [each / (1 + values[:, :1]), *(-2j * np.pi * each * one for one in self.k.T)]
         columns = np.stack(slopes, axis=1).reshape(-1, len(self.k))
-        linear = (self.shapes * waves).sum(0)
+        linear = (self.shapes * waves).sum(0) + self.guests
         products = np.einsum("spn,sn->pn", self.products, waves)
         through = [(self.functions * linear[:, None]).T, *(self.between * one for one in products)]
-        return each.sum(0), np.concatenate([columns, *through])
+        return each.sum(0) + self.guests * transfer, np.concatenate([columns, *through])
 
 
 def _known(number: int, largest: float) -> NDArray[np.float64]:

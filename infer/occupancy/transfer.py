@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal
 
 from stemforge.infer.crystals.lattice import Lattice
 
@@ -91,12 +92,12 @@ def fit_transfer(
 
 
 def cell_coefficients(
-    image: NDArray[np.float64], lattice: Lattice, hk: NDArray[np.int64]
+    image: NDArray[np.float64], lattice: Lattice, hk: NDArray[np.int64], taper: float = 1.0
 ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
     """Measure the Fourier coefficients of an image's average cell, and the variance of their noise.
 
-    All are fitted at once under a Hann window, so that none leaks into another; the noise is that of other frequencies
-    of the same radius.
+    All are fitted at once under a window, so that none leaks into another; the noise is that of other frequencies of
+    the same radius.
 
     Parameters
     ----------
@@ -106,13 +107,16 @@ def cell_coefficients(
         Of the crystal on it.
     hk
         Indices, one of each Friedel pair, shape (n, 2).
+    taper
+        Share of each side over which the window falls off: 1 for that of Hann, less to lose less of an image whose slow
+        noise is not strong.
 
     Returns
     -------
     coefficients, variance
         Shape (n,).
     """
-    windows = [np.hanning(n + 2)[1:-1] for n in image.shape]
+    windows = [tapered(n, taper) for n in image.shape]
     window = np.outer(*windows)
     total = window.sum()
     values = (image - (image * window).sum() / total) * window
@@ -140,6 +144,11 @@ def cell_coefficients(
     level = np.array([np.median(power[place == i]) for i in range(len(rings))]) / np.log(2)
     variance = np.interp(np.hypot(*q[: len(hk)].T), rings + ring / 2, level)
     return np.asarray(coefficients), np.asarray(variance)
+
+
+def tapered(length: int, taper: float) -> NDArray[np.float64]:
+    """Return a window that falls off over a share of its length (Tukey's): that of Hann for a share of 1."""
+    return np.asarray(signal.windows.tukey(length + 2, taper)[1:-1])
 
 
 def _transform(window: NDArray[np.float64], frequency: NDArray[np.float64]) -> NDArray[np.complex128]:

@@ -1,0 +1,1 @@
+"""Atom columns of guests in an ordered crystal: rigid molecules, refined against the average cell."""
