@@ -62,6 +62,8 @@ COMMANDS = (
      "Score raw and restored crystal images by the atom columns of the framework."),
     ("analyse", "stemforge.evaluate.command:analyse",
      "Say where atoms stand that were found: densities, neighbours, pairs and clusters, against random places."),
+    ("track", "stemforge.evaluate.series.command:track",
+     "Follow single atoms through a time series: what moved, came, left, or was only missed."),
     ("sweep", "stemforge.evaluate.command:sweep", "Score a trained model over the electron dose."),
 )  # fmt: skip
 

@@ -32,8 +32,8 @@ def track_atoms(
     series
         What was found on its frames, and the images where these are at hand.
     reach
-        Longest hop that is followed [unit]; by default 0.3/√density, within which one atom in four has another one. A longer
-        way is a disappearance and an appearance.
+        Longest hop that is followed [unit]; by default 0.3/√density, within which one atom in four has another one. A
+        longer way is a disappearance and an appearance.
     advance
         Called with 1 after each of :data:`ROUNDS` rounds.
 
@@ -59,8 +59,8 @@ def track_atoms(
     >>> places = rng.uniform(20, 480, (40, 2))
     >>> frames = [Annotations(places + [0.7 * n, 0] + rng.normal(0, 0.5, (40, 2))) for n in range(6)]
     >>> tracks = track_atoms(Series(frames, (512, 512), sampling=0.3))
-    >>> len(tracks.tracks), (tracks.drift[-1] / 0.3).round().tolist(), tracks.hops
-    (40, [4.0, 0.0], 0)
+    >>> len(tracks.tracks), round(float(tracks.drift[-1, 0]), 1), tracks.hops
+    (40, 1.1, 0)
     """
     if reach is not None and not 0 < reach < np.inf:
         raise InputError(f"reach must be positive, not {reach}")

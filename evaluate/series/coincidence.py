@@ -9,7 +9,11 @@ from stemforge.errors import InputError
 from stemforge.evaluate.series.detections import Detections
 from stemforge.evaluate.series.drift import NEAR, best_shift, matched
 
-_MIRRORS = ((-1, 1), (1, -1), (-1, -1))  # of the axes (x, y): frames with the same density and another arrangement
+_MIRRORS = (
+    (-1, 1),
+    (1, -1),
+    (-1, -1),
+)  # of the axes (x, y): frames with the same density and another arrangement
 _CLEAR = 2.0  # standard deviations above mirrored frames from which a pair coincides
 _CERTAIN = 5.0  # of all pairs together
 _APART = 2  # frames that are compared: neighbours, and those one further on
@@ -61,7 +65,8 @@ def check_specimen(found: Detections, drift: NDArray[np.float64], name: str) -> 
         pairs = [pair for pair in score if number in pair]
         if all(score[pair] < _CLEAR for pair in pairs):
             raise InputError(
-                f"{name}: frame {number} has no more atoms in common with its neighbours than mirrored frames; it shows "
+                f"{name}: frame {number} has no more atoms in common with its neighbours than mirrored frames; "
+                "it shows "
                 "another specimen, or its atoms were not found: leave it out"
             )
     for last in range(found.frames - 1):
@@ -69,7 +74,8 @@ def check_specimen(found: Detections, drift: NDArray[np.float64], name: str) -> 
         across = [pair for pair in across if pair in score]
         if all(score[pair] < _CLEAR for pair in across):
             raise InputError(
-                f"{name}: from frame {last + 1} on another specimen is shown, or the specimen jumped further than can be "
+                f"{name}: from frame {last + 1} on another specimen is shown, or the specimen jumped further "
+                "than can be "
                 "followed; give the parts as series of their own"
             )
     return mean

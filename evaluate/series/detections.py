@@ -69,7 +69,8 @@ class Series:
         typical = float(np.median([len(one) for one in self.atoms]))
         if typical < LEAST_ATOMS:
             raise InputError(
-                f"{self.name}: {typical:g} atoms on a typical frame; {LEAST_ATOMS} at least are needed to tell drift, and "
+                f"{self.name}: {typical:g} atoms on a typical frame; {LEAST_ATOMS} at least are needed to tell "
+                "drift, and "
                 "whether the frames show one specimen"
             )
         for name in ("sampling", "frame_time"):

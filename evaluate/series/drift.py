@@ -68,8 +68,8 @@ def image_shift(first: NDArray[np.float64], second: NDArray[np.float64]) -> Poin
 def best_shift(first: Points, second: Points, found: Detections) -> Points:
     """Return the shift (x, y) [unit] that brings most of the second points onto the first ones.
 
-    Both are drawn as spots, whose cross-correlation has its peak there; the shift is good to a part of the radius within
-    which atoms coincide.
+    Both are drawn as spots, whose cross-correlation has its peak there; the shift is good to a part of the radius
+    within which atoms coincide.
     """
     step = NEAR * found.spacing / 2
     drawn = [_drawn(points, found.size, step) for points in (first, second)]

@@ -149,7 +149,7 @@ class _Nodes:
         self, chances: "LinkChances", atom: NDArray[np.float64], segments: Sequence[NDArray[np.int64]] = ()
     ) -> list[NDArray[np.int64]]:
         """Link by ordinary steps from frame to frame; or segments that came of that, over gaps and by hops."""
-        kind, graph = _library()
+        kind, graph = require_library()
         found = self.found
         table = np.column_stack([found.frame, found.points, found.variance, atom])
         costs: dict[str, Any] = dict.fromkeys(_FREE, _ALTERNATIVE)
@@ -209,7 +209,9 @@ class LinkChances:
         if not hop and square > GATE**2 * variance:
             return -_NEVER
         stayed = (1 - model.hop) ** gap
-        density = stayed * np.exp(-square / (2 * variance)) / (2 * np.pi * variance) + (1 - stayed) / self._disc
+        density = (
+            stayed * np.exp(-square / (2 * variance)) / (2 * np.pi * variance) + (1 - stayed) / self._disc
+        )
         kept = gap * np.log(1 - model.loss) + (gap - 1) * np.log(self._missed)
         return float(np.log(density * model.recall) + kept)
 
@@ -243,8 +245,8 @@ def split_track(
 ) -> tuple[list[NDArray[np.int64]], list[int]]:
     """Split a track at its hops: steps longer than ordinary ones.
 
-    One detection elsewhere between two at the same place is no hop there and back: more often a place was badly found, or
-    the atom was missed beside a false one.
+    One detection elsewhere between two at the same place is no hop there and back: more often a place was badly found,
+    or the atom was missed beside a false one.
 
     Returns
     -------
@@ -278,8 +280,14 @@ def _never(first: Any, second: Any) -> float:
     return _NEVER
 
 
-def _library() -> tuple[Any, Any]:
-    """Return LapTrack's tracker, and the library of its graphs."""
+def require_library() -> tuple[Any, Any]:
+    """Return LapTrack's tracker, and the library of its graphs.
+
+    Raises
+    ------
+    InputError
+        LapTrack is not installed (extra ``stemforge[track]``).
+    """
     try:
         import networkx
         from laptrack import LapTrack

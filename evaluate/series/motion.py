@@ -77,8 +77,9 @@ def diffusion(paths: Sequence[Path], step: float = 1.0, present: float = np.inf)
     """Estimate the diffusion coefficient of all atoms together by the covariance of steps.
 
     D = ⟨Δ²⟩/2τ + ⟨ΔₙΔₙ₊₁⟩/τ and σ² = −⟨ΔₙΔₙ₊₁⟩ of a coordinate's steps Δ from frame to frame, in time τ: the error of a
-    place lengthens two steps and makes them contrary, so that it cancels whatever its size (Vestergaard, Blainey & Flyvbjerg
-    2014, doi:10.1103/PhysRevE.89.022726; an atom is scanned in a small part of a frame, so that motion does not blur it).
+    place lengthens two steps and makes them contrary, so that it cancels whatever its size (Vestergaard, Blainey &
+    Flyvbjerg 2014, doi:10.1103/PhysRevE.89.022726; an atom is scanned in a small part of a frame, so that motion does
+    not blur it).
 
     Parameters
     ----------
@@ -111,15 +112,14 @@ def diffusion(paths: Sequence[Path], step: float = 1.0, present: float = np.inf)
     reach = float(t.ppf((1 + LEVEL) / 2, number - 1)) * error
     scale = gain / step
     ends = (scale * (value - reach), scale * (value + reach))
-    return Diffusion(
-        scale * value, scale * error, *ends, gain * noise, number, int(sums[:, 1].sum()) // 2
-    )
+    return Diffusion(scale * value, scale * error, *ends, gain * noise, number, int(sums[:, 1].sum()) // 2)
 
 
 def diffusion_of(path: Path, step: float = 1.0) -> tuple[float, float]:
-    """Return one atom's diffusion coefficient and its standard deviation by theory; NaN where it has no two steps in a row.
+    """Return one atom's diffusion coefficient and its standard deviation by theory; NaN without two steps in a row.
 
-    The variance is that of Vestergaard et al. 2014, (6 + 4ε + 2ε²)/N + 4(1 + ε)²/N² of D², ε = σ²/Dτ, of each coordinate.
+    The variance is that of Vestergaard et al. 2014, (6 + 4ε + 2ε²)/N + 4(1 + ε)²/N² of D², ε = σ²/Dτ, of each
+    coordinate.
     """
     squares, steps, products, pairs = _sums(path)
     if not pairs:
@@ -135,8 +135,8 @@ def squared_displacements(
 ) -> dict[str, NDArray[np.float64]]:
     """Return the mean squared displacement over lags, the error of places taken off.
 
-    Of all pairs of frames of all atoms, overlapping ones too; 4σ² is taken off, σ² by the covariance of steps. The interval is
-    from drawing atoms again (bootstrap): that of neighbouring lags goes up and down together.
+    Of all pairs of frames of all atoms, overlapping ones too; 4σ² is taken off, σ² by the covariance of steps. The
+    interval is from drawing atoms again (bootstrap): that of neighbouring lags goes up and down together.
 
     Returns
     -------
@@ -145,7 +145,9 @@ def squared_displacements(
     """
     lags = np.arange(1, max(_LAGS, frames // 4) + 1)
     lags = lags[lags < frames]
-    table = np.array([[_lagged(path, lag) for lag in lags] for path in paths]).reshape(len(paths), len(lags), 2)
+    table = np.array([[_lagged(path, lag) for lag in lags] for path in paths]).reshape(
+        len(paths), len(lags), 2
+    )
     sums = np.array([_sums(path) for path in paths]).reshape(-1, 4)
     gain = _gain(present)
 
@@ -171,7 +173,7 @@ def localisation_excess(paths: Sequence[Path], localisation: float) -> float:
 
 
 def shift_p(path: Path, excess: float) -> float:
-    """Return the chance that an atom that stays is found so far displaced between the halves of its track; 1 of short ones.
+    """Return the chance that an atom that stays is found so far displaced between the halves of its track.
 
     Parameters
     ----------

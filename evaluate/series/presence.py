@@ -46,10 +46,11 @@ class Presence:
 def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presence:
     """Tell misses from absences by all atoms together.
 
-    An atom is not yet there, present, or gone; from frame to frame it comes or leaves with chances that are the same for
-    all atoms. Present, it is found with a chance of its own, whose distribution over atoms (11 values) is learnt from all:
-    an atom found on every frame up to the tenth, and on none of the ten after it, has left; one found on every third frame
-    may be there still. All are the likeliest ones by expectation maximisation (Baum, Petrie, Soules & Weiss 1970).
+    An atom is not yet there, present, or gone; from frame to frame it comes or leaves with chances that are the same
+    for all atoms. Present, it is found with a chance of its own, whose distribution over atoms (11 values) is learnt
+    from all: an atom found on every frame up to the tenth, and on none of the ten after it, has left; one found on
+    every third frame may be there still. All are the likeliest ones by expectation maximisation (Baum, Petrie, Soules
+    & Weiss 1970).
 
     Parameters
     ----------
@@ -67,7 +68,6 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
     >>> bool(9 < presence.losses < 12), bool((presence.disappeared[:10] > 0.8).all())
     (True, True)
     """
-    number, frames = found.shape
     weights = np.full(len(_RECALLS), 1 / len(_RECALLS))
     begun, come, leave = 0.8, 0.02, 0.02
     like = _likelihoods(found, visible)
@@ -79,7 +79,7 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
         come = (coming + _PRIOR) / (waiting + 1.0)
         begun = float(np.clip(chance[:, 0, 1].mean(), 0.01, 0.99))
         weights = each.mean(0)
-        if total - previous < _SETTLED * number:
+        if total - previous < _SETTLED * len(found):
             break
         previous = total
     return Presence(

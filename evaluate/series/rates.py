@@ -9,6 +9,8 @@ from scipy.stats import CensoredData, binomtest, chi2, ecdf
 
 from stemforge.evaluate.series.motion import LEVEL
 
+_NO_EVENT = 0.1  # expected events that are none: the law's lower end would be 10⁻⁷⁸
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -32,7 +34,7 @@ def rate(events: float, exposure: float) -> Estimate:
     """
     if not exposure > 0:
         return Estimate(np.nan, 0.0, np.inf)
-    low = float(chi2.ppf((1 - LEVEL) / 2, 2 * events)) / 2 if events > 0 else 0.0
+    low = float(chi2.ppf((1 - LEVEL) / 2, 2 * events)) / 2 if events > _NO_EVENT else 0.0
     high = float(chi2.ppf((1 + LEVEL) / 2, 2 * events + 2)) / 2
     return Estimate(events / exposure, low / exposure, high / exposure)
 
@@ -40,8 +42,8 @@ def rate(events: float, exposure: float) -> Estimate:
 def residence(leaving: Estimate, step: float) -> Estimate:
     """Return the mean time at a place, of the rate of leaving per frame: an exponential law with censoring.
 
-    Its likeliest value is all time that was watched over the number of departures (Epstein & Sobel 1953); atoms that stay to the
-    end count by the time they were watched.
+    Its likeliest value is all time that was watched over the number of departures (Epstein & Sobel 1953); atoms that
+    stay to the end count by the time they were watched.
     """
     ends = [step / one if one > 0 else np.inf for one in (leaving.value, leaving.high, leaving.low)]
     return Estimate(*ends)
@@ -58,7 +60,7 @@ def share(number: int, total: int) -> Estimate:
 def survival(
     durations: Sequence[float], ended: Sequence[bool]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return times, and the share still at its place then (Kaplan & Meier 1958); stays whose end was not watched count as such.
+    """Return times, and the share still at its place then (Kaplan & Meier 1958); stays may end unwatched.
 
     Examples
     --------

@@ -199,11 +199,20 @@ class Tracks:
     def to_csv(self, path: str | File) -> None:
         """Write a row for each atom and frame, from the first to the last on which it was found.
 
-        State is ``found``, ``missed``, or ``aside``, a detection elsewhere for one frame alone. Places come in pixels as
-        found, and without drift; ``present`` is the chance that the atom was there.
+        State is ``found``, ``missed``, or ``aside``, a detection elsewhere for one frame alone. Places come in pixels
+        as found, and without drift; ``present`` is the chance that the atom was there.
         """
         unit, found = self.series.unit.replace("Å", "angstrom"), self.series.detections
-        header = ["track", "frame", "state", "place", "x_px", "y_px", f"x_{unit}_aligned", f"y_{unit}_aligned"]
+        header = [
+            "track",
+            "frame",
+            "state",
+            "place",
+            "x_px",
+            "y_px",
+            f"x_{unit}_aligned",
+            f"y_{unit}_aligned",
+        ]
         rows = []
         for number, one in enumerate(self.tracks):
             listed = dict(zip(one.path.frame.tolist(), range(len(one.index)), strict=True))

@@ -19,42 +19,51 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
         "atoms": _entry(
             atoms,
             "atoms",
-            f"{series.name}: {atoms} atoms were found twice and more on {frames} frames, {tracks.present:.1f} are present on a "
-            f"frame; {tracks.single} of {len(series.detections)} detections belong to no track: false, or atoms found once.",
+            f"{series.name}: {atoms} atoms were found twice and more on {frames} frames, {tracks.present:.1f} "
+            "are present on a "
+            f"frame; {tracks.single} of {len(series.detections)} detections belong to no track: false, or atoms "
+            "found once.",
         ),
         "recall": _entry(
             tracks.recall,
             "",
-            f"A present atom is found on {100 * tracks.recall:.0f} % of the frames; {tracks.missed} misses lie within tracks, "
+            f"A present atom is found on {100 * tracks.recall:.0f} % of the frames; {tracks.missed} misses lie "
+            "within tracks, "
             "and are neither departure nor motion.",
         ),
         "coincidence": _entry(
             tracks.common,
             "",
-            f"{100 * tracks.common:.0f} % of a frame's atoms coincide with those of the next one: one specimen is shown.",
+            f"{100 * tracks.common:.0f} % of a frame's atoms coincide with those of the next one: one specimen "
+            "is shown.",
         ),
         "drift": _drift(tracks),
         "localisation": _entry(
             tracks.localisation,
             unit,
-            f"Places err by {tracks.localisation:.2g} {unit} in each coordinate, as steps in a row that go forth and back say.",
+            f"Places err by {tracks.localisation:.2g} {unit} in each coordinate, as steps in a row that go forth "
+            "and back say.",
         ),
         "share_moved": _of(
             tracks.share_moved,
             "",
-            f"{int(tracks.moved.sum())} of {atoms} atoms moved, {_percent(tracks.share_moved)}: they hopped, or lie elsewhere in "
-            f"the second half of their track than errors of places and drift allow (of atoms that stay, {100 * SHIFTED:g} %).",
+            f"{int(tracks.moved.sum())} of {atoms} atoms moved, {_percent(tracks.share_moved)}: they hopped, or "
+            "lie elsewhere in "
+            f"the second half of their track than errors of places and drift allow (of atoms that stay, "
+            f"{100 * SHIFTED:g} %).",
         ),
         "hop_rate": _of(
             tracks.hop_rate,
             "per atom and frame",
-            f"{tracks.hops} hops, {tracks.hop_rate} per atom and frame: steps of more than {tracks.shortest_hop:.2g} {unit}, "
+            f"{tracks.hops} hops, {tracks.hop_rate} per atom and frame: steps of more than "
+            f"{tracks.shortest_hop:.2g} {unit}, "
             f"which errors and ordinary motion do not explain, up to {tracks.model.reach:.2g} {unit}.",
         ),
         "loss_rate": _of(
             tracks.loss_rate,
             "per atom and frame",
-            f"{tracks.presence.losses:.1f} atoms disappeared, {tracks.loss_rate} per atom and frame, those not counted that were "
+            f"{tracks.presence.losses:.1f} atoms disappeared, {tracks.loss_rate} per atom and frame, those not "
+            "counted that were "
             "only missed.",
         ),
         "arrival_rate": _of(
@@ -86,7 +95,8 @@ def _residence(tracks: "Tracks") -> str:
     if events < 1:
         return f"No atom left its place: it stays for longer than {one.low:.3g} {time} on average."
     return (
-        f"An atom stays at its place for {one} {time} on average, until it hops or disappears; those that stay to the end "
+        f"An atom stays at its place for {one} {time} on average, until it hops or disappears; those that stay "
+        "to the end "
         "count by the time they were watched."
     )
 
@@ -94,11 +104,19 @@ def _residence(tracks: "Tracks") -> str:
 def _diffusion(tracks: "Tracks") -> dict[str, Any]:
     one, unit = tracks.diffusion, f"{tracks.series.unit}²/{tracks.series.time_unit}"
     if not np.isfinite(one.value):
-        return _entry(None, unit, "No atom was found on three frames in a row: no diffusion coefficient follows.")
+        return _entry(
+            None, unit, "No atom was found on three frames in a row: no diffusion coefficient follows."
+        )
     interval = f"({one.low:.3g} to {one.high:.3g})"
-    text = f"The diffusion coefficient is {one.value:.3g} {interval} {unit}, hops included, the error of places taken off."
+    text = (
+        f"The diffusion coefficient is {one.value:.3g} {interval} {unit}, hops included, the error of places "
+    )
+    "taken off."
     if one.low <= 0:
-        text = f"No diffusion can be told from errors: below {max(one.high, 0):.3g} {unit} ({one.value:.2g} ± {one.error:.2g})."
+        text = (
+            f"No diffusion can be told from errors: below {max(one.high, 0):.3g} {unit} ({one.value:.2g} ± "
+        )
+        f"{one.error:.2g})."
     return {"value": one.value, "low": one.low, "high": one.high, "unit": unit, "sentence": text}
 
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "infer columns": "stemforge.infer.command:columns",
     "infer conformation": "stemforge.infer.command:conformation",
     "analyse": "stemforge.evaluate.command:analyse",
+    "track": "stemforge.evaluate.series.command:track",
     "sweep": "stemforge.evaluate.command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",
     "evaluate framework": "stemforge.evaluate.command:framework",
