@@ -135,7 +135,7 @@ def link(found: Detections, model: LinkModel) -> list[NDArray[np.int64]]:
     atom = np.ones(len(found))
     for segment in first:
         atom[segment] = expit(chances.evidence(found, segment))
-    whole = nodes.linked(chances, atom, first)
+    whole = [chances.trimmed(found, track) for track in nodes.linked(chances, atom, first)]
     return [track for track in whole if chances.evidence(found, track) > 0]
 
 
@@ -216,16 +216,28 @@ class LinkChances:
         return float(np.log(density * model.recall) + kept)
 
     def cost(self, first: Any, second: Any, hop: bool = True) -> float:
-        """Return the cost of a link; rows also hold the chance that what a detection belongs to is an atom."""
+        """Return the cost of a link; rows also hold the chance that what a detection belongs to is an atom.
+
+        That counts half at each end: between two links it counts once.
+        """
         step = self.step(first, second, hop)
         if step <= -_NEVER:
             return _NEVER
         lost = self.ended(int(first[0])) * self.begun(int(second[0]))
-        return max(_ALTERNATIVE - step + np.log(lost) - np.log(first[4] * second[4]), 1e-3)
+        return max(_ALTERNATIVE - step + np.log(lost) - np.log(first[4] * second[4]) / 2, 1e-3)
 
     def ordinary_cost(self, first: Any, second: Any) -> float:
         """Return the cost of an ordinary step; a hop is none."""
         return self.cost(first, second, hop=False)
+
+    def trimmed(self, found: Detections, track: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a track without detections at its ends that are likelier false than of this atom."""
+        best = self.evidence(found, track)
+        for cut in (slice(None, -1), slice(1, None)):
+            while len(track) > 1 and self.evidence(found, track[cut]) > best:
+                track = track[cut]
+                best = self.evidence(found, track)
+        return track
 
     def evidence(self, found: Detections, track: NDArray[np.int64]) -> float:
         """Return the logarithm of how much likelier detections are of one atom than all false.
