@@ -46,8 +46,8 @@ class Presence:
 def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presence:
     """Tell misses from absences by all atoms together.
 
-    An atom is not yet there, present, or gone; from frame to frame it comes or leaves with chances that are the same
-    for all atoms. Present, it is found with a chance of its own, whose distribution over atoms (11 values) is learnt
+    An atom is not yet there, present, or gone; it comes at any frame with the same chance, and leaves from
+    frame to frame with a chance that is the same for all atoms. Present, it is found with a chance of its own, whose distribution over atoms (11 values) is learnt
     from all: an atom found on every frame up to the tenth, and on none of the ten after it, has left; one found on
     every third frame may be there still. All are the likeliest ones by expectation maximisation (Baum, Petrie, Soules
     & Weiss 1970).
@@ -69,14 +69,13 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
     (True, True)
     """
     weights = np.full(len(_RECALLS), 1 / len(_RECALLS))
-    begun, come, leave = 0.8, 0.02, 0.02
+    begun, leave = 0.8, 0.02
     like = _likelihoods(found, visible)
     previous = -np.inf
     for _ in range(_ROUNDS):
-        chance, each, total, counts = _smooth(like, weights, begun, come, leave)
-        coming, waiting, leaving, staying = counts
+        chance, each, total, counts = _smooth(like, weights, begun, leave)
+        coming, leaving, staying = counts
         leave = (leaving + _PRIOR) / (staying + 1.0)
-        come = (coming + _PRIOR) / (waiting + 1.0)
         begun = float(np.clip(chance[:, 0, 1].mean(), 0.01, 0.99))
         weights = each.mean(0)
         if total - previous < _SETTLED * len(found):
@@ -100,23 +99,27 @@ def _likelihoods(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> NDArra
 
 
 def _smooth(
-    like: NDArray[np.float64], weights: NDArray[np.float64], begun: float, come: float, leave: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float, tuple[float, float, float, float]]:
+    like: NDArray[np.float64], weights: NDArray[np.float64], begun: float, leave: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float, tuple[float, float, float]]:
     """Run forwards and backwards over all atoms and recalls at once.
 
     Returns
     -------
     chance, each, total, counts
         Of each state, shape (atoms, frames, states); of each recall, shape (atoms, recalls); log likelihood; expected
-        number of arrivals, of steps from "not yet", of losses and of steps from "present".
+        number of arrivals, of losses, and of steps from "present".
     """
     number, frames, recalls, _ = like.shape
-    step = np.array([[1 - come, come, 0.0], [0.0, 1 - leave, leave], [0.0, 0.0, 1.0]])
+    steps = np.zeros((frames, 3, 3))
+    steps[:, 1], steps[:, 2] = [0.0, 1 - leave, leave], [0.0, 0.0, 1.0]
+    # As many come at each frame: an atom that is still to come does so at any that is left.
+    come = 1 / np.maximum(frames - np.arange(frames), 1)
+    steps[:, 0] = np.stack([1 - come, come, np.zeros(frames)], 1)
     forward = np.empty((frames, number, recalls, 3))
     scale = np.empty((frames, number, recalls))
     state = np.broadcast_to(np.array([1 - begun, begun, 0.0]), (number, recalls, 3))
     for time in range(frames):
-        state = (state @ step if time else state) * like[:, time]
+        state = (state @ steps[time] if time else state) * like[:, time]
         scale[time] = state.sum(-1)
         state = state / scale[time][..., None]
         forward[time] = state
@@ -126,7 +129,7 @@ def _smooth(
     total = float((top[:, 0] + np.log(each.sum(1))).sum())
     each /= each.sum(1, keepdims=True)
     chance = np.empty((number, frames, 3))
-    coming = waiting = leaving = staying = 0.0
+    coming = leaving = staying = 0.0
     back = np.ones((number, recalls, 3))
     for time in range(frames - 1, -1, -1):
         both = forward[time] * back
@@ -135,9 +138,9 @@ def _smooth(
         if not time:
             break
         later = like[:, time] * back / scale[time][..., None]
-        pair = forward[time - 1][..., :, None] * step * later[..., None, :]
+        pair = forward[time - 1][..., :, None] * steps[time] * later[..., None, :]
         pair = (each[..., None, None] * pair).sum((0, 1))
-        coming, waiting = coming + pair[0, 1], waiting + pair[0].sum()
+        coming += pair[0, 1]
         leaving, staying = leaving + pair[1, 2], staying + pair[1].sum()
-        back = later @ step.T
-    return chance, each, total, (float(coming), float(waiting), float(leaving), float(staying))
+        back = later @ steps[time].T
+    return chance, each, total, (float(coming), float(leaving), float(staying))
