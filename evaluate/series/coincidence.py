@@ -49,8 +49,9 @@ def check_specimen(found: Detections, drift: NDArray[np.float64], name: str) -> 
     chance: list[float] = []
     for first in range(found.frames):
         for second in range(first + 1, min(first + 1 + _APART, found.frames)):
-            counts[first, second], mirrored = _shares(found, drift, first, second)
-            chance += mirrored
+            counts[first, second] = _share(found, drift, first, second)
+        if first + 1 < found.frames:
+            chance += _mirrored(found, first, first + 1)
     usual, spread = float(np.mean(chance)), max(float(np.std(chance)), 0.02)
     score = {pair: (share - usual) / spread for pair, share in counts.items()}
     neighbours = [share for (i, j), share in counts.items() if j == i + 1]
@@ -66,8 +67,7 @@ def check_specimen(found: Detections, drift: NDArray[np.float64], name: str) -> 
         if all(score[pair] < _CLEAR for pair in pairs):
             raise InputError(
                 f"{name}: frame {number} has no more atoms in common with its neighbours than mirrored frames; "
-                "it shows "
-                "another specimen, or its atoms were not found: leave it out"
+                "it shows another specimen, or its atoms were not found: leave it out"
             )
     for last in range(found.frames - 1):
         across = [(last - i, last + 1 + j) for i, j in product(range(_APART), repeat=2)]
@@ -75,25 +75,28 @@ def check_specimen(found: Detections, drift: NDArray[np.float64], name: str) -> 
         if all(score[pair] < _CLEAR for pair in across):
             raise InputError(
                 f"{name}: from frame {last + 1} on another specimen is shown, or the specimen jumped further "
-                "than can be "
-                "followed; give the parts as series of their own"
+                "than can be followed; give the parts as series of their own"
             )
     return mean
 
 
-def _shares(
-    found: Detections, drift: NDArray[np.float64], first: int, second: int
-) -> tuple[float, list[float]]:
-    """Return the share of atoms that coincide on two frames, and on the first one and mirrors of the second."""
+def _share(found: Detections, drift: NDArray[np.float64], first: int, second: int) -> float:
+    """Return the share of atoms that coincide on two frames."""
+    here, later = found.on(first), found.on(second)
+    radius, shift = NEAR * found.spacing, drift[second] - drift[first]
+    return len(matched(here, later, shift, radius)[0]) / max(min(len(here), len(later)), 1)
+
+
+def _mirrored(found: Detections, first: int, second: int) -> list[float]:
+    """Return the shares of atoms that coincide on a frame and the mirrors of another one, by the best shift of each."""
     here, later = found.on(first), found.on(second)
     number, radius = max(min(len(here), len(later)), 1), NEAR * found.spacing
-    share = len(matched(here, later, drift[second] - drift[first], radius)[0]) / number
-    mirrored = []
+    shares = []
     for signs in _MIRRORS:
         other = np.where(np.array(signs) < 0, found.size - later, later)
         shift = best_shift(here, other, found)
         a, b = matched(here, other, shift, 2 * radius)
         if len(a):
             shift = np.median(other[b] - here[a], axis=0)
-        mirrored.append(len(matched(here, other, shift, radius)[0]) / number)
-    return share, mirrored
+        shares.append(len(matched(here, other, shift, radius)[0]) / number)
+    return shares

@@ -70,8 +70,7 @@ class Series:
         if typical < LEAST_ATOMS:
             raise InputError(
                 f"{self.name}: {typical:g} atoms on a typical frame; {LEAST_ATOMS} at least are needed to tell "
-                "drift, and "
-                "whether the frames show one specimen"
+                "drift, and whether the frames show one specimen"
             )
         for name in ("sampling", "frame_time"):
             value = getattr(self, name)

@@ -159,8 +159,7 @@ def read_series(path: Path, following: Following, find: Find | None, quiet: bool
     if len(frames) < LEAST_FRAMES:
         raise InputError(
             f"{path}: {len(frames)} frame{'s'[: len(frames) != 1]}; a series has {LEAST_FRAMES} at least: give a "
-            "stack, or a "
-            "folder of its frames"
+            "stack, or a folder of its frames"
         )
     check_shapes([frame.shape for frame in frames], str(path))
     sampling = _one_sampling(str(path), [frame.sampling for frame in frames])

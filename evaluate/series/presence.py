@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 _RECALLS = np.array([0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98, 0.995])
 _ROUNDS = 60
-_SETTLED = 1e-5
+_SETTLED = 1e-4  # of the log likelihood, an atom
 _PRIOR = 0.5  # events that are believed in before any: rates are never 0
 
 
@@ -46,11 +46,11 @@ class Presence:
 def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presence:
     """Tell misses from absences by all atoms together.
 
-    An atom is not yet there, present, or gone; it comes at any frame with the same chance, and leaves from
-    frame to frame with a chance that is the same for all atoms. Present, it is found with a chance of its own, whose distribution over atoms (11 values) is learnt
-    from all: an atom found on every frame up to the tenth, and on none of the ten after it, has left; one found on
-    every third frame may be there still. All are the likeliest ones by expectation maximisation (Baum, Petrie, Soules
-    & Weiss 1970).
+    An atom is not yet there, present, or gone. It comes at any frame with the same chance, and leaves from frame to
+    frame with a chance that is the same for all atoms. Present, it is found with a chance of its own, whose
+    distribution over atoms (11 values) is learnt from all: an atom found on every frame up to the tenth, and on none of
+    the ten after it, has left; one found on every third frame may be there still. All are the likeliest ones by
+    expectation maximisation (Baum, Petrie, Soules & Weiss 1970).
 
     Parameters
     ----------

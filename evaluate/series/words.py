@@ -96,8 +96,7 @@ def _residence(tracks: "Tracks") -> str:
         return f"No atom left its place: it stays for longer than {one.low:.3g} {time} on average."
     return (
         f"An atom stays at its place for {one} {time} on average, until it hops or disappears; those that stay "
-        "to the end "
-        "count by the time they were watched."
+        "to the end count by the time they were watched."
     )
 
 
@@ -108,15 +107,10 @@ def _diffusion(tracks: "Tracks") -> dict[str, Any]:
             None, unit, "No atom was found on three frames in a row: no diffusion coefficient follows."
         )
     interval = f"({one.low:.3g} to {one.high:.3g})"
-    text = (
-        f"The diffusion coefficient is {one.value:.3g} {interval} {unit}, hops included, the error of places "
-    )
-    "taken off."
+    text = f"The diffusion coefficient is {one.value:.3g} {interval} {unit}, hops included, errors of places taken off."
     if one.low <= 0:
-        text = (
-            f"No diffusion can be told from errors: below {max(one.high, 0):.3g} {unit} ({one.value:.2g} ± "
-        )
-        f"{one.error:.2g})."
+        known = f"({one.value:.2g} ± {one.error:.2g})"
+        text = f"No diffusion can be told from errors: it is below {max(one.high, 0):.3g} {unit} {known}."
     return {"value": one.value, "low": one.low, "high": one.high, "unit": unit, "sentence": text}
 
 
