@@ -120,7 +120,7 @@ def _learnt(
             variances.append(placed.variance[part[1:]] + placed.variance[part[:-1]])
             frames.append(np.diff(placed.frame[part]))
     watched = sum(int(np.ptp(placed.frame[track])) for track in tracks)
-    present = float(presence.chance.sum())
+    present = presence.shown * placed.frames
     return replace(
         model,
         motion=step_excess(np.concatenate(squares), np.concatenate(variances), np.concatenate(frames)),

@@ -19,6 +19,8 @@ class Presence:
     ----------
     chance
         That an atom is present on a frame, shape (atoms, frames).
+    visible
+        On which frames its place was in the image, shape (atoms, frames).
     recall
         Chance that a present atom is found on a frame, of each atom, shape (atoms,).
     appeared, disappeared
@@ -30,12 +32,18 @@ class Presence:
     """
 
     chance: NDArray[np.float64]
+    visible: NDArray[np.bool_]
     recall: NDArray[np.float64]
     appeared: NDArray[np.float64]
     disappeared: NDArray[np.float64]
     losses: float
     exposure: float
     arrivals: float
+
+    @property
+    def shown(self) -> float:
+        """Atoms on a frame that are present and in the image, mean."""
+        return float((self.chance * self.visible).sum(0).mean())
 
     @property
     def loss(self) -> float:
@@ -82,7 +90,7 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
             break
         previous = total
     return Presence(
-        chance[:, :, 1], each @ _RECALLS, chance[:, 0, 0], chance[:, -1, 2], leaving, staying, coming
+        chance[:, :, 1], visible, each @ _RECALLS, chance[:, 0, 0], chance[:, -1, 2], leaving, staying, coming
     )
 
 

@@ -135,13 +135,13 @@ class Tracks:
 
     @property
     def present(self) -> float:
-        """Atoms that are present on a frame, mean."""
-        return float(self.presence.chance.sum(0).mean())
+        """Atoms that are present on a frame and in the image, mean."""
+        return self.presence.shown
 
     @property
     def recall(self) -> float:
         """Share of present atoms that are found on a frame."""
-        return sum(len(one.index) for one in self.tracks) / float(self.presence.chance.sum())
+        return sum(len(one.index) for one in self.tracks) / (self.present * len(self.series))
 
     @cached_property
     def diffusion(self) -> Diffusion:
