@@ -80,10 +80,10 @@ def presence_into(axes: Axes, tracks: "Tracks") -> None:
     small = float(np.clip(160 / max(count, frames), 1.0, 4.0))
     for row, number in enumerate(order):
         one = tracks.tracks[number]
-        axes.plot(one.path.frame, np.full(len(one.path.frame), row), ".", color=BLUE, ms=small, mew=0)
+        axes.plot(one.path.frame, np.full(len(one.path.frame), row), ".", color="black", ms=small, mew=0)
         hops = one.path.frame[1:][np.diff(one.path.part) > 0]
         axes.plot(hops, np.full(len(hops), row), "|", color=VERMILION, ms=small + 4, mew=1.5)
-    axes.plot([], [], ".", color=BLUE, label="found")
+    axes.plot([], [], ".", color="black", label="found")
     axes.plot([], [], "s", color="#c6dbef", label="chance to be present")
     axes.plot([], [], "|", color=VERMILION, mew=1.5, label="hop")
     axes.set(xlabel="frame", ylabel="atom")

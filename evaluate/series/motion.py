@@ -145,7 +145,7 @@ def squared_displacements(
     """
     lags = np.arange(1, max(_LAGS, frames // 4) + 1)
     lags = lags[lags < frames]
-    table = np.array([[_lagged(path, lag) for lag in lags] for path in paths]).reshape(
+    table = np.array([[_lagged(path, lag) for lag in lags.tolist()] for path in paths]).reshape(
         len(paths), len(lags), 2
     )
     sums = np.array([_sums(path) for path in paths]).reshape(-1, 4)
