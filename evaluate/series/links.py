@@ -17,6 +17,8 @@ GATE = 4.0
 """Steps longer than this many standard deviations of a coordinate are hops: 3 of 10,000 others are as long."""
 REACH = 0.3
 """Longest hop that is followed, in 1/√density: one atom in four has another one within it."""
+LEAST_HOP = 0.055
+"""Shortest hop, in 1/√density (1 Å at 0.3 atoms per nm²): where a neighbour comes or leaves, a fit moves by less."""
 LONGEST_GAP = 5
 """Frames in a row on which an atom may be missed, at most."""
 
@@ -48,6 +50,8 @@ class LinkModel:
         Longest hop [unit].
     density
         Atoms per area [1/unit²].
+    least
+        Shortest hop [unit].
     """
 
     motion: float
@@ -56,6 +60,7 @@ class LinkModel:
     loss: float
     reach: float
     density: float
+    least: float = 0.0
 
     @classmethod
     def first(cls, found: Detections, reach: float | None = None) -> "LinkModel":
@@ -71,7 +76,7 @@ class LinkModel:
             squares.append(distance[near] ** 2)
             variances.append(found.variance[here[near]] + found.variance[later[nearest[near]]])
         motion = step_excess(np.concatenate(squares), np.concatenate(variances)) if squares else 0.0
-        return cls(motion, 0.85, 0.02, 0.02, reach, found.density)
+        return cls(motion, 0.85, 0.02, 0.02, reach, found.density, LEAST_HOP * found.spacing)
 
     def width(self, variance: Any, frames: Any = 1) -> Any:
         """Return the standard deviation of a coordinate's step [unit], of detections whose variances sum to this."""
@@ -206,7 +211,7 @@ class LinkChances:
             return -_NEVER
         model, gap = self.model, int(second[0] - first[0])
         variance = first[3] + second[3] + model.motion * gap + 1e-12
-        if not hop and square > GATE**2 * variance:
+        if not hop and square > max(GATE**2 * variance, model.least**2):
             return -_NEVER
         stayed = (1 - model.hop) ** gap
         density = (
@@ -284,7 +289,7 @@ def _hops(found: Detections, track: NDArray[np.int64], model: LinkModel) -> NDAr
     steps = np.diff(found.points[track], axis=0)
     variance = found.variance[track[1:]] + found.variance[track[:-1]]
     width = model.width(variance, np.diff(found.frame[track]))
-    return np.asarray(np.hypot(*steps.T) > GATE * width)
+    return np.asarray(np.hypot(*steps.T) > np.maximum(GATE * width, model.least))
 
 
 def _never(first: Any, second: Any) -> float:

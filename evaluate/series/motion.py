@@ -172,7 +172,7 @@ def localisation_excess(paths: Sequence[Path], localisation: float) -> float:
     return max(localisation - stated, 0.0) if np.isfinite(localisation) else 0.0
 
 
-def shift_p(path: Path, excess: float) -> float:
+def shift_p(path: Path, excess: float, least: float = 0.0) -> float:
     """Return the chance that an atom that stays is found so far displaced between the halves of its track.
 
     Parameters
@@ -181,6 +181,8 @@ def shift_p(path: Path, excess: float) -> float:
         Of the atom.
     excess
         Variance of a coordinate beyond what the detector says [unit²].
+    least
+        Displacement up to which nothing is said, whatever the errors [unit].
     """
     if len(path.frame) < _FEWEST:
         return 1.0
@@ -189,7 +191,8 @@ def shift_p(path: Path, excess: float) -> float:
     halves = [(weight[half], path.points[half]) for half in (slice(middle), slice(middle, None))]
     means = [(w[:, None] * points).sum(0) / w.sum() for w, points in halves]
     variance = sum(1 / w.sum() for w, _ in halves)
-    return float(chi2.sf(((means[1] - means[0]) ** 2).sum() / variance, 2))
+    square = float(((means[1] - means[0]) ** 2).sum())
+    return float(chi2.sf(square / variance, 2)) if square > least**2 else 1.0
 
 
 def _sums(path: Path) -> tuple[float, float, float, float]:

@@ -163,7 +163,7 @@ class Tracks:
         """Chance that an atom that stays is found so far displaced between the halves of its track, of each."""
         paths = [one.path for one in self.tracks]
         excess = localisation_excess(paths, self.diffusion.localisation)
-        return np.array([shift_p(path, excess) for path in paths])
+        return np.array([shift_p(path, excess, self.model.least) for path in paths])
 
     @cached_property
     def moved(self) -> NDArray[np.bool_]:
@@ -180,7 +180,7 @@ class Tracks:
     def shortest_hop(self) -> float:
         """Length from which a step counts as a hop, of a typical atom [unit]."""
         variance = np.concatenate([one.path.variance for one in self.tracks])
-        return float(GATE * self.model.width(2 * np.median(variance)))
+        return max(float(GATE * self.model.width(2 * np.median(variance))), self.model.least)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Return every number with its interval, unit and a sentence that says how to read it."""
