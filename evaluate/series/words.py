@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stemforge.evaluate.series.motion import SHIFTED
 from stemforge.evaluate.series.rates import Estimate
 
 if TYPE_CHECKING:
