@@ -47,9 +47,8 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
             tracks.share_moved,
             "",
             f"{int(tracks.moved.sum())} of {atoms} atoms moved, {_percent(tracks.share_moved)}: they hopped, or "
-            "lie elsewhere in "
-            f"the second half of their track than errors of places and drift allow (of atoms that stay, "
-            f"{100 * SHIFTED:g} %).",
+            "lie elsewhere in the second half of their track than errors of places and drift allow (2 % did so where "
+            "nothing moved).",
         ),
         "hop_rate": _of(
             tracks.hop_rate,
