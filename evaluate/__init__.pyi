@@ -55,6 +55,14 @@ from .pairing import pair_images as pair_images
 from .quickstart import run_quickstart as run_quickstart
 from .reports.files import report_files as report_files
 from .reports.page import Report as Report
+from .series.analysis import track_atoms as track_atoms
+from .series.detections import Series as Series
+from .series.files import Following as Following, track_files as track_files
+from .series.motion import Diffusion as Diffusion, diffusion as diffusion
+from .series.movie import write_movie as write_movie
+from .series.presence import Presence as Presence, fit_presence as fit_presence
+from .series.rates import Estimate as Estimate
+from .series.result import Track as Track, Tracks as Tracks
 from .statistics.arrangement import Arrangement as Arrangement, analyse_pattern as analyse_pattern
 from .statistics.bonds import (
     BondedFraction as BondedFraction,

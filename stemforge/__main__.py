@@ -66,6 +66,8 @@ COMMANDS = (
      "Say where atoms stand that were found: densities, neighbours, pairs and clusters, against random places."),
     ("report", "stemforge.evaluate.reports.command:report",
      "From micrographs to one page: how many atoms, how dense, how they stand, and how sure that is."),
+    ("track", "stemforge.evaluate.series.command:track",
+     "Follow single atoms through a time series: what moved, came, left, or was only missed."),
     ("sweep", "stemforge.evaluate.command:sweep", "Score a trained model over the electron dose."),
 )  # fmt: skip
 

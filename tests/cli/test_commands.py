@@ -37,6 +37,7 @@ COMMANDS = {
     "triage": "stemforge.evaluate.triage.command:triage",
     "analyse": "stemforge.evaluate.command:analyse",
     "report": "stemforge.evaluate.reports.command:report",
+    "track": "stemforge.evaluate.series.command:track",
     "sweep": "stemforge.evaluate.command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",
     "evaluate framework": "stemforge.evaluate.command:framework",

@@ -1,0 +1,324 @@
+"""Whether atoms are followed rightly through series whose truth is known, and whether intervals hold what they say.
+
+    python benchmarks/tracking.py links [--series 10]
+    python benchmarks/tracking.py hops [--series 25]
+    python benchmarks/tracking.py still [--series 40]
+    python benchmarks/tracking.py diffusion [--series 60]
+    python benchmarks/tracking.py losses [--series 25]
+    python benchmarks/tracking.py strangers [--series 30]
+    python benchmarks/tracking.py images [--frames 12] [--out FOLDER]
+
+Series of 256 × 256 pixels, 0.293 Å a pixel, with 0.3 atoms per nm² (about 17 on a frame), drift of 1 Å a frame at
+random and 0.7 Å steadily, places found to 0.15–0.38 Å, three false atoms a frame (Poisson), and a recall that differs
+from atom to atom (Beta law, mean 0.8, 0.88 or 0.95). `links`: atoms that diffuse by 1 Å (rms) from frame to frame, and
+atoms that stay: share of links that are right, of those that are true and of those that were made. `hops`: 3 in 100
+atoms hop by 2 to 5 Å from frame to frame. `still`: nothing moves: share moved, hops, D. `diffusion`: how often the
+interval of D holds the truth. `losses`: 2 in 100 atoms disappear from frame to frame and as many come. `strangers`:
+frames of independent random points, and series whose second half shows another specimen: how many are refused.
+`images`: frames simulated by `kernels`, of atoms on carbon, detected by the weights that ship, a fifth of the atoms
+hop once; beside a series in which none moves.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from stemforge import Annotations, Micrograph
+from stemforge.errors import InputError
+from stemforge.evaluate import Series, Tracks, track_atoms
+from stemforge.infer import detect_atoms
+from stemforge.infer.weights import load_finder
+from stemforge.simulate import SimulationRecipe, degrade
+from stemforge.structures.tags import Tag
+
+SIDE, SAMPLING, DENSITY, MARGIN = 256, 0.293, 0.3, 20.0
+LENGTH = SIDE * SAMPLING
+FALSE, SCATTER = 3.0, 0.25  # false atoms a frame; error of a coordinate [Å]
+HOP_LENGTHS = (2.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a series was made of: which atom each detection is (−1: false), hops, losses, and frames × atoms present."""
+
+    atoms: NDArray[np.int64]
+    drift: NDArray[np.float64]
+    hops: int
+    losses: int
+    present: int
+
+
+def simulate(
+    seed: int, frames: int, recall: float = 0.88, hop: float = 0.0, rms: float = 0.0, loss: float = 0.0
+) -> tuple[Series, Truth]:
+    """Make a series of tables."""
+    rng = np.random.default_rng(seed)
+    field = (LENGTH + 2 * MARGIN) ** 2 / 100
+    points = rng.uniform(-MARGIN, LENGTH + MARGIN, (round(DENSITY * field), 2))
+    names = np.arange(len(points))
+    drift = np.cumsum(rng.normal(0, 1, (frames, 2)) + np.array([0.6, -0.4]), 0)
+    drift -= drift[0]
+    chances = rng.beta(12 * recall, 12 * (1 - recall), 5000)
+    tables, atoms, hops, losses, present = [], [], 0, 0, 0
+    for frame in range(frames):
+        if frame:
+            points = points + rng.normal(0, rms / np.sqrt(2), points.shape)
+            hopping, going = rng.random(len(points)) < hop, rng.random(len(points)) < loss
+            angle = rng.uniform(0, 2 * np.pi, len(points))
+            length = np.sqrt(rng.uniform(*np.square(HOP_LENGTHS), len(points)))
+            points = points + (hopping * length * np.stack([np.cos(angle), np.sin(angle)])).T
+            inside = _inside(points + drift[frame])
+            hops, losses = hops + int((hopping & inside).sum()), losses + int((going & inside).sum())
+            new = rng.poisson(loss * DENSITY * field)
+            points = np.concatenate([points[~going], rng.uniform(-MARGIN, LENGTH + MARGIN, (new, 2))])
+            names = np.concatenate([names[~going], 1000 * frame + np.arange(new)])
+        shown = points + drift[frame]
+        inside = _inside(shown)
+        present += int(inside.sum())
+        table, who = _detected(shown[inside], names[inside], chances, rng)
+        tables.append(table)
+        atoms.append(who)
+    return Series(tables, (SIDE, SIDE), SAMPLING), Truth(np.concatenate(atoms), drift, hops, losses, present)
+
+
+def _inside(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(((points >= 0) & (points <= LENGTH)).all(1))
+
+
+def _detected(
+    points: NDArray[np.float64],
+    names: NDArray[np.int64],
+    chances: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> tuple[Annotations, NDArray[np.int64]]:
+    """Return the atoms that are found, with errors and likelihoods, and false ones among them."""
+    hit = rng.random(len(points)) < chances[names % len(chances)]
+    number, false = int(hit.sum()), int(rng.poisson(FALSE))
+    error = np.concatenate([SCATTER * rng.uniform(0.6, 1.5, number), np.full(false, 0.4)])
+    places = np.concatenate([points[hit], rng.uniform(0, LENGTH, (false, 2))])
+    places[:number] += rng.normal(0, 1, (number, 2)) * error[:number, None]
+    score = np.concatenate([rng.beta(8, 1.2, number), rng.beta(4, 2.5, false)])
+    who = np.concatenate([names[hit], np.full(false, -1)])
+    order = rng.permutation(number + false)
+    columns = {"score": score, "x_error_px": error / SAMPLING, "y_error_px": error / SAMPLING}
+    return Annotations((places / SAMPLING)[order], columns={k: v[order] for k, v in columns.items()}), who[
+        order
+    ]
+
+
+def links_right(tracks: Tracks, truth: Truth) -> tuple[int, int, int]:
+    """Return how many links are right, how many are true, and how many were made."""
+    true: set[tuple[int, int]] = set()
+    for atom in np.unique(truth.atoms[truth.atoms >= 0]):
+        index = np.flatnonzero(truth.atoms == atom).tolist()
+        true |= set(pairwise(index))
+    made = {pair for one in tracks.tracks for pair in pairwise(one.index.tolist())}
+    return len(true & made), len(true), len(made)
+
+
+def links(series: int) -> dict[str, Any]:
+    found = {}
+    for motion, rms in (("1 Å rms", 1.0), ("stay", 0.0)):
+        for recall in (0.8, 0.88, 0.95):
+            counts, errors = np.zeros(3), []
+            for seed in range(series):
+                made, truth = simulate(seed, 20, recall, rms=rms)
+                tracks = track_atoms(made)
+                counts += links_right(tracks, truth)
+                errors.append(np.sqrt(np.mean((tracks.drift - truth.drift) ** 2)))
+            of_true, of_made = counts[0] / counts[1], counts[0] / counts[2]
+            found[f"{motion}, recall {recall}"] = {
+                "of_true": of_true, "of_made": of_made, "links": counts[1], "drift_rms": float(np.mean(errors)),
+            }  # fmt: skip
+    return found
+
+
+def _rates(
+    series: int, rate: Callable[[Tracks], Any], options: dict[str, float], event: Callable[[Truth], int]
+) -> dict[str, Any]:
+    """Compare a rate with the truth, for three recalls: 40 frames a series."""
+    found = {}
+    for recall in (0.8, 0.88, 0.95):
+        values, true, inside = [], [], 0
+        for seed in range(series):
+            made, truth = simulate(seed, 40, recall, **options)
+            one = rate(track_atoms(made))
+            values.append(one.value)
+            true.append(event(truth) / truth.present)
+            inside += one.low <= next(iter(options.values())) <= one.high
+        found[f"recall {recall}"] = {
+            "measured": float(np.mean(values)), "error": float(np.std(values) / np.sqrt(series)),
+            "true": float(np.mean(true)), "ratio": float(np.mean(values) / np.mean(true)),
+            "interval_holds": inside / series,
+        }  # fmt: skip
+    return found
+
+
+def hops(series: int) -> dict[str, Any]:
+    return _rates(series, lambda tracks: tracks.hop_rate, {"hop": 0.03}, lambda truth: truth.hops)
+
+
+def losses(series: int) -> dict[str, Any]:
+    return _rates(series, lambda tracks: tracks.loss_rate, {"loss": 0.02}, lambda truth: truth.losses)
+
+
+def still(series: int) -> dict[str, Any]:
+    atoms = moved = jumps = watched = zero = 0
+    lost = exposure = 0.0
+    for seed in range(series):
+        tracks = track_atoms(simulate(1000 + seed, 20)[0])
+        atoms, moved = atoms + len(tracks.tracks), moved + int(tracks.moved.sum())
+        jumps, watched = jumps + tracks.hops, watched + tracks.watched
+        lost, exposure = lost + tracks.presence.losses, exposure + tracks.presence.exposure
+        zero += tracks.diffusion.low <= 0 <= tracks.diffusion.high
+    return {
+        "atoms": atoms, "moved": moved, "hops": jumps, "per_atom_and_frame": jumps / watched,
+        "losses_per_atom_and_frame": lost / exposure, "d_interval_holds_0": zero / series,
+    }  # fmt: skip
+
+
+def diffusion(series: int) -> dict[str, Any]:
+    found = {}
+    for rms in (0.3, 1.0):
+        true, ones = rms**2 / 4, []
+        for seed in range(series):
+            ones.append(track_atoms(simulate(2000 + seed, 20, rms=rms)[0]).diffusion)
+        values = np.array([one.value for one in ones])
+        found[f"{rms} Å rms a frame"] = {
+            "true": true, "mean": values.mean(), "error_of_mean": values.std() / np.sqrt(series),
+            "interval_holds": float(np.mean([one.low <= true <= one.high for one in ones])),
+            "sd": values.std(), "stated_error": float(np.mean([one.error for one in ones])),
+        }  # fmt: skip
+    return found
+
+
+def strangers(series: int) -> dict[str, Any]:
+    refused: dict[str, int] = {
+        "independent frames": 0,
+        "another specimen from the middle on": 0,
+        "one specimen": 0,
+    }
+    for seed in range(series):
+        rng = np.random.default_rng(3000 + seed)
+        random = [Annotations(rng.uniform(0, SIDE, (20, 2))) for _ in range(20)]
+        one, other = (simulate(4000 + 2 * seed + i, 20)[0] for i in (0, 1))
+        tables = {
+            "independent frames": random,
+            "another specimen from the middle on": [*one.atoms[:10], *other.atoms[10:]],
+            "one specimen": list(one.atoms),
+        }
+        for name, atoms in tables.items():
+            try:
+                track_atoms(Series(atoms, (SIDE, SIDE), SAMPLING))
+            except InputError:
+                refused[name] += 1
+    return {name: number / series for name, number in refused.items()}
+
+
+def images(frames: int, folder: Path | None = None) -> dict[str, Any]:
+    """Simulate frames of one specimen, detect and follow its atoms: a fifth of them hop, and none."""
+    model, card = load_finder("any-atom", "atoms")
+    found = {}
+    for share in (0.2, 0.0):
+        shown, places, drift = simulated_frames(frames, share)
+        if folder is not None:
+            tifffile.imwrite(
+                folder / f"hops-{share:g}.tif", np.stack(shown), imagej=True, resolution=(10 / SAMPLING,) * 2,
+                metadata={"unit": "nm", "axes": "TYX"},
+            )  # fmt: skip
+        tables = [detect_atoms(Micrograph(image, SAMPLING), model, card).atoms for image in shown]
+        tracks = track_atoms(Series(tables, (SIDE, SIDE), SAMPLING, shown))
+        found[f"{100 * share:g} % hop once"] = _judged(tracks, places, drift)
+    return found
+
+
+def simulated_frames(
+    frames: int, share: float
+) -> tuple[list[NDArray[np.float32]], NDArray[np.float64], NDArray[np.float64]]:
+    """Return images, places of atoms (x, y) [Å] without drift, shape (frames, atoms, 2), and drift [Å]."""
+    overrides = {
+        "scan.shape": [320, 320], "support.mean_thickness": 60, "support.vacuum_fraction": 0, "focus": 0.3,
+        "single_atoms": [{"element": "Pt", "areal_density": 0.4, "placement": "surface", "min_distance": 4}],
+        "degradation.dose": 3e4, "degradation.source_size": 1.2, "microscope.A1": 0,
+    }  # fmt: skip
+    recipe = SimulationRecipe.load("quickstart", overrides)
+    drawn, atoms = recipe.build(3)
+    rng = np.random.default_rng(5)
+    single = np.flatnonzero(np.isin(atoms.get_tags(), (Tag.SINGLE_ATOM, Tag.CLUSTER_ATOM)))
+    hopping = single[rng.random(len(single)) < share]
+    when = rng.integers(2, frames - 2, len(hopping))
+    angle, length = rng.uniform(0, 2 * np.pi, len(hopping)), rng.uniform(*HOP_LENGTHS, len(hopping))
+    step = (length * np.stack([np.cos(angle), np.sin(angle)])).T
+    drift = np.cumsum(rng.normal(0, 0.6, (frames, 2)) + np.array([0.5, -0.3]), 0)
+    drift -= drift[0]
+    margin = np.array([32, 32])
+    shown, places = [], []
+    for frame in range(frames):
+        atoms.positions[hopping[when == frame], :2] += step[when == frame]
+        signal = drawn.engine.image(atoms, drawn.microscope, drawn.scan, drawn.focus_depth(atoms))[0]
+        moved = ndimage.shift(signal, drift[frame, ::-1] / SAMPLING, order=3, mode="nearest")
+        cut = moved[margin[1] : margin[1] + SIDE, margin[0] : margin[0] + SIDE]
+        shown.append(degrade(cut[None], drawn.degradation, SAMPLING, rng).image[0])
+        origin = np.array(drawn.scan.origin((atoms.cell[0, 0], atoms.cell[1, 1])))
+        places.append(atoms.positions[single, :2] - origin - margin * SAMPLING)
+    return shown, np.array(places), drift
+
+
+def _judged(tracks: Tracks, places: NDArray[np.float64], drift: NDArray[np.float64]) -> dict[str, Any]:
+    """Compare tracks with the atoms that they follow, within 1.5 Å of their first place."""
+    counts = dict.fromkeys(
+        ("atoms", "followed_hop", "named_moved", "followed_stay", "wrongly_moved", "of_no_atom"), 0
+    )
+    counts["atoms"] = len(tracks.tracks)
+    for one, moved in zip(tracks.tracks, tracks.moved, strict=True):
+        distance = np.hypot(*(places[one.path.frame[0]] - one.path.points[0]).T)
+        atom = int(distance.argmin())
+        if distance[atom] > 1.5:
+            counts["of_no_atom"] += 1
+            continue
+        during = places[one.path.frame[0] : one.path.frame[-1] + 1, atom]
+        hopped = bool((np.abs(np.diff(during, axis=0)) > 0).any())
+        counts["followed_hop" if hopped else "followed_stay"] += 1
+        counts["named_moved" if hopped else "wrongly_moved"] += int(moved)
+    error = np.sqrt(np.mean((tracks.drift - drift) ** 2))
+    numbers = {
+        "hops": tracks.hops,
+        "recall": tracks.recall,
+        "drift_rms": error,
+        "localisation": tracks.localisation,
+    }
+    return {**counts, **numbers, "diffusion": [tracks.diffusion.low, tracks.diffusion.high]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    measures = {
+        "links": (links, 10), "hops": (hops, 25), "still": (still, 40), "diffusion": (diffusion, 60),
+        "losses": (losses, 25), "strangers": (strangers, 30),
+    }  # fmt: skip
+    parser.add_argument("what", choices=[*measures, "images"])
+    parser.add_argument("--series", type=int)
+    parser.add_argument("--frames", type=int, default=12)
+    parser.add_argument("--out", type=Path, help="folder for the stacks of `images`")
+    given = parser.parse_args()
+    if given.what == "images":
+        found = images(given.frames, given.out)
+    else:
+        measure, number = measures[given.what]
+        found = measure(given.series or number)
+    print(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

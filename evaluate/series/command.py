@@ -1,0 +1,61 @@
+"""The command of this shelf: ``stemforge track``."""
+
+from pathlib import Path
+
+from stemforge.console import say
+from stemforge.options import Device, Images, Labels, Output, Progress
+
+
+def track(
+    series: Images,
+    /,
+    *,
+    weights: Path = Path("any-atom"),
+    threshold: float | None = None,
+    frame_time: float | None = None,
+    reach: float | None = None,
+    sampling: float | None = None,
+    signal: str | None = None,
+    labelling: Labels = Labels(),
+    output: Output = Output(),
+    device: Device = Device(),
+    progress: Progress = Progress(),
+) -> int:
+    """Follow single atoms through a time series: what moved, how fast, what came and left, and what was only missed.
+
+    Atoms are found on every frame, drift is taken off, and what is one atom is linked over frames on which it was
+    missed. Of each series NAME_tracks.csv (a row for each atom and frame), NAME_atoms.csv (a row for each atom),
+    NAME_tracks.json (drift, share that moved, hop rate, diffusion coefficient, residence time, rates of coming and
+    leaving, each with its interval and a sentence), NAME_tracks.png and the movie NAME_tracks.gif, in the folder
+    `tracks`. Frames of several specimens are refused. docs/series.md defines each number. Needs stemforge[track].
+
+    Parameters
+    ----------
+    series
+        Stacks of images (TIFF, DM3, DM4, EMD, SER, MRC, HSPY), folders of images, one a frame, or folders of tables
+        that `stemforge infer atoms` wrote, one a frame. Frames of folders come in the order of the numbers in their
+        names.
+    weights
+        A stemforge weights file, or the name of weights that come with stemforge, as for `infer atoms`.
+    threshold
+        Likelihood from which a candidate is an atom, the same for all frames; by default each frame has its own.
+    frame_time
+        From the start of a frame to that of the next [s]; by default times are in frames.
+    reach
+        Longest hop that is followed [Å, or pixels without pixel size]; by default 0.3/√density, 5.5 Å at 0.3 atoms per
+        nm². A longer way is a disappearance and an appearance.
+    sampling
+        Pixel size of the images [Å], where the files carry none or a wrong one.
+    signal
+        Which of several images in a file (EMD, DM4, HSPY, EMI): its title, such as HAADF, or its number; by default the
+        only one, or that called HAADF.
+    """
+    from stemforge.evaluate.series.files import Following, track_files
+
+    following = Following(
+        weights, threshold, sampling, signal, labelling.label_unit, frame_time, reach, device.check()
+    )
+    folder = output.results("tracks")
+    found = track_files(series, folder, following, quiet=progress.quiet)
+    say(f"{folder.path}: {found.found} atoms in {found.images - len(found.failed)} of {found.images} series")
+    return found.exit_code

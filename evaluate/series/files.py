@@ -1,0 +1,267 @@
+"""Series in files: stacks, folders of frames and folders of tables, read, searched for atoms, followed, written."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import stemforge
+from stemforge.console import progress, say
+from stemforge.errors import InputError, WriteError, errors_about
+from stemforge.evaluate.pairing import read_table
+from stemforge.evaluate.series.analysis import ROUNDS, track_atoms
+from stemforge.evaluate.series.detections import LEAST_FRAMES, Series, check_shapes
+from stemforge.evaluate.series.links import require_library
+from stemforge.evaluate.series.movie import write_movie
+from stemforge.evaluate.series.result import Tracks
+from stemforge.files import write_figure
+from stemforge.infer import Outcome, detect_atoms
+from stemforge.infer.resampling import enough_memory
+from stemforge.infer.weights import load_finder, warn_uncalibrated
+from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.readers import FORMATS, read_micrograph, read_stack
+from stemforge.micrograph.tables import table_files
+from stemforge.outputs.folder import ResultFolder, name_clash
+from stemforge.outputs.record import RunRecord
+
+ENDINGS = ("_tracks.csv", "_atoms.csv", "_tracks.json", "_tracks.png", "_tracks.gif")
+"""What a series' results are called after its name."""
+
+_SAME = 0.01  # by which the pixel sizes of frames may differ
+
+Find = Callable[[Micrograph], Annotations]
+
+
+@dataclass(frozen=True)
+class Following:
+    """How series are read, searched and followed.
+
+    Parameters
+    ----------
+    weights
+        Of a network that finds atoms: a file, or the name of weights that come with stemforge.
+    threshold
+        As for :func:`stemforge.infer.detect_atoms`; by default each frame has its own.
+    sampling
+        Pixel size [Å], where the files carry none or a wrong one.
+    signal
+        Which of several images in a file.
+    label_unit
+        Unit of tables that name none.
+    frame_time
+        From the start of a frame to that of the next [s].
+    reach
+        Longest hop that is followed [Å, or px without pixel size].
+    device
+        Where the network runs.
+    """
+
+    weights: str | Path = "any-atom"
+    threshold: float | None = None
+    sampling: float | None = None
+    signal: str | None = None
+    label_unit: str | None = None
+    frame_time: float | None = None
+    reach: float | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise InputError(f"threshold must lie between 0 and 1, not {self.threshold}")
+        for name in ("sampling", "frame_time", "reach"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < np.inf:
+                raise InputError(f"{name} must be positive, not {value}")
+
+
+def track_files(
+    paths: Sequence[Path], folder: ResultFolder, following: Following = Following(), *, quiet: bool = False
+) -> Outcome:
+    """Follow atoms through series in files, and write what they did.
+
+    Parameters
+    ----------
+    paths
+        Of each series: a stack of images, a folder of images, one a frame, in the order of the numbers in their names,
+        or a folder of tables, one a frame, as ``stemforge infer atoms`` writes them.
+    folder
+        Where results go: of each series :data:`ENDINGS` after its name.
+    following
+        How they are read, searched and followed.
+    quiet
+        Show no progress.
+
+    Returns
+    -------
+    Outcome
+        Atoms followed, and series left out.
+
+    Raises
+    ------
+    InputError
+        Options, weights or results that cannot be, or LapTrack is not installed; nothing has been written then.
+    """
+    require_library()
+    names = [(f"{path.stem}{ending}", path) for path in paths for ending in ENDINGS]
+    clash = name_clash(names, folder.path)
+    if clash is not None:
+        raise InputError(f"{clash[1]} and {clash[2]}: are series of the same name; rename one")
+    folder.check([name for name, _ in names], paths)
+    find = None
+    if any(not _tables(path) for path in paths):
+        find = _finder(following)
+    record, failed, atoms = RunRecord(folder, "track"), [], 0
+    record.check()
+    for path in paths:
+        try:
+            tracks = _followed(path, following, find, quiet)
+        except InputError as error:
+            failed.append(str(error))
+            say(f"left out: {error}")
+            if isinstance(error, WriteError):
+                break
+            continue
+        atoms += len(tracks.tracks)
+        _write(tracks, folder, path)
+        entry = {"file": path.absolute(), "stemforge": stemforge.__version__, **asdict(following)}
+        entry |= {"frames": len(tracks.series), "atoms": len(tracks.tracks)}
+        record.add(path.stem, entry | {"results": [f"{path.stem}{ending}" for ending in ENDINGS]})
+        record.save()
+        say("\n".join(tracks.lines()))
+    return Outcome(len(paths), atoms, tuple(failed))
+
+
+def read_series(path: Path, following: Following, find: Find | None, quiet: bool = True) -> Series:
+    """Read a series, and find the atoms on its frames where it is images.
+
+    Parameters
+    ----------
+    path, following, quiet
+        As for :func:`track_files`.
+    find
+        Finds the atoms of a frame; not needed for tables.
+
+    Raises
+    ------
+    InputError
+        Fewer than 3 frames, frames of different size, or with different pixel sizes.
+    """
+    tables = _tables(path)
+    if tables:
+        return _of_tables(path, tables, following)
+    if find is None:
+        raise TypeError("images need a finder")
+    frames = _frames(path, following)
+    if len(frames) < LEAST_FRAMES:
+        raise InputError(
+            f"{path}: {len(frames)} frame{'s'[: len(frames) != 1]}; a series has {LEAST_FRAMES} at least: give a "
+            "stack, or a folder of its frames"
+        )
+    check_shapes([frame.shape for frame in frames], str(path))
+    sampling = _one_sampling(str(path), [frame.sampling for frame in frames])
+    atoms = []
+    with progress(path.name, len(frames), "frames", quiet) as advance:
+        for frame in frames:
+            with enough_memory(frame.name):
+                atoms.append(find(frame))
+            advance(1)
+    images = [frame.image for frame in frames]
+    return Series(atoms, frames[0].shape, sampling, images, path.stem, following.frame_time)
+
+
+def _followed(path: Path, following: Following, find: Find | None, quiet: bool) -> Tracks:
+    series = read_series(path, following, find, quiet)
+    if series.sampling is None:
+        say(f"{series.name}: no calibration: lengths are in pixels; give the pixel size for Å (--sampling)")
+    with progress(f"{path.name}: tracks", ROUNDS, "rounds", quiet) as advance:
+        return track_atoms(series, reach=following.reach, advance=advance)
+
+
+def _finder(following: Following) -> Find:
+    model, card = load_finder(following.weights, "atoms")
+    named: set[str] = set()
+
+    def find(micrograph: Micrograph) -> Annotations:
+        if micrograph.sampling is None and card.sampling is not None and not named:
+            named.add(micrograph.name)
+            warn_uncalibrated(micrograph, card)
+        return detect_atoms(
+            micrograph, model, card, threshold=following.threshold, device=following.device
+        ).atoms
+
+    return find
+
+
+def _tables(path: Path) -> list[Path]:
+    """Return the tables of a folder that holds a series as tables, in order; none where it is images."""
+    if not path.is_dir():
+        return []
+    return sorted((one for one in table_files(path) if not one.name.endswith(ENDINGS)), key=_order)
+
+
+def _frames(path: Path, following: Following) -> list[Micrograph]:
+    options: dict[str, Any] = {"sampling": following.sampling, "signal": following.signal}
+    if not path.is_dir():
+        frames = read_stack(path, **options)
+        numbers = [int(frame.name.rsplit("_", 1)[1]) for frame in frames] if len(frames) > 1 else [0]
+        if numbers != list(range(len(numbers))):
+            lost = min(set(range(max(numbers) + 1)) - set(numbers))
+            raise InputError(f"{path}: frame {lost} cannot be used; give a stack without it")
+        return frames
+    files = sorted((one for one in path.iterdir() if one.suffix.lower() in FORMATS), key=_order)
+    if not files:
+        raise InputError(f"{path}: holds neither images ({', '.join(FORMATS)}) nor tables of atoms (CSV)")
+    return [read_micrograph(file, **options) for file in files]
+
+
+def _of_tables(path: Path, files: Sequence[Path], following: Following) -> Series:
+    known = dict.fromkeys([file.stem for file in files], following.sampling)
+    tables = [read_table(file, following.label_unit, known) for file in files]
+    sampling = following.sampling
+    if sampling is None:
+        sampling = _one_sampling(str(path), [one.sampling for one in tables if len(one.points)])
+    points = np.concatenate([one.points.points for one in tables])
+    if not len(points):
+        raise InputError(f"{path}: its tables hold no atom")
+    if (points < -0.5).any():
+        raise InputError(f"{path}: holds atoms at negative places; x_px and y_px count from the first pixel")
+    width, height = np.ceil(points.max(axis=0) + 1).astype(int).tolist()
+    with errors_about(str(path)):
+        return Series(
+            [one.points for one in tables], (height, width), sampling, None, path.stem, following.frame_time
+        )
+
+
+def _one_sampling(name: str, samplings: Sequence[float | None]) -> float | None:
+    """Return the pixel size of all frames; refuse several."""
+    known = [one for one in samplings if one is not None]
+    if not known:
+        return None
+    if len(known) < len(samplings) or max(known) > min(known) * (1 + _SAME):
+        raise InputError(
+            f"{name}: frames have different pixel sizes, or some have none; give that of the series (sampling)"
+        )
+    return float(np.median(known))
+
+
+def _order(path: Path) -> list[tuple[int, int, str]]:
+    """Return by what files are sorted: numbers in names by their value."""
+    parts = re.split(r"(\d+)", path.stem)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part.casefold()) for part in parts if part]
+
+
+def _write(tracks: Tracks, folder: ResultFolder, path: Path) -> None:
+    makers: Sequence[Callable[[Path], object]] = (
+        tracks.to_csv,
+        tracks.atoms_to_csv,
+        tracks.to_json,
+        lambda file: write_figure(tracks.figure(), file),
+        lambda file: write_movie(tracks, file),
+    )
+    with folder.staged([path]) as staging:
+        for ending, make in zip(ENDINGS, makers, strict=True):
+            make(staging / f"{path.stem}{ending}")

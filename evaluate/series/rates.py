@@ -1,0 +1,73 @@
+"""Rates of events, how long an atom stays, and shares, each with its interval."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import CensoredData, binomtest, chi2, ecdf
+
+from stemforge.evaluate.series.motion import LEVEL
+
+_NO_EVENT = 0.1  # expected events that are none: the law's lower end would be 10⁻⁷⁸
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and the ends of an interval that holds 95 in 100."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+
+def rate(events: float, exposure: float) -> Estimate:
+    """Return events per exposure, and between which values it lies (Garwood 1936); events may be an expected number.
+
+    Examples
+    --------
+    >>> print(rate(0, 100), rate(10, 100), sep=" / ")
+    0 (0 to 0.0369) / 0.1 (0.048 to 0.184)
+    """
+    if not exposure > 0:
+        return Estimate(np.nan, 0.0, np.inf)
+    low = float(chi2.ppf((1 - LEVEL) / 2, 2 * events)) / 2 if events > _NO_EVENT else 0.0
+    high = float(chi2.ppf((1 + LEVEL) / 2, 2 * events + 2)) / 2
+    return Estimate(events / exposure, low / exposure, high / exposure)
+
+
+def residence(leaving: Estimate, step: float) -> Estimate:
+    """Return the mean time at a place, of the rate of leaving per frame: an exponential law with censoring.
+
+    Its likeliest value is all time that was watched over the number of departures (Epstein & Sobel 1953); atoms that
+    stay to the end count by the time they were watched.
+    """
+    ends = [step / one if one > 0 else np.inf for one in (leaving.value, leaving.high, leaving.low)]
+    return Estimate(*ends)
+
+
+def share(number: int, total: int) -> Estimate:
+    """Return a share, and between which values it lies (Wilson 1927)."""
+    if not total:
+        return Estimate(np.nan, 0.0, 1.0)
+    ends = binomtest(number, total).proportion_ci(LEVEL, method="wilson")
+    return Estimate(number / total, float(ends.low), float(ends.high))
+
+
+def survival(
+    durations: Sequence[float], ended: Sequence[bool]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return times, and the share still at its place then (Kaplan & Meier 1958); stays may end unwatched.
+
+    Examples
+    --------
+    >>> [values.tolist() for values in survival([1, 2, 2, 5], [True, True, False, False])]
+    [[0.0, 1.0, 2.0, 5.0], [1.0, 0.75, 0.5, 0.5]]
+    """
+    times, stop = np.asarray(durations, dtype=float), np.asarray(ended, dtype=bool)
+    sample = CensoredData(uncensored=times[stop], right=times[~stop])
+    curve = ecdf(sample).sf
+    return np.concatenate([[0.0], curve.quantiles]), np.concatenate([[1.0], curve.probabilities])

@@ -1,0 +1,145 @@
+"""Series in, tracks out: stacks, folders of frames, folders of tables; and what is refused before work starts."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from stemforge import Annotations
+
+SIDE, FRAMES = 160, 4
+
+
+@pytest.fixture
+def frames(blobs):
+    """Spots that drift by 2, −1 pixels a frame, one of which hops by 8 pixels before the third."""
+    rng, places = np.random.default_rng(0), np.empty((0, 2))
+    while len(places) < 15:  # in no rows: they would be taken for seams
+        new = rng.uniform([16, 20], [SIDE - 30, SIDE - 16])
+        if (np.hypot(*(places - new).T) > 24).all():
+            places = np.append(places, [new], axis=0)
+    made = []
+    for number in range(FRAMES):
+        points = places + np.array([2.0, -1.0]) * number
+        if number >= 2:
+            points[7] += [8, 0]
+        made.append(blobs(points, (SIDE, SIDE), noise=6.0, seed=number))
+    return np.stack(made)
+
+
+@pytest.fixture
+def track(cli, spot_weights, tmp_path):
+    def run(*words, out="out"):
+        return cli("track", *words, "--weights", spot_weights, "--out", tmp_path / out, "--quiet")
+
+    return run
+
+
+def _stack(path, frames, sampling=0.293):
+    path.parent.mkdir(exist_ok=True)
+    scale = {} if sampling is None else {"resolution": (10 / sampling,) * 2}
+    unit = {} if sampling is None else {"unit": "nm"}
+    tifffile.imwrite(path, frames.astype("float32"), imagej=True, metadata={"axes": "TYX", **unit}, **scale)
+    return path
+
+
+def _numbers(tmp_path, name, out="out"):
+    return json.loads((tmp_path / out / f"{name}_tracks.json").read_text())
+
+
+def test_a_stack(track, frames, tmp_path):
+    code, printed = track(_stack(tmp_path / "film.tif", frames), "--frame-time", "2")
+    assert code == 0, printed
+    endings = ("_atoms.csv", "_tracks.csv", "_tracks.gif", "_tracks.json", "_tracks.png")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [*(f"film{end}" for end in endings), "run.json"]
+    content = _numbers(tmp_path, "film")
+    assert content["numbers"]["atoms"]["value"] == 15
+    assert content["numbers"]["hop_rate"]["value"] == pytest.approx(1 / 45)
+    assert content["numbers"]["residence"]["unit"] == "s"
+    assert content["drift"]["x"][-1] == pytest.approx(6 * 0.293, abs=0.1)
+    assert content["drift"]["y"][-1] == pytest.approx(-3 * 0.293, abs=0.1)
+    assert "1 hops" in printed
+    assert "15 atoms in 1 of 1 series" in printed
+    record = json.loads((tmp_path / "out" / "run.json").read_text())["track"]["film"]
+    assert record["frames"] == FRAMES
+    assert record["frame_time"] == 2
+    code, printed = track(tmp_path / "film.tif")
+    assert code == 2
+    assert "already holds film_tracks.csv" in printed
+
+
+def test_a_folder_of_frames_comes_in_the_order_of_numbers(track, write_image, frames, tmp_path):
+    for number, frame in zip((2, 9, 10, 11), frames, strict=True):
+        write_image(f"film/a{number}.tif", frame, sampling=None)
+    code, printed = track(tmp_path / "film")
+    assert code == 0, printed
+    assert "film: no calibration: lengths are in pixels" in printed
+    content = _numbers(tmp_path, "film")
+    assert content["unit"] == "px"
+    assert content["drift"]["x"] == pytest.approx([0, 2, 4, 6], abs=0.3)
+
+
+def _tables(folder, count=5, seed=0):
+    rng = np.random.default_rng(seed)
+    folder.mkdir()
+    places = rng.uniform(10, 240, (25, 2))
+    for number in range(count):
+        Annotations(places + rng.normal(0, 0.5, (25, 2))).to_csv(folder / f"f_{number:03d}.csv", 0.3)
+    return folder
+
+
+def test_a_folder_of_tables(track, tmp_path):
+    code, printed = track(_tables(tmp_path / "found"))
+    assert code == 0, printed
+    content = _numbers(tmp_path, "found")
+    assert (content["frames"], content["unit"], content["numbers"]["atoms"]["value"]) == (5, "Å", 25)
+    assert content["numbers"]["share_moved"]["value"] == 0
+    with Image.open(tmp_path / "out" / "found_tracks.gif") as movie:
+        assert movie.n_frames == 5
+
+
+def test_a_bad_series_is_left_out_and_the_others_go_on(track, tmp_path):
+    good, bad = _tables(tmp_path / "good"), tmp_path / "bad"
+    bad.mkdir()
+    for number in range(6):
+        points = np.random.default_rng(number).uniform(0, 240, (25, 2))
+        Annotations(points).to_csv(bad / f"f_{number}.csv", 0.3)
+    code, printed = track(bad, good)
+    assert code == 1
+    assert "left out: bad: " in printed
+    assert "frames of other specimens" in printed
+    assert (tmp_path / "out" / "good_tracks.json").is_file()
+    assert not (tmp_path / "out" / "bad_tracks.json").exists()
+
+
+def test_what_is_no_series_is_refused(track, write_image, frames, tmp_path):
+    code, printed = track(write_image("one.tif", frames[0]))
+    assert code == 2
+    assert "1 frame; a series has 3 at least" in printed
+    for number, frame in enumerate(frames):
+        write_image(f"cut/a{number}.tif", frame[: SIDE - 10 * (number == 2)])
+    code, printed = track(tmp_path / "cut")
+    assert code == 2
+    assert f"frame 2 has {SIDE} × {SIDE - 10} pixels, frame 0 has {SIDE} × {SIDE}" in printed
+    (tmp_path / "empty").mkdir()
+    code, printed = track(tmp_path / "empty")
+    assert code == 2
+    assert "holds neither images" in printed
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--frame-time", "0"), "--frame-time must be positive"),
+        (("--reach", "-1"), "--reach must be positive"),
+        (("--threshold", "1.5"), "threshold must lie between 0 and 1"),
+    ],
+)
+def test_bad_options(track, tmp_path, words, message):
+    code, printed = track(_tables(tmp_path / "found"), *words)
+    assert code == 2
+    assert message in printed

@@ -1,0 +1,98 @@
+"""Diffusion, squared displacements, rates and presence against simulated truth."""
+
+import numpy as np
+import pytest
+
+from stemforge.evaluate import diffusion, fit_presence
+from stemforge.evaluate.series.motion import Path, diffusion_of, shift_p, squared_displacements
+from stemforge.evaluate.series.rates import rate, residence, share
+
+
+def _walks(number=30, frames=25, step=0.5, error=0.4, seed=0, recall=1.0):
+    rng = np.random.default_rng(seed)
+    walks = rng.normal(0, step, (number, frames, 2)).cumsum(1) + rng.normal(0, error, (number, frames, 2))
+    paths = []
+    for walk in walks:
+        frame = np.flatnonzero(rng.random(frames) < recall)
+        paths.append(Path(frame, walk[frame], np.full(len(frame), error**2), np.zeros(len(frame), dtype=int)))
+    return paths
+
+
+@pytest.mark.parametrize("recall", [1.0, 0.8])
+def test_the_interval_of_d_holds_it(recall):
+    """D = 0.125, places err by as much as a step: 95 of 100 intervals hold it."""
+    found = [diffusion(_walks(seed=seed, recall=recall)) for seed in range(100)]
+    assert np.mean([one.value for one in found]) == pytest.approx(0.125, rel=0.05)
+    assert 88 <= sum(one.low <= 0.125 <= one.high for one in found) <= 100
+    assert np.mean([one.error for one in found]) == pytest.approx(
+        np.std([one.value for one in found]), rel=0.25
+    )
+    assert np.mean([one.localisation for one in found]) == pytest.approx(0.16, rel=0.05)
+
+
+def test_the_error_of_one_atom_s_d_is_that_of_theory():
+    paths = _walks(number=600, frames=40)
+    values, errors = np.array([diffusion_of(path) for path in paths]).T
+    assert np.mean(values) == pytest.approx(0.125, rel=0.05)
+    assert np.median(errors) == pytest.approx(np.std(values), rel=0.2)
+
+
+def test_what_stays_does_not_diffuse():
+    found = [diffusion(_walks(seed=seed, step=0.0)) for seed in range(60)]
+    assert abs(np.mean([one.value for one in found])) < 0.004
+    assert sum(one.low <= 0 <= one.high for one in found) >= 52
+
+
+def test_drift_that_follows_the_atoms_is_made_up_for():
+    paths = _walks(number=8, frames=400)
+    mean = np.mean([path.points for path in paths], axis=0)
+    less = [Path(path.frame, path.points - mean, path.variance, path.part) for path in paths]
+    assert diffusion(less).value == pytest.approx(0.125 * 7 / 8, rel=0.08)
+    assert diffusion(less, present=8).value == pytest.approx(0.125, rel=0.08)
+
+
+def test_squared_displacements_lose_the_error_of_places():
+    curve = squared_displacements(_walks(number=200, recall=0.9), 25)
+    np.testing.assert_allclose(curve["msd"], 0.5 * curve["lag"], rtol=0.12)
+    assert (curve["low"] < curve["msd"]).all()
+    assert (curve["msd"] < curve["high"]).all()
+
+
+def test_who_stays_is_hardly_ever_taken_for_one_that_moved():
+    chances = np.array([shift_p(path, 0.0) for path in _walks(number=2000, step=0.0)])
+    assert np.mean(chances < 0.05) == pytest.approx(0.05, abs=0.015)
+    assert np.mean(chances < 1e-3) < 0.005
+    moved = []
+    for one in _walks(step=0.0):
+        points = one.points + np.where(one.frame > 12, 1.0, 0.0)[:, None]
+        moved.append(Path(one.frame, points, one.variance, one.part))
+    assert np.mean([shift_p(path, 0.0) < 1e-3 for path in moved]) > 0.95
+
+
+def test_rates_of_nothing_and_of_little():
+    none = rate(0, 200)
+    assert (none.value, none.low) == (0, 0)
+    assert none.high == pytest.approx(3.69 / 200, rel=0.01)
+    assert residence(none, 2.0).low == pytest.approx(2 / none.high)
+    assert np.isinf(residence(none, 2.0).value)
+    assert share(0, 20).high == pytest.approx(0.161, abs=0.01)
+    draws = np.random.default_rng(0).poisson(4, 2000)
+    assert np.mean([rate(int(n), 100).low <= 0.04 <= rate(int(n), 100).high for n in draws]) > 0.95
+
+
+def test_a_long_miss_of_an_atom_that_is_often_missed_is_no_departure():
+    """On each frame one in two is missed, of the first ten; the others are always found until they leave."""
+    rng = np.random.default_rng(1)
+    found = np.ones((40, 24), dtype=bool)
+    found[:10] = rng.random((10, 24)) < 0.5
+    found[:10, [3, 12]] = True
+    found[10:16, 20:] = False
+    found[:3, 20:] = False
+    presence = fit_presence(found, np.ones_like(found))
+    assert (presence.disappeared[10:16] > 0.95).all()
+    assert (presence.disappeared[:3] < 0.8).all()
+    assert (presence.disappeared[16:] < 0.05).all()
+    # Where the place was off the image, nothing follows.
+    visible = np.ones_like(found)
+    visible[10:16, 20:] = False
+    assert (fit_presence(found, visible).disappeared[10:16] < 0.2).all()

@@ -1,0 +1,172 @@
+"""Tracks of made series: links, drift, what moved and what was only missed."""
+
+import csv
+import json
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stemforge import Annotations
+from stemforge.errors import InputError
+from stemforge.evaluate import Series, track_atoms, write_movie
+from stemforge.evaluate.series.detections import LEAST_ATOMS
+
+
+def links(tracks, names):
+    """Share of true links that were made, and of made ones that are true."""
+    made = {pair for one in tracks.tracks for pair in pairwise(one.index.tolist())}
+    true = {
+        pair for atom in range(names.max() + 1) for pair in pairwise(np.flatnonzero(names == atom).tolist())
+    }
+    return len(made & true) / len(true), len(made & true) / len(made)
+
+
+def test_what_stays_is_followed_through_misses_and_false_atoms(make_series):
+    series, names, shift = make_series()
+    tracks = track_atoms(series)
+    assert min(links(tracks, names)) > 0.97
+    assert len(tracks.tracks) == 25
+    assert np.sqrt(np.mean((tracks.drift - shift) ** 2)) < 0.15
+    assert tracks.hops == 0
+    assert tracks.share_moved.value == 0
+    assert tracks.share_moved.high < 0.2
+    assert tracks.missed > 20  # and none of them is a departure
+    assert tracks.presence.losses < 1.5
+    assert tracks.presence.arrivals < 1.5
+    assert tracks.diffusion.low < 0 < tracks.diffusion.high
+    assert tracks.localisation == pytest.approx(0.25, rel=0.2)
+    assert tracks.recall == pytest.approx(0.85, abs=0.05)
+
+
+@pytest.mark.parametrize("errors", [True, False])
+def test_hops_are_counted(make_series, errors):
+    def hop(places, frame):
+        """Every fifth atom hops by 3 Å, one after the other."""
+        moved = places.copy()
+        moved[::5][: max(0, frame - 3)] += [3.0, 0]
+        return moved
+
+    series, names, _ = make_series(moves=hop, errors=errors)
+    tracks = track_atoms(series)
+    hopped = {int(names[one.index[0]]) for one in tracks.tracks if one.hops}
+    assert hopped <= {0, 5, 10, 15, 20}
+    assert (
+        tracks.hops == len(hopped) >= 4
+    )  # a hop of an atom that is missed before or after can look like two atoms
+    assert tracks.moved.sum() == tracks.hops
+    assert tracks.hop_rate.low < 5 / (25 * 11) < tracks.hop_rate.high
+    assert 0.6 < tracks.shortest_hop < 2.5
+
+
+def test_who_leaves_is_told_from_who_is_missed(make_series):
+    def leave(places, frame):
+        """The first five leave after frame 5: what is found beyond the frame is not on the image."""
+        moved = places.copy()
+        if frame > 5:
+            moved[:5] += 1000
+        return moved
+
+    series, names, _ = make_series(moves=leave, seed=2)
+    inside = [one.inside(series.shape) for one in series.atoms]
+    kept = [one.where(which) for one, which in zip(series.atoms, inside, strict=True)]
+    names = names[np.concatenate(inside)]
+    tracks = track_atoms(Series(kept, series.shape, series.sampling))
+    left = tracks.presence.disappeared > 0.5
+    gone = {int(names[one.index[0]]) for one, away in zip(tracks.tracks, left, strict=True) if away}
+    assert gone >= {0, 1, 2, 3, 4}
+    assert len(gone) <= 6  # one was missed three times at the end
+    assert tracks.presence.losses == pytest.approx(5, abs=2)
+    assert tracks.residence.low < (20 * 11 + 5 * 6) / 5 < tracks.residence.high
+
+
+def test_diffusing_atoms(make_series):
+    steps = np.random.default_rng(9).normal(0, 0.6, (12, 25, 2)).cumsum(0)
+    series, names, _ = make_series(moves=lambda places, frame: places + steps[frame])
+    tracks = track_atoms(series)
+    assert min(links(tracks, names)) > 0.93
+    assert tracks.diffusion.low < 0.6**2 / 2 < tracks.diffusion.high
+    assert tracks.diffusion.value == pytest.approx(0.18, rel=0.35)
+    assert tracks.share_moved.value > 0.5
+    assert tracks.hops <= 1
+
+
+def test_images_tell_drift_where_atoms_do_not(blobs):
+    """Two thirds of the frame's spots are not in the tables."""
+    rng = np.random.default_rng(3)
+    places = rng.uniform(10, 246, (45, 2))
+    shift = np.array([[0, 0], [40.0, 0], [40, 30], [0, 30]])
+    images = [blobs(places + one, (256, 256), seed=n) for n, one in enumerate(shift)]
+    found = [Annotations(places[:15] + one) for one in shift]
+    tracks = track_atoms(Series(found, (256, 256), 0.3, images))
+    np.testing.assert_allclose(tracks.drift / 0.3, shift, atol=0.3)
+
+
+def _random(frames=8, atoms=25, seed=0):
+    rng = np.random.default_rng(seed)
+    return [Annotations(rng.uniform(0, 256, (atoms, 2))) for _ in range(frames)]
+
+
+def test_independent_frames_are_refused():
+    for seed in range(3):
+        with pytest.raises(InputError, match="frames of other specimens"):
+            track_atoms(Series(_random(seed=seed), (256, 256), 0.3))
+
+
+def test_another_specimen_is_refused(make_series):
+    one, _, _ = make_series(frames=6)
+    other, _, _ = make_series(frames=6, seed=1)
+    with pytest.raises(InputError, match="from frame 6 on another specimen"):
+        track_atoms(Series([*one.atoms, *other.atoms], one.shape, one.sampling))
+    with pytest.raises(InputError, match="frame 3 has no more atoms in common"):
+        track_atoms(Series([*one.atoms[:3], other.atoms[0], *one.atoms[3:]], one.shape, one.sampling))
+
+
+def test_bad_series_are_refused(make_series):
+    tables = make_series()[0].atoms
+    with pytest.raises(InputError, match="2 frames; motion needs 3"):
+        Series(tables[:2], (256, 256))
+    with pytest.raises(InputError, match=f"9 atoms on a typical frame; {LEAST_ATOMS} at least"):
+        Series([one.where(np.arange(9)) for one in tables], (256, 256))
+    images = [np.zeros((256, 256), "float32")] * 11 + [np.zeros((256, 250), "float32")]
+    with pytest.raises(InputError, match="frame 11 has 250 × 256 pixels, frame 0 has 256 × 256"):
+        Series(tables, (256, 256), images=images)
+    with pytest.raises(InputError, match="reach must be positive"):
+        track_atoms(make_series()[0], reach=0)
+
+
+def test_without_laptrack_the_extra_is_named(make_series, monkeypatch):
+    monkeypatch.setitem(sys.modules, "laptrack", None)
+    with pytest.raises(InputError, match=r"stemforge\[track\]"):
+        track_atoms(make_series()[0])
+
+
+def test_everything_is_written(make_series, tmp_path):
+    series, _, _ = make_series()
+    timed = Series(series.atoms, series.shape, series.sampling, frame_time=0.5, name="a$b")
+    tracks = track_atoms(timed)
+    tracks.to_csv(tmp_path / "tracks.csv")
+    rows = list(csv.DictReader((tmp_path / "tracks.csv").open()))
+    assert {row["state"] for row in rows} <= {"found", "missed", "aside"}
+    assert sum(row["state"] == "missed" for row in rows) == tracks.missed
+    assert all((row["x_px"] == "") == (row["state"] == "missed") for row in rows)
+    first = rows[0]
+    raw = float(first["x_px"]) * 0.3 - tracks.drift[int(first["frame"]), 0]
+    assert float(first["x_angstrom_aligned"]) == pytest.approx(raw, abs=2e-3)
+    tracks.atoms_to_csv(tmp_path / "atoms.csv")
+    atoms = list(csv.DictReader((tmp_path / "atoms.csv").open()))
+    assert len(atoms) == len(tracks.tracks)
+    assert "diffusion_angstrom2_per_s" in atoms[0]
+    tracks.to_json(tmp_path / "tracks.json")
+    content = json.loads((tmp_path / "tracks.json").read_text())
+    assert content["numbers"]["residence"]["unit"] == "s"
+    assert all(one["sentence"].endswith(".") for one in content["numbers"].values())
+    assert content["numbers"]["diffusion"]["value"] == pytest.approx(2 * track_atoms(series).diffusion.value)
+    tracks.figure().savefig(tmp_path / "tracks.png", dpi=40)
+    write_movie(tracks, tmp_path / "movie.gif")
+    with Image.open(tmp_path / "movie.gif") as movie:
+        assert movie.n_frames == 12
+        assert movie.size == (512, 512)
+        assert len(np.unique(np.asarray(movie.convert("RGB")).reshape(-1, 3), axis=0)) >= 2
