@@ -46,10 +46,11 @@ class CorrectedDensity:
             (BY_GRAFTS, _entry(measured, "atoms_per_nm2")),
             (BY_LIKELIHOODS, _entry(facts, "visible_atoms_per_nm2")),
         ):
-            values = [known.get(name) for name in _ENDS]
+            values = (known.get(name) for name in _ENDS)
             numbers = [float(one) for one in values if isinstance(one, int | float) and np.isfinite(one)]
             if len(numbers) == len(_ENDS):
-                return cls(*numbers, source)
+                expected, low, high = numbers
+                return cls(expected, low, high, source)
         return None
 
     @property
@@ -170,6 +171,8 @@ def corrected_density(counts: Sequence[Count]) -> CorrectedDensity | None:
     if not known or len(known) < len(counts):
         return None
     areas = [one.area for one in counts]
-    ends = [float(np.average([getattr(one, name) for one in known], weights=areas)) for name in _ENDS]
+    expected, low, high = (
+        float(np.average([getattr(one, name) for one in known], weights=areas)) for name in _ENDS
+    )
     by_grafts = all(one.source == BY_GRAFTS for one in known)
-    return CorrectedDensity(*ends, BY_GRAFTS if by_grafts else BY_LIKELIHOODS)
+    return CorrectedDensity(expected, low, high, BY_GRAFTS if by_grafts else BY_LIKELIHOODS)

@@ -91,6 +91,13 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         size=(96, 96)
     )
     tifffile.imwrite("my-idpc.tif", lattice.astype("float32"), **scale)
+    film = np.random.default_rng(3).uniform(12, 180, (24, 2))
+    frames = [
+        blobs(film + np.random.default_rng(n).normal(0, 0.3, (24, 2)), (192, 192), seed=n) for n in range(5)
+    ]
+    tifffile.imwrite(
+        "film.tif", np.stack(frames), imagej=True, resolution=(34.13, 34.13), metadata={"unit": "nm"}
+    )
     small = {
         "simulate": [
             "--num",
@@ -105,6 +112,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         "train": ["--epochs", "1", "--crop", "32", "--network.width", "4", "--num_workers", "0"],
         "evaluate atoms": ["--unlabelled"],
         "analyse": ["--simulations", "199"],
+        "report": ["--simulations", "199"],
         "adapt": ["--minutes", "1", "--workers", "1"],
     }
     for name, command in COMMANDS:
@@ -138,6 +146,9 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         "corpus.png",
         "found/my-image.csv",
         "scores.json",
+        "report/report.html",
+        "triage/triage.csv",
+        "tracks/film_tracks.csv",
         "statistics/overview.png",
         "scores.png",
         "restored/my-idpc_restored.tif",
