@@ -280,6 +280,12 @@ def cases(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         every = Channels()
         for kind in kinds:
             for thickness in map(int, args.thickness.split(",")):
+                if (
+                    thickness == 1
+                    and kind.startswith("single")
+                    and kind.replace("single", "columns") in kinds
+                ):
+                    continue  # one molecule in one cell is a column: these films are the same
                 for dose in map(float, args.doses.split(",")):
                     fixed = {"kind": kind, "framework": args.framework, "thickness": thickness, "dose": dose}
                     if kind == "structures":

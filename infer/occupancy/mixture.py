@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stemforge.infer.occupancy.disordered import weigh_disorder
 from stemforge.infer.occupancy.framework_error import weigh_error
-from stemforge.infer.occupancy.ordered import weigh_order
+from stemforge.infer.occupancy.ordered import weigh_alike, weigh_order
 from stemforge.infer.occupancy.scores import Scores
 from stemforge.infer.occupancy.sites import sites_of
 
@@ -15,9 +15,9 @@ from stemforge.infer.occupancy.sites import sites_of
 # simulated films, columns and single molecules, which were named rightly in 52 to 77 % where 77 to 90 % was said: what
 # guests look like at their depth and in their pose is known less well than the noise.
 _TEMPER, _DOUBT = 0.3, 0.2
-# Probability that some sites of the cell are full, others empty; and that the framework's image has an error like faint
-# molecules.
-_ORDERED, _MISTAKEN = 1 / 6, 1 / 6
+# Probability that some sites of the cell are full, others empty; that molecules of a site lie alike without that; and
+# that the framework's image has an error like faint molecules.
+_ORDERED, _ALIKE, _MISTAKEN = 1 / 6, 1 / 20, 1 / 6
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def posterior_of(scores: Scores) -> Posterior:
     A channel is empty, or holds a molecule in one of the templates' poses with a content near one that most have.
     Either all channels are filled to one share, by molecules that have nothing to do with each other, or the crystal
     is ordered: some channels of its cell are full but for a few copies, others empty, and molecules of one channel may
-    lie alike. What a model of the framework gets wrong is alike in all copies of a channel, and nearly so in all
-    channels, so that it shifts them all; what remains uncertain of it is averaged over. Or it looks like faint
-    molecules that lie alike in all copies: then nothing is known of channels.
+    lie alike; or they do so, and channels are filled without order. What a model of the framework gets wrong is alike
+    in all copies of a channel, and nearly so in all channels, so that it shifts them all; what remains uncertain of it
+    is averaged over. Or it looks like faint molecules that lie alike in all copies: then nothing is known of channels.
 
     Examples
     --------
@@ -77,11 +77,12 @@ def posterior_of(scores: Scores) -> Posterior:
     disorder = weigh_disorder(scores)
     sites = sites_of(scores, disorder)
     ways, likely = [disorder], [1.0]
-    mistaken = order = None
+    mistaken = alike = order = None
     if sites:
         mistaken = weigh_error(sites, disorder)
+        alike = weigh_alike(sites, disorder)
         order = weigh_order(sites, disorder)
-    for way, chance in ((mistaken, _MISTAKEN), (order, _ORDERED)):
+    for way, chance in ((mistaken, _MISTAKEN), (alike, _ALIKE), (order, _ORDERED)):
         if way is not None:
             ways.append(way)
             likely.append(chance)

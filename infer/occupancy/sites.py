@@ -1,6 +1,7 @@
 """Channels that are copies of one channel of the cell, and what they say of poses that they have in common."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +20,26 @@ from stemforge.infer.occupancy.scores import (
 _COLUMN = CONTENTS >= 0.5
 # What an error of the framework's image, alike in all copies of a channel, may look like, far out of focus above all.
 _ERROR = CONTENTS < 0.5
-# Shares of filled channels in a site that is empty but for a few, and in one that is full but for a few.
-_SHARES = {False: np.array([0.0, 0.05]), True: np.array([0.85, 0.95, 1.0])}
-_LIKELY = {False: np.array([0.8, 0.2]), True: np.array([0.25, 0.25, 0.5])}
 _ALIKE = 0.5  # probability that molecules of a site lie alike
 _OTHER = 0.05  # share of those that lie otherwise all the same
 # What a pose that was refined stands for, of all poses that one of the drawn ones stands for: it was chosen because it
 # fits, and some tenths of an Å and of a radian away, in five directions, it does not.
 _FINE = 1e-3
 _MOST = 24  # poses that are weighed at every offset
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How a site is filled: the shares of filled channels that are tried, and how likely they are."""
+
+    shares: tuple[float, ...]
+    likely: tuple[float, ...] = (1.0,)
+
+
+EMPTY, FULL = Filling((0.0, 0.05), (0.8, 0.2)), Filling((0.85, 0.95, 1.0), (0.25, 0.25, 0.5))
+"""But for a few channels."""
+SHARES = tuple(Filling((share,)) for share in (0.05, 0.15, 0.3, 0.5))
+"""Sites that are filled to one share: half at most, since an error of the framework's image fills most channels."""
 
 
 def sites_of(scores: Scores, disorder: Account) -> "list[Site]":
@@ -85,31 +97,45 @@ class Site:
         fine = np.zeros(len(templates), dtype=bool) if scores.template_site is None else ~anywhere[usable]
         likely = np.where(fine, _FINE, 1.0) * _ALIKE / max(int(anywhere.sum()), 1)
         every = cls(channels, templates, scores.part(here, usable), loose, likely)
-        order = log_sum(every._weighed(offset, True)[2], (0, 2))[:-1]
+        order = log_sum(every._weighed(offset, FULL)[2], (0, 2))[:-1]
         first = np.argsort(-order, kind="stable")[:most]
         best = templates[first]
         return cls(channels, best, scores.part(here, best), every.independent, likely[first])
 
     def _weighed(
-        self, offset: float, full: bool
+        self, offset: float, filling: Filling
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return logarithms for what most channels hold and each pose, the last for those of no order.
 
         Ratios of likelihood, filled over empty, (channels, contents, poses + 1); for each share the likelihood of a
         channel over that of an empty one, (channels, contents, poses + 1, shares); and weights of all but channels.
         """
-        near = near_most()[:, _COLUMN]
-        alike = _over_contents(self.alike.ratios(offset), near)
-        other = _over_contents(self.independent.any_pose(offset)[..., None], near)
-        ratio = np.concatenate([np.logaddexp(np.log1p(-_OTHER) + alike, np.log(_OTHER) + other), other], -1)
+        ratio, shares = self._ratio(offset), np.array(filling.shares)
         with np.errstate(divide="ignore"):
-            both = np.logaddexp(np.log(_SHARES[full]) + ratio[..., None], np.log1p(-_SHARES[full]))
+            both = np.logaddexp(np.log(shares) + ratio[..., None], np.log1p(-shares))
         poses = np.log(np.r_[self.likely, 1 - _ALIKE])
-        return ratio, both, both.sum(0) + poses[:, None] + np.log(_LIKELY[full] / _COLUMN.sum())
+        return ratio, both, both.sum(0) + poses[:, None] + np.log(np.array(filling.likely) / _COLUMN.sum())
 
-    def evidence(self, full: bool) -> NDArray[np.float64]:
+    def _ratio(self, offset: float) -> NDArray[np.float64]:
+        """Return logarithms of likelihoods, filled over empty, (channels, contents, poses + 1)."""
+        if offset not in self._ratios:
+            near = near_most()[:, _COLUMN]
+            alike = _over_contents(self.alike.ratios(offset), near)
+            other = _over_contents(self.independent.any_pose(offset)[..., None], near)
+            either = np.logaddexp(np.log1p(-_OTHER) + alike, np.log(_OTHER) + other)
+            self._ratios[offset] = np.concatenate([either, other], -1)
+        return self._ratios[offset]
+
+    @cached_property
+    def _ratios(self) -> dict[float, NDArray[np.float64]]:
+        """What was computed already, by offset: each filling asks for it."""
+        return {}
+
+    def evidence(self, filling: Filling) -> NDArray[np.float64]:
         """Return the logarithm of the likelihood at each offset, over that of empty channels without one."""
-        return np.array([log_sum(self._weighed(offset, full)[2]) for offset in OFFSETS]) + self.alike.shown()
+        return (
+            np.array([log_sum(self._weighed(offset, filling)[2]) for offset in OFFSETS]) + self.alike.shown()
+        )
 
     def mistaken(self, wrong: bool) -> NDArray[np.float64]:
         """Return the logarithm of the likelihood at each offset of empty channels, or of such with an error alike."""
@@ -120,12 +146,12 @@ class Site:
         found = [log_sum(_over_contents(self.alike.ratios(o), near).sum(0) + poses) for o in OFFSETS]
         return np.array(found) + self.alike.shown()
 
-    def at(self, offset: float, full: bool) -> _Known:
+    def at(self, offset: float, filling: Filling) -> _Known:
         """Return what is known of the channels."""
-        ratio, both, weight = self._weighed(offset, full)
+        ratio, both, weight = self._weighed(offset, filling)
         part = weight - log_sum(weight)
         with np.errstate(divide="ignore"):
-            chance = np.exp(np.log(_SHARES[full]) + ratio[..., None] - both + part).sum(3)
+            chance = np.exp(np.log(np.array(filling.shares)) + ratio[..., None] - both + part).sum(3)
         by_pose = chance.sum(1)
         each = self.alike.ratios(offset)
         each = np.exp(each - each.max(1, keepdims=True))[:, _COLUMN]
