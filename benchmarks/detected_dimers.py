@@ -5,7 +5,7 @@
 Thin carbon films with single Pt atoms and dimers (0.3 sites per nm², 15 × 15 nm), recorded as the recipe `quickstart`
 records them, searched with the weights that come with stemforge, and analysed as `stemforge analyse --element Pt
 --recall --purity --closest` does: recall of a neighbour and purity are what `stemforge evaluate completeness` measures
-on the same images, without their truth, and atoms nearer than 2 Å are taken to look like one. `truth` is the share of
+on the same images, without their truth, and atoms nearer than 1.5 Å are taken to look like one. `truth` is the share of
 atoms that are in dimers; `fraction` is its estimate of all images together, with an interval of 95 in 100; `found` and
 `true` are the recall and the purity that the images really have, atoms of contrast-to-noise 3 and more within 1.5 Å.
 """
@@ -25,7 +25,7 @@ from stemforge.infer import detect_atoms, find_specimen, measure_completeness
 from stemforge.simulate import SimulationRecipe, record, simulate_corpus
 from stemforge.train import load_weights
 
-CLOSEST, NEAR, VISIBLE = 2.0, 1.5, 3.0  # Å, Å, contrast-to-noise
+CLOSEST, NEAR, VISIBLE = 1.5, 1.5, 3.0  # Å, Å, contrast-to-noise
 GRAFTS = 200
 
 
