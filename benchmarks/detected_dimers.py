@@ -68,8 +68,8 @@ def analysed(share: float, images: int, seed: int, work: Path) -> dict[str, Any]
         labels, cnr = recording.labels.points, recording.labels["cnr"]
         atoms += len(labels)
         paired += int(np.sum(sample.labels["tag"] == 2)) if "tag" in sample.labels.columns else 0
-        seen = cKDTree(labels[cnr >= 1.5]).query(detection.atoms.points)[0] * sample.sampling < NEAR
-        false += int(np.sum(~seen))
+        known = cKDTree(labels[cnr >= 1.5]).query(detection.atoms.points)[0] * sample.sampling < NEAR
+        false += int(np.sum(~known))
         found += int(
             np.sum(cKDTree(detection.atoms.points).query(labels[cnr >= VISIBLE])[0] * sample.sampling < NEAR)
         )
