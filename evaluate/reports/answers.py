@@ -246,7 +246,7 @@ def format_p(p: float) -> str:
 
 def _trust(facts: Sequence[Mapping[str, Any]], images: int, failed: int) -> list[Answer]:
     """Say how far to trust what was found: the F1 to be expected, and images left out."""
-    scores = [one["expected_f1"] for one in facts if isinstance(one.get("expected_f1"), float)]
+    scores = [one["expected_f1"] for one in facts if one.get("expected_f1") is not None]
     out = f"{failed or 'no'} image{'s' if failed > 1 else ''} left out"
     if not scores:
         return [

@@ -10,6 +10,7 @@ import stemforge
 from stemforge.console import progress
 from stemforge.errors import InputError
 from stemforge.evaluate.reports.answers import answer_all, format_p, gather_remarks
+from stemforge.evaluate.reports.facts import estimate_remark, estimated_errors, sound_facts
 from stemforge.evaluate.reports.figures import add_figures
 from stemforge.evaluate.reports.inputs import Detecting, detect_missing, failures, sort_inputs
 from stemforge.evaluate.reports.methods import describe_methods
@@ -51,7 +52,12 @@ class _Images:
         """Hand atoms on, and keep what the page needs of them: all images may not fit into memory."""
         for one in found:
             self.overlays.append(draw_overlay(one, self.most))
-            self.facts.append(recorded(one.path))
+            facts, damaged = sound_facts(recorded(one.path), one.window.sampling)
+            self.facts.append(facts)
+            if damaged:
+                self.remarks.append(
+                    (one.name, f"run.json is damaged: not taken from it: {', '.join(damaged)}")
+                )
             self.samplings.append(one.window.sampling)
             self.remarks += [(one.name, remark.removeprefix(f"{one.name}: ")) for remark in one.remarks]
             self.paths.append(one.path)
@@ -143,11 +149,13 @@ def _title(path: Path) -> str:
 def _chain(kept: _Images) -> str:
     """Return the line under the title: what was looked at, and by what."""
     number = len(kept.overlays)
-    weights = sorted({str(one["weights"]) for one in kept.facts if "weights" in one})
+    weights = sorted({one["weights"] for one in kept.facts if "weights" in one})
     sizes = sorted({f"{size:.3g}" for size in kept.samplings if size is not None}, key=float)
+    guessed = any(error is not None for error in estimated_errors(kept.facts))
+    estimated = " (estimated from the atoms)" if guessed else ""
     parts = [f"{number} image{'s' if number > 1 else ''}"]
     if sizes:
-        parts.append(f"{sizes[0]}{f' to {sizes[-1]}' if len(sizes) > 1 else ''} Å per pixel")
+        parts.append(f"{sizes[0]}{f' to {sizes[-1]}' if len(sizes) > 1 else ''} Å per pixel{estimated}")
     else:
         parts.append("no pixel size known")
     parts.append(f"atoms by {', '.join(weights)}" if weights else "atoms from tables")
@@ -189,11 +197,14 @@ def _notes(
                 )
             )
         remarks += [("", f"{one}.") for one in survey.shared]
+    for one, error in zip(kept.overlays, estimated_errors(kept.facts), strict=True):
+        if error is not None:
+            remarks.append((one.name, estimate_remark(error)))
     for one, facts in zip(kept.overlays, kept.facts, strict=True):
-        remarks += [(one.name, doubt) for doubt in facts.get("doubts") or ()]
-        sampling = facts.get("sampling")
-        if isinstance(sampling, Mapping) and sampling.get("remark"):
-            remarks.append((one.name, str(sampling["remark"]).removeprefix(f"{one.name}: ")))
+        remarks += [(one.name, doubt) for doubt in facts.get("doubts", ())]
+        remark = facts.get("sampling", {}).get("remark")
+        if remark:
+            remarks.append((one.name, remark.removeprefix(f"{one.name}: ")))
     remarks += kept.remarks
     remarks += [
         (one.name, f"fewer than {LEAST_ATOMS} atoms: only its density counts")
@@ -212,9 +223,9 @@ def _captioned(one: Overlay, count: Count, kept: _Images, number: int, survey: S
     density, low, high = counted_density(count.atoms, count.area)
     facts = kept.facts[number]
     text = f"{count.atoms} atoms, {density:.3g} per {kept.unit} ({low:.2g} to {high:.2g})"
-    if isinstance(facts.get("expected_f1"), float):
+    if "expected_f1" in facts:
         text += f"; expected F1 {facts['expected_f1']:.2f}"
-    if isinstance(facts.get("threshold"), float):
+    if "threshold" in facts:
         text += f", threshold {facts['threshold']:.2f}"
     files = {kept.paths[number]: "table"}
     if survey is not None and any(image.pattern.name == one.name for image in survey.images):
