@@ -190,7 +190,6 @@ def answer_all(
     interval = f"{density:.3g} per {unit} (95 %: {low:.2g} to {high:.2g})"
     show = "show" if len(counts) > 1 else "shows"
     found = f"{_number(atoms)} atom{'s' if atoms != 1 else ''}"
-    lead = f"{images} {show} {found} on {_number(area)} {unit} of specimen: {interval}."
     answers = [Answer("Atoms found", _number(atoms), f"on {images}, {_number(area)} {unit} of specimen")]
     how = (
         "95 % interval: counting and what images differ by"
@@ -201,6 +200,8 @@ def answer_all(
     corrected = corrected_density(counts)
     if corrected is not None:
         detail += f". {corrected.sentence.capitalize()}"
+        interval += f"; with errors of detection {corrected.low:.2g} to {corrected.high:.2g}"
+    lead = f"{images} {show} {found} on {_number(area)} {unit} of specimen: {interval}."
     answers.append(Answer("Density", f"{density:.3g} per {unit}", detail))
     if survey is None:
         lead += " Too few atoms to say how they stand."

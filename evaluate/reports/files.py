@@ -17,14 +17,21 @@ from stemforge.evaluate.reports.methods import describe_methods
 from stemforge.evaluate.reports.overlay import Overlay, draw_overlay
 from stemforge.evaluate.reports.page import PageTable, Report
 from stemforge.evaluate.statistics.density import Count, counted_density
-from stemforge.evaluate.statistics.files import Analysis, Collected, collect_atoms, survey_atoms, write_survey
-from stemforge.evaluate.statistics.reading import ENDINGS, FoundAtoms, Sources, read_found, recorded
+from stemforge.evaluate.statistics.files import (
+    Analysis,
+    Collected,
+    collect_atoms,
+    result_names,
+    survey_atoms,
+    write_survey,
+)
+from stemforge.evaluate.statistics.reading import ENDINGS, REPORTED, FoundAtoms, Sources, read_found, recorded
 from stemforge.evaluate.statistics.survey import Survey
 from stemforge.evaluate.statistics.window import LEAST_ATOMS
 from stemforge.files import write_csv, write_json
 from stemforge.outputs.folder import ResultFolder
 
-PAGE, DATA, ATOMS = "report.html", "report.json", "atoms.csv"
+PAGE, DATA, ATOMS = "report.html", *REPORTED
 """What is written into the folder of a report."""
 DETECTED, STATISTICS = "atoms", "statistics"
 """Folders in it: tables of atoms that were found for it, and statistics."""
@@ -107,10 +114,14 @@ def report_files(
     """
     images, tables = sort_inputs(paths)
     out.check([PAGE, DATA, ATOMS], [*images, *tables])
+    statistics = ResultFolder(out.path / STATISTICS, out.overwrite)
+    statistics.check(result_names([*images, *tables]), [*images, *tables])
     detected = ResultFolder(out.path / DETECTED, out.overwrite)
     made = detect_missing(images, detected, detecting, quiet=quiet)
     failed = failures([detected.path], images) if images else []
-    failed += failures({path.parent for path in tables}, ())
+    failed += failures(
+        [path for path in paths if path.is_dir() and path in {one.parent for one in tables}], ()
+    )
     tables = [*tables, *made]
     if not tables:
         raise InputError(f"none of the {len(images)} images could be used; see above")
@@ -273,8 +284,7 @@ def _write(
 ) -> None:
     """Write statistics, all atoms in one table, numbers for programs, and the page that links to them."""
     if survey is not None:
-        folder = ResultFolder(out.path / STATISTICS, out.overwrite)
-        names = write_survey(survey, folder, kept.paths)
+        names = write_survey(survey, ResultFolder(out.path / STATISTICS, out.overwrite), kept.paths)
         words = {
             "statistics.csv": "a row an image",
             "statistics.json": "the same with sentences, and what holds for all",

@@ -126,7 +126,7 @@ def failures(folders: Iterable[Path], files: Iterable[Path]) -> list[tuple[str, 
     Parameters
     ----------
     folders
-        Of tables, all of whose failed images are named.
+        Of tables, all of whose failed images are named: those that were asked for as a whole.
     files
         Images of this report, where tables of other ones lie in the same folder; empty: all.
     """

@@ -11,6 +11,7 @@ from stemforge.evaluate.reports.answers import (
     name_departures,
     pooled_neighbours,
 )
+from stemforge.evaluate.statistics.density import CorrectedDensity
 
 WINDOW = Window.frame((300, 300), sampling=0.3)  # 81 nm²
 
@@ -106,3 +107,10 @@ def test_without_likelihoods_trust_is_not_known():
     assert answers[-1].doubtful
     assert answers[-1].value == "not known"
     assert "2 images left out" in answers[-1].detail
+
+
+def test_errors_of_detection_stand_in_the_first_sentence():
+    corrected = CorrectedDensity(0.35, 0.12, 0.61, "likelihoods")
+    lead, _ = answer_all([Count("a", 3, 10.0, corrected)], None, [{}], "nm²", failed=0)
+    assert "; with errors of detection 0.12 to 0.61." in lead
+    assert "errors of detection" not in answer_all([Count("a", 3, 10.0)], None, [{}], "nm²", failed=0)[0]
