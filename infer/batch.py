@@ -191,9 +191,11 @@ class _Run:
         self.failed: list[str] = []
         self.found = self.done = 0
         self._written: dict[str, Path] = {}
+        self._stamp: list[int] | None = None
 
     def image(self, path: Path) -> bool:
         """Work on one file; say whether the next one can be worked on."""
+        self._stamp = file_stamp(path)  # before it is read: what replaces it meanwhile has another one
         try:
             for micrograph in self.batch.reading.read(path):
                 self.found += self._micrograph(micrograph, path)
@@ -230,7 +232,8 @@ class _Run:
         self._written[name] = path
         if self.batch.overwrite:
             self._remove_older(name, results.names)
-        entry = {"file": path.absolute(), "stemforge": stemforge.__version__, **self.options}
+        entry = {"file": path.absolute(), "stamp": self._stamp, "stemforge": stemforge.__version__}
+        entry |= self.options
         self.record.add(name, {**entry, **results.facts, "results": results.names})
         return count
 
@@ -247,6 +250,20 @@ class _Run:
         self.failed.append(str(error))
         text = str(error).replace("[", chr(92) + "[")
         console.print(f"[bold red]left out:[/] {text}", soft_wrap=True, highlight=False)
+
+
+def file_stamp(path: Path) -> list[int] | None:
+    """Return size [bytes] and time of change [ns] of a file, by which a replaced one is known; None without a file.
+
+    Examples
+    --------
+    >>> file_stamp(Path("no such file"))
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _given(reading: Reading) -> dict[str, Any]:

@@ -69,58 +69,71 @@ def judge_places(survey: Survey) -> Verdict:
     p = min(1.0, len(tests) * min(tests.values(), default=1.0))
     if p >= _LEVEL:
         return Verdict("like random places", "Their places cannot be told from random ones", p)
-    found = _departures(survey.g) or _departures(survey.l_curve)
+    found = find_departures(survey.g) or find_departures(survey.l_curve)
     if not found:
         near = index.index < 1
         text = f"nearest neighbours are {'nearer' if near else 'farther'} than those of random places"
-        return Verdict("clustered" if near else "ordered", f"They do not stand like random places: {text}", p)
+        word = ("clustered" if near else "ordered") if index.p < _LEVEL else "not random"
+        return Verdict(word, f"They do not stand like random places: {text}", p)
     parts = [f"{'more' if one.above else 'fewer'} neighbours than random {one.where}" for one in found]
     text = " and ".join([parts[0], *(part.replace(" neighbours than random", "") for part in parts[1:])])
     spacing = 2 * float(np.median([one.neighbours.expected for one in survey.images]))
-    word = name_departures(found, spacing, index.index > 1 and index.p < _LEVEL)
+    side = 0 if not index.p < _LEVEL else -1 if index.index < 1 else 1
+    word = name_departures(found, spacing, side)
     return Verdict(word, f"They do not stand like random places: {text}", p)
 
 
 @dataclass(frozen=True)
 class Departure:
-    """Distances at which a curve leaves its envelope: upwards or downwards, from which one on, and in words."""
+    """Distances at which a curve leaves its envelope: upwards or downwards, from which to which one, and in words.
+
+    Where it is ``cumulative``, as L is, it tells of all neighbours within a distance, not of those at it.
+    """
 
     above: bool
     start: float
+    end: float
     where: str
+    cumulative: bool = False
 
 
-def name_departures(found: Sequence[Departure], spacing: float, farther: bool) -> str:
+def name_departures(found: Sequence[Departure], spacing: float, side: int) -> str:
     """Return a word for how places depart from random ones: the nearest distances decide.
 
-    Clusters leave gaps between them, and what keeps its distance gathers just beyond it.
+    Clusters leave gaps between them, and what keeps its distance gathers just beyond it. A density that varies over an
+    image gives more neighbours than random, too, but over many distances and without bringing nearest ones nearer.
 
     Parameters
     ----------
     found
         Departures, nearest first, at least one.
     spacing
-        Mean distance between atoms, 1/√λ; what begins beyond it is no cluster, but a density that varies.
-    farther
-        Whether nearest neighbours are farther than those of random places.
+        Mean distance between atoms, 1/√λ: g of clusters leaves its envelope within it, and is back in it by twice that,
+        or nearest neighbours are nearer than at random.
+    side
+        -1 or 1 where nearest neighbours are nearer or farther than those of random places, 0 where that is not known.
 
     Examples
     --------
-    >>> name_departures([Departure(True, 20.0, "from 20 Å on")], 15.0, farther=False)
+    >>> name_departures([Departure(True, 20.0, 40.0, "from 20 Å on")], 15.0, 0)
     'uneven'
     """
-    if found[0].above:
-        return "clustered" if found[0].start <= spacing else "uneven"
-    return "ordered" if farther or len(found) == 1 else "not random"
+    first = found[0]
+    if first.above and first.cumulative:
+        return "clustered" if side < 0 else "uneven"
+    if first.above:
+        local = side < 0 or first.end < 2 * spacing
+        return "clustered" if first.start <= spacing and local else "uneven"
+    return "ordered" if side > 0 or len(found) == 1 else "not random"
 
 
-def _departures(curve: Curve) -> list[Departure]:
+def find_departures(curve: Curve) -> list[Departure]:
     """Return where a curve lies above and below its global envelope, the widest range of each, nearest first."""
     found = []
     for above in (True, False) if curve.envelope is not None else ():
         ranges = _widest(curve, above)
         if ranges is not None:
-            found.append(Departure(above, ranges[0], _where(curve, *ranges)))
+            found.append(Departure(above, *ranges, _where(curve, *ranges), curve.name == "L"))
     return sorted(found, key=lambda one: one.start)
 
 
@@ -138,6 +151,8 @@ def _widest(curve: Curve, above: bool) -> tuple[float, float] | None:
 
 def _where(curve: Curve, first: float, last: float) -> str:
     unit, step = curve.unit, curve.radii[1] - curve.radii[0]
+    if curve.name == "L":  # counts all neighbours up to a distance
+        return f"within {last:.2g} {unit}"
     if last >= curve.radii[-1]:
         return f"from {first:.2g} {unit} on"
     if first <= 3 * step:
@@ -190,7 +205,6 @@ def answer_all(
     interval = f"{density:.3g} per {unit} (95 %: {low:.2g} to {high:.2g})"
     show = "show" if len(counts) > 1 else "shows"
     found = f"{_number(atoms)} atom{'s' if atoms != 1 else ''}"
-    lead = f"{images} {show} {found} on {_number(area)} {unit} of specimen: {interval}."
     answers = [Answer("Atoms found", _number(atoms), f"on {images}, {_number(area)} {unit} of specimen")]
     how = (
         "95 % interval: counting and what images differ by"
@@ -201,6 +215,8 @@ def answer_all(
     corrected = corrected_density(counts)
     if corrected is not None:
         detail += f". {corrected.sentence.capitalize()}"
+        interval += f"; with errors of detection {corrected.low:.2g} to {corrected.high:.2g}"
+    lead = f"{images} {show} {found} on {_number(area)} {unit} of specimen: {interval}."
     answers.append(Answer("Density", f"{density:.3g} per {unit}", detail))
     if survey is None:
         lead += " Too few atoms to say how they stand."
@@ -246,7 +262,7 @@ def format_p(p: float) -> str:
 
 def _trust(facts: Sequence[Mapping[str, Any]], images: int, failed: int) -> list[Answer]:
     """Say how far to trust what was found: the F1 to be expected, and images left out."""
-    scores = [one["expected_f1"] for one in facts if isinstance(one.get("expected_f1"), float)]
+    scores = [one["expected_f1"] for one in facts if one.get("expected_f1") is not None]
     out = f"{failed or 'no'} image{'s' if failed > 1 else ''} left out"
     if not scores:
         return [

@@ -10,20 +10,28 @@ import stemforge
 from stemforge.console import progress
 from stemforge.errors import InputError
 from stemforge.evaluate.reports.answers import answer_all, format_p, gather_remarks
+from stemforge.evaluate.reports.facts import estimate_remark, estimated_errors, sound_facts
 from stemforge.evaluate.reports.figures import add_figures
 from stemforge.evaluate.reports.inputs import Detecting, detect_missing, failures, sort_inputs
 from stemforge.evaluate.reports.methods import describe_methods
 from stemforge.evaluate.reports.overlay import Overlay, draw_overlay
 from stemforge.evaluate.reports.page import PageTable, Report
 from stemforge.evaluate.statistics.density import Count, counted_density
-from stemforge.evaluate.statistics.files import Analysis, Collected, collect_atoms, survey_atoms, write_survey
-from stemforge.evaluate.statistics.reading import ENDINGS, FoundAtoms, Sources, read_found, recorded
+from stemforge.evaluate.statistics.files import (
+    Analysis,
+    Collected,
+    collect_atoms,
+    result_names,
+    survey_atoms,
+    write_survey,
+)
+from stemforge.evaluate.statistics.reading import ENDINGS, REPORTED, FoundAtoms, Sources, read_found, recorded
 from stemforge.evaluate.statistics.survey import Survey
 from stemforge.evaluate.statistics.window import LEAST_ATOMS
 from stemforge.files import write_csv, write_json
 from stemforge.outputs.folder import ResultFolder
 
-PAGE, DATA, ATOMS = "report.html", "report.json", "atoms.csv"
+PAGE, DATA, ATOMS = "report.html", *REPORTED
 """What is written into the folder of a report."""
 DETECTED, STATISTICS = "atoms", "statistics"
 """Folders in it: tables of atoms that were found for it, and statistics."""
@@ -51,7 +59,12 @@ class _Images:
         """Hand atoms on, and keep what the page needs of them: all images may not fit into memory."""
         for one in found:
             self.overlays.append(draw_overlay(one, self.most))
-            self.facts.append(recorded(one.path))
+            facts, damaged = sound_facts(recorded(one.path), one.window.sampling)
+            self.facts.append(facts)
+            if damaged:
+                self.remarks.append(
+                    (one.name, f"run.json is damaged: not taken from it: {', '.join(damaged)}")
+                )
             self.samplings.append(one.window.sampling)
             self.remarks += [(one.name, remark.removeprefix(f"{one.name}: ")) for remark in one.remarks]
             self.paths.append(one.path)
@@ -101,10 +114,14 @@ def report_files(
     """
     images, tables = sort_inputs(paths)
     out.check([PAGE, DATA, ATOMS], [*images, *tables])
+    statistics = ResultFolder(out.path / STATISTICS, out.overwrite)
+    statistics.check(result_names([*images, *tables]), [*images, *tables])
     detected = ResultFolder(out.path / DETECTED, out.overwrite)
     made = detect_missing(images, detected, detecting, quiet=quiet)
     failed = failures([detected.path], images) if images else []
-    failed += failures({path.parent for path in tables}, ())
+    failed += failures(
+        [path for path in paths if path.is_dir() and path in {one.parent for one in tables}], ()
+    )
     tables = [*tables, *made]
     if not tables:
         raise InputError(f"none of the {len(images)} images could be used; see above")
@@ -143,11 +160,13 @@ def _title(path: Path) -> str:
 def _chain(kept: _Images) -> str:
     """Return the line under the title: what was looked at, and by what."""
     number = len(kept.overlays)
-    weights = sorted({str(one["weights"]) for one in kept.facts if "weights" in one})
+    weights = sorted({one["weights"] for one in kept.facts if "weights" in one})
     sizes = sorted({f"{size:.3g}" for size in kept.samplings if size is not None}, key=float)
+    guessed = any(error is not None for error in estimated_errors(kept.facts))
+    estimated = " (estimated from the atoms)" if guessed else ""
     parts = [f"{number} image{'s' if number > 1 else ''}"]
     if sizes:
-        parts.append(f"{sizes[0]}{f' to {sizes[-1]}' if len(sizes) > 1 else ''} Å per pixel")
+        parts.append(f"{sizes[0]}{f' to {sizes[-1]}' if len(sizes) > 1 else ''} Å per pixel{estimated}")
     else:
         parts.append("no pixel size known")
     parts.append(f"atoms by {', '.join(weights)}" if weights else "atoms from tables")
@@ -189,11 +208,14 @@ def _notes(
                 )
             )
         remarks += [("", f"{one}.") for one in survey.shared]
+    for one, error in zip(kept.overlays, estimated_errors(kept.facts), strict=True):
+        if error is not None:
+            remarks.append((one.name, estimate_remark(error)))
     for one, facts in zip(kept.overlays, kept.facts, strict=True):
-        remarks += [(one.name, doubt) for doubt in facts.get("doubts") or ()]
-        sampling = facts.get("sampling")
-        if isinstance(sampling, Mapping) and sampling.get("remark"):
-            remarks.append((one.name, str(sampling["remark"]).removeprefix(f"{one.name}: ")))
+        remarks += [(one.name, doubt) for doubt in facts.get("doubts", ())]
+        remark = facts.get("sampling", {}).get("remark")
+        if remark:
+            remarks.append((one.name, remark.removeprefix(f"{one.name}: ")))
     remarks += kept.remarks
     remarks += [
         (one.name, f"fewer than {LEAST_ATOMS} atoms: only its density counts")
@@ -212,9 +234,9 @@ def _captioned(one: Overlay, count: Count, kept: _Images, number: int, survey: S
     density, low, high = counted_density(count.atoms, count.area)
     facts = kept.facts[number]
     text = f"{count.atoms} atoms, {density:.3g} per {kept.unit} ({low:.2g} to {high:.2g})"
-    if isinstance(facts.get("expected_f1"), float):
+    if "expected_f1" in facts:
         text += f"; expected F1 {facts['expected_f1']:.2f}"
-    if isinstance(facts.get("threshold"), float):
+    if "threshold" in facts:
         text += f", threshold {facts['threshold']:.2f}"
     files = {kept.paths[number]: "table"}
     if survey is not None and any(image.pattern.name == one.name for image in survey.images):
@@ -262,8 +284,7 @@ def _write(
 ) -> None:
     """Write statistics, all atoms in one table, numbers for programs, and the page that links to them."""
     if survey is not None:
-        folder = ResultFolder(out.path / STATISTICS, out.overwrite)
-        names = write_survey(survey, folder, kept.paths)
+        names = write_survey(survey, ResultFolder(out.path / STATISTICS, out.overwrite), kept.paths)
         words = {
             "statistics.csv": "a row an image",
             "statistics.json": "the same with sentences, and what holds for all",

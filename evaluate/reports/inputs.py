@@ -11,10 +11,11 @@ from stemforge.evaluate.statistics.reading import find_tables
 from stemforge.infer import Batch
 from stemforge.infer.atoms.detection import TILE
 from stemforge.infer.atoms.files import detect_atoms_in_files
+from stemforge.infer.batch import file_stamp
 from stemforge.micrograph.readers import FORMATS
 from stemforge.micrograph.tables import ENDINGS as TABLES
 from stemforge.options import Reading
-from stemforge.outputs.folder import ResultFolder
+from stemforge.outputs.folder import ResultFolder, name_clash
 from stemforge.outputs.record import RunRecord
 
 COMMAND = "infer atoms"
@@ -87,7 +88,8 @@ def detect_missing(
 ) -> list[Path]:
     """Find atoms on the images whose tables are not in a folder yet, and return the tables of all.
 
-    A table that is there is taken if its image, weights and options are the same; a stack is always looked at again.
+    A table that is there is taken if its image, weights and options are the same; a stack is always looked at again,
+    and all images where one is, if one pixel size is estimated from them all.
 
     Raises
     ------
@@ -96,8 +98,11 @@ def detect_missing(
     """
     if not images:
         return []
+    _refuse_clash(images, folder)
     record = RunRecord(folder, COMMAND)
     left = [path for path in images if not _done(path, folder, record.entries(), detecting)]
+    if left and detecting.reading.sampling == "common":
+        left = list(images)
     if left:
         batch = Batch(left, folder.path, (".csv", ".png"), detecting.reading, folder.overwrite, quiet)
         options: dict[str, Any] = {"threshold": detecting.threshold, "augment": detecting.augment}
@@ -121,7 +126,7 @@ def failures(folders: Iterable[Path], files: Iterable[Path]) -> list[tuple[str, 
     Parameters
     ----------
     folders
-        Of tables, all of whose failed images are named.
+        Of tables, all of whose failed images are named: those that were asked for as a whole.
     files
         Images of this report, where tables of other ones lie in the same folder; empty: all.
     """
@@ -134,20 +139,41 @@ def failures(folders: Iterable[Path], files: Iterable[Path]) -> list[tuple[str, 
     return sorted(failed.items())
 
 
+def _refuse_clash(images: Sequence[Path], folder: ResultFolder) -> None:
+    """Refuse images of one name, those that are done included: the table of one would stand for both."""
+    clash = name_clash([(f"{path.stem}.csv", path) for path in images], folder.path)
+    if clash is None:
+        return
+    _, first, second = clash
+    if first.resolve() == second.resolve():
+        raise InputError(f"{first}: is given twice; give each image once")
+    raise InputError(f"{first} and {second}: are images of the same name; rename one, or report them apart")
+
+
 def _done(path: Path, folder: ResultFolder, entries: dict[str, dict[str, Any]], detecting: Detecting) -> bool:
-    """Say whether an image's table is there, newer than the image, and made in the same way."""
+    """Say whether an image's table is there, of the image as it is now, and made in the same way."""
     entry, reading = entries.get(path.stem, {}), detecting.reading
-    if reading.stack or reading.frame is not None or "failed" in entry or not entry.get("results"):
+    names = entry.get("results")
+    if (
+        reading.stack
+        or reading.frame is not None
+        or "failed" in entry
+        or not (names and isinstance(names, list))
+    ):
         return False
     same = {
         "file": str(path.absolute()),
+        "stamp": file_stamp(path),
         "weights": str(detecting.weights),
         "augment": detecting.augment,
+        "tile": detecting.tile,
         "threshold_asked": detecting.threshold,
         "sampling_asked": reading.sampling,
         "signal": reading.signal,
     }
     if any(entry.get(name) != value for name, value in same.items()):
         return False
-    results = [folder.path / name for name in entry["results"]]
-    return all(one.is_file() and one.stat().st_mtime >= path.stat().st_mtime for one in results)
+    results = [folder.path / str(name) for name in names]
+    weights = Path(detecting.weights)
+    changed = weights.stat().st_mtime_ns if weights.is_file() else 0
+    return all(one.is_file() and one.stat().st_mtime_ns >= changed for one in results)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import stemforge
+from stemforge.evaluate.reports.facts import estimated_errors
 from stemforge.evaluate.statistics.survey import Survey
 
 _PACKAGES = ("numpy", "scipy", "scikit-image", "torch")
@@ -117,7 +118,7 @@ def _detection(text: _Text, facts: Sequence[Mapping[str, Any]], samplings: Seque
     found = [one for one in facts if "weights" in one]
     if not found:
         return f"Places of atoms on {images} {scale} were read from tables."
-    weights = " and ".join(sorted({str(one["weights"]) for one in found}))
+    weights = " and ".join(sorted({one["weights"] for one in found}))
     averaged = ""
     if all(one.get("augment") for one in found):
         averaged = ", averaged over the eight orientations of each image"
@@ -127,12 +128,24 @@ def _detection(text: _Text, facts: Sequence[Mapping[str, Any]], samplings: Seque
     sentence += _threshold(text, found)
     if len(found) < len(facts):
         sentence += f" Atoms of {len(facts) - len(found)} of the images were read from tables."
-    return f"{sentence} Places were fitted to the image below the pixel."
+    return f"{sentence} Places were fitted to the image below the pixel.{_estimated(facts)}"
+
+
+def _estimated(facts: Sequence[Mapping[str, Any]]) -> str:
+    """Say which pixel sizes were estimated, as a further sentence; nothing where none was."""
+    errors = [error for error in estimated_errors(facts) if error is not None]
+    if not errors:
+        return ""
+    which = "Pixel sizes" if len(errors) == len(facts) else f"Pixel sizes of {len(errors)} of the images"
+    known = [error for error in errors if np.isfinite(error)]
+    ends = dict.fromkeys(f"{100 * error:.2g}" for error in (min(known), max(known))) if known else ()
+    error = f" (relative standard deviation {' to '.join(ends)} %)" if ends else ""
+    return f" {which} were estimated from the atoms by a network{error}, which no interval includes."
 
 
 def _threshold(text: _Text, found: Sequence[Mapping[str, Any]]) -> str:
     """Say from which likelihood a candidate was an atom, to end a sentence."""
-    values = [float(one["threshold"]) for one in found if isinstance(one.get("threshold"), int | float)]
+    values = [one["threshold"] for one in found if "threshold" in one]
     if not values:
         return "."
     ends = dict.fromkeys(f"{value:.2f}" for value in (min(values), max(values)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 from scipy.stats import chi2, t
@@ -36,6 +36,8 @@ class CorrectedDensity:
     def recorded(cls, facts: Mapping[str, Any]) -> Self | None:
         """Return what ``run.json`` says of an image, by grafts where it has that; None where it has neither.
 
+        What is no density with its interval is passed over: the file may be damaged.
+
         Examples
         --------
         >>> CorrectedDensity.recorded({"visible_atoms_per_nm2": {"expected": 0.3, "low": 0.2, "high": 0.5}})
@@ -47,10 +49,11 @@ class CorrectedDensity:
             (BY_LIKELIHOODS, _entry(facts, "visible_atoms_per_nm2")),
         ):
             values = (known.get(name) for name in _ENDS)
-            numbers = [float(one) for one in values if isinstance(one, int | float) and np.isfinite(one)]
+            numbers = [float(one) for one in values if _finite(one)]
             if len(numbers) == len(_ENDS):
                 expected, low, high = numbers
-                return cls(expected, low, high, source)
+                if 0 <= low <= expected <= high:
+                    return cls(expected, low, high, source)
         return None
 
     @property
@@ -61,6 +64,10 @@ class CorrectedDensity:
             f"with atoms that were missed and without those that are none, by {how}: {self.expected:.3g} per nm² "
             f"({self.low:.2g} to {self.high:.2g})"
         )
+
+
+def _finite(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def _entry(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:

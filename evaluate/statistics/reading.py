@@ -29,6 +29,8 @@ RESULTS = ("statistics.csv", "statistics.json", "curves.csv", "overview.png")
 """What is written of all images together."""
 INTENSITIES = ("intensities.csv", "intensities.png")
 """What is written besides where tables have intensities."""
+REPORTED = ("report.json", "atoms.csv")
+"""What ``stemforge report`` writes: beside the first, the second is a table of all images' atoms."""
 ENDINGS = ("_places.csv", "_places.png")
 """What an image's results are called after its name."""
 
@@ -126,10 +128,11 @@ def find_tables(tables: Sequence[Path]) -> list[Path]:
         found = [path]
         if path.is_dir():
             # Results of an earlier run may lie beside the tables.
+            results = {*RESULTS, *INTENSITIES}
+            if (path / REPORTED[0]).is_file():
+                results.add(REPORTED[1])
             found = [
-                one
-                for one in table_files(path)
-                if one.name not in (*RESULTS, *INTENSITIES) and not one.name.endswith(ENDINGS)
+                one for one in table_files(path) if one.name not in results and not one.name.endswith(ENDINGS)
             ]
         if not found:
             raise InputError(f"{path}: holds no table of atoms (CSV)")

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from stemforge import Annotations
+from stemforge.evaluate.statistics.reading import find_tables
 
 NAME = "<script>alert(1)<!--\"'&$x$=1+1"
 QUICK = ("--simulations", "199", "--quiet")
@@ -130,6 +131,43 @@ def test_what_cannot_be_reported_is_refused(refuse, table, tmp_path, tree):
     refuse(("report", path, tmp_path / "images", *out), "a: is given as an image and as a table")
     refuse(("report", path, *out), "no image of it is known", "--images")
     refuse(("report", path, *out, "--element", "Pt", "--bond", "3"), "either the element or the length")
+    assert tree() == before
+
+
+def test_a_page_beside_its_tables_does_not_stand_in_their_way(cli, report, table, mask, tmp_path):
+    table("a", 12), table("b", 3, seed=1)
+    words = (tmp_path / "found", "--out", tmp_path / "found", "--masks", mask, *QUICK)
+    assert cli("report", *words, "--images", tmp_path / "images")[0] == 0
+    assert (tmp_path / "found" / "atoms.csv").is_file()
+    code, printed = cli("report", *words, "--images", tmp_path / "images", "--overwrite")
+    assert code == 0, printed
+    assert "2 images show 15 atoms" in printed
+    assert [path.name for path in find_tables([tmp_path / "found"])] == ["a.csv", "b.csv"]
+    (
+        tmp_path / "found" / "report.json"
+    ).unlink()  # a table of that name is an image's where no report made it
+    assert "atoms.csv" in [path.name for path in find_tables([tmp_path / "found"])]
+
+
+def test_failures_count_where_the_folder_was_asked_for(report, table):
+    path = table("a", 3)
+    failed = {"b": {"file": "/data/b.tif", "failed": "too dark"}}
+    (path.parent / "run.json").write_text(json.dumps({"infer atoms": failed}), encoding="utf-8")
+    code, _, html = report(source="found/a.csv")
+    assert code == 0
+    assert "too dark" not in html
+    code, _, html = report("--overwrite")
+    assert code == 1
+    assert "b: left out: too dark" in html
+
+
+def test_statistics_in_the_way_are_found_before_the_work(refuse, table, tmp_path, tree):
+    path = table("a", 3)
+    (tmp_path / "out" / "statistics").mkdir(parents=True)
+    (tmp_path / "out" / "statistics" / "a_places.csv").write_text("", encoding="utf-8")
+    before = tree()
+    words = ("report", path, "--out", tmp_path / "out", "--images", tmp_path / "images", *QUICK)
+    refuse(words, "statistics: already holds a_places.csv", "--overwrite")
     assert tree() == before
 
 

@@ -7,10 +7,14 @@ from stemforge.evaluate import Count, PointPattern, Window, pooled_density, surv
 from stemforge.evaluate.reports.answers import (
     Departure,
     answer_all,
+    find_departures,
     judge_places,
     name_departures,
     pooled_neighbours,
 )
+from stemforge.evaluate.statistics.curves import Curve
+from stemforge.evaluate.statistics.density import CorrectedDensity
+from stemforge.evaluate.statistics.envelopes import Envelope
 
 WINDOW = Window.frame((300, 300), sampling=0.3)  # 81 nm²
 
@@ -44,22 +48,55 @@ def test_order_and_clusters_are_told(draw, word):
     assert "Å" in verdict.sentence
 
 
-NEAR, GAP, FAR = Departure(True, 3.0, ""), Departure(False, 1.0, ""), Departure(True, 30.0, "")
+NEAR, GAP = Departure(True, 3.0, 10.0, ""), Departure(False, 1.0, 2.0, "")
+FAR, LONG = Departure(True, 30.0, 40.0, ""), Departure(True, 3.0, 60.0, "")
+WITHIN = Departure(True, 3.0, 10.0, "", cumulative=True)
 
 
 @pytest.mark.parametrize(
-    ("found", "farther", "word"),
+    ("found", "side", "word"),
     [
-        ([NEAR], False, "clustered"),
-        ([NEAR, Departure(False, 9.0, "")], False, "clustered"),
-        ([FAR], False, "uneven"),
-        ([GAP], False, "ordered"),
-        ([GAP, NEAR], True, "ordered"),
-        ([GAP, FAR], False, "not random"),
+        ([NEAR], 0, "clustered"),
+        ([NEAR, Departure(False, 11.0, 14.0, "")], 0, "clustered"),
+        ([LONG], 0, "uneven"),
+        ([LONG], 1, "uneven"),
+        ([LONG], -1, "clustered"),
+        ([FAR], 0, "uneven"),
+        ([FAR], -1, "uneven"),
+        ([WITHIN], 0, "uneven"),
+        ([WITHIN], -1, "clustered"),
+        ([GAP], 0, "ordered"),
+        ([GAP, NEAR], 1, "ordered"),
+        ([GAP, FAR], 0, "not random"),
     ],
 )
-def test_the_nearest_distances_decide_what_it_is_called(found, farther, word):
-    assert name_departures(found, 15.0, farther) == word
+def test_the_nearest_distances_decide_what_it_is_called(found, side, word):
+    assert name_departures(found, 15.0, side) == word
+
+
+def _denser_right(rng):
+    """Random places, seven times as many on the right half as on the left one."""
+    x = np.concatenate([rng.uniform(0, 149, 15), rng.uniform(149, 299, 105)])
+    return np.column_stack([x, rng.uniform(0, 299, 120)])
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_a_density_that_varies_is_not_called_clusters(seed):
+    """Of these two g leaves its envelope near by, and stays out of it far beyond."""
+    survey = _survey(_denser_right, seed=seed)
+    assert find_departures(survey.g)[0].start < 10 / np.sqrt(120 / 81)
+    assert judge_places(survey).word == "uneven"
+
+
+@pytest.mark.parametrize(("name", "where"), [("L", "within 26 Å"), ("g", "at 18 to 26 Å")])
+def test_l_is_told_as_what_lies_within_a_distance(name, where):
+    radii = np.arange(1.0, 41.0)
+    one = np.ones_like(radii)
+    values = np.where((radii >= 18) & (radii <= 26), 2.0, 1.0)
+    envelope = Envelope(0.5 * one, 1.5 * one, 0.5 * one, 1.5 * one, one, 0.01, (0.01, 0.01), 199, 0.95)
+    (departure,) = find_departures(Curve(name, radii, values, one, "Å", envelope))
+    assert departure.where == where
+    assert (departure.start, departure.end, departure.cumulative) == (18, 26, name == "L")
 
 
 @pytest.mark.slow
@@ -106,3 +143,10 @@ def test_without_likelihoods_trust_is_not_known():
     assert answers[-1].doubtful
     assert answers[-1].value == "not known"
     assert "2 images left out" in answers[-1].detail
+
+
+def test_errors_of_detection_stand_in_the_first_sentence():
+    corrected = CorrectedDensity(0.35, 0.12, 0.61, "likelihoods")
+    lead, _ = answer_all([Count("a", 3, 10.0, corrected)], None, [{}], "nm²", failed=0)
+    assert "; with errors of detection 0.12 to 0.61." in lead
+    assert "errors of detection" not in answer_all([Count("a", 3, 10.0)], None, [{}], "nm²", failed=0)[0]
