@@ -62,6 +62,8 @@ class Examination:
     def examine(self, file: ImageFile, detector: tuple[Any, Any]) -> list[ImageTriage]:
         """Look at one file; what cannot be read is one entry that says why."""
         blank = ImageTriage(file.name, str(file.path))
+        if file.unreachable:
+            return [replace(blank, verdict=UNREADABLE, reasons=(file.unreachable,))]
         try:
             micrographs = self.reading.read(file.path)
             found = []
@@ -124,12 +126,17 @@ class Examiners:
             self._start()
             return self._pool.submit(_examine, file)
 
-    def result(self, file: ImageFile, future: "Future[list[ImageTriage]]") -> list[ImageTriage] | None:
-        """Return what came of a file; None where its process ended, and the file is to be given once more."""
+    def result(
+        self, file: ImageFile, future: "Future[list[ImageTriage]]", alone: bool
+    ) -> list[ImageTriage] | None:
+        """Return what came of a file; None where its process ended, and the file is to be given once more, alone.
+
+        With a process all files that were given end, whichever of them it was: only one that was alone has failed.
+        """
         try:
             return future.result()
         except BrokenProcessPool:
-            attempts = self._attempts[file.path] = self._attempts.get(file.path, 0) + 1
+            attempts = self._attempts[file.path] = self._attempts.get(file.path, 0) + alone
             if attempts < _ATTEMPTS:
                 return None
             reason = "the process that looked at it was ended, as where memory is short"

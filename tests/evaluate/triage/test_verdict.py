@@ -142,10 +142,12 @@ def test_a_large_thick_part_makes_no_vacuum(detector):
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.4])
 def test_padding_changes_neither_electrons_nor_detail(detector, blobs, share):
     rng = np.random.default_rng(0)
-    spots = blobs(rng.uniform(0, 256, (300, 2)), (256, 256), sigma=3.0, height=70.0, noise=0)
-    counts = rng.poisson(30 + spots).astype(np.float32)
-    true = counts[: round((1 - share) * 256)].mean()
-    counts[round((1 - share) * 256) :] = 0
+    spots = blobs(rng.uniform(0, 384, (250, 2)), (384, 384), sigma=3.0, height=40.0, noise=0)
+    support = 40 + 20 * np.sin(np.arange(384) / 30)
+    counts = rng.poisson(support + spots - spots.min()).astype(np.float32)
+    end = round((1 - share) * 384)
+    true = counts[:end].mean()
+    counts[end:] = 0
     found = triage_micrograph(Micrograph(counts, 0.3, name="padded"), *detector)
     assert found.electrons_per_px == pytest.approx(true, rel=0.1)
     assert found.finest_detail_px == pytest.approx(3.0 * 2.355, rel=0.2)
