@@ -2,8 +2,8 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -22,6 +22,7 @@ from stemforge.simulate.running.stopping import StopSignals
 
 # What a library may raise on an image that it was not made for; the next image must not suffer from it.
 _FAULTS = (ValueError, ArithmeticError, LookupError, RuntimeError, MemoryError, OSError)
+_AHEAD = 3  # files given to each process in advance
 _ATTEMPTS = 3  # of a file in whose work a process ended: it may have been another one's memory
 
 
@@ -148,6 +149,32 @@ class Examiners:
         self._pool = ProcessPoolExecutor(self.workers, context, _begin, (self.examination,))
         with self._signals.held(), main_not_imported():
             self._pool.submit(_nothing)
+
+
+def examined(
+    files: Sequence[ImageFile], examiners: Examiners
+) -> Iterator[tuple[ImageFile, list[ImageTriage]]]:
+    """Yield files with what was found on them, in the order in which they are finished."""
+    waiting = list(reversed(files))
+    suspects: list[
+        ImageFile
+    ] = []  # in whose work a process ended, by them or by another file: looked at alone
+    running: dict[Future[list[ImageTriage]], ImageFile] = {}
+    while waiting or suspects or running:
+        alone = not (waiting or running)
+        if alone:
+            file = suspects.pop(0)
+            running[examiners.submit(file)] = file
+        while waiting and len(running) < _AHEAD * examiners.workers:
+            file = waiting.pop()
+            running[examiners.submit(file)] = file
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            file = running.pop(future)
+            found = examiners.result(file, future, alone)
+            if found is None:
+                suspects.append(file)
+            else:
+                yield file, found
 
 
 _state: dict[str, Callable[[ImageFile], list[ImageTriage]]] = {}

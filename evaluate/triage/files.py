@@ -2,8 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import stemforge
 from stemforge.console import progress, say
 from stemforge.errors import InputError
-from stemforge.evaluate.triage.examiners import Examination, Examiners
+from stemforge.evaluate.triage.examiners import Examination, Examiners, examined
 from stemforge.evaluate.triage.folders import ImageFile, SettledFiles, check_folders, image_files
 from stemforge.evaluate.triage.result import COLUMNS, OPEN, UNREADABLE, VERDICTS, ImageTriage
 from stemforge.evaluate.triage.sheet import ContactSheet
@@ -25,7 +24,6 @@ RESULTS = ("triage.csv", "triage.json", "contact-sheet.png")
 
 _RECORD = "triage"
 _DEFAULT = Examination()
-_AHEAD = 3  # files given to each process in advance
 _SAVE_EVERY, _DRAW_EVERY = 5.0, 30.0  # s
 _UNFINISHED = "still being written, or just written, when watching ended"
 
@@ -172,7 +170,7 @@ class _Session:
         if len(files) < len(every):
             say(f"{len(every) - len(files)} images did not change since they were measured")
         with progress("triage", len(files), "images", self.quiet) as advance:
-            for file, found in _examined(files, examiners):
+            for file, found in examined(files, examiners):
                 self.add(file, found)
                 for one in found:
                     if one.verdict == UNREADABLE:
@@ -192,7 +190,7 @@ class _Session:
     def _look_until(self, end: float, settled: SettledFiles, every: float, examiners: Examiners) -> None:
         while True:
             files = self.files()
-            for file, found in _examined(settled.ready(self.missing(files)), examiners):
+            for file, found in examined(settled.ready(self.missing(files)), examiners):
                 failed = any(one.verdict == UNREADABLE for one in found)
                 if failed and settled.try_again(file):
                     self.failed[file.path] = (file.stamp, found)
@@ -302,27 +300,3 @@ def _line(one: ImageTriage) -> str:
         f", {one.atoms_expected:.0f} atoms expected" if one.verdict == OPEN and one.atoms_expected else ""
     )
     return f"{one.image}: {one.words}{number}"
-
-
-def _examined(
-    files: Sequence[ImageFile], examiners: Examiners
-) -> Iterator[tuple[ImageFile, list[ImageTriage]]]:
-    """Yield files with what was found on them, in the order in which they are finished."""
-    waiting = list(reversed(files))
-    suspects: list[ImageFile] = []  # in whose work a process ended, by them or by another file: looked at alone
-    running: dict[Future[list[ImageTriage]], ImageFile] = {}
-    while waiting or suspects or running:
-        alone = not (waiting or running)
-        if alone:
-            file = suspects.pop(0)
-            running[examiners.submit(file)] = file
-        while waiting and len(running) < _AHEAD * examiners.workers:
-            file = waiting.pop()
-            running[examiners.submit(file)] = file
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            file = running.pop(future)
-            found = examiners.result(file, future, alone)
-            if found is None:
-                suspects.append(file)
-            else:
-                yield file, found

@@ -51,14 +51,16 @@ def image_files(folders: Sequence[Path]) -> Iterator[ImageFile]:
                 name = _name(path, folder, prefix)
                 yield ImageFile(path.absolute(), name, f"{state.st_size}-{state.st_mtime_ns}", why)
         for path in closed:
-            yield ImageFile(path.absolute(), _name(path, folder, prefix), "closed", "the folder cannot be opened")
+            yield ImageFile(
+                path.absolute(), _name(path, folder, prefix), "closed", "the folder cannot be opened"
+            )
 
 
 def _prefixes(folders: Sequence[Path]) -> list[str]:
     """Return what tells folders apart: their names, with as many of those above as it takes; nothing for one."""
     if len(folders) == 1:
         return [""]
-    parts = [Path(os.path.abspath(folder)).parts for folder in folders]
+    parts = [Path(os.path.normpath(folder.absolute())).parts for folder in folders]
     for number in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-number:]).replace("//", "/") for part in parts]
         if len(set(names)) == len(names):

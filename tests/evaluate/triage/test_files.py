@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stemforge.evaluate.triage import files as triage_files
-from stemforge.evaluate.triage.examiners import Examiners
+from stemforge.evaluate.triage.examiners import Examiners, examined
 from stemforge.evaluate.triage.files import Watch, triage_folders
 from stemforge.evaluate.triage.folders import ImageFile
 from stemforge.evaluate.triage.result import ImageTriage
@@ -123,7 +123,7 @@ class Crashing(Examiners):
 def test_only_the_file_that_ends_its_process_is_blamed():
     files = [ImageFile(Path(f"/{name}.tif"), name, "1-1") for name in "abcdefgh"]
     examiners = Crashing("d")
-    found = {file.name: images[0] for file, images in triage_files._examined(files, examiners)}
+    found = {file.name: images[0] for file, images in examined(files, examiners)}
     assert sorted(found) == list("abcdefgh")
     assert [name for name, one in found.items() if one.verdict == "cannot be read"] == ["d"]
     assert "memory is short" in found["d"].why
