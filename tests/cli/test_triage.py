@@ -156,7 +156,7 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(folder, tmp_path):
             time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to every process
         _, printed = process.communicate(timeout=60)
-    assert b"Traceback" not in printed
+    assert b"Traceback" not in printed, printed.decode()
     assert process.returncode in (0, 1)
     assert rows(out)["session/atoms.tif"]["verdict"] == "open first"
     assert (out / "contact-sheet.png").exists()
