@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from stemforge.errors import errors_about
+from stemforge.evaluate.triage.rectangle import largest_rectangle
 from stemforge.infer import CANDIDATE, atom_finder, find_specimen
 from stemforge.infer.atoms.detection import BESIDE
 from stemforge.infer.resampling import check_sampling, file_sampling, resampled
@@ -18,6 +19,7 @@ from stemforge.train.card import Card
 _TILE = 1024  # pixels: a usual image is one tile
 # Electrons of the dark part over those of the bright: more is a thin support beside something thick, and no vacuum.
 _SUPPORT = 0.25
+_LITTLE = 0.01  # share of an image whose filling does not change its noise
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,17 @@ class Candidates:
     def on_specimen(self) -> NDArray[np.float64]:
         """Likelihoods of the candidates that lie on the specimen, highest first."""
         return self.likelihoods[self.specimen.inside(self.points)]
+
+    @property
+    def unfilled(self) -> NDArray[np.float32]:
+        """The largest rectangle of the image of which nothing was filled: the noise in it is the recorded one.
+
+        The whole image where little but seams is left out: they are narrow, and may part vacuum from specimen, without
+        which no offset can be measured.
+        """
+        if self.usable.left_out - self.usable.reasons.get("seams", 0.0) < _LITTLE:
+            return self.filled
+        return self.filled[largest_rectangle(self.usable.mask)]
 
 
 def find_candidates(

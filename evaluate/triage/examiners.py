@@ -2,8 +2,8 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -22,6 +22,7 @@ from stemforge.simulate.running.stopping import StopSignals
 
 # What a library may raise on an image that it was not made for; the next image must not suffer from it.
 _FAULTS = (ValueError, ArithmeticError, LookupError, RuntimeError, MemoryError, OSError)
+_AHEAD = 3  # files given to each process in advance
 _ATTEMPTS = 3  # of a file in whose work a process ended: it may have been another one's memory
 
 
@@ -62,6 +63,8 @@ class Examination:
     def examine(self, file: ImageFile, detector: tuple[Any, Any]) -> list[ImageTriage]:
         """Look at one file; what cannot be read is one entry that says why."""
         blank = ImageTriage(file.name, str(file.path))
+        if file.unreachable:
+            return [replace(blank, verdict=UNREADABLE, reasons=(file.unreachable,))]
         try:
             micrographs = self.reading.read(file.path)
             found = []
@@ -124,12 +127,17 @@ class Examiners:
             self._start()
             return self._pool.submit(_examine, file)
 
-    def result(self, file: ImageFile, future: "Future[list[ImageTriage]]") -> list[ImageTriage] | None:
-        """Return what came of a file; None where its process ended, and the file is to be given once more."""
+    def result(
+        self, file: ImageFile, future: "Future[list[ImageTriage]]", alone: bool
+    ) -> list[ImageTriage] | None:
+        """Return what came of a file; None where its process ended, and the file is to be given once more, alone.
+
+        With a process all files that were given end, whichever of them it was: only one that was alone has failed.
+        """
         try:
             return future.result()
         except BrokenProcessPool:
-            attempts = self._attempts[file.path] = self._attempts.get(file.path, 0) + 1
+            attempts = self._attempts[file.path] = self._attempts.get(file.path, 0) + alone
             if attempts < _ATTEMPTS:
                 return None
             reason = "the process that looked at it was ended, as where memory is short"
@@ -141,6 +149,32 @@ class Examiners:
         self._pool = ProcessPoolExecutor(self.workers, context, _begin, (self.examination,))
         with self._signals.held(), main_not_imported():
             self._pool.submit(_nothing)
+
+
+def examined(
+    files: Sequence[ImageFile], examiners: Examiners
+) -> Iterator[tuple[ImageFile, list[ImageTriage]]]:
+    """Yield files with what was found on them, in the order in which they are finished."""
+    waiting = list(reversed(files))
+    suspects: list[
+        ImageFile
+    ] = []  # in whose work a process ended, by them or by another file: looked at alone
+    running: dict[Future[list[ImageTriage]], ImageFile] = {}
+    while waiting or suspects or running:
+        alone = not (waiting or running)
+        if alone:
+            file = suspects.pop(0)
+            running[examiners.submit(file)] = file
+        while waiting and len(running) < _AHEAD * examiners.workers:
+            file = waiting.pop()
+            running[examiners.submit(file)] = file
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            file = running.pop(future)
+            found = examiners.result(file, future, alone)
+            if found is None:
+                suspects.append(file)
+            else:
+                yield file, found
 
 
 _state: dict[str, Callable[[ImageFile], list[ImageTriage]]] = {}

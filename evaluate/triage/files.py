@@ -2,8 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import stemforge
 from stemforge.console import progress, say
 from stemforge.errors import InputError
-from stemforge.evaluate.triage.examiners import Examination, Examiners
+from stemforge.evaluate.triage.examiners import Examination, Examiners, examined
 from stemforge.evaluate.triage.folders import ImageFile, SettledFiles, check_folders, image_files
 from stemforge.evaluate.triage.result import COLUMNS, OPEN, UNREADABLE, VERDICTS, ImageTriage
 from stemforge.evaluate.triage.sheet import ContactSheet
@@ -25,8 +24,8 @@ RESULTS = ("triage.csv", "triage.json", "contact-sheet.png")
 
 _RECORD = "triage"
 _DEFAULT = Examination()
-_AHEAD = 3  # files given to each process in advance
 _SAVE_EVERY, _DRAW_EVERY = 5.0, 30.0  # s
+_UNFINISHED = "still being written, or just written, when watching ended"
 
 
 @dataclass(frozen=True)
@@ -143,14 +142,22 @@ class _Session:
         out.check(() if before else RESULTS)
         self.sheet = ContactSheet(examination.reading)
         self.measured: dict[Path, tuple[str, list[ImageTriage]]] = {}
+        # What an earlier run could not read has its row until it was tried again.
+        self.remembered_failures: dict[Path, tuple[str, list[ImageTriage]]] = {}
+        self.failed: dict[Path, tuple[str, list[ImageTriage]]] = {}  # here, and to be tried again
         self._before = before
+        self._present: set[Path] = set()
+        self._written = False
         self._saved = self._drawn = time.monotonic()
         self._changed = False
 
     def files(self) -> list[ImageFile]:
-        """Return the image files that are there now, but for results of this command."""
-        results = self.out.path.absolute()
-        return [file for file in image_files(self.folders) if results not in file.path.parents]
+        """Return the image files that are there now, but for results of this command; others have no row."""
+        files = [file for file in image_files(self.folders) if not self._is_result(file.path)]
+        present = {file.path for file in files}
+        self._changed |= present != self._present
+        self._present = present
+        return files
 
     def missing(self, files: Sequence[ImageFile]) -> list[ImageFile]:
         """Return the files of which nothing is known as they are now."""
@@ -163,7 +170,7 @@ class _Session:
         if len(files) < len(every):
             say(f"{len(every) - len(files)} images did not change since they were measured")
         with progress("triage", len(files), "images", self.quiet) as advance:
-            for file, found in _examined(files, examiners):
+            for file, found in examined(files, examiners):
                 self.add(file, found)
                 for one in found:
                     if one.verdict == UNREADABLE:
@@ -173,19 +180,40 @@ class _Session:
     def look_on(self, examiners: Examiners, watch: Watch) -> None:
         """Look at files as they come."""
         settled = SettledFiles(watch.settle, watch.patience)
-        end = None if watch.watch_for is None else time.monotonic() + watch.watch_for
+        end = float("inf") if watch.watch_for is None else time.monotonic() + watch.watch_for
+        try:
+            self._look_until(end, settled, watch.every, examiners)
+        except KeyboardInterrupt:
+            self._add_pending([file for file in self.files() if file.path in self.failed])
+            raise
+
+    def _look_until(self, end: float, settled: SettledFiles, every: float, examiners: Examiners) -> None:
         while True:
-            for file, found in _examined(settled.ready(self.missing(self.files())), examiners):
+            files = self.files()
+            for file, found in examined(settled.ready(self.missing(files)), examiners):
                 failed = any(one.verdict == UNREADABLE for one in found)
                 if failed and settled.try_again(file):
+                    self.failed[file.path] = (file.stamp, found)
                     continue
-                self.add(file, found)
-                for one in found:
-                    say(_line(one))
+                self._tell(file, found)
             self.save(draw=time.monotonic() - self._drawn > _DRAW_EVERY)
-            if end is not None and time.monotonic() >= end:
+            if time.monotonic() >= end:
+                self._add_pending(files)
                 return
-            time.sleep(watch.every)
+            time.sleep(every)
+
+    def _tell(self, file: ImageFile, found: Sequence[ImageTriage]) -> None:
+        """Take a file into the table, and say what was found."""
+        self.add(file, found)
+        for one in found:
+            say(_line(one))
+
+    def _add_pending(self, files: Sequence[ImageFile]) -> None:
+        """Give a row to each file that would have been tried later: with what it failed by, or as not finished."""
+        for file in self.missing(files):
+            unfinished = ImageTriage(file.name, str(file.path), reasons=(_UNFINISHED,))
+            stamp, found = {**self.remembered_failures, **self.failed}.get(file.path, ("", []))
+            self._tell(file, found if stamp == file.stamp else [unfinished])
 
     def add(self, file: ImageFile, found: Sequence[ImageTriage]) -> None:
         """Take what was measured of a file into the table."""
@@ -201,15 +229,17 @@ class _Session:
 
     def rows(self) -> list[ImageTriage]:
         """Return all images, the best first."""
-        every = (one for _, found in self.measured.values() for one in found)
+        known = {**self.remembered_failures, **self.measured}
+        every = (one for path, (_, found) in known.items() if path in self._present for one in found)
         return sorted(every, key=lambda one: (*one.order, one.image))
 
     def save(self, draw: bool = False) -> None:
         """Write table, explanation and record, and draw the sheet; each is whole at any time."""
         self._saved = time.monotonic()
         rows = self.rows()
-        if not rows or not (self._changed or draw):
+        if not (rows or self._written) or not (self._changed or draw):
             return
+        self._written = True
         make_folder(self.out.path)
         write_csv(self.out.path / RESULTS[0], COLUMNS, (one.row() for one in rows))
         verdicts = Counter(one.verdict for one in rows)
@@ -230,6 +260,18 @@ class _Session:
         failed = tuple(f"{one.image}: {one.why}" for one in rows if one.verdict == UNREADABLE)
         return Outcome(len(rows), verdicts[OPEN], failed)
 
+    def _is_result(self, path: Path) -> bool:
+        """Say whether a file is a result of this command.
+
+        All is that lies in a folder of results below one that is looked at; where results go into the folder of images
+        itself, or into one that holds it, only those of this command's names are.
+        """
+        out, folder = self.out.path.resolve(), path.parent.resolve()
+        if folder == out and path.name in RESULTS:
+            return True
+        below = any(one.resolve() in out.parents for one in self.folders)
+        return below and folder.is_relative_to(out)
+
     def _is_known(self, file: ImageFile) -> bool:
         stamp, _ = self.measured.get(file.path, ("", []))
         return stamp == file.stamp
@@ -244,6 +286,8 @@ class _Session:
         except (KeyError, TypeError, ValueError):  # of an older stemforge
             return False
         if any(one.verdict == UNREADABLE for one in found):
+            self._changed |= file.path not in self.remembered_failures
+            self.remembered_failures[file.path] = (file.stamp, found)
             return False
         self.measured[file.path] = (file.stamp, found)
         self._changed = True
@@ -256,22 +300,3 @@ def _line(one: ImageTriage) -> str:
         f", {one.atoms_expected:.0f} atoms expected" if one.verdict == OPEN and one.atoms_expected else ""
     )
     return f"{one.image}: {one.words}{number}"
-
-
-def _examined(
-    files: Sequence[ImageFile], examiners: Examiners
-) -> Iterator[tuple[ImageFile, list[ImageTriage]]]:
-    """Yield files with what was found on them, in the order in which they are finished."""
-    waiting = list(reversed(files))
-    running: dict[Future[list[ImageTriage]], ImageFile] = {}
-    while waiting or running:
-        while waiting and len(running) < _AHEAD * examiners.workers:
-            file = waiting.pop()
-            running[examiners.submit(file)] = file
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            file = running.pop(future)
-            found = examiners.result(file, future)
-            if found is None:
-                waiting.append(file)
-            else:
-                yield file, found

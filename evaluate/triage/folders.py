@@ -24,26 +24,54 @@ class ImageFile:
         Below the folder that was given, with the folder's name where there are several.
     stamp
         Size and time of its last change.
+    unreachable
+        Why it cannot even be opened, as a link to nothing or a closed folder; else empty.
     """
 
     path: Path
     name: str
     stamp: str
+    unreachable: str = ""
 
 
 def image_files(folders: Sequence[Path]) -> Iterator[ImageFile]:
     """Yield the image files in folders and below, in order of their paths; and files that are given themselves.
 
     Folders of results, which hold a run.json, and hidden ones are passed over; so are .ser files whose .emi is there.
+    Links to nothing and folders that cannot be opened are given as files that are unreachable.
     """
-    for folder in folders:
-        prefix = f"{folder.absolute().name}/" if len(folders) > 1 else ""
-        for path in _below(folder):
+    for folder, prefix in zip(folders, _prefixes(folders), strict=True):
+        closed: list[Path] = []
+        for path in _below(folder, closed):
             with suppress(OSError):  # it went away meanwhile
-                state = path.stat()
-                below = path.relative_to(folder).as_posix() if path != folder else path.name
-                name = prefix + below if path != folder else below
-                yield ImageFile(path.absolute(), name, f"{state.st_size}-{state.st_mtime_ns}")
+                state, why = path.lstat(), ""
+                if path.is_symlink():
+                    why = "" if path.exists() else "link to nothing"
+                    state = state if why else path.stat()
+                name = _name(path, folder, prefix)
+                yield ImageFile(path.absolute(), name, f"{state.st_size}-{state.st_mtime_ns}", why)
+        for path in closed:
+            yield ImageFile(
+                path.absolute(), _name(path, folder, prefix), "closed", "the folder cannot be opened"
+            )
+
+
+def _prefixes(folders: Sequence[Path]) -> list[str]:
+    """Return what tells folders apart: their names, with as many of those above as it takes; nothing for one."""
+    if len(folders) == 1:
+        return [""]
+    parts = [Path(os.path.normpath(folder.absolute())).parts for folder in folders]
+    for number in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-number:]).replace("//", "/") for part in parts]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def _name(path: Path, folder: Path, prefix: str) -> str:
+    if path == folder:
+        return prefix or path.absolute().name
+    return "/".join(filter(None, (prefix, path.relative_to(folder).as_posix())))
 
 
 def check_folders(folders: Sequence[Path]) -> None:
@@ -69,11 +97,17 @@ def check_folders(folders: Sequence[Path]) -> None:
         known.append(full)
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path, closed: list[Path]) -> Iterator[Path]:
+    """Yield the image files below a folder; add folders that cannot be opened to ``closed``."""
     if folder.is_file():
         yield folder
         return
-    for root, folders, names in os.walk(folder):
+
+    def note(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # it went away meanwhile
+            closed.append(Path(error.filename))
+
+    for root, folders, names in os.walk(folder, onerror=note):
         if RECORD in names and Path(root) != folder:
             folders.clear()
             continue

@@ -83,13 +83,14 @@ def _sharpness(micrograph: Micrograph, candidates: Candidates) -> dict[str, Any]
     """Return focus, widths and jitter, in pixels."""
     sampling = micrograph.sampling or UNKNOWN_SAMPLING
     measures: dict[str, Any] = {"atom_width_px": atom_width(candidates, WIDTH * FWHM / sampling)}
-    if min(micrograph.shape) < LEAST_SIDE:
+    recorded = candidates.unfilled
+    if min(recorded.shape) < LEAST_SIDE:
         return measures
-    spectrum = image_spectrum(candidates.filled)
+    spectrum = image_spectrum(recorded)
     detail = spectrum.finest_detail()
     measures |= {"finest_detail_px": detail, "line_jitter_px": spectrum.line_jitter()}
-    if detail is not None:
-        measures["focus"] = min(1.0, max(2.0, SHARP / sampling) / detail)
+    if detail is not None and micrograph.sampling is not None:
+        measures["focus"] = min(1.0, max(2.0, SHARP / micrograph.sampling) / detail)
     return measures
 
 

@@ -1,7 +1,7 @@
 """What triage says of an image, and the columns of its table: each with its unit and one sentence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from stemforge.files import plain
@@ -45,7 +45,7 @@ COLUMNS: Mapping[str, Column] = {
         "1/pixel", "Electrons detected in a pixel of specimen, by the image's own noise."
     ),
     "electrons_per_angstrom2": Column("1/Å²", "The same per area of specimen."),
-    "vacuum_share": Column("of the image", "Share of the usable image that shows vacuum."),
+    "vacuum_share": Column("of the usable image", "Share that shows vacuum."),
     "left_out_share": Column("of the image", "Share that is padding, text, saturated or beside a seam."),
     "sampling_angstrom": Column("Å", "Side of a pixel, from the file or as given."),
     "width_px": Column("pixel", "Width of the image."),
@@ -145,10 +145,6 @@ class ImageTriage:
         """Return the cells of its row in the table, numbers to four digits."""
         cells = (getattr(self, name) for name in COLUMNS)
         return [float(f"{cell:.4g}") if isinstance(cell, float) else cell for cell in cells]
-
-    def named(self, image: str) -> Self:
-        """Return the same under another name."""
-        return replace(self, image=image)
 
     def facts(self) -> dict[str, Any]:
         """Return what ``run.json`` keeps, from which :meth:`from_facts` makes it again."""

@@ -44,7 +44,7 @@ class ContactSheet:
 
     def __init__(self, reading: Reading = Reading()) -> None:
         self.reading = reading
-        self._pictures: dict[tuple[str, int | None], tuple[Micrograph, int] | None] = {}
+        self._pictures: dict[tuple[str, int | None], tuple[str, tuple[Micrograph, int]]] = {}
 
     def draw(self, images: Sequence[ImageTriage]) -> Figure:
         """Draw the best and the doubtful of the images, which are in the order of the table."""
@@ -89,10 +89,14 @@ class ContactSheet:
 
     def _picture(self, one: ImageTriage) -> tuple[Micrograph, int] | None:
         """Return an image in fewer pixels, and how many of its pixels are one of these."""
-        key = (one.file, one.frame)
-        if key not in self._pictures:
-            self._pictures[key] = _small(one, self.reading)
-        return self._pictures[key]
+        key, stamp = (one.file, one.frame), _stamp(one.file)
+        before, picture = self._pictures.get(key, ("", None))
+        if picture is not None and before == stamp:
+            return picture
+        picture = _small(one, self.reading)
+        if picture is not None:
+            self._pictures[key] = (stamp, picture)
+        return picture
 
 
 class _Page:
@@ -159,11 +163,21 @@ def _caption(one: ImageTriage) -> list[tuple[str, str, str]]:
 
 
 def _short(name: str) -> str:
-    """Return a name that fits, its beginning and end."""
+    """Return a name that fits, its beginning and end, in one line."""
+    name = printable(name).replace("\n", r"\n").replace("\t", r"\t")
     if len(name) <= _LETTERS - 6:
         return name
     half = (_LETTERS - 8) // 2
     return f"{name[:half]}…{name[-half:]}"
+
+
+def _stamp(file: str) -> str:
+    """Return size and time of a file's last change; nothing where it is gone."""
+    try:
+        state = Path(file).stat()
+    except OSError:
+        return ""
+    return f"{state.st_size}-{state.st_mtime_ns}"
 
 
 def _small(one: ImageTriage, reading: Reading) -> tuple[Micrograph, int] | None:

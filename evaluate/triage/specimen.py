@@ -39,6 +39,7 @@ def measure_brightness(micrograph: Micrograph, candidates: Candidates) -> Bright
 
     Grey values are brought to electrons by the image's own noise, which tells gain and offset
     (:func:`stemforge.simulate.recording.response.detector_response`); an image that was filtered tells neither.
+    The noise is that of the largest usable rectangle: what is filled beside it has none that was counted.
     """
     specimen = candidates.specimen.mask
     saturated = candidates.usable.reasons.get("saturated", 0.0)
@@ -46,7 +47,7 @@ def measure_brightness(micrograph: Micrograph, candidates: Candidates) -> Bright
     if noise_fades(micrograph.image) or not specimen.any():
         return Brightness(None, None)
     try:
-        gain, offset = detector_response(image)
+        gain, offset = detector_response(candidates.unfilled.astype(np.float64))
     except MicrographError:
         return Brightness(None, None)
     counts = (image - offset) / gain

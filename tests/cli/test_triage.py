@@ -156,7 +156,7 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(folder, tmp_path):
             time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to every process
         _, printed = process.communicate(timeout=60)
-    assert b"Traceback" not in printed
+    assert b"Traceback" not in printed, printed.decode()
     assert process.returncode in (0, 1)
     assert rows(out)["session/atoms.tif"]["verdict"] == "open first"
     assert (out / "contact-sheet.png").exists()
@@ -166,3 +166,15 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(folder, tmp_path):
     while running(process.pid) and time.monotonic() < end:
         time.sleep(0.2)
     assert not running(process.pid)
+
+
+def test_results_among_the_images(cli, folder, tmp_path):
+    for out in (folder, tmp_path):  # the folder itself, and one that holds it
+        code, printed = cli(*words(folder, out))
+        assert "4 images" in printed, printed
+        assert code == 1
+        assert (out / "contact-sheet.png").exists()
+        assert len(rows(out)) == 4
+        assert "4 images" in cli(*words(folder, out))[1]  # the sheet is none of them
+        (out / "run.json").unlink()
+        (out / "contact-sheet.png").unlink()

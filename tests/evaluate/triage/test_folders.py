@@ -6,6 +6,7 @@ import pytest
 
 from stemforge.errors import InputError
 from stemforge.evaluate.triage import folders
+from stemforge.evaluate.triage.examiners import Examination
 from stemforge.evaluate.triage.folders import ImageFile, SettledFiles, check_folders, image_files
 
 
@@ -36,6 +37,39 @@ def test_names_of_several_folders_differ(tmp_path):
     touch(tmp_path / "one" / "a.tif"), touch(tmp_path / "two" / "a.tif")
     names = [file.name for file in image_files([tmp_path / "one", tmp_path / "two"])]
     assert names == ["one/a.tif", "two/a.tif"]
+
+
+def test_names_of_folders_of_one_name_differ(tmp_path):
+    for day in ("mon", "tue"):
+        touch(tmp_path / day / "data" / "a.tif")
+    pair = [tmp_path / day / "data" for day in ("mon", "tue")]
+    assert [file.name for file in image_files(pair)] == ["mon/data/a.tif", "tue/data/a.tif"]
+    single = [folder / "a.tif" for folder in pair]
+    assert [file.name for file in image_files(single)] == ["mon/data/a.tif", "tue/data/a.tif"]
+
+
+def test_what_cannot_be_opened_is_not_passed_over(tmp_path, monkeypatch):
+    touch(tmp_path / "a.tif"), touch(tmp_path / "closed" / "b.tif")
+    (tmp_path / "good.tif").symlink_to(tmp_path / "a.tif")
+    (tmp_path / "lost.tif").symlink_to(tmp_path / "nothing.tif")
+    original = folders.os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path)
+
+    monkeypatch.setattr(folders.os, "scandir", scandir)
+    why = {file.name: file.unreachable for file in image_files([tmp_path])}
+    assert why == {
+        "a.tif": "",
+        "good.tif": "",
+        "lost.tif": "link to nothing",
+        "closed": "the folder cannot be opened",
+    }
+    lost = next(file for file in image_files([tmp_path]) if file.name == "lost.tif")
+    (row,) = Examination().examine(lost, (None, None))
+    assert row.words == "cannot be read: link to nothing"
 
 
 def test_folders_are_checked(tmp_path):

@@ -137,3 +137,26 @@ def test_a_large_thick_part_makes_no_vacuum(detector):
     found = triage_micrograph(Micrograph(counts, 0.3, name="contaminated"), *detector)
     assert found.vacuum_share == 0
     assert found.thick_share == pytest.approx(np.pi * 60**2 / 256**2, abs=0.03)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.4])
+def test_padding_changes_neither_electrons_nor_detail(detector, blobs, share):
+    rng = np.random.default_rng(0)
+    spots = blobs(rng.uniform(0, 384, (250, 2)), (384, 384), sigma=3.0, height=40.0, noise=0)
+    support = 40 + 20 * np.sin(np.arange(384) / 30)
+    counts = rng.poisson(support + spots - spots.min()).astype(np.float32)
+    end = round((1 - share) * 384)
+    true = counts[:end].mean()
+    counts[end:] = 0
+    found = triage_micrograph(Micrograph(counts, 0.3, name="padded"), *detector)
+    assert found.electrons_per_px == pytest.approx(true, rel=0.1)
+    assert found.finest_detail_px == pytest.approx(3.0 * 2.355, rel=0.2)
+
+
+def test_no_pixel_size_no_focus(detector, blobs):
+    points = np.random.default_rng(0).uniform(0, 192, (100, 2))
+    clean = blobs(points, (192, 192), sigma=3.0, height=70.0, noise=0)
+    counts = np.random.default_rng(1).poisson(10 + clean)
+    found = triage_micrograph(Micrograph(counts, None, name="spots"), *detector)
+    assert found.finest_detail_px is not None
+    assert found.focus is None
