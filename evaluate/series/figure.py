@@ -39,7 +39,9 @@ def map_into(axes: Axes, tracks: "Tracks") -> None:
     """Draw the tracks, drift taken off, on the first frame."""
     series, (height, width) = tracks.series, tracks.series.shape
     if series.images is not None:
-        draw_micrograph(axes, Micrograph(series.images[0], series.sampling, name=series.name))
+        draw_micrograph(
+            axes, Micrograph(series.images[series.detections.filled[0]], series.sampling, name=series.name)
+        )
     else:
         axes.set(xticks=[], yticks=[], facecolor="0.93", aspect="equal")
         axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
@@ -63,7 +65,7 @@ def drift_into(axes: Axes, tracks: "Tracks") -> None:
     axes.set(xlabel="frame", ylabel=f"displacement [{tracks.series.unit}]")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8, ncols=2)
-    _finish(axes, f"Drift, known to {np.median(error):.1g} {tracks.series.unit}")
+    _finish(axes, f"Drift, known to {np.nanmedian(error[1:]):.1g} {tracks.series.unit}")
 
 
 def presence_into(axes: Axes, tracks: "Tracks") -> None:

@@ -159,11 +159,14 @@ def squared_displacements(
 
     rng = np.random.default_rng(_SEED)
     drawn = np.array([curve(rng.integers(0, len(paths), len(paths))) for _ in range(_DRAWS)])
-    low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     values = curve(np.arange(len(paths)))
-    known = np.isfinite(values)
-    columns = {"lag": lags, "msd": values, "low": low, "high": high, "pairs": table.sum(0)[:, 1]}
-    return {name: np.asarray(column, dtype=float)[known] for name, column in columns.items()}
+    known = np.isfinite(values) & np.isfinite(drawn).any(0)
+    low = high = np.empty(0)
+    if known.any():
+        low, high = np.nanquantile(drawn[:, known], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    columns = {"lag": lags[known], "msd": values[known], "low": low, "high": high}
+    columns["pairs"] = table.sum(0)[known, 1]
+    return {name: np.asarray(column, dtype=float) for name, column in columns.items()}
 
 
 def localisation_excess(paths: Sequence[Path], localisation: float) -> float:

@@ -77,7 +77,7 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
 def _drift(tracks: "Tracks") -> dict[str, Any]:
     unit = tracks.series.unit
     x, y = tracks.drift[-1]
-    error = float(np.sqrt(np.median(tracks.drift_variance)))
+    error = float(np.sqrt(np.nanmedian(tracks.drift_variance[1:])))
     step = np.median(np.hypot(*np.diff(tracks.drift, axis=0).T))
     return _entry(
         float(np.hypot(x, y)),

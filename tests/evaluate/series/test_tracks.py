@@ -41,6 +41,18 @@ def test_what_stays_is_followed_through_misses_and_false_atoms(make_series):
     assert tracks.recall == pytest.approx(0.85, abs=0.05)
 
 
+def test_the_error_of_the_drift_is_against_the_first_frame(make_series):
+    """Its first frame has no error; of the others it is as large as what is found."""
+    found, stated = [], []
+    for seed in range(8):
+        series, _, shift = make_series(frames=8, seed=seed)
+        tracks = track_atoms(series)
+        assert tracks.drift_variance[0] == 0
+        found.append((tracks.drift - shift)[1:])
+        stated.append(tracks.drift_variance[1:])
+    assert np.mean(np.square(found)) == pytest.approx(np.mean(stated), rel=0.35)
+
+
 @pytest.mark.parametrize("errors", [True, False])
 def test_hops_are_counted(make_series, errors):
     def hop(places, frame):
