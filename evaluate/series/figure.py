@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from stemforge.colours import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 from stemforge.evaluate.series.rates import survival
+from stemforge.evaluate.series.words import drift_error
 from stemforge.micrograph.drawing import draw_micrograph, entitle, literal
 from stemforge.micrograph.image import Micrograph
 
@@ -65,7 +66,8 @@ def drift_into(axes: Axes, tracks: "Tracks") -> None:
     axes.set(xlabel="frame", ylabel=f"displacement [{tracks.series.unit}]")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8, ncols=2)
-    _finish(axes, f"Drift, known to {np.nanmedian(error[1:]):.1g} {tracks.series.unit}")
+    known = drift_error(tracks)
+    _finish(axes, f"Drift, known to {known:.1g} {tracks.series.unit}" if known > 0 else "Drift")
 
 
 def presence_into(axes: Axes, tracks: "Tracks") -> None:
@@ -124,6 +126,13 @@ def squares_into(axes: Axes, tracks: "Tracks") -> None:
     """Draw the mean squared displacement, beside that of the diffusion coefficient."""
     series, one, found = tracks.series, tracks.diffusion, tracks.squared_displacements
     time = found["lag"] * series.step
+    if not len(time):
+        axes.set(xticks=[], yticks=[])
+        axes.text(
+            0.5, 0.5, "no atom was found on three frames in a row", ha="center", transform=axes.transAxes
+        )
+        _finish(axes, "Motion cannot be told")
+        return
     axes.fill_between(time, found["low"], found["high"], color=BLUE, alpha=0.2, lw=0, label="95 %")
     axes.plot(time, found["msd"], "o-", color=BLUE, ms=4, lw=1.4, label="measured, without errors of places")
     if np.isfinite(one.value) and len(time):
@@ -132,7 +141,8 @@ def squares_into(axes: Axes, tracks: "Tracks") -> None:
     axes.axhline(0, color=GREY, lw=0.8)
     axes.set(xlabel=f"time t [{series.time_unit}]", ylabel=f"mean squared displacement [{series.unit}²]")
     axes.legend(frameon=False, fontsize=8, loc="upper left")
-    _finish(axes, f"D = {one.value:.2g} ({one.low:.2g} to {one.high:.2g}) {series.unit}²/{series.time_unit}")
+    title = f"D = {one.value:.2g} ({one.low:.2g} to {one.high:.2g}) {series.unit}²/{series.time_unit}"
+    _finish(axes, title if np.isfinite(one.value) else "Diffusion cannot be told")
 
 
 def residence_into(axes: Axes, tracks: "Tracks") -> None:

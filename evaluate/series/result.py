@@ -160,12 +160,13 @@ class Tracks:
 
     @property
     def localisation(self) -> float:
-        """Standard deviation of a coordinate, by steps that are contrary [unit]."""
-        return float(np.sqrt(max(self.diffusion.localisation, 0.0)))
+        """Standard deviation of a coordinate, by steps that are contrary [unit]; NaN where they tell none."""
+        variance = self.diffusion.localisation
+        return float(np.sqrt(variance)) if variance > 0 else np.nan
 
     @cached_property
     def shift_chances(self) -> NDArray[np.float64]:
-        """Chance that an atom that stays is found so far displaced between the halves of its track, of each."""
+        """Chance that an atom that stays is found so far displaced between the halves of its track; NaN: not tested."""
         paths = [one.path for one in self.tracks]
         excess = localisation_excess(paths, self.diffusion.localisation)
         return np.array([shift_p(path, excess, self.model.least) for path in paths])
@@ -257,9 +258,12 @@ class Tracks:
             values = [np.hypot(*one.path.net), error, d, d_error]
             chances = [self.presence.appeared[number], self.presence.disappeared[number]]
             frames = [one.path.frame[0], one.path.frame[-1], len(one.index), self._missed_of(one)]
-            cells = [f"{value:.4g}" if np.isfinite(value) else None for value in (*values, *chances)]
+            cells = [
+                f"{value:.4g}" if np.isfinite(value) else None
+                for value in (self.shift_chances[number], *values, *chances)
+            ]
             known = [f"{self.presence.recall[number]:.3f}", one.hops, int(self.moved[number])]
-            rows.append([number, *frames, *known, f"{self.shift_chances[number]:.3g}", *cells])
+            rows.append([number, *frames, *known, *cells])
         write_csv(path, header, rows)
 
     def to_json(self, path: str | File) -> None:

@@ -61,7 +61,7 @@ def test_a_stack(track, frames, tmp_path):
     assert content["numbers"]["residence"]["unit"] == "s"
     assert content["drift"]["x"][-1] == pytest.approx(6 * 0.293, abs=0.1)
     assert content["drift"]["y"][-1] == pytest.approx(-3 * 0.293, abs=0.1)
-    assert "1 hops" in printed
+    assert "1 hop, " in printed
     assert "15 atoms in 1 of 1 series" in printed
     record = json.loads((tmp_path / "out" / "run.json").read_text())["track"]["film"]
     assert record["frames"] == FRAMES

@@ -53,6 +53,37 @@ def test_the_error_of_the_drift_is_against_the_first_frame(make_series):
     assert np.mean(np.square(found)) == pytest.approx(np.mean(stated), rel=0.35)
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_cannot_be_told_has_no_numbers(make_series, tmp_path):
+    """Each second frame is blank: no atom is found on three frames in a row."""
+    series, _, _ = make_series(frames=7, recall=1.0)
+    nothing = Annotations(np.empty((0, 2)))
+    atoms = [nothing if number % 2 else one for number, one in enumerate(series.atoms)]
+    tracks = track_atoms(Series(atoms, series.shape, series.sampling))
+    words = " ".join(tracks.lines())
+    assert "How far places err cannot be told" in words
+    assert "nan" not in words
+    assert tracks.summary()["localisation"]["value"] is None
+    titles = [axes.get_title(loc) for axes in tracks.figure().axes for loc in ("left", "center")]
+    assert "Motion cannot be told" in titles
+    assert not any("nan" in title for title in titles)
+    tracks.figure().savefig(tmp_path / "tracks.png", dpi=40)
+
+
+def test_sentences_name_their_limits_and_count_in_whole_numbers(make_series, tmp_path):
+    series, _, _ = make_series(seed=2)
+    tracks = track_atoms(series)
+    found = {name: one["sentence"] for name, one in tracks.summary().items()}
+    assert f"more than {tracks.model.least:.2g} Å" in found["share_moved"]
+    assert f"more than {tracks.shortest_hop:.2g} Å" in found["hop_rate"]
+    assert "too low in a short series" in found["loss_rate"]
+    assert "too high in a short series" in found["recall"]
+    assert not any(".0 atoms" in one or "1 hops" in one for one in found.values())
+    tracks.atoms_to_csv(tmp_path / "atoms.csv")
+    chances = [row["shift_p"] for row in csv.DictReader((tmp_path / "atoms.csv").open())]
+    assert "" in chances
+
+
 @pytest.mark.parametrize("errors", [True, False])
 def test_hops_are_counted(make_series, errors):
     def hop(places, frame):
