@@ -89,7 +89,6 @@ def in_order(files: Sequence[Path], name: str) -> list[FrameFile]:
     Examples
     --------
     >>> [None if one is None else one.stem for one in in_order([Path("f10"), Path("f8"), Path("f7")], "film")]
-    film: frame 9 is missing; taken as a frame on which nothing was found
     ['f7', 'f8', None, 'f10']
     """
     ordered = sorted(files, key=_key)

@@ -22,8 +22,8 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
             atoms,
             "atoms",
             f"{series.name}: {atoms} atoms were found twice and more on {frames} frames, on average "
-            f"{tracks.present:.0f} of them are present on a frame; {tracks.single} of {len(series.detections)} detections belong to no track: false, or atoms "
-            "found once.",
+            f"{tracks.present:.0f} of them are present on a frame; {tracks.single} of {len(series.detections)} detections "
+            "belong to no track: false, or atoms found once.",
         ),
         "recall": _entry(
             tracks.recall,
