@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from stemforge.colours import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 from stemforge.evaluate.series.rates import survival
-from stemforge.evaluate.series.words import drift_error
+from stemforge.evaluate.series.words import counted, drift_error, lasting
 from stemforge.micrograph.drawing import draw_micrograph, entitle, literal
 from stemforge.micrograph.image import Micrograph
 
@@ -31,7 +31,7 @@ def draw_tracks(tracks: "Tracks") -> Figure:
     residence_into(panels[1, 2], tracks)
     moved, share = int(tracks.moved.sum()), tracks.share_moved
     title = f"{tracks.series.name}: {len(tracks.tracks)} atoms on {len(tracks.series)} frames, {moved} moved "
-    title += f"({100 * share.low:.0f} to {100 * share.high:.0f} %), {tracks.hops} hops"
+    title += f"({100 * share.low:.0f} to {100 * share.high:.0f} %), {counted(tracks.hops, 'hop', 'hops')}"
     figure.suptitle(literal(title), fontsize=11.5)
     return figure
 
@@ -159,11 +159,10 @@ def residence_into(axes: Axes, tracks: "Tracks") -> None:
         axes.plot(t, np.exp(-t / one.value), "--", color=GREEN, lw=1.5, label="exponential law")
     axes.set(xlabel=f"time at a place [{time}]", ylabel="share still there", ylim=(0, 1.05), xlim=(0, None))
     axes.legend(frameon=False, fontsize=8, loc="lower left")
-    few = tracks.hops + tracks.presence.losses < 1
-    _finish(
-        axes,
-        f"An atom stays for more than {one.low:.3g} {time}" if few else f"An atom stays for {one} {time}",
-    )
+    title = f"An atom stays for {lasting(one.value, time)} ({one.low:.3g} to {one.high:.3g})"
+    if tracks.hops + tracks.presence.losses < 1:
+        title = f"An atom stays for more than {lasting(one.low, time)}"
+    _finish(axes, title if one.low > 0 else "Time at a place cannot be told")
 
 
 def _steps(one: "Track") -> tuple[Any, Any]:

@@ -22,14 +22,14 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
             atoms,
             "atoms",
             f"{series.name}: {atoms} atoms were found twice and more on {frames} frames, on average "
-            f"{tracks.present:.0f} of them are present on a frame; {tracks.single} of {len(series.detections)} detections "
-            "belong to no track: false, or atoms found once.",
+            f"{tracks.present:.0f} of them are present on a frame; {tracks.single} of {len(series.detections)} "
+            "detections belong to no track: false, or atoms found once.",
         ),
         "recall": _entry(
             tracks.recall,
             "",
             f"A present atom is found on {100 * tracks.recall:.0f} % of the frames{_short(tracks, 'high')}; "
-            f"{_counted(tracks.missed, 'miss', 'misses')} within tracks are neither departure nor motion.",
+            f"{counted(tracks.missed, 'miss', 'misses')} within tracks are neither departure nor motion.",
         ),
         "coincidence": _entry(
             tracks.common,
@@ -56,7 +56,7 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
         "hop_rate": _of(
             tracks.hop_rate,
             "per atom and frame",
-            f"{_counted(tracks.hops, 'hop', 'hops')}, {tracks.hop_rate} per atom and frame: steps of more than "
+            f"{counted(tracks.hops, 'hop', 'hops')}, {tracks.hop_rate} per atom and frame: steps of more than "
             f"{tracks.shortest_hop:.2g} {unit} ({_limit(tracks)}), and up to {tracks.model.reach:.2g} {unit}.",
         ),
         "loss_rate": _of(
@@ -95,10 +95,10 @@ def _residence(tracks: "Tracks") -> str:
     if events < 1:
         if not one.low > 0:
             return "How long an atom stays at its place cannot be told."
-        return f"No atom left its place: it stays for longer than {_long(one.low, time)} on average."
+        return f"No atom left its place: it stays for longer than {lasting(one.low, time)} on average."
     ends = f"{one.low:.3g} to {one.high:.3g}"
     return (
-        f"An atom stays at its place for {_long(one.value, time)} ({ends}) on average"
+        f"An atom stays at its place for {lasting(one.value, time)} ({ends}) on average"
         f"{_short(tracks, 'long')}, until it hops or disappears; those that stay "
         "to the end count by the time they were watched."
     )
@@ -143,18 +143,19 @@ def _short(tracks: "Tracks", way: str) -> str:
 
 def _atoms(events: float) -> str:
     """Say an expected number of atoms."""
-    return _counted(round(events), "atom", "atoms")
+    return counted(round(events), "atom", "atoms")
 
 
-def _counted(number: int, one: str, several: str) -> str:
+def counted(number: int, one: str, several: str) -> str:
+    """Say a number of things."""
     return f"{number} {one if number == 1 else several}"
 
 
-def _long(duration: float, unit: str) -> str:
+def lasting(duration: float, unit: str) -> str:
     """Say a time; frames are whole ones."""
     if unit != "frame":
         return f"{duration:.3g} {unit}"
-    return _counted(round(duration), "frame", "frames")
+    return counted(round(duration), "frame", "frames")
 
 
 def _percent(one: Estimate) -> str:

@@ -13,6 +13,7 @@ from stemforge import Annotations
 from stemforge.errors import InputError
 from stemforge.evaluate import Series, track_atoms, write_movie
 from stemforge.evaluate.series.detections import LEAST_ATOMS
+from stemforge.evaluate.series.words import counted, lasting
 
 
 def links(tracks, names):
@@ -82,6 +83,9 @@ def test_sentences_name_their_limits_and_count_in_whole_numbers(make_series, tmp
     tracks.atoms_to_csv(tmp_path / "atoms.csv")
     chances = [row["shift_p"] for row in csv.DictReader((tmp_path / "atoms.csv").open())]
     assert "" in chances
+    assert counted(1, "hop", "hops") == "1 hop"
+    assert lasting(30.8, "frame") == "31 frames"
+    assert lasting(30.84, "s") == "30.8 s"
 
 
 @pytest.mark.parametrize("errors", [True, False])
