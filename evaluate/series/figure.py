@@ -159,10 +159,12 @@ def residence_into(axes: Axes, tracks: "Tracks") -> None:
         axes.plot(t, np.exp(-t / one.value), "--", color=GREEN, lw=1.5, label="exponential law")
     axes.set(xlabel=f"time at a place [{time}]", ylabel="share still there", ylim=(0, 1.05), xlim=(0, None))
     axes.legend(frameon=False, fontsize=8, loc="lower left")
-    title = f"An atom stays for {lasting(one.value, time)} ({one.low:.3g} to {one.high:.3g})"
-    if tracks.hops + tracks.presence.losses < 1:
+    title = "Time at a place cannot be told"
+    if one.low > 0 and tracks.hops + tracks.presence.losses < 1:
         title = f"An atom stays for more than {lasting(one.low, time)}"
-    _finish(axes, title if one.low > 0 else "Time at a place cannot be told")
+    elif one.low > 0:
+        title = f"An atom stays for {lasting(one.value, time)} ({one.low:.3g} to {one.high:.3g})"
+    _finish(axes, title)
 
 
 def _steps(one: "Track") -> tuple[Any, Any]:

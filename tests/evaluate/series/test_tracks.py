@@ -71,6 +71,16 @@ def test_what_cannot_be_told_has_no_numbers(make_series, tmp_path):
     tracks.figure().savefig(tmp_path / "tracks.png", dpi=40)
 
 
+def test_a_series_in_which_nothing_happens(make_series):
+    """Every atom is found on every frame: no event, and a residence time without upper end."""
+    series, _, _ = make_series(recall=1.0, false=0)
+    tracks = track_atoms(series)
+    assert tracks.loss_rate.value == 0
+    assert np.isinf(tracks.residence.value)
+    titles = [axes.get_title(loc) for axes in tracks.figure().axes for loc in ("left", "center")]
+    assert any("stays for more than" in title and title.endswith("frames") for title in titles)
+
+
 def test_sentences_name_their_limits_and_count_in_whole_numbers(make_series, tmp_path):
     series, _, _ = make_series(seed=2)
     tracks = track_atoms(series)
