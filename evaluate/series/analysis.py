@@ -90,17 +90,18 @@ def track_atoms(
 def _presence(
     found: Detections, tracks: Sequence[NDArray[np.int64]], placed: Detections, drift: NDArray[np.float64]
 ) -> Presence:
-    """Say when each atom was present; on frames where its place was off the image, nothing is known of it."""
+    """Say when each atom was present; nothing is known where frames are blank or its place was off the image."""
     on = np.zeros((len(tracks), found.frames), dtype=bool)
     visible = np.ones_like(on)
     frames = np.arange(found.frames)
+    filled = np.isin(frames, found.filled)
     for number, track in enumerate(tracks):
         on[number, found.frame[track]] = True
         place = np.stack(
             [np.interp(frames, found.frame[track], placed.points[track, axis]) for axis in (0, 1)], 1
         )
         place += drift
-        visible[number] = ((place >= 0) & (place <= found.size)).all(1)
+        visible[number] = ((place >= 0) & (place <= found.size)).all(1) & filled
     return fit_presence(on, visible | on)
 
 
@@ -120,14 +121,13 @@ def _learnt(
             variances.append(placed.variance[part[1:]] + placed.variance[part[:-1]])
             frames.append(np.diff(placed.frame[part]))
     watched = sum(int(np.ptp(placed.frame[track])) for track in tracks)
-    present = presence.shown * placed.frames
     return replace(
         model,
         motion=step_excess(np.concatenate(squares), np.concatenate(variances), np.concatenate(frames)),
-        recall=float(np.clip(sum(map(len, tracks)) / max(present, 1.0), *_RECALLS)),
+        recall=float(np.clip(sum(map(len, tracks)) / max(presence.whole, 1.0), *_RECALLS)),
         hop=float(np.clip((hops + 0.5) / max(watched, 1), *_CHANCES)),
         loss=float(np.clip(presence.loss, *_CHANCES)),
-        density=present / (placed.frames * placed.area),
+        density=presence.shown / placed.area,
     )
 
 

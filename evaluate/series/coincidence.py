@@ -47,11 +47,12 @@ def check_specimen(found: Detections, drift: NDArray[np.float64], name: str) -> 
     """
     counts: dict[tuple[int, int], float] = {}
     chance: list[float] = []
-    for first in range(found.frames):
-        for second in range(first + 1, min(first + 1 + _APART, found.frames)):
-            counts[first, second] = _share(found, drift, first, second)
-        if first + 1 < found.frames:
-            chance += _mirrored(found, first, first + 1)
+    filled = found.filled.tolist()  # a frame on which nothing was found says nothing
+    for first in range(len(filled)):
+        for second in range(first + 1, min(first + 1 + _APART, len(filled))):
+            counts[first, second] = _share(found, drift, filled[first], filled[second])
+        if first + 1 < len(filled):
+            chance += _mirrored(found, filled[first], filled[first + 1])
     usual, spread = float(np.mean(chance)), max(float(np.std(chance)), 0.02)
     score = {pair: (share - usual) / spread for pair, share in counts.items()}
     neighbours = [share for (i, j), share in counts.items() if j == i + 1]
@@ -62,19 +63,20 @@ def check_specimen(found: Detections, drift: NDArray[np.float64], name: str) -> 
             f"{name}: {100 * mean:.0f} % of a frame's atoms coincide with those of the next one, of mirrored frames "
             f"{100 * usual:.0f} %: these are frames of other specimens, or atoms that move too far from frame to frame"
         )
-    for number in range(found.frames):
+    for number in range(len(filled)):
         pairs = [pair for pair in score if number in pair]
         if all(score[pair] < _CLEAR for pair in pairs):
             raise InputError(
-                f"{name}: frame {number} has no more atoms in common with its neighbours than mirrored frames; "
-                "it shows another specimen, or its atoms were not found: leave it out"
+                f"{name}: frame {filled[number]} has no more atoms in common with its neighbours than mirrored frames; "
+                "it shows another specimen, or its atoms were not found: put a blank frame in its "
+                "place (without one the times of all later frames would be wrong)"
             )
-    for last in range(found.frames - 1):
+    for last in range(len(filled) - 1):
         across = [(last - i, last + 1 + j) for i, j in product(range(_APART), repeat=2)]
         across = [pair for pair in across if pair in score]
         if all(score[pair] < _CLEAR for pair in across):
             raise InputError(
-                f"{name}: from frame {last + 1} on another specimen is shown, or the specimen jumped further "
+                f"{name}: from frame {filled[last + 1]} on another specimen is shown, or the specimen jumped further "
                 "than can be followed; give the parts as series of their own"
             )
     return mean

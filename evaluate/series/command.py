@@ -33,8 +33,8 @@ def track(
     ----------
     series
         Stacks of images (TIFF, DM3, DM4, EMD, SER, MRC, HSPY), folders of images, one a frame, or folders of tables
-        that `stemforge infer atoms` wrote, one a frame. Frames of folders come in the order of the numbers in their
-        names.
+        that `stemforge infer atoms` wrote, one a frame. Frames of folders come by the numbers in their names; a
+        missing number is a frame on which nothing was found.
     weights
         A stemforge weights file, or the name of weights that come with stemforge, as for `infer atoms`.
     threshold

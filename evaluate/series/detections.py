@@ -26,8 +26,9 @@ class Series:
     Parameters
     ----------
     atoms
-        Found on each frame: points (x, y) [pixel], with columns ``score`` (likelihood), ``x_error_px`` and
-        ``y_error_px`` where they are known, as :func:`stemforge.infer.detect_atoms` gives them.
+        Found on each frame, none where a frame is blank or missing: points (x, y) [pixel], with columns ``score``
+        (likelihood), ``x_error_px`` and ``y_error_px`` where they are known, as
+        :func:`stemforge.infer.detect_atoms` gives them.
     shape
         Height and width of the frames [pixel].
     sampling
@@ -42,7 +43,7 @@ class Series:
     Raises
     ------
     InputError
-        Fewer than 3 frames, fewer than 10 atoms on half of them, or images of another shape or number.
+        Fewer than 3 frames, fewer than 10 atoms on half of those with any, or images of another shape or number.
 
     Examples
     --------
@@ -61,12 +62,14 @@ class Series:
     frame_time: float | None = None
 
     def __post_init__(self) -> None:
-        if len(self.atoms) < LEAST_FRAMES:
+        filled = [len(one) for one in self.atoms if len(one)]
+        if len(filled) < LEAST_FRAMES:
+            with_atoms = " with atoms" if len(filled) < len(self.atoms) else ""
             raise InputError(
-                f"{self.name}: {len(self.atoms)} frames; motion needs {LEAST_FRAMES} at least, as an atom that is "
-                "missed on one frame looks like one that left"
+                f"{self.name}: {len(filled)} frames{with_atoms}; motion needs {LEAST_FRAMES} at least, as an atom that "
+                "is missed on one frame looks like one that left"
             )
-        typical = float(np.median([len(one) for one in self.atoms]))
+        typical = float(np.median(filled))
         if typical < LEAST_ATOMS:
             raise InputError(
                 f"{self.name}: {typical:g} atoms on a typical frame; {LEAST_ATOMS} at least are needed to tell "
@@ -166,6 +169,11 @@ class Detections:
     def spacing(self) -> float:
         """Length in which densities are measured, 1/√density [unit]."""
         return self.density**-0.5
+
+    @property
+    def filled(self) -> NDArray[np.int64]:
+        """Frames on which something was found; of the others nothing is known."""
+        return np.unique(self.frame)
 
     def on(self, frame: int) -> NDArray[np.float64]:
         """Return the points of one frame, shape (m, 2)."""

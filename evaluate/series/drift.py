@@ -1,6 +1,7 @@
 """Drift from frame to frame: by images and by atoms, refined by the atoms that stay."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ def coarse_drift(series: Series) -> Points:
     """Find how far each frame is displaced against the first one, frame after frame.
 
     Of the shifts that the images tell, that the atoms tell, and none, the one counts that brings more atoms of a frame
-    onto those of the frame before.
+    onto those of the frame before. Frames on which nothing was found lie between their neighbours.
 
     Returns
     -------
@@ -38,15 +39,15 @@ def coarse_drift(series: Series) -> Points:
     found = series.detections
     images = None if series.images is None else [_prepared(image) for image in series.images]
     radius = NEAR * found.spacing
-    drift = np.zeros((len(series), 2))
-    for number in range(1, len(series)):
-        first, second = found.on(number - 1), found.on(number)
+    drift, filled = np.zeros((len(series), 2)), found.filled
+    for before, number in pairwise(filled.tolist()):
+        first, second = found.on(before), found.on(number)
         shifts = [np.zeros(2), best_shift(first, second, found)]
         if images is not None:
-            shifts.append(image_shift(images[number - 1], images[number]) * series.scale)
+            shifts.append(image_shift(images[before], images[number]) * series.scale)
         shifts = [_improved(first, second, shift, radius) for shift in shifts]
-        drift[number] = drift[number - 1] + max(shifts, key=lambda one: _fit(first, second, one, radius))
-    return drift
+        drift[number] = drift[before] + max(shifts, key=lambda one: _fit(first, second, one, radius))
+    return _between(drift, filled)
 
 
 def image_shift(first: NDArray[np.float64], second: NDArray[np.float64]) -> Points:
@@ -69,8 +70,10 @@ def best_shift(first: Points, second: Points, found: Detections) -> Points:
     """Return the shift (x, y) [unit] that brings most of the second points onto the first ones.
 
     Both are drawn as spots, whose cross-correlation has its peak there; the shift is good to a part of the radius
-    within which atoms coincide.
+    within which atoms coincide. No shift where one of them has no point.
     """
+    if not len(first) or not len(second):
+        return np.zeros(2)
     step = NEAR * found.spacing / 2
     drawn = [_drawn(points, found.size, step) for points in (first, second)]
     shift, *_ = phase_cross_correlation(*drawn, normalization=None)
@@ -111,7 +114,8 @@ def refine_drift(
     Returns
     -------
     drift, variance
-        The displacement, 0 of the first frame, and the variance of its coordinates [unit²], shape (frames,).
+        The displacement, 0 of the first frame, and the variance of its coordinates against the first frame [unit²],
+        shape (frames,): 0 of that frame, NaN of frames on which no atom of these parts was found.
     """
     parts = [part for part in parts if len(part) > 1]
     if not parts:
@@ -138,8 +142,19 @@ def refine_drift(
         means = place - (table / whole[:, None]) @ change
         size = np.hypot(*(left - change[frame] - means[part]).T) / sigma
         weight = sigma**-2 * np.minimum(1, _HUBER / np.maximum(size, 1e-12))
-    change -= change[0]
-    return drift + change, np.diag(inverse).clip(0)
+    known = np.unique(frame)
+    first = known[0]
+    # The frames' places are known against their mean; what is told is against the first of them.
+    error = np.full(len(drift), np.nan)
+    error[known] = (np.diag(inverse) + inverse[first, first] - 2 * inverse[:, first])[known].clip(0)
+    refined = drift + change
+    return _between(refined - refined[found.filled[0]], found.filled), error
+
+
+def _between(drift: Points, known: NDArray[np.int64]) -> Points:
+    """Return the drift with that of frames of which nothing is known from their neighbours."""
+    frames = np.arange(len(drift))
+    return np.stack([np.interp(frames, known, values[known]) for values in drift.T], 1)
 
 
 def _improved(first: Points, second: Points, shift: Points, radius: float) -> Points:

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from stemforge.colours import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 from stemforge.evaluate.series.rates import survival
+from stemforge.evaluate.series.words import counted, drift_error, lasting
 from stemforge.micrograph.drawing import draw_micrograph, entitle, literal
 from stemforge.micrograph.image import Micrograph
 
@@ -30,7 +31,7 @@ def draw_tracks(tracks: "Tracks") -> Figure:
     residence_into(panels[1, 2], tracks)
     moved, share = int(tracks.moved.sum()), tracks.share_moved
     title = f"{tracks.series.name}: {len(tracks.tracks)} atoms on {len(tracks.series)} frames, {moved} moved "
-    title += f"({100 * share.low:.0f} to {100 * share.high:.0f} %), {tracks.hops} hops"
+    title += f"({100 * share.low:.0f} to {100 * share.high:.0f} %), {counted(tracks.hops, 'hop', 'hops')}"
     figure.suptitle(literal(title), fontsize=11.5)
     return figure
 
@@ -39,7 +40,9 @@ def map_into(axes: Axes, tracks: "Tracks") -> None:
     """Draw the tracks, drift taken off, on the first frame."""
     series, (height, width) = tracks.series, tracks.series.shape
     if series.images is not None:
-        draw_micrograph(axes, Micrograph(series.images[0], series.sampling, name=series.name))
+        draw_micrograph(
+            axes, Micrograph(series.images[series.detections.filled[0]], series.sampling, name=series.name)
+        )
     else:
         axes.set(xticks=[], yticks=[], facecolor="0.93", aspect="equal")
         axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
@@ -63,7 +66,8 @@ def drift_into(axes: Axes, tracks: "Tracks") -> None:
     axes.set(xlabel="frame", ylabel=f"displacement [{tracks.series.unit}]")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8, ncols=2)
-    _finish(axes, f"Drift, known to {np.median(error):.1g} {tracks.series.unit}")
+    known = drift_error(tracks)
+    _finish(axes, f"Drift, known to {known:.1g} {tracks.series.unit}" if known > 0 else "Drift")
 
 
 def presence_into(axes: Axes, tracks: "Tracks") -> None:
@@ -122,6 +126,13 @@ def squares_into(axes: Axes, tracks: "Tracks") -> None:
     """Draw the mean squared displacement, beside that of the diffusion coefficient."""
     series, one, found = tracks.series, tracks.diffusion, tracks.squared_displacements
     time = found["lag"] * series.step
+    if not len(time):
+        axes.set(xticks=[], yticks=[])
+        axes.text(
+            0.5, 0.5, "no atom was found on three frames in a row", ha="center", transform=axes.transAxes
+        )
+        _finish(axes, "Motion cannot be told")
+        return
     axes.fill_between(time, found["low"], found["high"], color=BLUE, alpha=0.2, lw=0, label="95 %")
     axes.plot(time, found["msd"], "o-", color=BLUE, ms=4, lw=1.4, label="measured, without errors of places")
     if np.isfinite(one.value) and len(time):
@@ -130,7 +141,8 @@ def squares_into(axes: Axes, tracks: "Tracks") -> None:
     axes.axhline(0, color=GREY, lw=0.8)
     axes.set(xlabel=f"time t [{series.time_unit}]", ylabel=f"mean squared displacement [{series.unit}²]")
     axes.legend(frameon=False, fontsize=8, loc="upper left")
-    _finish(axes, f"D = {one.value:.2g} ({one.low:.2g} to {one.high:.2g}) {series.unit}²/{series.time_unit}")
+    title = f"D = {one.value:.2g} ({one.low:.2g} to {one.high:.2g}) {series.unit}²/{series.time_unit}"
+    _finish(axes, title if np.isfinite(one.value) else "Diffusion cannot be told")
 
 
 def residence_into(axes: Axes, tracks: "Tracks") -> None:
@@ -147,11 +159,12 @@ def residence_into(axes: Axes, tracks: "Tracks") -> None:
         axes.plot(t, np.exp(-t / one.value), "--", color=GREEN, lw=1.5, label="exponential law")
     axes.set(xlabel=f"time at a place [{time}]", ylabel="share still there", ylim=(0, 1.05), xlim=(0, None))
     axes.legend(frameon=False, fontsize=8, loc="lower left")
-    few = tracks.hops + tracks.presence.losses < 1
-    _finish(
-        axes,
-        f"An atom stays for more than {one.low:.3g} {time}" if few else f"An atom stays for {one} {time}",
-    )
+    title = "Time at a place cannot be told"
+    if one.low > 0 and tracks.hops + tracks.presence.losses < 1:
+        title = f"An atom stays for more than {lasting(one.low, time)}"
+    elif one.low > 0:
+        title = f"An atom stays for {lasting(one.value, time)} ({one.low:.3g} to {one.high:.3g})"
+    _finish(axes, title)
 
 
 def _steps(one: "Track") -> tuple[Any, Any]:

@@ -1,10 +1,8 @@
 """Series in files: stacks, folders of frames and folders of tables, read, searched for atoms, followed, written."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from stemforge.errors import InputError, WriteError, errors_about
 from stemforge.evaluate.pairing import read_table
 from stemforge.evaluate.series.analysis import ROUNDS, track_atoms
 from stemforge.evaluate.series.detections import LEAST_FRAMES, Series, check_shapes
+from stemforge.evaluate.series.frames import frame_shape, image_frames, in_order, series_tables
 from stemforge.evaluate.series.links import require_library
 from stemforge.evaluate.series.movie import write_movie
 from stemforge.evaluate.series.result import Tracks
@@ -23,14 +22,13 @@ from stemforge.infer.resampling import enough_memory
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
-from stemforge.micrograph.readers import FORMATS, read_micrograph, read_stack
-from stemforge.micrograph.tables import table_files
 from stemforge.outputs.folder import ResultFolder, name_clash
 from stemforge.outputs.record import RunRecord
 
 ENDINGS = ("_tracks.csv", "_atoms.csv", "_tracks.json", "_tracks.png", "_tracks.gif")
 """What a series' results are called after its name."""
 
+_NOTHING = Annotations(np.empty((0, 2)))
 _SAME = 0.01  # by which the pixel sizes of frames may differ
 
 Find = Callable[[Micrograph], Annotations]
@@ -86,8 +84,9 @@ def track_files(
     Parameters
     ----------
     paths
-        Of each series: a stack of images, a folder of images, one a frame, in the order of the numbers in their names,
-        or a folder of tables, one a frame, as ``stemforge infer atoms`` writes them.
+        Of each series: a stack of images, a folder of images, one a frame, by the numbers in their names (a missing
+        number is a frame on which nothing was found), or a folder of tables, one a frame, as ``stemforge infer atoms``
+        writes them.
     folder
         Where results go: of each series :data:`ENDINGS` after its name.
     following
@@ -112,7 +111,7 @@ def track_files(
         raise InputError(f"{clash[1]} and {clash[2]}: are series of the same name; rename one")
     folder.check([name for name, _ in names], paths)
     find = None
-    if any(not _tables(path) for path in paths):
+    if any(not series_tables(path, ENDINGS) for path in paths):
         find = _finder(following)
     record, failed, atoms = RunRecord(folder, "track"), [], 0
     record.check()
@@ -150,27 +149,30 @@ def read_series(path: Path, following: Following, find: Find | None, quiet: bool
     InputError
         Fewer than 3 frames, frames of different size, or with different pixel sizes.
     """
-    tables = _tables(path)
+    tables = series_tables(path, ENDINGS)
     if tables:
         return _of_tables(path, tables, following)
     if find is None:
         raise TypeError("images need a finder")
-    frames = _frames(path, following)
-    if len(frames) < LEAST_FRAMES:
+    frames = image_frames(path, following.sampling, following.signal, ENDINGS)
+    known = [frame for frame in frames if frame is not None]
+    if len(known) < LEAST_FRAMES:
         raise InputError(
-            f"{path}: {len(frames)} frame{'s'[: len(frames) != 1]}; a series has {LEAST_FRAMES} at least: give a "
+            f"{path}: {len(known)} frame{'s'[: len(known) != 1]}; a series has {LEAST_FRAMES} at least: give a "
             "stack, or a folder of its frames"
         )
-    check_shapes([frame.shape for frame in frames], str(path))
-    sampling = _one_sampling(str(path), [frame.sampling for frame in frames])
+    shape = known[0].shape
+    check_shapes([shape if frame is None else frame.shape for frame in frames], str(path))
+    sampling = _one_sampling(str(path), [frame.sampling for frame in known])
     atoms = []
     with progress(path.name, len(frames), "frames", quiet) as advance:
         for frame in frames:
-            with enough_memory(frame.name):
-                atoms.append(find(frame))
+            with enough_memory(path.name):
+                atoms.append(_NOTHING if frame is None else find(frame))
             advance(1)
-    images = [frame.image for frame in frames]
-    return Series(atoms, frames[0].shape, sampling, images, path.stem, following.frame_time)
+    blank = np.full(shape, np.median(known[0].image), dtype=np.float32)
+    images = [blank if frame is None else frame.image for frame in frames]
+    return Series(atoms, shape, sampling, images, path.stem, following.frame_time)
 
 
 def _followed(path: Path, following: Following, find: Find | None, quiet: bool) -> Tracks:
@@ -196,44 +198,22 @@ def _finder(following: Following) -> Find:
     return find
 
 
-def _tables(path: Path) -> list[Path]:
-    """Return the tables of a folder that holds a series as tables, in order; none where it is images."""
-    if not path.is_dir():
-        return []
-    return sorted((one for one in table_files(path) if not one.name.endswith(ENDINGS)), key=_order)
-
-
-def _frames(path: Path, following: Following) -> list[Micrograph]:
-    options: dict[str, Any] = {"sampling": following.sampling, "signal": following.signal}
-    if not path.is_dir():
-        frames = read_stack(path, **options)
-        numbers = [int(frame.name.rsplit("_", 1)[1]) for frame in frames] if len(frames) > 1 else [0]
-        if numbers != list(range(len(numbers))):
-            lost = min(set(range(max(numbers) + 1)) - set(numbers))
-            raise InputError(f"{path}: frame {lost} cannot be used; give a stack without it")
-        return frames
-    files = sorted((one for one in path.iterdir() if one.suffix.lower() in FORMATS), key=_order)
-    if not files:
-        raise InputError(f"{path}: holds neither images ({', '.join(FORMATS)}) nor tables of atoms (CSV)")
-    return [read_micrograph(file, **options) for file in files]
-
-
-def _of_tables(path: Path, files: Sequence[Path], following: Following) -> Series:
-    known = dict.fromkeys([file.stem for file in files], following.sampling)
-    tables = [read_table(file, following.label_unit, known) for file in files]
+def _of_tables(path: Path, tables: Sequence[Path], following: Following) -> Series:
+    known = dict.fromkeys([file.stem for file in tables], following.sampling)
+    order = in_order(tables, str(path))
+    read = {file: read_table(file, following.label_unit, known) for file in tables}
     sampling = following.sampling
     if sampling is None:
-        sampling = _one_sampling(str(path), [one.sampling for one in tables if len(one.points)])
-    points = np.concatenate([one.points.points for one in tables])
+        sampling = _one_sampling(str(path), [one.sampling for one in read.values() if len(one.points)])
+    points = np.concatenate([one.points.points for one in read.values()])
     if not len(points):
         raise InputError(f"{path}: its tables hold no atom")
     if (points < -0.5).any():
         raise InputError(f"{path}: holds atoms at negative places; x_px and y_px count from the first pixel")
-    width, height = np.ceil(points.max(axis=0) + 1).astype(int).tolist()
+    shape = frame_shape(tables, points, str(path))
+    atoms = [_NOTHING if file is None else read[file].points for file in order]
     with errors_about(str(path)):
-        return Series(
-            [one.points for one in tables], (height, width), sampling, None, path.stem, following.frame_time
-        )
+        return Series(atoms, shape, sampling, None, path.stem, following.frame_time)
 
 
 def _one_sampling(name: str, samplings: Sequence[float | None]) -> float | None:
@@ -246,12 +226,6 @@ def _one_sampling(name: str, samplings: Sequence[float | None]) -> float | None:
             f"{name}: frames have different pixel sizes, or some have none; give that of the series (sampling)"
         )
     return float(np.median(known))
-
-
-def _order(path: Path) -> list[tuple[int, int, str]]:
-    """Return by what files are sorted: numbers in names by their value."""
-    parts = re.split(r"(\d+)", path.stem)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.casefold()) for part in parts if part]
 
 
 def _write(tracks: Tracks, folder: ResultFolder, path: Path) -> None:

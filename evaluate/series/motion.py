@@ -159,11 +159,14 @@ def squared_displacements(
 
     rng = np.random.default_rng(_SEED)
     drawn = np.array([curve(rng.integers(0, len(paths), len(paths))) for _ in range(_DRAWS)])
-    low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     values = curve(np.arange(len(paths)))
-    known = np.isfinite(values)
-    columns = {"lag": lags, "msd": values, "low": low, "high": high, "pairs": table.sum(0)[:, 1]}
-    return {name: np.asarray(column, dtype=float)[known] for name, column in columns.items()}
+    known = np.isfinite(values) & np.isfinite(drawn).any(0)
+    low = high = np.empty(0)
+    if known.any():
+        low, high = np.nanquantile(drawn[:, known], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    columns = {"lag": lags[known], "msd": values[known], "low": low, "high": high}
+    columns["pairs"] = table.sum(0)[known, 1]
+    return {name: np.asarray(column, dtype=float) for name, column in columns.items()}
 
 
 def localisation_excess(paths: Sequence[Path], localisation: float) -> float:
@@ -175,6 +178,8 @@ def localisation_excess(paths: Sequence[Path], localisation: float) -> float:
 def shift_p(path: Path, excess: float, least: float = 0.0) -> float:
     """Return the chance that an atom that stays is found so far displaced between the halves of its track.
 
+    NaN of an atom that was not tested: found less than four times, or displaced by less than the shortest hop.
+
     Parameters
     ----------
     path
@@ -185,14 +190,14 @@ def shift_p(path: Path, excess: float, least: float = 0.0) -> float:
         Displacement up to which nothing is said, whatever the errors [unit].
     """
     if len(path.frame) < _FEWEST:
-        return 1.0
+        return np.nan
     middle = len(path.frame) // 2
     weight = 1 / np.maximum(path.variance + excess, 1e-12)
     halves = [(weight[half], path.points[half]) for half in (slice(middle), slice(middle, None))]
     means = [(w[:, None] * points).sum(0) / w.sum() for w, points in halves]
     variance = sum(1 / w.sum() for w, _ in halves)
     square = float(((means[1] - means[0]) ** 2).sum())
-    return float(chi2.sf(square / variance, 2)) if square > least**2 else 1.0
+    return float(chi2.sf(square / variance, 2)) if square > least**2 else np.nan
 
 
 def _sums(path: Path) -> tuple[float, float, float, float]:

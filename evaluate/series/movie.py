@@ -56,7 +56,8 @@ def _pictures(tracks: "Tracks") -> Iterator[Image.Image]:
     palette.putpalette((greys + marks * 3)[:768])
     low, high = (0.0, 1.0)
     if series.images is not None:
-        low, high = np.percentile(np.stack([series.images[0], series.images[-1]]), [0.5, 99.8])
+        ends = [series.images[one] for one in series.detections.filled[[0, -1]]]
+        low, high = np.percentile(np.stack(ends), [0.5, 99.8])
     for frame in range(0, len(series), -(-len(series) // _MOST)):
         grey = _grey(tracks, frame, float(low), float(high))
         picture = Image.fromarray(grey).resize((grey.shape[1] * zoom, grey.shape[0] * zoom)).convert("RGB")

@@ -20,7 +20,7 @@ class Presence:
     chance
         That an atom is present on a frame, shape (atoms, frames).
     visible
-        On which frames its place was in the image, shape (atoms, frames).
+        On which frames its place was in the image, shape (atoms, frames); none where a frame is blank.
     recall
         Chance that a present atom is found on a frame, of each atom, shape (atoms,).
     appeared, disappeared
@@ -42,8 +42,13 @@ class Presence:
 
     @property
     def shown(self) -> float:
-        """Atoms on a frame that are present and in the image, mean."""
-        return float((self.chance * self.visible).sum(0).mean())
+        """Atoms on a frame that are present and in the image, mean of the frames that show any place."""
+        return self.whole / max(int(self.visible.any(0).sum()), 1)
+
+    @property
+    def whole(self) -> float:
+        """Atoms that are present and in the image, summed over the frames."""
+        return float((self.chance * self.visible).sum())
 
     @property
     def loss(self) -> float:

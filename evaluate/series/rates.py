@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import CensoredData, binomtest, chi2, ecdf
+from scipy.stats import CensoredData, binomtest, ecdf
 
 from stemforge.evaluate.series.motion import LEVEL
+from stemforge.evaluate.statistics.density import counted_density
 
-_NO_EVENT = 0.1  # expected events that are none: the law's lower end would be 10⁻⁷⁸
+_NO_EVENT = 0.01  # expected events that are none
+_LOW_EVENT = 0.1  # expected events of which the lower end is 0: the law's would be 10⁻⁷⁸
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,8 @@ def rate(events: float, exposure: float) -> Estimate:
     """
     if not exposure > 0:
         return Estimate(np.nan, 0.0, np.inf)
-    low = float(chi2.ppf((1 - LEVEL) / 2, 2 * events)) / 2 if events > _NO_EVENT else 0.0
-    high = float(chi2.ppf((1 + LEVEL) / 2, 2 * events + 2)) / 2
-    return Estimate(events / exposure, low / exposure, high / exposure)
+    value, low, high = counted_density(events if events >= _NO_EVENT else 0, exposure, LEVEL)
+    return Estimate(value, low if events > _LOW_EVENT else 0.0, high)
 
 
 def residence(leaving: Estimate, step: float) -> Estimate:

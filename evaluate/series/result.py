@@ -99,8 +99,13 @@ class Tracks:
 
     @property
     def missed(self) -> int:
-        """Misses between the first and the last frame on which an atom was found."""
-        return sum(one.watched + 1 - len(one.index) for one in self.tracks)
+        """Misses between the first and the last frame on which an atom was found; on blank frames none is missed."""
+        return sum(self._missed_of(one) for one in self.tracks)
+
+    def _missed_of(self, one: Track) -> int:
+        first, last = one.path.frame[[0, -1]]
+        filled = self.series.detections.filled
+        return int(((filled >= first) & (filled <= last)).sum()) - len(one.index)
 
     @property
     def hops(self) -> int:
@@ -141,7 +146,7 @@ class Tracks:
     @property
     def recall(self) -> float:
         """Share of present atoms that are found on a frame."""
-        return sum(len(one.index) for one in self.tracks) / (self.present * len(self.series))
+        return sum(len(one.index) for one in self.tracks) / self.presence.whole
 
     @cached_property
     def diffusion(self) -> Diffusion:
@@ -155,12 +160,13 @@ class Tracks:
 
     @property
     def localisation(self) -> float:
-        """Standard deviation of a coordinate, by steps that are contrary [unit]."""
-        return float(np.sqrt(max(self.diffusion.localisation, 0.0)))
+        """Standard deviation of a coordinate, by steps that are contrary [unit]; NaN where they tell none."""
+        variance = self.diffusion.localisation
+        return float(np.sqrt(variance)) if variance > 0 else np.nan
 
     @cached_property
     def shift_chances(self) -> NDArray[np.float64]:
-        """Chance that an atom that stays is found so far displaced between the halves of its track, of each."""
+        """Chance that an atom that stays is found so far displaced between the halves of its track; NaN: not tested."""
         paths = [one.path for one in self.tracks]
         excess = localisation_excess(paths, self.diffusion.localisation)
         return np.array([shift_p(path, excess, self.model.least) for path in paths])
@@ -199,7 +205,8 @@ class Tracks:
     def to_csv(self, path: str | File) -> None:
         """Write a row for each atom and frame, from the first to the last on which it was found.
 
-        State is ``found``, ``missed``, or ``aside``, a detection elsewhere for one frame alone. Places come in pixels
+        State is ``found``, ``missed``, ``aside``, a detection elsewhere for one frame alone, or ``blank``, where
+        nothing was found on the whole frame. Places come in pixels
         as found, and without drift; ``present`` is the chance that the atom was there.
         """
         unit, found = self.series.unit.replace("Å", "angstrom"), self.series.detections
@@ -213,13 +220,16 @@ class Tracks:
             f"x_{unit}_aligned",
             f"y_{unit}_aligned",
         ]
-        rows = []
+        rows, filled = [], set(found.filled.tolist())
         for number, one in enumerate(self.tracks):
             listed = dict(zip(one.path.frame.tolist(), range(len(one.index)), strict=True))
             aside = {int(found.frame[index]): int(index) for index in one.aside}
             for frame in range(int(one.path.frame[0]), int(one.path.frame[-1]) + 1):
                 index = int(one.index[listed[frame]]) if frame in listed else aside.get(frame)
-                state = "found" if frame in listed else "missed" if index is None else "aside"
+                state = "aside"
+                if index is None:
+                    state = "missed" if frame in filled else "blank"
+                state = "found" if frame in listed else state
                 place = one.path.part[listed[frame]] if frame in listed else None
                 cells: list[Any] = [None] * 5
                 if index is not None:
@@ -247,10 +257,13 @@ class Tracks:
             d, d_error = diffusion_of(one.path, self.series.step)
             values = [np.hypot(*one.path.net), error, d, d_error]
             chances = [self.presence.appeared[number], self.presence.disappeared[number]]
-            frames = [one.path.frame[0], one.path.frame[-1], len(one.index), one.watched + 1 - len(one.index)]
-            cells = [f"{value:.4g}" if np.isfinite(value) else None for value in (*values, *chances)]
+            frames = [one.path.frame[0], one.path.frame[-1], len(one.index), self._missed_of(one)]
+            cells = [
+                f"{value:.4g}" if np.isfinite(value) else None
+                for value in (self.shift_chances[number], *values, *chances)
+            ]
             known = [f"{self.presence.recall[number]:.3f}", one.hops, int(self.moved[number])]
-            rows.append([number, *frames, *known, f"{self.shift_chances[number]:.3g}", *cells])
+            rows.append([number, *frames, *known, *cells])
         write_csv(path, header, rows)
 
     def to_json(self, path: str | File) -> None:

@@ -6,6 +6,9 @@ import numpy as np
 
 from stemforge.evaluate.series.rates import Estimate
 
+SHORT = 20
+"""Frames of a series below which atoms that were found only once make rates of coming and leaving too low."""
+
 if TYPE_CHECKING:
     from stemforge.evaluate.series.result import Tracks
 
@@ -18,17 +21,15 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
         "atoms": _entry(
             atoms,
             "atoms",
-            f"{series.name}: {atoms} atoms were found twice and more on {frames} frames, {tracks.present:.1f} "
-            "are present on a "
-            f"frame; {tracks.single} of {len(series.detections)} detections belong to no track: false, or atoms "
-            "found once.",
+            f"{series.name}: {atoms} atoms were found twice and more on {frames} frames, on average "
+            f"{tracks.present:.0f} of them are present on a frame; {tracks.single} of {len(series.detections)} "
+            "detections belong to no track: false, or atoms found once.",
         ),
         "recall": _entry(
             tracks.recall,
             "",
-            f"A present atom is found on {100 * tracks.recall:.0f} % of the frames; {tracks.missed} misses lie "
-            "within tracks, "
-            "and are neither departure nor motion.",
+            f"A present atom is found on {100 * tracks.recall:.0f} % of the frames{_short(tracks, 'high')}; "
+            f"{counted(tracks.missed, 'miss', 'misses')} within tracks are neither departure nor motion.",
         ),
         "coincidence": _entry(
             tracks.common,
@@ -38,36 +39,36 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
         ),
         "drift": _drift(tracks),
         "localisation": _entry(
-            tracks.localisation,
+            tracks.localisation if np.isfinite(tracks.localisation) else None,
             unit,
             f"Places err by {tracks.localisation:.2g} {unit} in each coordinate, as steps in a row that go forth "
-            "and back say.",
+            "and back say."
+            if np.isfinite(tracks.localisation)
+            else "How far places err cannot be told from steps in a row.",
         ),
         "share_moved": _of(
             tracks.share_moved,
             "",
             f"{int(tracks.moved.sum())} of {atoms} atoms moved, {_percent(tracks.share_moved)}: they hopped, or "
-            "lie elsewhere in the second half of their track than errors of places and drift allow (2 % did so where "
-            "nothing moved).",
+            f"lie more than {tracks.model.least:.2g} {unit} away in the second half of their track, and further than "
+            "errors of places allow; shorter ways are not told from errors.",
         ),
         "hop_rate": _of(
             tracks.hop_rate,
             "per atom and frame",
-            f"{tracks.hops} hops, {tracks.hop_rate} per atom and frame: steps of more than "
-            f"{tracks.shortest_hop:.2g} {unit}, "
-            f"which errors and ordinary motion do not explain, up to {tracks.model.reach:.2g} {unit}.",
+            f"{counted(tracks.hops, 'hop', 'hops')}, {tracks.hop_rate} per atom and frame: steps of more than "
+            f"{tracks.shortest_hop:.2g} {unit} ({_limit(tracks)}), and up to {tracks.model.reach:.2g} {unit}.",
         ),
         "loss_rate": _of(
             tracks.loss_rate,
             "per atom and frame",
-            f"{tracks.presence.losses:.1f} atoms disappeared, {tracks.loss_rate} per atom and frame, those not "
-            "counted that were "
-            "only missed.",
+            f"{_atoms(tracks.presence.losses)} disappeared, {tracks.loss_rate} per atom and frame, those not "
+            f"counted that were only missed{_short(tracks, 'low')}.",
         ),
         "arrival_rate": _of(
             tracks.arrival_rate,
             "per frame",
-            f"{tracks.presence.arrivals:.1f} atoms appeared, {tracks.arrival_rate} per frame.",
+            f"{_atoms(tracks.presence.arrivals)} appeared, {tracks.arrival_rate} per frame{_short(tracks, 'low')}.",
         ),
         "residence": _of(tracks.residence, time, _residence(tracks)),
     }
@@ -77,13 +78,14 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
 def _drift(tracks: "Tracks") -> dict[str, Any]:
     unit = tracks.series.unit
     x, y = tracks.drift[-1]
-    error = float(np.sqrt(np.median(tracks.drift_variance)))
+    error = drift_error(tracks)
+    known = f"known to {error:.1g} {unit}" if error > 0 else "how well cannot be told"
     step = np.median(np.hypot(*np.diff(tracks.drift, axis=0).T))
     return _entry(
         float(np.hypot(x, y)),
         unit,
-        f"The frames drifted by {x:.1f}, {y:.1f} {unit} (x, y) in all, {step:.2g} {unit} from frame to frame, known to "
-        f"{error:.1g} {unit}; motion of all atoms together would look the same.",
+        f"The frames drifted by {x:.1f}, {y:.1f} {unit} (x, y) in all, {step:.2g} {unit} from frame to frame, "
+        f"{known}; motion of all atoms together would look the same.",
     )
 
 
@@ -91,9 +93,13 @@ def _residence(tracks: "Tracks") -> str:
     one, time = tracks.residence, tracks.series.time_unit
     events = tracks.hops + tracks.presence.losses
     if events < 1:
-        return f"No atom left its place: it stays for longer than {one.low:.3g} {time} on average."
+        if not one.low > 0:
+            return "How long an atom stays at its place cannot be told."
+        return f"No atom left its place: it stays for longer than {lasting(one.low, time)} on average."
+    ends = f"{one.low:.3g} to {one.high:.3g}"
     return (
-        f"An atom stays at its place for {one} {time} on average, until it hops or disappears; those that stay "
+        f"An atom stays at its place for {lasting(one.value, time)} ({ends}) on average"
+        f"{_short(tracks, 'long')}, until it hops or disappears; those that stay "
         "to the end count by the time they were watched."
     )
 
@@ -110,6 +116,46 @@ def _diffusion(tracks: "Tracks") -> dict[str, Any]:
         known = f"({one.value:.2g} ± {one.error:.2g})"
         text = f"No diffusion can be told from errors: it is below {max(one.high, 0):.3g} {unit} {known}."
     return {"value": one.value, "low": one.low, "high": one.high, "unit": unit, "sentence": text}
+
+
+def drift_error(tracks: "Tracks") -> float:
+    """Return the error of a coordinate's drift on a typical frame after the first [unit]; NaN where none is known."""
+    variance = tracks.drift_variance[1:]
+    variance = variance[np.isfinite(variance)]
+    return float(np.sqrt(np.median(variance))) if len(variance) else np.nan
+
+
+def _limit(tracks: "Tracks") -> str:
+    """Say why a step is no hop below the shortest one."""
+    if tracks.shortest_hop > tracks.model.least:
+        return "shorter ones are errors or ordinary motion"
+    return "by less, fits move where a neighbour comes or leaves"
+
+
+def _short(tracks: "Tracks", way: str) -> str:
+    """Say of a short series which way a number errs: atoms found once belong to no track."""
+    return (
+        f" (too {way} in a short series: atoms found once are in no track)"
+        if len(tracks.series) < SHORT
+        else ""
+    )
+
+
+def _atoms(events: float) -> str:
+    """Say an expected number of atoms."""
+    return counted(round(events), "atom", "atoms")
+
+
+def counted(number: int, one: str, several: str) -> str:
+    """Say a number of things."""
+    return f"{number} {one if number == 1 else several}"
+
+
+def lasting(duration: float, unit: str) -> str:
+    """Say a time; frames are whole ones."""
+    if unit != "frame":
+        return f"{duration:.3g} {unit}"
+    return counted(round(duration), "frame", "frames")
 
 
 def _percent(one: Estimate) -> str:

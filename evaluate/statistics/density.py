@@ -103,13 +103,13 @@ class Count:
         return self.atoms / self.area
 
 
-def counted_density(atoms: int, area: float, level: float = LEVEL) -> tuple[float, float, float]:
+def counted_density(atoms: float, area: float, level: float = LEVEL) -> tuple[float, float, float]:
     """Return atoms per area, and the interval that counting alone gives (Garwood 1936).
 
     Parameters
     ----------
     atoms, area
-        Their number, and the area [nm² or px²].
+        Their number, which may be an expected one, and the area [nm² or px²].
     level
         Share of such intervals that hold the true density.
 

@@ -61,7 +61,7 @@ def test_a_stack(track, frames, tmp_path):
     assert content["numbers"]["residence"]["unit"] == "s"
     assert content["drift"]["x"][-1] == pytest.approx(6 * 0.293, abs=0.1)
     assert content["drift"]["y"][-1] == pytest.approx(-3 * 0.293, abs=0.1)
-    assert "1 hops" in printed
+    assert "1 hop, " in printed
     assert "15 atoms in 1 of 1 series" in printed
     record = json.loads((tmp_path / "out" / "run.json").read_text())["track"]["film"]
     assert record["frames"] == FRAMES
@@ -72,7 +72,7 @@ def test_a_stack(track, frames, tmp_path):
 
 
 def test_a_folder_of_frames_comes_in_the_order_of_numbers(track, write_image, frames, tmp_path):
-    for number, frame in zip((2, 9, 10, 11), frames, strict=True):
+    for number, frame in zip((8, 9, 10, 11), frames, strict=True):
         write_image(f"film/a{number}.tif", frame, sampling=None)
     code, printed = track(tmp_path / "film")
     assert code == 0, printed
@@ -80,6 +80,71 @@ def test_a_folder_of_frames_comes_in_the_order_of_numbers(track, write_image, fr
     content = _numbers(tmp_path, "film")
     assert content["unit"] == "px"
     assert content["drift"]["x"] == pytest.approx([0, 2, 4, 6], abs=0.3)
+
+
+def test_missing_and_blank_frames_take_their_time(track, write_image, frames, tmp_path):
+    """f8 is missing, f11 blank: the drift of the frames around them is that of two steps."""
+    for number, shown in zip((7, 9, 10, 12), frames[[0, 1, 2, 3]], strict=True):
+        write_image(f"film/f{number}.tif", shown, sampling=None)
+    write_image("film/f11.tif", np.full((SIDE, SIDE), 7.0), sampling=None)
+    (tmp_path / "film" / "notes.csv").write_text("operator,day\nme,1\n")  # no table of a frame
+    code, printed = track(tmp_path / "film")
+    assert code == 0, printed
+    assert "frame 8 is missing; taken as a frame on which nothing was found" in printed
+    assert "f11.tif: holds no signal; taken as a frame on which nothing was found" in printed
+    content = _numbers(tmp_path, "film")
+    assert content["frames"] == 6
+    assert content["drift"]["x"] == pytest.approx([0, 1, 2, 4, 5, 6], abs=0.4)
+    assert [one is None for one in content["drift"]["error"]] == [False, True, False, False, True, False]
+    rows = (tmp_path / "out" / "film_tracks.csv").read_text().splitlines()
+    assert sum(",blank," in row for row in rows) == 30
+
+
+def test_a_blank_frame_of_a_stack_is_kept(track, frames, tmp_path):
+    blank = np.full_like(frames[:1], 3.0)
+    code, printed = track(_stack(tmp_path / "film.tif", np.concatenate([frames[:2], blank, frames[2:]])))
+    assert code == 0, printed
+    assert "frame 2 is blank" in printed
+    content = _numbers(tmp_path, "film")
+    assert content["frames"] == 5
+    assert content["numbers"]["recall"]["value"] > 0.95
+
+
+def test_numbers_that_are_no_frames_are_refused(track, tmp_path):
+    folder = _tables(tmp_path / "found")
+    (folder / "f_004.csv").rename(folder / "f_009.csv")
+    code, printed = track(folder)
+    assert code == 2
+    assert "frame 4 is missing, and 4 more between 0 and 9" in printed
+
+
+def test_names_with_superscripts(track, tmp_path):
+    folder = _tables(tmp_path / "found")
+    for file in [*folder.iterdir()]:
+        file.rename(folder / f"{file.stem}².csv")
+    code, printed = track(folder)
+    assert code == 0, printed
+
+
+def test_an_empty_table_is_a_frame(track, tmp_path):
+    folder = _tables(tmp_path / "found")
+    Annotations(np.empty((0, 2))).to_csv(folder / "f_002.csv", 0.3)
+    code, printed = track(folder)
+    assert code == 0, printed
+    assert "the size of the frames is not known" in printed
+    assert _numbers(tmp_path, "found")["numbers"]["recall"]["value"] == pytest.approx(1)
+    assert _numbers(tmp_path, "found")["numbers"]["loss_rate"]["value"] < 0.02
+
+
+def test_tables_of_infer_atoms_know_their_frames(track, write_image, tmp_path):
+    folder = _tables(tmp_path / "found")
+    image = write_image("big.tif", np.random.default_rng(0).normal(size=(300, 310)))
+    entries = {f"f_{number:03d}": {"file": str(image)} for number in range(5)}
+    (folder / "run.json").write_text(json.dumps({"infer atoms": entries}))
+    write_image("found/f_000.tif", np.eye(9))  # the pictures that lie beside tables
+    code, printed = track(folder)
+    assert code == 0, printed
+    assert "size of the frames" not in printed
 
 
 def _tables(folder, count=5, seed=0):

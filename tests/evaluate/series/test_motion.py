@@ -80,6 +80,18 @@ def test_rates_of_nothing_and_of_little():
     assert np.mean([rate(int(n), 100).low <= 0.04 <= rate(int(n), 100).high for n in draws]) > 0.95
 
 
+def test_hardly_an_event_is_none():
+    assert rate(1e-4, 50) == rate(0, 50)
+    assert rate(0.02, 50).value > 0
+
+
+def test_what_was_not_compared_has_no_chance():
+    still, short = _walks(number=1, step=0.0)[0], _walks(number=1, frames=3)[0]
+    assert np.isnan(shift_p(still, 0.0, least=5.0))
+    assert np.isnan(shift_p(short, 0.0))
+    assert 0 < shift_p(still, 0.0) < 1
+
+
 def test_a_long_miss_of_an_atom_that_is_often_missed_is_no_departure():
     """On each frame one in two is missed, of the first ten; the others are always found until they leave."""
     rng = np.random.default_rng(1)

@@ -13,6 +13,7 @@ from stemforge import Annotations
 from stemforge.errors import InputError
 from stemforge.evaluate import Series, track_atoms, write_movie
 from stemforge.evaluate.series.detections import LEAST_ATOMS
+from stemforge.evaluate.series.words import counted, lasting
 
 
 def links(tracks, names):
@@ -39,6 +40,62 @@ def test_what_stays_is_followed_through_misses_and_false_atoms(make_series):
     assert tracks.diffusion.low < 0 < tracks.diffusion.high
     assert tracks.localisation == pytest.approx(0.25, rel=0.2)
     assert tracks.recall == pytest.approx(0.85, abs=0.05)
+
+
+def test_the_error_of_the_drift_is_against_the_first_frame(make_series):
+    """Its first frame has no error; of the others it is as large as what is found."""
+    found, stated = [], []
+    for seed in range(8):
+        series, _, shift = make_series(frames=8, seed=seed)
+        tracks = track_atoms(series)
+        assert tracks.drift_variance[0] == 0
+        found.append((tracks.drift - shift)[1:])
+        stated.append(tracks.drift_variance[1:])
+    assert np.mean(np.square(found)) == pytest.approx(np.mean(stated), rel=0.35)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_cannot_be_told_has_no_numbers(make_series, tmp_path):
+    """Each second frame is blank: no atom is found on three frames in a row."""
+    series, _, _ = make_series(frames=7, recall=1.0)
+    nothing = Annotations(np.empty((0, 2)))
+    atoms = [nothing if number % 2 else one for number, one in enumerate(series.atoms)]
+    tracks = track_atoms(Series(atoms, series.shape, series.sampling))
+    words = " ".join(tracks.lines())
+    assert "How far places err cannot be told" in words
+    assert "nan" not in words
+    assert tracks.summary()["localisation"]["value"] is None
+    titles = [axes.get_title(loc) for axes in tracks.figure().axes for loc in ("left", "center")]
+    assert "Motion cannot be told" in titles
+    assert not any("nan" in title for title in titles)
+    tracks.figure().savefig(tmp_path / "tracks.png", dpi=40)
+
+
+def test_a_series_in_which_nothing_happens(make_series):
+    """Every atom is found on every frame: no event, and a residence time without upper end."""
+    series, _, _ = make_series(recall=1.0, false=0)
+    tracks = track_atoms(series)
+    assert tracks.loss_rate.value == 0
+    assert np.isinf(tracks.residence.value)
+    titles = [axes.get_title(loc) for axes in tracks.figure().axes for loc in ("left", "center")]
+    assert any("stays for more than" in title and title.endswith("frames") for title in titles)
+
+
+def test_sentences_name_their_limits_and_count_in_whole_numbers(make_series, tmp_path):
+    series, _, _ = make_series(seed=2)
+    tracks = track_atoms(series)
+    found = {name: one["sentence"] for name, one in tracks.summary().items()}
+    assert f"more than {tracks.model.least:.2g} Å" in found["share_moved"]
+    assert f"more than {tracks.shortest_hop:.2g} Å" in found["hop_rate"]
+    assert "too low in a short series" in found["loss_rate"]
+    assert "too high in a short series" in found["recall"]
+    assert not any(".0 atoms" in one or "1 hops" in one for one in found.values())
+    tracks.atoms_to_csv(tmp_path / "atoms.csv")
+    chances = [row["shift_p"] for row in csv.DictReader((tmp_path / "atoms.csv").open())]
+    assert "" in chances
+    assert counted(1, "hop", "hops") == "1 hop"
+    assert lasting(30.8, "frame") == "31 frames"
+    assert lasting(30.84, "s") == "30.8 s"
 
 
 @pytest.mark.parametrize("errors", [True, False])
