@@ -20,7 +20,7 @@ from stemforge.micrograph.image import Micrograph
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.browser,
     pytest.mark.skipif(BROWSER is None, reason="no chromium here: it opens the page"),
 ]
 
