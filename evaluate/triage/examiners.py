@@ -122,10 +122,17 @@ class Examiners:
             future.set_result(self.examination.examine(file, self.detector))
             return future
         try:
-            return self._pool.submit(_examine, file)
+            return self._submit(self._pool, file)
         except BrokenProcessPool:
-            self._start()
-            return self._pool.submit(_examine, file)
+            return self._submit(self._start(), file)
+
+    def _submit(self, pool: ProcessPoolExecutor, file: ImageFile) -> "Future[list[ImageTriage]]":
+        """Give a file to the processes, which are started one by one as files come.
+
+        A Ctrl-C in the terminal is for this process alone, and so it is while a new one imports what it needs.
+        """
+        with self._signals.held(), main_not_imported():
+            return pool.submit(_examine, file)
 
     def result(
         self, file: ImageFile, future: "Future[list[ImageTriage]]", alone: bool
@@ -143,12 +150,11 @@ class Examiners:
             reason = "the process that looked at it was ended, as where memory is short"
             return [ImageTriage(file.name, str(file.path), reasons=(reason,))]
 
-    def _start(self) -> None:
-        """Start the processes; a Ctrl-C in the terminal is for this one alone."""
+    def _start(self) -> ProcessPoolExecutor:
+        """Return new processes."""
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(self.workers, context, _begin, (self.examination,))
-        with self._signals.held(), main_not_imported():
-            self._pool.submit(_nothing)
+        return self._pool
 
 
 def examined(
@@ -192,7 +198,3 @@ def _begin(examination: Examination) -> None:
 
 def _examine(file: ImageFile) -> list[ImageTriage]:
     return _state["examine"](file)
-
-
-def _nothing() -> None:
-    """Do nothing: the first task starts the processes."""

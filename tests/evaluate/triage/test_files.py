@@ -1,6 +1,8 @@
 """What the table holds: every file that is there, and no other; and which of them ended a process."""
 
 import csv
+import re
+import signal
 import threading
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from stemforge.evaluate.triage import files as triage_files
-from stemforge.evaluate.triage.examiners import Examiners, examined
+from stemforge.evaluate.triage.examiners import Examination, Examiners, examined
 from stemforge.evaluate.triage.files import Watch, triage_folders
 from stemforge.evaluate.triage.folders import ImageFile
 from stemforge.evaluate.triage.result import ImageTriage
@@ -128,3 +130,21 @@ def test_only_the_file_that_ends_its_process_is_blamed():
     assert [name for name, one in found.items() if one.verdict == "cannot be read"] == ["d"]
     assert "memory is short" in found["d"].why
     assert examiners.given.count("d") == 4  # once beside others, three times alone
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="signals of other processes are read there"
+)
+def test_a_ctrl_c_reaches_no_process_while_it_is_started(noise):
+    """Processes come one by one, with the files: each of them must be started with SIGINT blocked."""
+    file = ImageFile(noise, "noise.tif", "")
+    with Examiners(Examination(), 2) as examiners:
+        futures = [examiners.submit(file) for _ in range(2)]
+        started = list(examiners._pool._processes)
+        status = [Path(f"/proc/{number}/status").read_text() for number in started]
+        for future in futures:
+            future.result()
+    blocked = [int(re.search(r"SigBlk:\s*(\w+)", one)[1], 16) for one in status]
+    assert len(blocked) == 2
+    assert all(mask & 1 << signal.SIGINT - 1 for mask in blocked)
