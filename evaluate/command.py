@@ -18,6 +18,7 @@ from stemforge.options import (
     Images,
     Labels,
     Output,
+    Places,
     Progress,
     Reading,
 )
@@ -308,15 +309,7 @@ def analyse(
     tables: Images,
     /,
     *,
-    images: Folders | None = None,
-    masks: Folders | None = None,
-    element: str | None = None,
-    bond: float | None = None,
-    recall: float = 1.0,
-    purity: float = 1.0,
-    closest: float = 0.0,
-    simulations: int = 999,
-    seed: int = 0,
+    places: Places = Places(),
     sampling: float | None = None,
     labelling: Labels = Labels(),
     output: Output = Output(),
@@ -336,26 +329,6 @@ def analyse(
     ----------
     tables
         Tables that `stemforge infer atoms` wrote, or of ImageJ (X,Y), or folders of them.
-    images
-        The images, or folders of them, paired by name; by default those that run.json beside the tables names.
-    masks
-        Image files that are not 0 where the specimen is: one for all images, or one for each, paired by name. By
-        default what is neither vacuum, which the image's own noise tells, nor padding, bars and text.
-    element
-        Element of the atoms: its longest bond, 1.2 × twice the covalent radius, is used for bonds and clusters.
-    bond
-        Longest bond [Å, or pixels without pixel size] instead.
-    recall
-        Chance that a neighbour of an atom found was found, as `stemforge evaluate completeness` measures it.
-    purity
-        Share of what was found that is atoms.
-    closest
-        Two atoms nearer than that are found as one [Å, or pixels without pixel size]: random patterns then show such
-        pairs as one, too, and are not denser than what can be found.
-    simulations
-        Random patterns for envelopes.
-    seed
-        Root of the randomness.
     sampling
         Pixel size of the images [Å], where the files carry none or a wrong one.
     """
@@ -366,13 +339,13 @@ def analyse(
     folder = output.results("analyse", result_names(files), files)
     survey = evaluate.analyse_files(
         files,
-        Sources(images or (), masks or (), sampling, labelling.label_unit, closest),
-        element=element,
-        length=bond,
-        recall=recall,
-        purity=purity,
-        simulations=simulations,
-        seed=seed,
+        Sources(places.images or (), places.masks or (), sampling, labelling.label_unit, places.closest),
+        element=places.element,
+        length=places.bond,
+        recall=places.recall,
+        purity=places.purity,
+        simulations=places.simulations,
+        seed=places.seed,
         quiet=progress.quiet,
     )
     say("\n".join(survey.lines()))

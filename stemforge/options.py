@@ -41,6 +41,46 @@ class Progress:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class Places:
+    """How it is asked where atoms stand that were found.
+
+    Parameters
+    ----------
+    images
+        The images of tables, or folders of them, paired by name; by default those that run.json beside them names.
+    masks
+        Image files that are not 0 where the specimen is: one for all images, or one for each, paired by name. By
+        default what is neither vacuum, which the image's own noise tells, nor padding, bars and text.
+    element
+        Element of the atoms: its longest bond, 1.2 × twice the covalent radius, is used for bonds and clusters.
+    bond
+        Longest bond [Å, or pixels without pixel size] instead.
+    recall
+        Chance that a neighbour of an atom found was found, as `stemforge evaluate completeness` measures it.
+    purity
+        Share of what was found that is atoms.
+    closest
+        Two atoms nearer than that are found as one [Å, or pixels without pixel size]: random patterns then show such
+        pairs as one, too, and are not denser than what can be found.
+    simulations
+        Random patterns for envelopes.
+    seed
+        Root of the randomness.
+    """
+
+    images: Folders | None = None
+    masks: Folders | None = None
+    element: str | None = None
+    bond: float | None = None
+    recall: float = 1.0
+    purity: float = 1.0
+    closest: float = 0.0
+    simulations: int = 999
+    seed: int = 0
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Reading:
     """How image files are read.
 

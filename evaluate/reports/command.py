@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stemforge import evaluate
 from stemforge.console import say
-from stemforge.options import Device, Folders, Images, Labels, Output, Progress, Reading
+from stemforge.options import Device, Images, Labels, Output, Places, Progress, Reading
 
 
 def report(
@@ -16,15 +16,7 @@ def report(
     threshold: float | None = None,
     augment: bool = False,
     tile: int = 512,
-    images: Folders | None = None,
-    masks: Folders | None = None,
-    element: str | None = None,
-    bond: float | None = None,
-    recall: float = 1.0,
-    purity: float = 1.0,
-    closest: float = 0.0,
-    simulations: int = 999,
-    seed: int = 0,
+    places: Places = Places(),
     reading: Reading = Reading(),
     labelling: Labels = Labels(),
     output: Output = Output(),
@@ -54,24 +46,6 @@ def report(
         Average over the eight orientations of each image: eight times the work.
     tile
         Side of the tiles in which large images are worked through [pixel].
-    images
-        The images of tables, or folders of them, paired by name; by default those that run.json beside them names.
-    masks
-        Image files that are not 0 where the specimen is: one for all images, or one for each, paired by name.
-    element
-        Element of the atoms: its longest bond is used for bonds and clusters.
-    bond
-        Longest bond [Å, or pixels without pixel size] instead.
-    recall
-        Chance that a neighbour of an atom found was found, as `stemforge evaluate completeness` measures it.
-    purity
-        Share of what was found that is atoms.
-    closest
-        Two atoms nearer than that are found as one [Å, or pixels without pixel size].
-    simulations
-        Random patterns for envelopes.
-    seed
-        Root of their randomness.
     """
     from stemforge.evaluate.reports.files import PAGE
     from stemforge.evaluate.reports.inputs import Detecting
@@ -82,8 +56,12 @@ def report(
         sources,
         output.results("report"),
         detecting=Detecting(weights, threshold, augment, tile, device.check(), reading),
-        sources=Sources(images or (), masks or (), reading.length, labelling.label_unit, closest),
-        analysis=Analysis(element, bond, recall, purity, simulations, seed),
+        sources=Sources(
+            places.images or (), places.masks or (), reading.length, labelling.label_unit, places.closest
+        ),
+        analysis=Analysis(
+            places.element, places.bond, places.recall, places.purity, places.simulations, places.seed
+        ),
         title=title,
         quiet=progress.quiet,
     )
