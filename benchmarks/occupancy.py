@@ -7,6 +7,7 @@
         [--numbers 1,2,3,4,5] [--seed 1700] [--work FOLDER]
     STEMFORGE_DATA_DIR=... python benchmarks/occupancy.py published [--doses 500,1500,3000,6000,1e6]
         [--numbers 1,2,3,4,5]
+    python benchmarks/occupancy.py varying [--vary focus,tilt,thickness] [--kinds ...] [--doses ...] [--films 8]
     STEMFORGE_DATA_DIR=... python benchmarks/occupancy.py real [--turns 0,1,2,3]
 
 `simulated`: films of the recipe zsm5-columns, a source of 0.9 Å, aberrations, tilt and turn drawn. `empty` has no
@@ -29,11 +30,16 @@ Yang et al. (2024), with aberrations and tilt drawn; one image of each structure
 `published`: the images published with these structures, one cell thin, by dose; `d` is the contrast of the molecule for
 an observer who knows it, over the noise that these images show, which was smoothed with them.
 
+`varying`: films of 160 × 160 Å, four cells, whose image of the framework is not the same everywhere: the defocus
+goes from −60 to 60 Å, the tilt from 0 to 6 mrad, or the thickness from 3 to 5 cells, from left to right. `spread` is
+the variance of the contrast of channels among copies over that of noise, and that of places between channels.
+
 `real`: two real images: what each of the cell's channels holds in the mean; in how many channels the image turned by
 90°, 180° and 270° has the same answer, and Cohen's κ.
 """
 
 import argparse
+import itertools
 import json
 import os
 import tempfile
@@ -42,7 +48,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from occupancy_films import NEAR, Films, StructureFilm, noiseless_image
+from occupancy_films import NEAR, SOURCE, VARYING, Films, StructureFilm, noiseless_image
 from occupancy_observer import (
     area_in_any_pose,
     guest_distance,
@@ -169,6 +175,21 @@ def simulated(
     return {"images": images - failed} | channels.row(), channels
 
 
+def varying(films: Films, kind: str, what: str, dose: float) -> dict[str, Any]:
+    """Measure films whose image of the framework varies from left to right."""
+    crystal, channels, spread = ChannelCrystal.named(films.framework, films.guests), Channels(), []
+    for number, (signal, sample) in enumerate(films.varying(kind, what)):
+        rng = np.random.default_rng([number, int(dose), films.seed])
+        recorded = degrade(signal, Degradation(dose=dose, source_size=SOURCE), sample.sampling, rng)
+        found = measure_occupancy(Micrograph(idpc_image(recorded.image, sample.sampling)), framework=crystal)
+        filled = np.zeros(len(found.points), dtype=bool)
+        if len(sample.labels):
+            filled = cKDTree(sample.labels.points).query(found.points)[0] * sample.sampling < NEAR
+        channels.add(found, filled)
+        spread.append([round(value, 2) for value in found.spread])
+    return {"images": films.number} | channels.row() | {"spread": spread}
+
+
 def against_ideal(
     channels: Channels,
     image: np.ndarray,
@@ -242,6 +263,8 @@ def real(turned_by: Sequence[int]) -> None:
             row: dict[str, Any] = {"image": path.stem, "turned": 90 * turns}
             row |= {word: found.count(word) for word in STATES}
             row |= {"detectability": round(found.detectability, 2), "ordered": found.ordered}
+            row |= {"alike": found.alike, "framework error": found.framework_error}
+            row["spread"] = [round(value, 2) for value in found.spread]
             blocks = average_occupancy(found, crystal, 2)
             row["content by channel"] = [
                 round(float(blocks.content[blocks.channel == i].mean()), 3) for i in (0, 1)
@@ -278,6 +301,12 @@ def cases(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         films = Films(work, args.framework, guests, args.seed, min(args.films, args.images))
         kinds = ["structures"] if args.what == "published-structures" else args.kinds.split(",")
         every = Channels()
+        if args.what == "varying":
+            for kind, what, dose in itertools.product(kinds, args.vary.split(","), args.doses.split(",")):
+                yield {"kind": kind, "varies": what, "dose": float(dose)} | varying(
+                    films, kind, what, float(dose)
+                )
+            return
         for kind in kinds:
             for thickness in map(int, args.thickness.split(",")):
                 if (
@@ -308,10 +337,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("what", choices=("simulated", "published-structures", "published", "real"))
+    parser.add_argument("what", choices=("simulated", "published-structures", "published", "varying", "real"))
     parser.add_argument("--thickness", help="1,2,4,8 by default; of published structures 1,2,4")
     parser.add_argument("--doses", help="500,1000,3000,10000 by default; of published images theirs")
     parser.add_argument("--kinds", default="empty,columns,single")
+    parser.add_argument("--vary", default=",".join(VARYING))
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--films", type=int, default=8)
     parser.add_argument("--numbers", default="1,2,3,4,5")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -10,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from stemforge import Micrograph
-from stemforge.corpus.reader import Corpus
+from stemforge.corpus.reader import Corpus, Sample
 from stemforge.infer import Occupancy
 from stemforge.infer.occupancy.crystal import GUESTS
 from stemforge.simulate import Degradation, SimulationRecipe, degrade, idpc_image, simulate_corpus
@@ -27,6 +28,12 @@ FILM = {
     "single": {"occupancy": 0.5, "columns": False},
     "columns of any share": {"occupancy": {"uniform": [0, 1]}, "columns": True},
     "single of any share": {"occupancy": {"uniform": [0, 1]}, "columns": False},
+}
+# From one side of an image to the other, of films that are alike else.
+VARYING = {
+    "focus": ({"microscope.defocus": -60.0}, {"microscope.defocus": 60.0}),
+    "tilt": ({"support.mistilt": 0.0}, {"support.mistilt": 6.0}),
+    "thickness": (3, 5),
 }
 
 
@@ -50,8 +57,26 @@ class Films:
     seed: int = 1700
     number: int = 8
 
-    def corpus(self, kind: str, thickness: int, *, without: bool = False) -> Corpus:
-        """Simulate films; ``without`` the molecules, else alike."""
+    def varying(self, kind: str, what: str) -> list[tuple[np.ndarray, Sample]]:
+        """Simulate films of 160 × 160 Å, four cells, whose image of the framework varies from left to right."""
+        same = {"microscope.defocus": 0.0, "support.mistilt": 2.0, "scan.shape": [640, 640]}
+        ends = []
+        for end in VARYING[what]:
+            thickness, fields = (end, {}) if isinstance(end, int) else (4, end)
+            ends.append(self.corpus(kind, thickness, fields=same | fields, seed=self.seed))
+        return [(_blended(one.signal, other.signal), one) for one, other in zip(*ends, strict=True)]
+
+    def corpus(
+        self,
+        kind: str,
+        thickness: int,
+        *,
+        without: bool = False,
+        fields: dict[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> Corpus:
+        """Simulate films; ``without`` the molecules, else alike; with other ``fields`` of the recipe."""
+        further = fields or {}
         fields = {f"support.{name}": value for name, value in FILM[kind].items()} | {
             "support.thickness": thickness,
             "support.guests": dict.fromkeys(self.guests, 1),
@@ -66,12 +91,15 @@ class Films:
         values = SimulationRecipe.load("zsm5-columns").model_dump(mode="json")
         if fields.get("support.zone_axis", 0) is None:  # that of the framework
             del values["support"]["zone_axis"], fields["support.zone_axis"]
-        fixed = {
-            "seed": self.seed + thickness,
+        fixed = further | {
+            "seed": self.seed + thickness if seed is None else seed,
             "num_samples": self.number,
             "store_structures": False,
         }
         name = f"{Path(self.framework).stem}-{kind.replace(' ', '-')}-{thickness}-{self.seed}-{self.number}"
+        name += "".join(
+            f"-{field.split('.')[1]}-{value}" for field, value in further.items() if field != "scan.shape"
+        )
         folder = self.work / (name + ("-bare" if without else ""))
         return simulate_corpus(SimulationRecipe.from_mapping(values, fields | fixed), folder, quiet=True)
 
@@ -129,6 +157,12 @@ class StructureFilm:
         """Say which channels hold a molecule."""
         distance, _ = cKDTree(self.molecules).query(found.points)
         return np.asarray(distance * self.step < _NEAR_RELAXED)
+
+
+def _blended(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Go from one signal to another across the image."""
+    share = np.linspace(0, 1, left.shape[-1])
+    return np.asarray((1 - share) * left + share * right)
 
 
 def noiseless_image(signal: np.ndarray, sampling: float) -> np.ndarray:

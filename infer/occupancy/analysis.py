@@ -1,5 +1,7 @@
 """Occupancy of channels from the image as it was recorded."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -25,6 +27,8 @@ _INNER, _OUTER = 3.0, 4.2
 _CELL_STEP = 0.1  # of the framework's cell, from which it is drawn on the image [Å]
 _FEW = 3  # channels
 _FAINT = 0.02  # molecules a cell that are not drawn
+# Steps through the cell to places between channels, at least so far from every axis [Å].
+_STEPS, _BETWEEN = np.array([(0, 0.25), (0.25, 0), (0.25, 0.25), (0.25, 0.5)]), 4.0
 _EDGE = 12  # pixels about an image, over which a spline's coefficients forget what is beyond
 
 
@@ -159,17 +163,39 @@ class _Fit:
             / np.sum(np.abs(measured) ** 2)
         )
         names = np.array([molecule.name for molecule in templates.molecules], dtype=object)
-        return self._described(places, posterior, scores, names, (explained, np.array([drawn, residual])))
+        spread = scores.spread(), self._between(residual - guests, around, places)
+        return self._described(
+            (places, spread), posterior, scores, names, (explained, np.array([drawn, residual]))
+        )
+
+    def _between(
+        self, residual: NDArray[np.float64], around: Surroundings, places: NDArray[np.float64]
+    ) -> float:
+        """Return how contrasts vary over noise between channels, without the molecules that reach there."""
+        cell, found = self.crystal.cell, []
+        channels = self.crystal.channels
+        for step in _STEPS:
+            away = (channels[:, None] + step * cell) - channels
+            away = np.hypot(*np.moveaxis(away - cell * np.round(away / cell), -1, 0)).min()
+            if away < _BETWEEN:
+                continue
+            moved = places + self.lattice.matrix @ step
+            edge = np.array(self.image.shape[::-1]) - 1 - moved
+            whole = np.minimum(moved, edge).min(1) * self.sampling >= _WHOLE
+            values = self._whitened(residual, around.noise, moved[whole])
+            beside = replace(around, values=values, site=self.site[whole])
+            found.append(beside.scores(self.templates).spread())
+        return float(np.mean(found)) if found else float("nan")
 
     def _described(
         self,
-        places: NDArray[np.float64],
+        where: tuple[NDArray[np.float64], tuple[float, float]],
         posterior: Posterior,
         scores: Scores,
         names: NDArray[np.object_],
         framework: tuple[float, NDArray[np.float64]],
     ) -> Occupancy:
-        explained, images = framework
+        (places, spread), (explained, images) = where, framework
         held = np.maximum(posterior.contents, 1e-12)
         by_name = {}
         for name in dict.fromkeys(names.tolist()):
@@ -191,6 +217,8 @@ class _Fit:
             float(posterior.offset.mean()),
             posterior.order,
             posterior.framework_error,
+            posterior.alike,
+            spread,
             explained,
             float(np.sqrt(np.median(scores.norms))),
             images.astype(np.float32),

@@ -43,6 +43,9 @@ class Posterior:
     framework_error
         Probability that what copies of a channel show alike is an error of the framework's image, so that nothing is
         known of channels; None where copies are not known.
+    alike
+        Probability that channels are filled without order by molecules that lie alike in all copies; None where copies
+        are not known.
     """
 
     filled: NDArray[np.float64]
@@ -52,6 +55,7 @@ class Posterior:
     offset: NDArray[np.float64]
     order: float | None = None
     framework_error: float | None = None
+    alike: float | None = None
 
 
 def posterior_of(scores: Scores) -> Posterior:
@@ -106,6 +110,7 @@ def posterior_of(scores: Scores) -> Posterior:
         mean("offset"),
         None if order is None else float(weight[-1]),
         None if mistaken is None else float(weight[1]),
+        None if alike is None else float(weight[2]),
     )
 
 

@@ -20,7 +20,7 @@ DECISIVE = 1.0
 """Decimal logarithm of the evidence that the channel itself must give, whatever the others are."""
 VISIBLE = 4.0
 """Contrast in standard deviations from which a molecule can be seen well: few are missed, few found where none is."""
-_ORDERED = 0.5  # probability of an order from which it is told
+_ORDERED = 0.5  # probability of an order, or of molecules alike, from which it is told
 
 _COLUMNS = ("x_px", "y_px", "x_nm", "y_nm", "probability", "evidence", "content", "content_error", "state")
 
@@ -57,6 +57,11 @@ class Occupancy:
     framework_error
         Probability that what copies of a channel show alike is an error of the framework's image, which nothing tells
         from faint molecules: channels are then as was to be expected without an image. None where that cannot be asked.
+    alike
+        Probability that channels are filled without order by molecules that lie alike in all copies of a channel.
+    spread
+        Variance of the contrast of molecules among copies of a channel over that of noise, and the same at places
+        between channels, where no molecule is: a control, near 1. What lies in channels that differ is above it.
     explained
         Share of the average cell's variance that the framework explains.
     detectability
@@ -79,6 +84,8 @@ class Occupancy:
     offset: float
     ordered: float | None
     framework_error: float | None
+    alike: float | None
+    spread: tuple[float, float]
     explained: float
     detectability: float
     framework: NDArray[np.float32]
@@ -107,6 +114,8 @@ class Occupancy:
                 f"; ordered crystal ({self.ordered:.2f}): the same channels of the cell are filled throughout, and "
                 "probabilities rest on that"
             )
+        if self.alike is not None and self.alike > _ORDERED:
+            order = f"; molecules lie alike in copies of a channel ({self.alike:.2f}), and probabilities rest on that"
         return (
             f"{self.count(FILLED)} channels filled, {self.count(EMPTY)} empty, {self.count(OPEN)} open; filled in all "
             f"{100 * mean:.0f} % ({100 * low:.0f} to {100 * high:.0f}); a molecule in every cell would stand out by "
@@ -124,6 +133,9 @@ class Occupancy:
             "offset": self.offset,
             "ordered": self.ordered,
             "framework_error": self.framework_error,
+            "alike": self.alike,
+            "spread_of_channels": self.spread[0],
+            "spread_between_channels": self.spread[1],
             "explained": self.explained,
             "sampling_angstrom": self.lattice.sampling,
             "correlation": self.lattice.score,

@@ -98,6 +98,13 @@ class Scores:
         one = OFFSETS * self.mean_products.sum() - OFFSETS**2 * self.mean_norm * len(self.mean_products) / 2
         return np.asarray(one)
 
+    def spread(self) -> float:
+        """Return the variance of the mean template's contrast among copies of a channel, over that of noise."""
+        copies = [self.mean_products[site] for site in self.sites() if len(site) > 1]
+        freedom = sum(len(products) - 1 for products in copies)
+        squares = sum(float(((products - products.mean()) ** 2).sum()) for products in copies)
+        return squares / (freedom * self.mean_norm) if freedom else float("nan")
+
     def sites(self) -> list[NDArray[np.int64]]:
         """Return the channels of each site; all together where no site is known."""
         if self.site is None:

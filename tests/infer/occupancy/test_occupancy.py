@@ -67,6 +67,7 @@ def test_errors_are_those_of_the_noise(film):
     micrograph, *_ = film(0.0, 2.0, seed=6)
     found = measure_occupancy(micrograph, guests=("pyridine",))
     assert found.content.std() == pytest.approx(found.content_error[0], rel=0.35)
+    assert found.spread[0] == pytest.approx(1, abs=0.5)
     assert found.count("filled") == 0
 
 
@@ -105,6 +106,18 @@ def test_probabilities_that_rest_on_an_order_are_said_to(found, ordered, says):
     other = replace(found, ordered=ordered)
     assert ("ordered crystal (0.98)" in str(other)) == says
     assert json.loads(json.dumps(other.to_dict()))["ordered"] == ordered
+
+
+@pytest.mark.parametrize(("alike", "says"), [(None, False), (0.3, False), (0.98, True)])
+def test_probabilities_that_rest_on_molecules_alike_are_said_to(found, alike, says):
+    other = replace(found, ordered=0.01, alike=alike)
+    assert ("molecules lie alike in copies of a channel (0.98)" in str(other)) == says
+    assert json.loads(json.dumps(other.to_dict()))["alike"] == alike
+
+
+def test_channels_differ_by_more_than_noise_where_some_are_filled_and_places_between_them_do_not(found):
+    assert found.spread[0] > 2
+    assert found.spread[1] == pytest.approx(1, abs=0.4)
 
 
 def test_what_is_drawn(found, tmp_path):

@@ -233,6 +233,18 @@ def test_an_error_like_a_faint_molecule_in_every_channel_leaves_channels_open(si
         assert not _called(found)[~half].any()
 
 
+def test_molecules_alike_in_channels_without_order_are_an_account_of_their_own():
+    poses = np.full(40, 17)
+    for seed in range(3):
+        some = np.random.default_rng(50 + seed).random(40) < 0.3
+        found = posterior_of(_shown(some, poses, 12.0, seed))
+        assert found.alike > 0.9
+        assert found.order < 0.05
+        assert np.array_equal(_called(found), some)
+        apiece = posterior_of(_shown(some, np.random.default_rng(seed).integers(0, 60, 40), 12.0, seed))
+        assert apiece.alike < 0.1
+
+
 @pytest.mark.parametrize("missing", [0, 2, 4])
 def test_the_share_of_an_ordered_crystal_is_that_of_its_channels(missing):
     """One of two sites is filled but for a few copies."""
