@@ -10,10 +10,10 @@ many atoms as bright as those found are found (`recall`), and how many of those 
 are then analysed as `stemforge analyse --bond 2.99 --recall --purity --closest` does: bonds are 2.72 Å long, up to 1.1
 times of that counts, and of bonds at any inclination √(1 − (resolved/2.72)²) look long enough to be resolved.
 
-`truth` is the share of labelled atoms in dimers; `fraction` its estimate of all images of a set together, with an interval
-of 95 in 100; `images held` in how many single images the interval holds the image's own share; `labels` the estimate
-from the labels, where all atoms are resolved. Sites keep 5 Å and more from each other in space, so that fewer atoms stand
-side by side by chance than at random places.
+`truth` is the share of labelled atoms in dimers; `fraction` its estimate of all images of a set together, with an
+interval of 95 in 100; `images held` in how many single images the interval holds the image's own share; `labels` the
+estimate from the labels, where all atoms are resolved. Sites keep 5 Å and more from each other in space, so that fewer
+atoms stand side by side by chance than at random places.
 """
 
 import argparse

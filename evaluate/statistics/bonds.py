@@ -120,8 +120,8 @@ def bonded_fraction(
     of atoms with none of their cluster is J(r) = (1 − G(r)) / (1 − F(r)) exactly (van Lieshout & Baddeley 1996),
     whatever the clusters. Both are measured where the edge is further than r.
 
-    Atoms of a thin specimen that keep a distance from each other in space have fewer neighbours by chance than that. How
-    much fewer is read off the pairs right beyond the length, up to 1.6 of it, over those of random places, of all
+    Atoms of a thin specimen that keep a distance from each other in space have fewer neighbours by chance than that.
+    How much fewer is read off the pairs right beyond the length, up to 1.6 of it, over those of random places, of all
     images together: 1 − F is raised to the power of that share, 1 at most, as clusters have more.
 
     Parameters

@@ -22,10 +22,10 @@ def cell_moments(points: NDArray[np.float64], window: Window) -> tuple[float, fl
     """Return the mean area of Voronoi cells [pixel²], and their standard deviation over it.
 
     A place at u from an atom belongs to its cell if no other atom is in the disc round the place through the atom.
-    That is known where the disc lies in the mask, and with the same chance whether it holds one or not. Of the atoms for
-    which it is known the share f(u) has the place in its cell: the mean area is ∫ f(u) du. In the same way the variance
-    is ∫∫ cov(u, v) du dv, of atoms for which both places are known. Cells need not be whole: none is left out for its
-    size. The integrals are sums over a square grid; what the points of a grid in a shape scatter is taken off.
+    That is known where the disc lies in the mask, and with the same chance whether it holds one or not. Of the atoms
+    for which it is known the share f(u) has the place in its cell: the mean area is ∫ f(u) du. In the same way the
+    variance is ∫∫ cov(u, v) du dv, of atoms for which both places are known. Cells need not be whole: none is left out
+    for its size. The integrals are sums over a square grid; what the points of a grid in a shape scatter is taken off.
 
     Parameters
     ----------
