@@ -45,7 +45,7 @@ def test_atoms_that_keep_a_distance_in_space_have_fewer_neighbours_by_chance(spe
     found = bonded_fraction(patterns, LENGTH)
     random = np.mean([empty_space(one, LENGTH / 0.5) for one in patterns])
     assert found.observed - random < -0.04  # what random places would give, far from the truth
-    assert found.fraction == pytest.approx(0, abs=0.02)
+    assert found.fraction == pytest.approx(0, abs=0.03)
 
 
 def test_second_neighbours_of_a_cluster_are_not_taken_for_chance(specimen):
@@ -59,7 +59,7 @@ def test_second_neighbours_of_a_cluster_are_not_taken_for_chance(specimen):
         rows.append(PointPattern.inside(points, specimen, f"{number}"))
     found = bonded_fraction(rows, LENGTH)
     empty = np.mean([empty_space(one, LENGTH / 0.5) for one in rows])
-    assert found.by_chance == pytest.approx(empty, rel=0.02)
+    assert found.by_chance == pytest.approx(empty, rel=0.05)
     assert found.fraction > 0.93
 
 
