@@ -236,7 +236,7 @@ class _Part:
                 f"length: {100 * empty:.0f} % of the specimen lies within it of an atom; bonds and chance look the same"
             )
         members = linked(points, radius)
-        atoms, bonded = (np.bincount(members, counted * part) for part in (1.0, near))
+        atoms, bonded = (np.bincount(members, counted * part).astype(float) for part in (1.0, near))
         return cls(atoms, bonded, float(-np.log1p(-empty)), *_beyond(pattern, radius))
 
     @property
