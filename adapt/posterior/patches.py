@@ -6,7 +6,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from stemforge.adapt.posterior.parameters import Parameters
 from stemforge.console import progress
@@ -14,6 +13,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError
 from stemforge.evaluate.corpora.patch_statistics import patch_statistics
 from stemforge.infer import find_specimen
+from stemforge.infer.specimen.dim import dim_parts
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import SimulationRecipe, degrade
 from stemforge.simulate.recording.response import detector_response, noise_variance
@@ -23,8 +23,7 @@ SIDE = 192
 
 _STEP = 160  # from one patch of an image to the next [pixel]
 _MOST_PATCHES = 16  # of one image
-_MOST_VACUUM = 0.4
-_VACUUM = 0.3  # of the bright parts' counts
+_MOST_DIM = 0.4  # of a patch
 # How well the detector's response is known; simulated patches are read with errors as large.
 _GAIN_ERROR = 0.04  # relative
 _OFFSET_ERROR = 0.02, 0.3  # of the mean, and electrons
@@ -89,13 +88,12 @@ def cut_patches(micrographs: Sequence[Micrograph], side: int, *, offset_known: b
     counts, source = [], []
     for number, micrograph in enumerate(micrographs):
         image = electrons(micrograph, offset_known)
-        level = ndimage.gaussian_filter(image, 6)
-        vacuum = level < _VACUUM * np.percentile(ndimage.gaussian_filter(image, 24), 90)
+        dim = dim_parts(image)
         places = [
             (row, column)
             for row in _starts(image.shape[0], side)
             for column in _starts(image.shape[1], side)
-            if vacuum[row : row + side, column : column + side].mean() <= _MOST_VACUUM
+            if dim[row : row + side, column : column + side].mean() <= _MOST_DIM
         ]
         if not places:
             raise InputError(f"{micrograph.name}: shows hardly any specimen; leave this image out")

@@ -13,10 +13,9 @@ from scipy import ndimage
 
 from stemforge.errors import MicrographError
 from stemforge.evaluate.corpora import measurements
+from stemforge.infer.specimen.dim import LOCAL, dim_parts
 from stemforge.simulate.recording.correlation import measured_decay_time
 from stemforge.simulate.recording.response import detector_response, noise_variance
-
-_LOCAL = 24.0  # pixels; standard deviation of the local mean
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class ImageStatistics:
     flicker, flicker_time
         Relative standard deviation of the emission over lines, and its memory [lines].
     vacuum_fraction
-        Share of the image that is vacuum.
+        Share of the image that is vacuum, or as thin (:func:`stemforge.infer.specimen.dim.dim_parts`).
     texture
         Variance of the specimen's intensity relative to its mean, in the bands between
         :data:`measurements.BANDS`, without noise.
@@ -111,11 +110,11 @@ def image_statistics(image: ArrayLike, sampling: float) -> ImageStatistics:
         raise MicrographError("the image holds values that are not finite")
     gain, offset = detector_response(values)
     counts = (values - offset) / gain
-    local = ndimage.gaussian_filter(counts, _LOCAL, mode="reflect")
+    local = ndimage.gaussian_filter(counts, LOCAL, mode="reflect")
     bright = float(np.percentile(local, 90))
-    vacuum = ndimage.gaussian_filter(counts, 6) < 0.3 * bright
+    vacuum = dim_parts(counts)
     # Away from the edge, where the local mean is a mixture.
-    specimen = ndimage.binary_erosion(~vacuum, iterations=int(_LOCAL), border_value=1)
+    specimen = ndimage.binary_erosion(~vacuum, iterations=int(LOCAL), border_value=1)
     if specimen.mean() < 0.05:
         specimen = ~vacuum
     mean = float(counts[specimen].mean())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from ase.neighborlist import natural_cutoffs
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
@@ -17,6 +17,11 @@ TOLERANCE = 1.2
 """A bond may be so many times longer than the sum of covalent radii: strain, and the error of both places."""
 
 _DRAWS = 2000
+_BESIDE = 1.6  # lengths: up to there it is asked whether atoms keep a distance from each other
+_GRAIN = 4  # places along the length, at least, where empty space is measured
+_PROBES = 64  # places round each atom at which another one could be
+# The smaller one of 1 and a number that is 1 on average is below 1 by so many of its standard errors, 1/√(2π).
+_CAPPED = 0.4
 _FULLEST = (
     0.95  # share of places with an atom within the length, beyond which nothing is left to compare with
 )
@@ -52,7 +57,8 @@ class BondedFraction:
     observed
         Share of atoms, further from the edge than that, with another one within it.
     by_chance
-        Share of places, further from the edge than that, with an atom within it: what a lone atom would have by chance.
+        Share of atoms that would have one by chance: of places, further from the edge than that, with an atom within
+        it; less where atoms keep a distance from each other.
     fraction
         Share of atoms with a neighbour that is no coincidence, ``(observed − by_chance) / (1 − by_chance)``,
         corrected for recall and purity; it may come out a little below 0 where there are none, and is 1 at most.
@@ -115,6 +121,10 @@ def bonded_fraction(
     of atoms with none of their cluster is J(r) = (1 − G(r)) / (1 − F(r)) exactly (van Lieshout & Baddeley 1996),
     whatever the clusters. Both are measured where the edge is further than r.
 
+    Atoms of a thin specimen that keep a distance from each other in space have fewer neighbours by chance than that.
+    How much fewer is read off the pairs right beyond the length, up to 1.6 of it, over those of random places, of all
+    images together: 1 − F is raised to the power of that share, 1 at most, as clusters have more.
+
     Parameters
     ----------
     pattern
@@ -154,7 +164,7 @@ def bonded_fraction(
     patterns, rng = several(pattern), rng or np.random.default_rng(0)
     parts = []
     for one in patterns:
-        part = _Part.of(one, length / one.window.scale, rng)
+        part = _Part.of(one, length / one.window.scale)
         parts += [] if part is None else [part]
         if len(patterns) > 1:
             one.window.release()
@@ -163,9 +173,12 @@ def bonded_fraction(
         raise InputError(f"length {length:g} {unit}: no atom is further than that from the edge of the mask")
     number, factor = sum(part.number for part in parts), 1 / (recall * purity)
     weights = np.array([part.number for part in parts]) / number
-    observed, by_chance, fraction = map(float, weights @ np.array([part.shares for part in parts]))
+    pairs, expected = (sum(getattr(part, name) for part in parts) for name in ("pairs", "expected"))
+    kept = float(_avoided(pairs, expected))
+    observed, by_chance, fraction = map(float, weights @ np.array([part.shares(kept) for part in parts]))
     fraction *= factor
-    draws = weights @ np.array([part.draws for part in parts])
+    drawn = _avoided(rng.gamma(max(pairs, 0.5), size=_DRAWS), expected)
+    draws = weights @ np.array([part.resampled(drawn, rng) for part in parts])
     # Fewer neighbours than by chance are an accident: the interval then is that of none.
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2]) * factor - min(fraction, 0.0)
     if observed == 0:
@@ -194,21 +207,27 @@ def check_bonds(length: float, recall: float, purity: float) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One image: atoms that count; shares observed, by chance and corrected; corrected ones of resampled clusters."""
+    """One image.
 
-    number: int
-    shares: NDArray[np.float64]
-    draws: NDArray[np.float64]
+    ``atoms`` and ``bonded`` are numbers of each cluster's atoms that count, ``covered`` is −log of the share of places
+    without an atom, ``pairs`` and ``expected`` are those beyond the length, as they are and at random places.
+    """
+
+    atoms: NDArray[np.float64]
+    bonded: NDArray[np.float64]
+    covered: float
+    pairs: int
+    expected: float
 
     @classmethod
-    def of(cls, pattern: PointPattern, radius: float, rng: np.random.Generator) -> "_Part | None":
+    def of(cls, pattern: PointPattern, radius: float) -> "_Part | None":
         """Measure an image; None where no atom is further than the radius [pixel] from the edge."""
-        counted = pattern.window.border_at(pattern.points) >= radius
+        window, points = pattern.window, pattern.points
+        counted = window.border_at(points) >= radius
         if not counted.any():
             return None
-        bonded = cKDTree(pattern.points).query(pattern.points, k=2)[0][:, 1] <= radius
-        observed, empty = float(bonded[counted].mean()), empty_space(pattern, radius)
-        blended = pattern.window.closest / pattern.window.scale
+        near = cKDTree(points).query(points, k=2)[0][:, 1] <= radius
+        empty, blended = empty_space(pattern, radius), window.closest / window.scale
         if blended > 0:
             # Around an atom that is found as one, no other one is found within that distance.
             empty = 1 - (1 - empty) / (1 - empty_space(pattern, min(blended, radius)))
@@ -216,21 +235,57 @@ class _Part:
             raise InputError(
                 f"length: {100 * empty:.0f} % of the specimen lies within it of an atom; bonds and chance look the same"
             )
-        members = linked(pattern.points, radius)
-        atoms, pairs = (np.bincount(members, counted * part) for part in (1.0, bonded))
-        times = rng.poisson(1.0, (_DRAWS, len(atoms)))
-        total = np.maximum(times @ atoms, 1.0)
+        members = linked(points, radius)
+        atoms, bonded = (np.bincount(members, counted * part).astype(float) for part in (1.0, near))
+        return cls(atoms, bonded, float(-np.log1p(-empty)), *_beyond(pattern, radius))
+
+    @property
+    def number(self) -> int:
+        """Atoms that count."""
+        return round(self.atoms.sum())
+
+    def shares(self, kept: float) -> NDArray[np.float64]:
+        """Return shares observed, by chance and corrected, with so much of the coincidences of random places."""
+        observed, by_chance = self.bonded.sum() / self.atoms.sum(), -np.expm1(-self.covered * kept)
+        return np.array([observed, by_chance, 1 - (1 - observed) / (1 - by_chance)])
+
+    def resampled(self, kept: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return corrected shares of resampled clusters, shape (draws,)."""
+        times = rng.poisson(1.0, (len(kept), len(self.atoms)))
+        total = np.maximum(times @ self.atoms, 1.0)
         # −log(1 − F) is proportional to the number of clusters.
-        covered = -np.log1p(-empty) * total / atoms.sum()
-        draws = 1 - (1 - times @ pairs / total) / np.exp(-covered)
-        shares = np.array([observed, empty, 1 - (1 - observed) / (1 - empty)])
-        return cls(int(counted.sum()), shares, draws)
+        covered = self.covered * kept * total / self.atoms.sum()
+        return np.asarray(1 - (1 - times @ self.bonded / total) * np.exp(covered))
+
+
+def _beyond(pattern: PointPattern, radius: float) -> tuple[int, float]:
+    """Return the pairs between 1 and 1.6 radii [pixel], and how many random places of the mask would have."""
+    window, points = pattern.window, pattern.points
+    tree = cKDTree(points)
+    pairs = len(tree.query_pairs(_BESIDE * radius)) - len(tree.query_pairs(radius))
+    turn, ring = np.pi * (3 - np.sqrt(5)) * np.arange(_PROBES), np.pi * (_BESIDE**2 - 1) * radius**2
+    far = radius * np.sqrt(1 + (_BESIDE**2 - 1) * (np.arange(_PROBES) + 0.5) / _PROBES)
+    places = points[:, None] + np.stack([far * np.cos(turn), far * np.sin(turn)], axis=1)
+    inside = float(window.contains(places).mean(axis=1).sum())
+    return pairs, inside * ring * (len(points) - 1) / window.pixels / 2
+
+
+def _avoided(pairs: ArrayLike, expected: float) -> NDArray[np.float64]:
+    """Return the share of the coincidences of random places that there are, of pairs beyond the length; 1 at most."""
+    if expected == 0:
+        return np.ones_like(np.asarray(pairs, dtype=float))
+    number = np.asarray(pairs, dtype=float)
+    return np.minimum((number + _CAPPED * np.sqrt(number)) / expected, 1.0)
 
 
 def empty_space(pattern: PointPattern, radius: float) -> float:
     """Return the share of places, further than a radius [pixel] from the edge, with a point within it: F(r)."""
     window = pattern.window
-    row, column = np.nonzero(window.border >= radius)
-    places = np.stack([column, row], axis=1)
+    # Of a disc that wide, so many places say as much as all pixels.
+    step = max(1, int(radius / _GRAIN))
+    row, column = np.nonzero(window.border[::step, ::step] >= radius)
+    if not len(row):
+        step, (row, column) = 1, np.nonzero(window.border >= radius)
+    places = np.stack([column, row], axis=1) * step
     near = cKDTree(pattern.points).query(places, distance_upper_bound=radius)[0] <= radius
     return float(near.mean())

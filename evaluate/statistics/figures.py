@@ -25,6 +25,7 @@ _TITLES = {
     "g": "Pair correlation: 1 is random",
     "G": "Nearest neighbours, corrected for edges",
 }
+_FEWEST_CELLS = 10  # whole ones of which a distribution is drawn
 _CELLS = LinearSegmentedColormap.from_list("cells", [BLUE, "#f2f2f2", VERMILION])
 
 
@@ -143,9 +144,17 @@ def draw_cells(result: "VoronoiAreas") -> Figure:
 def cells_into(axes: Axes, result: "VoronoiAreas") -> None:
     """Draw the corrected distribution of cells' areas beside that of random places."""
     whole = result.complete
-    if np.isnan(result.variation):
+    few = whole.sum() < _FEWEST_CELLS
+    if np.isnan(result.variation) or few:
+        text = (
+            f"{whole.sum()} Voronoi cells lie whole in the mask: too few to draw a distribution"
+            if few
+            else ""
+        )
         axes.set_axis_off()
-        axes.text(0.5, 0.5, result.sentence.replace(": ", ":\n"), ha="center", va="center", color=GREY)
+        axes.text(
+            0.5, 0.5, (text or result.sentence).replace(": ", ":\n"), ha="center", va="center", color=GREY
+        )
         return
     areas = result.areas[whole] / result.mean
     edges = np.linspace(0, max(3.0, float(areas.max())), 25)

@@ -15,7 +15,7 @@ from stemforge.corpus.ingest import pair_files
 from stemforge.errors import InputError, MicrographError, errors_about
 from stemforge.evaluate.pairing import Table, read_table
 from stemforge.evaluate.statistics.density import CorrectedDensity
-from stemforge.evaluate.statistics.window import Window
+from stemforge.evaluate.statistics.window import Window, linked
 from stemforge.infer import find_specimen
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
@@ -179,8 +179,15 @@ def _read(path: Path, image: Mapping[str, Any] | None, mask: Path | None, source
     if len(inside) < len(listed):
         lost = len(listed) - len(inside)
         remarks.append(f"{path.stem}: {lost} of {len(listed)} atoms lie outside the mask; left out")
+    found = _resolved(inside, sources.closest / window.scale)
+    if len(found) < len(inside):
+        lost = len(inside) - len(found)
+        remarks.append(
+            f"{path.stem}: {lost} of {len(inside)} atoms stand nearer than {sources.closest:g} {window.unit} to "
+            "another one (closest); counted as one with it"
+        )
     corrected = None if mask is not None else _corrected(path, sampling)
-    return FoundAtoms(path, inside, window, micrograph, tuple(remarks), corrected)
+    return FoundAtoms(path, found, window, micrograph, tuple(remarks), corrected)
 
 
 def _corrected(table: Path, sampling: float | None) -> CorrectedDensity | None:
@@ -232,6 +239,16 @@ def _distinct(atoms: Annotations) -> Annotations:
         return atoms
     repeated = np.unique(cKDTree(atoms.points).query_pairs(_SAME, output_type="ndarray").max(axis=1))
     return atoms.where(np.delete(np.arange(len(atoms)), repeated))
+
+
+def _resolved(atoms: Annotations, radius: float) -> Annotations:
+    """Return one atom of each group that is linked by distances within a radius [pixel], of the highest score."""
+    if radius <= 0 or len(atoms) < 2:
+        return atoms
+    score = atoms["score"] if "score" in atoms.columns else np.zeros(len(atoms))
+    best = np.argsort(-score, kind="stable")
+    first = np.unique(linked(atoms.points, radius)[best], return_index=True)[1]
+    return atoms.where(np.sort(best[first]))
 
 
 def _images(tables: Sequence[Path], images: Sequence[Path]) -> list[dict[str, Any] | None]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import QhullError, Voronoi, cKDTree
 
 from stemforge.errors import InputError
+from stemforge.evaluate.statistics.cell_moments import cell_moments
 from stemforge.evaluate.statistics.envelopes import LEVEL, rank_envelope
 from stemforge.evaluate.statistics.figures import draw_cells
 from stemforge.evaluate.statistics.window import PointPattern, Window
@@ -17,7 +18,6 @@ from stemforge.files import write_csv
 SIMULATIONS = 199
 """Random patterns by default."""
 
-_FEWEST = 10  # whole cells of which a distribution is stated
 _GRID = 36  # places of a cell along the image's longer side that are tried
 
 
@@ -32,10 +32,9 @@ class VoronoiAreas:
     complete
         Whether no atom beyond the edge could change the cell, shape (n,).
     weights
-        What each cell counts in corrected means, shape (n,), in all 1; 0 where it is not complete.
+        What each cell counts in the distribution that is drawn, shape (n,), in all 1; 0 where it is not complete.
     mean
-        Corrected mean area of cells [area unit], 1/λ for whatever places; NaN where fewer than ten cells lie whole
-        in the mask.
+        Corrected mean area of cells [area unit], 1/λ for whatever places; NaN where the mask is too narrow.
     variation
         Corrected standard deviation over mean: 0.529 of random places, less where atoms avoid each other, 0 on a
         lattice, more where they cluster.
@@ -72,9 +71,9 @@ class VoronoiAreas:
     def sentence(self) -> str:
         """How to read it."""
         if np.isnan(self.variation):
-            return f"Only {self.complete.sum()} Voronoi cells lie whole in the mask: it is too narrow for its atoms."
-        text = f"Areas of cells vary by {100 * self.variation:.0f} % of their mean ({self.complete.sum()} of "
-        text += f"{len(self.complete)} cells are whole); 53 % is random, less is ordered, more is clustered"
+            return "Voronoi cells cannot be measured: the mask is too narrow for its atoms."
+        text = f"Areas of cells vary by {100 * self.variation:.0f} % of their mean; 53 % is random, less is ordered, "
+        text += "more is clustered"
         if np.isnan(self.low):
             return f"{text}."
         return f"{text}, and 95 % of random patterns give {100 * self.low:.0f} to {100 * self.high:.0f} %."
@@ -104,10 +103,11 @@ def voronoi_areas(
 ) -> VoronoiAreas:
     """Measure the areas of Voronoi cells within the mask, and their distribution without the effect of its edge.
 
-    A cell is known where the discs round its corners through its atom, in which no other atom is, lie in the mask.
-    Large cells are whole more rarely: each counts by 1 / (area of the shifts with which it would still be whole), as
-    distances do in :func:`stemforge.evaluate.nearest_neighbours` (Horvitz & Thompson 1952; Chiu, Stoyan, Kendall &
-    Mecke 2013, ch. 9).
+    Mean and variation are of all cells, whole or not, place by place
+    (:func:`stemforge.evaluate.statistics.cell_moments.cell_moments`). The distribution that is drawn is of whole cells:
+    those whose corners' discs through the atom, in which no other atom is, lie in the mask. Large cells are whole more
+    rarely: each counts by 1 / (area of the shifts with which it would still be whole), as distances do in
+    :func:`stemforge.evaluate.nearest_neighbours` (Horvitz & Thompson 1952; Chiu, Stoyan, Kendall & Mecke 2013, ch. 9).
 
     Parameters
     ----------
@@ -136,15 +136,15 @@ def voronoi_areas(
     window = pattern.window
     labels = _labels(pattern)
     clipped = np.bincount(labels[labels >= 0], minlength=len(pattern)).astype(float)
-    polygons, weights = _cells(pattern.points, window)
-    areas = np.where(weights > 0, polygons, clipped) * window.area_scale
-    mean, variation = _moments(areas, weights)
+    weights = _weights(pattern.points, window)
+    mean, variation = cell_moments(pattern.points, window)
+    mean *= window.area_scale
     low, high, p = np.nan, np.nan, np.nan
     if simulations:
         draws = pattern.random(simulations, rng or np.random.default_rng(0))
-        drawn = np.array([_moments(*_cells(points, window))[1] for points in draws])
+        drawn = np.array([cell_moments(points, window)[1] for points in draws])
         drawn = drawn[np.isfinite(drawn)]
-        # Where some random patterns have too few whole cells, the others are a choice.
+        # Where some random patterns leave too little that is known, the others are a choice.
         if np.isfinite(variation) and len(drawn) > max(0.9 * simulations, 2 / (1 - level) - 1.5):
             envelope = rank_envelope(variation, drawn, level)
             low, high, p = float(envelope.low[0]), float(envelope.high[0]), envelope.p
@@ -161,20 +161,9 @@ def _labels(pattern: PointPattern) -> NDArray[np.int32]:
     return labels
 
 
-def _moments(areas: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
-    """Return weighted mean and coefficient of variation; NaN of fewer than ten cells."""
-    if np.count_nonzero(weights) < _FEWEST:
-        return np.nan, np.nan
-    share = weights / weights.sum()
-    mean = float(share @ areas)
-    # As n − 1 for equal weights: the mean is that of the same cells.
-    variance = share @ (areas - mean) ** 2 / (1 - share @ share)
-    return mean, float(np.sqrt(variance) / mean)
-
-
-def _cells(points: NDArray[np.float64], window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the area [pixel²] of each whole cell and its weight [1/pixel²]; 0 of others, shapes (n,)."""
-    areas, weights = np.zeros(len(points)), np.zeros(len(points))
+def _weights(points: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
+    """Return the weight [1/pixel²] of each whole cell, 0 of others, shape (n,)."""
+    weights = np.zeros(len(points))
     try:
         diagram = Voronoi(points)
     except (QhullError, ValueError) as error:
@@ -187,16 +176,8 @@ def _cells(points: NDArray[np.float64], window: Window) -> tuple[NDArray[np.floa
         vertices = diagram.vertices[corners]
         radii = np.hypot(*(vertices - points[index]).T)
         if np.all(window.border_at(vertices) >= radii):
-            corner = vertices - points[index]
-            areas[index] = _polygon(corner)
-            weights[index] = 1 / (_possible(corner, radii, window, places) * square)
-    return areas, weights
-
-
-def _polygon(corners: NDArray[np.float64]) -> float:
-    """Return the area of a convex polygon round the origin."""
-    x, y = corners[np.argsort(np.arctan2(corners[:, 1], corners[:, 0]))].T
-    return float(np.abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+            weights[index] = 1 / (_possible(vertices - points[index], radii, window, places) * square)
+    return weights
 
 
 def _places(window: Window) -> tuple[NDArray[np.float64], float]:

@@ -17,8 +17,6 @@ from stemforge.micrograph.usable import UsableArea, usable_area
 from stemforge.train.card import Card
 
 _TILE = 1024  # pixels: a usual image is one tile
-# Electrons of the dark part over those of the bright: more is a thin support beside something thick, and no vacuum.
-_SUPPORT = 0.25
 _LITTLE = 0.01  # share of an image whose filling does not change its noise
 
 
@@ -95,7 +93,5 @@ def find_candidates(
     inside = usable.inside(points, BESIDE * float(scale.max()))
     points, likelihoods = points[inside], likelihoods[inside]
     certain = points[likelihoods >= card.threshold]
-    specimen = find_specimen(micrograph, usable).believed(certain, usable)
-    if (specimen.vacuum or 0.0) > _SUPPORT:
-        specimen = Specimen.whole(usable, "what is dark has too many electrons for vacuum")
+    specimen = find_specimen(micrograph, usable).believed(certain, usable).certain(usable)
     return Candidates(points, likelihoods, usable, specimen, filled)

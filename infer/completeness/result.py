@@ -1,16 +1,19 @@
 """What is known of an image's completeness, and how it is summed up."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from stemforge.infer.atoms.detection import Detection
 from stemforge.infer.completeness.brightness import TypicalAtom
 from stemforge.infer.completeness.density import Density
 from stemforge.infer.completeness.injection import Grafts
 from stemforge.infer.completeness.neighbours import SpotList
+from stemforge.infer.completeness.pairs import PairRecall
 from stemforge.infer.completeness.purity import FalseAtoms
 from stemforge.infer.completeness.recall import Bin, RecallCurve, recall_bins
 from stemforge.micrograph.annotations import Annotations
@@ -70,6 +73,22 @@ class Completeness:
             return float("nan")
         pairs = self.beside
         return float((pairs.found.sum() + pairs.kept.sum()) / (self.curve(pairs.cnr).sum() + len(pairs.kept)))
+
+    def pairs(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+        """Return of each graft beside an atom its distance to it [Å], whether both were found, and its recall if free.
+
+        What :meth:`PairRecall.fit` takes, of several images one after the other.
+        """
+        near = self.beside
+        if near is None:
+            return np.empty(0), np.empty(0, dtype=bool), np.empty(0)
+        distance = cKDTree(self.detection.atoms.points).query(near.atoms.points)[0] * self.host.sampling
+        return np.asarray(distance), near.found & near.kept, self.curve(near.cnr)
+
+    @cached_property
+    def pair_recall(self) -> PairRecall | None:
+        """From which distance on two atoms are found as two; None where too few grafts stood beside atoms."""
+        return PairRecall.fit(*self.pairs())
 
     def bins(self) -> list[Bin]:
         """Return recall in bins of contrast-to-noise."""
@@ -137,6 +156,7 @@ class Completeness:
                 "found": int(self.beside.found.sum()),
                 "others_found_again": int(self.beside.kept.sum()),
                 "over_free": self.share_beside,
+                "resolved_from_angstrom": None if self.pair_recall is None else vars(self.pair_recall),
             },
             "recall_by_cnr": [vars(one) for one in self.bins()],
             "recall_by_brightness": [vars(one) for one in self.brightness_bins()],

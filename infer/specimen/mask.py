@@ -108,6 +108,15 @@ class Specimen:
             f"{number} of {len(beside)} atoms lie where vacuum would be: all of the image counts as specimen",
         )
 
+    def certain(self, usable: UsableArea) -> "Specimen":
+        """Return this mask, or all that is usable where the dark part has over a quarter of the specimen's electrons.
+
+        That may be a thin support beside something thick: what asks which images to open takes it for specimen.
+        """
+        if (self.vacuum or 0.0) <= _SURE:
+            return self
+        return Specimen.whole(usable, "what is dark has too many electrons for vacuum")
+
 
 def find_specimen(micrograph: Micrograph, usable: UsableArea | None = None) -> Specimen:
     """Tell specimen from vacuum on an annular (HAADF, MAADF) image.

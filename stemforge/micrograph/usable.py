@@ -1,4 +1,4 @@
-"""What part of an image shows the specimen, and what is padding, saturated, drawn over or stitched."""
+"""What part of an image can be used, specimen or vacuum, and what is padding, saturated, drawn over or stitched."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ _GLARE = 3  # soft edge of what saturates the detector [pixel]
 
 @dataclass(frozen=True)
 class UsableArea:
-    """Where an image shows the specimen.
+    """Where an image can be used: it shows the specimen, or vacuum.
 
     Parameters
     ----------
     mask
-        True where it does, shape (height, width).
+        True where it can, shape (height, width).
     reasons
         Why the rest is left out, each with its share of the image; a pixel counts for the first reason that holds.
 

@@ -6,7 +6,9 @@ from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
 from stemforge.evaluate import PointPattern, Window, bonded_fraction, nearest_neighbours
+from stemforge.evaluate.statistics.reading import _resolved
 from stemforge.evaluate.statistics.window import several
+from stemforge.micrograph.annotations import Annotations
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +62,15 @@ def test_what_contradicts_the_distance_is_refused(blending):
     both = [PointPattern(one.draw_found(30, np.random.default_rng(1)), one) for one in (blending, other)]
     with pytest.raises(InputError, match="the same distance for all patterns"):
         several(both)
+
+
+def test_rows_nearer_than_two_atoms_can_be_told_count_as_one():
+    atoms = Annotations(
+        np.array([[10, 10], [13, 10], [40, 40], [60, 60.0]]),
+        columns={"score": np.array([0.6, 0.9, 0.5, 0.7])},
+    )
+    left = _resolved(atoms, 4.0)
+    assert left.points.tolist() == [[13, 10], [40, 40], [60, 60]]
+    assert len(_resolved(atoms, 0.0)) == len(_resolved(atoms, 2.0)) == 4
+    bare = Annotations(atoms.points)
+    assert _resolved(bare, 4.0).points.tolist() == [[10, 10], [40, 40], [60, 60]]

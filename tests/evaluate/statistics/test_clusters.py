@@ -29,6 +29,40 @@ def test_single_linkage_joins_chains():
     assert members[0] == members[1] == members[2] != members[3] == members[4]
 
 
+def _spaced(rng, number, thick, least):
+    """Return atoms of a film so thick, none nearer than that to another one in space, in projection [pixel]."""
+    atoms = np.empty((0, 3))
+    while len(atoms) < number:
+        new = rng.uniform(0, [320, 256, thick])
+        if not len(atoms) or np.hypot.reduce(atoms - new, axis=1).min() >= least:
+            atoms = np.concatenate([atoms, new[None]])
+    return atoms[:, :2]
+
+
+def test_atoms_that_keep_a_distance_in_space_have_fewer_neighbours_by_chance(specimen):
+    rng = np.random.default_rng(8)
+    patterns = [PointPattern.inside(_spaced(rng, 150, 60, 16), specimen, f"{i}") for i in range(20)]
+    found = bonded_fraction(patterns, LENGTH)
+    random = np.mean([empty_space(one, LENGTH / 0.5) for one in patterns])
+    assert found.observed - random < -0.04  # what random places would give, far from the truth
+    assert found.fraction == pytest.approx(0, abs=0.03)
+
+
+def test_second_neighbours_of_a_cluster_are_not_taken_for_chance(specimen):
+    """Rows of three: the ends stand two bonds from each other, where pairs of atoms by chance are looked for."""
+    rng = np.random.default_rng(10)
+    rows = []
+    for number in range(20):
+        turn = rng.uniform(0, 2 * np.pi, (25, 1, 1))
+        along = np.arange(3)[:, None] * 4.5 * np.concatenate([np.cos(turn), np.sin(turn)], axis=2)
+        points = (rng.uniform(0, [320, 256], (25, 1, 2)) + along).reshape(-1, 2)
+        rows.append(PointPattern.inside(points, specimen, f"{number}"))
+    found = bonded_fraction(rows, LENGTH)
+    empty = np.mean([empty_space(one, LENGTH / 0.5) for one in rows])
+    assert found.by_chance == pytest.approx(empty, rel=0.05)
+    assert found.fraction > 0.93
+
+
 def test_empty_space_of_random_places_is_that_of_neighbours(specimen):
     rng = np.random.default_rng(0)
     values = [empty_space(PointPattern(specimen.draw(60, rng), specimen), 8.0) for _ in range(60)]
