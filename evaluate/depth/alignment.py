@@ -1,7 +1,6 @@
 """Frames of a focal series brought onto each other: drift by the images, then by the atoms."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,15 @@ Stack = NDArray[np.float32]
 
 
 def image_drift(frames: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Return how far each frame is displaced against the first one (x, y) [pixel], by the images alone."""
+    """Return how far each frame is displaced against a typical one (x, y) [pixel], by the images alone.
+
+    All are compared with the sharpest frame: it shows what the blurred ones have in common with it best, and a frame
+    that shows something else does not lead the others astray.
+    """
     ready = [prepared(frame) for frame in frames]
-    steps = [image_shift(first, second) for first, second in pairwise(ready)]
-    return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+    sharpest = max(ready, key=lambda frame: float(frame.var()))
+    shifts = np.array([image_shift(sharpest, frame) for frame in ready])
+    return np.asarray(shifts - np.median(shifts, axis=0))
 
 
 def aligned(frames: Stack, drift: NDArray[np.float64]) -> Stack:

@@ -32,6 +32,7 @@ _ORDERING = 40  # atoms by which the order is checked
 _LEAST_SHARE = 0.5  # of the brightness that atoms have on a typical frame
 _CERTAIN = 5.0  # standard deviations of that share
 _NONE = f"no atom stands out by {FOUND:g} standard deviations on all frames together"
+_SEARCHES = 3  # for atoms beside those that were found
 _DRIFTS = 3  # times that the drift is improved by the atoms
 
 
@@ -109,7 +110,6 @@ class _Analysis:
                 f"atom out of focus is {2 * self.radius:.0f} Å wide"
             )
         self.drift = image_drift(list(series.images))
-        self.drift -= self.drift.mean(0)
         self.fits = self._first()
 
     @property
@@ -132,6 +132,12 @@ class _Analysis:
             raise InputError(f"{self.series.name}: {_NONE}")
         fits = AtomFits(model, white, atoms)
         fits.run(1)
+        for _ in range(_SEARCHES):  # bright atoms widen what the search takes for noise
+            more = self.search(model, fits.rest)
+            if not more:
+                break
+            fits = AtomFits(model, white, [*fits.atoms, *more])
+            fits.run(1)
         return fits
 
     def align(self) -> None:

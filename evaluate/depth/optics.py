@@ -6,7 +6,6 @@ import numpy as np
 
 from stemforge.errors import InputError
 from stemforge.evaluate.depth.series import FocalOptics
-from stemforge.simulate.detectors import Rings
 from stemforge.simulate.microscope import PRESETS, Microscope
 from stemforge.simulate.recipe import SimulationRecipe
 
@@ -65,7 +64,7 @@ def focal_optics(
         return FocalOptics(element, Microscope.from_mapping(given, source="microscope"), source_size)
     known = {"preset": recipe} if recipe in PRESETS else _middle(SimulationRecipe.load(recipe).microscope)
     microscope = Microscope.from_mapping({**known, **given}, source="microscope")
-    return FocalOptics(element, _one_detector(microscope), source_size)
+    return FocalOptics(element, microscope, source_size)
 
 
 def read_angles(text: str) -> tuple[float, float]:
@@ -95,11 +94,3 @@ def _middle(microscope: Microscope) -> dict[str, Any]:
     }
     values |= {field: 0.0 for field in values if field in ("A1", "B2")}
     return microscope.with_distributions(values).model_dump()
-
-
-def _one_detector(microscope: Microscope) -> Microscope:
-    """Return the microscope with its HAADF detector alone."""
-    angles = microscope.detectors.angles
-    if microscope.detectors.segmented or len(angles) == 1 or "HAADF" not in angles:
-        return microscope
-    return microscope.replace(detectors=Rings(rings={"HAADF": angles["HAADF"]}))

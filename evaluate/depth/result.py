@@ -22,7 +22,7 @@ STATES = ("depth", "limit", "overlap", "misfit", "unknown")
 """What is known of an atom: its depth; a limit alone, as its best focus lies outside the series; it overlaps another
 one; it does not look like one atom; nothing, as its interval is open to both sides."""
 
-_OVERLAP = 0.25  # of two atoms' images from which on their depths are not independent
+_OVERLAP = 0.1  # of two atoms' images, from which on they are named
 _MISFIT = 0.02  # of what an atom explains, that is left of its brightness over focus
 _IMPROBABLE = 1e-4  # chance of as much
 
@@ -92,7 +92,7 @@ class Depths:
     atoms
         Those found.
     drift
-        Displacement of each frame against the mean of all (x, y) [pixel], shape (frames, 2).
+        Displacement of each frame against the aligned ones (x, y) [pixel], shape (frames, 2).
     source_size
         Full width at half maximum of the source [Å], as given or as it suits best.
     mean_image

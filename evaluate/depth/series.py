@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stemforge.errors import InputError
 from stemforge.evaluate.depth.template import depth_of_field
+from stemforge.simulate.detectors import Rings
 from stemforge.simulate.microscope import Microscope
 
 LEAST_FRAMES = 3
@@ -25,7 +26,7 @@ class FocalOptics:
     element
         Chemical symbol of the atoms.
     microscope
-        Drawn settings with one annular detector.
+        Drawn settings. Of several annular detectors HAADF is taken.
     source_size
         Full width at half maximum of the effective source [Å]; None: the one that suits the atoms best.
 
@@ -44,9 +45,12 @@ class FocalOptics:
             raise InputError(f"element must be a chemical symbol such as Pt, not {self.element!r}")
         if self.source_size is not None and not 0 <= self.source_size < 10:
             raise InputError(f"source_size must be 0 to 10 Å, not {self.source_size}")
-        detectors = self.microscope.detectors
-        if detectors.segmented or len(detectors.angles) != 1:
+        angles = self.microscope.detectors.angles
+        name = "HAADF" if "HAADF" in angles else next(iter(angles))
+        if self.microscope.detectors.segmented or (len(angles) > 1 and name != "HAADF"):
             raise InputError("microscope: depths need one annular detector, such as {HAADF: [90, 185]}")
+        only = self.microscope.replace(detectors=Rings(rings={"HAADF": angles[name]}))
+        object.__setattr__(self, "microscope", only)
 
     @property
     def depth_of_field(self) -> float:
