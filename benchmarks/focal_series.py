@@ -54,11 +54,14 @@ class Truth:
     microscope: Microscope
 
 
-def simulate(seed: int, foci: NDArray[np.float64], platinum: bool = True, drift: float = 0.5) -> Truth:
+def simulate(
+    seed: int, foci: NDArray[np.float64], platinum: bool = True, drift: float = 0.5, astigmatism: float = 0.0
+) -> Truth:
     """Simulate a film with atoms on a grid, and let it drift from frame to frame."""
     overrides = {
         "scan.shape": [SIDE + 2 * MARGIN] * 2, "scan.sampling": SAMPLING, "support.mean_thickness": THICKNESS,
-        "support.vacuum_fraction": 0, "single_atoms": [], "microscope.A1": 0, "microscope.A1_angle": 0, "seed": seed,
+        "support.vacuum_fraction": 0, "single_atoms": [], "microscope.A1": astigmatism,
+        "microscope.A1_angle": 0, "seed": seed,
     }  # fmt: skip
     drawn, film = SimulationRecipe.load("quickstart", overrides).build(0)
     rng = np.random.default_rng(seed)
@@ -137,13 +140,13 @@ def compare(found: Depths, truth: Truth) -> dict[str, NDArray[np.float64]]:
 
 
 def measured_depths(
-    doses: list[float], series: int, frames: int, source: float | None, seed: int
+    doses: list[float], series: int, frames: int, source: float | None, astigmatism: float, seed: int
 ) -> list[dict[str, Any]]:
     """Measure series at several doses."""
     foci = np.linspace(*FOCI, frames)
-    truths = [simulate(seed + number, foci) for number in range(series)]
+    truths = [simulate(seed + number, foci, astigmatism=astigmatism) for number in range(series)]
     level = float(simulate(seed, foci, platinum=False, drift=0.0).frames.mean())
-    microscope, rows = truths[0].microscope, []
+    microscope, rows = truths[0].microscope.replace(A1=0.0), []
     for dose in doses:
         results, states, sources = [], [], []
         for number, truth in enumerate(truths):
@@ -242,11 +245,16 @@ if __name__ == "__main__":
     parser.add_argument("--series", type=int, default=3)
     parser.add_argument("--foci", type=int, default=11)
     parser.add_argument("--source-size", type=float)
+    parser.add_argument(
+        "--astigmatism", type=float, default=0.0, help="of the images, not known to the fit [Å]"
+    )
     parser.add_argument("--dose", type=float, default=3e4)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     if given.what == "depths":
-        result: Any = measured_depths(given.doses, given.series, given.foci, given.source_size, given.seed)
+        result: Any = measured_depths(
+            given.doses, given.series, given.foci, given.source_size, given.astigmatism, given.seed
+        )
     elif given.what == "controls":
         result = controls(given.series, given.dose, given.seed)
     else:

@@ -69,7 +69,7 @@ def measure_depths(
 
     References
     ----------
-    van Benthem et al. 2006, doi:10.1016/j.ultramic.2006.04.020: depth sectioning of single atoms.
+    van Benthem et al., Ultramicroscopy 106 (2006) 1062: depth sectioning of single atoms.
     """
     series.check(optics)
     state = _Analysis(series, optics)

@@ -13,17 +13,22 @@ import stemforge
 from stemforge.evaluate.depth.fit import AtomDepthFit
 from stemforge.evaluate.depth.fitting import DepthProfile, FrameBrightness
 from stemforge.evaluate.depth.series import FocalOptics, FocalSeries
+from stemforge.evaluate.depth.words import describe
 from stemforge.files import write_csv, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STATES = ("depth", "limit", "overlap", "misfit", "unknown")
+STATES = ("depth", "limit", "overlap", "brightness", "misfit", "unknown")
 """What is known of an atom: its depth; a limit alone, as its best focus lies outside the series; it overlaps another
-one; it does not look like one atom; nothing, as its interval is open to both sides."""
+one; it is much brighter or fainter than the others, as several atoms in line or another element are; it does not blur
+as one atom; nothing, as its interval is open to both sides."""
 
 _OVERLAP = 0.1  # of two atoms' images, from which on they are named
 _MISFIT = 0.02  # of what an atom explains, that is left of its brightness over focus
+_BRIGHT = (0.6, 1.5)  # of the median brightness, between which atoms are alike
+_CERTAIN = 4.0  # standard deviations by which it must be outside
+_SEVERAL = 3  # atoms that have a median
 _IMPROBABLE = 1e-4  # chance of as much
 
 
@@ -71,14 +76,14 @@ class AtomDepth:
     def state(self, foci: tuple[float, float]) -> str:
         """Return what is known of it, of :data:`STATES`, in a series between these foci [Å]."""
         low, high = self.profile.interval
-        if not np.isfinite([low, high]).any():
+        if not np.isfinite([low, high]).any() or not self.fit.converged:
             return "unknown"
         if self.chance < _IMPROBABLE and self.focusing.chi2 > _MISFIT * self.significance**2:
             return "misfit"
         if self.overlap > _OVERLAP:
             return "overlap"
         inside = foci[0] <= self.depth <= foci[1] and np.isfinite([low, high]).all()
-        return "depth" if inside and self.fit.converged else "limit"
+        return "depth" if inside else "limit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +120,18 @@ class Depths:
     @cached_property
     def states(self) -> tuple[str, ...]:
         """What is known of each atom, of :data:`STATES`."""
-        return tuple(atom.state(self.series.range) for atom in self.atoms)
+        states = [atom.state(self.series.range) for atom in self.atoms]
+        if len(states) < _SEVERAL:
+            return tuple(states)
+        values = np.array([atom.fit.atom.amplitude for atom in self.atoms])
+        errors = _CERTAIN * np.sqrt([atom.fit.covariance[0, 0] for atom in self.atoms])
+        least, most = np.median(values) * np.array(_BRIGHT)
+        other = (values + errors < least) | (values - errors > most)
+        alike = ("depth", "overlap")
+        return tuple(
+            "brightness" if odd and state in alike else state
+            for state, odd in zip(states, other, strict=True)
+        )
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -146,29 +162,7 @@ class Depths:
 
     def lines(self) -> list[str]:
         """Say in words what was found."""
-        known, name = self.known, self.series.name
-        low, high = self.series.range
-        counts = {state: self.states.count(state) for state in STATES if self.states.count(state)}
-        listed = ", ".join(f"{number} {state}" for state, number in counts.items())
-        found = [f"{name}: {len(self)} atoms on {len(self.series)} frames: {listed}"]
-        if known.any():
-            depths = self.depths[known]
-            found.append(
-                f"depths {depths.min():.0f} to {depths.max():.0f} Å below the plane of focus 0, each known to "
-                f"{np.median(self.errors[known]):.2g} Å (median standard deviation)"
-            )
-        if "limit" in counts:
-            found.append(
-                f"{counts['limit']} atoms are sharpest outside the foci {low:g} to {high:g} Å, or not surely inside: "
-                "of these only a limit is known"
-            )
-        steps = np.diff(np.unique(self.series.foci))
-        if steps.max() > self.optics.depth_of_field:
-            found.append(
-                f"foci are up to {steps.max():.0f} Å from each other, with a depth of field of "
-                f"{self.optics.depth_of_field:.0f} Å: depths in between rest on blurred images"
-            )
-        return found
+        return describe(self)
 
     def figure(self) -> "Figure":
         """Draw atoms coloured by depth, the depths with errors, and the focusing of several atoms."""
@@ -187,7 +181,7 @@ class Depths:
         for atom, (x, y), state, amplitude in zip(
             self.atoms, self.points, self.states, self.amplitudes, strict=True
         ):
-            told = state in ("depth", "overlap", "misfit")
+            told = state not in ("limit", "unknown")
             depth = [f"{atom.depth:.2f}", f"{atom.error:.2f}"] if told else [None, None]
             interval = [f"{end:.2f}" if np.isfinite(end) else None for end in atom.profile.interval]
             errors = np.sqrt(np.diag(atom.fit.covariance)[1:3]) / self.series.sampling

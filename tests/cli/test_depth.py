@@ -60,7 +60,7 @@ def test_a_stack(depth, frames, tmp_path):
         assert float(row["x_nm"]) == pytest.approx(x / 10, abs=0.02)
         assert float(row["y_nm"]) == pytest.approx(y / 10, abs=0.02)
         assert abs(float(row["depth_angstrom"]) - z) < 4 * float(row["depth_error_angstrom"]) < 8
-    assert "2 atoms on 5 frames: 2 depth" in printed
+    assert "2 atoms on 5 frames: depth known of 2" in printed
     assert "2 atoms in 1 of 1 series" in printed
     record = json.loads((tmp_path / "out" / "run.json").read_text())["depth"]["film"]
     assert record["foci_angstrom"] == FOCI.tolist()

@@ -88,7 +88,7 @@ def test_of_an_atom_beyond_the_foci_a_limit_is_known(make_focal, tmp_path):
     deep = paired(found)[3]
     assert found.states[deep] == "limit"
     assert found.atoms[deep].profile.interval[0] > 50
-    assert "1 atoms are sharpest outside the foci -60 to 60 Å" in "\n".join(found.lines())
+    assert "1 atom is sharpest outside the foci -60 to 60 Å" in "\n".join(found.lines())
     found.to_csv(tmp_path / "depths.csv")
     row = list(csv.DictReader((tmp_path / "depths.csv").open()))[deep]
     assert row["depth_angstrom"] == ""
@@ -108,7 +108,10 @@ def test_two_atoms_in_line_are_not_taken_for_one(make_focal):
     places = np.array([*PLACES, PLACES[3]])
     series, _ = make_focal(places=places, depths=np.array([*DEPTHS, -25.0]), dose=2e5)
     found = measure_depths(series, OPTICS)
-    assert found.states[paired(found)[3]] == "misfit"
+    order = paired(found)
+    assert [found.states[atom] for atom in order[:4]] == ["depth"] * 3 + ["brightness"]
+    assert found.amplitudes[order[3]] == pytest.approx(1.9, abs=0.15)
+    assert "1 atom is much brighter or fainter than the others" in "\n".join(found.lines())
 
 
 def test_frames_in_another_order_have_no_depths(focal):
@@ -119,6 +122,17 @@ def test_frames_in_another_order_have_no_depths(focal):
         measure_depths(shuffled, OPTICS)
     together = FocalSeries(series.images[order], series.foci[order], SAMPLING, "film")
     assert np.abs(measure_depths(together, OPTICS).depths[:4]).max() < 40
+
+
+def test_the_order_tells_where_each_frame_shows_the_atoms(focal, monkeypatch):
+    """Frames that all show them, at foci that are not theirs."""
+    monkeypatch.setattr("stemforge.evaluate.depth.analysis._LEAST_SHARE", 0)
+    series, _ = focal
+    shuffled = FocalSeries(series.images[[3, 0, 5, 1, 6, 2, 4]], series.foci, SAMPLING, "film")
+    with pytest.raises(
+        InputError, match=r"do not sharpen and blur as the foci say: \d+ % of random orders suit"
+    ):
+        measure_depths(shuffled, OPTICS)
 
 
 def test_noise_holds_no_atom(make_focal):
