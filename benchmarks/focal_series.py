@@ -177,7 +177,7 @@ def measured_depths(
 def controls(series: int, dose: float, seed: int) -> dict[str, Any]:
     """Give frames that must have no depth."""
     foci = np.linspace(*FOCI, 11)
-    told: dict[str, list[str]] = {"shuffled": [], "without atoms": [], "noise": [], "as they are": []}
+    messages: dict[str, list[str]] = {"shuffled": [], "without atoms": [], "noise": [], "as they are": []}
     for number in range(series):
         rng = np.random.default_rng([seed, number])
         truth, empty = simulate(seed + number, foci), simulate(seed + number, foci, platinum=False)
@@ -193,12 +193,12 @@ def controls(series: int, dose: float, seed: int) -> dict[str, Any]:
                     FocalSeries(images, foci, SAMPLING), FocalOptics("Pt", truth.microscope)
                 )
             except InputError as error:
-                told[kind].append(str(error)[:90])
+                messages[kind].append(str(error)[:90])
             else:
-                told[kind].append(
+                messages[kind].append(
                     f"{len(found)} atoms, {int(found.known.sum())} depths, order {found.order_chance:.3f}"
                 )
-    return told
+    return messages
 
 
 def multislice(doses: list[float], seed: int) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def multislice(doses: list[float], seed: int) -> dict[str, Any]:
     microscope = Microscope(detectors=Rings(rings={"HAADF": (90.0, 185.0)}))
     points = round(side / SAMPLING)
     scan = Scan.of_any_size((points, points), SAMPLING)
-    told = {}
+    results = {}
     for depth in (5.0, 27.0):
         carbon = rng.uniform([0, 0, 8], [side, side, 24], (round(0.09 * side**2 * 16), 3))
         places = np.vstack([carbon, [[7.2, 6.9, depth]]])
@@ -229,11 +229,11 @@ def multislice(doses: list[float], seed: int) -> dict[str, Any]:
                 found = measure_depths(FocalSeries(images, foci, SAMPLING), FocalOptics("Pt", microscope))
                 errors += (found.depths[found.known] - depth).tolist()
                 stated += found.errors[found.known].tolist()
-            told[f"{depth:g} Å, {dose:g} e/Å²"] = {
+            results[f"{depth:g} Å, {dose:g} e/Å²"] = {
                 "number": len(errors), "mean_error": round(float(np.mean(errors)), 2),
                 "spread": round(float(np.std(errors)), 2), "stated": round(float(np.mean(stated)), 2),
             }  # fmt: skip
-    return told
+    return results
 
 
 if __name__ == "__main__":

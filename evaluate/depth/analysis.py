@@ -70,6 +70,20 @@ def measure_depths(
     References
     ----------
     van Benthem et al., Ultramicroscopy 106 (2006) 1062: depth sectioning of single atoms.
+
+    Examples
+    --------
+    >>> from stemforge.simulate import Microscope
+    >>> from stemforge.simulate.engines.kernels import atom_image
+    >>> foci, images = np.arange(-40.0, 41, 20), np.full((5, 101, 101), 30.0)
+    >>> for focus, image in zip(foci, images):
+    ...     spot = 1e4 * atom_image("Pt", Microscope(), "HAADF", 12 - focus, sampling=0.25, blur=0.4)
+    ...     half = len(spot) // 2
+    ...     image[50 - half : 51 + half, 50 - half : 51 + half] += spot
+    >>> counts = np.random.default_rng(0).poisson(images)
+    >>> found = measure_depths(FocalSeries(counts, foci, 0.25), FocalOptics("Pt", Microscope(), source_size=1.0))
+    >>> found.states, bool(abs(found.depths[0] - 12) < 3 * found.errors[0])
+    (('depth',), True)
     """
     series.check(optics)
     state = _Analysis(series, optics)
@@ -167,7 +181,7 @@ class _Analysis:
         if self.chance > CHANCE:
             raise InputError(
                 f"{name}: the atoms do not sharpen and blur as the foci say: {100 * self.chance:.0f} % of random "
-                "orders suit them as well; check that foci and frames are in the same order"
+                "orders suit them better; check that foci and frames are in the same order"
             )
 
     def fit_source(self) -> None:

@@ -104,8 +104,8 @@ def histogram_into(axes: Axes, depths: "Depths") -> None:
 def profile_into(axes: Axes, depths: "Depths", number: int) -> None:
     """Draw the brightness of one atom over focus, as seen and as fitted."""
     atom, foci = depths.atoms[number], depths.series.foci
-    seen, error, _ = atom.focusing.frames.T
-    axes.errorbar(foci, seen, error, fmt="o", ms=3.5, color=GREY, lw=1.0, capsize=0)
+    observed, error, _ = atom.focusing.frames.T
+    axes.errorbar(foci, observed, error, fmt="o", ms=3.5, color=GREY, lw=1.0, capsize=0)
     axes.plot(*atom.focusing.curve.T, "-", color=BLUE, lw=1.6)
     axes.axvline(atom.depth, color=VERMILION, lw=1.2)
     low, high = (np.clip(end, *_wider(*depths.series.range)) for end in atom.profile.interval)

@@ -18,6 +18,7 @@ RING = 0.03
 _SLOW = 12.0  # standard deviation of what counts as background, and is taken off [Å]
 _WHITE = 0.8  # share of the pixels' own limit of frequencies above which there is counting noise alone
 _HOLE = 1.3  # standard deviation of what is faded out about an atom [Å]
+_ROWS = 32  # of spatial frequencies that are filtered together
 _LEAST = 6.0  # values in a ring, for each frame
 
 Stack = NDArray[np.float32]
@@ -59,9 +60,11 @@ class FocalNoise:
         flat = np.pad(_flattened(frames, self.sampling), ((0, 0), *_margins(height, width)), mode="reflect")
         spectra = fft.rfft2(flat)
         qy, qx = (fft.fftfreq(flat.shape[1], self.sampling), fft.rfftfreq(flat.shape[2], self.sampling))
-        mixing = self.filter_at(np.hypot(qy[:, None], qx))
-        mixed = np.einsum("klyx,lyx->kyx", mixing, spectra.astype(np.complex64), optimize=True)
-        white = fft.irfft2(mixed, s=flat.shape[1:])
+        for first in range(0, len(qy), _ROWS):  # the filter of all frequencies at once would fill the memory
+            rows = slice(first, first + _ROWS)
+            mixing = self.filter_at(np.hypot(qy[rows, None], qx))
+            spectra[:, rows] = np.einsum("klyx,lyx->kyx", mixing, spectra[:, rows], optimize=True)
+        white = fft.irfft2(spectra, s=flat.shape[1:])
         (top, _), (left, _) = _margins(height, width)
         return np.asarray(white[:, top : top + height, left : left + width], dtype=np.float32)
 

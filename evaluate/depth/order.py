@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 from stemforge.evaluate.depth.fit import AtomAt, FocalModel
 
 CHANCE = 0.01
-"""From which on an order counts as one of many: so often is one by chance as good as the foci given."""
+"""Share of random orders that are better, from which on the given one is refused."""
 ORDERS = 199
 """Random orders with which the given one is compared."""
+
+_CLEAR = 10.0  # of the squares explained, by which an order must be better
+_SHARE = 0.01  # of what the given order explains, likewise
 
 Stack = NDArray[np.float32]
 
@@ -18,11 +21,12 @@ Stack = NDArray[np.float32]
 def order_chance(
     model: FocalModel, frames: Stack, atoms: Sequence[AtomAt], rng: np.random.Generator, orders: int = ORDERS
 ) -> float:
-    """Return how often frames whose order says nothing would suit their foci as well.
+    """Return how often a random order of the frames suits the foci better than the given one.
 
     Of each order of the foci every atom takes the depth and brightness that suit it best; what all atoms together
     explain is compared with random orders. The mirrored order suits as well as the given one where the microscope
-    blurs alike above and below focus, and is not tried.
+    blurs alike above and below focus, and is not tried. An order that is better by chance alone, as where two frames
+    with the same blur change places, does not count.
 
     Parameters
     ----------
@@ -40,11 +44,12 @@ def order_chance(
     Returns
     -------
     float
-        (1 + orders as good) / (1 + orders).
+        (1 + better orders) / (1 + orders).
     """
     explained = [_explained(model, frames, atom) for atom in atoms]
     number = len(model.foci)
     given = _score(explained, np.arange(number))
+    clear = given + max(_CLEAR, _SHARE * given)
     better, total = 0, model.foci.min() + model.foci.max()
 
     def same(foci: NDArray[np.float64]) -> bool:
@@ -54,7 +59,7 @@ def order_chance(
         order = rng.permutation(number)
         if same(model.foci[order]):
             continue
-        better += _score(explained, order) >= given
+        better += _score(explained, order) > clear
     return float((1 + better) / (1 + orders))
 
 

@@ -103,7 +103,7 @@ class Depths:
     mean_image
         Mean of the aligned frames, shape (height, width).
     order_chance
-        How often frames in another order would suit their foci as well.
+        How often frames in another order would suit their foci better.
     """
 
     series: FocalSeries
@@ -181,8 +181,8 @@ class Depths:
         for atom, (x, y), state, amplitude in zip(
             self.atoms, self.points, self.states, self.amplitudes, strict=True
         ):
-            told = state not in ("limit", "unknown")
-            depth = [f"{atom.depth:.2f}", f"{atom.error:.2f}"] if told else [None, None]
+            has_depth = state not in ("limit", "unknown")
+            depth = [f"{atom.depth:.2f}", f"{atom.error:.2f}"] if has_depth else [None, None]
             interval = [f"{end:.2f}" if np.isfinite(end) else None for end in atom.profile.interval]
             errors = np.sqrt(np.diag(atom.fit.covariance)[1:3]) / self.series.sampling
             places = [f"{x:.3f}", f"{y:.3f}", *(f"{0.1 * v * self.series.sampling:.4f}" for v in (x, y))]

@@ -130,7 +130,7 @@ def test_the_order_tells_where_each_frame_shows_the_atoms(focal, monkeypatch):
     series, _ = focal
     shuffled = FocalSeries(series.images[[3, 0, 5, 1, 6, 2, 4]], series.foci, SAMPLING, "film")
     with pytest.raises(
-        InputError, match=r"do not sharpen and blur as the foci say: \d+ % of random orders suit"
+        InputError, match=r"do not sharpen and blur as the foci say: \d+ % of random orders suit them better"
     ):
         measure_depths(shuffled, OPTICS)
 
