@@ -1,6 +1,6 @@
 """How well depths of atoms are known from focal series whose truth is known, beside the Cramér–Rao bound.
 
-    python benchmarks/focal_series.py depths [--doses 1e4 3e4 1e5] [--series 3] [--foci 11] [--source-size 1.0]
+    python benchmarks/focal_series.py depths [--doses 1e4 3e4 1e5] [--series 3] [--foci 11] [--source-size 1.0] [--flat]
     python benchmarks/focal_series.py controls [--series 3] [--dose 3e4]
     python benchmarks/focal_series.py multislice [--doses 1e4 3e4 1e5]
 
@@ -55,9 +55,14 @@ class Truth:
 
 
 def simulate(
-    seed: int, foci: NDArray[np.float64], platinum: bool = True, drift: float = 0.5, astigmatism: float = 0.0
+    seed: int,
+    foci: NDArray[np.float64],
+    platinum: bool = True,
+    drift: float = 0.5,
+    astigmatism: float = 0.0,
+    level: float | None = None,
 ) -> Truth:
-    """Simulate a film with atoms on a grid, and let it drift from frame to frame."""
+    """Simulate a film with atoms on a grid, or the atoms on a flat level, and let it drift from frame to frame."""
     overrides = {
         "scan.shape": [SIDE + 2 * MARGIN] * 2, "scan.sampling": SAMPLING, "support.mean_thickness": THICKNESS,
         "support.vacuum_fraction": 0, "single_atoms": [], "microscope.A1": astigmatism,
@@ -69,6 +74,7 @@ def simulate(
     grid = np.arange(8, SIDE * SAMPLING - 6, SPACING)
     places = np.array([[x, y] for x in grid for y in grid]) + rng.uniform(-1, 1, (len(grid) ** 2, 2))
     depths = rng.uniform(low, high, len(places))
+    film = film if level is None else film[:0]
     if platinum:
         origin = np.array(drawn.scan.origin((film.cell[0, 0], film.cell[1, 1]))) + MARGIN * SAMPLING
         film = film + Atoms(f"Pt{len(places)}", positions=np.column_stack([places + origin, depths]))
@@ -77,7 +83,8 @@ def simulate(
     frames = []
     for focus, shift in zip(foci, moved, strict=True):
         image = drawn.engine.image(film, drawn.microscope, drawn.scan, float(focus))[0]
-        image = ndimage.shift(image.astype(float), shift[::-1] / SAMPLING, order=5, mode="nearest")
+        image = image.astype(float) + (level or 0.0)
+        image = ndimage.shift(image, shift[::-1] / SAMPLING, order=5, mode="nearest")
         frames.append(image[MARGIN:-MARGIN, MARGIN:-MARGIN])
     return Truth(np.array(frames), foci, places, depths, drawn.microscope)
 
@@ -140,12 +147,21 @@ def compare(found: Depths, truth: Truth) -> dict[str, NDArray[np.float64]]:
 
 
 def measured_depths(
-    doses: list[float], series: int, frames: int, source: float | None, astigmatism: float, seed: int
+    doses: list[float],
+    series: int,
+    frames: int,
+    source: float | None,
+    astigmatism: float,
+    flat: bool,
+    seed: int,
 ) -> list[dict[str, Any]]:
     """Measure series at several doses."""
     foci = np.linspace(*FOCI, frames)
-    truths = [simulate(seed + number, foci, astigmatism=astigmatism) for number in range(series)]
     level = float(simulate(seed, foci, platinum=False, drift=0.0).frames.mean())
+    truths = [
+        simulate(seed + number, foci, astigmatism=astigmatism, level=level if flat else None)
+        for number in range(series)
+    ]
     microscope, rows = truths[0].microscope.replace(A1=0.0), []
     for dose in doses:
         results, states, sources = [], [], []
@@ -242,6 +258,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("what", choices=["depths", "controls", "multislice"])
     parser.add_argument("--doses", type=float, nargs="*", default=[1e4, 3e4, 1e5])
+    parser.add_argument("--flat", action="store_true", help="atoms on a flat background, not on a film")
     parser.add_argument("--series", type=int, default=3)
     parser.add_argument("--foci", type=int, default=11)
     parser.add_argument("--source-size", type=float)
@@ -253,7 +270,13 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.what == "depths":
         result: Any = measured_depths(
-            given.doses, given.series, given.foci, given.source_size, given.astigmatism, given.seed
+            given.doses,
+            given.series,
+            given.foci,
+            given.source_size,
+            given.astigmatism,
+            given.flat,
+            given.seed,
         )
     elif given.what == "controls":
         result = controls(given.series, given.dose, given.seed)

@@ -27,12 +27,11 @@ FOUND = 6.0
 _BEYOND = 0.6  # of the depth of field, that atoms are looked for above and below all foci
 _SOURCE = 1.2  # full width at half maximum of a source that nobody knows yet [Å]
 _SOURCES = (0.3, 3.5)
-_BRIGHT = 25  # atoms by which the source is told
+_BRIGHT = 12  # atoms by which the source is told
 _ORDERING = 40  # atoms by which the order is checked
 _LEAST_SHARE = 0.5  # of the brightness that atoms have on a typical frame
 _CERTAIN = 5.0  # standard deviations of that share
 _NONE = f"no atom stands out by {FOUND:g} standard deviations on all frames together"
-_SEARCHES = 3  # for atoms beside those that were found
 _DRIFTS = 3  # times that the drift is improved by the atoms
 
 
@@ -137,21 +136,16 @@ class _Analysis:
         return search_atoms(model, white, STEP * self.optics.depth_of_field, FOUND)
 
     def _first(self) -> AtomFits:
-        """Find and fit atoms on noise that is taken as counting alone."""
+        """Find atoms, and fit them on noise that is taken as counting alone."""
         frames = self.frames
-        noise = white_noise(frames, self.series.sampling)
-        model, white = self.model(noise), noise.whiten(frames)
-        atoms = self.search(model, white)
+        # The atoms are part of the noise that is measured here, and still stand out; counting alone hides texture.
+        whole = measure_noise(frames, self.series.sampling, np.empty((0, 2)))
+        atoms = self.search(self.model(whole), whole.whiten(frames))
         if not atoms:
             raise InputError(f"{self.series.name}: {_NONE}")
-        fits = AtomFits(model, white, atoms)
+        noise = white_noise(frames, self.series.sampling)
+        fits = AtomFits(self.model(noise), noise.whiten(frames), atoms)
         fits.run(1)
-        for _ in range(_SEARCHES):  # bright atoms widen what the search takes for noise
-            more = self.search(model, fits.rest)
-            if not more:
-                break
-            fits = AtomFits(model, white, [*fits.atoms, *more])
-            fits.run(1)
         return fits
 
     def align(self) -> None:
@@ -198,17 +192,19 @@ class _Analysis:
             tried.run(1)
             return tried.chi2
 
-        best = minimize_scalar(left, bounds=_SOURCES, method="bounded", options={"xatol": 0.05})
+        best = minimize_scalar(left, bounds=_SOURCES, method="bounded", options={"xatol": 0.1})
         self.source = float(best.x)
         self.template = self.template.blurred(self.source)
+        self.fits = AtomFits(self.model(noise), white, fits.atoms)
+        self.fits.run(1)
 
     def finish(self) -> Depths:
         """Measure the noise beside the atoms, find atoms anew, and fit them on it."""
         fits, frames = self.fits, self.frames
-        empty, first = frames.copy(), self.model(fits.model.noise)
+        empty = frames.copy()
         for atom in fits.atoms:
-            patch = first.patch(empty, first.pixel(atom))
-            patch -= np.float32(atom.amplitude) * first.raw(atom)
+            patch = fits.model.patch(empty, fits.model.pixel(atom))
+            patch -= np.float32(atom.amplitude) * fits.model.raw(atom)
         places = np.array([(atom.x, atom.y) for atom in fits.atoms]) / self.series.sampling
         noise = measure_noise(empty, self.series.sampling, places)
         model, filtered = self.model(noise), noise.whiten(frames)
