@@ -18,6 +18,7 @@ fitted.
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,15 +155,15 @@ def measured_depths(
     astigmatism: float,
     flat: bool,
     seed: int,
-) -> list[dict[str, Any]]:
-    """Measure series at several doses."""
+) -> Iterator[dict[str, Any]]:
+    """Measure series at several doses; yields a row for each."""
     foci = np.linspace(*FOCI, frames)
     level = float(simulate(seed, foci, platinum=False, drift=0.0).frames.mean())
     truths = [
         simulate(seed + number, foci, astigmatism=astigmatism, level=level if flat else None)
         for number in range(series)
     ]
-    microscope, rows = truths[0].microscope.replace(A1=0.0), []
+    microscope = truths[0].microscope.replace(A1=0.0)
     for dose in doses:
         results, states, sources = [], [], []
         for number, truth in enumerate(truths):
@@ -184,10 +185,7 @@ def measured_depths(
             "pull": float((one["error"] / one["stated"]).std()), "holds": float(one["holds"].mean()),
         }  # fmt: skip
         row |= {"bound": bound, "over_bound": rms / bound}
-        rows.append(
-            {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}
-        )
-    return rows
+        yield {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}
 
 
 def controls(series: int, dose: float, seed: int) -> dict[str, Any]:
@@ -269,17 +267,10 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     if given.what == "depths":
-        result: Any = measured_depths(
-            given.doses,
-            given.series,
-            given.foci,
-            given.source_size,
-            given.astigmatism,
-            given.flat,
-            given.seed,
-        )
+        settings = (given.foci, given.source_size, given.astigmatism, given.flat, given.seed)
+        for row in measured_depths(given.doses, given.series, *settings):
+            print(json.dumps(row), flush=True)
     elif given.what == "controls":
-        result = controls(given.series, given.dose, given.seed)
+        print(json.dumps(controls(given.series, given.dose, given.seed), indent=2))
     else:
-        result = multislice(given.doses, given.seed)
-    print(json.dumps(result, indent=2))
+        print(json.dumps(multislice(given.doses, given.seed), indent=2))
