@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
@@ -19,33 +19,41 @@ if TYPE_CHECKING:
     from stemforge.evaluate.depth.result import Depths
 
 _COLOURS = "viridis"
-_PROFILES = 6
+_PROFILES, _COLUMNS = 6, 3
 _BINS = 24
 
 
 def draw_depths(depths: "Depths") -> Figure:
     """Draw everything that a focal series shows on one sheet."""
     figure = Figure(figsize=(14.4, 7.6), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.15))
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.15), squeeze=False)[0]
     map_into(left.subplots(), depths)
-    top, bottom = right.subfigures(2, 1, height_ratios=(1, 1.35))
+    top, bottom = right.subfigures(2, 1, height_ratios=(1, 1.35), squeeze=False)[:, 0]
     histogram_into(top.subplots(), depths)
-    panels = bottom.subplots(2, _PROFILES // 2, sharex=True, sharey=True).ravel()
-    chosen = _chosen(depths)
-    for axes, number in zip(panels, chosen, strict=False):
-        profile_into(axes, depths, number)
-    for axes in panels[len(chosen) :]:
-        axes.set_axis_off()
-    for axes in panels[_PROFILES // 2 :]:
-        axes.set_xlabel("focus [Å]")
-    for axes in panels[:: _PROFILES // 2]:
-        axes.set_ylabel("peak of the atom")
+    profiles_into(bottom, depths)
     known = int(depths.known.sum())
     title = (
         f"{depths.series.name}: {len(depths)} {depths.optics.element} atoms on {len(depths.series)} frames, "
     )
     figure.suptitle(literal(f"{title}depth of {known} known"), fontsize=11.5)
     return figure
+
+
+def profiles_into(figure: SubFigure, depths: "Depths") -> None:
+    """Draw how several atoms focus, side by side."""
+    chosen = _chosen(depths)
+    if not chosen:
+        return
+    rows = -(-len(chosen) // _COLUMNS)
+    panels = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False)
+    for axes, number in zip(panels.ravel(), chosen, strict=False):
+        profile_into(axes, depths, number)
+    for axes in panels.ravel()[len(chosen) :]:
+        axes.set_axis_off()
+    for axes in panels[-1]:
+        axes.set_xlabel("focus [Å]")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("peak of the atom")
 
 
 def map_into(axes: Axes, depths: "Depths") -> None:
@@ -61,7 +69,7 @@ def map_into(axes: Axes, depths: "Depths") -> None:
     if (~known).any():
         axes.scatter(
             x[~known], y[~known], s=radius, facecolors="none", edgecolors=VERMILION, lw=1.3,
-            label="depth not known, or a limit only",
+            label="a limit only, or not like one atom",
         )  # fmt: skip
         axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.01))
     for number, atom in enumerate(_chosen(depths)):
@@ -87,7 +95,7 @@ def histogram_into(axes: Axes, depths: "Depths") -> None:
     if known.any():
         values, errors = depths.depths[known], np.maximum(depths.errors[known], 1e-3)
         edges = np.linspace(low, high, _BINS + 1)
-        axes.hist(values, edges, color=BLUE, alpha=0.35, lw=0, label="atoms")
+        axes.hist(values, edges.tolist(), color=BLUE, alpha=0.35, lw=0, label="atoms")
         fine = np.linspace(low, high, 600)
         density = _bells(fine, values, errors) * (edges[1] - edges[0])
         axes.plot(fine, density, color=BLUE, lw=1.5, label="each atom spread by its error")
@@ -113,7 +121,7 @@ def profile_into(axes: Axes, depths: "Depths", number: int) -> None:
     axes.axhline(0, color=GREY, lw=0.6)
     axes.set_xlim(*_wider(*depths.series.range))
     name = "abcdef"[_chosen(depths).index(number)]
-    entitle(axes, f"{name}: {atom.depth:.0f} ± {atom.error:.2g} Å", 9)
+    entitle(axes, f"{name}: {atom.depth:.1f} ± {atom.error:.1f} Å".replace("-", "−"), 9)
     axes.spines[["top", "right"]].set_visible(False)
 
 

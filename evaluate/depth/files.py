@@ -52,7 +52,7 @@ class FocalReading:
         if self.sampling is not None and not 0 < self.sampling < np.inf:
             raise InputError(f"sampling must be positive, not {self.sampling}")
         # Refused before any image is read.
-        FocalSeries(np.zeros((len(self.foci), 1, 1)), np.array(self.foci), 1.0, "focus")
+        FocalSeries(np.zeros((len(self.foci), 1, 1), dtype=np.float32), np.array(self.foci), 1.0, "focus")
 
 
 def read_foci(text: str) -> list[float]:

@@ -159,7 +159,8 @@ class FocalModel:
         atom, damping, converged = start, _DAMPING, False
         current, normal, gradient = self._normal(data, weight, atom, pixel)
         for _ in range(_STEPS):
-            step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), gradient)
+            damped = normal + damping * np.diag(np.diag(normal))
+            step = np.asarray(np.linalg.solve(damped, gradient), dtype=np.float64)
             size = float(np.sqrt(step @ normal @ step))
             moved = self._moved(atom, step)
             trial = self._normal(data, weight, moved, pixel)
@@ -176,7 +177,11 @@ class FocalModel:
                     break
         number = int((weight > 0).sum())
         return AtomDepthFit(
-            atom, np.linalg.pinv(normal, hermitian=True), current / max(number - 4, 1), number, converged
+            atom,
+            np.asarray(np.linalg.pinv(normal, hermitian=True), dtype=np.float64),
+            current / max(number - 4, 1),
+            number,
+            converged,
         )
 
     def _moved(self, atom: AtomAt, step: NDArray[np.float64]) -> AtomAt:

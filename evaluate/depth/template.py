@@ -67,7 +67,7 @@ class AtomTemplate:
         found = np.zeros((len(defocus), *self.radial.shape), dtype=np.complex64)
         for node, factor in zip(index.T, weight.T, strict=True):
             found += factor[:, None, None].astype(np.float32) * self.spectra[node]
-        return found * self.source
+        return np.asarray(found * self.source, dtype=np.complex64)
 
 
 def make_template(
