@@ -40,6 +40,11 @@ from .crystals.molecules import (
     evaluate_molecules as evaluate_molecules,
     score_boxes as score_boxes,
 )
+from .depth.analysis import measure_depths as measure_depths
+from .depth.files import FocalReading as FocalReading, depth_files as depth_files
+from .depth.optics import focal_optics as focal_optics
+from .depth.result import AtomDepth as AtomDepth, Depths as Depths
+from .depth.series import FocalOptics as FocalOptics, FocalSeries as FocalSeries
 from .images.baselines import Baseline as Baseline, tune_baselines as tune_baselines
 from .images.bm3d import denoise_bm3d as denoise_bm3d
 from .images.differences import Comparison as Comparison, draw_differences as draw_differences

@@ -68,6 +68,8 @@ COMMANDS = (
      "From micrographs to one page: how many atoms, how dense, how they stand, and how sure that is."),
     ("track", "stemforge.evaluate.series.command:track",
      "Follow single atoms through a time series: what moved, came, left, or was only missed."),
+    ("depth", "stemforge.evaluate.depth.command:depth",
+     "Say how deep each atom lies, from frames of one area at several foci."),
     ("sweep", "stemforge.evaluate.command:sweep", "Score a trained model over the electron dose."),
 )  # fmt: skip
 

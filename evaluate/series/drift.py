@@ -37,7 +37,7 @@ def coarse_drift(series: Series) -> Points:
         Displacement (x, y) [unit], shape (frames, 2); 0 of the first frame.
     """
     found = series.detections
-    images = None if series.images is None else [_prepared(image) for image in series.images]
+    images = None if series.images is None else [prepared(image) for image in series.images]
     radius = NEAR * found.spacing
     drift, filled = np.zeros((len(series), 2)), found.filled
     for before, number in pairwise(filled.tolist()):
@@ -174,7 +174,7 @@ def _fit(first: Points, second: Points, shift: Points, radius: float) -> float:
     return float(np.exp(-2 * (distance / radius) ** 2).sum())
 
 
-def _prepared(image: NDArray[np.float32]) -> NDArray[np.float64]:
+def prepared(image: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return an image without slow background and noise, faded out at its edges."""
     values = np.asarray(image, dtype=float)
     values = ndimage.gaussian_filter(values, _SMOOTH) - ndimage.gaussian_filter(

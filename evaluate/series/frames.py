@@ -91,7 +91,7 @@ def in_order(files: Sequence[Path], name: str) -> list[FrameFile]:
     >>> [None if one is None else one.stem for one in in_order([Path("f10"), Path("f8"), Path("f7")], "film")]
     ['f7', 'f8', None, 'f10']
     """
-    ordered = sorted(files, key=_key)
+    ordered = sorted(files, key=name_key)
     numbers = _numbers(ordered)
     if numbers is None:
         if len(ordered) > 1:
@@ -168,7 +168,7 @@ def _numbers(files: Sequence[Path]) -> list[int] | None:
     return varying[0]
 
 
-def _key(path: Path) -> list[tuple[int, int, str]]:
+def name_key(path: Path) -> list[tuple[int, int, str]]:
     """Return by what files are sorted: numbers in names by their value."""
     parts = re.split(r"(\d+)", path.stem)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part]

@@ -38,6 +38,7 @@ COMMANDS = {
     "analyse": "stemforge.evaluate.command:analyse",
     "report": "stemforge.evaluate.reports.command:report",
     "track": "stemforge.evaluate.series.command:track",
+    "depth": "stemforge.evaluate.depth.command:depth",
     "sweep": "stemforge.evaluate.command:sweep",
     "evaluate molecules": "stemforge.evaluate.command:molecules",
     "evaluate framework": "stemforge.evaluate.command:framework",

@@ -1,0 +1,1 @@
+"""Focal series: how deep each atom lies, by the focus at which it is sharpest."""

@@ -1,0 +1,73 @@
+"""The command of this shelf: ``stemforge depth``."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from stemforge.console import say
+from stemforge.options import Images, Output, Progress
+
+
+def depth(
+    series: Images,
+    /,
+    *,
+    focus: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    element: str,
+    recipe: str | None = None,
+    energy: float | None = None,
+    semiangle: float | None = None,
+    detector: str | None = None,
+    source_size: float | None = None,
+    sampling: float | None = None,
+    signal: str | None = None,
+    output: Output = Output(),
+    progress: Progress = Progress(),
+) -> int:
+    """Say how deep each atom lies, from frames of one area at several foci.
+
+    Frames are aligned, atoms found on all of them together, and each is fitted with the image that one atom has at
+    every distance from the focal plane. Of each series NAME_depths.csv (a row for each atom: place, depth with its
+    error and interval, and what speaks against it), NAME_depths.json (foci, drift, optics) and NAME_depths.png, in the
+    folder `depths`. Frames in another order than their foci, of several places, and without atoms are refused.
+    docs/series.md says how it is done.
+
+    Parameters
+    ----------
+    series
+        Stacks of images (TIFF, DM3, DM4, EMD, SER, MRC, HSPY), or folders of images, one a frame, by the numbers in
+        their names.
+    focus
+        Focus of each frame in their order [Å]: --focus=-60,-40,-20,0,20,40,60, or a text file with one a line. Larger
+        numbers are deeper along the beam (abTEM's defocus); depths count from the plane of focus 0.
+    element
+        Chemical symbol of the atoms.
+    recipe
+        A recipe's name or file, or a microscope that stemforge knows (nion-ultrastem-100, nion-hermes, jeol-arm300cf).
+        Without it energy, semiangle and detector are needed.
+    energy
+        Beam energy [eV].
+    semiangle
+        Convergence semiangle [mrad].
+    detector
+        Inner and outer angle of the annular detector [mrad]: 60,200.
+    source_size
+        Full width at half maximum of the effective source [Å]; by default the one that suits the atoms best.
+    sampling
+        Pixel size of the images [Å], where the files carry none or a wrong one.
+    signal
+        Which of several images in a file (EMD, DM4, HSPY, EMI): its title, such as HAADF, or its number; by default the
+        only one, or that called HAADF.
+    """
+    from stemforge.evaluate.depth.files import FocalReading, depth_files, read_foci
+    from stemforge.evaluate.depth.optics import focal_optics, read_angles
+
+    angles = None if detector is None else read_angles(detector)
+    optics = focal_optics(
+        element, recipe=recipe, energy=energy, semiangle=semiangle, detector=angles, source_size=source_size
+    )
+    reading = FocalReading(read_foci(focus), sampling, signal)
+    folder = output.results("depths")
+    found = depth_files(series, folder, optics, reading, quiet=progress.quiet)
+    say(f"{folder.path}: {found.found} atoms in {found.images - len(found.failed)} of {found.images} series")
+    return found.exit_code

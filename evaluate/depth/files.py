@@ -1,0 +1,209 @@
+"""Focal series in files: frames read in order, depths measured and written."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import stemforge
+from stemforge.console import progress, say
+from stemforge.errors import InputError, WriteError
+from stemforge.evaluate.depth.analysis import ROUNDS, measure_depths
+from stemforge.evaluate.depth.result import Depths
+from stemforge.evaluate.depth.series import FocalOptics, FocalSeries
+from stemforge.evaluate.series.detections import check_shapes
+from stemforge.evaluate.series.frames import name_key
+from stemforge.files import write_figure
+from stemforge.infer import Outcome
+from stemforge.infer.resampling import enough_memory
+from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.readers import FORMATS, read_micrograph, read_stack
+from stemforge.outputs.folder import ResultFolder, name_clash
+from stemforge.outputs.record import RunRecord
+
+ENDINGS = ("_depths.csv", "_depths.json", "_depths.png")
+"""What a series' results are called after its name."""
+
+_SAME = 0.01  # by which the pixel sizes of frames may differ
+_NUMBER = re.compile(r"[-+−]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class FocalReading:
+    """How frames of a focal series are read.
+
+    Parameters
+    ----------
+    foci
+        Of the frames, in their order [Å]; see :func:`read_foci`.
+    sampling
+        Pixel size [Å], where the files carry none or a wrong one.
+    signal
+        Which of several images in a file.
+    """
+
+    foci: Sequence[float]
+    sampling: float | None = None
+    signal: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.sampling is not None and not 0 < self.sampling < np.inf:
+            raise InputError(f"sampling must be positive, not {self.sampling}")
+        # Refused before any image is read.
+        FocalSeries(np.zeros((len(self.foci), 1, 1), dtype=np.float32), np.array(self.foci), 1.0, "focus")
+
+
+def read_foci(text: str) -> list[float]:
+    """Read the foci of frames: numbers with commas between them, or a file with one number a line.
+
+    Parameters
+    ----------
+    text
+        Such as ``-40,-20,0,20``, or the path of a text file; what follows a # in it is a remark.
+
+    Returns
+    -------
+    list of float
+        In the order of the frames [Å].
+
+    Raises
+    ------
+    InputError
+        What is no number.
+
+    Examples
+    --------
+    >>> read_foci("-40, 0, 2e1")
+    [-40.0, 0.0, 20.0]
+    """
+    path = Path(text)
+    if path.suffix and path.is_file():
+        lines = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        words, source = [line for line in lines if line], f"focus: {path}"
+    else:
+        words, source = [word.strip() for word in text.split(",")], "focus"
+    for number, word in enumerate(words):
+        if not _NUMBER.fullmatch(word):
+            raise InputError(
+                f"{source}: '{word}' (entry {number + 1}) is no number; give the foci in Å as -40,-20,0,20, or the "
+                "path of a file with one a line"
+            )
+    return [float(word.replace("−", "-")) for word in words]
+
+
+def depth_files(
+    paths: Sequence[Path],
+    folder: ResultFolder,
+    optics: FocalOptics,
+    reading: FocalReading,
+    *,
+    quiet: bool = False,
+) -> Outcome:
+    """Measure the depths of atoms of focal series in files.
+
+    Parameters
+    ----------
+    paths
+        Of each series: a stack of images, or a folder of images, one a frame, in the order of the numbers in their
+        names.
+    folder
+        Where results go: of each series :data:`ENDINGS` after its name.
+    optics
+        Element and microscope.
+    reading
+        Foci of the frames, the same for all series, and how files are read.
+    quiet
+        Show no progress.
+
+    Returns
+    -------
+    Outcome
+        Atoms found, and series left out.
+
+    Raises
+    ------
+    InputError
+        Results that cannot be; nothing has been written then.
+    """
+    names = [(f"{path.stem}{ending}", path) for path in paths for ending in ENDINGS]
+    clash = name_clash(names, folder.path)
+    if clash is not None:
+        raise InputError(f"{clash[1]} and {clash[2]}: are series of the same name; rename one")
+    folder.check([name for name, _ in names], paths)
+    record, failed, atoms = RunRecord(folder, "depth"), [], 0
+    record.check()
+    for path in paths:
+        try:
+            series, files = read_focal_series(path, reading)
+            with progress(path.name, ROUNDS, "steps", quiet) as advance, enough_memory(path.name):
+                found = measure_depths(series, optics, advance=advance)
+            _write(found, folder, path)
+        except InputError as error:
+            failed.append(str(error))
+            say(f"left out: {error}")
+            if isinstance(error, WriteError):
+                break
+            continue
+        atoms += len(found)
+        entry = {"file": path.absolute(), "stemforge": stemforge.__version__, "frames": files}
+        entry |= {"results": [f"{path.stem}{ending}" for ending in ENDINGS]}
+        record.add(path.stem, {**found.summary(), **entry})
+        record.save()
+        say("\n".join(found.lines()))
+    return Outcome(len(paths), atoms, tuple(failed))
+
+
+def read_focal_series(path: Path, reading: FocalReading) -> tuple[FocalSeries, list[str]]:
+    """Read the frames of a series, and say which file each is.
+
+    Raises
+    ------
+    InputError
+        Frames that cannot be read, are blank, differ in size or pixel size, have no pixel size, or are not as many as
+        the foci.
+    """
+    frames = _frames(path, reading)
+    if len(frames) != len(reading.foci):
+        raise InputError(
+            f"{path}: {len(frames)} frames, {len(reading.foci)} foci; give the focus of each frame, in their order "
+            "(focus)"
+        )
+    check_shapes([frame.shape for frame in frames], str(path))
+    samplings = [frame.sampling for frame in frames]
+    known = [one for one in samplings if one is not None]
+    if len(known) < len(frames):
+        raise InputError(f"{path}: has no pixel size; give it in Å (sampling)")
+    if max(known) > min(known) * (1 + _SAME):
+        raise InputError(f"{path}: frames have different pixel sizes; give that of the series (sampling)")
+    images = np.stack([frame.image for frame in frames])
+    series = FocalSeries(images, np.array(reading.foci), float(np.median(known)), path.stem)
+    return series, [frame.name for frame in frames]
+
+
+def _frames(path: Path, reading: FocalReading) -> list[Micrograph]:
+    if not path.is_dir():
+        found = read_stack(path, sampling=reading.sampling, signal=reading.signal)
+        last = found[-1].name.rsplit("_", 1)[-1]
+        if len(found) > 1 and int(last) + 1 > len(found):
+            raise InputError(
+                f"{path}: has blank frames, named above; a focal series needs each of its frames"
+            )
+        return found
+    files = [one for one in path.iterdir() if one.suffix.lower() in FORMATS and not one.name.startswith(".")]
+    files = sorted((one for one in files if not one.name.endswith(ENDINGS)), key=name_key)
+    if not files:
+        raise InputError(f"{path}: holds no images ({', '.join(FORMATS)})")
+    return [read_micrograph(one, sampling=reading.sampling, signal=reading.signal) for one in files]
+
+
+def _write(depths: Depths, folder: ResultFolder, path: Path) -> None:
+    makers: Sequence[Callable[[Path], object]] = (
+        depths.to_csv,
+        depths.to_json,
+        lambda file: write_figure(depths.figure(), file),
+    )
+    with folder.staged([path]) as staging:
+        for ending, make in zip(ENDINGS, makers, strict=True):
+            make(staging / f"{path.stem}{ending}")

@@ -1,0 +1,59 @@
+"""What a focal series says, in words."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from stemforge.evaluate.depth.result import Depths
+
+_STATES = {
+    "depth": "depth known of",
+    "limit": "a limit alone of",
+    "overlap": "overlapping",
+    "brightness": "brighter or fainter than the others",
+    "misfit": "not blurring as one atom",
+    "unknown": "nothing known of",
+}
+
+
+def describe(depths: "Depths") -> list[str]:
+    """Return what was found as sentences."""
+    known, (low, high) = depths.known, depths.series.range
+    counts = {state: depths.states.count(state) for state in _STATES if depths.states.count(state)}
+    listed = ", ".join(f"{_STATES[state]} {number}" for state, number in counts.items())
+    found = [f"{depths.series.name}: {len(depths)} atoms on {len(depths.series)} frames: {listed}"]
+    if known.any():
+        values = depths.depths[known]
+        found.append(
+            f"depths {values.min():.0f} to {values.max():.0f} Å below the plane of focus 0, each known to "
+            f"{np.median(depths.errors[known]):.2g} Å (median standard deviation)"
+        )
+    if "brightness" in counts:
+        found.append(
+            f"{counted(counts['brightness'])} much brighter or fainter than the others: several in line, or another "
+            "element; their depth is a mean"
+        )
+    if "limit" in counts:
+        found.append(
+            f"{counted(counts['limit'])} sharpest outside the foci {low:g} to {high:g} Å, or not surely inside: only a "
+            "limit is known"
+        )
+    steps = np.diff(np.unique(depths.series.foci))
+    if steps.max() > depths.optics.depth_of_field:
+        found.append(
+            f"foci are up to {steps.max():.0f} Å from each other, with a depth of field of "
+            f"{depths.optics.depth_of_field:.0f} Å: depths in between rest on blurred images"
+        )
+    return found
+
+
+def counted(number: int) -> str:
+    """Return a number of atoms as the beginning of a sentence.
+
+    Examples
+    --------
+    >>> counted(1), counted(2)
+    ('1 atom is', '2 atoms are')
+    """
+    return f"{number} atom is" if number == 1 else f"{number} atoms are"
