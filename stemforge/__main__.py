@@ -69,6 +69,7 @@ COMMANDS = (
     ("track", "stemforge.evaluate.series.command:track",
      "Follow single atoms through a time series: what moved, came, left, or was only missed."),
     ("sweep", "stemforge.evaluate.command:sweep", "Score a trained model over the electron dose."),
+    ("app", "stemforge.app.command:serve", "See, correct and count atoms on a page in the browser."),
 )  # fmt: skip
 
 
