@@ -61,7 +61,7 @@ export class Adding {
   }
 
   refuse(file, reason) {
-    this.refused.push(`${file.name}: ${reason}`);
+    this.refused.push(reason.startsWith(file.name) ? reason : `${file.name}: ${reason}`);
     const rest = this.refused.length - NAMED;
     const lines = this.refused.slice(0, NAMED);
     if (rest > 0) lines.push(`… and ${counted(rest, "other file")}`);

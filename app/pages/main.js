@@ -69,7 +69,7 @@ function screens() {
   find("start").hidden = images.size > 0;
   find("work").hidden = images.size === 0;
   find("add-images").hidden = images.size === 0;
-  find("results-button").classList.toggle("idle", images.size === 0);
+  results.button.hidden = images.size === 0 || !results.offered;
   const all = [...images.values()];
   const done = all.filter((image) => image.status === "done");
   const atoms = done.reduce((sum, image) => sum + image.count, 0);
@@ -225,6 +225,7 @@ async function refresh(id) {
 
 function changed({ kind, id, version }) {
   if (kind === "job") results.refresh();
+  else if (version === null) { if (images.has(id)) gone(id); }
   else if (kind === "image" && !(images.get(id)?.version >= version)) refresh(id);
 }
 
@@ -239,7 +240,7 @@ async function start() {
   notice("");
   adding.limits = session.limits ?? {};
   const most = adding.limits.upload_bytes;
-  find("limits").textContent = most ? ` and more, up to ${Math.round(most / 1e6)} MB each` : " and more";
+  find("limits").textContent = most ? ` and more, up to ${Math.floor(most / 2 ** 20)} MB each` : " and more";
   find("sample").hidden = !session.features.includes("samples");
   find("version").textContent = `stemforge ${session.version}`;
   side.offer(session);
@@ -305,5 +306,5 @@ function wire() {
 }
 
 wire();
-start();
+await start(); // the first answer is that which makes the session
 server.listen(changed, start);

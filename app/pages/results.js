@@ -35,7 +35,7 @@ export class Results {
       button.addEventListener("click", () => this.start(kind, button));
       return element("div", {}, button, element("span", { class: "hint" }, text));
     }));
-    this.button.hidden = !offered.length;
+    this.offered = offered.length > 0;
   }
 
   async start(kind, button) {
@@ -43,7 +43,6 @@ export class Results {
     say(problem, "");
     button.disabled = true;
     try {
-      await this.options?.before?.();
       this.update(await startJob(kind, null));
     } catch (error) {
       say(problem, error.message);

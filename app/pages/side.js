@@ -26,9 +26,7 @@ export class Side {
     this.detectors = detectors;
     find("detector").replaceChildren(...detectors.map((one) => element("option", { value: one.name }, one.label)));
     find("detector-row").hidden = detectors.length === 0;
-    find("csv").hidden = !features.includes("csv");
-    find("overlay").hidden = !features.includes("overlay");
-    find("downloads").hidden = find("csv").hidden && find("overlay").hidden;
+    find("downloads").hidden = !features.includes("downloads");
   }
 
   show(image) {

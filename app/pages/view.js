@@ -141,6 +141,7 @@ export class View {
     const perPixel = this.sampling ? this.sampling / 10 : 1;
     const shown = Math.min(this.width / this.scale, this.pyramid.width) * perPixel;
     const length = round(shown / 4);
+    this.bar.style.left = `${16 + Math.max(0, -this.x * this.scale)}px`; // in the image's corner, not beside it
     this.bar.style.width = `${(length / perPixel) * this.scale}px`;
     this.bar.firstElementChild.textContent = `${Number(length.toPrecision(1))} ${this.sampling ? "nm" : "px"}`;
   }
