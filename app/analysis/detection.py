@@ -93,7 +93,13 @@ def detect(
         "estimated": estimated,
         "remarks": remarks,
         "focus": None,
-        "facts": {"weights": weights, "detector": detector, "number": detection.number},
+        "facts": {
+            "weights": weights.rsplit("/", 1)[-1],
+            "detector": detector,
+            # By which widths of atoms are expected; of networks that know no pixel sizes nothing is known.
+            "sampling": sampling if card.sampling is not None else None,
+            "density": detection.density,
+        },
     }
 
 
