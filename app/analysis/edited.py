@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from stemforge.app.sessions.records import Edits, Polygon, shown_atoms
 from stemforge.infer import find_specimen, refine_places
 from stemforge.infer.atoms.detection import UNKNOWN_SAMPLING
-from stemforge.infer.atoms.places.refinement import WIDTH
+from stemforge.infer.atoms.places.refinement import FARTHEST, WIDTH
 from stemforge.infer.specimen.mask import Specimen
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
@@ -52,12 +52,15 @@ class EditedImage:
 
     @property
     def chosen(self) -> Annotations:
-        """Atoms that are shown, with their likelihood (1 where added by hand) and :data:`BY_HAND`."""
+        """Atoms that are shown, with their columns (likelihood 1 where added by hand) and :data:`BY_HAND`."""
         kept, added = shown_atoms(self.candidates.points, self.candidates["score"], self.edits)
         points = np.concatenate([self.candidates.points[kept], added])
-        score = np.concatenate([self.candidates["score"][kept], np.ones(len(added))])
-        by_hand = np.concatenate([np.zeros(len(kept), dtype=int), np.ones(len(added), dtype=int)])
-        return Annotations(points, columns={"score": score, BY_HAND: by_hand})
+        columns = {
+            name: np.concatenate([values[kept], np.ones(len(added))])
+            for name, values in self.candidates.columns.items()
+        }
+        by_hand = np.repeat([0, 1], [len(kept), len(added)])
+        return Annotations(points, columns={**columns, BY_HAND: by_hand})
 
     @property
     def specimen(self) -> Specimen:
@@ -70,9 +73,12 @@ class EditedImage:
         if not len(atoms):
             return atoms
         width = WIDTH / (self.facts.get("sampling") or UNKNOWN_SAMPLING)
-        by_hand = atoms[BY_HAND]
-        plain = Annotations(atoms.points, columns={"score": atoms["score"]})
-        fitted = refine_places(self.usable.fill(self.micrograph.image), plain, width, self.usable.mask)
+        columns = dict(atoms.columns)
+        by_hand = columns.pop(BY_HAND)
+        if "sigma_px" in columns:
+            columns["sigma_px"] = np.where(by_hand, FARTHEST * width / np.sqrt(2), columns["sigma_px"])
+        filled = self.usable.fill(self.micrograph.image)
+        fitted = refine_places(filled, Annotations(atoms.points, columns=columns), width, self.usable.mask)
         return Annotations(fitted.points, columns={**fitted.columns, BY_HAND: by_hand})
 
 

@@ -37,7 +37,7 @@ def write_overlay(
 ) -> None:
     """Draw the atoms that are shown on their image."""
     image = edited_image(folder, name, sampling, edits)
-    draw_detection(detection_of(image, image.chosen, expected_f1), out)
+    draw_detection(detection_of(image, image.measured(), expected_f1), out)
 
 
 def detection_of(image: EditedImage, atoms: Annotations, expected_f1: float | None) -> Detection:
