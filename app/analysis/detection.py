@@ -71,7 +71,7 @@ def detect(
     micrograph = Micrograph(image, sampling, name=name, metadata=metadata)
     # Regions of networks that are not calibrated grow together below their own threshold.
     lowest = CANDIDATE if card.calibration is not None else card.threshold
-    detection = detect_atoms(micrograph, model, card, threshold=lowest)
+    detection = detect_atoms(micrograph, model, card, threshold=lowest, fit=False)
     atoms = detection.atoms
     threshold = card.threshold if card.calibration is None else decide(atoms["score"], card).threshold
     if detection.expected_f1 is not None and detection.expected_f1 < (card.min_expected_f1 or _FEW):
@@ -93,7 +93,13 @@ def detect(
         "estimated": estimated,
         "remarks": remarks,
         "focus": None,
-        "facts": {"weights": weights, "detector": detector, "number": detection.number},
+        "facts": {
+            "weights": weights.rsplit("/", 1)[-1],
+            "detector": detector,
+            # By which widths of atoms are expected; of networks that know no pixel sizes nothing is known.
+            "sampling": sampling if card.sampling is not None else None,
+            "density": detection.density,
+        },
     }
 
 

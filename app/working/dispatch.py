@@ -159,7 +159,7 @@ class Dispatcher:
         with session.lock:
             if image.generation != generation or image.id not in session.images:
                 return
-            self._keep(session, image, found)
+            keep_detection(session, image, found)
 
     @staticmethod
     def _weights(session: Session, detector: str) -> str:
@@ -169,32 +169,6 @@ class Dispatcher:
             files = [one.stored for one in session.jobs[job].files if one.stored.endswith(".safetensors")]
             return str(session.job_folder(job) / files[0]) if files else detector
         return detector
-
-    @staticmethod
-    def _keep(session: Session, image: Image, found: dict[str, Any]) -> None:
-        folder = session.image_folder(image.id)
-        old = session.edits(image)
-        taken_out = _places(session, image, old)
-        table = np.asarray(found["table"])
-        stream = io.BytesIO()
-        np.save(stream, table)
-        write_whole(folder / "atoms.npy", stream.getbuffer())
-        write_json(
-            folder / "atoms.json",
-            {"columns": found["columns"], "lowest": found["lowest"], "facts": found["facts"]},
-        )
-        edits = Edits(
-            threshold=found["threshold"],
-            removed=_nearest(table[:, :2], taken_out),
-            added=old.added,
-            masks=old.masks,
-        )
-        write_json(folder / "edits.json", edits)
-        values = {name: found[name] for name in ("threshold", "expected_f1", "remarks", "sampling", "focus")}
-        source = "estimated" if found["estimated"] else image.sampling_source
-        session.change(
-            image, status="done", error=None, sampling_source=source, **values, **session.counts(image, edits)
-        )
 
     def _do(self, session: Session, job: Job) -> None:
         event = self._running[job.id] = threading.Event()
@@ -215,6 +189,41 @@ class Dispatcher:
             session.change(job, status="failed", message=f"The disk would not take it: {error.strerror}.")
         finally:
             del self._running[job.id]
+
+
+def keep_detection(session: Session, image: Image, found: dict[str, Any]) -> None:
+    """Keep what a worker found on an image; corrections by hand stay, as far as they fit what was found.
+
+    Parameters
+    ----------
+    session, image
+        Whose atoms these are.
+    found
+        From :func:`stemforge.app.analysis.detection.detect`.
+    """
+    folder = session.image_folder(image.id)
+    old = session.edits(image)
+    taken_out = _places(session, image, old)
+    table = np.asarray(found["table"])
+    stream = io.BytesIO()
+    np.save(stream, table)
+    write_whole(folder / "atoms.npy", stream.getbuffer())
+    write_json(
+        folder / "atoms.json",
+        {"columns": found["columns"], "lowest": found["lowest"], "facts": found["facts"]},
+    )
+    edits = Edits(
+        threshold=found["threshold"],
+        removed=_nearest(table[:, :2], taken_out),
+        added=old.added,
+        masks=old.masks,
+    )
+    write_json(folder / "edits.json", edits)
+    values = {name: found[name] for name in ("threshold", "expected_f1", "remarks", "sampling", "focus")}
+    source = "estimated" if found["estimated"] else image.sampling_source
+    session.change(
+        image, status="done", error=None, sampling_source=source, **values, **session.counts(image, edits)
+    )
 
 
 def _without_paths(text: str, folder: Path) -> str:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as NotYetError
 from contextlib import suppress
 from pathlib import Path
@@ -47,7 +48,7 @@ class Worker:
         function: str,
         seconds: float,
         stop: threading.Event | None = None,
-        memory: float = _MEMORY,
+        tick: Callable[[], None] | None = None,
         **arguments: Any,
     ) -> Any:
         """Call a function in the worker and return its value.
@@ -60,8 +61,8 @@ class Worker:
             How long it may take; after that the worker is ended.
         stop
             Ends the worker when it is set.
-        memory
-            How much memory the worker may have [byte].
+        tick
+            Called a few times a second while it works.
         arguments
             Plain values.
 
@@ -76,7 +77,7 @@ class Worker:
         """
         with self._turn:
             try:
-                answer = self._ask(function, arguments, seconds, stop, memory)
+                answer = self._ask(function, arguments, seconds, stop, tick)
             except (EOFError, OSError, ValueError) as error:
                 self.end()
                 raise WorkerError(
@@ -117,7 +118,7 @@ class Worker:
         arguments: dict[str, Any],
         seconds: float,
         stop: threading.Event | None,
-        memory: float,
+        tick: Callable[[], None] | None,
     ) -> Any:
         process, reader = self._started()
         assert process.stdin is not None  # noqa: S101  # a pipe, see below
@@ -134,8 +135,12 @@ class Worker:
             if waited > seconds:
                 raise WorkerError(f"It took longer than {seconds:.0f} s and was stopped.")
             with suppress(psutil.Error):
-                if watch.memory_info().rss > memory:
-                    raise WorkerError(f"It needed more than {memory / 1e9:.0f} GB of memory and was stopped.")
+                if watch.memory_info().rss > _MEMORY:
+                    raise WorkerError(
+                        f"It needed more than {_MEMORY / 1e9:.0f} GB of memory and was stopped."
+                    )
+            if tick is not None:
+                tick()
 
     def _started(self) -> tuple[subprocess.Popen[bytes], ThreadPoolExecutor]:
         if self._process is not None and self._reader is not None and self._process.poll() is None:
