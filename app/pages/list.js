@@ -10,6 +10,9 @@ export const stateOf = (image) => {
   return `${counted(image.count, "atom")}${edited ? " · edited" : ""}`;
 };
 
+/* Files arrive in any order; they are shown in that of their names. */
+export const byName = (one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }) || (one.id < other.id ? -1 : 1);
+
 export class List {
   constructor(choose) {
     this.list = find("list");
@@ -45,8 +48,9 @@ export class List {
     const button = element("button", { type: "button" }, picture, label, state);
     button.addEventListener("click", () => this.choose(image.id));
     const item = element("li", {}, button);
-    this.list.append(item);
-    const row = { item, button, label, state };
+    const after = [...this.rows.values()].filter((row) => byName(image, row.image) < 0).reduce((a, b) => (!a || byName(b.image, a.image) < 0 ? b : a), null);
+    this.list.insertBefore(item, after?.item ?? null);
+    const row = { item, button, label, state, image };
     this.rows.set(image.id, row);
     return row;
   }

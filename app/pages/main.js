@@ -3,7 +3,7 @@ import * as server from "./server.js";
 import { Adding } from "./adding.js";
 import { Edits } from "./edits.js";
 import { counted, digits, find, say } from "./format.js";
-import { List } from "./list.js";
+import { byName, List } from "./list.js";
 import { Pointer } from "./pointer.js";
 import { Pyramids } from "./pyramid.js";
 import { Results } from "./results.js";
@@ -168,7 +168,7 @@ function controls() {
     find("threshold-value").textContent = "–";
     find("suggested").hidden = true;
   }
-  find("saved").textContent = active && (edits.past.length || edits.waiting) ? (edits.waiting ? "Saving …" : "All changes saved") : "";
+  find("saved").textContent = active && (edits.past.length || edits.waiting) ? (edits.waiting ? "Saving …" : "All changes are saved.") : "";
   find("rings").setAttribute("aria-pressed", String(view.rings));
   instruct();
 }
@@ -179,8 +179,10 @@ function tool(name) {
   controls();
 }
 
+function ordered() { return [...images.values()].sort(byName).map((image) => image.id); }
+
 function neighbour(step) {
-  const ids = [...images.keys()];
+  const ids = ordered();
   choose(ids[Math.min(Math.max(ids.indexOf(chosen) + step, 0), ids.length - 1)]);
 }
 
@@ -199,7 +201,7 @@ async function removeChosen() {
 }
 
 function gone(id) {
-  const ids = [...images.keys()];
+  const ids = ordered();
   const place = ids.indexOf(id);
   images.delete(id);
   pyramids.drop(id);
@@ -250,7 +252,7 @@ async function start() {
   for (const image of session.images) known(image);
   screens();
   const wished = decodeURIComponent(location.hash.slice(1));
-  if (!images.has(chosen)) choose(images.has(wished) ? wished : session.images[0]?.id);
+  if (!images.has(chosen)) choose(images.has(wished) ? wished : ordered()[0]);
 }
 
 function keys(event) {

@@ -1,7 +1,7 @@
-/* Small plots of the statistics, drawn as SVG: bars, or a line with the band that random places would give. */
+/* The plot of the statistics, drawn as SVG: bars, and a line for what random places would give. */
 import { digits, element, round } from "./format.js";
 
-const WIDTH = 300, HEIGHT = 150, LEFT = 36, RIGHT = 8, TOP = 8, BOTTOM = 34;
+const WIDTH = 300, HEIGHT = 150, LEFT = 30, RIGHT = 8, TOP = 8, BOTTOM = 34;
 
 const svg = (name, settings, ...children) => {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -10,7 +10,6 @@ const svg = (name, settings, ...children) => {
   return made;
 };
 
-const known = (values) => (values ?? []).filter(Number.isFinite);
 const largest = (values) => values.reduce((a, b) => Math.max(a, b), 0);
 
 const ticks = (low, high) => {
@@ -20,43 +19,42 @@ const ticks = (low, high) => {
   return found;
 };
 
-const axes = (series, across, up, low, high, top) => {
+const axes = (label, across, up, high, top) => {
   const group = svg("g", {});
   const bottom = HEIGHT - BOTTOM;
   group.append(svg("path", { class: "axis", d: `M${LEFT} ${TOP}V${bottom}H${WIDTH - RIGHT}` }));
-  for (const value of ticks(low, high)) group.append(svg("text", { x: across(value), y: bottom + 14, "text-anchor": "middle" }, digits(value)));
+  for (const value of ticks(0, high)) group.append(svg("text", { x: across(value), y: bottom + 14, "text-anchor": "middle" }, digits(value)));
   for (const value of ticks(0, top)) group.append(svg("text", { x: LEFT - 5, y: up(value) + 4, "text-anchor": "end" }, digits(value)));
-  group.append(svg("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, series.x_label));
+  group.append(svg("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, label));
   return group;
 };
 
-const bars = ({ x, y }, across, up) => y.map((value, index) => {
-  const left = across(x[index]) + 0.5;
-  const width = Math.max(across(x[index + 1]) - left - 0.5, 1);
+const bars = ({ edges, counts }, across, up) => counts.map((value, index) => {
+  const left = across(edges[index]) + 0.5;
+  const width = Math.max(across(edges[index + 1]) - left - 0.5, 1);
   return svg("rect", { class: "bar", x: left, y: up(value), width, height: Math.max(up(0) - up(value), 0) });
 });
 
-const line = ({ x, y, low, high }, across, up) => {
-  const parts = [];
-  const point = (values) => (at, index) => (Number.isFinite(values[index]) ? `${across(at)},${up(values[index])}` : "");
-  if (low && high) {
-    const back = x.map(point(low)).reverse();
-    parts.push(svg("polygon", { class: "band", points: [...x.map(point(high)), ...back].filter(Boolean).join(" ") }));
-  }
-  parts.push(svg("polyline", { class: "curve", points: x.map(point(y)).filter(Boolean).join(" ") }));
-  return parts;
+const expectation = ({ edges, expected }, across, up) => {
+  const points = expected.map((value, index) => `${across((edges[index] + edges[index + 1]) / 2)},${up(value)}`);
+  return svg("polyline", { class: "expected", points: points.join(" ") });
 };
 
-export const plot = (series) => {
-  const top = largest([...known(series.y), ...known(series.high)]) * 1.05 || 1;
-  const low = series.x[0] ?? 0, high = series.x.at(-1) ?? 1;
-  const across = (value) => LEFT + ((value - low) / (high - low || 1)) * (WIDTH - LEFT - RIGHT);
-  const up = (value) => HEIGHT - BOTTOM - (Math.max(value, 0) / top) * (HEIGHT - BOTTOM - TOP);
-  const drawn = (series.kind === "bars" ? bars : line)(series, across, up);
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${series.title}: ${series.y_label} over ${series.x_label}` },
-    ...drawn, axes(series, across, up, low, high, top));
-  const figure = element("figure", { tabIndex: 0 }, element("figcaption", {}, series.title), picture,
-    element("p", { class: "unseen" }, series.explanation ?? ""));
-  figure.dataset.explains = series.explanation ?? "";
+const legend = () => svg("g", {},
+  svg("rect", { class: "bar", x: WIDTH - 116, y: TOP + 2, width: 10, height: 8 }), svg("text", { x: WIDTH - 101, y: TOP + 10 }, "these atoms"),
+  svg("path", { class: "expected", d: `M${WIDTH - 117} ${TOP + 21}h12` }), svg("text", { x: WIDTH - 101, y: TOP + 25 }, "random places"));
+
+/* How far each atom's nearest neighbour is, beside what as many atoms at random places would have. */
+export const plotDistances = (series) => {
+  const title = "Distance to the nearest neighbour";
+  const explanation = "How many atoms have their nearest neighbour how far away. The line is what as many atoms at random places on this specimen would have.";
+  const top = largest([...series.counts, ...series.expected]) * 1.08 || 1;
+  const high = series.edges.at(-1);
+  const across = (value) => LEFT + (value / high) * (WIDTH - LEFT - RIGHT);
+  const up = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - TOP);
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title },
+    ...bars(series, across, up), expectation(series, across, up), axes(`distance (${series.unit})`, across, up, high, top), legend());
+  const figure = element("figure", { tabIndex: 0 }, element("figcaption", {}, title), picture, element("p", { class: "unseen" }, explanation));
+  figure.dataset.explains = explanation;
   return figure;
 };

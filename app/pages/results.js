@@ -97,8 +97,9 @@ export class Results {
     const list = element("p", { class: "files" });
     for (const file of files) {
       const link = element("a", {}, file.name);
-      if (file.url.startsWith("/api/")) link.href = file.url;
-      if (file.name.endsWith(".html")) link.target = "_blank"; else link.download = file.name;
+      const page = file.name.endsWith(".html");
+      if (file.url.startsWith("/api/")) link.href = page ? `${file.url}?show=true` : file.url;
+      if (page) link.target = "_blank"; else link.download = file.name;
       link.rel = "noopener";
       list.append(element("span", {}, link, Number.isFinite(file.bytes) ? ` ${bytes(file.bytes)}` : ""));
     }

@@ -1,7 +1,7 @@
 /* The right side: what the image is, its pixel size and detector, the answers and where to take them. */
 import { addresses, changeImage, getStatistics } from "./server.js";
 import { counted, digits, element, find, say } from "./format.js";
-import { plot } from "./plots.js";
+import { plotDistances } from "./plots.js";
 
 const SOURCES = {
   file: "as the file says",
@@ -41,13 +41,15 @@ export class Side {
     remarks.hidden = !image.remarks.length;
     this.showScale(image, other);
     find("detector").value = image.detector;
-    find("detector-about").textContent = this.detectors.find((one) => one.name === image.detector)?.description ?? "";
+    const about = this.detectors.find((one) => one.name === image.detector)?.description ?? "";
+    find("detector-about").textContent = find("detector-row").dataset.explains = about;
     const { csv, overlay } = addresses(image.id);
     find("csv").href = csv;
     find("overlay").href = overlay;
     find("downloads").classList.toggle("unready", image.status !== "done");
   }
 
+  /* Its size in pixels and, where known, in nanometres. */
   about({ shape: [rows, columns], sampling }) {
     const pixels = `${columns} × ${rows} pixels`;
     return sampling ? `${pixels}, ${digits((columns * sampling) / 10)} × ${digits((rows * sampling) / 10)} nm` : pixels;
@@ -101,6 +103,7 @@ export class Side {
     this.asking?.abort();
     find("answers").replaceChildren();
     find("plots").replaceChildren();
+    find("statistics-remarks").hidden = true;
     find("edited").textContent = "";
     say(find("statistics-error"), "");
     say(find("error"), "");
@@ -142,31 +145,33 @@ export class Side {
 
   showAnswers() {
     const answers = this.statistics?.answers ?? [];
-    const count = answers.find((one) => one.name === "count");
-    const first = { label: "Atoms", unit: "", ...count, name: "count", value: this.count };
-    first.explanation = [COUNT, count?.explanation].find(Boolean);
-    const rest = answers.filter((one) => one !== count);
-    const cards = [first, ...rest].map((one) => this.card(one));
+    const counted = answers.find((one) => one.label === "Atoms");
+    const first = { ...counted, label: "Atoms", value: this.count, explanation: counted?.explanation ?? COUNT };
+    const cards = [first, ...answers.filter((one) => one !== counted)].map((one) => this.card(one));
+    if (counted && counted.value !== this.count) cards[0].append(element("dd", { class: "range" }, `${counted.value} on the specimen`));
+    cards[0].classList.add("live");
     const list = find("answers");
     const focused = document.activeElement?.dataset?.answer;
     list.replaceChildren(...cards);
     if (focused) list.querySelector(`[data-answer="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  card({ name, label, value, low, high, unit, explanation }) {
+  card({ label, value, low, high, unit, explanation }) {
     const known = Number.isFinite(value);
     const number = element("dd", { class: "value" }, known || value === null ? digits(value) : String(value));
-    if (known && unit) number.append(" ", element("small", {}, unit));
-    const card = element("div", { class: `answer${name === "count" ? " live" : ""}`, tabIndex: 0 }, element("dt", {}, label), number);
-    if (Number.isFinite(low) && Number.isFinite(high)) card.append(element("dd", { class: "range" }, `${digits(low)} to ${digits(high)}`));
+    if (known && unit) number.append(" ", element("small", {}, unit.replace(/^per /, "/ ")));
+    const card = element("div", { class: "answer", tabIndex: 0 }, element("dt", {}, label), number);
+    if (Number.isFinite(low) && Number.isFinite(high)) card.append(element("dd", { class: "range" }, `${digits(low)}–${digits(high)}`));
     card.append(element("dd", { class: "unseen" }, explanation ?? ""));
-    card.dataset.answer = name ?? label;
+    card.dataset.answer = label;
     card.dataset.explains = explanation ?? "";
     return card;
   }
 
   showPlots() {
-    const series = Object.values(this.statistics?.series ?? {}).filter((one) => one?.y?.length);
-    find("plots").replaceChildren(...series.map(plot));
+    const { series, remarks } = this.statistics;
+    find("plots").replaceChildren(...(series ? [plotDistances(series)] : []));
+    find("statistics-remarks").replaceChildren(...(remarks ?? []).map((text) => element("li", {}, text)));
+    find("statistics-remarks").hidden = !remarks?.length;
   }
 }

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,16 +36,25 @@ def address(tmp_path_factory):
     pytest.importorskip("fastapi")
     folder = tmp_path_factory.mktemp("app")
     command = [sys.executable, "-m", "stemforge", "app", "--port", "0", "--no-browser", "--folder", str(folder / "kept")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    log = folder / "log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream)
         try:
-            line = process.stdout.readline()
-            found = re.search(r"http://127\.0\.0\.1:\d+/", line)
-            assert found, line + (folder / "log").read_text()
-            yield found[0]
+            yield _address(process, log)
         finally:
             process.terminate()
             process.wait(timeout=30)
+
+
+def _address(process, log):
+    """Wait for the line that says where the page is."""
+    for _ in range(600):
+        if found := re.search(r"http://127\.0\.0\.1:\d+/", log.read_text()):
+            return found[0]
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    pytest.fail(f"no server: {log.read_text()}")
 
 
 @dataclass
@@ -72,8 +82,11 @@ class Hands:
         self.wait("!document.querySelector('#threshold').disabled")
 
     def wait(self, condition):
-        """Wait until a condition holds in the page."""
-        self.page.wait_for_function(condition, timeout=PATIENCE)
+        """Wait until a condition holds in the page, whose policy forbids to have the page itself look."""
+        end = time.monotonic() + PATIENCE / 1000
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < end, condition
+            self.page.wait_for_timeout(30)
 
     def answer(self, name):
         """Text of one of the answers."""
@@ -81,7 +94,7 @@ class Hands:
 
     def count(self):
         """How many atoms the page says are in force."""
-        return int(self.answer("count"))
+        return int(self.answer("Atoms"))
 
     def chosen(self):
         """Identity of the image that is shown."""
@@ -94,7 +107,7 @@ class Hands:
 
     def saved(self):
         """Wait until the server has all changes."""
-        self.wait("document.querySelector('#saved').textContent === 'All changes saved'")
+        self.wait("document.querySelector('#saved').textContent === 'All changes are saved.'")
 
     def place(self, x, y):
         """Where a pixel of the image stands in the window, while all of it is shown."""

@@ -41,8 +41,8 @@ def test_a_first_time_user_corrects_an_image(open_page, spots):
 
     # two atoms deleted, one added where none is, and the last step back and forth
     before = hands.count()
-    hands.wait("document.querySelector('#answers [data-answer=density]')")
-    density = hands.answer("density")
+    hands.wait("document.querySelector('#answers [data-answer=Density]')")
+    density = hands.answer("Density")
     atoms = hands.stored()
     shown = [k for k, likelihood in enumerate(atoms["likelihood"]) if likelihood >= atoms["edits"]["threshold"]]
     hands.tool("delete")
@@ -51,7 +51,7 @@ def test_a_first_time_user_corrects_an_image(open_page, spots):
     assert hands.count() == before - 2
     hands.saved()
     hands.wait("!document.querySelector('#answers').classList.contains('old')")
-    hands.wait(f"document.querySelector('#answers [data-answer=density] .value').innerText !== '{density}'")
+    hands.wait(f"document.querySelector('#answers [data-answer=Density] .value').innerText !== '{density}'")
     hands.tool("add")
     hands.click(*(corner := (3, 3)))
     assert hands.count() == before - 1
@@ -155,13 +155,13 @@ def test_two_windows_do_not_overwrite_each_other(open_page, spots):
     hands.tool("add")
     hands.click(3, 3)
     hands.saved()
-    other.wait(f"document.querySelector('#answers [data-answer=count] .value').innerText === '{count + 1}'")
+    other.wait(f"document.querySelector('#answers [data-answer=Atoms] .value').innerText === '{count + 1}'")
     # An edit of a state that nobody shows any more is refused, and the page says so.
     other.page.route("**/edits", lambda route: route.continue_(headers={**route.request.headers, "if-match": "1"}))
     other.tool("add")
     other.click(250, 3)
     other.wait("document.querySelector('#notice').textContent.includes('another window')")
-    other.wait(f"document.querySelector('#answers [data-answer=count] .value').innerText === '{count + 1}'")
+    other.wait(f"document.querySelector('#answers [data-answer=Atoms] .value').innerText === '{count + 1}'")
     assert len(hands.stored()["edits"]["added"]) == 1
 
 
