@@ -109,12 +109,9 @@ def drop(page: Page, path: Path, shown: str) -> float:
     return time.perf_counter() - start
 
 
-# The middle of the canvas is bright once the image is drawn; atoms can be edited once they were found.
-DRAWN = """(() => { const canvas = document.querySelector("#canvas"); if (!canvas.width) return false;
-  const [red] = canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 40, 40).data
-    .filter((_, index) => index % 4 === 0).sort().slice(-1);
-  return document.querySelector("#name").textContent === "%s" && red > 40; })()"""
-FOUND = "document.querySelector('#name').textContent === '%s' && !document.querySelector('#threshold').disabled"
+NAMED = "document.querySelector('#name').textContent === '%s' && "
+DRAWN = NAMED + "document.querySelector('#canvas').dataset.shows === location.hash.slice(1)"
+FOUND = NAMED + "!document.querySelector('#threshold').disabled"
 
 
 @app.command
@@ -139,6 +136,7 @@ def times() -> None:
         found["atoms_512"] = {"median": float(np.median(runs)), "worst": max(runs)}
         found["shown_4096"] = drop_chosen(page, spots(folder / "large.tif", 4096), DRAWN)
         wait(page, FOUND % "large.tif")
+        wait(page, "document.querySelector('#plots figure') !== null")
         found["atoms"] = page.inner_text("#answers [data-answer=Atoms] .value")
         found["frames_whole"] = page.evaluate(FRAMES)
         for zoomed in ("frames_half", "frames_pixels"):

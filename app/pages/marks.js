@@ -6,30 +6,46 @@ const KINDS = {
   weak: { colour: "#ff8a3d", dash: [3, 2] },
   added: { colour: "#56b4e9", dash: [] },
 };
-const LOOSE = 600; // more rings than that on the screen are drawn without a dark edge
+const STROKE = 1.7, EDGE = 3.4; // widths of a ring and of the dark line behind it [CSS px]
 
 export const kindOf = (likelihood) =>
   likelihood === null ? "added" : likelihood >= 0.8 ? "sure" : likelihood >= 0.5 ? "likely" : "weak";
 
+/* A ring of each kind is drawn once and then stamped: thousands of them in a frame would take too long to draw. */
+const stamps = { key: "", kinds: {} };
+
+const stampsOf = (radius, ratio) => {
+  const key = `${radius} ${ratio}`;
+  if (stamps.key === key) return stamps.kinds;
+  stamps.key = key;
+  const half = Math.ceil((radius + EDGE) * ratio);
+  for (const [kind, { colour, dash }] of Object.entries(KINDS)) {
+    const canvas = new OffscreenCanvas(2 * half, 2 * half);
+    const context = canvas.getContext("2d");
+    context.translate(half, half);
+    context.scale(ratio, ratio);
+    context.setLineDash(dash);
+    const path = new Path2D();
+    path.arc(0, 0, radius, 0, 7);
+    stroke(context, path, "rgb(0 0 0 / .55)", EDGE);
+    stroke(context, path, colour, STROKE);
+    stamps.kinds[kind] = canvas;
+  }
+  return stamps.kinds;
+};
+
 export const drawRings = (view) => {
-  const { context } = view;
-  const radius = view.radius();
-  const paths = { sure: new Path2D(), likely: new Path2D(), weak: new Path2D(), added: new Path2D() };
-  let drawn = 0;
+  const { context, ratio } = view;
+  const radius = Math.round(view.radius() * 8) / 8;
+  const kinds = stampsOf(radius, ratio);
+  const half = kinds.sure.width / 2;
+  context.setTransform(1, 0, 0, 1, 0, 0); // stamps lie on whole device pixels
   for (const atom of view.edits.atoms) {
     const [x, y] = view.toCanvas(atom.x, atom.y);
     if (x < -radius || y < -radius || x > view.width + radius || y > view.height + radius) continue;
-    const path = paths[kindOf(atom.likelihood)];
-    path.moveTo(x + radius, y);
-    path.arc(x, y, radius, 0, 7);
-    drawn += 1;
+    context.drawImage(kinds[kindOf(atom.likelihood)], Math.round(x * ratio - half), Math.round(y * ratio - half));
   }
-  for (const [kind, { colour, dash }] of Object.entries(KINDS)) {
-    context.setLineDash(dash);
-    if (drawn <= LOOSE) stroke(context, paths[kind], "rgb(0 0 0 / .55)", 3.4);
-    stroke(context, paths[kind], colour, 1.7);
-  }
-  context.setLineDash([]);
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
   if (view.removedShown) drawRemoved(view);
   if (view.hovered) drawHovered(view, radius);
 };

@@ -135,6 +135,7 @@ export class View {
     context.drawImage(bitmap, left, top, right - left, bottom - top,
       (left * step - this.x) * scale, (top * step - this.y) * scale, (right - left) * step * scale, (bottom - top) * step * scale);
     context.globalAlpha = 1;
+    if (canvas.dataset.shows !== this.pyramid.id) canvas.dataset.shows = this.pyramid.id; // tests wait for it
   }
 
   placeBar() {
