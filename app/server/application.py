@@ -18,6 +18,7 @@ from stemforge.app.sessions.store import Store
 from stemforge.app.working.dispatch import Dispatcher
 from stemforge.app.working.jobs import KINDS
 from stemforge.errors import InputError
+from stemforge.outputs.places import check_folder
 
 __all__ = ["AppSettings", "create_app"]
 
@@ -37,6 +38,7 @@ def create_app(settings: AppSettings) -> Any:
     InputError
         The folder cannot be used.
     """
+    check_folder(settings.folder, "folder")
     store = Store(settings.folder)
     dispatcher = Dispatcher(store, KINDS)
 

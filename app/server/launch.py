@@ -1,10 +1,14 @@
 """Starting the server: a free port, a token where it is needed, and the page in a browser."""
 
+import fcntl
 import secrets
 import socket
 import threading
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -44,8 +48,21 @@ def run_app(settings: AppSettings, *, browser: bool = True) -> None:
         server_header=False,
     )
     server = _Server(config, address, browser)
-    with listener:
+    with listener, _alone(settings.folder):
         server.run(sockets=[listener])
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other servers out of a folder: two that work on one image would undo each other's."""
+    with (folder / "lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(
+                f"folder {folder}: another stemforge app is working in it; open its page, or choose another folder"
+            ) from error
+        yield
 
 
 class _Server(uvicorn.Server):
