@@ -6,6 +6,8 @@ const KINDS = {
   weak: { colour: "#ff8a3d", dash: [3, 2] },
   added: { colour: "#56b4e9", dash: [] },
 };
+const MANY = 400; // atoms from which on rings are kept on a layer
+const LAYER = 16e6; // largest layer [device pixels]
 const STROKE = 1.7, EDGE = 3.4; // widths of a ring and of the dark line behind it [CSS px]
 
 export const kindOf = (likelihood) =>
@@ -34,17 +36,40 @@ const stampsOf = (radius, ratio) => {
   return stamps.kinds;
 };
 
-export const drawRings = (view) => {
-  const { context, ratio } = view;
-  const radius = Math.round(view.radius() * 8) / 8;
-  const kinds = stampsOf(radius, ratio);
+/* Stamp the rings that fall on a canvas whose left upper corner is at (x, y) of the image. */
+const stampRings = (context, view, [x, y], [width, height], radius) => {
+  const scale = view.scale * view.ratio;
+  const kinds = stampsOf(radius, view.ratio);
   const half = kinds.sure.width / 2;
-  context.setTransform(1, 0, 0, 1, 0, 0); // stamps lie on whole device pixels
   for (const atom of view.edits.atoms) {
-    const [x, y] = view.toCanvas(atom.x, atom.y);
-    if (x < -radius || y < -radius || x > view.width + radius || y > view.height + radius) continue;
-    context.drawImage(kinds[kindOf(atom.likelihood)], Math.round(x * ratio - half), Math.round(y * ratio - half));
+    const left = Math.round((atom.x + 0.5 - x) * scale - half), top = Math.round((atom.y + 0.5 - y) * scale - half);
+    if (left < -2 * half || top < -2 * half || left > width || top > height) continue;
+    context.drawImage(kinds[kindOf(atom.likelihood)], left, top);
   }
+};
+
+/* Thousands of rings are kept on a layer of the whole image while the image moves without growing. */
+const layer = { canvas: null };
+
+const layerOf = (view, radius) => {
+  const margin = Math.ceil(radius + EDGE) / view.scale;
+  const scale = view.scale * view.ratio;
+  const size = [view.pyramid.width, view.pyramid.height].map((side) => Math.ceil((side + 2 * margin) * scale));
+  if (view.edits.atoms.length < MANY || size[0] * size[1] > LAYER) return null;
+  if (layer.atoms !== view.edits.atoms || layer.scale !== scale) {
+    Object.assign(layer, { atoms: view.edits.atoms, scale, margin, canvas: new OffscreenCanvas(...size) });
+    stampRings(layer.canvas.getContext("2d"), view, [-margin, -margin], size, radius);
+  }
+  return layer;
+};
+
+export const drawRings = (view) => {
+  const { context, canvas, ratio } = view;
+  const radius = Math.round(view.radius() * 8) / 8;
+  const many = layerOf(view, radius);
+  context.setTransform(1, 0, 0, 1, 0, 0); // stamps lie on whole device pixels
+  if (many) context.drawImage(many.canvas, ...[view.x, view.y].map((from) => Math.round(-(from + many.margin) * many.scale)));
+  else stampRings(context, view, [view.x, view.y], [canvas.width, canvas.height], radius);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   if (view.removedShown) drawRemoved(view);
   if (view.hovered) drawHovered(view, radius);
