@@ -198,14 +198,14 @@ def pictures(*, out: Path = Path("docs/images")) -> None:
         page.click("#sample")
         wait(page, "document.querySelectorAll('#list .done').length === 1")
         for _ in range(2):
-            path = page.evaluate("fetch('/api/samples', { method: 'POST' }).then((one) => one.status)")
-            say(f"sample: {path}")
+            page.evaluate("fetch('/api/samples', { method: 'POST' }).then((one) => one.status)")
         wait(page, "document.querySelectorAll('#list .done').length === 3")
         wait(page, "document.querySelector('#plots figure') !== null")
         mask(page)
         wait(page, "!document.querySelector('#answers.old')")
+        page.click("#tools [data-tool=add]")
         page.hover("#answers [data-answer=Density]")
-        page.wait_for_timeout(400)
+        wait(page, "document.querySelector('#instruction').hidden")
         picture(page, out / "app-atoms.png")
         page.click("#results-button")
         page.click("#kinds [data-kind=report]")
@@ -226,10 +226,17 @@ def mask(page: Page) -> None:
 
 
 def picture(page: Page, path: Path) -> None:
-    """Write what the page shows as a PNG with few colours: smaller, and no different to the eye."""
+    """Write what the page shows as a PNG of 256 colours, greys for images and as many for what is drawn on them."""
     with tempfile.TemporaryDirectory() as name:
         page.screenshot(path=f"{name}/page.png")
-        Image.open(f"{name}/page.png").convert("RGB").quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
+        shown = Image.open(f"{name}/page.png").convert("RGB")
+    pixels = np.asarray(shown).reshape(-1, 3)
+    coloured = pixels[np.ptp(pixels.astype(int), axis=1) > 16]
+    colours = Image.fromarray(coloured[None]).quantize(128).getpalette() or []
+    greys = np.linspace(0, 255, 128).astype(int).repeat(3).tolist()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours[: 3 * 128] + greys)
+    shown.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
     say(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 

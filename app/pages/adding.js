@@ -49,7 +49,7 @@ export class Adding {
     while (this.waiting.length) {
       const file = this.waiting.shift();
       try {
-        this.arrived(await upload(file));
+        this.arrived(await this.send(file));
       } catch (error) {
         this.refuse(file, error.message);
       }
@@ -58,6 +58,18 @@ export class Adding {
     }
     this.busy -= 1;
     this.progress();
+  }
+
+  /* Of a stack the user says which image is meant. */
+  async send(file) {
+    try {
+      return await upload(file);
+    } catch (error) {
+      if (!(error.frames > 1)) throw error;
+      const chosen = Number(window.prompt(`${file.name} holds ${error.frames} images. Which one shall be added (1 to ${error.frames})?`, "1"));
+      if (!(chosen >= 1 && chosen <= error.frames)) throw error;
+      return upload(file, Math.round(chosen) - 1);
+    }
   }
 
   refuse(file, reason) {

@@ -8,6 +8,12 @@ export const digits = (value, figures = 3) => {
   return String(Number(value.toPrecision(figures)));
 };
 
+/* With zeros at the end, which say how well a number is known; whole numbers as they are. */
+export const figures = (value, number = 3) => {
+  const plain = digits(value, number);
+  return Number.isInteger(value) || !Number.isFinite(value) || plain.includes("e") ? plain : value.toPrecision(number);
+};
+
 export const counted = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
 
 export const bytes = (number) => {

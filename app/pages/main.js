@@ -20,10 +20,15 @@ const INSTRUCTIONS = {
 };
 const CORNERS = "Click the first corner again, or press Enter, to close the area. Esc gives up.";
 
+const READING = 5000; // how long an instruction stands on the image [ms]
+
 const images = new Map();
 let chosen = null; // id of the image shown
 let loading = null; // the request for its atoms
 let timer = null;
+let instructed = ""; // what the image's bubble says or said
+let fading = null;
+let lost = false; // the server did not answer when it was asked last
 
 const view = new View(find("canvas"), find("scale-bar"));
 const pyramids = new Pyramids(() => view.draw(), (error) => notice(error.message));
@@ -50,9 +55,14 @@ function hovered(atom, event) {
   tell(`${likelihood} · ${place}`, event.clientX, event.clientY);
 }
 
+/* What the tool wants, for a while: it covers some of the image. */
 function instruct() {
-  const text = view.draft ? CORNERS : pointer.active ? INSTRUCTIONS[pointer.tool] : "";
+  const text = view.draft ? CORNERS : pointer.active ? INSTRUCTIONS[pointer.tool] ?? "" : "";
+  if (text === instructed) return;
+  instructed = text;
   say(find("instruction"), text);
+  clearTimeout(fading);
+  if (text) fading = setTimeout(() => { find("instruction").hidden = true; }, READING);
 }
 
 /* The server's word on an image: new, changed, or the one that is shown. */
@@ -111,7 +121,7 @@ async function loadAtoms(image) {
     const candidates = await server.getAtoms(image.id, loading.signal);
     if (chosen !== image.id || images.get(image.id)?.status !== "done") return;
     if (view.edits?.id === image.id) view.edits.refreshed(image, candidates);
-    else view.edits = new Edits(image, candidates, { changed: edited, saved: known, trouble: refused });
+    else view.edits = new Edits(image, candidates, { changed: edited, saved, trouble: refused });
     pointer.active = true;
     edited();
     side.ask();
@@ -127,9 +137,14 @@ function edited() {
   controls();
 }
 
+function saved(image) {
+  answered();
+  known(image);
+}
+
 async function refused(error) {
   if (error.status !== 409) {
-    notice(`Your last change is not kept yet: ${error.message}`);
+    away(new Error(`Your last change is not kept yet: ${error.message}`));
     clearTimeout(timer);
     timer = setTimeout(() => view.edits?.save(), 3000);
     return;
@@ -231,15 +246,25 @@ function changed({ kind, id, version }) {
   else if (kind === "image" && !(images.get(id)?.version >= version)) refresh(id);
 }
 
+function answered() {
+  if (lost) notice("");
+  lost = false;
+}
+
+function away(error) {
+  lost = true;
+  notice(error.message);
+}
+
 async function start() {
   let session;
   try {
     session = await server.session();
   } catch (error) {
-    notice(error.message);
+    away(error);
     return;
   }
-  notice("");
+  answered();
   adding.limits = session.limits ?? {};
   const most = adding.limits.upload_bytes;
   find("limits").textContent = most ? ` and more, up to ${Math.floor(most / 2 ** 20)} MB each` : " and more";
@@ -309,4 +334,4 @@ function wire() {
 
 wire();
 await start(); // the first answer is that which makes the session
-server.listen(changed, start);
+server.listen(changed, start, away);

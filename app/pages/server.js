@@ -1,20 +1,22 @@
 /* What the page asks of the server, and how a refusal becomes a sentence. */
 
 export class Refusal extends Error {
-  constructor(sentence, status) {
+  constructor(sentence, status, frames) {
     super(sentence);
     this.status = status;
+    this.frames = frames; // of a stack of which one must be chosen
   }
 }
 
 const UNREACHABLE = "stemforge does not answer. Is it still running? What is shown here is the last that it sent.";
 
-const sentence = async (response) => {
+const refusal = async (response) => {
+  const { status } = response;
   try {
-    const body = await response.json();
-    if (typeof body.error === "string") return body.error;
+    const { error, frames } = await response.json();
+    if (typeof error === "string") return new Refusal(error, status, frames);
   } catch { /* no JSON: the sentence below is all there is */ }
-  return `stemforge refused this (${response.status}).`;
+  return new Refusal(`stemforge refused this (${status}).`, status);
 };
 
 const ask = async (method, path, { body, headers = {}, ...rest } = {}) => {
@@ -25,7 +27,7 @@ const ask = async (method, path, { body, headers = {}, ...rest } = {}) => {
     if (error.name === "AbortError") throw error;
     throw new Refusal(UNREACHABLE, 0);
   }
-  if (!response.ok) throw new Refusal(await sentence(response), response.status);
+  if (!response.ok) throw await refusal(response);
   return response;
 };
 
@@ -61,16 +63,18 @@ export const picture = async (id, level, signal) => {
   return createImageBitmap(await response.blob());
 };
 
-export const upload = (file) => {
+/* `frame` of a stack, counted from 0. */
+export const upload = (file, frame) => {
   const form = new FormData();
   form.append("file", file, file.name);
-  return ask("POST", "/api/images", { body: form }).then((response) => response.json());
+  return ask("POST", frame === undefined ? "/api/images" : `/api/images?frame=${frame}`, { body: form }).then((response) => response.json());
 };
 
-/* Tells of changes; `opened` is called at the start and after each interruption. */
-export const listen = (changed, opened) => {
+/* Tells of changes; `opened` is called at the start and after each interruption, `lost` when one begins. */
+export const listen = (changed, opened, lost) => {
   const source = new EventSource("/api/events");
   source.addEventListener("open", opened);
+  source.addEventListener("error", () => lost(new Refusal(UNREACHABLE, 0)));
   source.addEventListener("message", (event) => {
     try { changed(JSON.parse(event.data)); } catch { /* a line that is no event */ }
   });

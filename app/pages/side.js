@@ -1,6 +1,6 @@
 /* The right side: what the image is, its pixel size and detector, the answers and where to take them. */
 import { addresses, changeImage, getStatistics } from "./server.js";
-import { counted, digits, element, find, say } from "./format.js";
+import { counted, digits, element, figures, find, say } from "./format.js";
 import { plotDistances } from "./plots.js";
 
 const SOURCES = {
@@ -158,10 +158,10 @@ export class Side {
 
   card({ label, value, low, high, unit, explanation }) {
     const known = Number.isFinite(value);
-    const number = element("dd", { class: "value" }, known || value === null ? digits(value) : String(value));
+    const number = element("dd", { class: "value" }, known || value === null ? figures(value) : String(value));
     if (known && unit) number.append(" ", element("small", {}, unit.replace(/^per /, "/ ")));
     const card = element("div", { class: "answer", tabIndex: 0 }, element("dt", {}, label), number);
-    if (Number.isFinite(low) && Number.isFinite(high)) card.append(element("dd", { class: "range" }, `${digits(low)}–${digits(high)}`));
+    if (Number.isFinite(low) && Number.isFinite(high)) card.append(element("dd", { class: "range" }, `${figures(low)}–${figures(high)}`));
     card.append(element("dd", { class: "unseen" }, explanation ?? ""));
     card.dataset.answer = label;
     card.dataset.explains = explanation ?? "";

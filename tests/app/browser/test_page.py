@@ -1,6 +1,7 @@
 """The page in a real browser: first screen, atoms, hand edits, and that they stay."""
 
 import csv
+import zipfile
 
 import pytest
 
@@ -187,3 +188,37 @@ def test_what_is_no_image_is_refused_in_a_sentence(open_page, tmp_path, spots):
     hands.page.fill("#pixel-size", "wide")
     hands.page.click("#set-scale")
     assert "number of nanometres" in hands.page.locator("#pixel-error").inner_text()
+
+
+def test_an_edit_made_without_the_server_is_sent_when_it_is_back(open_page, spots):
+    hands = open_page()
+    hands.drop(spots())
+    hands.tool("add")
+    x, y = hands.place(3, 3)
+    hands.page.context.set_offline(True)
+    hands.page.mouse.click(x, y)
+    hands.wait("document.querySelector('#notice').textContent.includes('does not answer')")
+    hands.page.context.set_offline(False)
+    hands.saved()
+    assert len(hands.stored()["edits"]["added"]) == 1
+    hands.wait("document.querySelector('#notice').hidden")
+
+
+def test_results_of_all_images_are_made_and_taken_away(open_page, spots):
+    hands = open_page()
+    hands.drop(spots("a.tif"), spots("b.tif", seed=1))
+    hands.page.click("#results-button")
+    for kind, ending in (("zip", ".zip"), ("report", ".html")):
+        hands.page.click(f"#kinds [data-kind={kind}]")
+        hands.wait(f"[...document.querySelectorAll('#jobs .files a')].some((one) => one.textContent.endsWith('{ending}'))")
+    with hands.page.expect_download() as download:
+        hands.page.locator("#jobs a", has_text=".zip").first.click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        names = [name.split("/")[-1] for name in archive.namelist()]
+    assert {"a_places", "b_places"} <= {name.split(".")[0] for name in names}
+    with hands.page.context.expect_page() as opened:
+        hands.page.locator("#jobs a", has_text=".html").first.click()
+    report = opened.value
+    report.wait_for_load_state()
+    assert report.locator("h1").count() == 1
+    assert report.locator("figure.overlay").count() == 2
