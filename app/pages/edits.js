@@ -15,7 +15,7 @@ const tidy = (value) => Math.round(value * 100) / 100;
 const KEEPALIVE = 60000; // bytes that a closing tab may still send
 
 export class Edits {
-  /* `changed` after each change, `saved(image)` when the server has it, `trouble(error)` when it refuses. */
+  /* `changed` after each change, `saved(image)` when the server has it, `trouble(error, edits)` when it refuses. */
   constructor(image, candidates, { changed, saved, trouble }) {
     this.id = image.id;
     this.version = image.version;
@@ -129,6 +129,7 @@ export class Edits {
     if (this.saving) return;
     while (!alike(this.now, this.sent) && !this.before) {
       const sending = this.now;
+      this.sending = sending;
       this.saving = putEdits(this.id, this.version, sending);
       this.changed();
       try {
@@ -139,19 +140,18 @@ export class Edits {
         this.saved(image);
       } catch (error) {
         this.saving = null;
-        this.trouble(error);
+        this.trouble(error, this);
         return;
       }
     }
     this.changed();
   }
 
-  /* The tab is being closed: what is not sent yet goes now. */
+  /* The tab is being closed: what is not sent yet goes now, after what is on its way. */
   flush() {
-    if (this.before) { this.past.push(this.before); this.before = null; }
-    if (alike(this.now, this.sent) || this.saving) return;
+    if (alike(this.now, this.sent) || (this.saving && alike(this.now, this.sending))) return;
     const small = JSON.stringify(this.now).length < KEEPALIVE;
-    putEdits(this.id, this.version, this.now, small).catch(() => {});
+    putEdits(this.id, this.version + (this.saving ? 1 : 0), this.now, small).catch(() => {});
   }
 
   /* The image as the server has it now; the past is kept where nothing else changed it. */

@@ -22,7 +22,10 @@ const CORNERS = "Click the first corner again, or press Enter, to close the area
 
 const READING = 5000; // how long an instruction stands on the image [ms]
 
+const AGAIN = 3000; // until a change that was not taken is sent again [ms]
+
 const images = new Map();
+const kept = new Map(); // edits with their past, of images that were shown
 let chosen = null; // id of the image shown
 let loading = null; // the request for its atoms
 let timer = null;
@@ -90,7 +93,6 @@ function screens() {
 
 function choose(id) {
   if (!images.has(id)) return;
-  view.edits?.flush();
   const changed = chosen !== id;
   chosen = id;
   if (location.hash.slice(1) !== id) history.replaceState(null, "", `#${encodeURIComponent(id)}`);
@@ -106,9 +108,11 @@ function showImage(image, before) {
   const done = image.status === "done";
   const busy = { waiting: "Waiting: other images come first.", working: "Looking for atoms …" };
   say(find("busy"), busy[image.status]);
+  if (done) view.edits ??= kept.get(image.id) ?? null;
+  else { view.edits = null; kept.delete(image.id); side.clear(); }
   const current = view.edits?.id === image.id;
   pointer.active = done && current;
-  if (!done) { view.edits = null; side.clear(); }
+  if (current && !before) edited();
   if (done && (!current || (view.edits.version < image.version && !view.edits.saving))) loadAtoms(image);
   else if (done && before?.expected_f1 !== image.expected_f1) side.ask();
   controls();
@@ -120,8 +124,10 @@ async function loadAtoms(image) {
   try {
     const candidates = await server.getAtoms(image.id, loading.signal);
     if (chosen !== image.id || images.get(image.id)?.status !== "done") return;
-    if (view.edits?.id === image.id) view.edits.refreshed(image, candidates);
-    else view.edits = new Edits(image, candidates, { changed: edited, saved, trouble: refused });
+    const known = kept.get(image.id);
+    if (known) known.refreshed(image, candidates);
+    else kept.set(image.id, new Edits(image, candidates, { changed: edited, saved, trouble: refused }));
+    view.edits = kept.get(image.id);
     pointer.active = true;
     edited();
     side.ask();
@@ -142,19 +148,20 @@ function saved(image) {
   known(image);
 }
 
-async function refused(error) {
+async function refused(error, edits) {
   if (error.status !== 409) {
     away(new Error(`Your last change is not kept yet: ${error.message}`));
     clearTimeout(timer);
-    timer = setTimeout(() => view.edits?.save(), 3000);
+    timer = setTimeout(() => edits.save(), AGAIN);
     return;
   }
   notice("This image was changed in another window. Its newest state is shown; your last change was not taken.");
   try {
-    const image = await server.getImage(view.edits.id);
-    view.edits = null;
-    known({ ...image });
-    showImage(image, null);
+    const image = await server.getImage(edits.id);
+    kept.delete(edits.id);
+    if (chosen === edits.id) view.edits = null;
+    known(image);
+    if (chosen === edits.id) showImage(image, null);
   } catch (problem) {
     notice(problem.message);
   }
@@ -220,6 +227,7 @@ function gone(id) {
   const place = ids.indexOf(id);
   images.delete(id);
   pyramids.drop(id);
+  kept.delete(id);
   list.show([...images.values()], chosen);
   if (id === chosen) {
     chosen = null;
@@ -327,7 +335,7 @@ function wire() {
   slider.addEventListener("change", () => view.edits?.change({ threshold: Number(slider.value) }));
   addEventListener("keydown", keys);
   addEventListener("keyup", (event) => { if (event.key === " ") pointer.space = false; });
-  addEventListener("pagehide", () => view.edits?.flush());
+  addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
   addEventListener("hashchange", () => choose(decodeURIComponent(location.hash.slice(1))));
   explain(find("side"));
 }

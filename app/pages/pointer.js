@@ -16,7 +16,10 @@ export class Pointer {
     canvas.addEventListener("pointerup", (event) => this.up(event));
     canvas.addEventListener("pointercancel", (event) => this.release(event));
     canvas.addEventListener("pointerleave", () => this.hover(null));
-    canvas.addEventListener("dblclick", () => { if (this.tool === "look") view.fit(); });
+    canvas.addEventListener("dblclick", () => {
+      if (this.tool === "look") view.fit();
+      else if (view.draft?.corners.length > 3) this.close();
+    });
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0018)), ...this.place(event));

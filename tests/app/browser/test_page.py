@@ -69,10 +69,17 @@ def test_a_first_time_user_corrects_an_image(open_page, spots):
     masked = hands.count()
     assert 3 < masked < before - 3
 
-    # the slider: fewer atoms from a higher likelihood on, the added one stays
-    hands.threshold(0.95)
-    high = hands.count()
-    assert 1 <= high < masked
+    # the slider: another number of atoms, the added one among them; and back
+    def free(k):
+        return k not in shown[:2] and not (atoms["x"][k] > 127.5 and atoms["y"][k] > 127.5)
+
+    def expected(value):
+        return 1 + sum(one >= value and free(k) for k, one in enumerate(atoms["likelihood"]))
+
+    own = atoms["threshold"]
+    value = next(one for one in (0.99, 0.9, 0.7, 0.5, 0.3) if abs(one - own) > 0.02 and expected(one) != masked)
+    hands.threshold(value)
+    assert hands.count() == expected(value)
     hands.page.click("#suggested")
     assert hands.count() == masked
     hands.saved()
@@ -144,6 +151,24 @@ def test_a_moved_atom_and_a_mask_drawn_round_an_area(open_page, spots):
     assert hands.count() < count / 2
     hands.tool("delete")
     hands.click(22, 100)
+    assert hands.count() == count
+
+
+def test_undo_goes_on_after_another_image_was_shown(open_page, spots):
+    hands = open_page()
+    hands.drop(spots("a.tif"), spots("b.tif", seed=1))
+    hands.page.click("#list button[title='a.tif']")
+    hands.wait("!document.querySelector('#threshold').disabled")
+    count = hands.count()
+    hands.tool("add")
+    hands.click(3, 3)
+    hands.saved()
+    hands.page.keyboard.press("]")
+    hands.wait("document.querySelector('#name').textContent === 'b.tif' && document.querySelector('#undo').disabled")
+    hands.page.keyboard.press("[")
+    hands.wait("document.querySelector('#name').textContent === 'a.tif' && !document.querySelector('#undo').disabled")
+    assert hands.count() == count + 1
+    hands.page.click("#undo")
     assert hands.count() == count
 
 
