@@ -67,13 +67,13 @@ def _page() -> FileResponse:
     return FileResponse(PAGES / "index.html", media_type="text/html", headers={"cache-control": "no-cache"})
 
 
-def _sentence(status: int, sentence: str) -> Response:
-    return JSONResponse({"error": sentence}, status)
+def _sentence(status: int, sentence: str, **further: int) -> Response:
+    return JSONResponse({"error": sentence, **further}, status)
 
 
 def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)  # noqa: S101  # registered for it
-    return _sentence(error.status, error.sentence)
+    return _sentence(error.status, error.sentence, **error.further)
 
 
 def _bad_input(_: Request, error: Exception) -> Response:
