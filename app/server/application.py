@@ -16,7 +16,7 @@ from stemforge.app.server.context import TOKEN_COOKIE, AppSettings, Context, Ref
 from stemforge.app.server.guard import Guard
 from stemforge.app.sessions.store import Store
 from stemforge.app.working.dispatch import Dispatcher
-from stemforge.app.working.jobs import KINDS
+from stemforge.app.working.jobs import KINDS, weights_of
 from stemforge.errors import InputError
 from stemforge.outputs.places import check_folder
 
@@ -40,7 +40,7 @@ def create_app(settings: AppSettings) -> Any:
     """
     check_folder(settings.folder, "folder")
     store = Store(settings.folder)
-    dispatcher = Dispatcher(store, KINDS)
+    dispatcher = Dispatcher(store, KINDS, weights_of)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
