@@ -109,7 +109,7 @@ def _arranged(neighbours: NeighbourDistances) -> list[Answer]:
     return [
         _answer("Nearest neighbour, mean", neighbours.mean, None, unit, neighbours.sentence),
         _answer(
-            "… of random places",
+            "Nearest neighbour, random places",
             neighbours.expected,
             interval,
             unit,

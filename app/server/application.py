@@ -16,7 +16,7 @@ from stemforge.app.server.context import TOKEN_COOKIE, AppSettings, Context, Ref
 from stemforge.app.server.guard import Guard
 from stemforge.app.sessions.store import Store
 from stemforge.app.working.dispatch import Dispatcher
-from stemforge.app.working.jobs import KINDS
+from stemforge.app.working.jobs import KINDS, weights_of
 from stemforge.errors import InputError
 from stemforge.outputs.places import check_folder
 
@@ -40,7 +40,7 @@ def create_app(settings: AppSettings) -> Any:
     """
     check_folder(settings.folder, "folder")
     store = Store(settings.folder)
-    dispatcher = Dispatcher(store, KINDS)
+    dispatcher = Dispatcher(store, KINDS, weights_of)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,13 +67,13 @@ def _page() -> FileResponse:
     return FileResponse(PAGES / "index.html", media_type="text/html", headers={"cache-control": "no-cache"})
 
 
-def _sentence(status: int, sentence: str) -> Response:
-    return JSONResponse({"error": sentence}, status)
+def _sentence(status: int, sentence: str, **further: int) -> Response:
+    return JSONResponse({"error": sentence, **further}, status)
 
 
 def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)  # noqa: S101  # registered for it
-    return _sentence(error.status, error.sentence)
+    return _sentence(error.status, error.sentence, **error.further)
 
 
 def _bad_input(_: Request, error: Exception) -> Response:

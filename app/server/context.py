@@ -66,11 +66,13 @@ class RefusedError(Exception):
         Of HTTP.
     sentence
         For the user.
+    further
+        What the page needs besides, such as the number of frames of a stack.
     """
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(self, status: int, sentence: str, **further: int) -> None:
         super().__init__(sentence)
-        self.status, self.sentence = status, sentence
+        self.status, self.sentence, self.further = status, sentence, further
 
 
 def _context(request: Request) -> Context:

@@ -117,7 +117,7 @@ def show_atoms(image: ChosenImage, session: Current) -> dict[str, Any]:
     return {
         "x": x.tolist(),
         "y": y.tolist(),
-        "likelihood": np.round(likelihood, 4).tolist(),
+        "likelihood": likelihood.tolist(),
         "threshold": image.threshold,
         "edits": edits.model_dump(mode="json"),
         "version": version,

@@ -1,5 +1,6 @@
 """Files that come in: to the disk as they arrive, read in the sandbox, and kept as one plain image."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from stemforge.files import make_folder
 from stemforge.micrograph.readers import FORMATS, read_micrograph
 from stemforge.micrograph.writers import write_tiff
 
+# How the reader says that it must be told which frame to take.
+_STACK = re.compile(r"holds a stack of (\d+) frames; choose one")
 _OVERHEAD = 64 * 1024  # bytes of a form around its file
 
 
@@ -88,7 +91,7 @@ def take_file(context: Context, session: Session, name: str, content: Any, frame
     identity = new_id()
     folder = session.image_folder(identity)
     make_folder(folder)
-    original = folder / f"original{ending}"
+    original = folder / f"{identity}{ending}"  # a stem that no message has by chance
     try:
         with original.open("xb") as stream:
             shutil.copyfileobj(content, stream, 2**20)
@@ -108,14 +111,14 @@ def _read(original: Path, shown: str, identity: str, frame: int | None, most: in
     try:
         micrograph = read_micrograph(original, frame=frame)
     except InputError as error:
-        raise RefusedError(
-            422, str(error).replace(str(original), shown).replace(original.stem, shown)
-        ) from error
+        sentence = str(error).replace(str(original), shown).replace(original.stem, shown)
+        frames = _STACK.search(sentence)
+        raise RefusedError(422, sentence, **({"frames": int(frames[1])} if frames else {})) from error
     if micrograph.image.size > most:
         height, width = micrograph.shape
         raise RefusedError(
             413,
-            f"{shown}: has {width} × {height} pixels, at most {most / 2**20:.0f} million are taken; cut it in parts.",
+            f"{shown}: has {width} × {height} pixels, at most {most / 1e6:.0f} million are taken; cut it in parts.",
         )
     write_tiff(original.with_name("image.tif"), micrograph.image, micrograph.sampling)
     remark = micrograph.metadata.get("calibration", "")

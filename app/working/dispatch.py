@@ -33,11 +33,14 @@ class Dispatcher:
         All sessions.
     kinds
         What does a job, by its kind.
+    weights_of
+        Names the weights of a session's detector.
     """
 
-    def __init__(self, store: Store, kinds: dict[str, JobWork]) -> None:
-        self.store = store
-        self.kinds = kinds
+    def __init__(
+        self, store: Store, kinds: dict[str, JobWork], weights_of: Callable[[Session, str], str]
+    ) -> None:
+        self.store, self.kinds, self.weights_of = store, kinds, weights_of
         self.answers = Worker(1)
         """For short questions, which do not wait for the search for atoms."""
         self._detector, self._jobs = Worker(), Worker()
@@ -144,7 +147,7 @@ class Dispatcher:
                 path=str(folder / "image.tif"),
                 name=image.name,
                 detector=image.detector,
-                weights=self._weights(session, image.detector),
+                weights=self.weights_of(session, image.detector),
                 sampling=image.sampling if image.sampling_source != "estimated" else None,
                 sampling_in_file=image.sampling_in_file,
             )
@@ -160,15 +163,6 @@ class Dispatcher:
             if image.generation != generation or image.id not in session.images:
                 return
             keep_detection(session, image, found)
-
-    @staticmethod
-    def _weights(session: Session, detector: str) -> str:
-        """Return what a detector's weights are called by the library: a name, or the file of a job."""
-        kind, _, job = detector.partition(":")
-        if kind == "job" and job in session.jobs:
-            files = [one.stored for one in session.jobs[job].files if one.stored.endswith(".safetensors")]
-            return str(session.job_folder(job) / files[0]) if files else detector
-        return detector
 
     def _do(self, session: Session, job: Job) -> None:
         event = self._running[job.id] = threading.Event()

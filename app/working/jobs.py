@@ -17,6 +17,7 @@ from stemforge.files import make_folder
 
 _EVERY = 0.4  # seconds between looks at how far a job is
 _SECONDS, _SECONDS_PER_IMAGE = 600.0, 120.0
+_TUNING = 7200.0  # seconds of a fine-tuning, beside those of each image
 
 
 def described(session: Session, image: Image) -> dict[str, Any]:
@@ -100,9 +101,34 @@ def _ticker(session: Session, job: Job, path: Path) -> Callable[[], None]:
     return tick
 
 
+def weights_of(session: Session, detector: str) -> str:
+    """Return what a detector's weights are called by the library: a name, or the file of a job."""
+    kind, _, job = detector.partition(":")
+    if kind == "job" and job in session.jobs:
+        files = [one.stored for one in session.jobs[job].files if one.stored.endswith(".safetensors")]
+        if files:
+            return str(session.job_folder(job) / files[0])
+    return detector
+
+
+def tune(session: Session, job: Job, worker: Worker, stop: threading.Event) -> None:
+    """Fine-tune the detector of the first image; simulated images for it are made once for all sessions."""
+    known = [session.images[name] for name in job.images if name in session.images]
+    detector = known[0].detector if known else "any-atom"
+    replay = session.folder.parents[1] / "simulated"
+    run = run_job(
+        "stemforge.app.analysis.tuning:fine_tune",
+        _TUNING,
+        weights=weights_of(session, detector),
+        replay=str(replay),
+    )
+    run(session, job, worker, stop)
+
+
 KINDS = {
     "report": run_job("stemforge.app.analysis.jobs:make_report", title="Atoms found"),
     "zip": run_job("stemforge.app.analysis.jobs:make_archive"),
     "labels": run_job("stemforge.app.analysis.jobs:make_labels"),
+    "fine-tune": tune,
 }
 """What does each kind of job."""

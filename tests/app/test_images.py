@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 
@@ -55,7 +56,9 @@ def test_edits_are_replaced_and_counted(browser, detected):
     assert answer.json()["count"] == 2
     assert [answer.json()[name] for name in ("added", "removed", "masks")] == [2, 1, 1]
     assert answer.json()["version"] == image["version"] + 1
-    assert browser.get(f"{address}/atoms").json()["edits"] == edits
+    after = browser.get(f"{address}/atoms").json()
+    assert after["edits"] == edits
+    assert after["threshold"] == 0.5  # what the detector chose
 
 
 def test_edits_of_an_older_version_are_refused(browser, detected):
@@ -113,6 +116,30 @@ def test_changes_that_cannot_be_are_refused(browser, change):
     image = browser.image()
     assert browser.patch(f"/api/images/{image['id']}", json=change).status_code == 422
     assert browser.get(f"/api/images/{image['id']}").json() == image
+
+
+def test_the_page_can_count_what_is_shown(browser, detected):
+    likelihood = np.random.default_rng(3).uniform(0.02, 1, 200).astype(np.float32)
+    table = np.column_stack([np.random.default_rng(4).uniform(0, 60, (200, 2)), likelihood])
+    image = detected(browser, browser.image(), table=table, threshold=float(likelihood[7]))
+    atoms = browser.get(f"/api/images/{image['id']}/atoms").json()
+    assert sum(one >= atoms["edits"]["threshold"] for one in atoms["likelihood"]) == image["count"]
+
+
+def test_of_a_stack_a_frame_is_chosen(browser):
+    stream = io.BytesIO()
+    tifffile.imwrite(
+        stream, np.random.default_rng(0).normal(100, 10, (3, 40, 50)).astype(np.float32), imagej=True
+    )
+    refused = browser.send_file(stream.getvalue())
+    assert refused.status_code == 422
+    assert refused.json()["frames"] == 3
+    assert (
+        browser.post("/api/images?frame=2", files={"file": ("s.tif", stream.getvalue())}).status_code == 201
+    )
+    assert (
+        browser.post("/api/images?frame=3", files={"file": ("s.tif", stream.getvalue())}).status_code == 422
+    )
 
 
 def test_a_deleted_image_is_gone_from_the_disk(browser, settings):
