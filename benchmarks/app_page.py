@@ -1,8 +1,10 @@
-"""How fast the page of ``stemforge app`` is, in a browser, and its pictures in the documents. Needs Chromium, playwright.
+"""How fast the page of ``stemforge app`` is in a browser, and its pictures in the documents.
 
-python benchmarks/app_page.py times                        # first page; 512² dropped to atoms; 4096² dropped to shown; frames a second
-python benchmarks/app_page.py many --images 100            # dropped at once: until all are worked on, memory of the server
-python benchmarks/app_page.py pictures --out docs/images   # of simulated images: app-start.png, app-atoms.png, app-results.png
+Needs Chromium and playwright.
+
+python benchmarks/app_page.py times                # first page; dropped images: atoms of 512², 4096² shown; frames
+python benchmarks/app_page.py many --images 100    # dropped at once: until all are worked on; memory of the server
+python benchmarks/app_page.py pictures             # app-start.png, app-atoms.png, app-results.png, of the samples
 """
 
 import json
@@ -45,7 +47,8 @@ FRAMES = """async () => {
   });
   act("pointerup", 400, 300);
   const gaps = times.slice(1).map((one, index) => one - times[index]).sort((a, b) => a - b);
-  return { mean: 1000 * gaps.length / (times.at(-1) - times[0]), slowest_twentieth: 1000 / gaps[Math.floor(0.95 * gaps.length)] };
+  const mean = 1000 * gaps.length / (times.at(-1) - times[0]);
+  return { mean, slowest_twentieth: 1000 / gaps[Math.floor(0.95 * gaps.length)] };
 }"""
 app = App()
 
@@ -184,7 +187,9 @@ def many(*, images: int = 100, size: int = 256) -> None:
         sent = time.perf_counter() - start
         wait(page, f"document.querySelectorAll('#list .done').length === {images}")
         done = time.perf_counter() - start
-        say(json.dumps({"images": images, "sent": sent, "done": done, "memory_mb": memory(process)}, indent=2))
+        say(
+            json.dumps({"images": images, "sent": sent, "done": done, "memory_mb": memory(process)}, indent=2)
+        )
 
 
 @app.command
@@ -218,7 +223,7 @@ def pictures(*, out: Path = Path("docs/images")) -> None:
 def mask(page: Page) -> None:
     """Mask a corner of the image that is shown."""
     box = page.locator("#canvas").bounding_box()
-    assert box is not None  # noqa: S101  # it is on the page
+    assert box is not None
     page.click("#tools [data-tool=mask]")
     for x, y in ((0.64, 0.04), (0.83, 0.04), (0.83, 0.3), (0.72, 0.26)):
         page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])

@@ -35,7 +35,17 @@ def address(tmp_path_factory):
     """Address of a server."""
     pytest.importorskip("fastapi")
     folder = tmp_path_factory.mktemp("app")
-    command = [sys.executable, "-m", "stemforge", "app", "--port", "0", "--no-browser", "--folder", str(folder / "kept")]
+    command = [
+        sys.executable,
+        "-m",
+        "stemforge",
+        "app",
+        "--port",
+        "0",
+        "--no-browser",
+        "--folder",
+        str(folder / "kept"),
+    ]
     log = folder / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream)
@@ -78,7 +88,9 @@ class Hands:
     def drop(self, *files):
         """Give files to the page, and wait until atoms were found on all images."""
         self.page.set_input_files("#files", [str(one) for one in files])
-        self.wait("document.querySelector('#list .done') && !document.querySelector('#list .waiting, #list .working')")
+        self.wait(
+            "document.querySelector('#list .done') && !document.querySelector('#list .waiting, #list .working')"
+        )
         self.wait("!document.querySelector('#threshold').disabled")
 
     def wait(self, condition):

@@ -11,7 +11,10 @@ def serious(page):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     found = axe.Axe().run(page).response["violations"]
     return [
-        (one["id"], node["html"]) for one in found if one["impact"] in {"serious", "critical"} for node in one["nodes"]
+        (one["id"], node["html"])
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+        for node in one["nodes"]
     ]
 
 
@@ -76,8 +79,8 @@ def test_all_controls_stand_in_the_window(open_page, spots, width, height):
     hands = open_page(width, height)
     hands.drop(spots())
     assert hands.page.evaluate("document.documentElement.scrollWidth") <= width
-    outside = """() => [...document.querySelectorAll('header button, .toolbar button, .below input, #canvas, #side button')]
-      .filter((one) => one.getClientRects().length).filter((one) => {
+    outside = """() =>
+      [...document.querySelectorAll('header button, .toolbar button, .below input, #canvas, #side button')].filter((one) => one.getClientRects().length).filter((one) => {
         const box = one.getBoundingClientRect();
         return box.left < 0 || box.right > innerWidth || (!one.closest('#side') && box.bottom > innerHeight);
       }).map((one) => one.id || one.textContent)"""

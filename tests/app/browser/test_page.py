@@ -45,7 +45,9 @@ def test_a_first_time_user_corrects_an_image(open_page, spots):
     hands.wait("document.querySelector('#answers [data-answer=Density]')")
     density = hands.answer("Density")
     atoms = hands.stored()
-    shown = [k for k, likelihood in enumerate(atoms["likelihood"]) if likelihood >= atoms["edits"]["threshold"]]
+    shown = [
+        k for k, likelihood in enumerate(atoms["likelihood"]) if likelihood >= atoms["edits"]["threshold"]
+    ]
     hands.tool("delete")
     for k in shown[:2]:
         hands.click(atoms["x"][k], atoms["y"][k])
@@ -76,8 +78,10 @@ def test_a_first_time_user_corrects_an_image(open_page, spots):
     def expected(value):
         return 1 + sum(one >= value and free(k) for k, one in enumerate(atoms["likelihood"]))
 
-    own = atoms["threshold"]
-    value = next(one for one in (0.99, 0.9, 0.7, 0.5, 0.3) if abs(one - own) > 0.02 and expected(one) != masked)
+    decision = atoms["threshold"]
+    value = next(
+        one for one in (0.99, 0.9, 0.7, 0.5, 0.3) if abs(one - decision) > 0.02 and expected(one) != masked
+    )
     hands.threshold(value)
     assert hands.count() == expected(value)
     hands.page.click("#suggested")
@@ -92,7 +96,7 @@ def test_a_first_time_user_corrects_an_image(open_page, spots):
 
     with hands.page.expect_download() as download:
         hands.page.click("#csv")
-    with open(download.value.path(), encoding="utf-8", newline="") as file:
+    with download.value.path().open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == masked
     places = [(float(row["x_px"]), float(row["y_px"])) for row in rows]
@@ -164,9 +168,13 @@ def test_undo_goes_on_after_another_image_was_shown(open_page, spots):
     hands.click(3, 3)
     hands.saved()
     hands.page.keyboard.press("]")
-    hands.wait("document.querySelector('#name').textContent === 'b.tif' && document.querySelector('#undo').disabled")
+    hands.wait(
+        "document.querySelector('#name').textContent === 'b.tif' && document.querySelector('#undo').disabled"
+    )
     hands.page.keyboard.press("[")
-    hands.wait("document.querySelector('#name').textContent === 'a.tif' && !document.querySelector('#undo').disabled")
+    hands.wait(
+        "document.querySelector('#name').textContent === 'a.tif' && !document.querySelector('#undo').disabled"
+    )
     assert hands.count() == count + 1
     hands.page.click("#undo")
     assert hands.count() == count
@@ -183,7 +191,9 @@ def test_two_windows_do_not_overwrite_each_other(open_page, spots):
     hands.saved()
     other.wait(f"document.querySelector('#answers [data-answer=Atoms] .value').innerText === '{count + 1}'")
     # An edit of a state that nobody shows any more is refused, and the page says so.
-    other.page.route("**/edits", lambda route: route.continue_(headers={**route.request.headers, "if-match": "1"}))
+    other.page.route(
+        "**/edits", lambda route: route.continue_(headers={**route.request.headers, "if-match": "1"})
+    )
     other.tool("add")
     other.click(250, 3)
     other.wait("document.querySelector('#notice').textContent.includes('another window')")
@@ -206,9 +216,9 @@ def test_what_is_no_image_is_refused_in_a_sentence(open_page, tmp_path, spots):
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "empty.tif").write_bytes(b"")
     hands.drop(tmp_path / "notes.txt", tmp_path / "empty.tif", spots())
-    said = hands.page.locator("#notice span").inner_text()
-    assert "notes.txt: is no image file" in said
-    assert "empty.tif: is empty" in said
+    text = hands.page.locator("#notice span").inner_text()
+    assert "notes.txt: is no image file" in text
+    assert "empty.tif: is empty" in text
     assert hands.page.locator("#list li").count() == 1
     hands.page.fill("#pixel-size", "wide")
     hands.page.click("#set-scale")
@@ -235,7 +245,9 @@ def test_results_of_all_images_are_made_and_taken_away(open_page, spots):
     hands.page.click("#results-button")
     for kind, ending in (("zip", ".zip"), ("report", ".html")):
         hands.page.click(f"#kinds [data-kind={kind}]")
-        hands.wait(f"[...document.querySelectorAll('#jobs .files a')].some((one) => one.textContent.endsWith('{ending}'))")
+        hands.wait(
+            f"[...document.querySelectorAll('#jobs .files a')].some((one) => one.textContent.endsWith('{ending}'))"
+        )
     with hands.page.expect_download() as download:
         hands.page.locator("#jobs a", has_text=".zip").first.click()
     with zipfile.ZipFile(download.value.path()) as archive:
@@ -247,3 +259,17 @@ def test_results_of_all_images_are_made_and_taken_away(open_page, spots):
     report.wait_for_load_state()
     assert report.locator("h1").count() == 1
     assert report.locator("figure.overlay").count() == 2
+
+
+def test_a_request_elsewhere_would_be_seen_and_is_stopped(open_page):
+    """The control of what each test holds: a picture from elsewhere that got into the page."""
+    hands, failed = open_page(), []
+    hands.page.on("requestfailed", lambda request: failed.append((request.url, request.failure)))
+    address = "http://127.0.0.1:59999/x.png"
+    hands.page.evaluate(
+        "path => { const one = new Image(); one.src = path; document.body.append(one); }", address
+    )
+    hands.page.wait_for_timeout(500)
+    assert address in hands.asked
+    assert failed == [(address, "csp")]
+    hands.asked.remove(address)
