@@ -80,7 +80,8 @@ def test_all_controls_stand_in_the_window(open_page, spots, width, height):
     hands.drop(spots())
     assert hands.page.evaluate("document.documentElement.scrollWidth") <= width
     outside = """() =>
-      [...document.querySelectorAll('header button, .toolbar button, .below input, #canvas, #side button')].filter((one) => one.getClientRects().length).filter((one) => {
+      [...document.querySelectorAll('header button, .toolbar button, .below input, #canvas, #side button')]
+      .filter((one) => one.getClientRects().length).filter((one) => {
         const box = one.getBoundingClientRect();
         return box.left < 0 || box.right > innerWidth || (!one.closest('#side') && box.bottom > innerHeight);
       }).map((one) => one.id || one.textContent)"""
