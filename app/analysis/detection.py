@@ -24,7 +24,7 @@ def finder(weights: str) -> tuple[Any, Card]:
 
 def warm(weights: str = "any-atom") -> None:
     """Load a network and run it once, so that the first image does not wait for that."""
-    image = np.random.default_rng(0).normal(100, 5, (128, 128))
+    image = np.random.default_rng(0).normal(100, 5, (128, 128)).astype(np.float32)
     detect_atoms(Micrograph(image, 0.293, name="warm"), *finder(weights))
 
 

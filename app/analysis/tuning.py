@@ -14,7 +14,10 @@ from stemforge.train import AtomNetRecipe, RunOptions, fit
 
 RECIPE = "atom-net-fine-tuning"
 _ARCHITECTURE = "atom-net"
-_SIMULATED = {"num_samples": 16, "shard_size": 4, "scan.shape": [256, 256], "seed": 77}
+CHANGES: dict[str, Any] = {}
+"""Fields of the recipe that are set otherwise."""
+SIMULATED: dict[str, Any] = {"num_samples": 20, "shard_size": 4, "scan.shape": [256, 256], "seed": 77}
+"""Of the simulated images: what differs from the recipe pt-nc."""
 _LEAST = 5  # labels
 
 
@@ -41,9 +44,9 @@ def fine_tune(images: list[dict[str, Any]], out: str, weights: str, replay: str)
         raise InputError(f"There are {number} atoms to learn from, {_LEAST} are needed at least.")
     ingest_images([folder / IMAGES], [folder / LABELS], folder / "real", sampling=None)
     note_progress(folder, 0.1, "simulating images to learn beside yours")
-    simulate_corpus(SimulationRecipe.load("pt-nc", _SIMULATED), replay, workers=1, quiet=True)
+    simulate_corpus(SimulationRecipe.load("pt-nc", SIMULATED), replay, workers=1, quiet=True)
     note_progress(folder, 0.3, "training")
-    recipe = AtomNetRecipe.load(RECIPE)
+    recipe = AtomNetRecipe.load(RECIPE, CHANGES)
     path = fit(
         recipe,
         [folder / "real", replay],

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ async def receive_file(request: Request, most: int) -> tuple[str, UploadFile]:
     if length.isdigit() and int(length) > most + _OVERHEAD:
         raise too_large
 
-    async def limited() -> AsyncIterator[bytes]:
+    async def limited() -> AsyncGenerator[bytes, None]:
         received = 0
         async for part in request.stream():
             received += len(part)

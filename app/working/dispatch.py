@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Dispatcher:
     """
 
     def __init__(
-        self, store: Store, kinds: dict[str, JobWork], weights_of: Callable[[Session, str], str]
+        self, store: Store, kinds: Mapping[str, JobWork], weights_of: Callable[[Session, str], str]
     ) -> None:
         self.store, self.kinds, self.weights_of = store, kinds, weights_of
         self.answers = Worker(1)

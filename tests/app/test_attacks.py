@@ -101,7 +101,7 @@ def test_a_small_file_with_a_huge_image(browser, settings):
 
 @pytest.mark.slow
 def test_a_crafted_hdf5_that_hangs(browser):
-    answer = browser.send_file(endless_hdf5(), "endless.hspy")
+    answer = browser.send_file(endless_hdf5(), "endless.emd")
     assert answer.status_code == 422
     assert "takes more than" in answer.json()["error"]
     assert browser.image()["status"] == "waiting"
