@@ -5,7 +5,7 @@ import { counted, element, find } from "./format.js";
 export const stateOf = (image) => {
   if (image.status === "waiting") return "waiting";
   if (image.status === "working") return "looking for atoms …";
-  if (image.status === "failed") return "could not be worked on";
+  if (image.status === "failed") return "failed";
   const edited = image.added || image.removed || image.masks;
   return `${counted(image.count, "atom")}${edited ? " · edited" : ""}`;
 };

@@ -102,6 +102,7 @@ function choose(id) {
 }
 
 function showImage(image, before) {
+  if (image.status !== "done") side.clear();
   side.show(image);
   view.canvas.setAttribute("aria-label", `${image.name}, ${counted(image.count, "atom")}`);
   view.show(pyramids.of(image), image.sampling);
@@ -109,7 +110,7 @@ function showImage(image, before) {
   const busy = { waiting: "Waiting: other images come first.", working: "Looking for atoms …" };
   say(find("busy"), busy[image.status]);
   if (done) view.edits ??= kept.get(image.id) ?? null;
-  else { view.edits = null; kept.delete(image.id); side.clear(); }
+  else { view.edits = null; kept.delete(image.id); }
   const current = view.edits?.id === image.id;
   pointer.active = done && current;
   if (current && !before) edited();

@@ -8,7 +8,7 @@ const SOURCES = {
   user: "as you set it",
   estimated: "estimated from the image: please check it",
 };
-const UNKNOWN = "The file does not say it. Type it: lengths and densities need it.";
+const UNKNOWN = "not known: please type it";
 const PAUSE = 250; // after a change, before the statistics are asked for [ms]
 const COUNT = "Atoms from the chosen likelihood on, without those deleted or masked, with those added by hand.";
 
@@ -26,7 +26,6 @@ export class Side {
     this.detectors = detectors;
     find("detector").replaceChildren(...detectors.map((one) => element("option", { value: one.name }, one.label)));
     find("detector-row").hidden = detectors.length === 0;
-    find("downloads").hidden = !features.includes("downloads");
   }
 
   show(image) {
@@ -46,7 +45,7 @@ export class Side {
     const { csv, overlay } = addresses(image.id);
     find("csv").href = csv;
     find("overlay").href = overlay;
-    find("downloads").classList.toggle("unready", image.status !== "done");
+    find("downloads").hidden = !this.features.includes("downloads") || image.status !== "done";
   }
 
   /* Its size in pixels and, where known, in nanometres. */

@@ -223,6 +223,15 @@ def test_what_is_no_image_is_refused_in_a_sentence(open_page, tmp_path, spots):
     hands.page.fill("#pixel-size", "wide")
     hands.page.click("#set-scale")
     assert "number of nanometres" in hands.page.locator("#pixel-error").inner_text()
+    hands.page.fill("#pixel-size", "5")
+    hands.page.click("#set-scale")
+    hands.wait("document.querySelector('#list .failed')")
+    assert "pixel" in hands.page.locator("#error").inner_text()
+    hands.page.fill("#pixel-size", "0.03")
+    hands.page.click("#set-scale")
+    hands.wait("!document.querySelector('#threshold').disabled")
+    assert not hands.page.locator("#error").is_visible()
+    assert hands.count() > 10
 
 
 def test_an_edit_made_without_the_server_is_sent_when_it_is_back(open_page, spots):
