@@ -249,8 +249,21 @@ async function refresh(id) {
   }
 }
 
+/* A detector that was trained further can be chosen once it is done. */
+async function jobs() {
+  const before = results.trained;
+  await results.refresh();
+  if (results.trained === before) return;
+  try {
+    side.offer(await server.session());
+    if (images.has(chosen)) side.show(images.get(chosen));
+  } catch (error) {
+    away(error);
+  }
+}
+
 function changed({ kind, id, version }) {
-  if (kind === "job") results.refresh();
+  if (kind === "job") jobs();
   else if (version === null) { if (images.has(id)) gone(id); }
   else if (kind === "image" && !(images.get(id)?.version >= version)) refresh(id);
 }

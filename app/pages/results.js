@@ -26,6 +26,9 @@ export class Results {
     this.button.setAttribute("aria-expanded", String(on));
   }
 
+  /* How many detectors were trained further. */
+  get trained() { return this.jobs.filter((job) => job.kind === "fine-tune" && job.status === "done").length; }
+
   offer(features) {
     const offered = Object.keys(KINDS).filter((kind) => features.includes(kind));
     find("kinds").replaceChildren(...offered.map((kind) => {

@@ -270,6 +270,31 @@ def test_results_of_all_images_are_made_and_taken_away(open_page, spots):
     assert report.locator("figure.overlay").count() == 2
 
 
+def test_a_detector_trained_further_can_be_chosen(open_page, spots):
+    """The server's answers are changed on their way, for training takes minutes; its tests are of the server."""
+    hands = open_page()
+    hands.drop(spots())
+    job = {"id": "a", "kind": "fine-tune", "status": "done", "message": "F1 0.8", "files": [], "created": "1"}
+
+    def more(route):
+        answer = route.fetch()
+        session = answer.json()
+        session["detectors"].append({"name": "job:a", "label": "Fine-tuned 1", "description": "by you"})
+        route.fulfill(response=answer, json=session)
+
+    options = hands.page.locator("#detector option")
+    assert "Fine-tuned 1" not in options.all_inner_texts()
+    hands.page.route("**/api/session", more)
+    hands.page.route(
+        "**/api/jobs",
+        lambda route: route.fulfill(json=[job]) if route.request.method == "GET" else route.continue_(),
+    )
+    hands.page.click("#results-button")
+    hands.page.click("#kinds [data-kind=labels]")
+    hands.wait("document.querySelector('#jobs .hint')?.textContent === 'F1 0.8'")
+    hands.wait("document.querySelector('#detector option:last-child').textContent === 'Fine-tuned 1'")
+
+
 def test_a_request_elsewhere_would_be_seen_and_is_stopped(open_page):
     """The control of what each test holds: a picture from elsewhere that got into the page."""
     hands, failed = open_page(), []
