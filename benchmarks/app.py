@@ -55,10 +55,11 @@ def server():
             process.wait(30)
 
 
+@contextmanager
 def open_session(address):
-    browser = httpx.Client(base_url=address, timeout=300)
-    browser.get("/api/session")
-    return browser
+    with httpx.Client(base_url=address, timeout=300) as browser:
+        browser.get("/api/session")
+        yield browser
 
 
 def send(browser, content, name="image.tif"):
@@ -121,7 +122,7 @@ def large():
         print(f"4096²: of these {middle - begin:.2f} s for sending and reading")
 
 
-def many(number=24):
+def many(number=8):
     with server() as (address, process, _), open_session(address) as browser:
         content = tiff(2048)
         images = [send(browser, content, f"{n}.tif") for n in range(number)]

@@ -14,6 +14,7 @@ THUMBNAIL = 256
 """Longest side of a thumbnail [pixel]."""
 
 _SAMPLES = 1_000_000
+_PACKED = 2_000_000  # pixels of the largest picture that is packed
 _TAILS = (0.2, 99.8)  # percent that are drawn black, and from which on white
 
 
@@ -57,8 +58,9 @@ def binned(image: NDArray[np.float32], level: int) -> NDArray[np.float32]:
         return image
     height, width = (-(-n // side) * side for n in image.shape)
     padded = np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1])), mode="edge")
-    means = padded.reshape(height // side, side, width // side, side).mean(axis=(1, 3), dtype=np.float32)
-    return np.asarray(means)
+    # One direction after the other is four times as fast as both at once.
+    rows = padded.reshape(height, width // side, side).mean(axis=2, dtype=np.float32)
+    return np.asarray(rows.reshape(height // side, side, width // side).mean(axis=1, dtype=np.float32))
 
 
 def draw(image: NDArray[np.float32], contrast: tuple[float, float]) -> bytes:
@@ -68,8 +70,8 @@ def draw(image: NDArray[np.float32], contrast: tuple[float, float]) -> bytes:
         np.uint8
     )
     stream = io.BytesIO()
-    # Noise cannot be packed: the first level takes a third of the time of the sixth, and hardly more bytes.
-    Image.fromarray(grey).save(stream, format="PNG", compress_level=1)
+    # Noise cannot be packed: large pictures are sent as they are, in half the time.
+    Image.fromarray(grey).save(stream, format="PNG", compress_level=1 if grey.size <= _PACKED else 0)
     return stream.getvalue()
 
 

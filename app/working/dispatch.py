@@ -1,6 +1,7 @@
 """The queue: images are looked at in turn of their sessions, jobs are done one after the other."""
 
 import io
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -14,6 +15,8 @@ from stemforge.app.sessions.store import Session, Store
 from stemforge.app.working.process import StoppedError, Worker, WorkerError
 from stemforge.errors import InputError
 from stemforge.files import write_json, write_whole
+from stemforge.micrograph.readers import read_micrograph
+from stemforge.micrograph.writers import write_tiff
 
 DETECT = "stemforge.app.analysis.detection:detect"
 WARM = "stemforge.app.analysis.detection:warm"
@@ -52,7 +55,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin to work, with what waited when the server was stopped."""
-        loops = {"detect": self._detect_loop, "jobs": self._job_loop}
+        loops = {"detect": self._detect_loop, "jobs": self._job_loop, "reading": _warm_reader}
         self._threads = [
             threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops.items()
         ]
@@ -183,6 +186,14 @@ class Dispatcher:
             session.change(job, status="failed", message=f"The disk would not take it: {error.strerror}.")
         finally:
             del self._running[job.id]
+
+
+def _warm_reader() -> None:
+    """Have the sandbox read a small image, so that the first upload does not wait for it to start."""
+    with tempfile.TemporaryDirectory() as folder, suppress(InputError, OSError):
+        path = Path(folder) / "image.tif"
+        write_tiff(path, np.eye(8), 0.3)
+        read_micrograph(path)
 
 
 def keep_detection(session: Session, image: Image, found: dict[str, Any]) -> None:
