@@ -13,6 +13,7 @@ const UNDER_WAY = ["waiting", "working"];
 export class Results {
   constructor() {
     this.jobs = [];
+    this.asked = 0;
     this.panel = find("results");
     this.button = find("results-button");
     this.button.addEventListener("click", () => this.open(this.panel.hidden));
@@ -55,8 +56,11 @@ export class Results {
   }
 
   async refresh() {
+    this.asked += 1;
+    const place = this.asked;
     try {
-      this.show(await listJobs());
+      const jobs = await listJobs();
+      if (place === this.asked) this.show(jobs); // an older answer that comes late is none
     } catch (error) {
       say(find("results-error"), error.message);
     }
