@@ -4,7 +4,7 @@ import { bytes, element, find, say } from "./format.js";
 
 const KINDS = {
   report: ["Report", "One page with figures, methods and all numbers."],
-  zip: ["ZIP", "Tables, pictures, settings and report of all images in one file."],
+  zip: ["ZIP", "Images, tables and pictures with all corrections, in one file."],
   labels: ["Labels", "Your corrected atoms as labels, to train on."],
   "fine-tune": ["Fine-tune", "Teach the detector by your corrections. It takes minutes."],
 };
