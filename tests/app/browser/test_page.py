@@ -20,6 +20,7 @@ def test_first_page_is_here_within_two_seconds(open_page):
 def test_the_sample_shows_atoms(open_page):
     hands = open_page()
     hands.page.click("#sample")
+    hands.wait("document.querySelector('#list .done')")
     hands.wait("!document.querySelector('#threshold').disabled")
     assert hands.count() > 5
     assert not hands.page.locator("#start").is_visible()
