@@ -71,6 +71,7 @@ COMMANDS = (
     ("depth", "stemforge.evaluate.depth.command:depth",
      "Say how deep each atom lies, from frames of one area at several foci."),
     ("sweep", "stemforge.evaluate.command:sweep", "Score a trained model over the electron dose."),
+    ("app", "stemforge.app.command:serve", "See, correct and count atoms on a page in the browser."),
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("stemforge", "structures", "simulate", "train", "infer", "evaluate", "adapt")
+ROOMS = ("stemforge", "structures", "simulate", "train", "infer", "evaluate", "adapt", "app")
 # No noun or verb of the field: whoever reads them has to guess.
 RIDDLES = {"said", "seen", "there", "own", "apart", "told", "theirs", "ours"}
 MOST_FILES = 12

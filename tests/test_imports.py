@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # Data flows left to right, and so do imports.
-ORDER = ("stemforge", "structures", "simulate", "train", "infer", "evaluate", "adapt")
+ORDER = ("stemforge", "structures", "simulate", "train", "infer", "evaluate", "adapt", "app")
 
 
 def git_files():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("stemforge", "structures", "simulate", "train", "infer", "evaluate", "adapt")
+FOLDERS = ("stemforge", "structures", "simulate", "train", "infer", "evaluate", "adapt", "app")
 # A sub-package that is listed nowhere, with a data folder of its own.
 NEW = (
     "simulate/listed_nowhere/__init__.py",

@@ -264,6 +264,7 @@ def detect_atoms(
     tile: int = TILE,
     device: str | torch.device = "cpu",
     augment: bool = False,
+    fit: bool = True,
 ) -> Detection:
     """Find single atoms on a micrograph with a trained network, such as AtomNet or SAC-CNN.
 
@@ -287,6 +288,8 @@ def detect_atoms(
         As for :func:`map_image`.
     augment
         Average over the image's eight orientations: eight times the work.
+    fit
+        Fit the atoms' images (:func:`stemforge.infer.refine_places`); without, atoms stay where the network has them.
 
     Returns
     -------
@@ -323,7 +326,9 @@ def detect_atoms(
         atoms, decision = find(threshold), replace(decision, threshold=threshold)
     # Where a pixel size is not known, or not to the network, nothing is known but that it sees atoms.
     known = micrograph.sampling if card.sampling is not None else None
-    atoms = _placed(filled, atoms, scale, usable, known or UNKNOWN_SAMPLING)
+    atoms = _enlarged(atoms, scale)
+    if fit:
+        atoms = refine_places(filled, atoms, WIDTH / (known or UNKNOWN_SAMPLING), usable.mask)
     specimen = find_specimen(micrograph, usable).believed(atoms.points, usable)
     on_it = specimen.inside((chosen.candidates.points + 0.5) * scale - 0.5)
     number = None if card.counting is None else card.counting.number(chosen.candidates["score"][on_it])
@@ -333,19 +338,12 @@ def detect_atoms(
     return replace(result, usable=usable, share=float(counted.mean()), specimen=specimen)
 
 
-def _placed(
-    filled: NDArray[np.float32],
-    atoms: Annotations,
-    scale: NDArray[np.float64],
-    usable: UsableArea,
-    sampling: float,
-) -> Annotations:
-    """Bring atoms to the micrograph's pixels, of size ``sampling`` [Å], and fit their images there."""
+def _enlarged(atoms: Annotations, scale: NDArray[np.float64]) -> Annotations:
+    """Bring atoms from the pixels of a network's image to the micrograph's, ``scale`` (x, y) times as many."""
     columns = dict(atoms.columns)
     if "sigma_px" in columns:
         columns["sigma_px"] = columns["sigma_px"] * np.sqrt(scale.prod())
-    atoms = Annotations((atoms.points + 0.5) * scale - 0.5, columns=columns)
-    return refine_places(filled, atoms, WIDTH / sampling, usable.mask)
+    return Annotations((atoms.points + 0.5) * scale - 0.5, columns=columns)
 
 
 def _found_in(

@@ -1,0 +1,1 @@
+"""What workers compute: atoms, statistics, pictures, reports and labels."""

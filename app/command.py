@@ -1,0 +1,47 @@
+"""The command of this room: ``stemforge app``."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from stemforge import app
+from stemforge.errors import InputError
+
+_NEEDED = ("fastapi", "uvicorn", "python_multipart")
+
+
+def serve(
+    *,
+    port: int = 8642,
+    host: str = "127.0.0.1",
+    folder: Path = Path("stemforge-app"),
+    browser: bool = True,
+    upload_megabytes: int = 512,
+) -> None:
+    """Open a page in the browser to see, correct and count atoms on images, without further commands.
+
+    Drop image files on the page: atoms are found, can be corrected by hand, and become tables, pictures, a report and
+    labels to train with. Everything stays on this machine: the page is reached from it alone and asks no other one for
+    anything. What is done is kept in a folder, and goes on after a restart. docs/app.md shows the page.
+
+    Parameters
+    ----------
+    port
+        Of the server; 0 takes a free one.
+    host
+        Address to listen at. Another one than 127.0.0.1 lets other machines in that know the token, which the printed
+        address holds; use it in a network that you trust, for nothing is encrypted.
+    folder
+        Where images, corrections and results are kept.
+    browser
+        Open the page in a browser.
+    upload_megabytes
+        Largest file that is taken [MB].
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise InputError(f"the app needs {', '.join(missing)}; install it with: pip install 'stemforge[app]'")
+    if upload_megabytes < 1:
+        raise InputError(f"upload_megabytes must be at least 1, not {upload_megabytes}")
+    app.run_app(
+        app.AppSettings(folder.absolute(), host, port, upload_bytes=upload_megabytes * 2**20), browser=browser
+    )

@@ -1,0 +1,359 @@
+/* The page: the state that its parts share, and what happens when one of them or the server changes it. */
+import * as server from "./server.js";
+import { Adding } from "./adding.js";
+import { Edits } from "./edits.js";
+import { counted, digits, find, say } from "./format.js";
+import { byName, List } from "./list.js";
+import { Pointer } from "./pointer.js";
+import { Pyramids } from "./pyramid.js";
+import { Results } from "./results.js";
+import { Side } from "./side.js";
+import { explain, tell } from "./tooltip.js";
+import { View } from "./view.js";
+
+const TOOLS = { v: "look", a: "add", d: "delete", m: "move", r: "mask" };
+const INSTRUCTIONS = {
+  add: "Click where an atom is.",
+  delete: "Click an atom to delete it, a cross to bring it back, a mask to take it away.",
+  move: "Drag an atom to its place.",
+  mask: "Draw round an area, or click its corners.",
+};
+const CORNERS = "Click the first corner again, or press Enter, to close the area. Esc gives up.";
+
+const READING = 5000; // how long an instruction stands on the image [ms]
+
+const AGAIN = 3000; // until a change that was not taken is sent again [ms]
+
+const images = new Map();
+const kept = new Map(); // edits with their past, of images that were shown
+let chosen = null; // id of the image shown
+let loading = null; // the request for its atoms
+let timer = null;
+let instructed = ""; // what the image's bubble says or said
+let fading = null;
+let lost = false; // the server did not answer when it was asked last
+
+const view = new View(find("canvas"), find("scale-bar"));
+const pyramids = new Pyramids(() => view.draw(), (error) => notice(error.message));
+const list = new List((id) => choose(id));
+const results = new Results();
+const side = new Side({
+  changed: (image) => known(image),
+  others: () => [...images.values()].filter((image) => image.id !== chosen),
+  confirm: (text) => window.confirm(text),
+});
+const adding = new Adding((image) => { known(image); if (chosen === null || !images.has(chosen)) choose(image.id); }, (text) => notice(text));
+const pointer = new Pointer(view, { told: hovered, acted: instruct });
+
+function notice(text) {
+  find("notice").firstElementChild.textContent = text;
+  find("notice").hidden = !text;
+}
+
+function hovered(atom, event) {
+  if (!atom || !event || !atom.x) { tell(""); return; }
+  const likelihood = atom.likelihood === null ? "added by hand" : `likelihood ${atom.likelihood.toFixed(2)}`;
+  const nm = view.sampling / 10;
+  const place = nm ? `x ${digits(atom.x * nm)} nm, y ${digits(atom.y * nm)} nm` : `x ${digits(atom.x)}, y ${digits(atom.y)} px`;
+  tell(`${likelihood} · ${place}`, event.clientX, event.clientY);
+}
+
+/* What the tool wants, for a while: it covers some of the image. */
+function instruct() {
+  const text = view.draft ? CORNERS : pointer.active ? INSTRUCTIONS[pointer.tool] ?? "" : "";
+  if (text === instructed) return;
+  instructed = text;
+  say(find("instruction"), text);
+  clearTimeout(fading);
+  if (text) fading = setTimeout(() => { find("instruction").hidden = true; }, READING);
+}
+
+/* The server's word on an image: new, changed, or the one that is shown. */
+function known(image) {
+  const before = images.get(image.id);
+  if (before && before.version > image.version) return;
+  images.set(image.id, image);
+  list.update(image, chosen);
+  screens();
+  if (image.id === chosen) showImage(image, before);
+}
+
+function screens() {
+  find("start").hidden = images.size > 0;
+  find("work").hidden = images.size === 0;
+  find("add-images").hidden = images.size === 0;
+  results.button.hidden = images.size === 0 || !results.offered;
+  const all = [...images.values()];
+  const done = all.filter((image) => image.status === "done");
+  const atoms = done.reduce((sum, image) => sum + image.count, 0);
+  const busy = all.filter((image) => image.status === "waiting" || image.status === "working").length;
+  const parts = [counted(all.length, "image"), counted(atoms, "atom"), busy ? `${busy} still to be worked on` : ""];
+  find("summary").textContent = all.length ? parts.filter(Boolean).join(" · ") : "";
+}
+
+function choose(id) {
+  if (!images.has(id)) return;
+  const changed = chosen !== id;
+  chosen = id;
+  if (location.hash.slice(1) !== id) history.replaceState(null, "", `#${encodeURIComponent(id)}`);
+  for (const image of images.values()) list.update(image, chosen);
+  if (changed) pointer.giveUp();
+  showImage(images.get(id), null);
+}
+
+function showImage(image, before) {
+  if (image.status !== "done") side.clear();
+  side.show(image);
+  view.canvas.setAttribute("aria-label", `${image.name}, ${counted(image.count, "atom")}`);
+  view.show(pyramids.of(image), image.sampling);
+  const done = image.status === "done";
+  const busy = { waiting: "Waiting: other images come first.", working: "Looking for atoms …" };
+  say(find("busy"), busy[image.status]);
+  if (done) view.edits ??= kept.get(image.id) ?? null;
+  else { view.edits = null; kept.delete(image.id); }
+  const current = view.edits?.id === image.id;
+  pointer.active = done && current;
+  if (current && !before) edited();
+  if (done && (!current || (view.edits.version < image.version && !view.edits.saving))) loadAtoms(image);
+  else if (done && before?.expected_f1 !== image.expected_f1) side.ask();
+  controls();
+}
+
+async function loadAtoms(image) {
+  loading?.abort();
+  loading = new AbortController();
+  try {
+    const candidates = await server.getAtoms(image.id, loading.signal);
+    if (chosen !== image.id || images.get(image.id)?.status !== "done") return;
+    const known = kept.get(image.id);
+    if (known) known.refreshed(image, candidates);
+    else kept.set(image.id, new Edits(image, candidates, { changed: edited, saved, trouble: refused }));
+    view.edits = kept.get(image.id);
+    pointer.active = true;
+    edited();
+    side.ask();
+  } catch (error) {
+    if (error.name !== "AbortError") notice(error.message);
+  }
+}
+
+function edited() {
+  view.draw();
+  if (view.edits) side.showEdits(view.edits);
+  if (view.edits && !view.edits.waiting && !view.edits.before) side.ask();
+  controls();
+}
+
+function saved(image) {
+  answered();
+  known(image);
+}
+
+async function refused(error, edits) {
+  if (error.status !== 409) {
+    away(new Error(`Your last change is not kept yet: ${error.message}`));
+    clearTimeout(timer);
+    timer = setTimeout(() => edits.save(), AGAIN);
+    return;
+  }
+  notice("This image was changed in another window. Its newest state is shown; your last change was not taken.");
+  try {
+    const image = await server.getImage(edits.id);
+    kept.delete(edits.id);
+    if (chosen === edits.id) view.edits = null;
+    known(image);
+    if (chosen === edits.id) showImage(image, null);
+  } catch (problem) {
+    notice(problem.message);
+  }
+}
+
+/* Buttons and slider as the state has them. */
+function controls() {
+  const { edits } = view;
+  const active = Boolean(edits && pointer.active);
+  for (const button of find("tools").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.tool === pointer.tool));
+    button.disabled = !active && button.dataset.tool !== "look";
+  }
+  find("undo").disabled = !active || !edits.past.length;
+  find("redo").disabled = !active || !edits.future.length;
+  const slider = find("threshold");
+  slider.disabled = !active;
+  if (active) {
+    const { threshold, likelihood } = edits.candidates;
+    slider.min = String(Math.floor(100 * likelihood.reduce((a, b) => Math.min(a, b), 0.5)) / 100);
+    slider.value = String(edits.now.threshold);
+    find("threshold-value").textContent = edits.now.threshold.toFixed(2);
+    find("suggested").hidden = Math.abs(edits.now.threshold - threshold) < 0.005;
+    find("suggested").title = `Back to ${threshold.toFixed(2)}, the detector's own`;
+  } else {
+    find("threshold-value").textContent = "–";
+    find("suggested").hidden = true;
+  }
+  find("saved").textContent = active && (edits.past.length || edits.waiting) ? (edits.waiting ? "Saving …" : "All changes are saved.") : "";
+  find("rings").setAttribute("aria-pressed", String(view.rings));
+  instruct();
+}
+
+function tool(name) {
+  if (name !== "look" && !pointer.active) return;
+  pointer.choose(name);
+  controls();
+}
+
+function ordered() { return [...images.values()].sort(byName).map((image) => image.id); }
+
+function neighbour(step) {
+  const ids = ordered();
+  choose(ids[Math.min(Math.max(ids.indexOf(chosen) + step, 0), ids.length - 1)]);
+}
+
+function rings() { view.rings = !view.rings; controls(); view.draw(); }
+
+async function removeChosen() {
+  const image = images.get(chosen);
+  const edited = image.added || image.removed || image.masks;
+  if (edited && !window.confirm(`${image.name} has corrections by hand. Take it off the list with them?`)) return;
+  try {
+    await server.removeImage(image.id);
+    gone(image.id);
+  } catch (error) {
+    notice(error.message);
+  }
+}
+
+function gone(id) {
+  const ids = ordered();
+  const place = ids.indexOf(id);
+  images.delete(id);
+  pyramids.drop(id);
+  kept.delete(id);
+  list.show([...images.values()], chosen);
+  if (id === chosen) {
+    chosen = null;
+    view.edits = null;
+    side.clear();
+    side.image = null;
+    const next = ids[place + 1] ?? ids[place - 1];
+    if (next) choose(next);
+  }
+  screens();
+}
+
+async function refresh(id) {
+  try {
+    known(await server.getImage(id));
+  } catch (error) {
+    if (error.status === 404) gone(id);
+  }
+}
+
+/* A detector that was trained further can be chosen once it is done. */
+async function jobs() {
+  const before = results.trained;
+  await results.refresh();
+  if (results.trained === before) return;
+  try {
+    side.offer(await server.session());
+    if (images.has(chosen)) side.show(images.get(chosen));
+  } catch (error) {
+    away(error);
+  }
+}
+
+function changed({ kind, id, version }) {
+  if (kind === "job") jobs();
+  else if (version === null) { if (images.has(id)) gone(id); }
+  else if (kind === "image" && !(images.get(id)?.version >= version)) refresh(id);
+}
+
+function answered() {
+  if (lost) notice("");
+  lost = false;
+}
+
+function away(error) {
+  lost = true;
+  notice(error.message);
+}
+
+async function start() {
+  let session;
+  try {
+    session = await server.session();
+  } catch (error) {
+    away(error);
+    return;
+  }
+  answered();
+  adding.limits = session.limits ?? {};
+  const most = adding.limits.upload_bytes;
+  find("limits").textContent = most ? ` and more, up to ${Math.floor(most / 2 ** 20)} MB each` : " and more";
+  find("sample").hidden = !session.features.includes("samples");
+  find("version").textContent = `stemforge ${session.version}`;
+  side.offer(session);
+  results.offer(session.features);
+  results.show(session.jobs);
+  for (const id of [...images.keys()]) if (!session.images.some((image) => image.id === id)) gone(id);
+  for (const image of session.images) known(image);
+  screens();
+  const wished = decodeURIComponent(location.hash.slice(1));
+  if (!images.has(chosen)) choose(images.has(wished) ? wished : ordered()[0]);
+}
+
+function keys(event) {
+  const typing = event.target.closest("input:not([type=range]), select, textarea, dialog");
+  if (typing || event.altKey) return;
+  const key = event.key.toLowerCase();
+  if ((event.ctrlKey || event.metaKey) && (key === "z" || key === "y")) {
+    if (pointer.active) { if (key === "y" || event.shiftKey) view.edits.redo(); else view.edits.undo(); }
+  } else if (event.ctrlKey || event.metaKey) return;
+  else if (event.target === view.canvas && pointer.key(event)) { /* done there */ }
+  else if (key === "?") find("help").showModal();
+  else if (!images.size) return;
+  else if (key === " " && (event.target === view.canvas || event.target === document.body)) pointer.space = true;
+  else if (TOOLS[key]) tool(TOOLS[key]);
+  else if (key === "escape") { if (!results.panel.hidden) { results.open(false); results.button.focus(); } else if (!pointer.giveUp()) tool("look"); }
+  else if (key === "enter" && view.draft) pointer.close();
+  else if (key === "+" || key === "=") view.zoom(1.3);
+  else if (key === "-") view.zoom(1 / 1.3);
+  else if (key === "0") view.fit();
+  else if (key === "h") rings();
+  else if (key === "[") neighbour(-1);
+  else if (key === "]") neighbour(1);
+  else return;
+  event.preventDefault();
+}
+
+function wire() {
+  for (const button of find("tools").children) button.addEventListener("click", () => tool(button.dataset.tool));
+  const click = (id, act) => find(id).addEventListener("click", act);
+  click("undo", () => view.edits?.undo());
+  click("redo", () => view.edits?.redo());
+  click("zoom-in", () => view.zoom(1.4));
+  click("zoom-out", () => view.zoom(1 / 1.4));
+  click("zoom-fit", () => view.fit());
+  click("rings", rings);
+  click("help-button", () => find("help").showModal());
+  click("remove-image", removeChosen);
+  click("suggested", () => view.edits?.change({ threshold: view.edits.candidates.threshold }));
+  find("notice").lastElementChild.addEventListener("click", () => notice(""));
+  click("sample", async () => {
+    find("sample").disabled = true;
+    try { const image = await server.sample(); known(image); choose(image.id); } catch (error) { notice(error.message); }
+    find("sample").disabled = false;
+  });
+  const slider = find("threshold");
+  slider.addEventListener("input", () => view.edits?.preview(Number(slider.value)));
+  slider.addEventListener("change", () => view.edits?.change({ threshold: Number(slider.value) }));
+  addEventListener("keydown", keys);
+  addEventListener("keyup", (event) => { if (event.key === " ") pointer.space = false; });
+  addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
+  addEventListener("hashchange", () => choose(decodeURIComponent(location.hash.slice(1))));
+  explain(find("side"));
+}
+
+wire();
+await start(); // the first answer is that which makes the session
+server.listen(changed, start, away);

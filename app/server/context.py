@@ -1,0 +1,111 @@
+"""What all routes share: the settings, the store, the queue, and the session of a request."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from stemforge.app.sessions.records import Image, Job
+from stemforge.app.sessions.store import Session, Store
+from stemforge.app.working.dispatch import Dispatcher
+
+COOKIE = "stemforge-session"
+TOKEN_COOKIE = "stemforge-token"  # noqa: S105  # a cookie's name
+
+
+@dataclass(frozen=True)
+class AppSettings:
+    """How the app runs.
+
+    Parameters
+    ----------
+    folder
+        Where sessions are kept.
+    host, port
+        Address it listens at.
+    token
+        Needed for everything; None where only this machine can reach it.
+    upload_bytes
+        Largest file that is taken.
+    images
+        Most images of a session.
+    pixels
+        Most pixels of an image.
+    """
+
+    folder: Path
+    host: str = "127.0.0.1"
+    port: int = 8642
+    token: str | None = None
+    upload_bytes: int = 512 * 2**20
+    images: int = 500
+    pixels: int = 64 * 2**20
+
+    @property
+    def session_cookie(self) -> str:
+        """Name of the cookie; browsers tell hosts by their names alone, not by ports."""
+        return f"{COOKIE}-{self.port}"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all routes share."""
+
+    settings: AppSettings
+    store: Store
+    dispatcher: Dispatcher
+
+
+class RefusedError(Exception):
+    """A request that is answered with a sentence.
+
+    Parameters
+    ----------
+    status
+        Of HTTP.
+    sentence
+        For the user.
+    further
+        What the page needs besides, such as the number of frames of a stack.
+    """
+
+    def __init__(self, status: int, sentence: str, **further: int) -> None:
+        super().__init__(sentence)
+        self.status, self.sentence, self.further = status, sentence, further
+
+
+def _context(request: Request) -> Context:
+    found: Context = request.app.state.context
+    return found
+
+
+Shared = Annotated[Context, Depends(_context)]
+
+
+def _session(request: Request, context: Shared) -> Session:
+    session = context.store.find(request.cookies.get(context.settings.session_cookie))
+    if session is None:
+        raise RefusedError(401, "This session is not known; load the page again.")
+    return session
+
+
+Current = Annotated[Session, Depends(_session)]
+
+
+def _image(image_id: str, session: Current) -> Image:
+    image = session.images.get(image_id)
+    if image is None:
+        raise RefusedError(404, "This image is not in your session; it may have been deleted in another tab.")
+    return image
+
+
+def _job(job_id: str, session: Current) -> Job:
+    job = session.jobs.get(job_id)
+    if job is None:
+        raise RefusedError(404, "This job is not in your session; it may have been deleted in another tab.")
+    return job
+
+
+ChosenImage = Annotated[Image, Depends(_image)]
+ChosenJob = Annotated[Job, Depends(_job)]

@@ -1,0 +1,51 @@
+"""Which detectors a session can choose from."""
+
+from stemforge.app.server.context import RefusedError
+from stemforge.app.sessions.store import Session
+
+SHIPPED = (
+    {
+        "name": "any-atom",
+        "label": "Any atom",
+        "description": "Single atoms of any element; knows when it does not know. Start with this one.",
+    },
+    {
+        "name": "atom-net",
+        "label": "Heavy atoms",
+        "description": "Trained on heavy single atoms on light supports, such as Pt on carbon.",
+    },
+    {
+        "name": "sac-cnn",
+        "label": "SAC-CNN (published network)",
+        "description": "The published architecture, for comparison; its likelihoods are not calibrated.",
+    },
+)
+
+
+def detectors_of(session: Session) -> list[dict[str, str]]:
+    """Return the detectors that come with stemforge, and those that were fine-tuned in a session."""
+    tuned = [
+        {
+            "name": f"job:{job.id}",
+            "label": f"Fine-tuned {number}",
+            "description": f"Trained further on your corrections. {job.message}".strip(),
+        }
+        for number, job in enumerate(
+            (one for one in session.jobs.values() if one.kind == "fine-tune" and one.status == "done"),
+            start=1,
+        )
+    ]
+    return [*SHIPPED, *tuned]
+
+
+def check_detector(session: Session, name: str) -> str:
+    """Return the name of a detector.
+
+    Raises
+    ------
+    RefusedError
+        It is none of the session's.
+    """
+    if name not in {one["name"] for one in detectors_of(session)}:
+        raise RefusedError(422, "This detector is not known; choose one of the list.")
+    return name

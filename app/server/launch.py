@@ -1,0 +1,102 @@
+"""Starting the server: a free port, a token where it is needed, and the page in a browser."""
+
+import fcntl
+import secrets
+import socket
+import threading
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from stemforge.app.server.application import create_app
+from stemforge.app.server.context import AppSettings
+from stemforge.app.server.guard import is_loopback
+from stemforge.console import say
+from stemforge.errors import InputError
+
+
+def run_app(settings: AppSettings, *, browser: bool = True) -> None:
+    """Run the app until it is stopped.
+
+    Parameters
+    ----------
+    settings
+        How it runs; port 0 takes a free one, and without a token one is made where other machines can reach it.
+    browser
+        Open the page.
+
+    Raises
+    ------
+    InputError
+        The address or the folder cannot be used.
+    """
+    listener = _listen(settings.host, settings.port)
+    settings = replace(settings, port=listener.getsockname()[1])
+    if settings.token is None and not is_loopback(settings.host):
+        settings = replace(settings, token=secrets.token_urlsafe(24))
+    address = _address(settings)
+    config = uvicorn.Config(
+        create_app(settings),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        server_header=False,
+    )
+    server = _Server(config, address, browser)
+    with listener, _alone(settings.folder):
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other servers out of a folder: two that work on one image would undo each other's."""
+    with (folder / "lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(
+                f"folder {folder}: another stemforge app is working in it; open its page, or choose another folder"
+            ) from error
+        yield
+
+
+class _Server(uvicorn.Server):
+    """Says where the page is once it answers."""
+
+    def __init__(self, config: uvicorn.Config, address: str, browser: bool) -> None:
+        super().__init__(config)
+        self.address, self.browser = address, browser
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        say(f"stemforge is at {self.address} (stop with Ctrl-C)")
+        if self.browser:
+            threading.Thread(target=webbrowser.open, args=(self.address,), daemon=True).start()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"host {host}, port {port}: cannot listen there ({reason}); choose another port"
+        ) from error
+    return listener
+
+
+def _address(settings: AppSettings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    if host in ("0.0.0.0", "[::]"):  # noqa: S104  # compared, not bound
+        host = socket.gethostname()
+    token = f"?token={settings.token}" if settings.token else ""
+    return f"http://{host}:{settings.port}/{token}"

@@ -1,0 +1,1 @@
+"""Worker processes beside the server, and the queue that keeps them busy."""

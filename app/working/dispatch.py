@@ -1,0 +1,251 @@
+"""The queue: images are looked at in turn of their sessions, jobs are done one after the other."""
+
+import io
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stemforge.app.sessions.records import Edits, Image, Job
+from stemforge.app.sessions.store import Session, Store
+from stemforge.app.working.process import StoppedError, Worker, WorkerError
+from stemforge.errors import InputError
+from stemforge.files import write_json, write_whole
+from stemforge.micrograph.readers import read_micrograph
+from stemforge.micrograph.writers import write_tiff
+
+DETECT = "stemforge.app.analysis.detection:detect"
+WARM = "stemforge.app.analysis.detection:warm"
+_SECONDS, _SECONDS_PER_PIXEL = 90.0, 4e-5  # of the search for atoms; 4096² pixels get 13 minutes
+_SAME_PLACE = 3.0  # pixels: an atom taken out stays out when atoms are looked for again
+
+JobWork = Callable[[Session, Job, Worker, threading.Event], None]
+"""Does a job, and notes its progress and files on it."""
+
+
+class Dispatcher:
+    """Threads that have workers do what waits in a store.
+
+    Parameters
+    ----------
+    store
+        All sessions.
+    kinds
+        What does a job, by its kind.
+    weights_of
+        Names the weights of a session's detector.
+    """
+
+    def __init__(
+        self, store: Store, kinds: Mapping[str, JobWork], weights_of: Callable[[Session, str], str]
+    ) -> None:
+        self.store, self.kinds, self.weights_of = store, kinds, weights_of
+        self.answers = Worker(1)
+        """For short questions, which do not wait for the search for atoms."""
+        self._detector, self._jobs = Worker(), Worker()
+        self._wake = threading.Condition()
+        self._ended = threading.Event()
+        self._running: dict[str, threading.Event] = {}
+        self._last = ""
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begin to work, with what waited when the server was stopped."""
+        loops = {"detect": self._detect_loop, "jobs": self._job_loop, "reading": _warm_reader}
+        self._threads = [
+            threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops.items()
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Say that there is something to do."""
+        with self._wake:
+            self._wake.notify_all()
+
+    def stop_job(self, job: Job) -> None:
+        """Stop a job that runs; one that waits is passed over."""
+        event = self._running.get(job.id)
+        if event is not None:
+            event.set()
+
+    def end(self) -> None:
+        """Stop all work; what was not finished waits for the next start."""
+        self._ended.set()
+        for event in list(self._running.values()):
+            event.set()
+        self.wake()
+        for thread in self._threads:
+            thread.join(5)
+        for worker in (self.answers, self._detector, self._jobs):
+            worker.end()
+
+    def _detect_loop(self) -> None:
+        with suppress(InputError, WorkerError, StoppedError):
+            self._detector.call(WARM, 120, self._ended)
+        while not self._ended.is_set():
+            found = self._next_image()
+            if found is None:
+                self._sleep()
+            else:
+                self._detect(*found)
+
+    def _job_loop(self) -> None:
+        while not self._ended.is_set():
+            found = self._next_job()
+            if found is None:
+                self._sleep()
+            else:
+                self._do(*found)
+
+    def _sleep(self) -> None:
+        with self._wake:
+            if not self._ended.is_set():
+                self._wake.wait(0.5)
+
+    def _next_image(self) -> tuple[Session, Image] | None:
+        """Return the next image of the session after the one that was served last: nobody waits for a hundred."""
+        waiting = sorted(self._waiting_images(), key=lambda one: (one[0].id, one[1].created))
+        if not waiting:
+            return None
+        later = [one for one in waiting if one[0].id > self._last]
+        chosen = (later or waiting)[0]
+        self._last = chosen[0].id
+        return chosen
+
+    def _waiting_images(self) -> Iterator[tuple[Session, Image]]:
+        for session in self.store:
+            for image in list(session.images.values()):
+                if image.status == "waiting":
+                    yield session, image
+
+    def _next_job(self) -> tuple[Session, Job] | None:
+        waiting = [
+            (session, job)
+            for session in self.store
+            for job in list(session.jobs.values())
+            if self._ready(session, job)
+        ]
+        return min(waiting, key=lambda one: one[1].created, default=None)
+
+    @staticmethod
+    def _ready(session: Session, job: Job) -> bool:
+        """Say whether a job can be begun: the atoms of its images are known."""
+        images = [session.images[name] for name in job.images if name in session.images]
+        return job.status == "waiting" and all(one.status in ("done", "failed") for one in images)
+
+    def _detect(self, session: Session, image: Image) -> None:
+        session.change(image, status="working", error=None)
+        generation, folder = image.generation, session.image_folder(image.id)
+        seconds = _SECONDS + _SECONDS_PER_PIXEL * image.shape[0] * image.shape[1]
+        try:
+            found = self._detector.call(
+                DETECT,
+                seconds,
+                self._ended,
+                path=str(folder / "image.tif"),
+                name=image.name,
+                detector=image.detector,
+                weights=self.weights_of(session, image.detector),
+                sampling=image.sampling if image.sampling_source != "estimated" else None,
+                sampling_in_file=image.sampling_in_file,
+            )
+        except StoppedError:
+            return  # it waits for the next start
+        except (InputError, WorkerError) as error:
+            if image.generation == generation:
+                session.change(
+                    image, status="failed", error=str(error).replace(str(folder / "image.tif"), image.name)
+                )
+            return
+        with session.lock:
+            if image.generation != generation or image.id not in session.images:
+                return
+            keep_detection(session, image, found)
+
+    def _do(self, session: Session, job: Job) -> None:
+        event = self._running[job.id] = threading.Event()
+        if self._ended.is_set():
+            event.set()
+        session.change(job, status="working", message="", progress=None, files=[])
+        try:
+            self.kinds[job.kind](session, job, self._jobs, event)
+            session.change(job, status="done", progress=1.0)
+        except StoppedError:
+            # When the server is stopped the job waits for its next start.
+            session.change(job, status="waiting" if self._ended.is_set() else "stopped", progress=None)
+        except (InputError, WorkerError) as error:
+            session.change(job, status="failed", message=_without_paths(str(error), session.folder))
+        except KeyError:
+            session.change(job, status="failed", message="This kind of job is not known any more.")
+        except OSError as error:
+            session.change(job, status="failed", message=f"The disk would not take it: {error.strerror}.")
+        finally:
+            del self._running[job.id]
+
+
+def _warm_reader() -> None:
+    """Have the sandbox read a small image, so that the first upload does not wait for it to start."""
+    with tempfile.TemporaryDirectory() as folder, suppress(InputError, OSError):
+        path = Path(folder) / "image.tif"
+        write_tiff(path, np.eye(8), 0.3)
+        read_micrograph(path)
+
+
+def keep_detection(session: Session, image: Image, found: dict[str, Any]) -> None:
+    """Keep what a worker found on an image; corrections by hand stay, as far as they fit what was found.
+
+    Parameters
+    ----------
+    session, image
+        Whose atoms these are.
+    found
+        From :func:`stemforge.app.analysis.detection.detect`.
+    """
+    folder = session.image_folder(image.id)
+    old = session.edits(image)
+    taken_out = _places(session, image, old)
+    table = np.asarray(found["table"])
+    stream = io.BytesIO()
+    np.save(stream, table)
+    write_whole(folder / "atoms.npy", stream.getbuffer())
+    write_json(
+        folder / "atoms.json",
+        {"columns": found["columns"], "lowest": found["lowest"], "facts": found["facts"]},
+    )
+    edits = Edits(
+        threshold=found["threshold"],
+        removed=_nearest(table[:, :2], taken_out),
+        added=old.added,
+        masks=old.masks,
+    )
+    write_json(folder / "edits.json", edits)
+    values = {name: found[name] for name in ("threshold", "expected_f1", "remarks", "sampling", "focus")}
+    source = "estimated" if found["estimated"] else image.sampling_source
+    session.change(
+        image, status="done", error=None, sampling_source=source, **values, **session.counts(image, edits)
+    )
+
+
+def _without_paths(text: str, folder: Path) -> str:
+    return text.replace(f"{folder}/", "")
+
+
+def _places(session: Session, image: Image, edits: Edits) -> np.ndarray:
+    """Return where the candidates stood that were taken out, shape (n, 2)."""
+    points, _ = session.candidates(image)
+    return points[[n for n in edits.removed if n < len(points)]]
+
+
+def _nearest(points: np.ndarray, places: np.ndarray) -> list[int]:
+    """Return the numbers of the points that stand where others were taken out before."""
+    found = set()
+    for place in places:
+        distances = np.hypot(*(points - place).T)
+        if len(distances) and distances.min() <= _SAME_PLACE:
+            found.add(int(distances.argmin()))
+    return sorted(found)

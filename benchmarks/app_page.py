@@ -1,0 +1,249 @@
+"""How fast the page of ``stemforge app`` is in a browser, and its pictures in the documents.
+
+Needs Chromium and playwright.
+
+python benchmarks/app_page.py times                # first page; dropped images: atoms of 512², 4096² shown; frames
+python benchmarks/app_page.py many --images 100    # dropped at once: until all are worked on; memory of the server
+python benchmarks/app_page.py pictures             # app-start.png, app-atoms.png, app-results.png, of the samples
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cyclopts import App
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from stemforge.console import say
+from stemforge.micrograph.writers import write_tiff
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SAMPLING = 0.3  # of images made here [Å]
+PATIENCE = 300.0  # for one thing to happen [s]
+FRAMES = """async () => {
+  const canvas = document.querySelector("#canvas"), box = canvas.getBoundingClientRect(), times = [];
+  const act = (name, x, y) => canvas.dispatchEvent(new PointerEvent(name,
+    { pointerId: 1, button: 0, clientX: box.left + x, clientY: box.top + y, bubbles: true }));
+  canvas.setPointerCapture = () => {};
+  act("pointerdown", 400, 300);
+  await new Promise((done) => {
+    const step = (now) => {
+      times.push(now);
+      const turn = times.length / 12;
+      act("pointermove", 400 + 180 * Math.cos(turn), 300 + 180 * Math.sin(turn));
+      if (now - times[0] < 3000) requestAnimationFrame(step); else done();
+    };
+    requestAnimationFrame(step);
+  });
+  act("pointerup", 400, 300);
+  const gaps = times.slice(1).map((one, index) => one - times[index]).sort((a, b) => a - b);
+  const mean = 1000 * gaps.length / (times.at(-1) - times[0]);
+  return { mean, slowest_twentieth: 1000 / gaps[Math.floor(0.95 * gaps.length)] };
+}"""
+app = App()
+
+
+@contextmanager
+def server() -> Iterator[tuple[str, int, float]]:
+    """Start the app in a folder of its own; give its address, process and the time it took to start [s]."""
+    with tempfile.TemporaryDirectory() as name, (Path(name) / "log").open("wb") as log:
+        start = time.perf_counter()
+        words = ["app", "--port", "0", "--no-browser", "--folder", f"{name}/kept"]
+        process = subprocess.Popen([sys.executable, "-m", "stemforge", *words], stdout=log, stderr=log)
+        try:
+            while not (found := re.search(r"http://127\.0\.0\.1:\d+/", (Path(name) / "log").read_text())):
+                time.sleep(0.02)
+            yield found[0], process.pid, time.perf_counter() - start
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the browser."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise SystemExit(f"needs one of {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def wait(page: Page, condition: str) -> float:
+    """Wait until a condition holds in the page; return how long that took [s]."""
+    start = time.perf_counter()
+    while not page.evaluate(condition):
+        if time.perf_counter() - start > PATIENCE:
+            raise SystemExit(f"did not come: {condition}")
+        page.wait_for_timeout(10)
+    return time.perf_counter() - start
+
+
+def spots(path: Path, size: int, seed: int = 0) -> Path:
+    """Write an image with a bright spot every 40 pixels or so."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(100, 4, (size, size)).astype(np.float32)
+    yy, xx = np.mgrid[-12:13, -12:13]
+    for x, y in rng.uniform(20, size - 20, (size * size // 4000, 2)):
+        column, row = int(x), int(y)
+        spot = np.exp(-((xx - x + column) ** 2 + (yy - y + row) ** 2) / 32)
+        image[row - 12 : row + 13, column - 12 : column + 13] += rng.uniform(12, 40) * spot
+    write_tiff(path, image, SAMPLING)
+    return path
+
+
+def drop(page: Page, path: Path, shown: str) -> float:
+    """Give a file to the page; return how long it took until a condition held [s]."""
+    start = time.perf_counter()
+    page.set_input_files("#files", str(path))
+    wait(page, shown)
+    return time.perf_counter() - start
+
+
+NAMED = "document.querySelector('#name').textContent === '%s' && "
+DRAWN = NAMED + "document.querySelector('#canvas').dataset.shows === location.hash.slice(1)"
+FOUND = NAMED + "!document.querySelector('#threshold').disabled"
+
+
+@app.command
+def times() -> None:
+    """Print times [s] and frames a second."""
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name, chromium() as browser, server() as (address, _, started):
+        folder = Path(name)
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.goto(address)
+        page.wait_for_selector("#start:not([hidden])")
+        timing = "performance.getEntriesByType('navigation')[0].loadEventEnd / 1000"
+        found |= {"server_starts": started, "page": page.evaluate(timing)}
+        drop(page, spots(folder / "first.tif", 512), FOUND % "first.tif")
+        runs = []
+        for seed in range(1, 6):
+            path = spots(folder / f"{seed}.tif", 512, seed)
+            page.goto("about:blank")
+            page.goto(f"{address}#none")
+            wait(page, "document.querySelectorAll('#list li').length > 0")
+            runs.append(drop_chosen(page, path, FOUND))
+        found["atoms_512"] = {"median": float(np.median(runs)), "worst": max(runs)}
+        found["shown_4096"] = drop_chosen(page, spots(folder / "large.tif", 4096), DRAWN)
+        wait(page, FOUND % "large.tif")
+        wait(page, "document.querySelector('#plots figure') !== null")
+        found["atoms"] = page.inner_text("#answers [data-answer=Atoms] .value")
+        found["frames_whole"] = page.evaluate(FRAMES)
+        for zoomed in ("frames_half", "frames_pixels"):
+            for _ in range(4):
+                page.click("#zoom-in")
+            page.wait_for_timeout(4000)
+            found[zoomed] = page.evaluate(FRAMES)
+    say(json.dumps(found, indent=2))
+
+
+def drop_chosen(page: Page, path: Path, condition: str) -> float:
+    """Give a file to a page that shows another image, choose it as soon as it is in the list; return the time [s]."""
+    start = time.perf_counter()
+    page.set_input_files("#files", str(path))
+    wait(page, f"[...document.querySelectorAll('#list button')].some((one) => one.title === '{path.name}')")
+    page.click(f"#list button[title='{path.name}']")
+    wait(page, condition % path.name)
+    return time.perf_counter() - start
+
+
+def memory(process: int) -> float:
+    """Resident memory of a process and its children [MB], of which shared pages count in each."""
+    total = 0.0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            text = status.read_text()
+        except OSError:
+            continue
+        parent, number = (int(re.search(rf"^{key}:\s*(\d+)", text, re.M)[1]) for key in ("PPid", "Pid"))  # type: ignore[index]
+        if process in (parent, number) and (kept := re.search(r"^VmRSS:\s*(\d+)", text, re.M)):
+            total += int(kept[1]) / 1024
+    return total
+
+
+@app.command
+def many(*, images: int = 100, size: int = 256) -> None:
+    """Drop many images at once; print the time until all are there and worked on [s], and memory [MB]."""
+    with tempfile.TemporaryDirectory() as name, chromium() as browser, server() as (address, process, _):
+        paths = [str(spots(Path(name) / f"{index}.tif", size, index)) for index in range(images)]
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.goto(address)
+        start = time.perf_counter()
+        page.set_input_files("#files", paths)
+        wait(page, f"document.querySelectorAll('#list li').length === {images}")
+        sent = time.perf_counter() - start
+        wait(page, f"document.querySelectorAll('#list .done').length === {images}")
+        done = time.perf_counter() - start
+        say(
+            json.dumps({"images": images, "sent": sent, "done": done, "memory_mb": memory(process)}, indent=2)
+        )
+
+
+@app.command
+def pictures(*, out: Path = Path("docs/images")) -> None:
+    """Draw the pictures of the documents from the samples that the app offers."""
+    with chromium() as browser, server() as (address, _, _):
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.goto(address)
+        page.wait_for_selector("#start:not([hidden])")
+        picture(page, out / "app-start.png")
+        page.click("#sample")
+        wait(page, "document.querySelectorAll('#list .done').length === 1")
+        for _ in range(2):
+            page.evaluate("fetch('/api/samples', { method: 'POST' }).then((one) => one.status)")
+        wait(page, "document.querySelectorAll('#list .done').length === 3")
+        wait(page, "document.querySelector('#plots figure') !== null")
+        mask(page)
+        wait(page, "!document.querySelector('#answers.old')")
+        page.click("#tools [data-tool=add]")
+        page.hover("#answers [data-answer=Density]")
+        wait(page, "document.querySelector('#instruction').hidden")
+        picture(page, out / "app-atoms.png")
+        page.click("#results-button")
+        page.click("#kinds [data-kind=report]")
+        wait(page, "document.querySelector('#jobs .files a') !== null")
+        page.click("#kinds [data-kind=zip]")
+        page.wait_for_timeout(1500)
+        picture(page, out / "app-results.png")
+
+
+def mask(page: Page) -> None:
+    """Mask a corner of the image that is shown."""
+    box = page.locator("#canvas").bounding_box()
+    assert box is not None
+    page.click("#tools [data-tool=mask]")
+    for x, y in ((0.64, 0.04), (0.83, 0.04), (0.83, 0.3), (0.72, 0.26)):
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.keyboard.press("Enter")
+
+
+def picture(page: Page, path: Path) -> None:
+    """Write what the page shows as a PNG of 256 colours, greys for images and as many for what is drawn on them."""
+    with tempfile.TemporaryDirectory() as name:
+        page.screenshot(path=f"{name}/page.png")
+        shown = Image.open(f"{name}/page.png").convert("RGB")
+    pixels = np.asarray(shown).reshape(-1, 3)
+    coloured = pixels[np.ptp(pixels.astype(int), axis=1) > 16]
+    colours = Image.fromarray(coloured[None]).quantize(128).getpalette() or []
+    greys = np.linspace(0, 255, 128).astype(int).repeat(3).tolist()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours[: 3 * 128] + greys)
+    shown.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
+    say(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    app()

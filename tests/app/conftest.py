@@ -1,0 +1,100 @@
+"""A server whose workers are not started, and browsers that talk to it, each with its own cookies."""
+
+import io
+
+import numpy as np
+import pytest
+import tifffile
+from fastapi.testclient import TestClient
+
+from stemforge.app import AppSettings, create_app
+from stemforge.app.sessions.store import Store
+from stemforge.app.working.dispatch import keep_detection
+
+ADDRESS = "http://127.0.0.1:8642"
+
+
+def tiff(shape=(64, 80), sampling=0.293, seed=0):
+    """Return the bytes of a TIFF of noise with its pixel size."""
+    stream = io.BytesIO()
+    image = np.random.default_rng(seed).normal(100, 10, shape).astype(np.float32)
+    # Pixels per µm, as ImageJ writes them.
+    options = {"resolution": (1e4 / sampling,) * 2, "metadata": {"unit": "um"}} if sampling else {}
+    tifffile.imwrite(stream, image, imagej=bool(sampling), **options)
+    return stream.getvalue()
+
+
+@pytest.fixture(name="tiff")
+def _tiff():
+    return tiff
+
+
+class Browser(TestClient):
+    """A browser with a session of its own."""
+
+    def send_file(self, content=None, name="image.tif", **options):
+        return self.post(
+            "/api/images", files={"file": (name, tiff() if content is None else content)}, **options
+        )
+
+    def image(self, name="image.tif", content=None):
+        answer = self.send_file(content, name)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return AppSettings(tmp_path / "app", upload_bytes=2**20, images=4, pixels=10**6)
+
+
+@pytest.fixture
+def browse(settings):
+    """Function that opens a browser with a new session; all at one server, whose workers do not run."""
+    app = create_app(settings)
+
+    def opened(session=True):
+        browser = Browser(app, base_url=ADDRESS, follow_redirects=False)
+        if session:
+            assert browser.get("/api/session").status_code == 200
+        return browser
+
+    return opened
+
+
+@pytest.fixture
+def browser(browse):
+    return browse()
+
+
+FOUND = {
+    "table": np.array([[10.0, 20.0, 0.9], [30.0, 40.0, 0.6], [50.0, 20.5, 0.2], [70.0, 50.0, 0.05]]),
+    "columns": ["x", "y", "score"],
+    "lowest": 0.02,
+    "facts": {"weights": "any-atom", "detector": "any-atom", "sampling": 0.293, "density": None},
+    "threshold": 0.5,
+    "expected_f1": 0.8,
+    "remarks": [],
+    "sampling": 0.293,
+    "estimated": False,
+    "focus": None,
+}
+
+
+@pytest.fixture
+def detected():
+    """Function that gives an image four candidates, as if a worker had found them."""
+
+    def give(browser, image, **changes):
+        context = browser.app.app.state.context
+        session = context.store.find(browser.cookies.get(context.settings.session_cookie))
+        keep_detection(session, session.images[image["id"]], {**FOUND, **changes})
+        return browser.get(f"/api/images/{image['id']}").json()
+
+    return give
+
+
+@pytest.fixture
+def reread(settings):
+    """Function that returns the sessions as a server reads them that is started now."""
+    return lambda: list(Store(settings.folder))
