@@ -34,9 +34,10 @@ _BARE = 40  # grey of a series without images
 def write_movie(tracks: "Tracks", path: str | Path) -> None:
     """Write a series as a movie of the kind that the file's ending names: GIF, or MP4 (H.264).
 
-    Frames are moved back by their drift; an atom that was found has a circle, one that was missed and is likely
-    present a broken one. Orange ones moved, in the series as a whole. A GIF has 200 frames at most: of longer series
-    every second, third … is shown. A MP4 has every frame; a long series is shown faster, up to 25 frames a second.
+    Frames are moved back by their drift and straightened; an atom that was found has a circle, one that was missed and
+    is likely present a broken one. Orange ones moved, in the series as a whole. A GIF has 200 frames at most: of longer
+    series every second, third … is shown. A MP4 has every frame; a long series is shown faster, up to 25 frames a
+    second.
 
     Parameters
     ----------
@@ -141,16 +142,19 @@ def _pictures(tracks: "Tracks", frames: Sequence[int], kind: str) -> Iterator[Im
 
 
 def _grey(tracks: "Tracks", frame: int, low: float, high: float) -> NDArray[np.uint8]:
-    """Return a frame without drift as grey values; a plain one where there are no images."""
+    """Return a frame without drift and distortion as grey values; a plain one where there are no images."""
     series = tracks.series
     if series.images is None:
         return np.full(series.shape, _BARE, dtype=np.uint8)
-    moved = ndimage.shift(
-        np.asarray(series.images[frame], dtype=float),
-        -tracks.drift[frame, ::-1] / series.scale,
-        order=1,
-        cval=low,
-    )
+    scale, (height, width) = series.scale, series.shape
+    shift, line = tracks.drift[frame] / scale, np.arange(height)
+    bend = tracks.distortion.at(np.full(height, frame), line * scale) / scale
+    # What is displaced lies on another line than where it is shown, and has that line's displacement.
+    bend = np.stack([np.interp(line + shift[1], line - bend[:, 1], one) for one in bend.T], 1)
+    rows = np.broadcast_to((line + shift[1] + bend[:, 1])[:, None], series.shape)
+    columns = np.arange(width) + shift[0] + bend[:, :1]
+    image = np.asarray(series.images[frame], dtype=float)
+    moved = ndimage.map_coordinates(image, [rows, columns], order=1, cval=low)
     return np.asarray(np.clip((moved - low) / max(high - low, 1e-12), 0, 1) * 255).astype(np.uint8)
 
 

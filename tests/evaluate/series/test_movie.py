@@ -26,19 +26,19 @@ def _tracks(shape=(101, 77), frames=5, grey=None):
 
 def _read(path):
     reader = imageio_ffmpeg.read_frames(str(path))
-    told = next(reader)
-    width, height = told["size"]
-    return told, [np.frombuffer(one, np.uint8).reshape(height, width, 3) for one in reader]
+    facts = next(reader)
+    width, height = facts["size"]
+    return facts, [np.frombuffer(one, np.uint8).reshape(height, width, 3) for one in reader]
 
 
 def test_an_mp4_has_every_frame_and_even_sides(tmp_path):
     write_movie(_tracks(), tmp_path / "movie.mp4")
-    told, frames = _read(tmp_path / "movie.mp4")
+    facts, frames = _read(tmp_path / "movie.mp4")
     assert len(frames) == 5
-    assert told["size"] == (770, 1010)  # ten times as large
-    assert told["codec"] == "h264"
-    assert told["pix_fmt"].startswith("yuv420p")
-    assert told["fps"] == pytest.approx(6.25)
+    assert facts["size"] == (770, 1010)  # ten times as large
+    assert facts["codec"] == "h264"
+    assert facts["pix_fmt"].startswith("yuv420p")
+    assert facts["fps"] == pytest.approx(6.25)
     sky = np.array([int(SKY[i : i + 2], 16) for i in (1, 3, 5)])
     assert (np.abs(frames[2].astype(int) - sky).max(-1) < 40).sum() > 500  # circles
 
@@ -46,8 +46,8 @@ def test_an_mp4_has_every_frame_and_even_sides(tmp_path):
 def test_an_odd_side_gets_a_row_of_black(tmp_path):
     """A picture larger than 1024 pixels is shown as it is."""
     write_movie(_tracks((1025, 61), grey=[0, 0, 0, 100, 200]), tmp_path / "movie.mp4")
-    told, frames = _read(tmp_path / "movie.mp4")
-    assert told["size"] == (62, 1026)
+    facts, frames = _read(tmp_path / "movie.mp4")
+    assert facts["size"] == (62, 1026)
     assert np.median(frames[-1][:-2, :-2]) > 230
     assert frames[-1][-1].max() < 30
     assert frames[-1][:, -1].max() < 30
@@ -58,9 +58,9 @@ def test_frames_come_in_order_and_a_gif_of_a_long_series_leaves_some_out(tmp_pat
     levels = np.linspace(0, 100, 230)
     tracks = _tracks((64, 64), 230, levels)
     write_movie(tracks, tmp_path / "movie.mp4")
-    told, frames = _read(tmp_path / "movie.mp4")
+    facts, frames = _read(tmp_path / "movie.mp4")
     assert len(frames) == 230
-    assert told["fps"] == pytest.approx(230 / 32, abs=0.1)
+    assert facts["fps"] == pytest.approx(230 / 32, abs=0.1)
     shown = [np.median(one) for one in frames]
     np.testing.assert_allclose(shown[::20], levels[::20] / 100 * 255, atol=12)
     write_movie(tracks, tmp_path / "movie.gif")
