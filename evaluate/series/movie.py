@@ -106,7 +106,7 @@ def _write_mp4(tracks: "Tracks", path: Path) -> None:
             values = np.pad(values, [(0, side % 2) for side in values.shape[:2]] + [(0, 0)])
             if encoder is None:
                 height, width = values.shape[:2]
-                options = {"fps": rate, "quality": _QUALITY, "macro_block_size": 1}
+                options: dict[str, Any] = {"fps": rate, "quality": _QUALITY, "macro_block_size": 1}
                 options["output_params"] = ["-movflags", "+faststart"]  # a browser shows it while it loads
                 encoder = library.write_frames(str(draft), (width, height), **options)
                 encoder.send(None)
