@@ -1,10 +1,11 @@
 """Whether atoms are followed rightly through series whose truth is known, and whether intervals hold what they say.
 
     python benchmarks/tracking.py links [--series 10]
-    python benchmarks/tracking.py hops [--series 25]
+    python benchmarks/tracking.py hops [--series 25] [--frames 40]
     python benchmarks/tracking.py still [--series 40]
     python benchmarks/tracking.py diffusion [--series 60]
-    python benchmarks/tracking.py losses [--series 25]
+    python benchmarks/tracking.py losses [--series 25] [--frames 40]
+    python benchmarks/tracking.py distortion [--series 20]
     python benchmarks/tracking.py strangers [--series 30]
     python benchmarks/tracking.py images [--frames 12] [--out FOLDER]
 
@@ -13,19 +14,23 @@ random and 0.7 Å steadily, places found to 0.15–0.38 Å, three false atoms a 
 from atom to atom (Beta law, mean 0.8, 0.88 or 0.95). `links`: atoms that diffuse by 1 Å (rms) from frame to frame, and
 atoms that stay: share of links that are right, of those that are true and of those that were made. `hops`: 3 in 100
 atoms hop by 2 to 5 Å from frame to frame. `still`: nothing moves: share moved, hops, D. `diffusion`: how often the
-interval of D holds the truth. `losses`: 2 in 100 atoms disappear from frame to frame and as many come. `strangers`:
-frames of independent random points, and series whose second half shows another specimen: how many are refused.
+interval of D holds the truth. `losses`: 2 in 100 atoms disappear from frame to frame and as many come. `distortion`:
+frames drift by 1 to 3 Å while they are scanned, with the correction and without, beside frames that do not.
+`strangers`: frames of independent random points, and series whose second half shows another specimen: how many are
+refused.
 `images`: frames simulated by `kernels`, of atoms on carbon, detected by the weights that ship, a fifth of the atoms
 hop once; beside a series in which none moves.
 """
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import tifffile
@@ -35,6 +40,7 @@ from scipy import ndimage
 from stemforge import Annotations, Micrograph
 from stemforge.errors import InputError
 from stemforge.evaluate import Series, Tracks, track_atoms
+from stemforge.evaluate.series import distortion as alignment
 from stemforge.infer import detect_atoms
 from stemforge.infer.weights import load_finder
 from stemforge.simulate import SimulationRecipe, degrade
@@ -48,17 +54,29 @@ HOP_LENGTHS = (2.0, 5.0)
 
 @dataclass(frozen=True)
 class Truth:
-    """What a series was made of: which atom each detection is (−1: false), hops, losses, and frames × atoms present."""
+    """What a series was made of: which atom each detection is (−1: false), hops, losses, arrivals and chances.
+
+    ``chances``: atoms present, summed over steps from frame to frame. ``places``: where each detection's atom was [Å],
+    without drift, NaN of false ones.
+    """
 
     atoms: NDArray[np.int64]
+    places: NDArray[np.float64]
     drift: NDArray[np.float64]
     hops: int
     losses: int
-    present: int
+    arrivals: int
+    chances: int
 
 
 def simulate(
-    seed: int, frames: int, recall: float = 0.88, hop: float = 0.0, rms: float = 0.0, loss: float = 0.0
+    seed: int,
+    frames: int,
+    recall: float = 0.88,
+    hop: float = 0.0,
+    rms: float = 0.0,
+    loss: float = 0.0,
+    within: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[Series, Truth]:
     """Make a series of tables."""
     rng = np.random.default_rng(seed)
@@ -68,7 +86,7 @@ def simulate(
     drift = np.cumsum(rng.normal(0, 1, (frames, 2)) + np.array([0.6, -0.4]), 0)
     drift -= drift[0]
     chances = rng.beta(12 * recall, 12 * (1 - recall), 5000)
-    tables, atoms, hops, losses, present = [], [], 0, 0, 0
+    tables, atoms, places, hops, losses, arrivals, chances_given = [], [], [], 0, 0, 0, 0
     for frame in range(frames):
         if frame:
             points = points + rng.normal(0, rms / np.sqrt(2), points.shape)
@@ -78,16 +96,34 @@ def simulate(
             points = points + (hopping * length * np.stack([np.cos(angle), np.sin(angle)])).T
             inside = _inside(points + drift[frame])
             hops, losses = hops + int((hopping & inside).sum()), losses + int((going & inside).sum())
-            new = rng.poisson(loss * DENSITY * field)
-            points = np.concatenate([points[~going], rng.uniform(-MARGIN, LENGTH + MARGIN, (new, 2))])
-            names = np.concatenate([names[~going], 1000 * frame + np.arange(new)])
-        shown = points + drift[frame]
+            chances_given += int(inside.sum())
+            new = rng.uniform(-MARGIN, LENGTH + MARGIN, (rng.poisson(loss * DENSITY * field), 2))
+            arrivals += int(_inside(new + drift[frame]).sum())
+            points = np.concatenate([points[~going], new])
+            names = np.concatenate([names[~going], 1000 * frame + np.arange(len(new))])
+        shown = distorted(points + drift[frame], within, np.random.default_rng([seed, frame]))
         inside = _inside(shown)
-        present += int(inside.sum())
         table, who = _detected(shown[inside], names[inside], chances, rng)
         tables.append(table)
         atoms.append(who)
-    return Series(tables, (SIDE, SIDE), SAMPLING), Truth(np.concatenate(atoms), drift, hops, losses, present)
+        known = dict(zip(names.tolist(), points, strict=True))
+        places.append([known.get(name, np.full(2, np.nan)) for name in who.tolist()])
+    truth = Truth(np.concatenate(atoms), np.concatenate(places), drift, hops, losses, arrivals, chances_given)
+    return Series(tables, (SIDE, SIDE), SAMPLING), truth
+
+
+def distorted(
+    points: NDArray[np.float64], within: tuple[float, float], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Displace points by drift within the frame: its length [Å] between these, a third of it gets faster or slower."""
+    angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(*within)
+    steady = length / 2 * np.array([np.cos(angle), np.sin(angle)])
+    faster = length / 6 * rng.normal(0, 1, 2)
+    shown = points
+    for _ in range(3):  # an atom is displaced by what the line has on which it is recorded
+        line = np.clip(2 * shown[:, 1:] / LENGTH - 1, -1.5, 1.5)
+        shown = points + steady * line + faster * (1.5 * line**2 - 0.5)
+    return shown
 
 
 def _inside(points: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -143,32 +179,42 @@ def links(series: int) -> dict[str, Any]:
 
 
 def _rates(
-    series: int, rate: Callable[[Tracks], Any], options: dict[str, float], event: Callable[[Truth], int]
+    series: int,
+    frames: int,
+    options: dict[str, float],
+    rates: dict[str, tuple[Callable[[Tracks], Any], Callable[[Truth], float]]],
 ) -> dict[str, Any]:
-    """Compare a rate with the truth, for three recalls: 40 frames a series."""
+    """Compare rates with the truth, for three recalls."""
     found = {}
     for recall in (0.8, 0.88, 0.95):
-        values, true, inside = [], [], 0
-        for seed in range(series):
-            made, truth = simulate(seed, 40, recall, **options)
-            one = rate(track_atoms(made))
-            values.append(one.value)
-            true.append(event(truth) / truth.present)
-            inside += one.low <= next(iter(options.values())) <= one.high
-        found[f"recall {recall}"] = {
-            "measured": float(np.mean(values)), "error": float(np.std(values) / np.sqrt(series)),
-            "true": float(np.mean(true)), "ratio": float(np.mean(values) / np.mean(true)),
-            "interval_holds": inside / series,
-        }  # fmt: skip
+        made = [simulate(seed, frames, recall, **options) for seed in range(series)]
+        followed = [(track_atoms(one), truth) for one, truth in made]
+        for name, (rate, true_rate) in rates.items():
+            ones = [rate(tracks) for tracks, _ in followed]
+            values, true = (
+                np.array([one.value for one in ones]),
+                np.array([true_rate(one) for _, one in followed]),
+            )
+            expected = next(iter(options.values()))
+            expected *= DENSITY * LENGTH**2 / 100 if name == "arrivals" else 1.0
+            found[f"{name}, recall {recall}"] = {
+                "measured": values.mean(), "error": values.std() / np.sqrt(series), "true": true.mean(),
+                "ratio": values.mean() / true.mean(),
+                "interval_holds": float(np.mean([one.low <= expected <= one.high for one in ones])),
+            }  # fmt: skip
     return found
 
 
-def hops(series: int) -> dict[str, Any]:
-    return _rates(series, lambda tracks: tracks.hop_rate, {"hop": 0.03}, lambda truth: truth.hops)
+def hops(series: int, frames: int = 40) -> dict[str, Any]:
+    rates = {"hops": (lambda tracks: tracks.hop_rate, lambda truth: truth.hops / truth.chances)}
+    return _rates(series, frames, {"hop": 0.03}, rates)
 
 
-def losses(series: int) -> dict[str, Any]:
-    return _rates(series, lambda tracks: tracks.loss_rate, {"loss": 0.02}, lambda truth: truth.losses)
+def losses(series: int, frames: int = 40) -> dict[str, Any]:
+    return _rates(series, frames, {"loss": 0.02}, {
+        "losses": (lambda tracks: tracks.loss_rate, lambda truth: truth.losses / truth.chances),
+        "arrivals": (lambda tracks: tracks.arrival_rate, lambda truth: truth.arrivals / (frames - 1)),
+    })  # fmt: skip
 
 
 def still(series: int) -> dict[str, Any]:
@@ -199,6 +245,55 @@ def diffusion(series: int) -> dict[str, Any]:
             "sd": values.std(), "stated_error": float(np.mean([one.error for one in ones])),
         }  # fmt: skip
     return found
+
+
+def distortion(series: int) -> dict[str, Any]:
+    """Follow with the correction and without, frames that are distorted and frames that are not."""
+    found = {}
+    motions: dict[str, dict[str, float]] = {"stay": {}, "hop": {"hop": 0.03}, "1 Å rms": {"rms": 1.0}}
+    for length in ((0.0, 0.0), (1.0, 3.0)):
+        for motion, options in motions.items():
+            for corrected in (False, True):
+                with _correcting(corrected):
+                    made = [simulate(6000 + seed, 20, within=length, **options) for seed in range(series)]
+                    followed = [(track_atoms(one), truth) for one, truth in made]
+                name = f"{length[0]:g}–{length[1]:g} Å, {motion}, {'corrected' if corrected else 'as it is'}"
+                found[name] = _followed(followed)
+    return found
+
+
+@contextmanager
+def _correcting(on: bool) -> Iterator[None]:
+    """Leave frames as they are recorded, or straighten them."""
+    if on:
+        yield
+        return
+    with patch.object(alignment, "FALSE_SHARE", 0.0):
+        yield
+
+
+def _followed(followed: Sequence[tuple[Tracks, Truth]]) -> dict[str, float]:
+    counts = np.sum([links_right(tracks, truth) for tracks, truth in followed], axis=0)
+    hop_rates = [tracks.hop_rate.value for tracks, _ in followed]
+    values = np.array([tracks.diffusion.value for tracks, _ in followed])
+    return {
+        "of_true": counts[0] / counts[1], "of_made": counts[0] / counts[2],
+        "places_rms": float(np.sqrt(np.mean(np.concatenate([_place_errors(*one) for one in followed]) ** 2))),
+        "D": values.mean(), "error_of_D": values.std() / np.sqrt(len(values)), "hop_rate": float(np.mean(hop_rates)),
+        "true_hop_rate": sum(truth.hops for _, truth in followed) / sum(truth.chances for _, truth in followed),
+        "frames_corrected": float(np.mean([tracks.distortion.corrected.mean() for tracks, _ in followed])),
+    }  # fmt: skip
+
+
+def _place_errors(tracks: Tracks, truth: Truth) -> NDArray[np.float64]:
+    """Return by how much places err without what errs alike on all frames (x and y) [Å], of rightly linked ones."""
+    errors = []
+    for one in tracks.tracks:
+        right = one.index[truth.atoms[one.index] == truth.atoms[one.index[0]]]
+        error = one.path.points[np.isin(one.index, right)] - truth.places[right]
+        if np.isfinite(error).all() and len(error) > 2:
+            errors.append((error - error.mean(0)) * np.sqrt(len(error) / (len(error) - 1)))
+    return np.concatenate(errors)
 
 
 def strangers(series: int) -> dict[str, Any]:
@@ -303,20 +398,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    measures = {
+    measures: dict[str, tuple[Callable[..., dict[str, Any]], int]] = {
         "links": (links, 10), "hops": (hops, 25), "still": (still, 40), "diffusion": (diffusion, 60),
         "losses": (losses, 25), "strangers": (strangers, 30),
+        "distortion": (distortion, 20),
     }  # fmt: skip
     parser.add_argument("what", choices=[*measures, "images"])
     parser.add_argument("--series", type=int)
-    parser.add_argument("--frames", type=int, default=12)
+    parser.add_argument("--frames", type=int, help="of a series of `hops`, `losses` (40) and `images` (12)")
     parser.add_argument("--out", type=Path, help="folder for the stacks of `images`")
     given = parser.parse_args()
     if given.what == "images":
-        found = images(given.frames, given.out)
+        found = images(given.frames or 12, given.out)
     else:
         measure, number = measures[given.what]
-        found = measure(given.series or number)
+        options = {"frames": given.frames} if given.frames and given.what in ("hops", "losses") else {}
+        found = measure(given.series or number, **options)
     print(json.dumps(found, indent=2, ensure_ascii=False))
 
 

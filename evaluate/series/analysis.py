@@ -1,4 +1,4 @@
-"""A series from what was found on its frames to tracks: drift, links and presence, each in the light of the others."""
+"""A series from what was found on its frames to tracks: alignment, links and presence, each in the light of others."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from stemforge.errors import InputError
 from stemforge.evaluate.series.coincidence import check_specimen
 from stemforge.evaluate.series.detections import LEAST_ATOMS, Detections, Series
-from stemforge.evaluate.series.drift import coarse_drift, refine_drift
+from stemforge.evaluate.series.distortion import Distortion, refine_alignment, straightened
+from stemforge.evaluate.series.drift import coarse_drift
 from stemforge.evaluate.series.links import LinkModel, link, split_track, step_excess
 from stemforge.evaluate.series.motion import Path
 from stemforge.evaluate.series.presence import Presence, fit_presence
@@ -67,9 +68,9 @@ def track_atoms(
     found, drift = series.detections, coarse_drift(series)
     common = check_specimen(found, drift, series.name)
     model = LinkModel.first(found.moved(drift), reach)
-    error = np.zeros(len(series))
+    error, distortion = np.zeros(len(series)), Distortion.none(len(series), float(found.size[1]))
     for number in range(ROUNDS):
-        placed = found.moved(drift)
+        placed = straightened(found, distortion).moved(drift)
         linked = [one for one in link(placed, model) if len(one) > 1]
         if len(linked) < LEAST_ATOMS:
             raise InputError(
@@ -77,18 +78,21 @@ def track_atoms(
             )
         split = [split_track(placed, one, model) for one in linked]
         if number < ROUNDS - 1:
-            drift, error = refine_drift(
-                found, [part for parts, _ in split for part in parts], drift, model.motion / 2
-            )
-        presence = _presence(found, linked, placed, drift)
+            stays = [part for parts, _ in split for part in parts]
+            drift, error, distortion = refine_alignment(found, stays, drift, model.motion / 2, distortion)
+        presence = _presence(found, linked, placed, drift, distortion)
         model = _learnt(placed, linked, split, presence, model)
         advance(1)
     tracks = tuple(_track(placed, parts, aside) for parts, aside in split)
-    return Tracks(series, tracks, drift, error, presence, model, common)
+    return Tracks(series, tracks, drift, error, presence, model, common, distortion)
 
 
 def _presence(
-    found: Detections, tracks: Sequence[NDArray[np.int64]], placed: Detections, drift: NDArray[np.float64]
+    found: Detections,
+    tracks: Sequence[NDArray[np.int64]],
+    placed: Detections,
+    drift: NDArray[np.float64],
+    distortion: Distortion,
 ) -> Presence:
     """Say when each atom was present; nothing is known where frames are blank or its place was off the image."""
     on = np.zeros((len(tracks), found.frames), dtype=bool)
@@ -101,6 +105,7 @@ def _presence(
             [np.interp(frames, found.frame[track], placed.points[track, axis]) for axis in (0, 1)], 1
         )
         place += drift
+        place += distortion.at(frames, place[:, 1])
         visible[number] = ((place >= 0) & (place <= found.size)).all(1) & filled
     return fit_presence(on, visible | on)
 

@@ -1,6 +1,7 @@
 """The command of this shelf: ``stemforge track``."""
 
 from pathlib import Path
+from typing import Literal
 
 from stemforge.console import say
 from stemforge.options import Device, Images, Labels, Output, Progress
@@ -16,6 +17,7 @@ def track(
     reach: float | None = None,
     sampling: float | None = None,
     signal: str | None = None,
+    movie: Literal["gif", "mp4"] = "gif",
     labelling: Labels = Labels(),
     output: Output = Output(),
     device: Device = Device(),
@@ -26,8 +28,9 @@ def track(
     Atoms are found on every frame, drift is taken off, and what is one atom is linked over frames on which it was
     missed. Of each series NAME_tracks.csv (a row for each atom and frame), NAME_atoms.csv (a row for each atom),
     NAME_tracks.json (drift, share that moved, hop rate, diffusion coefficient, residence time, rates of coming and
-    leaving, each with its interval and a sentence), NAME_tracks.png and the movie NAME_tracks.gif, in the folder
-    `tracks`. Frames of several specimens are refused. docs/series.md defines each number. Needs stemforge[track].
+    leaving, each with its interval and a sentence), NAME_tracks.png and the movie NAME_tracks.gif (or .mp4), in the
+    folder `tracks`. Frames of several specimens are refused. docs/series.md defines each number. Needs
+    stemforge[track].
 
     Parameters
     ----------
@@ -49,11 +52,13 @@ def track(
     signal
         Which of several images in a file (EMD, DM4, HSPY, EMI): its title, such as HAADF, or its number; by default the
         only one, or that called HAADF.
+    movie
+        Kind of the movie: GIF, of 200 frames at most, or MP4 (H.264), of all frames.
     """
     from stemforge.evaluate.series.files import Following, track_files
 
     following = Following(
-        weights, threshold, sampling, signal, labelling.label_unit, frame_time, reach, device.check()
+        weights, threshold, sampling, signal, labelling.label_unit, frame_time, reach, device.check(), movie
     )
     folder = output.results("tracks")
     found = track_files(series, folder, following, quiet=progress.quiet)

@@ -16,6 +16,7 @@ LEAST_ATOMS = 10
 """With fewer atoms a frame neither drift nor whether frames show one specimen can be told."""
 
 _SCORE = 0.9  # likelihood of what was found, where tables have none
+_GRID = 200  # points along each side of what all frames show together
 _SCORES = (0.02, 0.995)  # a likelihood is never so sure that no false atom can be in a table
 
 
@@ -181,7 +182,30 @@ class Detections:
 
     def moved(self, drift: NDArray[np.float64]) -> "Detections":
         """Return the same with the drift of each frame (x, y), shape (frames, 2), taken off."""
-        return replace(self, points=self.points - drift[self.frame])
+        return self.shifted(-drift[self.frame])
+
+    def shown_area(self, drift: NDArray[np.float64]) -> float:
+        """Return the area that was on any frame, over that of a frame: frames that drift show more.
+
+        Parameters
+        ----------
+        drift
+            Displacement of each frame (x, y), shape (frames, 2).
+        """
+        corners = -drift[self.filled]
+        low, high = corners.min(0), corners.max(0) + self.size
+        x, y = ((np.arange(_GRID) + 0.5) / _GRID * side for side in high - low)
+        shown = np.zeros((_GRID, _GRID), dtype=bool)
+        for corner in corners - low:
+            inside = [
+                (v >= c) & (v <= c + side) for v, c, side in zip((x, y), corner, self.size, strict=True)
+            ]
+            shown |= inside[1][:, None] & inside[0]
+        return float(shown.mean() * (high - low).prod() / self.area)
+
+    def shifted(self, shift: NDArray[np.float64]) -> "Detections":
+        """Return the same with each point displaced (x, y), shape (n, 2)."""
+        return replace(self, points=self.points + shift)
 
 
 def check_shapes(shapes: Sequence[tuple[int, ...]], name: str) -> None:

@@ -14,12 +14,13 @@ from stemforge.evaluate.series.detections import Detections, Series
 NEAR = 0.15
 """Distance within which atoms of two frames coincide, in 1/√density: a frame of as many random atoms has one within it
 for 7 atoms in 100."""
+HUBER = 2.0
+"""Standard deviations from which a residual counts less (Huber 1964)."""
 
 _UPSAMPLE = 20  # shifts of images are told to this part of a pixel
 _BACKGROUND = 16  # of an image, slower than this part of its side: no feature to register
 _SMOOTH = 1.5  # pixels: finer than that is noise
 _FINE = 3  # times that a shift is improved by the atoms that coincide
-_HUBER = 2.0  # standard deviations from which a residual counts less
 _ROUNDS = 4  # of weighing residuals anew
 
 Points = NDArray[np.float64]
@@ -141,7 +142,7 @@ def refine_drift(
         change = inverse @ right
         means = place - (table / whole[:, None]) @ change
         size = np.hypot(*(left - change[frame] - means[part]).T) / sigma
-        weight = sigma**-2 * np.minimum(1, _HUBER / np.maximum(size, 1e-12))
+        weight = sigma**-2 * np.minimum(1, HUBER / np.maximum(size, 1e-12))
     known = np.unique(frame)
     first = known[0]
     # The frames' places are known against their mean; what is told is against the first of them.

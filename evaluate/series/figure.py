@@ -67,7 +67,9 @@ def drift_into(axes: Axes, tracks: "Tracks") -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8, ncols=2)
     known = drift_error(tracks)
-    _finish(axes, f"Drift, known to {known:.1g} {tracks.series.unit}" if known > 0 else "Drift")
+    title = f"Drift, known to {known:.1g} {tracks.series.unit}" if known > 0 else "Drift"
+    bent = int(tracks.distortion.corrected.sum())
+    _finish(axes, title + (f"; {counted(bent, 'frame', 'frames')} straightened" if bent else ""))
 
 
 def presence_into(axes: Axes, tracks: "Tracks") -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from stemforge.evaluate.series.analysis import ROUNDS, track_atoms
 from stemforge.evaluate.series.detections import LEAST_FRAMES, Series, check_shapes
 from stemforge.evaluate.series.frames import frame_shape, image_frames, in_order, series_tables
 from stemforge.evaluate.series.links import require_library
-from stemforge.evaluate.series.movie import write_movie
+from stemforge.evaluate.series.movie import MovieFormat, require_encoder, write_movie
 from stemforge.evaluate.series.result import Tracks
 from stemforge.files import write_figure
 from stemforge.infer import Outcome, detect_atoms
@@ -25,8 +26,8 @@ from stemforge.micrograph.image import Micrograph
 from stemforge.outputs.folder import ResultFolder, name_clash
 from stemforge.outputs.record import RunRecord
 
-ENDINGS = ("_tracks.csv", "_atoms.csv", "_tracks.json", "_tracks.png", "_tracks.gif")
-"""What a series' results are called after its name."""
+ENDINGS = ("_tracks.csv", "_atoms.csv", "_tracks.json", "_tracks.png")
+"""What a series' results are called after its name, beside its movie, ``_tracks.gif`` or ``_tracks.mp4``."""
 
 _NOTHING = Annotations(np.empty((0, 2)))
 _SAME = 0.01  # by which the pixel sizes of frames may differ
@@ -56,6 +57,8 @@ class Following:
         Longest hop that is followed [Å, or px without pixel size].
     device
         Where the network runs.
+    movie
+        Kind of the movie.
     """
 
     weights: str | Path = "any-atom"
@@ -66,14 +69,28 @@ class Following:
     frame_time: float | None = None
     reach: float | None = None
     device: str = "cpu"
+    movie: MovieFormat = "gif"
 
     def __post_init__(self) -> None:
+        if self.movie not in get_args(MovieFormat):
+            raise InputError(f"movie must be one of {', '.join(get_args(MovieFormat))}, not {self.movie}")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise InputError(f"threshold must lie between 0 and 1, not {self.threshold}")
         for name in ("sampling", "frame_time", "reach"):
             value = getattr(self, name)
             if value is not None and not 0 < value < np.inf:
                 raise InputError(f"{name} must be positive, not {value}")
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What a series' results are called after its name."""
+        return (*ENDINGS, f"_tracks.{self.movie}")
+
+    def check(self) -> None:
+        """Refuse what cannot be done without the libraries that are at hand."""
+        require_library()
+        if self.movie == "mp4":
+            require_encoder()
 
 
 def track_files(
@@ -88,7 +105,7 @@ def track_files(
         number is a frame on which nothing was found), or a folder of tables, one a frame, as ``stemforge infer atoms``
         writes them.
     folder
-        Where results go: of each series :data:`ENDINGS` after its name.
+        Where results go: of each series :attr:`Following.endings` after its name.
     following
         How they are read, searched and followed.
     quiet
@@ -102,10 +119,11 @@ def track_files(
     Raises
     ------
     InputError
-        Options, weights or results that cannot be, or LapTrack is not installed; nothing has been written then.
+        Options, weights or results that cannot be, or what tracks and MP4 need is not installed; nothing has been
+        written then.
     """
-    require_library()
-    names = [(f"{path.stem}{ending}", path) for path in paths for ending in ENDINGS]
+    following.check()
+    names = [(f"{path.stem}{ending}", path) for path in paths for ending in following.endings]
     clash = name_clash(names, folder.path)
     if clash is not None:
         raise InputError(f"{clash[1]} and {clash[2]}: are series of the same name; rename one")
@@ -125,10 +143,10 @@ def track_files(
                 break
             continue
         atoms += len(tracks.tracks)
-        _write(tracks, folder, path)
+        _write(tracks, folder, path, following.endings)
         entry = {"file": path.absolute(), "stemforge": stemforge.__version__, **asdict(following)}
         entry |= {"frames": len(tracks.series), "atoms": len(tracks.tracks)}
-        record.add(path.stem, entry | {"results": [f"{path.stem}{ending}" for ending in ENDINGS]})
+        record.add(path.stem, entry | {"results": [f"{path.stem}{ending}" for ending in following.endings]})
         record.save()
         say("\n".join(tracks.lines()))
     return Outcome(len(paths), atoms, tuple(failed))
@@ -228,7 +246,7 @@ def _one_sampling(name: str, samplings: Sequence[float | None]) -> float | None:
     return float(np.median(known))
 
 
-def _write(tracks: Tracks, folder: ResultFolder, path: Path) -> None:
+def _write(tracks: Tracks, folder: ResultFolder, path: Path, endings: Sequence[str]) -> None:
     makers: Sequence[Callable[[Path], object]] = (
         tracks.to_csv,
         tracks.atoms_to_csv,
@@ -237,5 +255,5 @@ def _write(tracks: Tracks, folder: ResultFolder, path: Path) -> None:
         lambda file: write_movie(tracks, file),
     )
     with folder.staged([path]) as staging:
-        for ending, make in zip(ENDINGS, makers, strict=True):
+        for ending, make in zip(endings, makers, strict=True):
             make(staging / f"{path.stem}{ending}")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stemforge.evaluate.series.truncation import unfollowed
+
 _RECALLS = np.array([0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98, 0.995])
 _ROUNDS = 60
 _SETTLED = 1e-4  # of the log likelihood, an atom
@@ -26,9 +28,10 @@ class Presence:
     appeared, disappeared
         Chance that an atom was not there on the first frame, and not on the last one, shape (atoms,).
     losses, exposure
-        Expected number of disappearances, and of frames on which present atoms could disappear until the next one.
-    arrivals
-        Expected number of appearances.
+        Expected number of disappearances, and in how many frames × present atoms as many are expected, atoms in no
+        track counted: their ratio is the chance to disappear from frame to frame.
+    arrivals, followed
+        Expected number of appearances, and which share of the atoms that appear is followed.
     """
 
     chance: NDArray[np.float64]
@@ -39,6 +42,7 @@ class Presence:
     losses: float
     exposure: float
     arrivals: float
+    followed: float
 
     @property
     def shown(self) -> float:
@@ -53,7 +57,7 @@ class Presence:
     @property
     def loss(self) -> float:
         """Chance to disappear from frame to frame."""
-        return self.losses / max(self.exposure, 1.0)
+        return self.losses / self.exposure if self.exposure > 0 else 0.0
 
 
 def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presence:
@@ -63,12 +67,14 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
     frame with a chance that is the same for all atoms. Present, it is found with a chance of its own, whose
     distribution over atoms (11 values) is learnt from all: an atom found on every frame up to the tenth, and on none of
     the ten after it, has left; one found on every third frame may be there still. All are the likeliest ones by
-    expectation maximisation (Baum, Petrie, Soules & Weiss 1970).
+    expectation maximisation (Baum, Petrie, Soules & Weiss 1970). Atoms found once or never are in no track; so the
+    likelihood is that of atoms found twice and more, and what the others did is expected beside
+    (:func:`stemforge.evaluate.series.truncation.unfollowed`): who left soon or came late would be missing.
 
     Parameters
     ----------
     found
-        On which frames each atom was found, shape (atoms, frames); each on one at least.
+        On which frames each atom was found, shape (atoms, frames); each on two at least.
     visible
         On which frames its place was in the image; elsewhere nothing follows from its not being found.
 
@@ -86,16 +92,30 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
     like = _likelihoods(found, visible)
     previous = -np.inf
     for _ in range(_ROUNDS):
-        chance, each, total, counts = _smooth(like, weights, begun, leave)
+        steps = _steps(found.shape[1], leave)
+        chance, each, total, counts = _smooth(like, weights, begun, steps)
         coming, leaving, staying = counts
-        leave = (leaving + _PRIOR) / (staying + 1.0)
-        begun = float(np.clip(chance[:, 0, 1].mean(), 0.01, 0.99))
-        weights = each.mean(0)
+        few = unfollowed(visible, _RECALLS, weights, steps, begun)
+        total -= few.log_followed
+        number = len(found) + few.atoms.sum()
+        leave = (leaving + few.leaving + _PRIOR) / (staying + few.staying + 1.0)
+        begun = float(np.clip((chance[:, 0, 1].sum() + few.begun) / number, 0.01, 0.99))
+        weights = (each.sum(0) + few.atoms) / number
         if total - previous < _SETTLED * len(found):
             break
         previous = total
+    # The rate is that of all atoms; the events by which it is known are those of the followed ones.
+    rate = (leaving + few.leaving) / max(staying + few.staying, 1e-12)
     return Presence(
-        chance[:, :, 1], visible, each @ _RECALLS, chance[:, 0, 0], chance[:, -1, 2], leaving, staying, coming
+        chance[:, :, 1],
+        visible,
+        each @ _RECALLS,
+        appeared=chance[:, 0, 0],
+        disappeared=chance[:, -1, 2],
+        losses=leaving,
+        exposure=leaving / rate if rate > 0 else staying,
+        arrivals=coming,
+        followed=coming / (coming + few.coming) if coming > 0 else 1.0,
     )
 
 
@@ -111,8 +131,18 @@ def _likelihoods(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> NDArra
     return like
 
 
+def _steps(frames: int, leave: float) -> NDArray[np.float64]:
+    """Return the chances from state to state on the way to each frame, shape (frames, 3, 3)."""
+    steps = np.zeros((frames, 3, 3))
+    steps[:, 1], steps[:, 2] = [0.0, 1 - leave, leave], [0.0, 0.0, 1.0]
+    # As many come at each frame: an atom that is still to come does so at any that is left.
+    come = 1 / np.maximum(frames - np.arange(frames), 1)
+    steps[:, 0] = np.stack([1 - come, come, np.zeros(frames)], 1)
+    return steps
+
+
 def _smooth(
-    like: NDArray[np.float64], weights: NDArray[np.float64], begun: float, leave: float
+    like: NDArray[np.float64], weights: NDArray[np.float64], begun: float, steps: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float, tuple[float, float, float]]:
     """Run forwards and backwards over all atoms and recalls at once.
 
@@ -123,11 +153,6 @@ def _smooth(
         number of arrivals, of losses, and of steps from "present".
     """
     number, frames, recalls, _ = like.shape
-    steps = np.zeros((frames, 3, 3))
-    steps[:, 1], steps[:, 2] = [0.0, 1 - leave, leave], [0.0, 0.0, 1.0]
-    # As many come at each frame: an atom that is still to come does so at any that is left.
-    come = 1 / np.maximum(frames - np.arange(frames), 1)
-    steps[:, 0] = np.stack([1 - come, come, np.zeros(frames)], 1)
     forward = np.empty((frames, number, recalls, 3))
     scale = np.empty((frames, number, recalls))
     state = np.broadcast_to(np.array([1 - begun, begun, 0.0]), (number, recalls, 3))

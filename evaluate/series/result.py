@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import stemforge
 from stemforge.evaluate.series.detections import Series
+from stemforge.evaluate.series.distortion import Distortion, straightened
 from stemforge.evaluate.series.links import GATE, LinkModel
 from stemforge.evaluate.series.motion import (
     SHIFTED,
@@ -82,6 +83,8 @@ class Tracks:
         What was learnt of motion and detector.
     common
         Share of a frame's atoms that coincide with those of the next one, mean.
+    distortion
+        What frames drifted while they were scanned, of those where it is beyond chance.
     """
 
     series: Series
@@ -91,6 +94,7 @@ class Tracks:
     presence: Presence
     model: LinkModel
     common: float
+    distortion: Distortion
 
     @property
     def single(self) -> int:
@@ -129,8 +133,9 @@ class Tracks:
 
     @property
     def arrival_rate(self) -> Estimate:
-        """Appearances per frame, on the whole frame."""
-        return rate(self.presence.arrivals, len(self.series) - 1)
+        """Appearances per frame, on an area as large as a frame; what is counted appeared on any that was shown."""
+        area = self.series.detections.shown_area(self.drift)
+        return rate(self.presence.arrivals, (len(self.series) - 1) * self.presence.followed * area)
 
     @property
     def residence(self) -> Estimate:
@@ -151,12 +156,17 @@ class Tracks:
     @cached_property
     def diffusion(self) -> Diffusion:
         """Of all atoms together [unit² per time]."""
-        return diffusion([one.path for one in self.tracks], self.series.step, self.present)
+        return diffusion([one.path for one in self.tracks], self.series.step, self._free)
 
     @cached_property
     def squared_displacements(self) -> dict[str, NDArray[np.float64]]:
         """Mean squared displacement over lags, the error of places taken off."""
-        return squared_displacements([one.path for one in self.tracks], len(self.series), self.present)
+        return squared_displacements([one.path for one in self.tracks], len(self.series), self._free)
+
+    @property
+    def _free(self) -> float:
+        """Atoms on a frame for each number that its drift and distortion took from them."""
+        return self.present / self.distortion.parameters
 
     @property
     def localisation(self) -> float:
@@ -221,6 +231,7 @@ class Tracks:
             f"y_{unit}_aligned",
         ]
         rows, filled = [], set(found.filled.tolist())
+        aligned = straightened(found, self.distortion).moved(self.drift).points
         for number, one in enumerate(self.tracks):
             listed = dict(zip(one.path.frame.tolist(), range(len(one.index)), strict=True))
             aside = {int(found.frame[index]): int(index) for index in one.aside}
@@ -234,7 +245,7 @@ class Tracks:
                 cells: list[Any] = [None] * 5
                 if index is not None:
                     raw = found.points[index]
-                    values = (*raw / self.series.scale, *(raw - self.drift[frame]))
+                    values = (*raw / self.series.scale, *aligned[index])
                     cells = [*(f"{value:.3f}" for value in values), f"{found.score[index]:.4f}"]
                 rows.append(
                     [number, frame, state, place, *cells, f"{self.presence.chance[number, frame]:.4f}"]
@@ -280,6 +291,12 @@ class Tracks:
                 "x": self.drift[:, 0],
                 "y": self.drift[:, 1],
                 "error": np.sqrt(self.drift_variance),
+                "unit": self.series.unit,
+            },
+            "distortion": {
+                "corrected": self.distortion.corrected,
+                "x": self.distortion.coefficients[..., 0],
+                "y": self.distortion.coefficients[..., 1],
                 "unit": self.series.unit,
             },
             "squared_displacements": self.squared_displacements,

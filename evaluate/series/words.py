@@ -6,9 +6,6 @@ import numpy as np
 
 from stemforge.evaluate.series.rates import Estimate
 
-SHORT = 20
-"""Frames of a series below which atoms that were found only once make rates of coming and leaving too low."""
-
 if TYPE_CHECKING:
     from stemforge.evaluate.series.result import Tracks
 
@@ -28,7 +25,7 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
         "recall": _entry(
             tracks.recall,
             "",
-            f"A present atom is found on {100 * tracks.recall:.0f} % of the frames{_short(tracks, 'high')}; "
+            f"A present atom is found on {100 * tracks.recall:.0f} % of the frames; "
             f"{counted(tracks.missed, 'miss', 'misses')} within tracks are neither departure nor motion.",
         ),
         "coincidence": _entry(
@@ -38,6 +35,7 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
             "is shown.",
         ),
         "drift": _drift(tracks),
+        "distortion": _distortion(tracks),
         "localisation": _entry(
             tracks.localisation if np.isfinite(tracks.localisation) else None,
             unit,
@@ -63,12 +61,12 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
             tracks.loss_rate,
             "per atom and frame",
             f"{_atoms(tracks.presence.losses)} disappeared, {tracks.loss_rate} per atom and frame, those not "
-            f"counted that were only missed{_short(tracks, 'low')}.",
+            f"counted that were only missed.",
         ),
         "arrival_rate": _of(
             tracks.arrival_rate,
             "per frame",
-            f"{_atoms(tracks.presence.arrivals)} appeared, {tracks.arrival_rate} per frame{_short(tracks, 'low')}.",
+            f"{_atoms(tracks.presence.arrivals)} appeared, {tracks.arrival_rate} per frame.",
         ),
         "residence": _of(tracks.residence, time, _residence(tracks)),
     }
@@ -89,6 +87,20 @@ def _drift(tracks: "Tracks") -> dict[str, Any]:
     )
 
 
+def _distortion(tracks: "Tracks") -> dict[str, Any]:
+    unit, corrected = tracks.series.unit, tracks.distortion.corrected
+    if not corrected.any():
+        return _entry(0.0, unit, "No frame is distorted along the slow scan direction beyond chance.")
+    span = float(np.median(tracks.distortion.span[corrected]))
+    number = f"{int(corrected.sum())} of {counted(len(corrected), 'frame', 'frames')}"
+    return _entry(
+        span,
+        unit,
+        f"{number} were straightened along the slow scan direction, by {span:.2g} {unit} from the first line to the "
+        "last (median); what all frames have in common cannot be told.",
+    )
+
+
 def _residence(tracks: "Tracks") -> str:
     one, time = tracks.residence, tracks.series.time_unit
     events = tracks.hops + tracks.presence.losses
@@ -99,7 +111,7 @@ def _residence(tracks: "Tracks") -> str:
     ends = f"{one.low:.3g} to {one.high:.3g}"
     return (
         f"An atom stays at its place for {lasting(one.value, time)} ({ends}) on average"
-        f"{_short(tracks, 'long')}, until it hops or disappears; those that stay "
+        f", until it hops or disappears; those that stay "
         "to the end count by the time they were watched."
     )
 
@@ -130,15 +142,6 @@ def _limit(tracks: "Tracks") -> str:
     if tracks.shortest_hop > tracks.model.least:
         return "shorter ones are errors or ordinary motion"
     return "by less, fits move where a neighbour comes or leaves"
-
-
-def _short(tracks: "Tracks", way: str) -> str:
-    """Say of a short series which way a number errs: atoms found once belong to no track."""
-    return (
-        f" (too {way} in a short series: atoms found once are in no track)"
-        if len(tracks.series) < SHORT
-        else ""
-    )
 
 
 def _atoms(events: float) -> str:

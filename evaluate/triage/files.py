@@ -1,8 +1,9 @@
 """Folders of images sorted: everything looked at once, or as a microscope writes it; tables that are always whole."""
 
+import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -147,6 +148,7 @@ class _Session:
         self.failed: dict[Path, tuple[str, list[ImageTriage]]] = {}  # here, and to be tried again
         self._before = before
         self._present: set[Path] = set()
+        self._recorded = {Path(name) for name in self.record.entries()}
         self._written = False
         self._saved = self._drawn = time.monotonic()
         self._changed = False
@@ -157,7 +159,18 @@ class _Session:
         present = {file.path for file in files}
         self._changed |= present != self._present
         self._present = present
+        self._forget(self._recorded - present)
         return files
+
+    def _forget(self, absent: Iterable[Path]) -> None:
+        """Drop from the record the files that are gone; those of a folder that is out of reach may come back."""
+        for path in absent:
+            above = [folder for folder in self.folders if path.is_relative_to(folder.absolute())]
+            if above and not os.path.lexists(path) and all(folder.exists() for folder in above):
+                self.record.forget(str(path))
+                self._recorded.discard(path)
+                self.measured.pop(path, None)
+                self._changed = True
 
     def missing(self, files: Sequence[ImageFile]) -> list[ImageFile]:
         """Return the files of which nothing is known as they are now."""
@@ -218,6 +231,7 @@ class _Session:
     def add(self, file: ImageFile, found: Sequence[ImageTriage]) -> None:
         """Take what was measured of a file into the table."""
         self.measured[file.path] = (file.stamp, list(found))
+        self._recorded.add(file.path)
         entry = {"file": file.path, "stamp": file.stamp, "stemforge": stemforge.__version__}
         self.record.add(
             str(file.path),

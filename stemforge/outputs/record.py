@@ -36,6 +36,7 @@ class RunRecord:
         self.folder = folder
         self.command = command
         self._new: dict[str, dict[str, Any]] = {}
+        self._gone: set[str] = set()
         self._saved = time.monotonic()
 
     def check(self) -> None:
@@ -54,17 +55,25 @@ class RunRecord:
 
     def entries(self) -> dict[str, dict[str, Any]]:
         """Return this command's entries, by image: those in the file and those that are not saved yet."""
-        return {**(self._read() or {}).get(self.command, {}), **self._new}
+        every = {**(self._read() or {}).get(self.command, {}), **self._new}
+        return {name: entry for name, entry in every.items() if name not in self._gone}
 
     def add(self, name: str, entry: Mapping[str, Any]) -> None:
         """Note what was made of an image; saved now and then."""
         self._new[name] = dict(entry)
+        self._gone.discard(name)
         if time.monotonic() - self._saved > _SAVE_EVERY:
             self.save()
 
     def fail(self, name: str, entry: Mapping[str, Any]) -> None:
         """Note that nothing came of an image; what is known of results that it has from before stays known."""
         self._new[name] = {**entry, "results": None}
+        self._gone.discard(name)
+
+    def forget(self, name: str) -> None:
+        """Drop the entry of an image that is there no more, when the record is saved next."""
+        self._new.pop(name, None)
+        self._gone.add(name)
 
     def save(self) -> None:
         """Write the new entries beside those that are in the file by now; nothing where there is no folder.
@@ -75,15 +84,18 @@ class RunRecord:
             The disk is full.
         """
         self._saved = time.monotonic()
-        if not (self._new and self.folder.path.is_dir()):
+        if not ((self._new or self._gone) and self.folder.path.is_dir()):
             return
         with self.folder.lock():
             content = self._read() or {}
             entries = content.setdefault(self.command, {})
             for name, entry in self._new.items():
                 entries[name] = _merged(entries.get(name), entry)
+            for name in self._gone:
+                entries.pop(name, None)
             write_json(self.folder.path / RECORD, content)
         self._new.clear()
+        self._gone.clear()
 
     def _read(self) -> dict[str, dict[str, Any]] | None:
         """Return what is in the file, nothing where there is none, None where it is no record."""

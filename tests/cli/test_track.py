@@ -1,6 +1,7 @@
 """Series in, tracks out: stacks, folders of frames, folders of tables; and what is refused before work starts."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -164,6 +165,21 @@ def test_a_folder_of_tables(track, tmp_path):
     assert content["numbers"]["share_moved"]["value"] == 0
     with Image.open(tmp_path / "out" / "found_tracks.gif") as movie:
         assert movie.n_frames == 5
+
+
+def test_a_movie_as_mp4(track, tmp_path, monkeypatch):
+    code, printed = track(_tables(tmp_path / "found"), "--movie", "mp4")
+    assert code == 0, printed
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert "found_tracks.mp4" in names
+    assert "found_tracks.gif" not in names
+    record = json.loads((tmp_path / "out" / "run.json").read_text())["track"]["found"]
+    assert "found_tracks.mp4" in record["results"]
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    code, printed = track(tmp_path / "found", "--movie", "mp4", out="other")
+    assert code == 2
+    assert "MP4 needs imageio-ffmpeg" in printed
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_bad_series_is_left_out_and_the_others_go_on(track, tmp_path):

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from stemforge.evaluate import diffusion, fit_presence
+from stemforge.evaluate.series.detections import Detections
 from stemforge.evaluate.series.motion import Path, diffusion_of, shift_p, squared_displacements
 from stemforge.evaluate.series.rates import rate, residence, share
+from stemforge.evaluate.series.truncation import unfollowed
 
 
 def _walks(number=30, frames=25, step=0.5, error=0.4, seed=0, recall=1.0):
@@ -108,3 +110,52 @@ def test_a_long_miss_of_an_atom_that_is_often_missed_is_no_departure():
     visible = np.ones_like(found)
     visible[10:16, 20:] = False
     assert (fit_presence(found, visible).disappeared[10:16] < 0.2).all()
+
+
+def _lives(number, frames, begun, leave, recall, seed=0):
+    """Return when atoms are present and found: as many come at each frame, and each leaves with one chance."""
+    rng = np.random.default_rng(seed)
+    first = np.where(rng.random(number) < begun, 0, rng.integers(1, frames, number))
+    last = first + rng.geometric(leave, number)
+    present = (np.arange(frames) >= first[:, None]) & (np.arange(frames) < last[:, None])
+    return present, present & (rng.random((number, frames)) < recall)
+
+
+def test_what_atoms_in_no_track_did_is_that_of_drawn_ones():
+    """200,000 lives are drawn; of those found twice and more all follows that the others did."""
+    frames, begun, leave, recall = 7, 0.7, 0.06, 0.6
+    present, found = _lives(200_000, frames, begun, leave, recall)
+    few = found.sum(1) < 2
+    at = np.arange(frames)
+    come = 1 / np.maximum(frames - at, 1)
+    steps = np.zeros((frames, 3, 3))
+    steps[:, 0] = np.stack([1 - come, come, 0 * come], 1)
+    steps[:, 1], steps[:, 2] = [0, 1 - leave, leave], [0, 0, 1]
+    visible = np.ones(((~few).sum(), frames), dtype=bool)
+    expected = unfollowed(visible, np.array([recall]), np.ones(1), steps, begun)
+    assert expected.atoms.sum() == pytest.approx(few.sum(), rel=0.02)
+    assert expected.begun == pytest.approx(present[few, 0].sum(), rel=0.03)
+    assert expected.coming == pytest.approx((~present[few, 0]).sum(), rel=0.03)
+    assert expected.leaving == pytest.approx((present[few, :-1] & ~present[few, 1:]).sum(), rel=0.03)
+    assert expected.staying == pytest.approx(present[few, :-1].sum(), rel=0.03)
+    assert expected.log_followed == pytest.approx((~few).sum() * np.log(np.mean(~few)), rel=0.03)
+
+
+def test_rates_of_short_series_are_those_of_all_atoms():
+    """On 8 frames a third of the atoms that come or leave is found less than twice."""
+    present, found = _lives(1500, 8, 0.85, 0.03, 0.85)
+    kept = found[found.sum(1) > 1]
+    presence = fit_presence(kept, np.ones_like(kept))
+    losses, steps = (present[:, :-1] & ~present[:, 1:]).sum(), present[:, :-1].sum()
+    assert presence.loss == pytest.approx(losses / steps, rel=0.15)
+    assert presence.losses < 0.9 * losses  # what is seen of them
+    arrivals = (~present[:, 0]).sum()
+    assert presence.arrivals / presence.followed == pytest.approx(arrivals, rel=0.15)
+    assert presence.arrivals < 0.8 * arrivals
+
+
+def test_the_area_that_drifting_frames_show():
+    """A frame of 10 × 10 that moves by 5 along x, and another one by 5 along y: 1 + 1/2 + 1/2."""
+    found = Detections(np.arange(3), np.zeros((3, 2)), np.ones(3), np.ones(3), np.array([10.0, 10.0]), 3)
+    assert found.shown_area(np.zeros((3, 2))) == pytest.approx(1)
+    assert found.shown_area(np.array([[0, 0], [5.0, 0], [0, -5.0]])) == pytest.approx(2, rel=0.02)

@@ -1,6 +1,7 @@
 """What the table holds: every file that is there, and no other; and which of them ended a process."""
 
 import csv
+import json
 import re
 import signal
 import threading
@@ -55,6 +56,11 @@ def table(tmp_path):
         return {row["image"]: (row["verdict"], row["why"]) for row in csv.DictReader(stream)}
 
 
+def recorded(tmp_path):
+    entries = json.loads((tmp_path / "out" / "run.json").read_text())["triage"]
+    return sorted(Path(name).name for name in entries)
+
+
 def test_what_is_pending_at_the_end_has_a_row(watch, noise, tmp_path):
     half = noise.with_name("half.tif")
     half.write_bytes(noise.read_bytes()[:2000])
@@ -93,6 +99,22 @@ def test_files_that_are_gone_lose_their_row(watch, noise, tmp_path):
     watch(2.0, between=rename)
     assert list(during[0]) == ["noise.tif"]
     assert list(table(tmp_path)) == ["renamed.tif"]
+    assert recorded(tmp_path) == ["renamed.tif"]
+
+
+def test_files_that_went_between_two_runs_are_no_longer_recorded(noise, tmp_path):
+    """Those of a folder that is not looked at now, or is out of reach, stay."""
+    other = tmp_path / "other" / "kept.tif"
+    other.parent.mkdir()
+    for path in (noise.with_name("gone.tif"), other):
+        path.write_bytes(noise.read_bytes())
+    out = ResultFolder(tmp_path / "out")
+    triage_folders([noise.parent, other.parent], out, workers=1, quiet=True)
+    assert recorded(tmp_path) == ["gone.tif", "kept.tif", "noise.tif"]
+    noise.with_name("gone.tif").unlink()
+    other.parent.rename(tmp_path / "moved")
+    triage_folders([noise.parent], out, workers=1, quiet=True)
+    assert recorded(tmp_path) == ["kept.tif", "noise.tif"]
 
 
 class Crashing(Examiners):
