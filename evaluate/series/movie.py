@@ -147,8 +147,8 @@ def _grey(tracks: "Tracks", frame: int, low: float, high: float) -> NDArray[np.u
     if series.images is None:
         return np.full(series.shape, _BARE, dtype=np.uint8)
     scale, (height, width) = series.scale, series.shape
-    shift, line = tracks.drift[frame] / scale, np.arange(height)
-    bend = tracks.distortion.at(np.full(height, frame), line * scale) / scale
+    shift, line = tracks.drift[frame] / scale, np.arange(height, dtype=np.float64)
+    bend = tracks.distortion.at(np.full(height, frame), np.asarray(line * scale)) / scale
     # What is displaced lies on another line than where it is shown, and has that line's displacement.
     bend = np.stack([np.interp(line + shift[1], line - bend[:, 1], one) for one in bend.T], 1)
     rows = np.broadcast_to((line + shift[1] + bend[:, 1])[:, None], series.shape)
