@@ -15,9 +15,10 @@ from stemforge.infer.occupancy.sites import best_poses
 from stemforge.infer.occupancy.transfer import Transfer
 
 STEP, HALF = 0.2, 8.0  # of the grid [Å]
-# Poses that are kept in each round, and how many are tried about each. With 8, an image and the same turned by 90°
-# ended in other poses, and 7 of 100 channels had another answer; with 16 it is 3.
-_KEPT, _TRIED = 16, 5
+# Poses that are kept in each round, and how many are tried about each. With 8 and 5 an image and the same turned by 90°
+# ended in other poses, and 7 of 100 channels had another answer (with these 4); with 16 and 5 one published crystal
+# ended in poor poses, for which its order was not found.
+_KEPT, _TRIED = 24, 8
 # Rounds of the search: how far poses are moved [Å] and turned [rad] in each.
 _ROUNDS = ((0.35, 0.3), (0.2, 0.2), (0.12, 0.12), (0.08, 0.08))
 _SEED = 1
