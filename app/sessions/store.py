@@ -110,7 +110,8 @@ class Session:
         with self.lock:
             if not self._holds(record):
                 return
-            self._save(record.model_copy(update={**values, "version": record.version + 1}))
+            changed = {**dict(record), **values, "version": record.version + 1}
+            self._save(type(record).model_construct(**changed))
             self.note(record, **values)
 
     def note(self, record: Image | Job, **values: Any) -> None:
