@@ -53,14 +53,15 @@ def binned(image: NDArray[np.float32], level: int) -> NDArray[np.float32]:
     >>> binned(np.arange(6, dtype=np.float32).reshape(2, 3), 1)
     array([[2. , 3.5]], dtype=float32)
     """
-    side = 2**level
-    if side == 1:
+    if level == 0:
         return image
-    height, width = (-(-n // side) * side for n in image.shape)
+    # A side that is shorter than a square is not made longer: an image of a few rows would become as high as wide.
+    down, across = (min(2**level, n) for n in image.shape)
+    height, width = (-(-n // side) * side for n, side in zip(image.shape, (down, across), strict=True))
     padded = np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1])), mode="edge")
     # One direction after the other is four times as fast as both at once.
-    rows = padded.reshape(height, width // side, side).mean(axis=2, dtype=np.float32)
-    return np.asarray(rows.reshape(height // side, side, width // side).mean(axis=1, dtype=np.float32))
+    rows = padded.reshape(height, width // across, across).mean(axis=2, dtype=np.float32)
+    return np.asarray(rows.reshape(height // down, down, width // across).mean(axis=1, dtype=np.float32))
 
 
 def draw(image: NDArray[np.float32], contrast: tuple[float, float]) -> bytes:

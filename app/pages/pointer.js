@@ -143,12 +143,18 @@ export class Pointer {
     const { carried, edits } = this;
     const clicked = this.travelled <= CLICK && event.button === 0;
     const point = this.view.toImage(...this.place(event));
-    if (carried && !clicked) edits?.move(carried, ...point);
+    if (carried && !clicked) edits?.move(carried, ...this.onImage(point));
     else if (this.tool === "mask" && this.drawing && this.travelled > 3 * CLOSE) this.close();
     else if (clicked && !this.panning) this.use(point, event.pointerType === "touch");
     else if (clicked && this.tool === "look") this.hover(this.under(event), event);
     this.release(event);
     if (carried) this.hover(null);
+  }
+
+  /* The point of the image that is nearest: an atom that is dragged over the edge stays on it. */
+  onImage([x, y]) {
+    const { width, height } = this.view.pyramid;
+    return [Math.min(Math.max(x, -0.5), width - 0.5), Math.min(Math.max(y, -0.5), height - 0.5)];
   }
 
   release(event) {

@@ -51,7 +51,7 @@ export class Side {
   /* Its size in pixels and, where known, in nanometres. */
   about({ shape: [rows, columns], sampling }) {
     const pixels = `${columns} × ${rows} pixels`;
-    return sampling ? `${pixels}, ${digits((columns * sampling) / 10)} × ${digits((rows * sampling) / 10)} nm` : pixels;
+    return sampling ? `${pixels}, ${digits((columns * sampling) / 10)}\u00a0×\u00a0${digits((rows * sampling) / 10)}\u00a0nm` : pixels;
   }
 
   showScale(image, other) {

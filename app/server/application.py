@@ -17,7 +17,8 @@ from stemforge.app.server.guard import Guard
 from stemforge.app.sessions.store import Store
 from stemforge.app.working.dispatch import Dispatcher
 from stemforge.app.working.jobs import KINDS, weights_of
-from stemforge.errors import InputError
+from stemforge.errors import InputError, WriteError
+from stemforge.files import reason
 from stemforge.outputs.places import check_folder
 
 __all__ = ["AppSettings", "create_app"]
@@ -57,6 +58,8 @@ def create_app(settings: AppSettings) -> Any:
     app.mount("/static", StaticFiles(directory=PAGES, check_dir=False))
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(InputError, _bad_input)
+    app.add_exception_handler(WriteError, _unwritten)
+    app.add_exception_handler(OSError, _unwritten)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
@@ -78,6 +81,14 @@ def _refused(_: Request, error: Exception) -> Response:
 
 def _bad_input(_: Request, error: Exception) -> Response:
     return _sentence(422, str(error))
+
+
+def _unwritten(_: Request, error: Exception) -> Response:
+    cause = error.__cause__ if isinstance(error, WriteError) else error
+    if isinstance(cause, FileNotFoundError):
+        return _sentence(404, "Its files are gone; it may have been deleted in another tab.")
+    why = reason(cause) if isinstance(cause, OSError) else "the system does not say why"
+    return _sentence(507, f"The disk would not take it: {why}, then try again.")
 
 
 def _bad_request(_: Request, error: Exception) -> Response:

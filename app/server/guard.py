@@ -7,11 +7,15 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from starlette.exceptions import HTTPException
+
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+_FILES = "/api/images"
+_MOST_BYTES = 16 * 2**20  # of a request that is no file: more than the largest edits have
 _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
@@ -76,11 +80,13 @@ class Guard:
         elif self.token is not None and not _same(cookie_of(headers, self.cookie), self.token):
             await _refuse(send, 401, "The address lacks its token: open the one that stemforge app printed.")
         else:
-            await self.app(scope, receive, _with_headers(send))
+            # Files are counted where they are read, as a stream; all else is read into memory.
+            limited = receive if scope["path"] == _FILES else _limited(receive)
+            await self.app(scope, limited, _with_headers(send))
 
     def _refusal(self, method: str, headers: dict[str, str]) -> str | None:
         host = headers.get("host", "")
-        if self.token is None and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if self.token is None and not is_loopback(_host_of(f"//{host}")):
             return "This server answers under 127.0.0.1 and localhost alone."
         site = headers.get("sec-fetch-site")
         if site in ("cross-site", "same-site") and (
@@ -88,7 +94,7 @@ class Guard:
         ):
             return "Pages of other sites may not use this server."
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host and method not in _SAFE:
+        if origin is not None and method not in _SAFE and origin.partition("://")[2] != host:
             return "Pages of other sites may not change anything here."
         return None
 
@@ -113,8 +119,30 @@ def cookie_of(headers: dict[str, str], name: str) -> str:
     return "" if found is None else found.value
 
 
+def _host_of(address: str) -> str:
+    """Return the host of an address; an empty text where it is none."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
 def _same(given: str, token: str | None) -> bool:
     return secrets.compare_digest(given.encode(), (token or "").encode())
+
+
+def _limited(receive: Receive) -> Receive:
+    received = 0
+
+    async def receiving() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > _MOST_BYTES:
+            raise HTTPException(413, f"The request is too large: at most {_MOST_BYTES // 2**20} MB are taken")
+        return message
+
+    return receiving
 
 
 def _with_headers(send: Send) -> Send:

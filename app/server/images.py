@@ -131,6 +131,9 @@ def replace_edits(
     """Replace the edits of an image, if it is still at the version that the page knows."""
     if if_match is None:
         raise RefusedError(428, "If-Match must say which version of the image was edited.")
+    height, width = image.shape
+    if not all(-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5 for x, y in edits.added):
+        raise RefusedError(422, "An added atom lies outside the image; nothing was changed.")
     text = if_match.strip().strip('"')
     try:
         session.save_edits(image, edits, int(text) if text.isdigit() and len(text) < 10 else -1)

@@ -18,6 +18,8 @@ from stemforge.app.server.context import AppSettings
 from stemforge.app.server.guard import is_loopback
 from stemforge.console import say
 from stemforge.errors import InputError
+from stemforge.files import make_folder
+from stemforge.outputs.places import check_folder
 
 
 def run_app(settings: AppSettings, *, browser: bool = True) -> None:
@@ -39,22 +41,23 @@ def run_app(settings: AppSettings, *, browser: bool = True) -> None:
     settings = replace(settings, port=listener.getsockname()[1])
     if settings.token is None and not is_loopback(settings.host):
         settings = replace(settings, token=secrets.token_urlsafe(24))
-    address = _address(settings)
-    config = uvicorn.Config(
-        create_app(settings),
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=1,
-        server_header=False,
-    )
-    server = _Server(config, address, browser)
+    # What is in the folder is read when no other server changes it any more.
     with listener, _alone(settings.folder):
-        server.run(sockets=[listener])
+        config = uvicorn.Config(
+            create_app(settings),
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            server_header=False,
+        )
+        _Server(config, _address(settings), browser).run(sockets=[listener])
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other servers out of a folder: two that work on one image would undo each other's."""
+    check_folder(folder, "folder")
+    make_folder(folder)
     with (folder / "lock").open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Status = Literal["waiting", "working", "done", "failed"]
 _LONGEST_NAME = 120
 _MOST = 200_000  # of atoms that are taken out or added by hand
+_MOST_CORNERS = 50_000  # of all masks: each is compared with each candidate
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 Place = tuple[Number, Number]
@@ -43,6 +44,13 @@ class Edits(Record):
     removed: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=_MOST)] = []
     added: Annotated[list[Place], Field(max_length=_MOST)] = []
     masks: Annotated[list[Polygon], Field(max_length=500)] = []
+
+    @field_validator("masks")
+    @classmethod
+    def _few_corners(cls, masks: list[Polygon]) -> list[Polygon]:
+        if sum(map(len, masks)) > _MOST_CORNERS:
+            raise ValueError(f"masks have at most {_MOST_CORNERS} corners together")
+        return masks
 
 
 class Image(Record):

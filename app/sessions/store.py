@@ -66,12 +66,16 @@ class Session:
         for path in sorted((self.folder / "images").glob("*/image.json")):
             with suppress(OSError, ValidationError):
                 image = Image.model_validate_json(path.read_bytes())
+                if image.id != path.parent.name:  # of another folder: its files would be changed there
+                    continue
                 if image.status == "working":
                     image.status = "waiting"
                 self.images[image.id] = image
         for path in sorted((self.folder / "jobs").glob("*/job.json")):
             with suppress(OSError, ValidationError):
                 job = Job.model_validate_json(path.read_bytes())
+                if job.id != path.parent.name:
+                    continue
                 if job.status == "working":
                     job.status = "waiting"
                 self.jobs[job.id] = job
@@ -96,16 +100,33 @@ class Session:
         self._tell({"kind": "job", "id": job.id, "version": job.version})
 
     def change(self, record: Image | Job, **values: Any) -> None:
-        """Change an image or job, on disk and for all who listen; nothing where it was deleted meanwhile."""
+        """Change an image or job, on disk and for all who listen; nothing where it was deleted meanwhile.
+
+        Raises
+        ------
+        WriteError
+            The disk does not take it; then nothing was changed.
+        """
         with self.lock:
-            if record.id not in (self.images if isinstance(record, Image) else self.jobs):
+            if not self._holds(record):
+                return
+            changed = {**dict(record), **values, "version": record.version + 1}
+            self._save(type(record).model_construct(**changed))
+            self.note(record, **values)
+
+    def note(self, record: Image | Job, **values: Any) -> None:
+        """Change an image or job for all who listen, and not on disk; nothing where it was deleted meanwhile."""
+        with self.lock:
+            if not self._holds(record):
                 return
             for name, value in values.items():
                 setattr(record, name, value)
             record.version += 1
-            self._save(record)
             kind = "image" if isinstance(record, Image) else "job"
         self._tell({"kind": kind, "id": record.id, "version": record.version})
+
+    def _holds(self, record: Image | Job) -> bool:
+        return record.id in (self.images if isinstance(record, Image) else self.jobs)
 
     def delete(self, record: Image | Job) -> None:
         """Delete an image or job with its files."""
@@ -146,11 +167,12 @@ class Session:
 
     def candidates(self, image: Image) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return places (x, y) [pixel], shape (n, 2), and likelihoods of an image's candidates, the likeliest first."""
-        path = self.image_folder(image.id) / "atoms.npy"
-        if not path.is_file():
-            return np.empty((0, 2)), np.empty(0)
-        table = np.load(path)
-        return table[:, :2], table[:, 2]
+        with suppress(
+            OSError, EOFError, ValueError, IndexError
+        ):  # none yet, or damaged: looking again mends it
+            table = np.load(self.image_folder(image.id) / "atoms.npy")
+            return table[:, :2], table[:, 2]
+        return np.empty((0, 2)), np.empty(0)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Have a function called with every change; return what ends that."""

@@ -13,8 +13,8 @@ import numpy as np
 from stemforge.app.sessions.records import Edits, Image, Job
 from stemforge.app.sessions.store import Session, Store
 from stemforge.app.working.process import StoppedError, Worker, WorkerError
-from stemforge.errors import InputError
-from stemforge.files import write_json, write_whole
+from stemforge.errors import InputError, WriteError
+from stemforge.files import reason, write_json, write_whole
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
 
@@ -92,7 +92,7 @@ class Dispatcher:
             if found is None:
                 self._sleep()
             else:
-                self._detect(*found)
+                self._attempt(self._detect, *found)
 
     def _job_loop(self) -> None:
         while not self._ended.is_set():
@@ -100,7 +100,18 @@ class Dispatcher:
             if found is None:
                 self._sleep()
             else:
-                self._do(*found)
+                self._attempt(self._do, *found)
+
+    @staticmethod
+    def _attempt(work: Callable[[Session, Any], None], session: Session, record: Image | Job) -> None:
+        """Do what waits; what goes wrong, such as a full disk, fails it and does not end the queue."""
+        try:
+            work(session, record)
+        except Exception as error:
+            sentence = _sentence(error, session.folder)
+            field = "error" if isinstance(record, Image) else "message"
+            # The disk may be what failed: it is noted in memory, and on disk it waits for the next start.
+            session.note(record, status="failed", **{field: sentence})
 
     def _sleep(self) -> None:
         with self._wake:
@@ -182,8 +193,6 @@ class Dispatcher:
             session.change(job, status="failed", message=_without_paths(str(error), session.folder))
         except KeyError:
             session.change(job, status="failed", message="This kind of job is not known any more.")
-        except OSError as error:
-            session.change(job, status="failed", message=f"The disk would not take it: {error.strerror}.")
         finally:
             del self._running[job.id]
 
@@ -229,6 +238,16 @@ def keep_detection(session: Session, image: Image, found: dict[str, Any]) -> Non
     session.change(
         image, status="done", error=None, sampling_source=source, **values, **session.counts(image, edits)
     )
+
+
+def _sentence(error: Exception, folder: Path) -> str:
+    """Say in a sentence what went wrong in the server itself."""
+    cause = error.__cause__ if isinstance(error, WriteError) else error
+    if isinstance(cause, OSError):
+        return f"The disk would not take it: {reason(cause)}, then try again."
+    if isinstance(error, InputError):
+        return _without_paths(str(error), folder)
+    return f"This should not have happened ({type(error).__name__}); the server goes on."
 
 
 def _without_paths(text: str, folder: Path) -> str:

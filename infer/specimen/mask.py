@@ -141,6 +141,8 @@ def find_specimen(micrograph: Micrograph, usable: UsableArea | None = None) -> S
         that were filtered or rendered, and phase images.
     """
     usable = usable_area(micrograph.image) if usable is None else usable
+    if not usable.mask.any():
+        return Specimen.whole(usable)
     image = usable.fill(micrograph.image).astype(np.float64)
     try:
         gain, offset = detector_response(image)

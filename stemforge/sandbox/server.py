@@ -3,12 +3,16 @@
 import logging
 import os
 import sys
+import threading
+import time
 import warnings
 from importlib import import_module
 from typing import IO, Any
 
 from stemforge.errors import InputError
 from stemforge.sandbox.messages import encode, receive, send
+
+_LOOK = 1.0  # seconds between looks at whether the parent lives
 
 
 def serve() -> None:
@@ -19,9 +23,17 @@ def serve() -> None:
     # What readers remark goes past a user, who did not choose them; what matters is raised.
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     send(answers, encode("ready"))
     while _answer(sys.stdin.buffer, answers):
         pass
+
+
+def _end_with(parent: int) -> None:
+    """End when the parent does, in the midst of work, too: nobody waits for the answer of a parent that was killed."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
 
 
 def _answer(questions: IO[bytes], answers: IO[bytes]) -> bool:

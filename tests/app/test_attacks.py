@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -283,3 +284,80 @@ def test_unknown_jobs_and_images_of_nobody(browser):
         browser.post("/api/jobs", content=deep, headers={"content-type": "application/json"}).status_code
         == 422
     )
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "[evil]:8642", "]"])
+def test_hosts_that_are_none_are_refused(browser, host):
+    assert browser.get("/api/session", headers={"Host": host}).status_code == 403
+    assert browser.post("/api/samples", headers={"Origin": f"http://{host}"}).status_code == 403
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_what_is_no_file_is_cut_off(browser, detected, stated):
+    image = detected(browser, browser.image())
+    sent = 0
+
+    def parts():
+        nonlocal sent
+        for _ in range(64):
+            sent += 2**20
+            yield b" " * 2**20
+
+    body = b" " * (20 * 2**20) if stated else parts()
+    answer = browser.put(
+        f"/api/images/{image['id']}/edits",
+        content=body,
+        headers={"If-Match": str(image["version"]), "content-type": "application/json"},
+    )
+    assert answer.status_code == 413
+    assert "at most 16 MB" in answer.json()["error"]
+    assert browser.get(f"/api/images/{image['id']}").json() == image
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"threshold": NaN}',
+        b'{"added": [[Infinity, 1]]}',
+        b'{"added": [[1e999, 1]]}',
+        b'{"removed": [' + b"9" * 5000 + b"]}",
+        b'{"masks": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b"\xff",
+        b'{"masks": [' + b",".join([b"[" + b"[1,1]," * 1999 + b"[1,2]]"] * 30) + b"]}",
+    ],
+)
+def test_json_that_is_none_of_edits(browser, detected, body):
+    image = detected(browser, browser.image())
+    answer = browser.put(
+        f"/api/images/{image['id']}/edits",
+        content=body,
+        headers={"If-Match": str(image["version"]), "content-type": "application/json"},
+    )
+    assert answer.status_code in (400, 422)
+    assert len(answer.json()["error"]) < 400
+    assert browser.get(f"/api/images/{image['id']}").json() == image
+
+
+def test_an_image_of_few_rows_needs_no_more_memory_than_it_has(browser):
+    """Padded to squares of 2^12 pixels it would have 65 million."""
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (16, 60_000)).astype(np.uint8)
+    Image.fromarray(pixels).save(stream, format="PNG")
+    image = browser.image("long.png", stream.getvalue())
+    tracemalloc.start()
+    answer = browser.get(f"/api/images/{image['id']}/thumbnail")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert Image.open(io.BytesIO(answer.content)).size == (235, 1)
+    assert most < 30e6
+
+
+def test_an_image_is_in_a_job_once(browser, detected):
+    image = detected(browser, browser.image())
+    job = browser.post("/api/jobs", json={"kind": "zip", "images": [image["id"]] * 1000}).json()
+    assert job["images"] == [image["id"]]
+
+
+@pytest.mark.parametrize("frame", ["9" * 40, "-1", "1.5", "x"])
+def test_frames_that_are_none(browser, frame):
+    assert browser.send_file(params={"frame": frame}).status_code == 422

@@ -39,6 +39,8 @@ def test_two_servers_do_not_work_in_one_folder(tmp_path, capsys):
         fcntl.flock(stream, fcntl.LOCK_EX)
         assert main(["app", "--port", "0", "--folder", str(tmp_path), "--no-browser"]) == 2
     assert "another stemforge app" in capsys.readouterr().err
+    # What is in the folder is read when the other server has ended, and not before.
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from stemforge.app.analysis.statistics import measure
+from stemforge.app.analysis.tables import write_overlay, write_table
+from stemforge.errors import InputError
+
 
 def test_an_uploaded_image_is_described(browser):
     image = browser.image("field one.tif")
@@ -186,3 +190,25 @@ def test_no_more_images_than_allowed(browser):
     answer = browser.send_file()
     assert answer.status_code == 409
     assert "at most 4 images" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("place", [[-1e5, 3], [1e6, 1e6], [80, 5], [5, 64], [-0.6, 5]])
+def test_atoms_are_added_on_the_image_alone(browser, detected, place):
+    image = detected(browser, browser.image())
+    address, known = f"/api/images/{image['id']}/edits", {"If-Match": str(image["version"])}
+    answer = browser.put(address, json={"added": [[5, 5], place]}, headers=known)
+    assert answer.status_code == 422
+    assert "outside the image" in answer.json()["error"]
+    assert browser.put(address, json={"added": [[-0.5, 63.5], [79.5, 0]]}, headers=known).status_code == 200
+
+
+def test_where_all_is_masked_there_is_no_number_and_still_a_picture(browser, detected, settings, tmp_path):
+    image = detected(browser, browser.image())
+    (folder,) = (path.parent for path in settings.folder.rglob("atoms.npy"))
+    edits = {"masks": [[[-5, -5], [100, -5], [100, 100], [-5, 100]]]}
+    with pytest.raises(InputError, match="all of the image is masked"):
+        measure(str(folder), "a", 0.3, edits, None)
+    write_overlay(str(folder), "a", 0.3, edits, str(tmp_path / "a.png"), None)
+    assert Image.open(tmp_path / "a.png").size[0] > 80
+    assert write_table(str(folder), "a", 0.3, edits, str(tmp_path / "a.csv")) == 0
+    assert image["count"] == 2

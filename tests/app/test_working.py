@@ -12,6 +12,7 @@ import zipfile
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from fastapi.testclient import TestClient
 
@@ -182,6 +183,9 @@ import os, time
 from stemforge.errors import InputError
 def double(number): return 2 * number
 def wait(): time.sleep(60)
+def wait_with(path):
+    open(path, "w").write(str(os.getpid()))
+    wait()
 def crash(): os.abort()
 def refuse(): raise InputError("no")
 def stumble(): return [][1]
@@ -213,6 +217,28 @@ def test_a_worker_is_ended_and_started_again(worker):
     with pytest.raises(StoppedError):
         worker.call(f"{name}:wait", 10, stop)
     assert worker.call(f"{name}:double", 10, number=5) == 10
+
+
+PARENT = """
+import sys
+sys.path.append({folder!r})
+from stemforge.app.working.process import Worker
+Worker().call("functions_for_worker:wait_with", 60, path={path!r})
+"""
+
+
+def test_a_worker_ends_with_a_server_that_is_killed(tmp_path):
+    (tmp_path / "functions_for_worker.py").write_text(FUNCTIONS)
+    path = tmp_path / "process"
+    server = subprocess.Popen([sys.executable, "-c", PARENT.format(folder=str(tmp_path), path=str(path))])
+    for _ in range(600):
+        if path.exists() and path.read_text():
+            break
+        time.sleep(0.05)
+    worker = psutil.Process(int(path.read_text()))
+    server.kill()
+    server.wait()
+    worker.wait(10)
 
 
 class Server:

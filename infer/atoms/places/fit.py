@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, ndimage
 from scipy.spatial import cKDTree
 
 from stemforge.infer.atoms.places.information import Information
@@ -26,6 +26,7 @@ _STEPS = (3, 4, 9)  # at most, each time that the noise is measured
 _DAMPING = 0.02
 _CONVERGED = 0.1  # of a last step, in standard errors
 _ENOUGH = 5  # atoms from which an image has a typical width
+_HIDDEN = 0.02  # of its own weight that is visible, below which an atom has no place
 
 
 @dataclass
@@ -64,7 +65,7 @@ class AtomFit:
         count = len(self.places)
         self.typical = float(np.log(self.width))
         self.parameters = np.column_stack([np.zeros(count), self.places, np.full(count, self.typical)])
-        self.held, self.converged = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+        self.held, self.converged = self._hidden(), np.zeros(count, dtype=bool)
         # The atoms would be taken for texture: a first model is that of white noise.
         if not count or not self._measure(np.zeros_like(self.image), white=True):
             return False
@@ -80,6 +81,15 @@ class AtomFit:
         self.parameters[self.held, 0] += self._system(amplitudes=True)[0][self.held, 0]
         self.covariance = self._system()[1]
         return True
+
+    def _hidden(self) -> NDArray[np.bool_]:
+        """Return which atoms the mask hides: nothing tells where they are."""
+        if self.mask.all():
+            return np.zeros(len(self.places), dtype=bool)
+        visible = ndimage.gaussian_filter(self.mask.astype(np.float32), self.width, mode="nearest")
+        height, width = self.mask.shape
+        columns, rows = np.rint(self.places).astype(int).clip(0, [width - 1, height - 1]).T
+        return np.asarray(visible[rows, columns] < _HIDDEN)
 
     def _measure(self, model: Plane, white: bool = False) -> bool:
         """Measure the noise, and prepare what depends on it."""

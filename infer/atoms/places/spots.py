@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from stemforge.infer.atoms.places.noise import Plane
 
+_LEAST_SHARE = 1e-3
 _REACH = 4.5  # of a spot, in standard deviations
 
 Values = NDArray[np.float64]
@@ -65,7 +66,8 @@ class Spots:
         share = [
             np.einsum("nij,nj,ni->n", shown, a**2, b**2) / ((a**2).sum(1) * (b**2).sum(1)) for a, b in squares
         ]
-        return gradient, np.column_stack(share)
+        # Of an atom that the mask hides nothing is learnt; a little keeps its equations solvable, and it where it is.
+        return gradient, np.maximum(np.column_stack(share), _LEAST_SHARE)
 
     def _factors(self) -> tuple[int, NDArray[np.intp], list[Values], list[Values]]:
         """Return reach, corners on the padded image, and per axis the Gaussians and their derivatives."""

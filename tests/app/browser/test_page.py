@@ -308,3 +308,36 @@ def test_a_request_elsewhere_would_be_seen_and_is_stopped(open_page):
     assert address in hands.asked
     assert failed == [(address, "csp")]
     hands.asked.remove(address)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768)])
+@pytest.mark.parametrize("by", ["pointer", "key"])
+def test_an_explanation_hides_no_number(open_page, spots, size, by):
+    hands = open_page(*size)
+    hands.drop(spots())
+    hands.wait("document.querySelectorAll('#answers .answer').length > 5")
+    cards = hands.page.locator("#answers .answer")
+    side = hands.page.locator("#side").bounding_box()
+    for number in range(cards.count()):
+        card = cards.nth(number)
+        card.hover() if by == "pointer" else card.focus()
+        shown = hands.page.locator("#tooltip").bounding_box()
+        assert 0 <= shown["x"] < shown["x"] + shown["width"] <= side["x"]
+        assert 0 <= shown["y"] < shown["y"] + shown["height"] <= size[1]
+        assert hands.page.locator("#tooltip").inner_text() == card.get_attribute("data-explains")
+
+
+def test_an_atom_that_is_dragged_over_the_edge_stays_on_the_image(open_page, spots):
+    hands = open_page()
+    hands.drop(spots())
+    before = hands.stored()
+    x, y = before["x"][0], before["y"][0]
+    hands.tool("move")
+    hands.page.mouse.move(*hands.place(x, y))
+    hands.page.mouse.down()
+    hands.page.mouse.move(*hands.place(-30, y), steps=6)
+    hands.page.mouse.up()
+    hands.wait("document.querySelector('#edited').textContent")
+    hands.saved()
+    (place,) = hands.stored()["edits"]["added"]
+    assert place[0] == -0.5

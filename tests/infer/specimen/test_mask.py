@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from stemforge.infer import find_specimen
 from stemforge.micrograph.image import Micrograph
-from stemforge.micrograph.usable import usable_area
+from stemforge.micrograph.usable import UsableArea, usable_area
 from stemforge.simulate import SimulationRecipe, degrade
 
 SIDE = 256
@@ -134,3 +134,9 @@ def test_simulated_specimens(name):
     ]
     found = find_specimen(Micrograph(image[0], sample.sampling))
     assert overlap(found.mask, truth) > 0.97
+
+
+def test_an_image_of_which_nothing_is_usable_has_no_specimen():
+    image = np.random.default_rng(0).normal(100, 5, (96, 96)).astype(np.float32)
+    usable = UsableArea(np.zeros(image.shape, dtype=bool), {})
+    assert not find_specimen(Micrograph(image, 0.3, "HAADF", "a"), usable).mask.any()

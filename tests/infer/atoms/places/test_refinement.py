@@ -155,3 +155,14 @@ def test_no_number_of_electrons_makes_a_place_better_known_than_the_model_is():
     )
     assert np.median(bright["x_error_px"]) == pytest.approx(MODEL_ERROR * WIDTH, rel=0.1)
     assert np.median(faint["x_error_px"]) > 1.5 * np.median(bright["x_error_px"])
+
+
+def test_an_atom_that_the_mask_hides_keeps_its_place():
+    y, x = np.mgrid[:96, :96]
+    spot = 60 * np.exp(-((x - 75.3) ** 2 + (y - 70.8) ** 2) / 18)
+    image = np.random.default_rng(0).normal(100 + spot, 5)
+    shown = np.hypot(x - 30, y - 30) > 25
+    atoms = refine_places(image, Annotations([[30.0, 30.0], [75.0, 71.0]]), 3.0, shown)
+    assert atoms.points[0].tolist() == [30, 30]
+    assert atoms["fitted"].tolist() == [0, 1]
+    assert atoms["intensity_error"][0] > 10 * atoms["intensity_error"][1]
