@@ -71,19 +71,17 @@ def read_foci(text: str) -> list[float]:
     Raises
     ------
     InputError
-        What is no number.
+        What is no number, or a file that cannot be read.
 
     Examples
     --------
     >>> read_foci("-40, 0, 2e1")
     [-40.0, 0.0, 20.0]
     """
-    path = Path(text)
-    if path.suffix and path.is_file():
-        lines = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
-        words, source = [line for line in lines if line], f"focus: {path}"
-    else:
-        words, source = [word.strip() for word in text.split(",")], "focus"
+    words, source = [word.strip() for word in text.split(",")], "focus"
+    # Numbers are numbers whatever files are called; a long list of them is no name that a file can have.
+    if len(words) == 1 and not _NUMBER.fullmatch(words[0]):
+        words, source = _lines(Path(text)), f"focus: {text}"
     for number, word in enumerate(words):
         if not _NUMBER.fullmatch(word):
             raise InputError(
@@ -91,6 +89,23 @@ def read_foci(text: str) -> list[float]:
                 "path of a file with one a line"
             )
     return [float(word.replace("−", "-")) for word in words]
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text file that hold something beside remarks."""
+    if not path.is_file():
+        raise InputError(
+            f"focus: '{path}' is neither numbers nor a file; give the foci in Å as -40,-20,0,20, or the path of a file "
+            "with one a line"
+        )
+    try:
+        lines = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"focus: {path}: cannot be read as text: {error}") from error
+    found = [line for line in lines if line]
+    if not found:
+        raise InputError(f"focus: {path}: holds no number")
+    return found
 
 
 def depth_files(

@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from ase import Atoms
 
+from stemforge.evaluate.depth.files import read_foci
 from stemforge.simulate import Degradation, Kernels, Microscope, degrade
 from stemforge.simulate.scan import Scan
 
@@ -116,6 +117,33 @@ def test_what_cannot_be_is_refused(depth, frames, tmp_path, options, message):
     assert code == 2
     assert message in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_a_long_list_of_foci_with_decimals_is_no_file():
+    foci = [0.5 * number for number in range(100)]
+    assert read_foci(",".join(map(str, foci))) == foci  # as the name of a file it is too long
+
+
+def test_a_file_of_foci_needs_no_ending(tmp_path):
+    (tmp_path / "foci").write_text("-50 # first\n\n0\n50\n", encoding="utf-8-sig")
+    assert read_foci(str(tmp_path / "foci")) == [-50, 0, 50]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "is neither numbers nor a file"),
+        (b"-50\n\xff\xfe3\n", "cannot be read as text"),
+        (b"# no number\n", "holds no number"),
+        (b"-50\nten\n", "'ten' (entry 2) is no number"),
+    ],
+)
+def test_a_file_of_foci_that_cannot_be_is_refused(depth, tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "foci.txt").write_bytes(content)
+    code, printed = depth(tmp_path / "film.tif", focus=tmp_path / "foci.txt")
+    assert code == 2
+    assert message in printed.replace("\n", " ")
 
 
 def test_frames_without_pixel_size_or_blank_are_refused(depth, frames, tmp_path):
