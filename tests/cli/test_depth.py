@@ -146,15 +146,35 @@ def test_a_file_of_foci_that_cannot_be_is_refused(depth, tmp_path, content, mess
     assert message in printed.replace("\n", " ")
 
 
-def test_frames_without_pixel_size_or_blank_are_refused(depth, frames, tmp_path):
+def test_frames_without_pixel_size_are_refused(depth, frames, tmp_path):
     code, printed = depth(_stack(tmp_path / "film.tif", frames, sampling=None))
     assert code == 2
     assert "has no pixel size; give it in Å" in printed
-    blank = frames.copy()
-    blank[2] = 0
-    code, printed = depth(_stack(tmp_path / "blank.tif", blank))
+
+
+@pytest.mark.parametrize("frame", [0, 2, 4])
+@pytest.mark.parametrize(
+    ("value", "message"), [(7, "has the same value (7)"), (np.nan, "are NaN or infinite")]
+)
+def test_a_series_is_refused_for_one_frame_that_cannot_be_used(
+    depth, frames, tmp_path, frame, value, message
+):
+    spoilt = frames.astype(float)
+    spoilt[frame] = value
+    code, printed = depth(_stack(tmp_path / "film.tif", spoilt))
     assert code == 2
-    assert "blank.tif: has blank frames" in printed
+    assert f"film.tif: frame {frame}: " in printed
+    assert message in printed
+    assert "foci" not in printed
+
+
+def test_frames_whose_names_differ_by_more_than_a_number_are_listed(depth, frames, tmp_path):
+    """Without that, a minus in names would put frames in another order unseen."""
+    for focus, frame in zip(FOCI, frames, strict=True):
+        tifffile.imwrite(_made(tmp_path / "film") / f"f{focus:.0f}.tif", frame)
+    _, printed = depth(tmp_path / "film", "--sampling", SAMPLING)
+    assert "in this order: f0.tif, f25.tif, f50.tif, f-25.tif, f-50.tif" in " ".join(printed.split())
+    assert "left out: film: the atoms do not sharpen and blur as the foci say" in printed
 
 
 def test_a_bad_series_is_left_out_and_the_others_go_on(depth, frames, tmp_path):
