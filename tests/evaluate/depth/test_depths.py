@@ -188,6 +188,13 @@ def test_frames_that_cannot_show_an_atom_are_refused(shape, sampling, message):
         measure_depths(FocalSeries(images, [-20, 0, 20], sampling), OPTICS)
 
 
+@pytest.mark.parametrize("foci", [[-5000, 0, 5000], [0, 1, 1e30]])
+def test_foci_in_another_unit_are_refused(foci):
+    images = np.random.default_rng(0).poisson(9, (3, 136, 136))
+    with pytest.raises(InputError, match="are they given in Å?"):
+        measure_depths(FocalSeries(images, foci, SAMPLING), OPTICS)
+
+
 def test_results_are_written(found, tmp_path):
     found.to_csv(tmp_path / "a.csv")
     rows = list(csv.DictReader((tmp_path / "a.csv").open()))
