@@ -191,7 +191,7 @@ def test_frames_that_cannot_show_an_atom_are_refused(shape, sampling, message):
 @pytest.mark.parametrize("foci", [[-5000, 0, 5000], [0, 1, 1e30]])
 def test_foci_in_another_unit_are_refused(foci):
     images = np.random.default_rng(0).poisson(9, (3, 136, 136))
-    with pytest.raises(InputError, match="are they given in Å?"):
+    with pytest.raises(InputError, match="are they given in Å"):
         measure_depths(FocalSeries(images, foci, SAMPLING), OPTICS)
 
 
