@@ -61,6 +61,7 @@ def depth(
     """
     from stemforge.evaluate.depth.files import FocalReading, depth_files, read_foci
     from stemforge.evaluate.depth.optics import focal_optics, read_angles
+    from stemforge.evaluate.series.words import counted
 
     angles = None if detector is None else read_angles(detector)
     optics = focal_optics(
@@ -69,5 +70,6 @@ def depth(
     reading = FocalReading(read_foci(focus), sampling, signal)
     folder = output.results("depths")
     found = depth_files(series, folder, optics, reading, quiet=progress.quiet)
-    say(f"{folder.path}: {found.found} atoms in {found.images - len(found.failed)} of {found.images} series")
+    atoms = counted(found.found, "atom", "atoms")
+    say(f"{folder.path}: {atoms} in {found.images - len(found.failed)} of {found.images} series")
     return found.exit_code

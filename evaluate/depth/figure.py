@@ -33,7 +33,8 @@ def draw_depths(depths: "Depths") -> Figure:
     profiles_into(bottom, depths)
     known = int(depths.known.sum())
     title = (
-        f"{depths.series.name}: {len(depths)} {depths.optics.element} atoms on {len(depths.series)} frames, "
+        f"{depths.series.name}: {len(depths)} {depths.optics.element} atom{'s'[: len(depths) != 1]} on "
+        f"{len(depths.series)} frames, "
     )
     figure.suptitle(literal(f"{title}depth of {known} known"), fontsize=11.5)
     return figure

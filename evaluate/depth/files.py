@@ -14,7 +14,8 @@ from stemforge.evaluate.depth.analysis import ROUNDS, measure_depths
 from stemforge.evaluate.depth.result import Depths
 from stemforge.evaluate.depth.series import FocalOptics, FocalSeries
 from stemforge.evaluate.series.detections import check_shapes
-from stemforge.evaluate.series.frames import name_key
+from stemforge.evaluate.series.frames import frame_numbers, name_key
+from stemforge.evaluate.series.words import counted
 from stemforge.files import write_figure
 from stemforge.infer import Outcome
 from stemforge.infer.resampling import enough_memory
@@ -71,19 +72,17 @@ def read_foci(text: str) -> list[float]:
     Raises
     ------
     InputError
-        What is no number.
+        What is no number, or a file that cannot be read.
 
     Examples
     --------
     >>> read_foci("-40, 0, 2e1")
     [-40.0, 0.0, 20.0]
     """
-    path = Path(text)
-    if path.suffix and path.is_file():
-        lines = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
-        words, source = [line for line in lines if line], f"focus: {path}"
-    else:
-        words, source = [word.strip() for word in text.split(",")], "focus"
+    words, source = [word.strip() for word in text.split(",")], "focus"
+    # Numbers are numbers whatever files are called; a long list of them is no name that a file can have.
+    if len(words) == 1 and not _NUMBER.fullmatch(words[0]):
+        words, source = _lines(Path(text)), f"focus: {text}"
     for number, word in enumerate(words):
         if not _NUMBER.fullmatch(word):
             raise InputError(
@@ -91,6 +90,23 @@ def read_foci(text: str) -> list[float]:
                 "path of a file with one a line"
             )
     return [float(word.replace("−", "-")) for word in words]
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text file that hold something beside remarks."""
+    if not path.is_file():
+        raise InputError(
+            f"focus: '{path}' is neither numbers nor a file; give the foci in Å as -40,-20,0,20, or the path of a file "
+            "with one a line"
+        )
+    try:
+        lines = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"focus: {path}: cannot be read as text: {error}") from error
+    found = [line for line in lines if line]
+    if not found:
+        raise InputError(f"focus: {path}: holds no number")
+    return found
 
 
 def depth_files(
@@ -167,8 +183,8 @@ def read_focal_series(path: Path, reading: FocalReading) -> tuple[FocalSeries, l
     frames = _frames(path, reading)
     if len(frames) != len(reading.foci):
         raise InputError(
-            f"{path}: {len(frames)} frames, {len(reading.foci)} foci; give the focus of each frame, in their order "
-            "(focus)"
+            f"{path}: {counted(len(frames), 'frame', 'frames')}, {len(reading.foci)} foci; give the focus of each "
+            "frame, in their order (focus)"
         )
     check_shapes([frame.shape for frame in frames], str(path))
     samplings = [frame.sampling for frame in frames]
@@ -184,17 +200,17 @@ def read_focal_series(path: Path, reading: FocalReading) -> tuple[FocalSeries, l
 
 def _frames(path: Path, reading: FocalReading) -> list[Micrograph]:
     if not path.is_dir():
-        found = read_stack(path, sampling=reading.sampling, signal=reading.signal)
-        last = found[-1].name.rsplit("_", 1)[-1]
-        if len(found) > 1 and int(last) + 1 > len(found):
-            raise InputError(
-                f"{path}: has blank frames, named above; a focal series needs each of its frames"
-            )
-        return found
+        return read_stack(path, sampling=reading.sampling, signal=reading.signal, whole=True)
     files = [one for one in path.iterdir() if one.suffix.lower() in FORMATS and not one.name.startswith(".")]
     files = sorted((one for one in files if not one.name.endswith(ENDINGS)), key=name_key)
     if not files:
         raise InputError(f"{path}: holds no images ({', '.join(FORMATS)})")
+    if frame_numbers(files) is None:
+        # Of f-20, f-10, f0, f10 the minus is none: what is sorted otherwise than it was recorded must be seen.
+        listed = ", ".join(one.name for one in files)
+        say(
+            f"{path}: names do not differ by one number; foci are taken to be those of, in this order: {listed}"
+        )
     return [read_micrograph(one, sampling=reading.sampling, signal=reading.signal) for one in files]
 
 

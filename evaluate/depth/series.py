@@ -14,6 +14,7 @@ from stemforge.simulate.microscope import Microscope
 LEAST_FRAMES = 3
 """With fewer foci brightness and depth cannot be told from each other."""
 
+_WIDEST = 100.0  # depths of field: wider ones fill the memory with images of nothing
 _COARSEST = 1.5  # pixels, in the distance of probe positions that misses nothing
 
 
@@ -128,13 +129,19 @@ class FocalSeries:
         return float(self.foci.min()), float(self.foci.max())
 
     def check(self, optics: FocalOptics) -> None:
-        """Refuse pixels that cannot show how an atom blurs.
+        """Refuse pixels and foci that cannot show how an atom blurs.
 
         Raises
         ------
         InputError
-            Pixels much coarser than the probe, or frames smaller than an atom.
+            Pixels much coarser than the probe, or foci over so many depths of field that they are in another unit.
         """
+        span = self.range[1] - self.range[0]
+        if span > _WIDEST * optics.depth_of_field:
+            raise InputError(
+                f"{self.name}: foci span {span:.3g} Å, and an atom is in focus over {optics.depth_of_field:.2g} Å; are "
+                "they given in Å?"
+            )
         coarsest = _COARSEST * optics.microscope.nyquist_sampling
         if self.sampling > coarsest:
             raise InputError(

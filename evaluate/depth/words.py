@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stemforge.evaluate.series.words import counted
+
 if TYPE_CHECKING:
     from stemforge.evaluate.depth.result import Depths
 
@@ -22,21 +24,25 @@ def describe(depths: "Depths") -> list[str]:
     known, (low, high) = depths.known, depths.series.range
     counts = {state: depths.states.count(state) for state in _STATES if depths.states.count(state)}
     listed = ", ".join(f"{_STATES[state]} {number}" for state, number in counts.items())
-    found = [f"{depths.series.name}: {len(depths)} atoms on {len(depths.series)} frames: {listed}"]
+    atoms = counted(len(depths), "atom", "atoms")
+    found = [f"{depths.series.name}: {atoms} on {len(depths.series)} frames: {listed}"]
     if known.any():
-        values = depths.depths[known]
-        found.append(
-            f"depths {values.min():.0f} to {values.max():.0f} Å below the plane of focus 0, each known to "
-            f"{np.median(depths.errors[known]):.2g} Å (median standard deviation)"
-        )
+        values, error = depths.depths[known], np.median(depths.errors[known])
+        if len(values) == 1:
+            found.append(f"depth {values[0]:.1f} ± {error:.1f} Å below the plane of focus 0")
+        else:
+            found.append(
+                f"depths {values.min():.0f} to {values.max():.0f} Å below the plane of focus 0, each known to "
+                f"{error:.2g} Å (median standard deviation)"
+            )
     if "brightness" in counts:
         found.append(
-            f"{counted(counts['brightness'])} much brighter or fainter than the others: several in line, or another "
+            f"{_are(counts['brightness'])} much brighter or fainter than the others: several in line, or another "
             "element; their depth is a mean"
         )
     if "limit" in counts:
         found.append(
-            f"{counted(counts['limit'])} sharpest outside the foci {low:g} to {high:g} Å, or not surely inside: only a "
+            f"{_are(counts['limit'])} sharpest outside the foci {low:g} to {high:g} Å, or not surely inside: only a "
             "limit is known"
         )
     steps = np.diff(np.unique(depths.series.foci))
@@ -48,12 +54,6 @@ def describe(depths: "Depths") -> list[str]:
     return found
 
 
-def counted(number: int) -> str:
-    """Return a number of atoms as the beginning of a sentence.
-
-    Examples
-    --------
-    >>> counted(1), counted(2)
-    ('1 atom is', '2 atoms are')
-    """
-    return f"{number} atom is" if number == 1 else f"{number} atoms are"
+def _are(number: int) -> str:
+    """Return a number of atoms as the beginning of a sentence."""
+    return f"{counted(number, 'atom', 'atoms')} {'is' if number == 1 else 'are'}"

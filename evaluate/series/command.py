@@ -56,11 +56,13 @@ def track(
         Kind of the movie: GIF, of 200 frames at most, or MP4 (H.264), of all frames.
     """
     from stemforge.evaluate.series.files import Following, track_files
+    from stemforge.evaluate.series.words import counted
 
     following = Following(
         weights, threshold, sampling, signal, labelling.label_unit, frame_time, reach, device.check(), movie
     )
     folder = output.results("tracks")
     found = track_files(series, folder, following, quiet=progress.quiet)
-    say(f"{folder.path}: {found.found} atoms in {found.images - len(found.failed)} of {found.images} series")
+    atoms = counted(found.found, "atom", "atoms")
+    say(f"{folder.path}: {atoms} in {found.images - len(found.failed)} of {found.images} series")
     return found.exit_code

@@ -92,7 +92,7 @@ def in_order(files: Sequence[Path], name: str) -> list[FrameFile]:
     ['f7', 'f8', None, 'f10']
     """
     ordered = sorted(files, key=name_key)
-    numbers = _numbers(ordered)
+    numbers = frame_numbers(ordered)
     if numbers is None:
         if len(ordered) > 1:
             say(f"{name}: names do not differ by one number; frames follow the order of names, none missing")
@@ -108,6 +108,24 @@ def in_order(files: Sequence[Path], name: str) -> list[FrameFile]:
     _say_blank(name, missing, "missing")
     known = dict(zip(numbers, ordered, strict=True))
     return [known.get(number) for number in whole]
+
+
+def frame_numbers(files: Sequence[Path]) -> list[int] | None:
+    """Return the numbers by which names differ; None where they differ by more than one number, or else.
+
+    Examples
+    --------
+    >>> frame_numbers([Path("f8.tif"), Path("f10.tif")]), frame_numbers([Path("f-8.tif"), Path("f8.tif")])
+    ([8, 10], None)
+    """
+    parts = [re.split(r"(\d+)", file.stem.casefold()) for file in files]
+    if len({tuple(part[::2]) for part in parts}) > 1 or len(parts) < 2:
+        return None
+    columns = [[int(one) for one in column] for column in zip(*(part[1::2] for part in parts), strict=True)]
+    varying = [column for column in columns if len(set(column)) > 1]
+    if len(varying) != 1 or len(set(varying[0])) < len(files):
+        return None
+    return varying[0]
 
 
 def frame_shape(files: Sequence[Path], points: NDArray[np.float64], name: str) -> tuple[int, int]:
@@ -154,18 +172,6 @@ def _image(file: Path, sampling: float | None, signal: str | None) -> Micrograph
             raise
     say(f"{file}: holds no signal; taken as a frame on which nothing was found")
     return None
-
-
-def _numbers(files: Sequence[Path]) -> list[int] | None:
-    """Return the numbers by which names differ; None where they differ by more than one number."""
-    parts = [re.split(r"(\d+)", file.stem.casefold()) for file in files]
-    if len({tuple(part[::2]) for part in parts}) > 1 or len(parts) < 2:
-        return None
-    columns = [[int(one) for one in column] for column in zip(*(part[1::2] for part in parts), strict=True)]
-    varying = [column for column in columns if len(set(column)) > 1]
-    if len(varying) != 1 or len(set(varying[0])) < len(files):
-        return None
-    return varying[0]
 
 
 def name_key(path: Path) -> list[tuple[int, int, str]]:

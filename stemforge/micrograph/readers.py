@@ -76,10 +76,12 @@ def read_stack(
     sampling: float | None = None,
     signal: str | None = None,
     modality: str | None = None,
+    whole: bool = False,
 ) -> list[Micrograph]:
     """Read every frame of a file; parameters and errors as in :func:`read_micrograph`.
 
-    A frame that cannot be used, such as one without any signal, is named and left out, unless all are like that.
+    A frame that cannot be used, such as one without any signal, is named and left out, unless all are like that;
+    with ``whole`` the file is refused for it, as where each frame has its own focus.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def read_stack(
             frames.append(_micrograph(Path(path), found, place, sampling, modality))
         except MicrographError as error:
             failed.append(error)
-    if not frames:
+    if failed and (whole or not frames):
         raise failed[0]
     for reason in failed:
         say(f"left out: {reason}")

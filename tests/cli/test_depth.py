@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from ase import Atoms
 
+from stemforge.evaluate.depth.files import read_foci
 from stemforge.simulate import Degradation, Kernels, Microscope, degrade
 from stemforge.simulate.scan import Scan
 
@@ -118,15 +119,62 @@ def test_what_cannot_be_is_refused(depth, frames, tmp_path, options, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_frames_without_pixel_size_or_blank_are_refused(depth, frames, tmp_path):
+def test_a_long_list_of_foci_with_decimals_is_no_file():
+    foci = [0.5 * number for number in range(100)]
+    assert read_foci(",".join(map(str, foci))) == foci  # as the name of a file it is too long
+
+
+def test_a_file_of_foci_needs_no_ending(tmp_path):
+    (tmp_path / "foci").write_text("-50 # first\n\n0\n50\n", encoding="utf-8-sig")
+    assert read_foci(str(tmp_path / "foci")) == [-50, 0, 50]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "is neither numbers nor a file"),
+        (b"-50\n\xff\xfe3\n", "cannot be read as text"),
+        (b"# no number\n", "holds no number"),
+        (b"-50\nten\n", "'ten' (entry 2) is no number"),
+    ],
+)
+def test_a_file_of_foci_that_cannot_be_is_refused(depth, tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "foci.txt").write_bytes(content)
+    code, printed = depth(tmp_path / "film.tif", focus=tmp_path / "foci.txt")
+    assert code == 2
+    assert message in printed.replace("\n", " ")
+
+
+def test_frames_without_pixel_size_are_refused(depth, frames, tmp_path):
     code, printed = depth(_stack(tmp_path / "film.tif", frames, sampling=None))
     assert code == 2
     assert "has no pixel size; give it in Å" in printed
-    blank = frames.copy()
-    blank[2] = 0
-    code, printed = depth(_stack(tmp_path / "blank.tif", blank))
+
+
+@pytest.mark.parametrize("frame", [0, 2, 4])
+@pytest.mark.parametrize(
+    ("value", "message"), [(7, "has the same value (7)"), (np.nan, "are NaN or infinite")]
+)
+def test_a_series_is_refused_for_one_frame_that_cannot_be_used(
+    depth, frames, tmp_path, frame, value, message
+):
+    spoilt = frames.astype(float)
+    spoilt[frame] = value
+    code, printed = depth(_stack(tmp_path / "film.tif", spoilt))
     assert code == 2
-    assert "blank.tif: has blank frames" in printed
+    assert f"film.tif: frame {frame}: " in printed
+    assert message in printed
+    assert "foci" not in printed
+
+
+def test_frames_whose_names_differ_by_more_than_a_number_are_listed(depth, frames, tmp_path):
+    """Without that, a minus in names would put frames in another order unseen."""
+    for focus, frame in zip(FOCI, frames, strict=True):
+        tifffile.imwrite(_made(tmp_path / "film") / f"f{focus:.0f}.tif", frame)
+    _, printed = depth(tmp_path / "film", "--sampling", SAMPLING)
+    assert "in this order: f0.tif, f25.tif, f50.tif, f-25.tif, f-50.tif" in " ".join(printed.split())
+    assert "left out: film: the atoms do not sharpen and blur as the foci say" in printed
 
 
 def test_a_bad_series_is_left_out_and_the_others_go_on(depth, frames, tmp_path):

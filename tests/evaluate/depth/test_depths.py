@@ -95,6 +95,16 @@ def test_of_an_atom_beyond_the_foci_a_limit_is_known(make_focal, tmp_path):
     assert float(row["depth_low_angstrom"]) > 50
 
 
+def test_one_atom_alone_is_measured_and_told_as_one(make_focal):
+    series, _ = make_focal(places=PLACES[2:3], depths=DEPTHS[2:3])
+    found = measure_depths(series, OPTICS)
+    assert len(found) == 1
+    assert abs(found.depths[0] - DEPTHS[2]) < 4 * found.errors[0]
+    assert found.lines()[0] == "film: 1 atom on 7 frames: depth known of 1"
+    assert found.lines()[1].startswith("depth 1")
+    assert found.figure().get_suptitle() == "film: 1 Pt atom on 7 frames, depth of 1 known"
+
+
 def test_atoms_that_overlap_are_named(make_focal):
     places = np.array([*PLACES, PLACES[3] - [2.2, 0.0]])
     series, _ = make_focal(places=places, depths=np.array([*DEPTHS, 25.0]), dose=2e5)
@@ -176,6 +186,13 @@ def test_frames_that_cannot_show_an_atom_are_refused(shape, sampling, message):
     images = np.random.default_rng(0).poisson(9, shape)
     with pytest.raises(InputError, match=message):
         measure_depths(FocalSeries(images, [-20, 0, 20], sampling), OPTICS)
+
+
+@pytest.mark.parametrize("foci", [[-5000, 0, 5000], [0, 1, 1e30]])
+def test_foci_in_another_unit_are_refused(foci):
+    images = np.random.default_rng(0).poisson(9, (3, 136, 136))
+    with pytest.raises(InputError, match="are they given in Å"):
+        measure_depths(FocalSeries(images, foci, SAMPLING), OPTICS)
 
 
 def test_results_are_written(found, tmp_path):
