@@ -99,6 +99,7 @@ def test_images_are_known_from_the_record(cli, table, tmp_path):
     assert "bonded" not in (tmp_path / "out" / "statistics.csv").read_text()
 
 
+@pytest.mark.slow
 def test_densities_know_what_detection_misses(cli, table, mask, tmp_path):
     """As the record of the detection has it: by grafts where there were some, else by likelihoods."""
     path, _ = table("a"), table("b", seed=1)

@@ -125,6 +125,7 @@ def test_refused(refuse, folder, spot_weights, tmp_path, tree):
     assert (out / "triage.csv").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_being_written(cli, write_image, atoms, tmp_path):
     whole = write_image("whole.tif", atoms)
     (tmp_path / "in").mkdir()

@@ -57,6 +57,7 @@ def test_only_the_frame_that_is_distorted_is_straightened(make_series):
     assert tracks.distortion.span[7] == pytest.approx(3.0, abs=0.6)
 
 
+@pytest.mark.slow
 def test_frames_that_are_not_distorted_are_left_as_they_are(make_series):
     """The control: noise, misses and false atoms alone, 72 frames."""
     corrected = [track_atoms(make_series(seed=seed)[0]).distortion.corrected for seed in range(6)]

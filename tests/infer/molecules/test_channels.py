@@ -64,6 +64,7 @@ def test_boxes_in_empty_channels_are_left_out(crystal, film, tmp_path):
     assert [row["channel"] for row in rows] == kept["state"].tolist()
 
 
+@pytest.mark.slow
 def test_likelihoods_are_of_score_and_channel_and_decide(crystal, film, tmp_path):
     """Candidates with one score for all: only their channels tell those of molecules from the others."""
     micrograph, _, axes, filled = film(0.5, 2.0)

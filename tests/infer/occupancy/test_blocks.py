@@ -99,6 +99,7 @@ def test_what_is_drawn(blocks, tmp_path):
     assert len(circles.get_offsets()) == blocks.copies.size
 
 
+@pytest.mark.slow
 def test_command(half, found, blocks, tmp_path):
     write_tiff(tmp_path / "film.tif", half[0].image, None)
     words = ["infer", "occupancy", str(tmp_path / "film.tif"), "--out", str(tmp_path / "out"), "--quiet"]
@@ -120,6 +121,7 @@ def test_blocks_that_an_image_cannot_have_are_refused(found, crystal, cells, say
         average_occupancy(found, crystal, cells)
 
 
+@pytest.mark.slow
 def test_channels_are_kept_where_no_block_is_whole(half, tmp_path, capsys):
     write_tiff(tmp_path / "film.tif", half[0].image, None)
     out = tmp_path / "out"

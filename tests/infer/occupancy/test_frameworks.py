@@ -34,6 +34,7 @@ def check(film, crystal, shape=(256, 256)):
     assert np.mean(found.content[truth]) - np.mean(found.content[~truth]) == pytest.approx(1, abs=0.4)
 
 
+@pytest.mark.slow
 def test_a_framework_from_a_cif(film, mordenite):
     check(film, mordenite)
 
