@@ -34,7 +34,7 @@ def test_a_first_time_user_corrects_an_image(open_page, spots):
     # the pixel size, mended
     hands.page.fill("#pixel-size", "0,031")
     hands.page.press("#pixel-size", "Enter")
-    hands.wait("document.querySelector('#about').textContent.includes('7.94 × 7.94 nm')")
+    hands.wait("document.querySelector('#about').textContent.match(/7\\.94\\s×\\s7\\.94\\snm/)")
     hands.wait("!document.querySelector('#threshold').disabled")
     assert hands.stored("")["sampling"] == pytest.approx(0.31)
     assert hands.page.locator("#pixel-source").inner_text() == "as you set it"
