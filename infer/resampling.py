@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 from skimage.transform import resize
 
@@ -99,6 +99,26 @@ def resampled(
     # Antialiased: detail finer than the wanted pixels would fold into them.
     out = resize(image, shape, order=3, mode="reflect", anti_aliasing=zoom < 1, preserve_range=True)
     return out.astype(np.float32), wanted
+
+
+def scaled_places(points: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
+    """Bring places on an image to another raster of the same field of view.
+
+    Parameters
+    ----------
+    points
+        Shape (N, 2), as x, y [pixel].
+    scale
+        How many times as many pixels the other raster has along x and along y.
+
+    Examples
+    --------
+    The centre of the first of two pixels lies between the first two of four.
+
+    >>> scaled_places([[0, 0]], 2)
+    array([[0.5, 0.5]])
+    """
+    return np.asarray((np.asarray(points, dtype=float) + 0.5) * np.asarray(scale) - 0.5)
 
 
 def resampled_white(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -5,6 +5,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stemforge.app.analysis.edited import edited_image, painted
 from stemforge.app.analysis.names import file_stems
 from stemforge.app.analysis.tables import (
@@ -17,6 +19,8 @@ from stemforge.app.analysis.tables import (
 from stemforge.evaluate.reports.files import PAGE, report_files
 from stemforge.evaluate.statistics.reading import Sources
 from stemforge.files import make_folder, write_json
+from stemforge.infer.resampling import resampled, scaled_places
+from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.usable import UsableArea
 from stemforge.micrograph.writers import write_tiff
 from stemforge.outputs.folder import ResultFolder
@@ -88,8 +92,8 @@ def make_labels(images: list[dict[str, Any]], out: str) -> dict[str, Any]:
     return {"files": [{"name": "labels.zip", "path": str(archive)}], "message": message}
 
 
-def write_labels(images: list[dict[str, Any]], folder: Path) -> int:
-    """Write images and labels into a folder; return how many labels there are."""
+def write_labels(images: list[dict[str, Any]], folder: Path, sampling: float | None = None) -> int:
+    """Write images and labels into a folder, brought to a pixel size [Å]; return how many labels there are."""
     for name in (IMAGES, LABELS):
         make_folder(folder / name)
     number = 0
@@ -98,10 +102,14 @@ def write_labels(images: list[dict[str, Any]], folder: Path) -> int:
         masked = painted(image.edits.masks, image.micrograph.shape)
         filled = UsableArea(~masked, {}).fill(image.micrograph.image)
         atoms = image.measured()
-        write_tiff(folder / IMAGES / f"{stem}.tif", filled, one["sampling"])
         # A fit may have moved an atom at the frame off the image.
-        atoms = atoms.where(atoms.inside(image.micrograph.shape))
-        atoms.to_csv(folder / LABELS / f"{stem}.csv", one["sampling"])
+        atoms = atoms.where(atoms.inside(filled.shape))
+        shown, pixel = resampled(filled, one["sampling"], sampling, white=True)
+        if shown is not filled:
+            # Only places: intensities and widths are of the image's pixels.
+            atoms = Annotations(scaled_places(atoms.points, np.divide(shown.shape, filled.shape)[::-1]))
+        write_tiff(folder / IMAGES / f"{stem}.tif", shown, pixel)
+        atoms.to_csv(folder / LABELS / f"{stem}.csv", pixel)
         number += len(atoms)
         note_progress(folder, (n + 1) / len(images), stem)
     return number

@@ -33,30 +33,35 @@ def fine_tune(images: list[dict[str, Any]], out: str, weights: str, replay: str)
     weights
         Name or file of the weights to begin with.
     replay
-        Folder of simulated images that are shown beside, so that the network does not forget; made where it is missing.
+        Folder of simulated images that are shown beside, so that the network does not forget; made where they are
+        missing, at the pixel size that the network knows.
     """
     folder = Path(out)
     model, card = load_finder(weights, "atoms")
     if card.architecture != _ARCHITECTURE:
         raise InputError("This detector cannot be trained further here; choose Any atom or Heavy atoms.")
-    number = write_labels(images, folder)
+    # A network that has to learn first how large an atom is would need more than a few images.
+    number = write_labels(images, folder, card.sampling)
     if number < _LEAST:
         raise InputError(f"There are {number} atoms to learn from, {_LEAST} are needed at least.")
     ingest_images([folder / IMAGES], [folder / LABELS], folder / "real", sampling=None)
     note_progress(folder, 0.1, "simulating images to learn beside yours")
-    simulate_corpus(SimulationRecipe.load("pt-nc", SIMULATED), replay, workers=1, quiet=True)
+    pixel = {} if card.sampling is None else {"scan.sampling": card.sampling}
+    settings = SimulationRecipe.load("pt-nc", SIMULATED | pixel)
+    simulated = Path(replay) / f"{settings.scan.sampling:g}"
+    simulate_corpus(settings, simulated, workers=1, quiet=True)
     note_progress(folder, 0.3, "training")
     recipe = AtomNetRecipe.load(RECIPE, CHANGES)
     path = fit(
         recipe,
-        [folder / "real", replay],
+        [folder / "real", simulated],
         folder / "run",
         RunOptions(init=weights, num_workers=0, quiet=True),
     )
     note_progress(folder, 0.9, "comparing")
     tuned = load_finder(path, "atoms")
     detectors = {"before": (model, card), "after": tuned}
-    scores = compare_detectors(detectors, replay, recipe.visible, recipe.validation, quiet=True)
+    scores = compare_detectors(detectors, simulated, recipe.visible, recipe.validation, quiet=True)
     message = (
         f"{number} labels on {len(images)} images. F1 on {scores.images} simulated images that it did not learn from: "
         f"{scores.f1['before']:.2f} before, {scores.f1['after']:.2f} after."

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from stemforge.infer.atoms.detection import atom_finder
-from stemforge.infer.resampling import resampled
+from stemforge.infer.resampling import resampled, scaled_places
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card
 
@@ -47,7 +47,7 @@ class RankMap:
 
     def places(self, points: ArrayLike) -> NDArray[np.intp]:
         """Return the (column, row) of the map at points (x, y) [pixel of the image], shape (…, 2)."""
-        return np.rint((np.asarray(points, dtype=float) + 0.5) * self.zoom - 0.5).astype(np.intp)
+        return np.rint(scaled_places(points, self.zoom)).astype(np.intp)
 
     def at(self, points: ArrayLike) -> NDArray[np.uint16]:
         """Return the ranks at points (x, y) [pixel of the image], shape (…, 2); 0 off the image."""

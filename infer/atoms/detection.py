@@ -13,7 +13,7 @@ from stemforge.errors import InputError, errors_about
 from stemforge.infer.atoms.peaks import find_peaks, find_regions, find_spots
 from stemforge.infer.atoms.places.refinement import WIDTH, refine_places
 from stemforge.infer.decision import CANDIDATE, Decision, decide
-from stemforge.infer.resampling import check_sampling, file_sampling, resampled
+from stemforge.infer.resampling import check_sampling, file_sampling, resampled, scaled_places
 from stemforge.infer.specimen.mask import Specimen, find_specimen
 from stemforge.infer.tiles import tiles
 from stemforge.micrograph.annotations import Annotations
@@ -315,7 +315,6 @@ def detect_atoms(
         filled = usable.fill(micrograph.image)
         image, sampling = resampled(filled, micrograph.sampling, card.sampling, white=True)
         likelihood, find = atom_finder(model, card, image, tile=tile, device=device, augment=augment)
-    # A resampled pixel's centre lies at ((i + ½) / zoom − ½) of the original.
     scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
     counted = usable.beyond(BESIDE * float(scale.max()))
     if not counted.all():
@@ -330,7 +329,7 @@ def detect_atoms(
     if fit:
         atoms = refine_places(filled, atoms, WIDTH / (known or UNKNOWN_SAMPLING), usable.mask)
     specimen = find_specimen(micrograph, usable).believed(atoms.points, usable)
-    on_it = specimen.inside((chosen.candidates.points + 0.5) * scale - 0.5)
+    on_it = specimen.inside(scaled_places(chosen.candidates.points, scale))
     number = None if card.counting is None else card.counting.number(chosen.candidates["score"][on_it])
     result = Detection(
         micrograph, atoms, likelihood, sampling, decision.threshold, number, decision.expected_f1
@@ -343,7 +342,7 @@ def _enlarged(atoms: Annotations, scale: NDArray[np.float64]) -> Annotations:
     columns = dict(atoms.columns)
     if "sigma_px" in columns:
         columns["sigma_px"] = columns["sigma_px"] * np.sqrt(scale.prod())
-    return Annotations((atoms.points + 0.5) * scale - 0.5, columns=columns)
+    return Annotations(scaled_places(atoms.points, scale), columns=columns)
 
 
 def _found_in(
@@ -354,6 +353,6 @@ def _found_in(
 ) -> Annotations:
     """Return the atoms of a network's image that lie in an area of the micrograph, ``scale`` (x, y) times as large."""
     found = find(threshold)
-    x, y = ((found.points + 0.5) * scale - 0.5).round().astype(int).T
+    x, y = scaled_places(found.points, scale).round().astype(int).T
     height, width = area.shape
     return found.where(area[y.clip(0, height - 1), x.clip(0, width - 1)])

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from stemforge.errors import InputError, errors_about
 from stemforge.infer.crystals.lattice import Lattice
-from stemforge.infer.resampling import check_sampling, file_sampling, resampled
+from stemforge.infer.resampling import check_sampling, file_sampling, resampled, scaled_places
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card
 from stemforge.train.data.idpc import prepare_idpc
@@ -59,7 +59,7 @@ class Restoration:
 
     def to_original(self, points: ArrayLike) -> NDArray[np.float64]:
         """Return where points (x, y) of the restored image lie on the micrograph [pixel], shape (n, 2)."""
-        return (np.asarray(points, dtype=float).reshape(-1, 2) + 0.5) * self.scale - 0.5
+        return scaled_places(np.reshape(points, (-1, 2)), self.scale)
 
     @property
     def doubtful(self) -> NDArray[np.bool_] | None:

@@ -5,12 +5,16 @@ import os
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from stemforge.app.analysis import tuning
+from stemforge.app.analysis.jobs import write_labels
 from stemforge.app.sessions.records import Job, JobFile
 from stemforge.app.working.jobs import weights_of
 from stemforge.errors import InputError
 from stemforge.files import write_json
+from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
 from stemforge.train import load_weights
 
@@ -19,14 +23,14 @@ from stemforge.train import load_weights
 def corrected(tmp_path, blobs):
     """Function that makes an image as the server keeps it, with added atoms alone."""
 
-    def make(points):
+    def make(points, sampling=0.293):
         folder = tmp_path / "kept"
         folder.mkdir()
-        write_tiff(folder / "image.tif", blobs(points, (96, 96), sigma=3.7, height=30, noise=6), 0.293)
+        write_tiff(folder / "image.tif", blobs(points, (96, 96), sigma=3.7, height=30, noise=6), sampling)
         np.save(folder / "atoms.npy", np.empty((0, 3)))
-        write_json(folder / "atoms.json", {"columns": ["x", "y", "score"], "facts": {"sampling": 0.293}})
+        write_json(folder / "atoms.json", {"columns": ["x", "y", "score"], "facts": {"sampling": sampling}})
         edits = {"threshold": 0.5, "removed": [], "added": points, "masks": []}
-        return [{"folder": str(folder), "name": "a.tif", "sampling": 0.293, "edits": edits}]
+        return [{"folder": str(folder), "name": "a.tif", "sampling": sampling, "edits": edits}]
 
     return make
 
@@ -51,6 +55,22 @@ def test_corrected_atoms_change_the_weights(corrected, tmp_path, monkeypatch):
     pairs = zip(before[0].parameters(), after[0].parameters(), strict=True)
     moved = [float((one - other).detach().abs().max()) for one, other in pairs]
     assert 0 < max(moved) < 0.5
+
+
+@pytest.mark.parametrize("sampling", [0.293, 0.2, 0.45])
+def test_labels_come_at_the_pixel_size_that_the_network_knows(corrected, tmp_path, sampling):
+    out = tmp_path / "out"
+    assert write_labels(corrected(PLACES, sampling), out, 0.293) == len(PLACES)
+    image = read_micrograph(out / "images" / "a.tif")
+    labels = Annotations.from_csv(out / "labels" / "a.csv", image.shape)
+    assert image.sampling == pytest.approx(0.293)
+    assert image.shape[0] * image.sampling == pytest.approx(96 * sampling, rel=0.02)
+    truth = (np.array(PLACES) + 0.5) * image.shape[0] / 96 - 0.5
+    np.testing.assert_allclose(labels.points, truth, atol=1.5)
+    # Each label lies on the blob that it belongs to.
+    smooth = gaussian_filter(image.image, 2)
+    x, y = labels.points.round().astype(int).T
+    assert smooth[y, x].min() > np.median(smooth) + 0.5 * (smooth.max() - np.median(smooth))
 
 
 def test_what_cannot_be_learnt_from_is_refused(corrected, tmp_path):

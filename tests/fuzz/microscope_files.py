@@ -9,8 +9,8 @@ import numpy as np
 IMAGE = (np.arange(12 * 16, dtype=np.uint16) * 7 % 251).reshape(12, 16)
 
 
-def digital_micrograph(version, frames=1):
-    """Return a DM3 or DM4 file with an image, or a stack, of 0.2 Å a pixel."""
+def digital_micrograph(version, frames=1, image=IMAGE):
+    """Return a DM3 or DM4 file with an image of unsigned 16 bits, or a stack, of 0.2 Å a pixel."""
 
     def number(value):  # of tags, of entries, of bytes
         return struct.pack(">q" if version == 4 else ">i", value)
@@ -39,19 +39,19 @@ def digital_micrograph(version, frames=1):
             info, content = [5], struct.pack("<I", value)
         return b"%%%%" + number(len(info)) + b"".join(map(number, info)) + content
 
-    sizes = [*IMAGE.shape[::-1], frames][: 2 if frames == 1 else 3]
+    sizes = [*image.shape[::-1], frames][: 2 if frames == 1 else 3]
     axis = [("Origin", 0.0), ("Scale", 0.02), ("Units", "nm")]
     brightness = [("Origin", 0.0), ("Scale", 1.0), ("Units", "e")]
     content = [
         ("Calibrations", [("Brightness", brightness), ("Dimension", [("", axis)] * len(sizes))]),
-        ("Data", np.stack([IMAGE + i for i in range(frames)])),
+        ("Data", np.stack([image + i for i in range(frames)])),
         ("DataType", 10),
         ("Dimensions", [("", size) for size in sizes]),
         ("PixelDepth", 2),
     ]
     microscope = [("Voltage", 60000.0), ("Illumination Mode", "STEM"), ("Range", (0.0, 1.0))]
-    image = [("ImageData", content), ("ImageTags", [("Microscope Info", microscope)]), ("Name", "made")]
-    body = tags([("ImageList", [("", image)])])
+    entry = [("ImageData", content), ("ImageTags", [("Microscope Info", microscope)]), ("Name", "made")]
+    body = tags([("ImageList", [("", entry)])])
     return struct.pack(">i", version) + number(len(body)) + struct.pack(">i", 1) + body + bytes(8)
 
 
