@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,10 @@ def module_name(path):
 NAMES = {module_name(path) for path in MODULES}
 
 
+@cache
 def imports(tree, runtime=True):
-    """Yield the modules of stemforge that a module imports, wherever the import stands; not those for type checkers."""
-    skipped = set()
+    """Return the modules of stemforge that a module imports, wherever that stands; not those for type checkers."""
+    skipped, found = set(), set()
     for node in ast.walk(tree):
         if runtime and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             skipped |= {id(inner) for part in node.body for inner in ast.walk(part)}
@@ -46,29 +48,39 @@ def imports(tree, runtime=True):
         if id(node) in skipped:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             inner = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name if name in NAMES else node.module for name in inner)
+            found |= {name if name in NAMES else node.module for name in inner}
+    return found
+
+
+@cache
+def faces():
+    """Return the module that each public name of a folder comes from, by folder and name."""
+    found = {}
+    for path in FACES:
+        base = module_name(path)
+        for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom):
+                found |= {(base, alias.name): f"{base}.{node.module}" for alias in node.names}
+    return found
+
+
+@cache
+def through_faces(tree):
+    """Return the modules that a module imports through folders' faces."""
+    named = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    keys = {(node.module, alias.name) for node in named for alias in node.names}
+    return {faces()[key] for key in keys if key in faces()}
 
 
 def graph(trees):
     """Return what each module imports; a folder's face counts for the modules that its names come from."""
-    faces = {}
-    for path in FACES:
-        stub = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        base = module_name(path)
-        for node in stub.body:
-            if isinstance(node, ast.ImportFrom):
-                faces |= {(base, alias.name): f"{base}.{node.module}" for alias in node.names}
-    found = {}
-    for name, tree in trees.items():
-        targets = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                targets |= {faces[key] for alias in node.names if (key := (node.module, alias.name)) in faces}
-        found[name] = {one for one in targets | set(imports(tree)) if one in NAMES and one != name}
-    return found
+    return {
+        name: {one for one in through_faces(tree) | imports(tree) if one in NAMES and one != name}
+        for name, tree in trees.items()
+    }
 
 
 def shelf(name):

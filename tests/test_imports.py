@@ -4,6 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ MODULES = [p for p in FILES if p.suffix == ".py" and p.parts[0] in ORDER]
 SOURCES = [p for p in FILES if p.suffix == ".py"]
 
 
+@cache
 def tree(path):
     return ast.parse((ROOT / path).read_text(encoding="utf-8"), str(path))
 
@@ -177,6 +179,15 @@ def test_no_file_names_a_package_registry():
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
 
 
+def dotted(node):
+    """Return a name with its attributes as it is written; what is no name before them is left out."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([*parts, node.id if isinstance(node, ast.Name) else ""][::-1])
+
+
 def unsafe(module):
     """Yield the line and nature of every call that could run code found in a data file."""
     for node in ast.walk(module):
@@ -185,7 +196,7 @@ def unsafe(module):
         elif isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Attribute):
-            names = [ast.unparse(node)]
+            names = [dotted(node)]
         else:
             names = []
         for name in names:
@@ -194,7 +205,7 @@ def unsafe(module):
                 yield node.lineno, name
         if not isinstance(node, ast.Call):
             continue
-        called = ast.unparse(node.func)
+        called = dotted(node.func)
         options = {k.arg: ast.unparse(k.value) for k in node.keywords}
         if called.endswith("torch.load") and options.get("weights_only") != "True":
             yield node.lineno, "torch.load without weights_only=True"

@@ -150,6 +150,7 @@ def test_without_pixel_size_lengths_are_pixels(cli, table, tmp_path):
     assert "nearest_px" in header
 
 
+@pytest.mark.slow
 def test_one_specimen_area_twice_is_named(cli, table, mask, tmp_path):
     path, other = table("a", 40), table("b", 40, seed=1)
     points = Annotations.from_csv(path).points + np.array([-20, 3])

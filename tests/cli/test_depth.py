@@ -177,6 +177,7 @@ def test_frames_whose_names_differ_by_more_than_a_number_are_listed(depth, frame
     assert "left out: film: the atoms do not sharpen and blur as the foci say" in printed
 
 
+@pytest.mark.slow
 def test_a_bad_series_is_left_out_and_the_others_go_on(depth, frames, tmp_path):
     noise = np.random.default_rng(0).poisson(15, frames.shape)
     code, printed = depth(_stack(tmp_path / "noise.tif", noise), _stack(tmp_path / "film.tif", frames))

@@ -79,6 +79,7 @@ def test_tables_give_a_page_with_everything_beside_it(report, table, read_page, 
     assert str(tmp_path) not in html
 
 
+@pytest.mark.slow
 def test_one_image_with_labels_alone(report, table, read_page):
     table(NAME, 12, scores=False)
     code, printed, html = report()
@@ -92,6 +93,7 @@ def test_one_image_with_labels_alone(report, table, read_page):
     assert "were read from tables" in page.text
 
 
+@pytest.mark.slow
 def test_without_pixel_size_all_is_in_pixels(report, table, read_page):
     table("a", 12, sampling=None)
     code, printed, html = report()
@@ -134,6 +136,7 @@ def test_what_cannot_be_reported_is_refused(refuse, table, tmp_path, tree):
     assert tree() == before
 
 
+@pytest.mark.slow
 def test_a_page_beside_its_tables_does_not_stand_in_their_way(cli, report, table, mask, tmp_path):
     table("a", 12), table("b", 3, seed=1)
     words = (tmp_path / "found", "--out", tmp_path / "found", "--masks", mask, *QUICK)

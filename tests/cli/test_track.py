@@ -50,6 +50,7 @@ def _numbers(tmp_path, name, out="out"):
     return json.loads((tmp_path / out / f"{name}_tracks.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_stack(track, frames, tmp_path):
     code, printed = track(_stack(tmp_path / "film.tif", frames), "--frame-time", "2")
     assert code == 0, printed
@@ -83,6 +84,7 @@ def test_a_folder_of_frames_comes_in_the_order_of_numbers(track, write_image, fr
     assert content["drift"]["x"] == pytest.approx([0, 2, 4, 6], abs=0.3)
 
 
+@pytest.mark.slow
 def test_missing_and_blank_frames_take_their_time(track, write_image, frames, tmp_path):
     """f8 is missing, f11 blank: the drift of the frames around them is that of two steps."""
     for number, shown in zip((7, 9, 10, 12), frames[[0, 1, 2, 3]], strict=True):
@@ -101,6 +103,7 @@ def test_missing_and_blank_frames_take_their_time(track, write_image, frames, tm
     assert sum(",blank," in row for row in rows) == 30
 
 
+@pytest.mark.slow
 def test_a_blank_frame_of_a_stack_is_kept(track, frames, tmp_path):
     blank = np.full_like(frames[:1], 3.0)
     code, printed = track(_stack(tmp_path / "film.tif", np.concatenate([frames[:2], blank, frames[2:]])))
@@ -137,6 +140,7 @@ def test_an_empty_table_is_a_frame(track, tmp_path):
     assert _numbers(tmp_path, "found")["numbers"]["loss_rate"]["value"] < 0.02
 
 
+@pytest.mark.slow
 def test_tables_of_infer_atoms_know_their_frames(track, write_image, tmp_path):
     folder = _tables(tmp_path / "found")
     image = write_image("big.tif", np.random.default_rng(0).normal(size=(300, 310)))

@@ -20,6 +20,7 @@ def test_preprocessing_is_the_published_one(data_dir, reference):
     assert np.abs(prepared - reference["preprocessed"]).max() <= 1e-6
 
 
+@pytest.mark.slow
 def test_the_dense_map_is_that_of_the_sliding_window(data_dir, reference):
     model, card = load_weights(data_dir / "pt-nc" / "sac-cnn-reference.ckpt")
     likelihood = map_image(network("sac-cnn"), model, reference["preprocessed"])[0]

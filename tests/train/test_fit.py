@@ -138,6 +138,7 @@ def test_a_run_with_a_falling_learning_rate_can_be_resumed(tmp_path, tiny_corpus
     assert last["epoch"] == 2
 
 
+@pytest.mark.slow
 def test_an_average_of_the_weights_is_kept(tmp_path, tiny_corpus):
     """The average lags behind the weights that are trained; and a stop does not change it."""
     settings = {"average": 0.999999, "learning_rate": 1e-3}

@@ -115,6 +115,7 @@ def test_divaesr_recipes_run(name, source, tmp_path, corpus_by_name, pairs_zip):
     assert model.restore(torch.rand(1, 1, 64, 64)).shape == (1, 1, 128, 128)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "one_class"),
     [
@@ -149,6 +150,7 @@ def restorer(tmp_path, corpus_by_name):
     return run(recipe, ["somewhere"], tmp_path / "restorer")
 
 
+@pytest.mark.slow
 def test_a_detector_of_restored_images_names_its_restorer(restorer, tmp_path, small_rcnn):
     path = run(small_rcnn.replace(restorer=str(restorer)), ["somewhere"], tmp_path / "run")
     named = load_weights(path)[1].inputs.restorer
@@ -200,6 +202,7 @@ def test_half_precision_on_disk(tmp_path, corpus_by_name, half):
     assert {t.dtype for t in load_weights(path)[0].state_dict().values() if t.ndim} == {torch.float32}
 
 
+@pytest.mark.slow
 def test_checkpoints_of_runs_are_weights_too(tmp_path, corpus_by_name, small_rcnn):
     runs = {
         "divaesr": run(DIVAESRRecipe.load("divaesr", TINY_DIVAESR), ["x"], tmp_path / "a"),

@@ -28,6 +28,7 @@ def _spans(frames=12, seed=5, length=2.0):
     return length * np.stack([np.cos(angle), np.sin(angle)], 1)
 
 
+@pytest.mark.slow
 def test_drift_within_frames_is_found_and_taken_off(make_series):
     spans = _spans()
     tracks = track_atoms(make_series(moves=_bent(spans))[0])

@@ -141,6 +141,7 @@ def test_what_atoms_in_no_track_did_is_that_of_drawn_ones():
     assert expected.log_followed == pytest.approx((~few).sum() * np.log(np.mean(~few)), rel=0.03)
 
 
+@pytest.mark.slow
 def test_rates_of_short_series_are_those_of_all_atoms():
     """On 8 frames a third of the atoms that come or leave is found less than twice."""
     present, found = _lives(1500, 8, 0.85, 0.03, 0.85)

@@ -42,6 +42,7 @@ def test_what_stays_is_followed_through_misses_and_false_atoms(make_series):
     assert tracks.recall == pytest.approx(0.85, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_error_of_the_drift_is_against_the_first_frame(make_series):
     """Its first frame has no error; of the others it is as large as what is found."""
     found, stated = [], []

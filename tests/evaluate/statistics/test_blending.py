@@ -25,6 +25,7 @@ def test_random_patterns_are_as_found(blending):
     assert drawn.shape == (3, 120, 2)
 
 
+@pytest.mark.slow
 def test_blending_is_no_order_where_it_is_known(blending):
     """Random atoms, near ones as one: known, Clark and Evans' index is as of random places; unknown, atoms avoid."""
     aware, unaware = [], []

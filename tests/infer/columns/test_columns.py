@@ -87,6 +87,7 @@ def test_averaged_cells_are_known_better(moved_film, crystal):
     assert np.median(averaged.errors) < 1.3 * np.median(single.errors)
 
 
+@pytest.mark.slow
 def test_it_is_said_where_fine_detail_is_lost(small_film, found, crystal):
     """As by a thick film out of focus, where places are off by more than is stated."""
     film, lattice, *_ = small_film

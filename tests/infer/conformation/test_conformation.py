@@ -104,6 +104,7 @@ def test_guests_may_lie_beside_where_candidates_have_them(candidates, bare, draw
     assert -4 < gains[1] < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("displacement", [(0.25, 0.3), pytest.param((0.5, 0.0), marks=pytest.mark.slow)])
 def test_displaced_domains_have_the_answer_of_one_crystal(candidates, draw, displacement):
     film = draw(candidates[1], NOISE, shape=(270, 380), displacement=displacement)
@@ -177,6 +178,7 @@ def test_blocks_that_no_image_holds_are_refused_at_once(candidates, shown, monke
         identify_conformation(shown, candidates, cells=100_000)
 
 
+@pytest.mark.slow
 def test_command(candidates, shown, tmp_path, capsys):
     write_tiff(tmp_path / "film.tif", shown.image, None)
     files = [str(write_cif(one.crystal.atoms, tmp_path / f"{one.name}.cif")) for one in candidates]

@@ -205,6 +205,7 @@ def test_what_is_drawn(candidates, tmp_path):
     assert (tmp_path / "sites.png").stat().st_size > 5_000
 
 
+@pytest.mark.slow
 def test_command(candidates, made, draw, tmp_path, capsys):
     film = draw(candidates[2], 1.0)
     write_tiff(tmp_path / "film.tif", film.image, None)

@@ -136,6 +136,7 @@ def test_pixels_too_coarse_for_most_reflections_prove_nothing():
         find_lattice(Micrograph(noise), framework="cha", threshold=0.7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shown", "wanted"), [("mfi", "fau"), ("bea", "mfi"), ("mor", "fau")])
 def test_another_framework_is_refused_and_named(shown, wanted):
     framework = Framework.named(shown)

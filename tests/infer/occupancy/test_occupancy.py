@@ -142,6 +142,7 @@ def test_what_an_image_does_not_tell_is_said(film):
     assert any("take a higher dose" in line for line in doubts(found))
 
 
+@pytest.mark.slow
 def test_command(half, found, tmp_path, capsys):
     write_tiff(tmp_path / "film.tif", half[0].image, None)
     words = ["infer", "occupancy", str(tmp_path / "film.tif"), "--out", str(tmp_path / "out"), "--quiet"]

@@ -102,6 +102,7 @@ def test_an_error_that_is_alike_in_all_cells_is_no_noise(crystal, film, shape):
     assert noise_of_cells(noise + alike, lattice, registration, hk).at(k) == pytest.approx(true, rel=0.2)
 
 
+@pytest.mark.slow
 def test_few_cells_do_not_make_noise_too_small(crystal, film):
     """Their average would take half of it: an error that is alike in all cells counts as noise then."""
     shape = (96, 128)
@@ -192,6 +193,7 @@ def _called(posterior):
     return (posterior.filled > 0.9) & (posterior.evidence > 1)
 
 
+@pytest.mark.slow
 def test_an_ordered_crystal_is_told_from_a_disordered_one():
     ordered = np.arange(60) % 2 == 0
     found = [_shown(ordered, np.full(60, 17), 3.0, seed) for seed in range(3)]
@@ -212,6 +214,7 @@ def test_what_an_error_alike_in_all_copies_explains_is_no_order(monkeypatch):
     assert max(posterior_of(scores).order for scores in faint) > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sites", [1, 2, 10])
 def test_an_error_like_a_faint_molecule_in_every_channel_leaves_channels_open(sites):
     """Thick films out of focus show such errors; they had all their empty channels called filled."""
@@ -256,6 +259,7 @@ def test_the_share_of_an_ordered_crystal_is_that_of_its_channels(missing):
     assert found.share[2] == pytest.approx(filled.mean(), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_share_is_uncertain_by_what_channels_do_not_tell():
     held, widths = [], []
     for seed in range(12):
@@ -286,6 +290,7 @@ def test_where_order_cannot_be_asked_it_has_no_probability(sites):
     assert found.order is None
 
 
+@pytest.mark.slow
 def test_order_finds_nothing_in_empty_or_disordered_channels():
     called, alone, truth = [], [], []
     for seed in range(4):

@@ -187,6 +187,7 @@ def test_what_cannot_fit_is_refused(tmp_path):
         cost._refuse_what_does_not_fit(a_plan(disk=1e18), Path(tmp_path))
 
 
+@pytest.mark.slow
 def test_an_audit_looks_again_at_a_share(tmp_path):
     settings = recipe(num_samples=40).replace(engine=Kernels(thermal_sigma=0.0))
     assert audited_samples(settings, 0.1) == audited_samples(settings, 0.1)

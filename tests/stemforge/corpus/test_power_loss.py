@@ -359,6 +359,7 @@ def test_a_new_corpus(tmp_path, simulation):
     assert disks >= 40
 
 
+@pytest.mark.slow
 def test_a_new_corpus_in_new_folders(tmp_path, simulation):
     """No folder above a finished shard may be lost."""
     corpus = "tuesday/night/corpus"
@@ -367,6 +368,7 @@ def test_a_new_corpus_in_new_folders(tmp_path, simulation):
     assert disks >= 40
 
 
+@pytest.mark.slow
 def test_a_corpus_that_is_extended(tmp_path, simulation):
     """The last shard was not full and is made again, under the same name."""
     before = tmp_path / "before"
@@ -396,6 +398,7 @@ def test_power_loss_while_going_on_after_power_loss(tmp_path, simulation):
     assert disks >= 150
 
 
+@pytest.mark.slow
 def test_a_merge(tmp_path, simulation, writer, sample):
     parts = []
     for name in "ab":

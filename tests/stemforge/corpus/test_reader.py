@@ -272,6 +272,7 @@ def digest(corpus, number):
     return corpus[number].signal.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_other_processes_read_while_threads_here_do(corpus_folder, method):

@@ -169,6 +169,7 @@ def test_a_folder_of_candidates(tmp_path):
     assert entry["candidate"]["converged"] is True
 
 
+@pytest.mark.slow
 def test_finished_candidates_are_kept_and_not_made_again(tmp_path):
     make(tmp_path)
     before = (tmp_path / "T12-O11-1.cif").stat().st_mtime_ns
@@ -179,6 +180,7 @@ def test_finished_candidates_are_kept_and_not_made_again(tmp_path):
     assert zeolite(tmp_path / "T12-O11-1.cif").get_chemical_formula() == "C5H6AlNO192Si95"
 
 
+@pytest.mark.slow
 def test_other_options_and_foreign_files_are_refused(tmp_path):
     make(tmp_path)
     with pytest.raises(InputError, match="holds T12-O11-1, made with another guest"):

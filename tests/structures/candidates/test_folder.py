@@ -107,6 +107,7 @@ def test_a_run_that_replaces_goes_on_where_it_was_stopped(tmp_path, counted, mon
     assert "holds 1 candidates made with other settings, such as T1-" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_another_version_made_is_replaced_where_that_is_allowed(tmp_path, counted):
     make(tmp_path)
     record(tmp_path, lambda entries: entries["T12-O11-1"].update(stemforge="0.0"))
@@ -116,6 +117,7 @@ def test_what_another_version_made_is_replaced_where_that_is_allowed(tmp_path, c
     assert len(counted) == 2
 
 
+@pytest.mark.slow
 def test_what_is_read_again_is_what_was_made(tmp_path):
     """Also where guest or wall stand out over the faces of the cell, which a reader of CIF files puts back into it."""
     first = make(tmp_path).candidates[0]
@@ -151,6 +153,7 @@ def test_what_a_later_version_notes_beside_is_left_out(tmp_path, counted, change
     assert len(counted) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -166,6 +169,7 @@ def test_a_candidate_of_which_not_enough_is_known_is_made_again(tmp_path, counte
     assert len(counted) == 2
 
 
+@pytest.mark.slow
 def test_a_file_that_was_changed_is_not_replaced_unasked(tmp_path):
     make(tmp_path)
     path = tmp_path / "T12-O11-1.cif"
@@ -180,6 +184,7 @@ def test_a_file_that_was_changed_is_not_replaced_unasked(tmp_path):
     assert path.read_text().startswith("data_")
 
 
+@pytest.mark.slow
 def test_a_file_beside_a_failed_candidate_is_not_replaced_unasked(tmp_path):
     def fail(entries):
         entries["T12-O11-1"] = {"failed": "no convergence"}
@@ -218,6 +223,7 @@ def test_a_framework_is_known_by_its_content_and_not_replaced_by_a_result(tmp_pa
         make(tmp_path, search, framework=tmp_path / name, overwrite=True)
 
 
+@pytest.mark.slow
 def test_guests_are_known_by_their_atoms(tmp_path):
     ethanol, ether = molecule("CH3CH2OH"), molecule("CH3OCH3")
     assert ethanol.get_chemical_formula() == ether.get_chemical_formula()
@@ -239,6 +245,7 @@ class Hidden(LennardJones):
         self.results["energy"] *= self.strength
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "same", "other"),
     [

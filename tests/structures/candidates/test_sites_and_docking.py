@@ -42,6 +42,7 @@ def test_every_t_site_has_its_four_oxygens():
     assert {name for name in SITES if name.startswith("T1-")} == {f"T1-O{o}" for o in (1, 15, 16, 21)}
 
 
+@pytest.mark.slow
 def test_sites_are_found_without_symmetry_by_distances():
     plain = MFI.copy()
     plain.set_array("kind", np.arange(len(plain)))

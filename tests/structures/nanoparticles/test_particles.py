@@ -127,6 +127,7 @@ def test_particles_keep_their_gap_from_those_before(sheet):
         assert nearest(mine.positions, others.positions, specimen.cell) >= 4 - 1e-6
 
 
+@pytest.mark.slow
 def test_the_number_is_as_asked_over_many_fields(sheet):
     area = np.prod(sheet.cell.lengths()[:2]) / 100
     counts = []
@@ -153,6 +154,7 @@ def test_a_zone_axis_lies_along_the_beam(sheet):
     assert columns(1) > 0.9  # control: turned at random, hardly two
 
 
+@pytest.mark.slow
 def test_sizes_scatter_as_asked(sheet):
     sizes = []
     for seed in range(40):

@@ -39,6 +39,7 @@ def test_images_of_any_size(scale, shape):
     assert (mean <= high).all()
 
 
+@pytest.mark.slow
 def test_a_pixel_of_the_result_lies_where_the_image_has_it():
     """Trained to repeat what it sees, a network puts a spot where the spot is."""
     torch.manual_seed(0)
@@ -102,6 +103,7 @@ def test_the_interval_is_widened_to_what_it_has_to_hold(sigma):
         assert 0.88 < float(((target >= low) & (target <= high)).float().mean()) < 0.92
 
 
+@pytest.mark.slow
 def test_quantiles_are_learnt():
     """The interval of a constant network becomes that of the data: 5 % beyond either end."""
     recipe = UNetRecipe(network=TINY, floor=1.0, learning_rate=1e-2)
