@@ -1,9 +1,10 @@
-"""The command of this room: ``stemforge app``."""
+"""The commands of this room: ``stemforge app``, and an icon that starts it."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 from stemforge import app
+from stemforge.console import say
 from stemforge.errors import InputError
 
 _NEEDED = ("fastapi", "uvicorn", "python_multipart")
@@ -37,11 +38,34 @@ def serve(
     upload_megabytes
         Largest file that is taken [MB].
     """
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise InputError(f"the app needs {', '.join(missing)}; install it with: pip install 'stemforge[app]'")
+    _check_installed(_NEEDED)
     if upload_megabytes < 1:
         raise InputError(f"upload_megabytes must be at least 1, not {upload_megabytes}")
     app.run_app(
         app.AppSettings(folder.absolute(), host, port, upload_bytes=upload_megabytes * 2**20), browser=browser
     )
+
+
+def shortcut(*, folder: Path = Path("~/stemforge-app")) -> None:
+    """Put an icon on the desktop and into the menu of programs that starts ``stemforge app``, with this Python.
+
+    From then on nobody needs a terminal: the icon opens the page, and a window with the server's messages that ends it
+    when it is closed. An icon of the same name is replaced.
+
+    Parameters
+    ----------
+    folder
+        Where the app keeps images, corrections and results.
+    """
+    _check_installed((*_NEEDED, "pyshortcuts"))
+    place = folder.expanduser()
+    if place.exists() and not place.is_dir():
+        raise InputError(f"folder: {place} is no folder")
+    for icon in app.add_shortcut(place):
+        say(str(icon))
+
+
+def _check_installed(modules: tuple[str, ...]) -> None:
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise InputError(f"the app needs {', '.join(missing)}; install it with: pip install 'stemforge[app]'")

@@ -176,7 +176,7 @@ def memory(process: int) -> float:
 
 @app.command
 def many(*, images: int = 100, size: int = 256) -> None:
-    """Drop many images at once; print the time until all are there and worked on [s], and memory [MB]."""
+    """Drop many images at once; print the time until all are there and worked on [s], and memory on the way [MB]."""
     with tempfile.TemporaryDirectory() as name, chromium() as browser, server() as (address, process, _):
         paths = [str(spots(Path(name) / f"{index}.tif", size, index)) for index in range(images)]
         page = browser.new_page(viewport={"width": 1280, "height": 720})
@@ -185,11 +185,14 @@ def many(*, images: int = 100, size: int = 256) -> None:
         page.set_input_files("#files", paths)
         wait(page, f"document.querySelectorAll('#list li').length === {images}")
         sent = time.perf_counter() - start
-        wait(page, f"document.querySelectorAll('#list .done').length === {images}")
+        sizes = {}
+        for number in sorted({max(1, round(images * tenth / 10)) for tenth in range(11)}):
+            while page.locator("#list .done").count() < number:
+                page.wait_for_timeout(200)
+            sizes[number] = memory(process)
+            say(f"{number} images: {sizes[number]:.0f} MB")
         done = time.perf_counter() - start
-        say(
-            json.dumps({"images": images, "sent": sent, "done": done, "memory_mb": memory(process)}, indent=2)
-        )
+        say(json.dumps({"images": images, "sent": sent, "done": done, "memory_mb": max(sizes.values())}))
 
 
 @app.command

@@ -72,6 +72,7 @@ COMMANDS = (
      "Say how deep each atom lies, from frames of one area at several foci."),
     ("sweep", "stemforge.evaluate.command:sweep", "Score a trained model over the electron dose."),
     ("app", "stemforge.app.command:serve", "See, correct and count atoms on a page in the browser."),
+    ("shortcut", "stemforge.app.command:shortcut", "Put an icon on the desktop that starts the page."),
 )  # fmt: skip
 
 

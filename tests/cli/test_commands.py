@@ -45,6 +45,7 @@ COMMANDS = {
     "evaluate atoms": "stemforge.evaluate.command:atoms",
     "evaluate threshold": "stemforge.evaluate.command:threshold",
     "app": "stemforge.app.command:serve",
+    "shortcut": "stemforge.app.command:shortcut",
 }
 
 HEADER = "x_px,y_px,x_nm,y_nm,score,x_error_px,y_error_px,intensity,intensity_error,contrast,width_px,fitted"
