@@ -26,19 +26,23 @@ def add_shortcut(folder: str | Path) -> list[Path]:
     """
     from pyshortcuts import make_shortcut
 
+    linux = sys.platform.startswith("linux")
     words = ["app", "--folder", str(Path(folder).absolute())]
     if sys.platform == "win32":
         text = subprocess.list2cmdline(words)
     else:
-        # Quoted as the desktop's specification asks, and as shells read it: quotation marks, and these four escaped.
+        # In quotation marks, and these four escaped, as shells and the specification of desktop entries read it.
         escaped = ("".join(f"\\{one}" if one in '\\"$`' else one for one in word) for word in words)
         text = " ".join(f'"{word}"' for word in escaped)
+    if linux:
+        # A desktop entry is read once more before: backslashes escape there, and per cent signs are fields.
+        text = text.replace("\\", "\\\\").replace("%", "%%")
     made = make_shortcut(
         f"-m stemforge {text}",
         name=NAME,
         description="See, correct and count atoms on STEM images",
         # Windows and macOS want icons in formats of their own; the library's stands for them.
-        icon=str(_ICON) if sys.platform.startswith("linux") else None,
+        icon=str(_ICON) if linux else None,
     )
     places = (Path(one) / made.target for one in (made.desktop_dir, made.startmenu_dir) if one)
     return [place for place in places if place.exists()]
