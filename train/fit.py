@@ -173,12 +173,17 @@ def fit(
         loaders = [_loader(part, options.num_workers) for part in (learnt.training, learnt.validation)]
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise InputError(f"the run's options do not fit this machine or each other: {error}") from error
-    if last is None:
+    # Every process of a distributed run comes here; the first one alone has a folder, a card and weights to write.
+    leads = trainer.is_global_zero
+    if last is None and leads:
         _claim(out, recipe)
     again = "go on with the run (resume), or start anew where it has no checkpoints/last.ckpt yet"
     with writing(out, then=again), main_not_imported():
         trainer.fit(task, loaders[0], loaders[1], ckpt_path=last, weights_only=True)
 
+    path = out / f"{kind.name}.safetensors"
+    if not leads:
+        return path
     # By its name, not by the path in a resumed checkpoint: the folder may have been moved since.
     best_file = out / "checkpoints" / "best.ckpt"
     task.load_state_dict(torch.load(best_file, map_location="cpu", weights_only=True)["state_dict"])
@@ -186,7 +191,6 @@ def fit(
     _keep(best_file, task)
     score = best.best_model_score
     card = dataclasses.replace(card, metrics={} if score is None else {task.monitor: float(score)})
-    path = out / f"{kind.name}.safetensors"
     save_weights(path, task.model, card, half=options.half)
     return path
 
@@ -220,7 +224,8 @@ def _card(kind: Network, learnt: TrainingData, previous: Card | None) -> Card:
 
 def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) -> lightning.Trainer:
     recipe = task.recipe
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
     newest = ModelCheckpoint(
         out / "checkpoints", "last", save_on_train_epoch_end=True, enable_version_counter=False

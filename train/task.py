@@ -56,6 +56,18 @@ class Task(lightning.LightningModule):
         """Return the loss of a batch of ``"train"`` or ``"validation"`` and log it."""
         raise NotImplementedError
 
+    def per_process(self, number: Tensor, least: float) -> Tensor:
+        """Return a process' part of a number in a batch that several processes share, at least ``least`` in all.
+
+        A loss per atom divides by it: the mean of the processes' losses, which is what is optimised, is then that of
+        the whole batch in one process.
+        """
+        if self._trainer is None or self.trainer.world_size == 1:
+            return number.clamp(min=least)
+        strategy, processes = self.trainer.strategy, self.trainer.world_size
+        total = strategy.reduce(number.detach().clone(), reduce_op="sum")
+        return torch.as_tensor(total).clamp(min=least) / processes
+
     def report(self, part: str, size: int, loss: Tensor, **others: Tensor | float) -> Tensor:
         """Log a batch's figures and return its loss, or stop the run where that is not finite."""
         if not torch.isfinite(loss):

@@ -18,10 +18,10 @@ class AtomNetTask(Task):
             maps.logit, batch.heat, weight=batch.weight, reduction="sum"
         )
         # Per atom, so that images with many and with few weigh alike: an atom's spot covers 2πσ² pixels.
-        atoms = (batch.heat.sum() / (2 * torch.pi * HEAT_SIGMA**2)).clamp(min=1.0)
+        atoms = self.per_process(batch.heat.sum() / (2 * torch.pi * HEAT_SIGMA**2), least=1.0)
         heat = entropy / (atoms + len(batch.image))
         distance2 = ((maps.offset - batch.offset) ** 2).sum(1)
         likelihood = distance2 / (2 * torch.exp(2 * maps.log_sigma)) + 2 * maps.log_sigma
-        offset = (likelihood * batch.near).sum() / batch.near.sum().clamp(min=1)
+        offset = (likelihood * batch.near).sum() / self.per_process(batch.near.sum(), least=1.0)
         loss = heat + self.recipe.offset_weight * offset
         return self.report(part, len(batch.image), loss, heat=heat.detach(), offset=offset.detach())

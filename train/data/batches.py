@@ -25,6 +25,7 @@ class Epochs:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._carried = (0, 1)
         # In shared memory: worker processes that outlive an epoch (persistent_workers) must hear of the next one.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -36,6 +37,17 @@ class Epochs:
     @epoch.setter
     def epoch(self, epoch: int) -> None:
         self._epoch.fill_(epoch)
+
+    @property
+    def place(self) -> "Place":
+        """Which of the processes that share the work this is."""
+        worker = get_worker_info()
+        ranks = _ranks() or self._carried
+        return Place(*ranks, worker.id if worker else 0, worker.num_workers if worker else 1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Data-loader workers that are started anew belong to no group of processes: their rank goes with the data.
+        return {**self.__dict__, "_carried": self.place[:2]}
 
     def rng(self, key: tuple[int, ...], epoch: int) -> np.random.Generator:
         """Return the stream of random numbers of one item in one epoch."""
@@ -110,7 +122,7 @@ class EpochBatches(Epochs, IterableDataset):
 
     def __len__(self) -> int:
         batches = -(-len(self.items) // self.per_batch)
-        return batches // ranks if (ranks := _ranks()[1]) <= batches else batches
+        return batches // ranks if (ranks := self.place.ranks) <= batches else batches
 
     def __iter__(self) -> Iterator[Any]:
         validating = self.part == "validation"
@@ -120,7 +132,7 @@ class EpochBatches(Epochs, IterableDataset):
         if not validating:
             np.random.default_rng([self.seed, epoch]).shuffle(order)
         batches = [order[i : i + self.per_batch] for i in range(0, len(order), self.per_batch)]
-        for items in batches[_share(len(batches))]:
+        for items in batches[_share(self.place, len(batches))]:
             yield self.batch(items, epoch)
 
 
@@ -154,12 +166,6 @@ class Place(NamedTuple):
     ranks: int
     worker: int
     workers: int
-
-    @classmethod
-    def here(cls) -> "Place":
-        """Return this process' place."""
-        worker = get_worker_info()
-        return cls(*_ranks(), worker.id if worker else 0, worker.num_workers if worker else 1)
 
 
 def require_sampling(corpora: Sequence[Corpus], sampling: float | None) -> None:
@@ -226,20 +232,19 @@ def split_corpora(corpora: Sequence[Corpus], validation: float) -> tuple[list[It
     return training, held_out
 
 
-def _share(batches: int) -> slice:
-    """Return the batches of this process: every n-th, over data-loader workers and distributed ranks."""
-    here = Place.here()
+def _share(here: Place, batches: int) -> slice:
+    """Return the batches of a process: every n-th, over data-loader workers and distributed ranks."""
     # First among ranks, then among a rank's workers. Every rank gets the same number of batches: a rank without
     # work would leave the others waiting.
     usable = batches - batches % here.ranks if batches >= here.ranks else batches
     return slice(here.rank + here.ranks * here.worker, usable, here.ranks * here.workers)
 
 
-def _ranks() -> tuple[int, int]:
-    """Return the number of this distributed process, and how many there are."""
+def _ranks() -> tuple[int, int] | None:
+    """Return the number of this distributed process, and how many there are; None where it belongs to no group."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
+    return None
 
 
 def describe(corpora: Sequence[Corpus]) -> tuple[str, ...]:

@@ -205,7 +205,7 @@ class SampleStream(Epochs, IterableDataset[Any]):
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Any]:
-        place, epoch = Place.here(), self.epoch
+        place, epoch = self.place, self.epoch
         order = np.random.default_rng([self.seed, epoch, place.rank, place.worker])
         return _shuffled(self._items(self.numbers(place, epoch), epoch), self.buffer, order)
 

@@ -22,7 +22,7 @@ from stemforge.train import (
     subtract_background,
     visible_atoms,
 )
-from stemforge.train.data.batches import Item, _share
+from stemforge.train.data.batches import Epochs, Item, _share
 from stemforge.train.labelled import LabelledImage
 from stemforge.train.sac_cnn.data import (
     _turn,
@@ -262,7 +262,7 @@ def test_ranks_share_evenly_whatever_the_workers(monkeypatch, batches, ranks, wo
         for number in range(max(workers, 1)):
             worker = _Worker(number, workers) if workers else None
             monkeypatch.setattr("stemforge.train.data.batches.get_worker_info", lambda worker=worker: worker)
-            share += range(batches)[_share(batches)]
+            share += range(batches)[_share(Epochs(0).place, batches)]
         shares.append(share)
     assert {len(share) for share in shares} == {batches // ranks}
     every = [i for share in shares for i in share]

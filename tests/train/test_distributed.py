@@ -1,0 +1,79 @@
+"""Several processes that train one network together."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from stemforge.corpus.reader import Corpus
+from stemforge.train import AtomNetRecipe, RunOptions, fit, load_weights
+from stemforge.train.atom_net.data import AtomHeatMaps
+
+SMALL = {
+    "epochs": 1,
+    "crop": 64,
+    "per_image": 1,
+    "validation": 0.34,
+    "network": {"width": 4, "levels": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, write_blobs):
+    return write_blobs(tmp_path_factory.mktemp("data") / "blobs", images=6)
+
+
+def metrics(run):
+    with (run / "logs" / "csv" / "metrics.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return {name: next(float(row[name]) for row in rows if row[name]) for name in rows[0] if "_" in name}
+
+
+@pytest.mark.slow
+def test_two_processes_learn_as_one_does_from_batches_twice_as_large(corpus, tmp_path):
+    alone = AtomNetRecipe(**SMALL, images_per_batch=2)
+    options = RunOptions(num_workers=0, quiet=True, trainer_options={"accelerator": "cpu", "devices": 1})
+    fit(alone, [corpus], tmp_path / "one", options)
+    (tmp_path / "two.yaml").write_text(AtomNetRecipe(**SMALL, images_per_batch=1).to_yaml())
+    words = ["--data", corpus, "--recipe", tmp_path / "two.yaml", "--out", tmp_path / "two", "--quiet"]
+    words += ["--accelerator", "cpu", "--devices", 2, "--strategy", "ddp"]
+    command = [sys.executable, "-m", "stemforge", "train", "atom-net", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("wrote") == 1
+    one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")
+    assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-3)
+    # Each process normalises its own images alone, so that what comes after the first step differs a little more.
+    assert two["validation_loss"] == pytest.approx(one["validation_loss"], rel=3e-3)
+    assert load_weights(tmp_path / "two" / "atom-net.safetensors")[1].architecture == "atom-net"
+    # A folder that is used is refused by the first process, before the others are started.
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "is not empty" in again.stderr
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_workers_that_are_started_anew_know_their_rank(corpus, monkeypatch, workers):
+    data = AtomHeatMaps([Corpus(corpus)], "train", AtomNetRecipe(**SMALL, images_per_batch=1))
+    every = [batch.image for batch in DataLoader(data, batch_size=None)]
+    assert len(every) == 4
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda *_: 2)
+    shares = []
+    for rank in range(2):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda *_, rank=rank: rank)
+        loader = DataLoader(
+            data,
+            batch_size=None,
+            num_workers=workers,
+            multiprocessing_context="spawn" if workers else None,
+        )
+        shares.append([batch.image for batch in loader])
+    assert [len(share) for share in shares] == [2, 2]
+    for rank, share in enumerate(shares):
+        for image, wanted in zip(share, every[rank::2], strict=True):
+            np.testing.assert_array_equal(image.numpy(), wanted.numpy())
