@@ -1,6 +1,5 @@
 """The command of this shelf: ``stemforge analyse``."""
 
-
 from stemforge import evaluate
 from stemforge.console import say
 from stemforge.options import Images, Labels, Output, Places, Progress
