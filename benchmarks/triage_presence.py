@@ -2,12 +2,13 @@
 
     python benchmarks/triage_presence.py collect FOLDER ...           # likelihoods of all candidates; presence.json
     python benchmarks/triage_presence.py fit FOLDER ...               # the law's constants, by maximum likelihood
-    python benchmarks/triage_presence.py cross FOLDER ...             # each recipe judged by a law fitted to the others
-    python benchmarks/triage_presence.py judge FOLDER ... --figure docs/images/triage-reliability.png
+    python benchmarks/triage_presence.py cross FOLDER ... --figure docs/images/triage-reliability.png
+    python benchmarks/triage_presence.py judge FOLDER ... --large     # the shipped law on images side by side
 
-Folders are those of `benchmarks/triage.py make`. `judge` compares the shipped law with the one before it (a logistic
-law of Σp³ less texture, without area) by AUC, Brier score, logarithmic score and a reliability diagram. Images with
-metal but no visible atom are neither, and left out. Areas larger than any simulated are made of images side by side.
+Folders are those of `benchmarks/triage.py make`. `cross` judges the images of each recipe by a law fitted to the other
+recipes, and the law before this one (a logistic law of Σp³ less texture, without area): AUC, Brier score, logarithmic
+score, a reliability diagram. Images with metal but no visible atom are neither, and left out. Areas larger than any
+simulated are made of images side by side.
 """
 
 import json
@@ -170,34 +171,43 @@ def fit(*folders: Path) -> None:
     say(f"{len(images)} images, {metal(images).sum()} with a visible atom: {fitted(images)}")
 
 
+def earlier(images: Sequence[Case]) -> NDArray[np.float64]:
+    """Return what the earlier law says of images."""
+    return np.array([earlier_probability(one.likelihoods) for one in images])
+
+
 @app.command
-def cross(*folders: Path) -> None:
-    """Judge the images of each recipe by a law fitted to those of all others."""
+def cross(*folders: Path, figure: Path | None = None) -> None:
+    """Judge the images of each recipe by a law fitted to those of all others, and draw that beside the earlier law."""
     images = cases(folders)
     chance = np.zeros(len(images))
     for recipe in sorted({one.recipe for one in images}):
         of = np.array([one.recipe == recipe for one in images])
         law = fitted(enlarged([one for one, left_out in zip(images, of, strict=True) if not left_out]))
         chance[of] = probabilities(law, images)[of]
-    tell("each recipe by the others", metal(images), chance)
+    tell_all({"before": earlier(images), "each recipe by the others": chance}, images)
+    if figure is not None:
+        laws = {"before": earlier(images), "now, each recipe by a law of the others": chance}
+        write_figure(draw(laws, metal(images)), figure, dpi=110)
 
 
 @app.command
-def judge(*folders: Path, figure: Path | None = None, large: bool = False) -> None:
-    """Score the shipped law and the one before it, and draw their reliability; ``--large`` adds larger areas."""
-    images = enlarged(cases(folders)) if large else cases(folders)
-    truth = metal(images)
-    laws = {
-        "before": np.array([earlier_probability(one.likelihoods) for one in images]),
-        "now": probabilities(LAW, images),
-    }
-    side = np.array([one.side for one in images])
+def judge(*folders: Path, large: bool = False) -> None:
+    """Score the shipped law and the one before it; ``--large`` on images side by side alone."""
+    images = cases(folders)
+    if large:
+        images = [*mosaics(images, 4), *mosaics(images, 16)]
+    tell_all({"before": earlier(images), "now": probabilities(LAW, images)}, images)
+
+
+def tell_all(laws: dict[str, NDArray[np.float64]], images: Sequence[Case]) -> None:
+    """Print scores of several laws, of all images and by their size."""
+    truth, side = metal(images), np.array([one.side for one in images])
     for name, chance in laws.items():
         tell(f"{name}, all", truth, chance)
         for one in sorted(set(side.tolist())):
-            tell(f"{name}, {one} pixels a side", truth[side == one], chance[side == one])
-    if figure is not None:
-        write_figure(draw(laws, truth), figure, dpi=110)
+            if np.unique(truth[side == one]).size == 2:
+                tell(f"{name}, {one} pixels a side", truth[side == one], chance[side == one])
 
 
 def tell(title: str, truth: NDArray[np.bool_], chance: NDArray[np.float64]) -> None:
@@ -246,7 +256,7 @@ def draw(laws: dict[str, NDArray[np.float64]], truth: NDArray[np.bool_]) -> Figu
                 fontsize=9,
             )
         brier, score = brier_score_loss(truth, chance), log_loss(truth, chance)
-        axes.set_title(f"{name}: Brier score {brier:.3f}, logarithmic score {score:.3f}", fontsize=10)
+        axes.set_title(f"{name}\nBrier score {brier:.3f}, logarithmic score {score:.3f}", fontsize=10)
         axes.set(xlabel="probability that an atom is visible", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
         axes.set(ylabel="share of images that show one", aspect="equal")
     return figure

@@ -46,7 +46,7 @@ class PresenceLaw:
         return np.asarray(expit(self.constant + self.slope * np.log(self.least + np.asarray(evidence))))
 
 
-LAW = PresenceLaw(1.51, 17.1, -17.1, 4.40)
+LAW = PresenceLaw(power=1.69, least=89.5, constant=-39.0, slope=8.0)
 """Fitted to simulated images half of which have no metal; by ``benchmarks/triage_presence.py fit``."""
 
 
