@@ -237,7 +237,7 @@ def draw(laws: dict[str, NDArray[np.float64]], truth: NDArray[np.bool_]) -> Figu
     The bars are those of Bröcker and Smith (2007), Weather and Forecasting 22, 651: from each image's probability
     its truth is drawn many times, and 95 in 100 of the shares lie on the bar.
     """
-    figure = Figure(figsize=(9.2, 4.7), layout="constrained")
+    figure = Figure(figsize=(9.2, 5.3), layout="constrained")
     for axes, (name, chance), colour in zip(figure.subplots(1, 2), laws.items(), (GREY, BLUE), strict=True):
         axes.plot([0, 1], [0, 1], color="0.75", lw=1, zorder=1)
         for _, _, inside in bins(chance):
