@@ -1,17 +1,14 @@
-"""`stemforge triage` on images whose truth is known: atoms or none, focus, jitter of lines, electrons; and its speed.
+"""`stemforge triage` on images whose truth is known: atoms or none, verdicts, electrons; and its speed.
 
     python benchmarks/triage.py make FOLDER --number 48 --seed 505    # half of them without metal; truth.json
     python benchmarks/triage.py judge FOLDER ...                      # atoms or none, verdicts, electrons
-    python benchmarks/triage.py series FOLDER                         # the same specimens out of focus, and jittering
-    python benchmarks/triage.py judge-series FOLDER                   # rank correlations with defocus and jitter
     python benchmarks/triage.py controls                              # noise alone, spots of contamination
     python benchmarks/triage.py real                                  # the real images (STEMFORGE_DATA_DIR)
     python benchmarks/triage.py speed IMAGE ...                       # images a minute
-    python benchmarks/triage.py fit FOLDER ...                        # what atoms_probability is made of
 
 Specimens that the detector that comes with stemforge never met: graphene with Si or with Co and N, C₃N₄ with Fe, carbon
 films with Au, thin and thick carbon with Pt; each with and without its metal. `make --known` takes those that it was
-trained on, of other seeds, with stronger jitter: `fit` is for them, and `judge` shows what it is worth elsewhere.
+trained on, of other seeds, with stronger jitter. `--few` leaves one to six atoms on an image, or none.
 """
 
 import json
@@ -28,16 +25,12 @@ from typing import Any
 
 import numpy as np
 from cyclopts import App
-from scipy.stats import spearmanr
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from stemforge.console import progress, say
-from stemforge.evaluate import image_spectrum, triage_folders, triage_micrograph
-from stemforge.evaluate.triage.candidates import find_candidates
+from stemforge.evaluate import triage_folders, triage_micrograph
 from stemforge.evaluate.triage.examiners import Examination, Examiners
 from stemforge.evaluate.triage.folders import image_files
-from stemforge.evaluate.triage.presence import evidence
 from stemforge.files import write_json
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
@@ -50,16 +43,14 @@ from stemforge.train import load_weights
 from stemforge.train.labelled import visible_atoms
 
 STRANGERS = ("si-graphene", "co-n-graphene", "fe-c3n4", "au-carbon", "quickstart", "pt-nc")
-THIN = ("si-graphene", "co-n-graphene", "fe-c3n4", "au-carbon")
 SIDE = 512  # pixels
+FEW = (1.0, 6.0)  # atoms on an image, of `make --few`
 DEFOCUS = {"choice": [0, 0, 0, 40, 80, 120]}  # Å, beside that of the recipe
-SERIES_DEFOCUS = (0.0, 40.0, 80.0, 120.0, 160.0, 200.0)  # Å
-SERIES_JITTER = (0.0, 0.1, 0.2, 0.4, 0.8, 1.2)  # Å along the lines; half of it across
 app = App()
 
 
-def recipes(known: bool, seed: int, side: int) -> dict[str, SimulationRecipe]:
-    """Return the recipes by name."""
+def recipes(known: bool, seed: int, side: int | None) -> dict[str, SimulationRecipe]:
+    """Return the recipes by name; of the side that they state with None."""
     overrides: dict[str, Any] = {
         "seed": seed,
         "microscope.defocus": DEFOCUS,
@@ -67,12 +58,13 @@ def recipes(known: bool, seed: int, side: int) -> dict[str, SimulationRecipe]:
     }
     if known:
         overrides["degradation.line_jitter"] = {"loguniform": [0.02, 0.8]}
+        overrides |= {"scan.shape": [side, side]} if side else {}
         members = RecipeSet.shipped("any-atom").members(overrides)
         return {name: recipe for name, recipe in members.items() if recipe.single_atoms}
     found = {}
     for name in STRANGERS:
         # The texture of thick carbon needs the whole field.
-        shape = [SIDE, SIDE] if name == "pt-nc" else [side, side]
+        shape = [SIDE, SIDE] if name == "pt-nc" else [side or SIDE] * 2
         found[name] = SimulationRecipe.load(name, {**overrides, "scan.shape": shape})
     return found
 
@@ -85,9 +77,22 @@ def without_metal(recipe: SimulationRecipe) -> SimulationRecipe:
     return recipe.replace(**bare)
 
 
-def samples(known: bool, number: int, seed: int, side: int) -> Iterator[tuple[str, bool, Any, Any]]:
+def with_few_atoms(recipe: SimulationRecipe) -> SimulationRecipe:
+    """Return a recipe with :data:`FEW` atoms of each kind on an image, to be expected; impurities stay as they are."""
+    area = np.prod(recipe.scan.shape) * float(recipe.scan.sampling) ** 2 / 100  # nm²
+    density = {"loguniform": [number / area for number in FEW]}
+    kinds = [one if one.impurity else one.replace(areal_density=density) for one in recipe.single_atoms]
+    return recipe.replace(single_atoms=kinds)
+
+
+def samples(
+    known: bool, number: int, seed: int, side: int | None, few: bool = False
+) -> Iterator[tuple[str, bool, Any, Any]]:
     """Yield name, whether with metal, sample and recording; each recipe in turn, half of them without metal."""
-    every = list(recipes(known, seed, side).items())
+    every = [
+        (name, with_few_atoms(recipe) if few else recipe)
+        for name, recipe in recipes(known, seed, side).items()
+    ]
     for index in range(number):
         name, recipe = every[index // 2 % len(every)]
         metal = index % 2 == 0
@@ -97,13 +102,21 @@ def samples(known: bool, number: int, seed: int, side: int) -> Iterator[tuple[st
 
 
 @app.command
-def make(folder: Path, *, number: int = 48, seed: int = 505, side: int = SIDE, known: bool = False) -> None:
+def make(
+    folder: Path,
+    *,
+    number: int = 48,
+    seed: int = 505,
+    side: int | None = None,
+    known: bool = False,
+    few: bool = False,
+) -> None:
     """Simulate images into a folder, with truth.json."""
     folder.mkdir(parents=True, exist_ok=True)
     card = load_weights("any-atom")[1]
     truth: dict[str, Any] = {}
     with progress("simulate", number, "images") as advance:
-        for index, (name, metal, sample, recording) in enumerate(samples(known, number, seed, side)):
+        for index, (name, metal, sample, recording) in enumerate(samples(known, number, seed, side, few)):
             visible, _ = visible_atoms(recording.labels, card.visible)
             settings = recording.settings
             title = f"{index:04d}_{name}_{'metal' if metal else 'none'}"
@@ -115,47 +128,13 @@ def make(folder: Path, *, number: int = 48, seed: int = 505, side: int = SIDE, k
                 "visible": int(visible.sum()),
                 "brightest_cnr": cnr[:5].round(2),
                 "thickness": sample.metadata["thickness_angstrom"],
+                "few": few,
                 "focus": sample.metadata["focus_angstrom"],
                 "jitter": float(np.hypot(settings.line_jitter, settings.line_jitter_across)),
                 "electrons": float(sample.signal[0].mean() * settings.electrons_per_pixel(sample.sampling)),
             }
             write_json(folder / "truth.json", truth)
             advance(1)
-
-
-@app.command
-def series(folder: Path, *, number: int = 3, seed: int = 510) -> None:
-    """Simulate thin specimens at several defoci, and record each in focus with several jitters."""
-    folder.mkdir(parents=True, exist_ok=True)
-    truth: dict[str, Any] = {}
-    for name in THIN:
-        for index in range(number):
-            for defocus in SERIES_DEFOCUS:
-                fixed = {
-                    "seed": seed,
-                    "microscope.defocus": defocus,
-                    "focus": 0.5,
-                    "scan.shape": [256, 256],
-                }
-                # Doses at which the support itself can be seen: that of an image without detail tells no focus.
-                fixed |= {"degradation.dose": {"loguniform": [3e4, 3e5]}, "degradation.line_jitter": 0.05}
-                recipe = SimulationRecipe.load(name, {**fixed, "store_structures": False})
-                sample = simulate_sample(recipe, index)
-                jitters = SERIES_JITTER if defocus == 0 else (0.05,)
-                for jitter in jitters:
-                    lines = {"line_jitter": jitter, "line_jitter_across": jitter / 2}
-                    settings = recipe.degradation.replace(**lines)
-                    recording = record(sample, settings, recording_rng({"seed": seed}, index))
-                    title = f"{name}_{index}_defocus{defocus:03.0f}_jitter{10 * jitter:02.0f}"
-                    write_tiff(folder / f"{title}.tif", recording.image[0], sample.sampling)
-                    truth[title] = {
-                        "recipe": name,
-                        "sample": f"{name}_{index}",
-                        "defocus": defocus,
-                        "jitter": float(np.hypot(jitter, jitter / 2)),
-                    }
-            write_json(folder / "truth.json", truth)
-            say(f"{name} {index}")
 
 
 def triaged(folder: Path, workers: int = 2) -> dict[str, dict[str, Any]]:
@@ -207,31 +186,6 @@ def judge(*folders: Path, least_cnr: float = 6.0) -> None:
     for name, one, value in zip(names, metal, chance, strict=True):
         if (one and truth[name]["visible"] and value < 0.5) or (not one and value > 0.5):
             say(f"  {name}: probability {value:.2f}, brightest {truth[name]['brightest_cnr']}")
-
-
-@app.command
-def judge_series(folder: Path) -> None:
-    """Rank finest detail against defocus, and the measured jitter against the true one, over all specimens."""
-    truth = json.loads((folder / "truth.json").read_text())
-    pairs: dict[str, list[tuple[float, float]]] = {"defocus": [], "jitter": []}
-    numbers: Counter[str] = Counter()
-    for name, values in truth.items():
-        micrograph = read_micrograph(folder / f"{name}.tif")
-        spectrum, sampling = image_spectrum(micrograph.image), micrograph.sampling or np.nan
-        # Each specimen in focus is recorded with all jitters, and out of focus with a small one.
-        little = 0.05 < values["jitter"] < 0.12
-        kinds = [("defocus", spectrum.finest_detail())] if little else []
-        kinds += [("jitter", spectrum.line_jitter())] if values["defocus"] == 0 else []
-        for kind, found in kinds:
-            numbers[kind] += 1
-            if found is not None:
-                pairs[kind].append((values[kind], found * sampling))
-    for kind, rows in pairs.items():
-        true, found = np.array(rows).T
-        rank = spearmanr(true, found).statistic
-        say(f"{kind}: rank correlation {rank:.3f} on the {len(rows)} of {numbers[kind]} images that tell it")
-        for value in sorted(set(true)):
-            say(f"  {value:.2f} Å: {np.median(found[true == value]):.2f} Å, {np.sum(true == value)} images")
 
 
 @app.command
@@ -292,24 +246,6 @@ def speed(*images: Path, copies: int = 10, workers: int = 2) -> None:
     )
     if workers == 1:  # the work is done in this process
         say(f"{processor / len(files):.2f} s of processor time an image")
-
-
-@app.command
-def fit(*folders: Path) -> None:
-    """Fit the logistic law of the evidence."""
-    detector = load_weights("any-atom")
-    values, metal = [], []
-    for folder in folders:
-        for name, truth in json.loads((folder / "truth.json").read_text()).items():
-            if truth["metal"] and not truth["visible"]:
-                continue
-            candidates = find_candidates(read_micrograph(folder / f"{name}.tif"), *detector)
-            values.append([np.log(evidence(candidates.on_specimen))])
-            metal.append(truth["metal"])
-    law = LogisticRegression(C=10).fit(values, metal)
-    say(
-        f"{len(metal)} images, {sum(metal)} with a visible atom: {law.intercept_[0]:.2f} + {law.coef_[0, 0]:.2f} log"
-    )
 
 
 if __name__ == "__main__":

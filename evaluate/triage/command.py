@@ -43,7 +43,7 @@ def triage(
         Processes that work side by side.
     """
     from stemforge.evaluate.triage.examiners import Examination
-    from stemforge.evaluate.triage.files import Watch
+    from stemforge.evaluate.triage.watching import Watch
 
     reading.refuse_auto()
     watching = Watch(watch_for) if watch or watch_for is not None else None

@@ -66,7 +66,7 @@ def triage_micrograph(
     found = ImageTriage(
         micrograph.name,
         str(micrograph.metadata.get("file", micrograph.name)),
-        atoms_probability=atoms_probability(likelihoods),
+        atoms_probability=atoms_probability(likelihoods, _area(micrograph, candidates)),
         **number,
         expected_f1=best_expected_f1(likelihoods).expected_f1,
         sampling_angstrom=micrograph.sampling,
@@ -77,6 +77,12 @@ def triage_micrograph(
         **_specimen(micrograph, candidates),
     )
     return judged(found, micrograph, card.min_expected_f1 or 0.0)
+
+
+def _area(micrograph: Micrograph, candidates: Candidates) -> float:
+    """Return the area of the specimen [nm²]; with the network's pixel size where the image has none."""
+    area, _, _ = candidates.specimen.area(micrograph.sampling or UNKNOWN_SAMPLING)
+    return area
 
 
 def _sharpness(micrograph: Micrograph, candidates: Candidates) -> dict[str, Any]:

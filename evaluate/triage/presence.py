@@ -1,55 +1,71 @@
-"""Whether an image holds an atom at all: from the likelihoods of everything that may be one."""
+"""Whether an image shows an atom at all: from the likelihoods of everything that may be one, and the area."""
+
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-CONSTANT, SLOPE = 1.27, 1.02
-"""Log odds of an atom at an :func:`evidence` of one, and what each unit of its logarithm adds; by
-``benchmarks/triage.py fit``."""
-
-FAINT = 0.3
-"""Likelihood below which a candidate is counted with texture and noise."""
-
-_TEXTURE = (
-    0.25  # as much evidence as each expected atom among the faint candidates stands for, where there are none
+_LEAST_AREA = 1.0  # nm²: an image that shows less specimen is taken for one that shows so much
+_GROWTH = (
+    0.75  # of chance finds' evidence with the area: between that of their mean, 1, and of its scatter, ½
 )
-_LEAST = 0.02  # evidence that stands for none
+_MOST = 0.985  # likelihood from which candidates count alike: beyond, calibrated likelihoods say no more
 
 
-def evidence(likelihoods: ArrayLike) -> float:
-    """Return how many nearly certain atoms an image has beyond those that its texture would make.
+@dataclass(frozen=True)
+class PresenceLaw:
+    """How the probability of an atom follows from candidates' likelihoods p and from the area A of the specimen.
+
+    The evidence is E = Σ (p/(1 − p))ᶜ / A^¾ over the candidates, with A in 100 nm². Chance finds are the rarer the
+    greater their odds, and the more the larger the area: their mean grows with A, how much it varies by chance with √A.
+    The probability is σ(a + b ln(E + ε)).
 
     Parameters
     ----------
-    likelihoods
-        Of an image's candidates, calibrated, shape (n,).
-
-    Returns
-    -------
-    float
-        Σp³ over all candidates less a quarter of Σp over the :data:`FAINT` ones, 0.02 at least. Both grow with the
-        area that is looked at, so that images of different sizes can be compared.
+    power
+        c, how fast chance finds become rarer with their odds.
+    least
+        ε, evidence that stands for none.
+    constant, slope
+        a and b.
     """
-    p = np.asarray(likelihoods, dtype=float)
-    return float(_LEAST + max(0.0, (p**3).sum() - _TEXTURE * p[p < FAINT].sum()))
+
+    power: float
+    least: float
+    constant: float
+    slope: float
+
+    def evidence(self, likelihoods: ArrayLike, area: ArrayLike) -> NDArray[np.float64]:
+        """Return what each candidate, shape (n,), adds to E on an area of specimen [nm²], one or that of each."""
+        p = np.minimum(np.asarray(likelihoods, dtype=float), _MOST)
+        return np.asarray((p / (1 - p)) ** self.power / (np.maximum(area, _LEAST_AREA) / 100) ** _GROWTH)
+
+    def probability(self, evidence: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability of an atom at the evidence E of images, shape (images,)."""
+        return np.asarray(expit(self.constant + self.slope * np.log(self.least + np.asarray(evidence))))
 
 
-def atoms_probability(likelihoods: ArrayLike) -> float:
-    """Return the probability that an image holds at least one visible atom, if half of all images do.
+LAW = PresenceLaw(power=1.69, least=89.5, constant=-39.0, slope=8.0)
+"""Fitted to simulated images half of which have no metal; by ``benchmarks/triage_presence.py fit``."""
+
+
+def atoms_probability(likelihoods: ArrayLike, area: float) -> float:
+    """Return the probability that an image shows at least one visible atom, if half of all images do.
 
     Candidates of an image are not independent: what looks like an atom by chance does so again where the support has
-    the same texture. So the product of 1 − p is not what it seems, and a logistic law of the logarithm of their
-    :func:`evidence` stands in its place, fitted to simulated images half of which have no metal.
+    the same texture. So the product of 1 − p is not what it seems, and :data:`LAW` stands in its place.
 
     Parameters
     ----------
     likelihoods
-        Of an image's candidates, from :data:`stemforge.infer.CANDIDATE` on, calibrated.
+        Of an image's candidates on the specimen, from :data:`stemforge.infer.CANDIDATE` on, calibrated, shape (n,).
+    area
+        Of the specimen [nm²].
 
     Examples
     --------
-    >>> atoms_probability([0.99, 0.98, 0.97, 0.95, 0.6]) > 0.9, atoms_probability([0.1, 0.05]) < 0.1
+    >>> atoms_probability([0.97, 0.97, 0.96, 0.95, 0.6], 50.0) > 0.9, atoms_probability([0.3, 0.05], 50.0) < 0.1
     (True, True)
     """
-    return float(expit(CONSTANT + SLOPE * np.log(evidence(likelihoods))))
+    return float(LAW.probability(LAW.evidence(likelihoods, area).sum()))

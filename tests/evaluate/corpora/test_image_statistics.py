@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from stemforge import MicrographError
-from stemforge.evaluate.command import compare
+from stemforge.evaluate.corpora.command import compare
 from stemforge.evaluate.corpora.image_statistics import image_statistics
 from stemforge.evaluate.corpora.measurements import BANDS
 from stemforge.options import Output, Progress

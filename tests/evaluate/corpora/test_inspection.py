@@ -6,7 +6,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import InputError
-from stemforge.evaluate.command import inspect
+from stemforge.evaluate.corpora.command import inspect
 from stemforge.evaluate.corpora.inspection import (
     contact_sheet,
     describe_corpus,

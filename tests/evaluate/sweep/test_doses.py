@@ -10,7 +10,7 @@ from stemforge.__main__ import main
 from stemforge.corpus.sample import Sample, Structure
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.evaluate import Sweep, draw_conditions, draw_sweep, sweep_doses
-from stemforge.evaluate.command import parse_doses
+from stemforge.evaluate.sweep.command import parse_doses
 from stemforge.evaluate.sweep.doses import Row
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import BoxDefinition, SimulationRecipe

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stemforge.evaluate.triage import files as triage_files
+from stemforge.evaluate.triage import watching
 from stemforge.evaluate.triage.examiners import Examination, Examiners, examined
-from stemforge.evaluate.triage.files import Watch, triage_folders
+from stemforge.evaluate.triage.files import triage_folders
 from stemforge.evaluate.triage.folders import ImageFile
 from stemforge.evaluate.triage.result import ImageTriage
+from stemforge.evaluate.triage.watching import Watch
 from stemforge.micrograph.writers import write_tiff
 from stemforge.outputs.folder import ResultFolder
 
@@ -42,9 +43,9 @@ def watch(tmp_path, noise, monkeypatch):
                 between()
             original(0.1)
 
-        original = triage_files.time.sleep
+        original = watching.time.sleep
         with monkeypatch.context() as patch:
-            patch.setattr(triage_files.time, "sleep", sleep)
+            patch.setattr(watching.time, "sleep", sleep)
             out = ResultFolder(tmp_path / "out")
             return triage_folders([tmp_path / "in"], out, watch=Watch(seconds, 0.1, settle), workers=1)
 

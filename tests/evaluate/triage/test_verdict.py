@@ -7,7 +7,6 @@ import pytest
 
 from stemforge import Micrograph
 from stemforge.evaluate import ImageTriage, triage_micrograph
-from stemforge.evaluate.triage.presence import atoms_probability
 from stemforge.evaluate.triage.result import COLUMNS, DOUBTFUL, NONE, OPEN, UNREADABLE
 from stemforge.evaluate.triage.verdict import judged
 from stemforge.train import load_weights
@@ -84,14 +83,6 @@ def test_rows_have_every_column_and_the_best_comes_first():
     ordered = sorted(others, key=lambda one: one.order)
     assert [one.verdict for one in ordered] == [OPEN, OPEN, DOUBTFUL, NONE, UNREADABLE]
     assert ordered[0] is GOOD
-
-
-def test_probability_grows_with_what_is_found():
-    few, many = np.full(3, 0.1), np.full(12, 0.98)
-    assert atoms_probability([]) <= atoms_probability(few) < 0.1
-    assert atoms_probability(many) > 0.9
-    # Faint candidates beside them are texture, which makes clear ones, too.
-    assert atoms_probability([*many, *np.full(300, 0.1)]) < atoms_probability(many)
 
 
 @pytest.mark.parametrize("electrons", [2.0, 30.0, 300.0])

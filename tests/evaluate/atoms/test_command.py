@@ -4,7 +4,7 @@ import cyclopts
 import pytest
 
 from stemforge.errors import InputError
-from stemforge.evaluate.command import atoms
+from stemforge.evaluate.atoms.command import atoms
 from stemforge.micrograph.annotations import Annotations
 
 
@@ -23,7 +23,7 @@ def folders(tmp_path):
 def _run(*arguments):
     app = cyclopts.App(result_action="return_value")
     # Mounted as the front door does it, by import string.
-    app.command("stemforge.evaluate.command:atoms", name="atoms")
+    app.command("stemforge.evaluate.atoms.command:atoms", name="atoms")
     return app(["atoms", *map(str, arguments)], exit_on_error=False)
 
 
