@@ -369,10 +369,12 @@ function wire() {
   addEventListener("keyup", (event) => { if (event.key === " ") pointer.space = false; });
   addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
   addEventListener("hashchange", () => {
-    const place = Places.named(location.hash);
-    places.open(place ?? FIRST);
-    if (!place) choose(decodeURIComponent(location.hash.slice(1)));
+    const place = Places.named(location.hash), id = decodeURIComponent(location.hash.slice(1));
+    places.open(place ?? FIRST); // which changes the address
+    if (!place) choose(id);
   });
+  // Another place has made an image of this session, and wants it to be looked at.
+  addEventListener("image", ({ detail: image }) => { known(image); places.open(FIRST); choose(image.id); });
   explain(find("side"));
 }
 

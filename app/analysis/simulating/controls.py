@@ -13,10 +13,10 @@ from stemforge.simulate.specimen.films import AmorphousCarbon
 from stemforge.simulate.specimen.layers import Layers
 
 SUPPORTS = {
-    "carbon": "Carbon film, nitrogen-doped",
-    "c3n4": "Carbon nitride (g-C₃N₄)",
+    "carbon": "Carbon, N-doped",
+    "c3n4": "Carbon nitride, g-C₃N₄",
     "graphene": "Graphene",
-    "hbn": "Boron nitride (h-BN)",
+    "hbn": "Boron nitride, h-BN",
     "mos2": "MoS₂",
     "ws2": "WS₂",
     "mgo:001": "MgO (001)",
