@@ -1,4 +1,4 @@
-"""Routes of simulations: what can be moved, an image of it, its structure, files, and the image taken into the session."""
+"""Routes of simulations: what can be moved, an image, its structure, files, and the image taken into the session."""
 
 import base64
 import json
@@ -42,8 +42,9 @@ class Wanted(Record):
     support: Annotated[str, Field(max_length=40)] = "carbon"
     element: Annotated[str, Field(max_length=3)] | None = "Pt"
     values: Annotated[
-        dict[Annotated[str, Field(max_length=60)], Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=60)
-    ] = {}
+        dict[Annotated[str, Field(max_length=60)], Annotated[float, Field(allow_inf_nan=False)]],
+        Field(max_length=60, default_factory=dict),
+    ]
 
 
 @router.get("")
@@ -98,7 +99,9 @@ def _written(context: Context, wanted: Wanted, ending: str) -> Iterator[tuple[Pa
     make_folder(folder)
     path = folder / f"{secrets.token_hex(16)}.{ending}"
     try:
-        name = _call(context, "files:write_file", **wanted.model_dump(), ending=ending, out=str(path.absolute()))
+        name = _call(
+            context, "files:write_file", **wanted.model_dump(), ending=ending, out=str(path.absolute())
+        )
         yield path, name
     finally:
         with suppress(OSError):

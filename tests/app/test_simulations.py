@@ -82,7 +82,9 @@ def test_every_control_changes_the_recipe_up_to_both_ends(support):
 
 def test_a_value_arrives_in_the_settings_units():
     recipe = recipe_of(
-        "carbon", "Ir", {"energy": 80, "microscope.C3": 2, "inner": 60, "thickness": 8, "source_size": 0.2, "seed": 7}
+        "carbon",
+        "Ir",
+        {"energy": 80, "microscope.C3": 2, "inner": 60, "thickness": 8, "source_size": 0.2, "seed": 7},
     )
     assert (recipe.microscope.energy, recipe.microscope.C3) == (80e3, 2e4)
     assert recipe.microscope.detectors.angles["HAADF"] == (60, 185)

@@ -1,4 +1,4 @@
-"""What can be moved on the page: fields of the settings, with their own words and bounds, and a range that is useful."""
+"""What can be moved on the page: fields of the settings, with their words and bounds, and a range that is useful."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from stemforge.errors import InputError
 from stemforge.settings import Description, Settings, describe
-from stemforge.simulate import Microscope, RecipeRequest, Scan, SimulationRecipe
+from stemforge.simulate import Microscope, RecipeRequest, SimulationRecipe
 from stemforge.simulate.recording.degrade import Degradation
 from stemforge.simulate.specimen.films import AmorphousCarbon
 from stemforge.simulate.specimen.layers import Layers
@@ -174,7 +174,9 @@ def describe_controls() -> dict[str, Any]:
     """Return what the page needs to draw the controls."""
     return {
         "controls": [control.public() for control in CONTROLS],
-        "supports": [{"name": name, "label": label, "slow": name in CRYSTALS} for name, label in SUPPORTS.items()],
+        "supports": [
+            {"name": name, "label": label, "slow": name in CRYSTALS} for name, label in SUPPORTS.items()
+        ],
         "elements": list(ELEMENTS),
     }
 
@@ -208,7 +210,8 @@ def read_values(support: str, element: str | None, values: dict[str, float]) -> 
     for name in values:
         _require(name, list(known), f"What can be set of {SUPPORTS[support]}")
     found = {
-        name: control.read(values[name]) if name in values else control.default for name, control in known.items()
+        name: control.read(values[name]) if name in values else control.default
+        for name, control in known.items()
     }
     if not found["inner"] < found["outer"]:
         raise InputError("The detector's inner angle must be smaller than its outer angle.")

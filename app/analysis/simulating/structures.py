@@ -13,7 +13,16 @@ from stemforge.structures.tags import Tag
 MOST = 40_000
 """Atoms that are drawn; of larger supports as many, chosen at random."""
 
-_COLOURS = {"C": GREY, "N": SKY, "O": VERMILION, "Mg": GREEN, "B": PURPLE, "S": YELLOW, "Mo": BLUE, "W": OLIVE}
+_COLOURS = {
+    "C": GREY,
+    "N": SKY,
+    "O": VERMILION,
+    "Mg": GREEN,
+    "B": PURPLE,
+    "S": YELLOW,
+    "Mo": BLUE,
+    "W": OLIVE,
+}
 _SINGLE = ORANGE
 
 
@@ -51,9 +60,13 @@ def show_structure(support: str, element: str | None, values: dict[str, float]) 
         "places": places,
         "kinds": np.array([order[key] for key in keys], dtype=np.uint8),
         "names": [chemical_symbols[number] + (" (single)" if single else "") for single, number in kinds],
-        "colours": [_SINGLE if single else _COLOURS.get(chemical_symbols[number], GREY) for single, number in kinds],
+        "colours": [
+            _SINGLE if single else _COLOURS.get(chemical_symbols[number], GREY) for single, number in kinds
+        ],
         "radii": [float(covalent_radii[number]) for _, number in kinds],
-        "counts": [int(((numbers == number) & (scattered == bool(single))).sum()) for single, number in kinds],
+        "counts": [
+            int(((numbers == number) & (scattered == bool(single))).sum()) for single, number in kinds
+        ],
         "cell": [float(cell[0]), float(cell[1]), float(np.ptp(depth))],
         "atoms": len(atoms),
         "drawn": len(chosen),

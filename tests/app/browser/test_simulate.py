@@ -17,7 +17,9 @@ COPY = """([id, name]) => {
 DIFFERENT = """([one, other]) => {
   const a = window.copies[one], b = window.copies[other];
   let differ = 0;
-  for (let at = 0; at < a.length; at += 4) differ += a[at] !== b[at] || a[at + 1] !== b[at + 1] || a[at + 2] !== b[at + 2];
+  for (let at = 0; at < a.length; at += 4) {
+    differ += a[at] !== b[at] || a[at + 1] !== b[at + 1] || a[at + 2] !== b[at + 2];
+  }
   return a.length === b.length ? differ / (a.length / 4) : 1;
 }"""
 ABOVE = """([one, level]) => window.copies[one].filter((value, at) => at % 4 === 0 && value > level).length"""
