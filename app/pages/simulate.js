@@ -5,7 +5,7 @@ import * as server from "./server.js";
 import { StructureView } from "./structure.js";
 import { explain } from "./tooltip.js";
 
-const LATE = 350; // until it is said that an image is on its way [ms]
+const LATE = 350, LATER = 4000; // until it is said that an image is on its way, and why it is not there yet [ms]
 
 const state = { support: "carbon", element: "Pt", labels: true };
 let controls = null, view = null, supports = new Map();
@@ -37,6 +37,7 @@ function ask({ pressed = false } = {}) {
 async function send() {
   busy = true;
   const late = setTimeout(() => say(find("sim-status"), slow() ? "Simulating a crystal: half a minute or so …" : "Simulating …"), LATE);
+  const later = slow() ? null : setTimeout(() => say(find("sim-status"), "Simulating single atoms for this beam and detector, once on this machine …"), LATER);
   while (next) {
     const body = next;
     next = null;
@@ -52,6 +53,7 @@ async function send() {
     }
   }
   clearTimeout(late);
+  clearTimeout(later);
   busy = false;
   say(find("sim-status"), "");
   find("sim-run").disabled = false;
@@ -136,7 +138,7 @@ function facts() {
   const parts = [
     `${digits(field)} × ${digits(field)} nm, ${digits(known.thickness)} nm thick`,
     `${digits(known.electrons)} electrons a pixel`,
-    x.length ? `${counted(x.length, "single atom")}, of which ${sees} stand out` : "no single atoms",
+    x.length ? `${counted(x.length, "single atom")}, of which ${sees} ${sees === 1 ? "stands" : "stand"} out` : "no single atoms",
   ];
   find("sim-facts").textContent = parts.join(" · ");
 }

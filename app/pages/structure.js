@@ -205,7 +205,7 @@ export class StructureView {
     context.stroke();
     context.globalAlpha = 1;
     const long = Math.max(a, b, c) * 0.16;
-    const [x0, y0] = at(0, 0, -c - 1.2 * long), [x1, y1] = at(0, 0, -c - 0.2 * long);
+    const [x0, y0] = at(0, 0, -c - 1.6 * long), [x1, y1] = at(0, 0, -c - 0.5 * long);
     const angle = Math.atan2(y1 - y0, x1 - x0), size = 5 * ratio;
     if (Math.hypot(x1 - x0, y1 - y0) < 2 * size) return; // seen along the beam
     context.lineWidth = 2 * ratio;
