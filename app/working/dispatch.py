@@ -46,7 +46,7 @@ class Dispatcher:
         """For short questions, which do not wait for the search for atoms."""
         self._detector, self._jobs = Worker(), Worker()
         # It judges images whose atoms are shown already, and gives way to the search for atoms.
-        self._judge = Worker(1, nice=10)
+        self._judge = Worker(1, nice=5)
         self._wake = threading.Condition()
         self._ended = threading.Event()
         self._running: dict[str, threading.Event] = {}
