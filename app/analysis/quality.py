@@ -15,6 +15,15 @@ _SMALL = "The image is too small, or noise hides all detail."
 _FEW = "Fewer than four likely atoms, or they have no common width."
 _FILTERED = "The image's noise does not tell: it may have been filtered, or show no specimen."
 
+# Where the table's sentence does not stand alone beside its number.
+_SENTENCES = {
+    "line_jitter_angstrom": (
+        "How far scan lines lie beside their places, root mean square: drift and a disturbed scan. From 0.8 Å on it "
+        "disturbs places and shapes of atoms."
+    ),
+    "electrons_per_px": "Electrons detected on the specimen for each area of it, by the image's own noise.",
+}
+
 
 def judge(path: str, name: str, weights: str, sampling: float | None) -> dict[str, Any]:
     """Judge the recording of an image as `stemforge triage` does.
@@ -62,7 +71,7 @@ def _answers(found: ImageTriage) -> list[dict[str, Any]]:
             _SMALL,
         ),
         _answer(
-            "Drift and scan: lines jitter by",
+            "Lines jitter by",
             getattr(found, f"line_jitter_{length}"),
             COLUMNS[f"line_jitter_{length}"].unit,
             "line_jitter_angstrom",
@@ -83,7 +92,7 @@ def _share(label: str, value: float | None, column: str, lacking: str) -> dict[s
 
 def _answer(label: str, value: float | None, unit: str, column: str, lacking: str) -> dict[str, Any]:
     """Return a value with the sentence that the table of triage has for it, and why it is not known."""
-    sentence = COLUMNS[column].sentence
+    sentence = _SENTENCES.get(column, COLUMNS[column].sentence)
     if COLUMNS[column].unit.startswith("of "):
         sentence = f"{sentence.removesuffix('.')}; {COLUMNS[column].unit}."
     if value is None:
