@@ -167,7 +167,7 @@ async function showNumbers(image) {
   }
 }
 
-const LIVE = new Set(["Focus", "Lines jitter by", "Electrons", "Thick or contaminated"]);
+const LIVE = new Set(["Focus", "Lines jitter by", "Electrons", "Vacuum"]);
 
 function showSeries() {
   const done = images().filter((image) => image.status === "done").slice(-SERIES);
@@ -203,5 +203,5 @@ function picture({ file, image }) {
 
 function failure({ file, error }) {
   return element("div", { class: "failure", tabIndex: 0, title: `${file}: ${error}` },
-    element("span", { class: "why" }, error), element("span", { class: "label" }, file), verdictBadge("cannot be read"));
+    element("span", { class: "label" }, file), verdictBadge("cannot be read"), element("span", { class: "why" }, error));
 }

@@ -2,7 +2,7 @@
 import { digits, element } from "./format.js";
 import { svg, ticks } from "./plots.js";
 
-const WIDTH = 320, HEIGHT = 76, LEFT = 34, RIGHT = 10, TOP = 8, BOTTOM = 10;
+const WIDTH = 320, HEIGHT = 58, LEFT = 34, RIGHT = 10, TOP = 8, BOTTOM = 10;
 
 /* `points` are {value, name}; a missing value leaves a gap. `most` is the top of the axis, null where values say it. */
 export const plotSeries = ({ title, explanation, most, unit }, points) => {
