@@ -73,6 +73,7 @@ function moved(name) {
   tell("");
   if (name !== FIRST) return;
   history.replaceState(null, "", chosen === null ? location.pathname : `#${encodeURIComponent(chosen)}`);
+  if (chosen === null && images.size) choose(ordered()[0]);
   view.resize();
 }
 
@@ -377,8 +378,9 @@ function wire() {
   addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
   addEventListener("hashchange", () => {
     const place = Places.named(location.hash);
+    const wished = decodeURIComponent(location.hash.slice(1)); // opening the place changes the address
     places.open(place ?? FIRST);
-    if (!place) choose(decodeURIComponent(location.hash.slice(1)));
+    if (!place) choose(wished);
   });
   explain(find("side"));
 }

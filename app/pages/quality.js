@@ -8,7 +8,7 @@ export class Quality {
     const key = `${image.id} ${image.status} ${image.verdict} ${image.reasons.join()} ${image.sampling}`;
     if (this.key === key) return;
     this.key = key;
-    find("quality").hidden = image.status !== "done";
+    find("quality").hidden = !(image.status === "done" && image.verdict);
     showVerdict(find("quality-verdict"), image);
     if (image.status === "done" && image.verdict) this.load(image);
     else this.clear();
