@@ -377,11 +377,12 @@ function wire() {
   addEventListener("keyup", (event) => { if (event.key === " ") pointer.space = false; });
   addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
   addEventListener("hashchange", () => {
-    const place = Places.named(location.hash);
-    const wished = decodeURIComponent(location.hash.slice(1)); // opening the place changes the address
-    places.open(place ?? FIRST);
-    if (!place) choose(wished);
+    const place = Places.named(location.hash), id = decodeURIComponent(location.hash.slice(1));
+    places.open(place ?? FIRST); // which changes the address
+    if (!place) choose(id);
   });
+  // Another place has made an image of this session, and wants it to be looked at.
+  addEventListener("image", ({ detail: image }) => { known(image); places.open(FIRST); choose(image.id); });
   explain(find("side"));
 }
 

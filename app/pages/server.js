@@ -58,6 +58,11 @@ export const addresses = (id) => ({
   thumbnail: `${image(id)}/thumbnail`, csv: `${image(id)}/atoms.csv`, overlay: `${image(id)}/overlay.png`,
 });
 
+export const simulation = () => json("GET", "/api/simulation");
+export const simulate = (wanted) => json("POST", "/api/simulation", wanted);
+export const simulatedStructure = (wanted) => json("POST", "/api/simulation/structure", wanted);
+export const useSimulated = (wanted) => json("POST", "/api/simulation/image", wanted);
+
 /* `keepalive` lets the last change reach the server although the tab is being closed. */
 export const putEdits = (id, version, edits, keepalive = false) =>
   json("PUT", `${image(id)}/edits`, edits, { "If-Match": String(version) }, { keepalive });

@@ -15,7 +15,18 @@ from stemforge.app.server.detectors import detectors_of
 from stemforge.app.server.weights import MOST_BYTES
 
 router = APIRouter(prefix="/api")
-FEATURES = ["atoms", "images", "samples", "edits", "statistics", "downloads", "events", "quality", "weights"]
+FEATURES = [
+    "atoms",
+    "images",
+    "samples",
+    "edits",
+    "statistics",
+    "downloads",
+    "events",
+    "simulate",
+    "quality",
+    "weights",
+]
 """What the page may show, beside the kinds of jobs."""
 _HEARTBEAT = 15.0
 _MOST_EVENTS = 1000

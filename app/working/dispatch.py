@@ -44,6 +44,8 @@ class Dispatcher:
         self.store, self.kinds, self.weights_of = store, kinds, weights_of
         self.answers = Worker(1)
         """For short questions, which do not wait for the search for atoms."""
+        self.simulations = Worker(1)
+        """For images that are simulated while somebody moves a slider; it keeps structures and signals."""
         self._detector, self._jobs = Worker(), Worker()
         # It judges images whose atoms are shown already, and gives way to the search for atoms.
         self._judge = Worker(1, nice=5)
@@ -86,7 +88,7 @@ class Dispatcher:
         self.wake()
         for thread in self._threads:
             thread.join(5)
-        for worker in (self.answers, self._detector, self._judge, self._jobs):
+        for worker in (self.answers, self.simulations, self._detector, self._judge, self._jobs):
             worker.end()
 
     def _detect_loop(self) -> None:

@@ -4,9 +4,9 @@ import shutil
 from urllib.parse import urlsplit
 
 import pytest
-from tests.app.browser.test_access import serious
 
 from stemforge.train.weights import find_weights
+from tests.app.browser.test_access import serious
 
 pytestmark = pytest.mark.browser
 STRIP = "[...document.querySelectorAll('#live-strip li')].map((one) => one.textContent)"
