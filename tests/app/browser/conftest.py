@@ -181,6 +181,23 @@ def open_page(browser, address, entrance):
 
 
 @pytest.fixture(scope="session")
+def serious():
+    """Function that returns what axe finds on a page that is serious or critical."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+    def find(page):
+        found = axe.Axe().run(page).response["violations"]
+        return [
+            (one["id"], node["html"])
+            for one in found
+            if one["impact"] in {"serious", "critical"}
+            for node in one["nodes"]
+        ]
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def spots(tmp_path_factory):
     """Function that writes an image with bright spots where atoms could be, and returns its file."""
     folder = tmp_path_factory.mktemp("images")

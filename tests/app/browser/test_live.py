@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from stemforge.train.weights import find_weights
-from tests.app.browser.test_access import serious
 
 pytestmark = pytest.mark.browser
 STRIP = "[...document.querySelectorAll('#live-strip li')].map((one) => one.textContent)"
@@ -100,7 +99,7 @@ def test_the_watch_goes_on_without_the_page_and_others_see_nothing(live, open_pa
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_serious_violation(live, written, watched, theme):
+def test_no_serious_violation(live, written, watched, serious, theme):
     hands = live(color_scheme=theme)
     assert serious(hands.page) == []
     shows(hands, written(f"{theme}.tif"))
