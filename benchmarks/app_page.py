@@ -4,10 +4,13 @@ Needs Chromium and playwright.
 
 python benchmarks/app_page.py times                # first page; dropped images: atoms of 512², 4096² shown; frames
 python benchmarks/app_page.py many --images 100    # dropped at once: until all are worked on; memory of the server
-python benchmarks/app_page.py pictures             # app-start.png, app-atoms.png, app-results.png, of the samples
+python benchmarks/app_page.py simulate             # a slider of the place Simulate moved: until its image is drawn
+python benchmarks/app_page.py pictures             # app-start.png, app-atoms.png, app-results.png, of the samples,
+                                                   # and app-simulate.png; --place simulate: that alone
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from cyclopts import App
@@ -192,11 +195,82 @@ def many(*, images: int = 100, size: int = 256) -> None:
         )
 
 
+SIMULATED = "Number(document.querySelector('#sim-image').dataset.images ?? 0)"
+TURNED = """async () => {
+  const canvas = document.querySelector("#sim-structure"), begun = performance.now();
+  const before = Number(canvas.dataset.drawn);
+  await new Promise((done) => {
+    const step = (now) => {
+      canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft" }));
+      if (now - begun < 3000) requestAnimationFrame(step); else done();
+    };
+    requestAnimationFrame(step);
+  });
+  return (1000 * (Number(canvas.dataset.drawn) - before)) / (performance.now() - begun);
+}"""
+SLIDERS = {
+    "recording": ("dose", "source_size", "degradation.line_jitter"),
+    "microscope": ("microscope.defocus", "microscope.C3", "focus"),
+    "specimen": ("seed", "thickness", "density"),
+    "scattering": ("energy", "outer"),
+}
+
+
+def open_simulations(page: Page, address: str) -> float:
+    """Open the place; return the time until its first image is drawn [s]."""
+    start = time.perf_counter()
+    page.goto(f"{address}#simulate")
+    wait(page, f"{SIMULATED} > 0 && document.querySelector('#sim-structure').dataset.drawn !== undefined")
+    wait(page, "document.querySelector('#sim-status').hidden")
+    return time.perf_counter() - start
+
+
 @app.command
-def pictures(*, out: Path = Path("docs/images")) -> None:
+def simulate(*, repeats: int = 3) -> None:
+    """Print times from a slider's movement to its image of 256², 15 nm of carbon [s], and frames a second of atoms.
+
+    Nothing is kept of earlier runs: each value of ``scattering`` is the first of its kind on the machine.
+    """
+    with tempfile.TemporaryDirectory() as cache, chromium() as browser:
+        os.environ["STEMFORGE_CACHE_DIR"] = cache
+        found = _simulated(browser, repeats)
+    say(json.dumps(found, indent=2))
+
+
+def _simulated(browser: Browser, repeats: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with server() as (address, _, _):
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        found["opened"] = open_simulations(page, address)
+        for group, names in SLIDERS.items():
+            runs = []
+            for name in names * (1 if group == "scattering" else repeats):
+                before = page.evaluate(SIMULATED)
+                page.focus(f".control:not([hidden]) [data-name='{name}']")
+                start = time.perf_counter()
+                page.keyboard.press("ArrowRight")
+                wait(page, f"{SIMULATED} > {before}")
+                runs.append(time.perf_counter() - start)
+                wait(page, "document.querySelector('#sim-status').hidden")
+            found[group] = {"median": float(np.median(runs)), "worst": max(runs), "runs": len(runs)}
+        found["atoms"] = page.inner_text("#sim-drawn")
+        found["frames"] = page.evaluate(TURNED)
+    return found
+
+
+@app.command
+def pictures(*, out: Path = Path("docs/images"), place: Literal["all", "simulate"] = "all") -> None:
     """Draw the pictures of the documents from the samples that the app offers."""
     with chromium() as browser, server() as (address, _, _):
         page = browser.new_page(viewport={"width": 1280, "height": 720})
+        open_simulations(page, address)
+        page.locator(".control:not([hidden]) [data-name=source_size]").scroll_into_view_if_needed()
+        page.hover(".control:not([hidden]):has([data-name=dose]) label")
+        page.wait_for_timeout(300)
+        picture(page, out / "app-simulate.png")
+        if place == "simulate":
+            return
+        page.goto("about:blank")
         page.goto(address)
         page.wait_for_selector("#start:not([hidden])")
         picture(page, out / "app-start.png")

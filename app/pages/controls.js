@@ -3,6 +3,8 @@ import { element, find, figures } from "./format.js";
 
 const STEPS = 200; // of a slider that moves by equal ratios
 
+const written = (number) => (number >= 1000 ? number.toLocaleString("en") : figures(number));
+
 export class Controls {
   /* `moved(control, final)` for each movement; `final` when the slider is let go. */
   constructor(place, known, moved) {
@@ -46,7 +48,7 @@ export class Controls {
     value.htmlFor.add(id);
     const about = element("span", { id: `${id}-about`, className: "unseen" }, control.explanation);
     const row = element("div", { className: "control" }, element("label", { htmlFor: id }, control.label), value, slider, about);
-    const range = `${figures(control.low)} to ${figures(control.high)} ${control.unit}`.trim();
+    const range = `${written(control.low)} to ${written(control.high)} ${control.unit}`.trim();
     row.dataset.explains = `${control.explanation} ${control.choices.length ? control.choices.join(", ") + ` ${control.unit}` : range}.`;
     slider.addEventListener("input", () => this.slid(control, false));
     slider.addEventListener("change", () => this.slid(control, true));
@@ -80,7 +82,7 @@ export class Controls {
     const { slider, value } = this.rows.get(control);
     const number = this.values.get(control);
     const decimals = control.step && !control.choices.length ? Math.max(0, Math.ceil(-Math.log10(control.step) - 1e-9)) : 0;
-    const text = control.step && !control.choices.length ? number.toFixed(Math.min(decimals, 4)) : number >= 1000 ? number.toLocaleString("en") : figures(number);
+    const text = control.step && !control.choices.length ? number.toFixed(Math.min(decimals, 4)) : written(number);
     const shown = `${text} ${control.unit}`.trim();
     value.textContent = shown.replace(/^-/, "−");
     slider.setAttribute("aria-valuetext", shown);

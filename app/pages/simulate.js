@@ -26,7 +26,7 @@ function ask({ pressed = false } = {}) {
   find("simulation").classList.toggle("stale", Boolean(stale));
   links();
   if (stale) {
-    say(find("sim-status"), "An image of a crystal takes a minute or so. Press Simulate when all is set.");
+    say(find("sim-status"), "An image of a crystal takes half a minute or so. Press Simulate when all is set.");
     return;
   }
   next = wanted();
@@ -36,7 +36,7 @@ function ask({ pressed = false } = {}) {
 
 async function send() {
   busy = true;
-  const late = setTimeout(() => say(find("sim-status"), slow() ? "Simulating a crystal: a minute or so …" : "Simulating …"), LATE);
+  const late = setTimeout(() => say(find("sim-status"), slow() ? "Simulating a crystal: half a minute or so …" : "Simulating …"), LATE);
   while (next) {
     const body = next;
     next = null;

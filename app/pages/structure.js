@@ -6,7 +6,7 @@ const LEVELS = 64; // brightnesses of a colour
 const BALL = 0.95; // of the covalent radius
 const TURN = 0.12; // that an arrow key turns [rad]
 const BEHIND = 0.38; // brightness of what is farthest away
-const FILLED = 0.9; // of the canvas by the cell's diagonal: the arrow of the beam has room above
+const FILLED = 0.86; // of the canvas by the cell's diagonal: the arrow of the beam has room above
 const RATIO = 1.5; // device pixels a CSS pixel, at most
 
 const bytesOf = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
@@ -204,8 +204,8 @@ export class StructureView {
     }
     context.stroke();
     context.globalAlpha = 1;
-    const long = Math.max(a, b, c) * 0.22;
-    const [x0, y0] = at(0, 0, -c - 1.6 * long), [x1, y1] = at(0, 0, -c - 0.3 * long);
+    const long = Math.max(a, b, c) * 0.16;
+    const [x0, y0] = at(0, 0, -c - 1.2 * long), [x1, y1] = at(0, 0, -c - 0.2 * long);
     const angle = Math.atan2(y1 - y0, x1 - x0), size = 5 * ratio;
     if (Math.hypot(x1 - x0, y1 - y0) < 2 * size) return; // seen along the beam
     context.lineWidth = 2 * ratio;
@@ -215,6 +215,6 @@ export class StructureView {
     for (const side of [-0.5, 0.5]) { context.moveTo(x1, y1); context.lineTo(x1 - 2 * size * Math.cos(angle + side), y1 - 2 * size * Math.sin(angle + side)); }
     context.stroke();
     context.font = `${12 * ratio}px system-ui, sans-serif`;
-    context.fillText("beam", x0 + 7 * ratio, y0 + 4 * ratio);
+    context.fillText("beam", x0 + 8 * ratio, (y0 + y1) / 2);
   }
 }

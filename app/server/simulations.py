@@ -1,4 +1,4 @@
-"""Routes of simulations: what can be moved, an image of it, its structure, files, and the image taken into the session."""
+"""Routes of simulations: what can be moved, an image, its structure, files, and the image taken into the session."""
 
 import base64
 import json
@@ -43,8 +43,8 @@ class Wanted(Record):
     element: Annotated[str, Field(max_length=3)] | None = "Pt"
     values: Annotated[
         dict[Annotated[str, Field(max_length=60)], Annotated[float, Field(allow_inf_nan=False)]],
-        Field(max_length=60),
-    ] = {}
+        Field(max_length=60, default_factory=dict),
+    ]
 
 
 @router.get("")

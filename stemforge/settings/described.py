@@ -3,6 +3,7 @@
 import inspect
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -77,12 +78,12 @@ def describe(settings: type[Settings], field: str) -> Description:
 
 def _entries(settings: type[Settings]) -> dict[str, str]:
     """Return the text of each parameter in a docstring as numpydoc has it."""
-    lines = (inspect.getdoc(settings) or "").splitlines()
+    lines = [*(inspect.getdoc(settings) or "").splitlines(), ""]
     if "Parameters" not in lines:
         return {}
     entries: dict[str, str] = {}
     names: list[str] = []
-    for line, after in zip(lines[lines.index("Parameters") + 2 :], [*lines[lines.index("Parameters") + 3 :], ""], strict=True):
+    for line, after in pairwise(lines[lines.index("Parameters") + 2 :]):
         if after and set(after) == {"-"}:  # the next section's title
             break
         if line and not line.startswith(" "):

@@ -1,4 +1,4 @@
-"""What can be moved on the page: fields of the settings, with their own words and bounds, and a range that is useful."""
+"""What can be moved on the page: fields of the settings, with their words and bounds, and a range that is useful."""
 
 import math
 from collections.abc import Iterator, Sequence

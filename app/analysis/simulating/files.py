@@ -21,8 +21,8 @@ def write_file(support: str, element: str | None, values: dict[str, float], endi
     support, element, values
         As in :func:`stemforge.app.analysis.simulating.controls.read_values`.
     ending
-        ``yaml``: the recipe, for ``stemforge simulate``; ``tif``: the image, 32 bits with its pixel size; ``xyz``: every
-        atom [Å] with its tag (extended XYZ).
+        ``yaml``: the recipe, for ``stemforge simulate``; ``tif``: the image, 32 bits with its pixel size; ``xyz``:
+        every atom [Å] with its tag (extended XYZ).
     out
         File.
 
