@@ -50,7 +50,7 @@ class LiveRecord(Record):
         Of its images.
     items
         What became of the files, in the order in which they were taken.
-    seen
+    stamps
         By path, size and time of change of all files that are not to be taken again.
     """
 
@@ -58,11 +58,11 @@ class LiveRecord(Record):
     active: bool = False
     detector: str = "any-atom"
     items: list[LiveItem] = Field(default_factory=list)
-    seen: dict[str, str] = Field(default_factory=dict)
+    stamps: dict[str, str] = Field(default_factory=dict)
 
     def add(self, item: LiveItem, stamp: str) -> None:
         """Note what became of a file; of an earlier state of it nothing is shown any more."""
-        self.seen[item.path] = stamp
+        self.stamps[item.path] = stamp
         others = [one for one in self.items if one.path != item.path]
         self.items = [*others[1 - _KEPT :], item]
 

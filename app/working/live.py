@@ -87,7 +87,7 @@ class Watcher:
             if live.folder != str(folder):
                 live.items = []
             live.folder, live.active, live.detector = str(folder), True, detector
-            live.seen |= {str(file.path): file.stamp for file in files}
+            live.stamps |= {str(file.path): file.stamp for file in files}
             self._known[session.id] = _Watched()
             session.keep_live()
 
@@ -126,8 +126,8 @@ class Watcher:
             return
         if time.monotonic() < known.pause:
             return
-        seen = session.live.seen
-        files = [file for file in image_files([folder]) if seen.get(str(file.path)) != file.stamp]
+        stamps = session.live.stamps
+        files = [file for file in image_files([folder]) if stamps.get(str(file.path)) != file.stamp]
         ready = known.settled.ready(files)
         names = {file.name for file in files}
         known.waiting = {name: why for name, why in known.waiting.items() if name in names}

@@ -228,7 +228,7 @@ def test_only_the_newest_files_are_shown():
     record = LiveRecord()
     for number in range(600):
         record.add(LiveItem(path=f"/{number}", file=f"{number}"), "1-1")
-    assert (len(record.items), record.items[-1].file, len(record.seen)) == (500, "599", 600)
+    assert (len(record.items), record.items[-1].file, len(record.stamps)) == (500, "599", 600)
 
 
 def test_without_a_folder_there_is_no_such_place(settings, browser):

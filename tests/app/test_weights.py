@@ -148,8 +148,8 @@ def test_weights_become_a_detector_of_the_session_alone(browser, browse, setting
 
     other = browse()
     assert detector["name"] not in [one["name"] for one in other.get("/api/session").json()["detectors"]]
-    theirs = other.image()
-    assert other.patch(f"/api/images/{theirs['id']}", json={"detector": detector["name"]}).status_code == 422
+    foreign = other.image()
+    assert other.patch(f"/api/images/{foreign['id']}", json={"detector": detector["name"]}).status_code == 422
     address = detector["name"].replace("weights:", "/api/weights/")
     assert other.delete(address).status_code == 404
     assert browser.delete(address).status_code == 409  # an image uses it
