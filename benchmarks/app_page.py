@@ -57,14 +57,14 @@ app = App()
 
 
 @contextmanager
-def server() -> Iterator[tuple[str, int, float]]:
+def server(*options: str) -> Iterator[tuple[str, int, float]]:
     """Start the app in a folder of its own; give its address, process and the time it took to start [s]."""
     with tempfile.TemporaryDirectory() as name, (Path(name) / "log").open("wb") as log:
         start = time.perf_counter()
-        words = ["app", "--port", "0", "--no-browser", "--folder", f"{name}/kept"]
+        words = ["app", "--port", "0", "--no-browser", "--folder", f"{name}/kept", *options]
         process = subprocess.Popen([sys.executable, "-m", "stemforge", *words], stdout=log, stderr=log)
         try:
-            while not (found := re.search(r"http://127\.0\.0\.1:\d+/", (Path(name) / "log").read_text())):
+            while not (found := re.search(r"http://127\.0\.0\.1:\d+/\S*", (Path(name) / "log").read_text())):
                 time.sleep(0.02)
             yield found[0], process.pid, time.perf_counter() - start
         finally:

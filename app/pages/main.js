@@ -10,6 +10,7 @@ import { Pyramids } from "./pyramid.js";
 import { Results } from "./results.js";
 import { Side } from "./side.js";
 import { explain, tell } from "./tooltip.js";
+import { Weights } from "./weights.js";
 import { View } from "./view.js";
 
 const TOOLS = { v: "look", a: "add", d: "delete", m: "move", r: "mask" };
@@ -45,6 +46,7 @@ const side = new Side({
   confirm: (text) => window.confirm(text),
 });
 const adding = new Adding((image) => { known(image); if (chosen === null || !images.has(chosen)) choose(image.id); }, (text) => notice(text), taken);
+const weights = new Weights(() => images.get(chosen), (image, detector) => side.apply([image], { detector }));
 const pointer = new Pointer(view, { told: hovered, acted: instruct });
 
 function hovered(atom, event) {
@@ -71,6 +73,7 @@ function moved(name) {
   tell("");
   if (name !== FIRST) return;
   history.replaceState(null, "", chosen === null ? location.pathname : `#${encodeURIComponent(chosen)}`);
+  if (chosen === null && images.size) choose(ordered()[0]);
   view.resize();
 }
 
@@ -267,7 +270,10 @@ async function refresh(id) {
 async function jobs() {
   const before = results.trained;
   await results.refresh();
-  if (results.trained === before) return;
+  if (results.trained !== before) await detectors();
+}
+
+async function detectors() {
   try {
     side.offer(await server.session());
     if (images.has(chosen)) side.show(images.get(chosen));
@@ -280,6 +286,7 @@ function changed(event) {
   const { kind, id, version } = event;
   places.changed(event);
   if (kind === "job") jobs();
+  else if (kind === "detectors") detectors();
   else if (version === null) { if (images.has(id)) gone(id); }
   else if (kind === "image" && !(images.get(id)?.version >= version)) refresh(id);
 }
@@ -310,6 +317,7 @@ async function start() {
   find("sample").hidden = !session.features.includes("samples");
   find("version").textContent = `stemforge ${session.version}`;
   side.offer(session);
+  weights.offer(session);
   results.offer(session.features);
   results.show(session.jobs);
   for (const id of [...images.keys()]) if (!session.images.some((image) => image.id === id)) gone(id);

@@ -46,6 +46,10 @@ export const changeImage = (id, changes) => json("PATCH", image(id), changes);
 export const removeImage = (id) => ask("DELETE", image(id));
 export const getAtoms = (id, signal) => json("GET", `${image(id)}/atoms`, undefined, {}, { signal });
 export const getStatistics = (id, signal) => json("GET", `${image(id)}/statistics`, undefined, {}, { signal });
+export const getQuality = (id, signal) => json("GET", `${image(id)}/quality`, undefined, {}, { signal });
+export const getLive = () => json("GET", "/api/live");
+export const beginLive = (wanted) => json("POST", "/api/live", wanted);
+export const endLive = () => ask("DELETE", "/api/live");
 export const sample = () => json("POST", "/api/samples");
 export const startJob = (kind, images) => json("POST", "/api/jobs", { kind, images });
 export const listJobs = () => json("GET", "/api/jobs");
@@ -66,6 +70,12 @@ export const putEdits = (id, version, edits, keepalive = false) =>
 export const picture = async (id, level, signal) => {
   const response = await ask("GET", `${image(id)}/picture?level=${level}`, { signal });
   return createImageBitmap(await response.blob());
+};
+
+export const uploadWeights = (file) => {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  return ask("POST", "/api/weights", { body: form }).then((response) => response.json());
 };
 
 /* `frame` of a stack, counted from 0. */

@@ -1,7 +1,9 @@
 /* The right side: what the image is, its pixel size and detector, the answers and where to take them. */
 import { addresses, changeImage, getStatistics } from "./server.js";
-import { counted, digits, element, figures, find, say } from "./format.js";
+import { answerCard } from "./cards.js";
+import { counted, digits, element, find, say } from "./format.js";
 import { plotDistances } from "./plots.js";
+import { Quality } from "./quality.js";
 
 const SOURCES = {
   file: "as the file says",
@@ -16,6 +18,7 @@ export class Side {
   /* `changed(image)` when the server took a change, `others()` all images but this. */
   constructor({ changed, others, confirm }) {
     Object.assign(this, { changed, others, confirm, image: null, features: [], detectors: [], statistics: null });
+    this.quality = new Quality();
     find("scale").addEventListener("submit", (event) => { event.preventDefault(); this.setScale([this.image]); });
     find("scale-all").addEventListener("click", () => this.setScale([this.image, ...this.others()]));
     find("detector").addEventListener("change", (event) => this.apply([this.image], { detector: event.target.value }));
@@ -42,6 +45,7 @@ export class Side {
     find("detector").value = image.detector;
     const about = this.detectors.find((one) => one.name === image.detector)?.description ?? "";
     find("detector-about").textContent = find("detector-row").dataset.explains = about;
+    if (this.features.includes("quality")) this.quality.show(image);
     const { csv, overlay } = addresses(image.id);
     find("csv").href = csv;
     find("overlay").href = overlay;
@@ -146,25 +150,13 @@ export class Side {
     const answers = this.statistics?.answers ?? [];
     const counted = answers.find((one) => one.label === "Atoms");
     const first = { ...counted, label: "Atoms", value: this.count, explanation: counted?.explanation ?? COUNT };
-    const cards = [first, ...answers.filter((one) => one !== counted)].map((one) => this.card(one));
+    const cards = [first, ...answers.filter((one) => one !== counted)].map(answerCard);
     if (counted && counted.value !== this.count) cards[0].append(element("dd", { class: "range" }, `${counted.value} on the specimen`));
     cards[0].classList.add("live");
     const list = find("answers");
     const focused = document.activeElement?.dataset?.answer;
     list.replaceChildren(...cards);
     if (focused) list.querySelector(`[data-answer="${CSS.escape(focused)}"]`)?.focus();
-  }
-
-  card({ label, value, low, high, unit, explanation }) {
-    const known = Number.isFinite(value);
-    const number = element("dd", { class: "value" }, known || value === null ? figures(value) : String(value));
-    if (known && unit) number.append(" ", element("small", {}, unit.replace(/^per /, "/ ")));
-    const card = element("div", { class: "answer", tabIndex: 0 }, element("dt", {}, label), number);
-    if (Number.isFinite(low) && Number.isFinite(high)) card.append(element("dd", { class: "range" }, `${figures(low)}–${figures(high)}`));
-    card.append(element("dd", { class: "unseen" }, explanation ?? ""));
-    card.dataset.answer = label;
-    card.dataset.explains = explanation ?? "";
-    return card;
   }
 
   showPlots() {

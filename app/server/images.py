@@ -70,6 +70,7 @@ def change(image: ChosenImage, session: Current, context: Shared, wanted: Change
         values["detector"] = check_detector(session, wanted.detector)
     if {"sampling", "detector"} & set(values):
         values |= {"status": "waiting", "error": None, "generation": image.generation + 1}
+        values |= {"verdict": None, "reasons": [], "focus": None}
     if values:
         session.change(image, **values)
         context.dispatcher.wake()

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from stemforge.app import AppSettings, create_app
 from stemforge.app.sessions.store import Store
-from stemforge.app.working.dispatch import keep_detection
+from stemforge.app.working.detections import keep_detection
 
 ADDRESS = "http://127.0.0.1:8642"
 
