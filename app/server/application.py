@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from stemforge.app.server import answers, images, jobs, sessions
+from stemforge.app.server import answers, frameworks, images, jobs, molecules, sessions
 from stemforge.app.server.context import TOKEN_COOKIE, AppSettings, Context, RefusedError
 from stemforge.app.server.guard import Guard
 from stemforge.app.sessions.store import Store
@@ -52,7 +52,7 @@ def create_app(settings: AppSettings) -> Any:
     # The pages that document FastAPI's routes load scripts from another host.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = Context(settings, store, dispatcher)
-    for module in (sessions, images, answers, jobs):
+    for module in (sessions, images, frameworks, molecules, answers, jobs):
         app.include_router(module.router)
     app.add_api_route("/", _page, methods=["GET"], response_class=FileResponse)
     app.mount("/static", StaticFiles(directory=PAGES, check_dir=False))

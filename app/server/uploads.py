@@ -12,7 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from stemforge.app.analysis.pictures import contrast_of
 from stemforge.app.server.context import Context, RefusedError
-from stemforge.app.sessions.records import Image, clean_name
+from stemforge.app.sessions.records import Image, Place, clean_name
 from stemforge.app.sessions.store import Session, new_id
 from stemforge.errors import InputError
 from stemforge.files import make_folder
@@ -57,7 +57,14 @@ async def receive_file(request: Request, most: int) -> tuple[str, UploadFile]:
     return file.filename or "", file
 
 
-def take_file(context: Context, session: Session, name: str, content: Any, frame: int | None = None) -> Image:
+def take_file(
+    context: Context,
+    session: Session,
+    name: str,
+    content: Any,
+    frame: int | None = None,
+    place: Place = "atoms",
+) -> Image:
     """Read an image file in the sandbox and make it an image of a session.
 
     Parameters
@@ -72,6 +79,8 @@ def take_file(context: Context, session: Session, name: str, content: Any, frame
         Binary stream with its bytes.
     frame
         Of a stack, counted from 0.
+    place
+        Of the page, where the file was dropped.
 
     Raises
     ------
@@ -98,6 +107,7 @@ def take_file(context: Context, session: Session, name: str, content: Any, frame
         if not original.stat().st_size:
             raise RefusedError(422, f"{shown}: is empty (0 bytes); copy it again.")
         image = _read(original, shown, identity, frame, context.settings.pixels)
+        image.place = place
         session.add_image(image)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Status = Literal["waiting", "working", "done", "failed"]
+Place = Literal["atoms", "molecules"]
+"""Of the page, to which an image belongs."""
 _LONGEST_NAME = 120
 _MOST = 200_000  # of atoms that are taken out or added by hand
 _MOST_CORNERS = 50_000  # of all masks: each is compared with each candidate
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
-Place = tuple[Number, Number]
+Point = tuple[Number, Number]
 """(x, y) [pixel]."""
-Polygon = Annotated[list[Place], Field(min_length=3, max_length=2000)]
+Polygon = Annotated[list[Point], Field(min_length=3, max_length=2000)]
 
 
 class Record(BaseModel):
@@ -42,7 +44,7 @@ class Edits(Record):
 
     threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
     removed: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=_MOST)] = []
-    added: Annotated[list[Place], Field(max_length=_MOST)] = []
+    added: Annotated[list[Point], Field(max_length=_MOST)] = []
     masks: Annotated[list[Polygon], Field(max_length=500)] = []
 
     @field_validator("masks")
@@ -82,6 +84,12 @@ class Image(Record):
         In words; None where it was not measured.
     version
         Grows with every change.
+    place
+        Of the page: where atoms are looked for, or molecules in a zeolite.
+    framework, framework_name
+        Of the zeolite: one that is built in, or ``"cif"`` and what the user calls the file.
+    progress, doing
+        How far the work is, 0 to 1, and what is being done; None and empty where that is not known.
     sampling_in_file
         Pixel size in the file [Å].
     contrast
@@ -109,6 +117,11 @@ class Image(Record):
     expected_f1: float | None = None
     focus: str | None = None
     version: int = 1
+    place: Place = "atoms"
+    framework: str = "mfi"
+    framework_name: str | None = None
+    progress: float | None = None
+    doing: str = ""
     sampling_in_file: float | None = None
     contrast: tuple[float, float] = (0.0, 1.0)
     generation: int = 0
@@ -200,7 +213,7 @@ def clean_name(text: str, default: str = "image") -> str:
     return plain or default
 
 
-def inside_polygon(points: NDArray[np.float64], polygon: list[Place]) -> NDArray[np.bool_]:
+def inside_polygon(points: NDArray[np.float64], polygon: list[Point]) -> NDArray[np.bool_]:
     """Tell which points (x, y), shape (n, 2), lie in a polygon, by the even-odd rule.
 
     Examples

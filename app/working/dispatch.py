@@ -5,13 +5,15 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stemforge.app.sessions.records import Edits, Image, Job
+from stemforge.app.sessions.records import Edits, Image, Job, Place
 from stemforge.app.sessions.store import Session, Store
+from stemforge.app.working.molecules import Pace, find_molecules
 from stemforge.app.working.process import StoppedError, Worker, WorkerError
 from stemforge.errors import InputError, WriteError
 from stemforge.files import reason, write_json, write_whole
@@ -46,16 +48,22 @@ class Dispatcher:
         self.store, self.kinds, self.weights_of = store, kinds, weights_of
         self.answers = Worker(1)
         """For short questions, which do not wait for the search for atoms."""
-        self._detector, self._jobs = Worker(), Worker()
+        self._detector, self._jobs, self._molecules = Worker(), Worker(), Worker()
+        self._pace = Pace()
         self._wake = threading.Condition()
         self._ended = threading.Event()
         self._running: dict[str, threading.Event] = {}
-        self._last = ""
+        self._last: dict[Place, str] = {}
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin to work, with what waited when the server was stopped."""
-        loops = {"detect": self._detect_loop, "jobs": self._job_loop, "reading": _warm_reader}
+        loops: dict[str, Callable[[], None]] = {
+            "detect": self._detect_loop,
+            "molecules": partial(self._image_loop, "molecules", self._find_molecules),
+            "jobs": self._job_loop,
+            "reading": _warm_reader,
+        }
         self._threads = [
             threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops.items()
         ]
@@ -81,18 +89,24 @@ class Dispatcher:
         self.wake()
         for thread in self._threads:
             thread.join(5)
-        for worker in (self.answers, self._detector, self._jobs):
+        for worker in (self.answers, self._detector, self._molecules, self._jobs):
             worker.end()
 
     def _detect_loop(self) -> None:
         with suppress(InputError, WorkerError, StoppedError):
             self._detector.call(WARM, 120, self._ended)
+        self._image_loop("atoms", self._detect)
+
+    def _image_loop(self, place: Place, work: Callable[[Session, Image], None]) -> None:
         while not self._ended.is_set():
-            found = self._next_image()
+            found = self._next_image(place)
             if found is None:
                 self._sleep()
             else:
-                self._attempt(self._detect, *found)
+                self._attempt(work, *found)
+
+    def _find_molecules(self, session: Session, image: Image) -> None:
+        find_molecules(session, image, self._molecules, self._ended, self._pace)
 
     def _job_loop(self) -> None:
         while not self._ended.is_set():
@@ -118,20 +132,20 @@ class Dispatcher:
             if not self._ended.is_set():
                 self._wake.wait(0.5)
 
-    def _next_image(self) -> tuple[Session, Image] | None:
+    def _next_image(self, place: Place) -> tuple[Session, Image] | None:
         """Return the next image of the session after the one that was served last: nobody waits for a hundred."""
-        waiting = sorted(self._waiting_images(), key=lambda one: (one[0].id, one[1].created))
+        waiting = sorted(self._waiting_images(place), key=lambda one: (one[0].id, one[1].created))
         if not waiting:
             return None
-        later = [one for one in waiting if one[0].id > self._last]
+        later = [one for one in waiting if one[0].id > self._last.get(place, "")]
         chosen = (later or waiting)[0]
-        self._last = chosen[0].id
+        self._last[place] = chosen[0].id
         return chosen
 
-    def _waiting_images(self) -> Iterator[tuple[Session, Image]]:
+    def _waiting_images(self, place: Place) -> Iterator[tuple[Session, Image]]:
         for session in self.store:
             for image in list(session.images.values()):
-                if image.status == "waiting":
+                if image.status == "waiting" and image.place == place:
                     yield session, image
 
     def _next_job(self) -> tuple[Session, Job] | None:
