@@ -6,14 +6,15 @@ const AT_ONCE = 3;
 const NAMED = 6; // refusals that are written out
 
 export class Adding {
-  /* `arrived(image)` for each image that the server took, `trouble(text)` for what it refused. */
-  constructor(arrived, trouble) {
-    Object.assign(this, { arrived, trouble, limits: {}, waiting: [], busy: 0, sent: 0, total: 0, refused: [] });
+  /* `arrived(image)` for each image that the server took, `trouble(text)` for what it refused; `elsewhere(files)` says
+     whether another place of the page took what was dropped or pasted. */
+  constructor(arrived, trouble, elsewhere) {
+    Object.assign(this, { arrived, trouble, elsewhere, limits: {}, waiting: [], busy: 0, sent: 0, total: 0, refused: [] });
     const files = find("files");
     for (const id of ["add-images", "choose"]) find(id).addEventListener("click", () => files.click());
     files.addEventListener("change", () => { this.add([...files.files]); files.value = ""; });
     this.dropping();
-    addEventListener("paste", (event) => { if (event.clipboardData?.files.length) this.add([...event.clipboardData.files]); });
+    addEventListener("paste", (event) => { if (event.clipboardData?.files.length) this.given([...event.clipboardData.files]); });
     addEventListener("beforeunload", (event) => { if (this.busy) event.preventDefault(); });
   }
 
@@ -28,9 +29,11 @@ export class Adding {
     addEventListener("drop", (event) => {
       event.preventDefault();
       end();
-      this.add([...(event.dataTransfer?.files ?? [])]);
+      this.given([...(event.dataTransfer?.files ?? [])]);
     });
   }
+
+  given(files) { if (!this.elsewhere(files)) this.add(files); }
 
   add(files) {
     if (!this.busy) { this.sent = this.total = 0; this.refused = []; }

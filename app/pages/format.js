@@ -46,3 +46,9 @@ export const say = (target, text) => {
   target.textContent = text ?? "";
   target.hidden = !text;
 };
+
+/* The line below the page's head, which stays until it is closed. */
+export const notice = (text) => {
+  find("notice").firstElementChild.textContent = text;
+  find("notice").hidden = !text;
+};

@@ -2,8 +2,9 @@
 import * as server from "./server.js";
 import { Adding } from "./adding.js";
 import { Edits } from "./edits.js";
-import { counted, digits, find, say } from "./format.js";
+import { counted, digits, find, notice, say } from "./format.js";
 import { byName, List } from "./list.js";
+import { FIRST, Places } from "./places.js";
 import { Pointer } from "./pointer.js";
 import { Pyramids } from "./pyramid.js";
 import { Results } from "./results.js";
@@ -37,18 +38,14 @@ const view = new View(find("canvas"), find("scale-bar"));
 const pyramids = new Pyramids(() => view.draw(), (error) => notice(error.message));
 const list = new List((id) => choose(id));
 const results = new Results();
+const places = new Places(moved);
 const side = new Side({
   changed: (image) => known(image),
   others: () => [...images.values()].filter((image) => image.id !== chosen),
   confirm: (text) => window.confirm(text),
 });
-const adding = new Adding((image) => { known(image); if (chosen === null || !images.has(chosen)) choose(image.id); }, (text) => notice(text));
+const adding = new Adding((image) => { known(image); if (chosen === null || !images.has(chosen)) choose(image.id); }, (text) => notice(text), taken);
 const pointer = new Pointer(view, { told: hovered, acted: instruct });
-
-function notice(text) {
-  find("notice").firstElementChild.textContent = text;
-  find("notice").hidden = !text;
-}
 
 function hovered(atom, event) {
   if (!atom || !event || !atom.x) { tell(""); return; }
@@ -66,6 +63,23 @@ function instruct() {
   say(find("instruction"), text);
   clearTimeout(fading);
   if (text) fading = setTimeout(() => { find("instruction").hidden = true; }, READING);
+}
+
+/* Another place has been opened: the first shows the image it had, and its address. */
+function moved(name) {
+  results.open(false);
+  tell("");
+  if (name !== FIRST) return;
+  history.replaceState(null, "", chosen === null ? location.pathname : `#${encodeURIComponent(chosen)}`);
+  view.resize();
+}
+
+/* Whether a place other than the first has taken files that were dropped or pasted; else the first does. */
+function taken(files) {
+  if (places.current === FIRST) return false;
+  if (places.module?.dropped) { places.module.dropped(files); return true; }
+  places.open(FIRST);
+  return false;
 }
 
 /* The server's word on an image: new, changed, or the one that is shown. */
@@ -95,7 +109,7 @@ function choose(id) {
   if (!images.has(id)) return;
   const changed = chosen !== id;
   chosen = id;
-  if (location.hash.slice(1) !== id) history.replaceState(null, "", `#${encodeURIComponent(id)}`);
+  if (places.current === FIRST && location.hash.slice(1) !== id) history.replaceState(null, "", `#${encodeURIComponent(id)}`);
   for (const image of images.values()) list.update(image, chosen);
   if (changed) pointer.giveUp();
   showImage(images.get(id), null);
@@ -262,7 +276,9 @@ async function jobs() {
   }
 }
 
-function changed({ kind, id, version }) {
+function changed(event) {
+  const { kind, id, version } = event;
+  places.changed(event);
   if (kind === "job") jobs();
   else if (version === null) { if (images.has(id)) gone(id); }
   else if (kind === "image" && !(images.get(id)?.version >= version)) refresh(id);
@@ -287,6 +303,7 @@ async function start() {
     return;
   }
   answered();
+  places.offer(session); // before an image is chosen, which would change the address
   adding.limits = session.limits ?? {};
   const most = adding.limits.upload_bytes;
   find("limits").textContent = most ? ` and more, up to ${Math.floor(most / 2 ** 20)} MB each` : " and more";
@@ -311,6 +328,7 @@ function keys(event) {
   } else if (event.ctrlKey || event.metaKey) return;
   else if (event.target === view.canvas && pointer.key(event)) { /* done there */ }
   else if (key === "?") find("help").showModal();
+  else if (places.current !== FIRST) { if (!places.module?.key?.(event)) return; }
   else if (!images.size) return;
   else if (key === " " && (event.target === view.canvas || event.target === document.body)) pointer.space = true;
   else if (TOOLS[key]) tool(TOOLS[key]);
@@ -350,7 +368,11 @@ function wire() {
   addEventListener("keydown", keys);
   addEventListener("keyup", (event) => { if (event.key === " ") pointer.space = false; });
   addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
-  addEventListener("hashchange", () => choose(decodeURIComponent(location.hash.slice(1))));
+  addEventListener("hashchange", () => {
+    const place = Places.named(location.hash);
+    places.open(place ?? FIRST);
+    if (!place) choose(decodeURIComponent(location.hash.slice(1)));
+  });
   explain(find("side"));
 }
 

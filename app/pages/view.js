@@ -39,6 +39,7 @@ export class View {
   }
 
   resize() {
+    if (!this.width) return; // in a place that is not shown
     const ratio = Math.min(devicePixelRatio || 1, 2);
     const fitted = this.fitted;
     this.canvas.width = Math.max(1, Math.round(this.width * ratio));
@@ -53,9 +54,9 @@ export class View {
   }
 
   fit() {
-    if (!this.pyramid) return;
-    this.scale = this.least();
     this.fitted = true;
+    if (!this.pyramid || !this.width) return;
+    this.scale = this.least();
     this.clamp();
     this.draw();
   }
@@ -104,6 +105,7 @@ export class View {
   }
 
   paint() {
+    if (!this.width) return;
     const { context, canvas } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#0b0d10";

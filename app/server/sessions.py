@@ -14,7 +14,7 @@ from stemforge.app.server.context import Current, Shared
 from stemforge.app.server.detectors import detectors_of
 
 router = APIRouter(prefix="/api")
-FEATURES = ["images", "samples", "edits", "statistics", "downloads", "events", "molecules"]
+FEATURES = ["atoms", "images", "samples", "edits", "statistics", "downloads", "events", "molecules"]
 """What the page may show, beside the kinds of jobs."""
 _HEARTBEAT = 15.0
 _MOST_EVENTS = 1000
