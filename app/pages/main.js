@@ -84,6 +84,7 @@ function taken(files) {
 
 /* The server's word on an image: new, changed, or the one that is shown. */
 function known(image) {
+  if (image.place !== FIRST) { if (images.has(image.id)) gone(image.id); return; } // it was moved to another place
   const before = images.get(image.id);
   if (before && before.version > image.version) return;
   images.set(image.id, image);
@@ -312,7 +313,7 @@ async function start() {
   side.offer(session);
   results.offer(session.features);
   results.show(session.jobs);
-  for (const id of [...images.keys()]) if (!session.images.some((image) => image.id === id)) gone(id);
+  for (const id of [...images.keys()]) if (!session.images.some((image) => image.id === id && image.place === FIRST)) gone(id);
   for (const image of session.images) known(image);
   screens();
   const wished = decodeURIComponent(location.hash.slice(1));

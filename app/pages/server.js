@@ -46,7 +46,7 @@ export const changeImage = (id, changes) => json("PATCH", image(id), changes);
 export const removeImage = (id) => ask("DELETE", image(id));
 export const getAtoms = (id, signal) => json("GET", `${image(id)}/atoms`, undefined, {}, { signal });
 export const getStatistics = (id, signal) => json("GET", `${image(id)}/statistics`, undefined, {}, { signal });
-export const sample = () => json("POST", "/api/samples");
+export const sample = (place = "atoms") => json("POST", `/api/samples?place=${place}`);
 export const startJob = (kind, images) => json("POST", "/api/jobs", { kind, images });
 export const listJobs = () => json("GET", "/api/jobs");
 export const removeJob = (id) => ask("DELETE", `/api/jobs/${encodeURIComponent(id)}`);
@@ -58,17 +58,22 @@ export const addresses = (id) => ({
 export const putEdits = (id, version, edits, keepalive = false) =>
   json("PUT", `${image(id)}/edits`, edits, { "If-Match": String(version) }, { keepalive });
 
-export const picture = async (id, level, signal) => {
-  const response = await ask("GET", `${image(id)}/picture?level=${level}`, { signal });
-  return createImageBitmap(await response.blob());
-};
+const bitmap = async (path) => createImageBitmap(await (await ask("GET", path)).blob());
+export const picture = (id, level) => bitmap(`${image(id)}/picture?level=${level}`);
+export const restored = (id, level) => bitmap(`${image(id)}/restored?level=${level}`);
 
-/* `frame` of a stack, counted from 0. */
-export const upload = (file, frame) => {
+const send = async (path, file) => {
   const form = new FormData();
   form.append("file", file, file.name);
-  return ask("POST", frame === undefined ? "/api/images" : `/api/images?frame=${frame}`, { body: form }).then((response) => response.json());
+  return (await ask("POST", path, { body: form })).json();
 };
+
+/* `frame` of a stack, counted from 0; `place` of the page to which the image belongs. */
+export const upload = (file, frame, place = "atoms") => send(`/api/images?place=${place}${frame === undefined ? "" : `&frame=${frame}`}`, file);
+
+export const getMolecules = (id, signal) => json("GET", `${image(id)}/molecules`, undefined, {}, { signal });
+export const giveFramework = (id, file) => send(`${image(id)}/framework`, file);
+export const moleculeFile = (id, name, threshold) => `${image(id)}/molecules/${name}${threshold === undefined ? "" : `?threshold=${threshold}`}`;
 
 /* Tells of changes; `opened` is called at the start and after each interruption, `lost` when one begins. */
 export const listen = (changed, opened, lost) => {

@@ -1,6 +1,7 @@
 /* The right side: what the image is, its pixel size and detector, the answers and where to take them. */
 import { addresses, changeImage, getStatistics } from "./server.js";
-import { counted, digits, element, figures, find, say } from "./format.js";
+import { answerCard } from "./cards.js";
+import { counted, digits, element, find, say } from "./format.js";
 import { plotDistances } from "./plots.js";
 
 const SOURCES = {
@@ -18,6 +19,7 @@ export class Side {
     Object.assign(this, { changed, others, confirm, image: null, features: [], detectors: [], statistics: null });
     find("scale").addEventListener("submit", (event) => { event.preventDefault(); this.setScale([this.image]); });
     find("scale-all").addEventListener("click", () => this.setScale([this.image, ...this.others()]));
+    find("move-image").addEventListener("click", () => this.apply([this.image], { place: "molecules" }));
     find("detector").addEventListener("change", (event) => this.apply([this.image], { detector: event.target.value }));
   }
 
@@ -26,6 +28,7 @@ export class Side {
     this.detectors = detectors;
     find("detector").replaceChildren(...detectors.map((one) => element("option", { value: one.name }, one.label)));
     find("detector-row").hidden = detectors.length === 0;
+    find("move-image").hidden = !features.includes("molecules");
   }
 
   show(image) {
@@ -146,25 +149,13 @@ export class Side {
     const answers = this.statistics?.answers ?? [];
     const counted = answers.find((one) => one.label === "Atoms");
     const first = { ...counted, label: "Atoms", value: this.count, explanation: counted?.explanation ?? COUNT };
-    const cards = [first, ...answers.filter((one) => one !== counted)].map((one) => this.card(one));
+    const cards = [first, ...answers.filter((one) => one !== counted)].map((one) => answerCard(one));
     if (counted && counted.value !== this.count) cards[0].append(element("dd", { class: "range" }, `${counted.value} on the specimen`));
     cards[0].classList.add("live");
     const list = find("answers");
     const focused = document.activeElement?.dataset?.answer;
     list.replaceChildren(...cards);
     if (focused) list.querySelector(`[data-answer="${CSS.escape(focused)}"]`)?.focus();
-  }
-
-  card({ label, value, low, high, unit, explanation }) {
-    const known = Number.isFinite(value);
-    const number = element("dd", { class: "value" }, known || value === null ? figures(value) : String(value));
-    if (known && unit) number.append(" ", element("small", {}, unit.replace(/^per /, "/ ")));
-    const card = element("div", { class: "answer", tabIndex: 0 }, element("dt", {}, label), number);
-    if (Number.isFinite(low) && Number.isFinite(high)) card.append(element("dd", { class: "range" }, `${figures(low)}–${figures(high)}`));
-    card.append(element("dd", { class: "unseen" }, explanation ?? ""));
-    card.dataset.answer = label;
-    card.dataset.explains = explanation ?? "";
-    return card;
   }
 
   showPlots() {
