@@ -278,10 +278,11 @@ async function jobs() {
 }
 
 function changed(event) {
-  const { kind, id, version } = event;
+  const { kind, id, version, place } = event;
   places.changed(event);
   if (kind === "job") jobs();
   else if (version === null) { if (images.has(id)) gone(id); }
+  else if (kind === "image" && place !== FIRST) { if (images.has(id)) gone(id); }
   else if (kind === "image" && !(images.get(id)?.version >= version)) refresh(id);
 }
 

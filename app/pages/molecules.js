@@ -198,9 +198,9 @@ export function again(session) {
 
 export function opened() { view.resize(); }
 
-export async function changed({ kind, id, version }) {
+export async function changed({ kind, id, version, place }) {
   if (kind !== "image") return;
-  if (version === null) { if (images.has(id)) gone(id); return; }
+  if (version === null || place !== PLACE) { if (images.has(id)) gone(id); return; }
   if (images.get(id)?.version >= version) return;
   try {
     known(await server.getImage(id));
