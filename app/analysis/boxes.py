@@ -95,7 +95,9 @@ def write_archive(folder: str, image: str, name: str, threshold: float | None, o
 def _detection(folder: Path, image: str, name: str, threshold: float | None) -> MoleculeDetection:
     with np.load(folder / BOXES, allow_pickle=False) as kept:
         columns = {
-            key.removeprefix("column_"): kept[key].astype(object) if kept[key].dtype.kind == "U" else kept[key]
+            key.removeprefix("column_"): kept[key].astype(object)
+            if kept[key].dtype.kind == "U"
+            else kept[key]
             for key in kept.files
             if key.startswith("column_")
         }

@@ -60,7 +60,7 @@ def _rests(occupancy: Occupancy) -> list[Answer]:
     def probable(label: str, value: float | None, text: str) -> Answer:
         if value is None:
             text += " It cannot be asked of this image: too few, or too many, channels of the cell differ."
-        return _answer(label, value, None, "", text)
+        return _answer(label, _rounded(value), None, "", text)
 
     return [
         probable(
@@ -96,9 +96,16 @@ def _crystal(occupancy: Occupancy, sampling: float | None) -> list[Answer]:
     else:
         beside = f"The file or you say {sampling / 10:.5f} nm, which restoring goes by."
     return [
-        _answer(
-            "Pixel size by the lattice", lattice.sampling / 10, None, "nm", f"From the crystal's lattice. {beside}"
-        ),
+        {
+            **_answer(
+                "Pixel size by the lattice",
+                lattice.sampling / 10,
+                None,
+                "nm",
+                f"From the crystal's lattice. {beside}",
+            ),
+            "digits": 4,
+        },
         _answer(
             "Lattice fits by",
             lattice.score,
@@ -117,6 +124,21 @@ def _crystal(occupancy: Occupancy, sampling: float | None) -> list[Answer]:
     ]
 
 
-def _answer(label: str, value: float | None, interval: tuple[float, float] | None, unit: str, text: str) -> Answer:
+def _rounded(probability: float | None) -> float | str | None:
+    """Return a probability without digits that mean nothing.
+
+    Examples
+    --------
+    >>> _rounded(3.9e-24), _rounded(0.12345), _rounded(0.99999)
+    ('< 0.001', 0.123, '> 0.999')
+    """
+    if probability is None or 0.001 <= probability <= 0.999:
+        return probability if probability is None else round(probability, 3)
+    return "< 0.001" if probability < 0.5 else "> 0.999"
+
+
+def _answer(
+    label: str, value: float | str | None, interval: tuple[float, float] | None, unit: str, text: str
+) -> Answer:
     low, high = interval or (None, None)
     return {"label": label, "value": value, "low": low, "high": high, "unit": unit, "explanation": text}

@@ -61,7 +61,9 @@ class ZeoliteImage:
         try:
             yield
         except InputError as error:
-            self.remarks.append(f"{what}: {self.without_name(str(error))}.".replace("..", "."))
+            sentence = self.without_name(str(error)).rstrip(".")
+            if not any(one.endswith(f": {sentence}.") for one in self.remarks):
+                self.remarks.append(f"{what}: {sentence}.")
 
     def without_name(self, sentence: str) -> str:
         """Return a sentence of the library without the image's name, which stands above it on the page."""
@@ -87,22 +89,18 @@ class ZeoliteImage:
             )
         return None
 
-    def asked(
-        self, detection: MoleculeDetection | None
-    ) -> tuple[MoleculeDetection | None, Occupancy | None]:
+    def asked(self, detection: MoleculeDetection | None) -> tuple[MoleculeDetection | None, Occupancy | None]:
         """Ask the image as it was recorded of all channels, and of the boxes in them."""
         occupancy = None
         if detection is not None:
             _, card = _weights("molecules", DETECTOR)
             checked = check_channels(detection, self.crystal, lattice=self.lattice, card=card)
             detection, occupancy = checked.detection, checked.occupancy
-            faint = few_expected(detection, card)
+            faint = few_expected(detection, card) if occupancy is not None else None
             self.remarks += [f"Boxes: {faint}."] if faint else []
         if occupancy is None:  # there was no box, or the channels cannot be asked: that sentence is needed
             with self.part("Channels"):
-                occupancy = measure_occupancy(
-                    self.micrograph, framework=self.crystal, lattice=self.lattice
-                )
+                occupancy = measure_occupancy(self.micrograph, framework=self.crystal, lattice=self.lattice)
         if occupancy is not None:
             self.remarks += [_sentence(line) for line in doubts(occupancy)]
         return detection, occupancy

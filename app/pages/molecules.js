@@ -25,7 +25,7 @@ function stateOf(image) {
   if (image.status === "waiting") return "waiting";
   if (image.status === "working") return image.progress === null ? "beginning …" : `${Math.round(100 * image.progress)} %`;
   if (image.status === "failed") return "not usable";
-  return `${counted(image.count, "channel")} filled`;
+  return image.doing || `${counted(image.count, "channel")} filled`;
 }
 
 function hovered(found, event) {

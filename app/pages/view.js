@@ -106,6 +106,7 @@ export class View {
 
   paint() {
     if (!this.width) return;
+    if (!this.ratio) { this.resize(); return; } // its place is shown for the first time
     const { context, canvas } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#0b0d10";

@@ -20,7 +20,10 @@ from stemforge.files import make_folder
 router = APIRouter(prefix="/api")
 _SECONDS, _SECONDS_PER_PIXEL = 60.0, 1e-5
 _ANALYSIS = "stemforge.app.analysis"
-_SAMPLES: dict[Place, tuple[str, ...]] = {"atoms": ("1", "2", "3"), "molecules": ("mfi-pyridine", "mfi-empty")}
+_SAMPLES: dict[Place, tuple[str, ...]] = {
+    "atoms": ("1", "2", "3"),
+    "molecules": ("mfi-pyridine", "mfi-empty"),
+}
 _SAMPLE_SECONDS = 300.0
 
 

@@ -25,9 +25,7 @@ _CHECK = "stemforge.app.analysis.molecules:check_framework"
 
 
 @router.post("/{image_id}/framework")
-async def give_framework(
-    request: Request, image: ChosenImage, session: Current, context: Shared
-) -> Response:
+async def give_framework(request: Request, image: ChosenImage, session: Current, context: Shared) -> Response:
     """Take a CIF file as the framework of an image; the image is looked at again."""
     name, file = await receive_file(request, _MOST_BYTES)
     try:
@@ -91,7 +89,9 @@ def check_framework_name(image: Image, name: str) -> str:
         It is not known, or the file that it means was not given.
     """
     if name not in BUILT_IN and not (name == "cif" and image.framework_name is not None):
-        raise RefusedError(422, f"This framework is not known; there is {', '.join(BUILT_IN)}, or give a CIF file.")
+        raise RefusedError(
+            422, f"This framework is not known; there is {', '.join(BUILT_IN)}, or give a CIF file."
+        )
     return name
 
 

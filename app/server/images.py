@@ -45,7 +45,11 @@ class Change(Record):
 
 @router.post("")
 async def upload(
-    request: Request, session: Current, context: Shared, frame: Annotated[int | None, Query(ge=0)] = None, place: Place = "atoms"
+    request: Request,
+    session: Current,
+    context: Shared,
+    frame: Annotated[int | None, Query(ge=0)] = None,
+    place: Place = "atoms",
 ) -> Response:
     """Take an image file."""
     name, file = await receive_file(request, context.settings.upload_bytes)

@@ -33,7 +33,10 @@ Likelihood = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)]
 def show_molecules(image: ChosenImage, session: Current) -> dict[str, Any]:
     """Return what was found: answers, channels, boxes, and whether there is a restored image."""
     content = _answers(image, session)
-    return {**{key: content[key] for key in ("restored", "groups", "channels", "boxes")}, "version": image.version}
+    return {
+        **{key: content[key] for key in ("restored", "groups", "channels", "boxes")},
+        "version": image.version,
+    }
 
 
 @router.get("/{image_id}/restored")

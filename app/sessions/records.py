@@ -89,7 +89,7 @@ class Image(Record):
     framework, framework_name
         Of the zeolite: one that is built in, or ``"cif"`` and what the user calls the file.
     progress, doing
-        How far the work is, 0 to 1, and what is being done; None and empty where that is not known.
+        How far the work is, 0 to 1, and what is being done, or what could not be; None and empty where nothing is.
     sampling_in_file
         Pixel size in the file [Å].
     contrast

@@ -22,9 +22,9 @@ FRAMEWORK = "framework.cif"
 _SECONDS, _SECONDS_PER_PIXEL = 300.0, 2e-3
 # What each stage takes: a start, and more for each pixel [s], on two busy cores; the pace of the last image corrects it.
 _STAGES = {
-    "restore": ("Restoring", 3.0, 4e-5),
-    "boxes": ("Looking for molecules", 3.0, 4e-5),
-    "channels": ("Asking each channel", 10.0, 5e-4),
+    "restore": ("Restoring", 2.0, 2e-5),
+    "boxes": ("Looking for molecules", 1.0, 2e-5),
+    "channels": ("Asking each channel", 4.0, 1e-4),
 }
 _EVERY = 0.5  # seconds between two words on how far it is
 _SLOWEST, _FASTEST = 20.0, 0.05
@@ -108,13 +108,13 @@ def find_molecules(
         return  # it waits for the next start, or for another search
     except (InputError, WorkerError) as error:
         sentence = plain_sentence(str(error), folder, image)
-        values: dict[str, Any] = {"status": "failed", "error": sentence}
+        values: dict[str, Any] = {"status": "failed", "error": sentence, "doing": ""}
     else:
         pace.learn(pixels, time.monotonic() - begun)
         values = _values(found, folder, image)
     with session.lock:
         if image.generation == generation:
-            session.change(image, progress=None, doing="", **values)
+            session.change(image, progress=None, **values)
 
 
 def plain_sentence(sentence: str, folder: Path, image: Image) -> str:
@@ -127,7 +127,9 @@ def plain_sentence(sentence: str, folder: Path, image: Image) -> str:
     "mine.cif: is empty; lattice of 'mine.cif'"
     """
     name = image.framework_name or FRAMEWORK
-    sentence = sentence.replace(str(folder / FRAMEWORK), name).replace(f"'{Path(FRAMEWORK).stem}'", f"'{name}'")
+    sentence = sentence.replace(str(folder / FRAMEWORK), name).replace(
+        f"'{Path(FRAMEWORK).stem}'", f"'{name}'"
+    )
     return sentence.replace(str(folder / "image.tif"), image.name).replace(f"{folder}/", "")
 
 
@@ -137,6 +139,7 @@ def _values(found: dict[str, Any], folder: Path, image: Image) -> dict[str, Any]
         "status": "done",
         "error": None,
         "count": found["count"] or 0,
+        "doing": "" if found["count"] is not None else "channels not known",
         "sampling": found["sampling"],
         "sampling_source": source,
         "threshold": found["threshold"],
