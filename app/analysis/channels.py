@@ -66,7 +66,8 @@ def _rests(occupancy: Occupancy) -> list[Answer]:
         probable(
             "Ordered crystal",
             occupancy.ordered,
-            "Probability that the same channels of every cell are filled. Above 0.5 each channel's answer leans on its copies.",
+            "Probability that the same channels of every cell are filled. Above 0.5 each channel's answer leans on "
+            "its copies.",
         ),
         probable(
             "Molecules alike",
@@ -76,7 +77,8 @@ def _rests(occupancy: Occupancy) -> list[Answer]:
         probable(
             "Framework's error",
             occupancy.framework_error,
-            "Probability that what copies of a channel share is an error of the framework's image. As far as it is probable, channels stay open.",
+            "Probability that what copies of a channel share is an error of the framework's image. As far as it is "
+            "probable, channels stay open.",
         ),
         _answer(
             "Contrast of a molecule",

@@ -6,7 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tifffile
 
 from stemforge.app.analysis.boxes import keep_boxes
@@ -199,7 +198,7 @@ def _first_remarks(micrograph: Micrograph, lattice: Lattice | None) -> list[str]
     said = [unusable_remark(micrograph), sampling_remark(micrograph)]
     if lattice is not None:
         said.append(
-            f"the file has no pixel size; {lattice.sampling:.4f} Å is what the lattice of the framework says, and is used"
+            f"the file has no pixel size; {lattice.sampling:.4f} Å is what the framework's lattice says, and is used"
         )
     return [_sentence(line.replace(f"{micrograph.name}: ", "")) for line in said if line]
 

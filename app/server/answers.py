@@ -86,6 +86,7 @@ def _asked(context: Context, session: Session, image: Image, function: str, **fu
 
 
 def ask_worker(context: Context, function: str, seconds: float, **arguments: Any) -> Any:
+    """Have the worker for short questions call a function; what goes wrong there is a refusal."""
     try:
         return context.dispatcher.answers.call(function, seconds, **arguments)
     except WorkerError as error:

@@ -1,4 +1,4 @@
-"""How an image of a zeolite is worked on: which worker call it is, how far it will be, and what becomes of the answer."""
+"""How an image of a zeolite is worked on: which worker call it is, how far it will be, and what becomes of it."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ FRAMEWORK = "framework.cif"
 """A framework that a user gave, in the image's folder."""
 
 _SECONDS, _SECONDS_PER_PIXEL = 300.0, 2e-3
-# What each stage takes: a start, and more for each pixel [s], on two busy cores; the pace of the last image corrects it.
+# What each stage takes: a start, and more for each pixel [s], on two busy cores; each image corrects it.
 _STAGES = {
     "restore": ("Restoring", 2.0, 2e-5),
     "boxes": ("Looking for molecules", 1.0, 2e-5),
