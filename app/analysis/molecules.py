@@ -195,12 +195,12 @@ def check_framework(path: str) -> list[str]:
 
 def _first_remarks(micrograph: Micrograph, lattice: Lattice | None) -> list[str]:
     """Say what of the image shows no specimen, and where its pixel size comes from."""
-    said = [unusable_remark(micrograph), sampling_remark(micrograph)]
+    lines = [unusable_remark(micrograph), sampling_remark(micrograph)]
     if lattice is not None:
-        said.append(
+        lines.append(
             f"the file has no pixel size; {lattice.sampling:.4f} Å is what the framework's lattice says, and is used"
         )
-    return [_sentence(line.replace(f"{micrograph.name}: ", "")) for line in said if line]
+    return [_sentence(line.replace(f"{micrograph.name}: ", "")) for line in lines if line]
 
 
 def _sentence(line: str) -> str:

@@ -65,11 +65,11 @@ def share_done(expected: dict[str, float], stage: str, seconds: float) -> tuple[
     """
     names = list(expected)
     place = names.index(stage) if stage in names else 0
-    own = expected[names[place]]
-    done = seconds if seconds <= 0.8 * own else own * (1 - 0.16 * own / (seconds or own))
+    usual = expected[names[place]]
+    done = seconds if seconds <= 0.8 * usual else usual * (1 - 0.16 * usual / (seconds or usual))
     later = sum(expected[name] for name in names[place + 1 :])
     earlier = sum(expected[name] for name in names[:place])
-    return round((earlier + done) / (earlier + own + later), 3), own - done + later
+    return round((earlier + done) / (earlier + usual + later), 3), usual - done + later
 
 
 def find_molecules(
@@ -149,14 +149,14 @@ def _values(found: dict[str, Any], folder: Path, image: Image) -> dict[str, Any]
 
 def _ticker(session: Session, image: Image, out: Path, expected: dict[str, float]) -> Any:
     """Return what tells now and then how far the work is."""
-    stage, since, told = "restore", time.monotonic(), 0.0
+    stage, since, last = "restore", time.monotonic(), 0.0
 
     def tick() -> None:
-        nonlocal stage, since, told
+        nonlocal stage, since, last
         now = time.monotonic()
-        if now - told < _EVERY:
+        if now - last < _EVERY:
             return
-        told = now
+        last = now
         with suppress(OSError, ValueError, KeyError):
             current = str(json.loads((out / "progress.json").read_text(encoding="utf-8"))["message"])
             if current in _STAGES and current != stage:

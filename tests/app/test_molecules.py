@@ -3,10 +3,14 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 import zipfile
 
+import httpx
 import numpy as np
 import pytest
 import tifffile
@@ -206,8 +210,8 @@ def test_files_that_are_no_frameworks(browser, settings, zeolite, name, content,
 def test_progress_grows_and_the_rest_shrinks(stage):
     pace = Pace()
     expected = pace.expected(256 * 256)
-    told = [share_done(expected, stage, seconds) for seconds in np.linspace(0, 200, 400)]
-    shares, left = np.transpose(told)
+    words = [share_done(expected, stage, seconds) for seconds in np.linspace(0, 200, 400)]
+    shares, left = np.transpose(words)
     assert np.all(np.diff(shares) >= 0)
     assert np.all(np.diff(left) <= 1e-9)
     assert shares.max() < 1
@@ -261,11 +265,53 @@ def test_a_film_has_the_command_s_answers(film, tmp_path):
         with zipfile.ZipFile(io.BytesIO(get("all.zip"))) as pack:
             assert pack.read("film/film_occupancy.csv") == table
             record = json.loads(pack.read("film/run.json"))["infer occupancy"]["film"]
-        said = json.loads((tmp_path / "occupancy" / "run.json").read_text())["infer occupancy"]["film"]
-        assert {key: said[key] for key in record} == record
+        written = json.loads((tmp_path / "occupancy" / "run.json").read_text())["infer occupancy"]["film"]
+        assert {key: written[key] for key in record} == record
         picture = browser.get(f"{address}/restored?level=0")
         assert picture.headers["content-type"] == "image/png"
         assert not list((tmp_path / "app").rglob("answer-*"))
+
+
+def start(folder):
+    """Start `stemforge app`; return its process and its address."""
+    words = [sys.executable, "-m", "stemforge", "app", "--port", "0", "--no-browser", "--folder", str(folder)]
+    environment = {**os.environ, "COLUMNS": "300"}
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
+    return process, process.stderr.readline().split()[3]
+
+
+def until(get, ready, seconds=240):
+    """Ask for an image until it is ready."""
+    end = time.monotonic() + seconds
+    while not ready(found := get()):
+        assert time.monotonic() < end, found
+        time.sleep(0.1)
+    return found
+
+
+@pytest.mark.slow
+def test_a_killed_server_goes_on_with_it(film, tmp_path):
+    process, address = start(tmp_path)
+    with httpx.Client(base_url=address, timeout=60) as browser:
+        browser.get("/api/session")
+        (session,) = dict(browser.cookies.items()).values()
+        files = {"file": ("film.tif", film().read_bytes())}
+        place = f"/api/images/{browser.post('/api/images?place=molecules', files=files).json()['id']}"
+        until(lambda: browser.get(place).json(), lambda one: one["status"] == "working" and one["progress"])
+    process.kill()
+    process.wait(20)
+    process, address = start(tmp_path)
+    try:
+        # The cookie is called after the port; here it is another one.
+        cookies = {f"stemforge-session-{address.rstrip('/').rpartition(':')[2]}": session}
+        with httpx.Client(base_url=address, timeout=60, cookies=cookies) as browser:
+            image = until(lambda: browser.get(place).json(), lambda one: one["status"] in ("done", "failed"))
+            assert image["status"] == "done"
+            assert image["count"] > 3
+            assert browser.get(f"{place}/molecules/channels.csv").status_code == 200
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 @pytest.mark.slow
