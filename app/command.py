@@ -16,6 +16,8 @@ def serve(
     folder: Path = Path("stemforge-app"),
     browser: bool = True,
     upload_megabytes: int = 512,
+    session_gigabytes: float = 20.0,
+    watch: tuple[Path, ...] = (),
 ) -> None:
     """Open a page in the browser to see, correct and count atoms on images, without further commands.
 
@@ -36,12 +38,32 @@ def serve(
         Open the page in a browser.
     upload_megabytes
         Largest file that is taken [MB].
+    session_gigabytes
+        Most that one session may take of the disk [GB].
+    watch
+        Folder that a microscope writes, whose new images the page may show as they come; can be given several times. A
+        browser cannot name a folder of this machine: only those given here can be watched, and then the page asks for
+        the token in the printed address.
     """
+    from stemforge.evaluate.triage.folders import check_folders
+
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise InputError(f"the app needs {', '.join(missing)}; install it with: pip install 'stemforge[app]'")
     if upload_megabytes < 1:
         raise InputError(f"upload_megabytes must be at least 1, not {upload_megabytes}")
-    app.run_app(
-        app.AppSettings(folder.absolute(), host, port, upload_bytes=upload_megabytes * 2**20), browser=browser
+    if not 0 < session_gigabytes < float("inf"):
+        raise InputError(f"session_gigabytes must be a positive number, not {session_gigabytes}")
+    check_folders(watch)
+    for one in watch:
+        if not one.is_dir():
+            raise InputError(f"watch {one}: is no folder; give the one that the microscope writes into")
+    settings = app.AppSettings(
+        folder.absolute(),
+        host,
+        port,
+        upload_bytes=upload_megabytes * 2**20,
+        session_bytes=int(session_gigabytes * 1e9),
+        watch=tuple(one.resolve() for one in watch),
     )
+    app.run_app(settings, browser=browser)

@@ -1,5 +1,6 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .composing.compose import ComposedRecipe as ComposedRecipe, compose_recipe as compose_recipe
+from .composing.fixed import fixed_recipe as fixed_recipe
 from .composing.preview import draw_preview as draw_preview
 from .composing.request import RecipeRequest as RecipeRequest
 from .detectors import SEGMENTS as SEGMENTS, Rings as Rings, Segments as Segments

@@ -20,7 +20,9 @@ from stemforge.simulate.scan import Scan
 from stemforge.simulate.stages import Stage
 
 
-def simulate_sample(recipe: SimulationRecipe, index: int, *, engine: Engine | None = None) -> Sample:
+def simulate_sample(
+    recipe: SimulationRecipe, index: int, *, engine: Engine | None = None, atoms: Atoms | None = None
+) -> Sample:
     """Make one sample of a recipe: structure, noise-free signal, labels.
 
     Parameters
@@ -31,6 +33,8 @@ def simulate_sample(recipe: SimulationRecipe, index: int, *, engine: Engine | No
         Number of the sample. The same recipe and number give the same sample, whatever else was made.
     engine
         What :func:`planned_engine` returned, where that was called before; it need not be planned again then.
+    atoms
+        The structure that the recipe builds for this sample, where it was built before.
 
     Returns
     -------
@@ -44,7 +48,10 @@ def simulate_sample(recipe: SimulationRecipe, index: int, *, engine: Engine | No
     (1, 32, 32)
     """
     recipe = recipe.pinned()
-    drawn, atoms = recipe.build(index)
+    if atoms is None:
+        drawn, atoms = recipe.build(index)
+    else:
+        drawn = recipe.draw(recipe.rng(index, Stage.DRAW))
     focus = drawn.focus_depth(atoms)
     drawn = drawn.replace(engine=engine or planned_engine(recipe))
     rng = recipe.rng(index, Stage.SIMULATION)

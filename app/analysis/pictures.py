@@ -64,12 +64,22 @@ def binned(image: NDArray[np.float32], level: int) -> NDArray[np.float32]:
     return np.asarray(rows.reshape(height // down, down, width // across).mean(axis=1, dtype=np.float32))
 
 
+def grey_of(image: NDArray[np.float32], contrast: tuple[float, float]) -> NDArray[np.uint8]:
+    """Return an image in 8 bits, black and white at these values.
+
+    Examples
+    --------
+    >>> grey_of(np.array([0, 1, 2, 3], dtype=np.float32), (1, 2)).tolist()
+    [0, 0, 255, 255]
+    """
+    low, high = contrast
+    scaled = (image - np.float32(low)) * np.float32(255 / max(high - low, 1e-30))
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
 def draw(image: NDArray[np.float32], contrast: tuple[float, float]) -> bytes:
     """Return an image as PNG of 8 bits."""
-    low, high = contrast
-    grey = np.clip((image - np.float32(low)) * np.float32(255 / max(high - low, 1e-30)), 0, 255).astype(
-        np.uint8
-    )
+    grey = grey_of(image, contrast)
     stream = io.BytesIO()
     # Noise cannot be packed: large pictures are sent as they are, in half the time.
     Image.fromarray(grey).save(stream, format="PNG", compress_level=1 if grey.size <= _PACKED else 0)

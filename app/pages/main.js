@@ -10,6 +10,7 @@ import { Pyramids } from "./pyramid.js";
 import { Results } from "./results.js";
 import { Side } from "./side.js";
 import { explain, tell } from "./tooltip.js";
+import { Weights } from "./weights.js";
 import { View } from "./view.js";
 
 const TOOLS = { v: "look", a: "add", d: "delete", m: "move", r: "mask" };
@@ -45,6 +46,7 @@ const side = new Side({
   confirm: (text) => window.confirm(text),
 });
 const adding = new Adding((image) => { known(image); if (chosen === null || !images.has(chosen)) choose(image.id); }, (text) => notice(text), taken);
+const weights = new Weights(() => images.get(chosen), (image, detector) => side.apply([image], { detector }));
 const pointer = new Pointer(view, { told: hovered, acted: instruct });
 
 function hovered(atom, event) {
@@ -71,6 +73,7 @@ function moved(name) {
   tell("");
   if (name !== FIRST) return;
   history.replaceState(null, "", chosen === null ? location.pathname : `#${encodeURIComponent(chosen)}`);
+  if (chosen === null && images.size) choose(ordered()[0]);
   view.resize();
 }
 
@@ -268,7 +271,10 @@ async function refresh(id) {
 async function jobs() {
   const before = results.trained;
   await results.refresh();
-  if (results.trained === before) return;
+  if (results.trained !== before) await detectors();
+}
+
+async function detectors() {
   try {
     side.offer(await server.session());
     if (images.has(chosen)) side.show(images.get(chosen));
@@ -281,6 +287,7 @@ function changed(event) {
   const { kind, id, version, place } = event;
   places.changed(event);
   if (kind === "job") jobs();
+  else if (kind === "detectors") detectors();
   else if (version === null) { if (images.has(id)) gone(id); }
   else if (kind === "image" && place !== FIRST) { if (images.has(id)) gone(id); }
   else if (kind === "image" && !(images.get(id)?.version >= version)) refresh(id);
@@ -312,6 +319,7 @@ async function start() {
   find("sample").hidden = !session.features.includes("samples");
   find("version").textContent = `stemforge ${session.version}`;
   side.offer(session);
+  weights.offer(session);
   results.offer(session.features);
   results.show(session.jobs);
   for (const id of [...images.keys()]) if (!session.images.some((image) => image.id === id && image.place === FIRST)) gone(id);
@@ -371,10 +379,12 @@ function wire() {
   addEventListener("keyup", (event) => { if (event.key === " ") pointer.space = false; });
   addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
   addEventListener("hashchange", () => {
-    const place = Places.named(location.hash);
-    places.open(place ?? FIRST);
-    if (!place) choose(decodeURIComponent(location.hash.slice(1)));
+    const place = Places.named(location.hash), id = decodeURIComponent(location.hash.slice(1));
+    places.open(place ?? FIRST); // which changes the address
+    if (!place) choose(id);
   });
+  // Another place has made an image of this session, and wants it to be looked at.
+  addEventListener("image", ({ detail: image }) => { known(image); places.open(FIRST); choose(image.id); });
   explain(find("side"));
 }
 

@@ -52,8 +52,8 @@ export class Places {
       let module = this.modules.get(name);
       if (!module) {
         module = await import(`./${name}.js`);
+        await module.start?.(this.session); // where it fails, it is tried again when the place is opened again
         this.modules.set(name, module);
-        await module.start?.(this.session);
       }
       if (this.current === name) module.opened?.();
     } catch (error) {

@@ -3,7 +3,7 @@ import { digits, element, round } from "./format.js";
 
 const WIDTH = 300, HEIGHT = 150, LEFT = 30, RIGHT = 8, TOP = 8, BOTTOM = 34;
 
-const svg = (name, settings, ...children) => {
+export const svg = (name, settings, ...children) => {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(settings)) made.setAttribute(key, value);
   made.append(...children);
@@ -12,7 +12,7 @@ const svg = (name, settings, ...children) => {
 
 const largest = (values) => values.reduce((a, b) => Math.max(a, b), 0);
 
-const ticks = (low, high) => {
+export const ticks = (low, high) => {
   const step = round((high - low) / 3 || 1);
   const found = [];
   for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-6; at += step) found.push(Number(at.toPrecision(6)));

@@ -46,6 +46,10 @@ export const changeImage = (id, changes) => json("PATCH", image(id), changes);
 export const removeImage = (id) => ask("DELETE", image(id));
 export const getAtoms = (id, signal) => json("GET", `${image(id)}/atoms`, undefined, {}, { signal });
 export const getStatistics = (id, signal) => json("GET", `${image(id)}/statistics`, undefined, {}, { signal });
+export const getQuality = (id, signal) => json("GET", `${image(id)}/quality`, undefined, {}, { signal });
+export const getLive = () => json("GET", "/api/live");
+export const beginLive = (wanted) => json("POST", "/api/live", wanted);
+export const endLive = () => ask("DELETE", "/api/live");
 export const sample = (place = "atoms") => json("POST", `/api/samples?place=${place}`);
 export const startJob = (kind, images) => json("POST", "/api/jobs", { kind, images });
 export const listJobs = () => json("GET", "/api/jobs");
@@ -53,6 +57,11 @@ export const removeJob = (id) => ask("DELETE", `/api/jobs/${encodeURIComponent(i
 export const addresses = (id) => ({
   thumbnail: `${image(id)}/thumbnail`, csv: `${image(id)}/atoms.csv`, overlay: `${image(id)}/overlay.png`,
 });
+
+export const simulation = () => json("GET", "/api/simulation");
+export const simulate = (wanted) => json("POST", "/api/simulation", wanted);
+export const simulatedStructure = (wanted) => json("POST", "/api/simulation/structure", wanted);
+export const useSimulated = (wanted) => json("POST", "/api/simulation/image", wanted);
 
 /* `keepalive` lets the last change reach the server although the tab is being closed. */
 export const putEdits = (id, version, edits, keepalive = false) =>
@@ -67,6 +76,8 @@ const send = async (path, file) => {
   form.append("file", file, file.name);
   return (await ask("POST", path, { body: form })).json();
 };
+
+export const uploadWeights = (file) => send("/api/weights", file);
 
 /* `frame` of a stack, counted from 0; `place` of the page to which the image belongs. */
 export const upload = (file, frame, place = "atoms") => send(`/api/images?place=${place}${frame === undefined ? "" : `&frame=${frame}`}`, file);

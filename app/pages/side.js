@@ -3,6 +3,7 @@ import { addresses, changeImage, getStatistics } from "./server.js";
 import { answerCard } from "./cards.js";
 import { counted, digits, element, find, say } from "./format.js";
 import { plotDistances } from "./plots.js";
+import { Quality } from "./quality.js";
 
 const SOURCES = {
   file: "as the file says",
@@ -17,6 +18,7 @@ export class Side {
   /* `changed(image)` when the server took a change, `others()` all images but this. */
   constructor({ changed, others, confirm }) {
     Object.assign(this, { changed, others, confirm, image: null, features: [], detectors: [], statistics: null });
+    this.quality = new Quality();
     find("scale").addEventListener("submit", (event) => { event.preventDefault(); this.setScale([this.image]); });
     find("scale-all").addEventListener("click", () => this.setScale([this.image, ...this.others()]));
     find("move-image").addEventListener("click", () => this.apply([this.image], { place: "molecules" }));
@@ -45,6 +47,7 @@ export class Side {
     find("detector").value = image.detector;
     const about = this.detectors.find((one) => one.name === image.detector)?.description ?? "";
     find("detector-about").textContent = find("detector-row").dataset.explains = about;
+    if (this.features.includes("quality")) this.quality.show(image);
     const { csv, overlay } = addresses(image.id);
     find("csv").href = csv;
     find("overlay").href = overlay;

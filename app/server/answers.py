@@ -1,5 +1,6 @@
 """Routes of what is computed when it is asked for: statistics, a table, an overlay, a sample image."""
 
+import json
 import secrets
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from stemforge.app.server.context import ChosenImage, Context, Current, RefusedE
 from stemforge.app.server.uploads import take_file
 from stemforge.app.sessions.records import Image, Place
 from stemforge.app.sessions.store import Session
+from stemforge.app.working.detections import QUALITY
 from stemforge.app.working.jobs import described
 from stemforge.app.working.process import WorkerError
 from stemforge.files import make_folder
@@ -35,6 +37,15 @@ def show_statistics(image: ChosenImage, session: Current, context: Shared) -> di
         context, session, image, f"{_ANALYSIS}.statistics:measure", expected_f1=image.expected_f1
     )
     return {**answers, "version": version}
+
+
+@router.get("/images/{image_id}/quality")
+def show_quality(image: ChosenImage, session: Current) -> dict[str, Any]:
+    """Say how good the recording is, as triage judges it."""
+    if image.judged != image.generation:
+        raise RefusedError(409, f"{image.name}: its recording is still being judged.")
+    about = json.loads((session.image_folder(image.id) / QUALITY).read_bytes())
+    return {"verdict": image.verdict, "reasons": image.reasons, **about, "version": image.version}
 
 
 @router.get("/images/{image_id}/atoms.csv")

@@ -11,12 +11,24 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from stemforge.app.server import answers, frameworks, images, jobs, molecules, sessions
+from stemforge.app.server import (
+    answers,
+    frameworks,
+    images,
+    jobs,
+    live,
+    molecules,
+    sessions,
+    simulations,
+    weights,
+)
 from stemforge.app.server.context import TOKEN_COOKIE, AppSettings, Context, RefusedError
 from stemforge.app.server.guard import Guard
+from stemforge.app.sessions.keeping import Housekeeping
 from stemforge.app.sessions.store import Store
 from stemforge.app.working.dispatch import Dispatcher
 from stemforge.app.working.jobs import KINDS, weights_of
+from stemforge.app.working.live import Watcher
 from stemforge.errors import InputError, WriteError
 from stemforge.files import reason
 from stemforge.outputs.places import check_folder
@@ -42,17 +54,23 @@ def create_app(settings: AppSettings) -> Any:
     check_folder(settings.folder, "folder")
     store = Store(settings.folder)
     dispatcher = Dispatcher(store, KINDS, weights_of)
+    watcher = Watcher(store, settings.watch, live.taking(lambda: context))
+    context = Context(settings, store, dispatcher, watcher)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        dispatcher.start()
+        helpers = (dispatcher, context.watcher, Housekeeping(store))
+        for one in helpers:
+            one.start()
         yield
-        dispatcher.end()
+        for one in helpers:
+            one.end()
 
     # The pages that document FastAPI's routes load scripts from another host.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.context = Context(settings, store, dispatcher)
-    for module in (sessions, images, frameworks, molecules, answers, jobs):
+    app.state.context = context
+    routes = (sessions, images, frameworks, molecules, answers, jobs, simulations, live, weights)
+    for module in routes:
         app.include_router(module.router)
     app.add_api_route("/", _page, methods=["GET"], response_class=FileResponse)
     app.mount("/static", StaticFiles(directory=PAGES, check_dir=False))

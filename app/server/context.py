@@ -6,9 +6,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from stemforge.app.sessions.keeping import bytes_of
 from stemforge.app.sessions.records import Image, Job
 from stemforge.app.sessions.store import Session, Store
 from stemforge.app.working.dispatch import Dispatcher
+from stemforge.app.working.live import Watcher
 
 COOKIE = "stemforge-session"
 TOKEN_COOKIE = "stemforge-token"  # noqa: S105  # a cookie's name
@@ -32,6 +34,10 @@ class AppSettings:
         Most images of a session.
     pixels
         Most pixels of an image.
+    session_bytes
+        Most that a session may take of the disk.
+    watch
+        Folders that sessions may watch.
     """
 
     folder: Path
@@ -41,6 +47,8 @@ class AppSettings:
     upload_bytes: int = 512 * 2**20
     images: int = 500
     pixels: int = 64 * 2**20
+    session_bytes: int = 20 * 10**9
+    watch: tuple[Path, ...] = ()
 
     @property
     def session_cookie(self) -> str:
@@ -55,6 +63,30 @@ class Context:
     settings: AppSettings
     store: Store
     dispatcher: Dispatcher
+    watcher: Watcher
+
+    def check_room(self, session: Session, further: int = 0) -> None:
+        """Refuse what would take a session beyond its share of the disk.
+
+        Parameters
+        ----------
+        session
+            That is to keep more.
+        further
+            How many bytes more.
+
+        Raises
+        ------
+        RefusedError
+            There is no room for them.
+        """
+        most, used = self.settings.session_bytes, bytes_of(session.folder)
+        if used + further > most:
+            raise RefusedError(
+                507,
+                f"There is no room for it: a session keeps at most {_size(most)}, and yours has {_size(used)}. Delete "
+                "images or results, or start stemforge app with a larger --session-gigabytes.",
+            )
 
 
 class RefusedError(Exception):
@@ -78,6 +110,18 @@ class RefusedError(Exception):
 def _context(request: Request) -> Context:
     found: Context = request.app.state.context
     return found
+
+
+def _size(number: int) -> str:
+    """Return a number of bytes as text.
+
+    Examples
+    --------
+    >>> _size(20 * 10**9), _size(1_500_000)
+    ('20 GB', '1.5 MB')
+    """
+    unit, name = (1e9, "GB") if number >= 1e9 else (1e6, "MB")
+    return f"{number / unit:.3g} {name}"
 
 
 Shared = Annotated[Context, Depends(_context)]

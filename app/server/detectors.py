@@ -23,7 +23,7 @@ SHIPPED = (
 
 
 def detectors_of(session: Session) -> list[dict[str, str]]:
-    """Return the detectors that come with stemforge, and those that were fine-tuned in a session."""
+    """Return the detectors that come with stemforge, those that were fine-tuned in a session, and the user's."""
     tuned = [
         {
             "name": f"job:{job.id}",
@@ -35,7 +35,11 @@ def detectors_of(session: Session) -> list[dict[str, str]]:
             start=1,
         )
     ]
-    return [*SHIPPED, *tuned]
+    brought = [
+        {"name": f"weights:{one.id}", "label": one.name, "description": one.description}
+        for one in list(session.weights.values())
+    ]
+    return [*SHIPPED, *tuned, *brought]
 
 
 def check_detector(session: Session, name: str) -> str:

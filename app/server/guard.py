@@ -14,7 +14,7 @@ Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-_FILES = "/api/images"
+_FILES = {"/api/images", "/api/weights"}
 _MOST_BYTES = 16 * 2**20  # of a request that is no file: more than the largest edits have
 _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -81,7 +81,7 @@ class Guard:
             await _refuse(send, 401, "The address lacks its token: open the one that stemforge app printed.")
         else:
             # Files are counted where they are read, as a stream; all else is read into memory.
-            limited = receive if scope["path"] == _FILES else _limited(receive)
+            limited = receive if scope["path"] in _FILES else _limited(receive)
             await self.app(scope, limited, _with_headers(send))
 
     def _refusal(self, method: str, headers: dict[str, str]) -> str | None:

@@ -85,6 +85,7 @@ def change(image: ChosenImage, session: Current, context: Shared, wanted: Change
         values |= {"place": wanted.place, "remarks": [], "count": 0}
     if {"sampling", "detector", "framework", "place"} & set(values):
         values |= {"status": "waiting", "error": None, "generation": image.generation + 1}
+        values |= {"verdict": None, "reasons": [], "focus": None}
     if values:
         session.change(image, **values)
         context.dispatcher.wake()

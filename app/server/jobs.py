@@ -53,6 +53,7 @@ def begin(wanted: Wanted, session: Current, context: Shared) -> Response:
         raise RefusedError(409, "There is no image yet; drop one first.")
     if len(session.jobs) >= _MOST:
         raise RefusedError(409, f"A session keeps at most {_MOST} jobs; delete some.")
+    context.check_room(session)
     job = Job(id=new_id(), kind=wanted.kind, images=names)
     session.add_job(job)
     context.dispatcher.wake()
@@ -68,12 +69,13 @@ def show(job: ChosenJob) -> dict[str, Any]:
 @router.delete("/{job_id}")
 def stop(job: ChosenJob, session: Current, context: Shared) -> Response:
     """Stop a job that waits or runs; one that has ended is deleted with its files."""
-    if job.status == "working":
-        context.dispatcher.stop_job(job)
-    elif job.status == "waiting":
-        session.change(job, status="stopped")
-    else:
-        session.delete(job)
+    with session.lock:  # it may begin or end in this instant
+        if job.status == "working":
+            context.dispatcher.stop_job(job)
+        elif job.status == "waiting":
+            session.change(job, status="stopped")
+        else:
+            session.delete(job)
     return Response(status_code=204)
 
 

@@ -6,7 +6,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ def run_app(settings: AppSettings, *, browser: bool = True) -> None:
     Parameters
     ----------
     settings
-        How it runs; port 0 takes a free one, and without a token one is made where other machines can reach it.
+        How it runs; port 0 takes a free one, and without a token one is made where other machines can reach it,
+        or folders are watched.
     browser
         Open the page.
 
@@ -43,6 +44,9 @@ def run_app(settings: AppSettings, *, browser: bool = True) -> None:
         settings = replace(settings, token=secrets.token_urlsafe(24))
     # What is in the folder is read when no other server changes it any more.
     with listener, _alone(settings.folder):
+        if settings.token is None and settings.watch:
+            # Other users of this machine reach 127.0.0.1, too, and must not read the folders.
+            settings = replace(settings, token=_kept_token(settings.folder))
         config = uvicorn.Config(
             create_app(settings),
             log_level="warning",
@@ -66,6 +70,20 @@ def _alone(folder: Path) -> Iterator[None]:
                 f"folder {folder}: another stemforge app is working in it; open its page, or choose another folder"
             ) from error
         yield
+
+
+def _kept_token(folder: Path) -> str:
+    """Return the token that a folder's pages know, so that they go on after a restart; a new one for a new folder."""
+    path = folder / "token"
+    with suppress(OSError, UnicodeError):
+        token = path.read_text(encoding="ascii").strip()
+        if len(token) >= 32 and not path.stat().st_mode & 0o077:
+            return token
+    token = secrets.token_urlsafe(24)
+    path.unlink(missing_ok=True)
+    path.touch(0o600, exist_ok=False)
+    path.write_text(token, encoding="ascii")
+    return token
 
 
 class _Server(uvicorn.Server):

@@ -12,9 +12,22 @@ from fastapi.responses import JSONResponse, StreamingResponse
 import stemforge
 from stemforge.app.server.context import Current, Shared
 from stemforge.app.server.detectors import detectors_of
+from stemforge.app.server.weights import MOST_BYTES
 
 router = APIRouter(prefix="/api")
-FEATURES = ["atoms", "images", "samples", "edits", "statistics", "downloads", "events", "molecules"]
+FEATURES = [
+    "atoms",
+    "images",
+    "samples",
+    "edits",
+    "statistics",
+    "downloads",
+    "events",
+    "molecules",
+    "simulate",
+    "quality",
+    "weights",
+]
 """What the page may show, beside the kinds of jobs."""
 _HEARTBEAT = 15.0
 _MOST_EVENTS = 1000
@@ -36,8 +49,10 @@ def show(request: Request, context: Shared) -> Response:
                 "upload_bytes": settings.upload_bytes,
                 "images": settings.images,
                 "pixels": settings.pixels,
+                "session_bytes": settings.session_bytes,
+                "weights_bytes": MOST_BYTES,
             },
-            "features": [*FEATURES, *context.dispatcher.kinds],
+            "features": [*FEATURES, *(["live"] if settings.watch else []), *context.dispatcher.kinds],
             "version": stemforge.__version__,
         },
         headers={"cache-control": "no-store"},

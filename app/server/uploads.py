@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,68 @@ def take_file(
         No image that can be used; nothing of it is kept.
     """
     shown = clean_name(name)
+    ending = _ending(context, session, shown)
+    context.check_room(session, _length(content))
+    identity = new_id()
+    with _new_folder(session, identity) as folder:
+        original = folder / f"{identity}{ending}"  # a stem that no message has by chance
+        with original.open("xb") as stream:
+            shutil.copyfileobj(content, stream, 2**20)
+        if not original.stat().st_size:
+            raise RefusedError(422, f"{shown}: is empty (0 bytes); copy it again.")
+        try:
+            image = _read(context, session, original, identity, shown, frame)
+        except RefusedError as error:
+            sentence = error.sentence.replace(identity, shown)
+            raise RefusedError(error.status, sentence, **error.further) from error
+        original.unlink()
+        image.place = place
+        session.add_image(image)
+    context.dispatcher.wake()
+    return image
+
+
+def take_path(
+    context: Context, session: Session, path: Path, name: str, identity: str, detector: str
+) -> Image:
+    """Read a file on the server's disk, where it stays, and make it an image of a session.
+
+    Parameters
+    ----------
+    context
+        Of the server.
+    session
+        That gets the image.
+    path
+        Of a file in a folder that may be watched.
+    name
+        Under which it is shown.
+    identity
+        Of the image.
+    detector
+        That looks for its atoms.
+
+    Raises
+    ------
+    RefusedError
+        No image that can be used; nothing of it is kept.
+    """
+    shown = clean_name(name)
+    _ending(context, session, shown)
+    size, most = path.stat().st_size, context.settings.upload_bytes
+    if size > most:
+        raise RefusedError(422, f"is too large: at most {most / 2**20:.0f} MB are taken.")
+    context.check_room(session)
+    with _new_folder(session, identity):
+        image = _read(context, session, path, identity, shown)
+        image.detector = detector
+        session.add_image(image)
+    context.dispatcher.wake()
+    return image
+
+
+def _ending(context: Context, session: Session, shown: str) -> str:
+    """Return the ending of a file's name, by which it is read; refuse unknown ones, and more images than are kept."""
     ending = Path(shown).suffix.lower()
     if ending not in FORMATS:
         known = ", ".join(one.lstrip(".").upper() for one in FORMATS)
@@ -97,40 +160,49 @@ def take_file(
             409,
             f"A session holds at most {context.settings.images} images; delete some, or open another session.",
         )
-    identity = new_id()
+    return ending
+
+
+def _length(content: Any) -> int:
+    """Return how many bytes a stream has."""
+    length = int(content.seek(0, 2))
+    content.seek(0)
+    return length
+
+
+@contextmanager
+def _new_folder(session: Session, identity: str) -> Iterator[Path]:
+    """Make the folder of a new image; nothing of it stays where something goes wrong."""
     folder = session.image_folder(identity)
+    shutil.rmtree(folder, ignore_errors=True)  # of a server that was killed while it took the same file
     make_folder(folder)
-    original = folder / f"{identity}{ending}"  # a stem that no message has by chance
     try:
-        with original.open("xb") as stream:
-            shutil.copyfileobj(content, stream, 2**20)
-        if not original.stat().st_size:
-            raise RefusedError(422, f"{shown}: is empty (0 bytes); copy it again.")
-        image = _read(original, shown, identity, frame, context.settings.pixels)
-        image.place = place
-        session.add_image(image)
+        yield folder
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    original.unlink()
-    context.dispatcher.wake()
-    return image
 
 
-def _read(original: Path, shown: str, identity: str, frame: int | None, most: int) -> Image:
+def _read(
+    context: Context, session: Session, path: Path, identity: str, shown: str, frame: int | None = None
+) -> Image:
+    """Read a file, and write what it shows into the image's folder."""
     try:
-        micrograph = read_micrograph(original, frame=frame)
+        micrograph = read_micrograph(path, frame=frame)
     except InputError as error:
-        sentence = str(error).replace(str(original), shown).replace(original.stem, shown)
+        sentence = str(error).replace(str(path), shown)
         frames = _STACK.search(sentence)
         raise RefusedError(422, sentence, **({"frames": int(frames[1])} if frames else {})) from error
+    most = context.settings.pixels
     if micrograph.image.size > most:
         height, width = micrograph.shape
         raise RefusedError(
             413,
             f"{shown}: has {width} × {height} pixels, at most {most / 1e6:.0f} million are taken; cut it in parts.",
         )
-    write_tiff(original.with_name("image.tif"), micrograph.image, micrograph.sampling)
+    # As floats it may be larger than its file.
+    context.check_room(session, 4 * micrograph.image.size)
+    write_tiff(session.image_folder(identity) / "image.tif", micrograph.image, micrograph.sampling)
     remark = micrograph.metadata.get("calibration", "")
     return Image(
         id=identity,

@@ -56,7 +56,7 @@ class Edits(Record):
 
 
 class Image(Record):
-    """One image of a session; all but the last four fields are shown to the page.
+    """One image of a session; all but sampling_in_file, contrast, generation and judged are shown to the page.
 
     Parameters
     ----------
@@ -80,8 +80,10 @@ class Image(Record):
         Atoms shown, and how many edits there are of each kind.
     expected_f1
         Of the detector on this image, by its likelihoods.
+    verdict, reasons
+        Of triage, such as doubtful, and why; None until it was judged.
     focus
-        In words; None where it was not measured.
+        Finest width possible over the finest detail, 0 to 1; None where it was not measured.
     version
         Grows with every change.
     place
@@ -96,6 +98,8 @@ class Image(Record):
         Values that are drawn black and white.
     generation
         Grows when atoms must be looked for again.
+    judged
+        The generation whose quality was judged last.
     created
         Seconds since 1970.
     """
@@ -115,7 +119,9 @@ class Image(Record):
     removed: int = 0
     masks: int = 0
     expected_f1: float | None = None
-    focus: str | None = None
+    verdict: str | None = None
+    reasons: list[str] = []
+    focus: float | None = None
     version: int = 1
     place: Place = "atoms"
     framework: str = "mfi"
@@ -125,11 +131,13 @@ class Image(Record):
     sampling_in_file: float | None = None
     contrast: tuple[float, float] = (0.0, 1.0)
     generation: int = 0
+    judged: int = -1
     created: float = 0.0
 
     def public(self) -> dict[str, Any]:
         """Return what the page is told."""
-        return self.model_dump(mode="json", exclude={"sampling_in_file", "contrast", "generation", "created"})
+        hidden = {"sampling_in_file", "contrast", "generation", "judged"}
+        return self.model_dump(mode="json", exclude=hidden)
 
 
 class JobFile(Record):

@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from stemforge.app.sessions.corrections import read_edits, write_edits
+from stemforge.app.sessions.live import LiveRecord
 from stemforge.app.sessions.records import Edits, Image, Job, shown_atoms
+from stemforge.app.sessions.weights import OwnWeights, load_weights_of
 from stemforge.files import make_folder, write_json
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -46,12 +49,21 @@ class Session:
         self.lock = threading.RLock()
         self.images: dict[str, Image] = {}
         self.jobs: dict[str, Job] = {}
+        self.weights: dict[str, OwnWeights] = {}
+        self.live = LiveRecord()
+        self.used = time.time()
+        """When somebody asked for it last; seconds since 1970."""
         self._listeners: list[Listener] = []
 
     @property
     def id(self) -> str:
         """The session's secret name."""
         return self.folder.name
+
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether a tab shows it."""
+        return bool(self._listeners)
 
     def image_folder(self, image: str) -> Path:
         """Return the folder of an image."""
@@ -79,12 +91,14 @@ class Session:
                 if job.status == "working":
                     job.status = "waiting"
                 self.jobs[job.id] = job
+        self.weights, self.live = load_weights_of(self.folder), LiveRecord.load(self.folder)
+        self.used = self.folder.stat().st_mtime
         self.images = dict(sorted(self.images.items(), key=lambda item: item[1].created))
         self.jobs = dict(sorted(self.jobs.items(), key=lambda item: item[1].created))
 
     def add_image(self, image: Image) -> None:
         """Take an image whose folder is complete."""
-        image.created = time.time()
+        image.created = image.created or time.time()
         with self.lock:
             self._save(image)
             self.images[image.id] = image
@@ -98,6 +112,26 @@ class Session:
             self._save(job)
             self.jobs[job.id] = job
         self._tell(_event(job))
+
+    def keep_live(self) -> None:
+        """Keep what is known of the watched folder.
+
+        Raises
+        ------
+        WriteError
+            The disk does not take it.
+        """
+        make_folder(self.folder)
+        self.live.save(self.folder)
+        self.tell_live()
+
+    def tell_live(self) -> None:
+        """Say to all who listen that there is something new of the watched folder."""
+        self._tell({"kind": "live", "id": "", "version": 0})
+
+    def tell_detectors(self) -> None:
+        """Say to all who listen that there are other detectors to choose from."""
+        self._tell({"kind": "detectors", "id": "", "version": 0})
 
     def change(self, record: Image | Job, **values: Any) -> None:
         """Change an image or job, on disk and for all who listen; nothing where it was deleted meanwhile.
@@ -139,9 +173,15 @@ class Session:
 
     def edits(self, image: Image) -> Edits:
         """Return what the user changed about an image's atoms."""
-        with suppress(OSError, ValidationError):
-            return Edits.model_validate_json((self.image_folder(image.id) / "edits.json").read_bytes())
-        return Edits(threshold=image.threshold)
+        stored = read_edits(self.image_folder(image.id))
+        if stored is None:
+            return Edits(threshold=image.threshold)
+        return stored.for_candidates(self.candidates(image)[0])
+
+    def removed_places(self, image: Image) -> NDArray[np.float64]:
+        """Return where the candidates stood that the user took out (x, y) [pixel], shape (n, 2)."""
+        stored = read_edits(self.image_folder(image.id))
+        return np.empty((0, 2)) if stored is None else stored.removed_places(self.candidates(image)[0])
 
     def save_edits(self, image: Image, edits: Edits, version: int | None = None) -> None:
         """Replace an image's edits.
@@ -154,7 +194,7 @@ class Session:
         with self.lock:
             if version is not None and version != image.version:
                 raise StaleError
-            write_json(self.image_folder(image.id) / "edits.json", edits)
+            write_edits(self.image_folder(image.id), edits, self.candidates(image)[0])
             self.change(image, **self.counts(image, edits))
 
     def counts(self, image: Image, edits: Edits) -> dict[str, int]:
@@ -229,7 +269,19 @@ class Store:
     def find(self, name: str | None) -> Session | None:
         """Return the session of this secret name."""
         with self._lock:
-            return self._sessions.get(name or "")
+            found = self._sessions.get(name or "")
+            if found is not None:
+                found.used = time.time()
+            return found
+
+    def drop(self, session: Session, before: float) -> bool:
+        """Forget a session with its folder, if nobody asked for it since a time; say whether it was forgotten."""
+        with self._lock:
+            if session.used >= before:
+                return False
+            del self._sessions[session.id]
+        shutil.rmtree(session.folder, ignore_errors=True)
+        return True
 
     def create(self) -> Session:
         """Make a new session; on disk it is with its first image."""

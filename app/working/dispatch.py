@@ -1,6 +1,5 @@
 """The queue: images are looked at in turn of their sessions, jobs are done one after the other."""
 
-import io
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -11,20 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from stemforge.app.sessions.records import Edits, Image, Job, Place
+from stemforge.app.sessions.records import Image, Job, Place
 from stemforge.app.sessions.store import Session, Store
+from stemforge.app.working.detections import detect_atoms_of, judge_quality_of
 from stemforge.app.working.molecules import Pace, find_molecules
 from stemforge.app.working.process import StoppedError, Worker, WorkerError
 from stemforge.errors import InputError, WriteError
-from stemforge.files import reason, write_json, write_whole
+from stemforge.files import reason
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
 
-DETECT = "stemforge.app.analysis.detection:detect"
 WARM = "stemforge.app.analysis.detection:warm"
-_SECONDS, _SECONDS_PER_PIXEL = 90.0, 4e-5  # of the search for atoms; 4096² pixels get 13 minutes
-_SAME_PLACE = 3.0  # pixels: an atom taken out stays out when atoms are looked for again
 
+Work = Callable[[Session, Any], None]
 JobWork = Callable[[Session, Job, Worker, threading.Event], None]
 """Does a job, and notes its progress and files on it."""
 
@@ -48,7 +46,11 @@ class Dispatcher:
         self.store, self.kinds, self.weights_of = store, kinds, weights_of
         self.answers = Worker(1)
         """For short questions, which do not wait for the search for atoms."""
+        self.simulations = Worker(1)
+        """For images that are simulated while somebody moves a slider; it keeps structures and signals."""
         self._detector, self._jobs, self._molecules = Worker(), Worker(), Worker()
+        # It judges images whose atoms are shown already, and gives way to the search for atoms.
+        self._judge = Worker(1, nice=5)
         self._pace = Pace()
         self._wake = threading.Condition()
         self._ended = threading.Event()
@@ -60,7 +62,8 @@ class Dispatcher:
         """Begin to work, with what waited when the server was stopped."""
         loops: dict[str, Callable[[], None]] = {
             "detect": self._detect_loop,
-            "molecules": partial(self._image_loop, "molecules", self._find_molecules),
+            "judge": self._judge_loop,
+            "molecules": self._molecules_loop,
             "jobs": self._job_loop,
             "reading": _warm_reader,
         }
@@ -89,35 +92,57 @@ class Dispatcher:
         self.wake()
         for thread in self._threads:
             thread.join(5)
-        for worker in (self.answers, self._detector, self._molecules, self._jobs):
+        for worker in (
+            self.answers,
+            self.simulations,
+            self._detector,
+            self._judge,
+            self._molecules,
+            self._jobs,
+        ):
             worker.end()
 
     def _detect_loop(self) -> None:
         with suppress(InputError, WorkerError, StoppedError):
             self._detector.call(WARM, 120, self._ended)
-        self._image_loop("atoms", self._detect)
+        self._loop(partial(self._next_image, "atoms"), self._detect)
 
-    def _image_loop(self, place: Place, work: Callable[[Session, Image], None]) -> None:
+    def _judge_loop(self) -> None:
+        self._loop(self._next_unjudged, self._judge_quality)
+
+    def _molecules_loop(self) -> None:
+        self._loop(partial(self._next_image, "molecules"), self._find_molecules)
+
+    def _job_loop(self) -> None:
+        self._loop(self._next_job, self._do)
+
+    def _loop(self, following: Callable[[], tuple[Session, Any] | None], work: Work) -> None:
+        """Do what waits, one after the other, until the server ends."""
         while not self._ended.is_set():
-            found = self._next_image(place)
+            found = following()
             if found is None:
                 self._sleep()
             else:
                 self._attempt(work, *found)
 
+    def _detect(self, session: Session, image: Image) -> None:
+        weights = self.weights_of(session, image.detector)
+        detect_atoms_of(session, image, weights, self._detector, self._ended)
+        self.wake()
+
+    def _judge_quality(self, session: Session, image: Image) -> None:
+        weights = self.weights_of(session, image.detector)
+        try:
+            judge_quality_of(session, image, weights, self._judge, self._ended)
+        except Exception as error:
+            # The atoms are known: the image has not failed.
+            session.note(image, judged=image.generation, reasons=[_sentence(error, session.folder)])
+
     def _find_molecules(self, session: Session, image: Image) -> None:
         find_molecules(session, image, self._molecules, self._ended, self._pace)
 
-    def _job_loop(self) -> None:
-        while not self._ended.is_set():
-            found = self._next_job()
-            if found is None:
-                self._sleep()
-            else:
-                self._attempt(self._do, *found)
-
     @staticmethod
-    def _attempt(work: Callable[[Session, Any], None], session: Session, record: Image | Job) -> None:
+    def _attempt(work: Work, session: Session, record: Image | Job) -> None:
         """Do what waits; what goes wrong, such as a full disk, fails it and does not end the queue."""
         try:
             work(session, record)
@@ -142,6 +167,16 @@ class Dispatcher:
         self._last[place] = chosen[0].id
         return chosen
 
+    def _next_unjudged(self) -> tuple[Session, Image] | None:
+        """Return the newest image whose atoms are known and whose quality is not: it is what somebody looks at."""
+        found = [
+            (session, image)
+            for session in self.store
+            for image in list(session.images.values())
+            if image.place == "atoms" and image.status == "done" and image.judged != image.generation
+        ]
+        return max(found, key=lambda one: one[1].created, default=None)
+
     def _waiting_images(self, place: Place) -> Iterator[tuple[Session, Image]]:
         for session in self.store:
             for image in list(session.images.values()):
@@ -163,40 +198,15 @@ class Dispatcher:
         images = [session.images[name] for name in job.images if name in session.images]
         return job.status == "waiting" and all(one.status in ("done", "failed") for one in images)
 
-    def _detect(self, session: Session, image: Image) -> None:
-        session.change(image, status="working", error=None)
-        generation, folder = image.generation, session.image_folder(image.id)
-        seconds = _SECONDS + _SECONDS_PER_PIXEL * image.shape[0] * image.shape[1]
-        try:
-            found = self._detector.call(
-                DETECT,
-                seconds,
-                self._ended,
-                path=str(folder / "image.tif"),
-                name=image.name,
-                detector=image.detector,
-                weights=self.weights_of(session, image.detector),
-                sampling=image.sampling if image.sampling_source != "estimated" else None,
-                sampling_in_file=image.sampling_in_file,
-            )
-        except StoppedError:
-            return  # it waits for the next start
-        except (InputError, WorkerError) as error:
-            if image.generation == generation:
-                session.change(
-                    image, status="failed", error=str(error).replace(str(folder / "image.tif"), image.name)
-                )
-            return
-        with session.lock:
-            if image.generation != generation or image.id not in session.images:
-                return
-            keep_detection(session, image, found)
-
     def _do(self, session: Session, job: Job) -> None:
-        event = self._running[job.id] = threading.Event()
-        if self._ended.is_set():
-            event.set()
-        session.change(job, status="working", message="", progress=None, files=[])
+        with session.lock:
+            # It may have been stopped or deleted since it was chosen.
+            if job.status != "waiting" or job.id not in session.jobs:
+                return
+            event = self._running[job.id] = threading.Event()
+            if self._ended.is_set():
+                event.set()
+            session.change(job, status="working", message="", progress=None, files=[])
         try:
             self.kinds[job.kind](session, job, self._jobs, event)
             session.change(job, status="done", progress=1.0)
@@ -219,41 +229,6 @@ def _warm_reader() -> None:
         read_micrograph(path)
 
 
-def keep_detection(session: Session, image: Image, found: dict[str, Any]) -> None:
-    """Keep what a worker found on an image; corrections by hand stay, as far as they fit what was found.
-
-    Parameters
-    ----------
-    session, image
-        Whose atoms these are.
-    found
-        From :func:`stemforge.app.analysis.detection.detect`.
-    """
-    folder = session.image_folder(image.id)
-    old = session.edits(image)
-    taken_out = _places(session, image, old)
-    table = np.asarray(found["table"])
-    stream = io.BytesIO()
-    np.save(stream, table)
-    write_whole(folder / "atoms.npy", stream.getbuffer())
-    write_json(
-        folder / "atoms.json",
-        {"columns": found["columns"], "lowest": found["lowest"], "facts": found["facts"]},
-    )
-    edits = Edits(
-        threshold=found["threshold"],
-        removed=_nearest(table[:, :2], taken_out),
-        added=old.added,
-        masks=old.masks,
-    )
-    write_json(folder / "edits.json", edits)
-    values = {name: found[name] for name in ("threshold", "expected_f1", "remarks", "sampling", "focus")}
-    source = "estimated" if found["estimated"] else image.sampling_source
-    session.change(
-        image, status="done", error=None, sampling_source=source, **values, **session.counts(image, edits)
-    )
-
-
 def _sentence(error: Exception, folder: Path) -> str:
     """Say in a sentence what went wrong in the server itself."""
     cause = error.__cause__ if isinstance(error, WriteError) else error
@@ -266,19 +241,3 @@ def _sentence(error: Exception, folder: Path) -> str:
 
 def _without_paths(text: str, folder: Path) -> str:
     return text.replace(f"{folder}/", "")
-
-
-def _places(session: Session, image: Image, edits: Edits) -> np.ndarray:
-    """Return where the candidates stood that were taken out, shape (n, 2)."""
-    points, _ = session.candidates(image)
-    return points[[n for n in edits.removed if n < len(points)]]
-
-
-def _nearest(points: np.ndarray, places: np.ndarray) -> list[int]:
-    """Return the numbers of the points that stand where others were taken out before."""
-    found = set()
-    for place in places:
-        distances = np.hypot(*(points - place).T)
-        if len(distances) and distances.min() <= _SAME_PLACE:
-            found.add(int(distances.argmin()))
-    return sorted(found)

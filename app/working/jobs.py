@@ -11,6 +11,7 @@ from typing import Any
 
 from stemforge.app.sessions.records import Image, Job, JobFile
 from stemforge.app.sessions.store import Session
+from stemforge.app.sessions.weights import FILE, FOLDER
 from stemforge.app.working.process import Worker
 from stemforge.errors import InputError
 from stemforge.files import make_folder
@@ -102,12 +103,14 @@ def _ticker(session: Session, job: Job, path: Path) -> Callable[[], None]:
 
 
 def weights_of(session: Session, detector: str) -> str:
-    """Return what a detector's weights are called by the library: a name, or the file of a job."""
-    kind, _, job = detector.partition(":")
-    if kind == "job" and job in session.jobs:
-        files = [one.stored for one in session.jobs[job].files if one.stored.endswith(".safetensors")]
+    """Return what a detector's weights are called by the library: a name, or the file of a job or of the user's."""
+    kind, _, identity = detector.partition(":")
+    if kind == "job" and identity in session.jobs:
+        files = [one.stored for one in session.jobs[identity].files if one.stored.endswith(".safetensors")]
         if files:
-            return str(session.job_folder(job) / files[0])
+            return str(session.job_folder(identity) / files[0])
+    if kind == "weights" and identity in session.weights:
+        return str(session.folder / FOLDER / identity / FILE)
     return detector
 
 

@@ -35,10 +35,12 @@ class Worker:
     ----------
     threads
         Of numerical libraries; None leaves them their choice.
+    nice
+        By how much it gives way to other processes, 0 to 19.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        self._threads = threads
+    def __init__(self, threads: int | None = None, nice: int = 0) -> None:
+        self._threads, self._nice = threads, nice
         self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: ThreadPoolExecutor | None = None
@@ -159,6 +161,9 @@ class Worker:
             # Ctrl-C in a terminal goes to the server alone, which ends its workers.
             start_new_session=True,
         )
+        if self._nice:
+            with suppress(psutil.Error):
+                psutil.Process(process.pid).nice(self._nice)
         self._process, self._reader = process, ThreadPoolExecutor(1, "worker")
         self._answer(process, self._reader).result(_START)
         return self._process, self._reader

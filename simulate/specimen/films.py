@@ -11,7 +11,17 @@ from stemforge.structures import amorphous_carbon, carbon_nitride, carbon_partic
 
 
 class AmorphousCarbon(SupportSettings):
-    """A flat slab; fields as in :func:`stemforge.structures.amorphous_carbon`."""
+    """A flat slab; see :func:`stemforge.structures.amorphous_carbon`.
+
+    Parameters
+    ----------
+    thickness
+        Along the beam [Å].
+    density
+        Of mass [g/cm³].
+    nitrogen_fraction
+        Share of nitrogen among the atoms.
+    """
 
     kind: Literal["amorphous_carbon"]
     thickness: Positive = 40.0

@@ -16,6 +16,11 @@ class Layers(SupportSettings):
     """Stacked sheets; fields as in :func:`stemforge.structures.layered_material`.
 
     ``num_layers`` and ``grains`` may be drawn from a distribution and are rounded.
+
+    Parameters
+    ----------
+    num_layers
+        Sheets on top of each other.
     """
 
     kind: Literal["layers"]

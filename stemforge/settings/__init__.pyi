@@ -1,5 +1,6 @@
 # ruff: noqa: TID252 - lazy_loader reads this stub and wants relative imports
 from .base import Settings as Settings
+from .described import Description as Description, describe as describe
 from .distributions import (
     Choice as Choice,
     Distribution as Distribution,

@@ -1,6 +1,7 @@
 """How fields are declared: numbers that may be drawn, their bounds, and fields that settings got later."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -61,21 +62,40 @@ else:
     """A number, or a distribution from which each sample draws its own."""
 
 
-def within(low: float = -np.inf, high: float = np.inf, *, open_low: bool = False) -> AfterValidator:
-    """Bound a :data:`Random` field: the number, or every value its distribution can give."""
+@dataclass(frozen=True)
+class Bounds:
+    """What a :data:`Random` field may hold: the number, or every value its distribution can give.
 
-    def check(value: Any) -> Any:
+    Parameters
+    ----------
+    low, high
+        Least and greatest value.
+    open_low
+        Whether the least value itself is refused.
+    """
+
+    low: float = -np.inf
+    high: float = np.inf
+    open_low: bool = False
+
+    def __call__(self, value: Any) -> Any:
+        """Return the value, or raise ValueError."""
         if value is None:
             return value
         smallest, largest = value.bounds if isinstance(value, Distribution) else (value, value)
-        if smallest < low or largest > high or (open_low and smallest == low):
-            allowed = f"{'greater than' if open_low else 'at least'} {low:g}" if np.isfinite(low) else ""
-            allowed += " and " if np.isfinite(low) and np.isfinite(high) else ""
-            allowed += f"at most {high:g}" if np.isfinite(high) else ""
-            raise ValueError(f"must be {allowed}")
+        if smallest < self.low or largest > self.high or (self.open_low and smallest == self.low):
+            raise ValueError(f"must be {self._allowed()}")
         return value
 
-    return AfterValidator(check)
+    def _allowed(self) -> str:
+        low, high = np.isfinite(self.low), np.isfinite(self.high)
+        least = f"{'greater than' if self.open_low else 'at least'} {self.low:g}" if low else ""
+        return f"{least}{' and ' if low and high else ''}{f'at most {self.high:g}' if high else ''}"
+
+
+def within(low: float = -np.inf, high: float = np.inf, *, open_low: bool = False) -> AfterValidator:
+    """Bound a :data:`Random` field: the number, or every value its distribution can give."""
+    return AfterValidator(Bounds(low, high, open_low))
 
 
 NonNegative = Annotated[Random, within(0)]

@@ -10,7 +10,7 @@ from numpy.fft import fftfreq, ifft2
 
 from stemforge.app import AppSettings, create_app
 from stemforge.app.sessions.store import Store
-from stemforge.app.working.dispatch import keep_detection
+from stemforge.app.working.detections import keep_detection
 from stemforge.infer.occupancy.crystal import ChannelCrystal, cell_image
 from stemforge.micrograph.writers import write_tiff
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,22 +31,25 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture(scope="session", name="serving")
+def _serving():
+    """Function that starts a server with options."""
+    return serving
+
+
 @pytest.fixture(scope="session")
 def address(tmp_path_factory):
     """Address of a server."""
     pytest.importorskip("fastapi")
-    folder = tmp_path_factory.mktemp("app")
-    command = [
-        sys.executable,
-        "-m",
-        "stemforge",
-        "app",
-        "--port",
-        "0",
-        "--no-browser",
-        "--folder",
-        str(folder / "kept"),
-    ]
+    with serving(tmp_path_factory.mktemp("app")) as address:
+        yield address.partition("?")[0]
+
+
+@contextmanager
+def serving(folder, *options):
+    """Start a server; yield its address as it prints it."""
+    command = [sys.executable, "-m", "stemforge", "app", "--port", "0", "--no-browser"]
+    command += ["--folder", str(folder / "kept"), *map(str, options)]
     log = folder / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream)
@@ -59,12 +63,18 @@ def address(tmp_path_factory):
 def _address(process, log):
     """Wait for the line that says where the page is."""
     for _ in range(600):
-        if found := re.search(r"http://127\.0\.0\.1:\d+/", log.read_text()):
+        if found := re.search(r"http://127\.0\.0\.1:\d+/\S*", log.read_text()):
             return found[0]
         if process.poll() is not None:
             break
         time.sleep(0.1)
     pytest.fail(f"no server: {log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def entrance(address):
+    """What is opened: the address, with its token where it needs one."""
+    return address
 
 
 @dataclass
@@ -144,7 +154,7 @@ class Hands:
 
 
 @pytest.fixture
-def open_page(browser, address):
+def open_page(browser, address, entrance):
     """Function that opens the page as somebody new, and holds that it asks nobody else and complains of nothing."""
     contexts, all_hands = [], []
 
@@ -158,7 +168,7 @@ def open_page(browser, address):
         all_hands.append(hands)
         page.on("request", lambda request: hands.asked.append(request.url))
         page.on("pageerror", lambda error: hands.errors.append(str(error)))
-        page.goto(address)
+        page.goto(entrance)
         page.wait_for_selector("main:not([hidden])")
         return hands
 

@@ -1,0 +1,1 @@
+"""Images that are simulated while somebody moves a slider: controls, recipes, images, structures, files."""
