@@ -199,20 +199,3 @@ def spots(tmp_path_factory):
         return path
 
     return write
-
-
-@pytest.fixture
-def serious():
-    """Function that returns what axe finds on a page that is serious or critical."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-
-    def find(page):
-        found = axe.Axe().run(page).response["violations"]
-        return [
-            (one["id"], node["html"])
-            for one in found
-            if one["impact"] in {"serious", "critical"}
-            for node in one["nodes"]
-        ]
-
-    return find
