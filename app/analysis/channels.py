@@ -132,11 +132,11 @@ def _rounded(probability: float | None) -> float | str | None:
     Examples
     --------
     >>> _rounded(3.9e-24), _rounded(0.12345), _rounded(0.99999)
-    ('< 0.001', 0.123, '> 0.999')
+    ('< 0.01', 0.12, '> 0.99')
     """
-    if probability is None or 0.001 <= probability <= 0.999:
-        return probability if probability is None else round(probability, 3)
-    return "< 0.001" if probability < 0.5 else "> 0.999"
+    if probability is None or 0.01 <= probability <= 0.99:
+        return probability if probability is None else round(probability, 2)
+    return "< 0.01" if probability < 0.5 else "> 0.99"
 
 
 def _answer(
