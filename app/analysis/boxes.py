@@ -24,7 +24,7 @@ def keep_boxes(detection: MoleculeDetection, folder: Path) -> dict[str, Any]:
     """Keep all candidates of a detection; return what the page draws of them."""
     every = detection.molecules if detection.candidates is None else detection.candidates
     boxes = np.zeros((0, 4)) if every.boxes is None else every.boxes
-    columns = {f"column_{name}": _storable(values) for name, values in every.columns.items()}
+    columns: dict[str, Any] = {f"column_{name}": _storable(values) for name, values in every.columns.items()}
     np.save(folder / _SHOWN, detection.shown)
     np.savez(
         folder / BOXES,

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from stemforge.app.analysis.names import file_stems
 from stemforge.app.server.context import ChosenImage, Context, Current, RefusedError, Shared
 from stemforge.app.server.uploads import take_file
-from stemforge.app.sessions.records import Image, Place
+from stemforge.app.sessions.records import Image, PagePlace
 from stemforge.app.sessions.store import Session
 from stemforge.app.working.detections import QUALITY
 from stemforge.app.working.jobs import described
@@ -22,7 +22,7 @@ from stemforge.files import make_folder
 router = APIRouter(prefix="/api")
 _SECONDS, _SECONDS_PER_PIXEL = 60.0, 1e-5
 _ANALYSIS = "stemforge.app.analysis"
-_SAMPLES: dict[Place, tuple[str, ...]] = {
+_SAMPLES: dict[PagePlace, tuple[str, ...]] = {
     "atoms": ("1", "2", "3"),
     "molecules": ("mfi-pyridine", "mfi-empty"),
 }
@@ -63,7 +63,7 @@ def download_overlay(image: ChosenImage, session: Current, context: Shared) -> R
 
 
 @router.post("/samples")
-def add_sample(session: Current, context: Shared, place: Place = "atoms") -> Response:
+def add_sample(session: Current, context: Shared, place: PagePlace = "atoms") -> Response:
     """Add an image that stemforge simulates, to try the page without data; each further one differs."""
     names = _SAMPLES[place]
     known = sum(one.place == place and one.name.startswith("sample-") for one in session.images.values())

@@ -12,7 +12,7 @@ from stemforge.app.server.context import ChosenImage, Current, RefusedError, Sha
 from stemforge.app.server.detectors import check_detector
 from stemforge.app.server.frameworks import check_framework_name
 from stemforge.app.server.uploads import receive_file, take_file
-from stemforge.app.sessions.records import Edits, Place, Record, clean_name
+from stemforge.app.sessions.records import Edits, PagePlace, Record, clean_name
 from stemforge.app.sessions.store import StaleError
 
 router = APIRouter(prefix="/api/images")
@@ -39,7 +39,7 @@ class Change(Record):
     sampling: Annotated[float, Body(gt=0, le=1000, allow_inf_nan=False)] | None = None
     detector: str | None = None
     name: str | None = None
-    place: Place | None = None
+    place: PagePlace | None = None
     framework: str | None = None
 
 
@@ -49,7 +49,7 @@ async def upload(
     session: Current,
     context: Shared,
     frame: Annotated[int | None, Query(ge=0)] = None,
-    place: Place = "atoms",
+    place: PagePlace = "atoms",
 ) -> Response:
     """Take an image file."""
     name, file = await receive_file(request, context.settings.upload_bytes)

@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from stemforge.app.analysis.pictures import contrast_of
 from stemforge.app.server.context import Context, RefusedError
-from stemforge.app.sessions.records import Image, Place, clean_name
+from stemforge.app.sessions.records import Image, PagePlace, clean_name
 from stemforge.app.sessions.store import Session, new_id
 from stemforge.errors import InputError
 from stemforge.files import make_folder
@@ -64,7 +64,7 @@ def take_file(
     name: str,
     content: Any,
     frame: int | None = None,
-    place: Place = "atoms",
+    place: PagePlace = "atoms",
 ) -> Image:
     """Read an image file in the sandbox and make it an image of a session.
 

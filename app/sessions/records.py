@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Status = Literal["waiting", "working", "done", "failed"]
-Place = Literal["atoms", "molecules"]
+PagePlace = Literal["atoms", "molecules"]
 """Of the page, to which an image belongs."""
 _LONGEST_NAME = 120
 _MOST = 200_000  # of atoms that are taken out or added by hand
 _MOST_CORNERS = 50_000  # of all masks: each is compared with each candidate
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
-Point = tuple[Number, Number]
+Place = tuple[Number, Number]
 """(x, y) [pixel]."""
-Polygon = Annotated[list[Point], Field(min_length=3, max_length=2000)]
+Polygon = Annotated[list[Place], Field(min_length=3, max_length=2000)]
 
 
 class Record(BaseModel):
@@ -44,7 +44,7 @@ class Edits(Record):
 
     threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
     removed: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=_MOST)] = []
-    added: Annotated[list[Point], Field(max_length=_MOST)] = []
+    added: Annotated[list[Place], Field(max_length=_MOST)] = []
     masks: Annotated[list[Polygon], Field(max_length=500)] = []
 
     @field_validator("masks")
@@ -123,7 +123,7 @@ class Image(Record):
     reasons: list[str] = []
     focus: float | None = None
     version: int = 1
-    place: Place = "atoms"
+    place: PagePlace = "atoms"
     framework: str = "mfi"
     framework_name: str | None = None
     progress: float | None = None
@@ -221,7 +221,7 @@ def clean_name(text: str, default: str = "image") -> str:
     return plain or default
 
 
-def inside_polygon(points: NDArray[np.float64], polygon: list[Point]) -> NDArray[np.bool_]:
+def inside_polygon(points: NDArray[np.float64], polygon: list[Place]) -> NDArray[np.bool_]:
     """Tell which points (x, y), shape (n, 2), lie in a polygon, by the even-odd rule.
 
     Examples

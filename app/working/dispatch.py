@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stemforge.app.sessions.records import Image, Job, Place
+from stemforge.app.sessions.records import Image, Job, PagePlace
 from stemforge.app.sessions.store import Session, Store
 from stemforge.app.working.detections import detect_atoms_of, judge_quality_of
 from stemforge.app.working.molecules import Pace, find_molecules
@@ -55,7 +55,7 @@ class Dispatcher:
         self._wake = threading.Condition()
         self._ended = threading.Event()
         self._running: dict[str, threading.Event] = {}
-        self._last: dict[Place, str] = {}
+        self._last: dict[PagePlace, str] = {}
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -157,7 +157,7 @@ class Dispatcher:
             if not self._ended.is_set():
                 self._wake.wait(0.5)
 
-    def _next_image(self, place: Place) -> tuple[Session, Image] | None:
+    def _next_image(self, place: PagePlace) -> tuple[Session, Image] | None:
         """Return the next image of the session after the one that was served last: nobody waits for a hundred."""
         waiting = sorted(self._waiting_images(place), key=lambda one: (one[0].id, one[1].created))
         if not waiting:
@@ -177,7 +177,7 @@ class Dispatcher:
         ]
         return max(found, key=lambda one: one[1].created, default=None)
 
-    def _waiting_images(self, place: Place) -> Iterator[tuple[Session, Image]]:
+    def _waiting_images(self, place: PagePlace) -> Iterator[tuple[Session, Image]]:
         for session in self.store:
             for image in list(session.images.values()):
                 if image.status == "waiting" and image.place == place:
