@@ -262,6 +262,7 @@ function gone(id) {
 async function refresh(id) {
   try {
     known(await server.getImage(id));
+    if (!images.has(chosen)) choose(id); // the first one, moved here from another place
   } catch (error) {
     if (error.status === 404) gone(id);
   }
