@@ -82,7 +82,9 @@ def _entries(settings: type[Settings]) -> dict[str, str]:
         return {}
     entries: dict[str, str] = {}
     names: list[str] = []
-    for line, after in zip(lines[lines.index("Parameters") + 2 :], [*lines[lines.index("Parameters") + 3 :], ""], strict=True):
+    for line, after in zip(
+        lines[lines.index("Parameters") + 2 :], [*lines[lines.index("Parameters") + 3 :], ""], strict=True
+    ):
         if after and set(after) == {"-"}:  # the next section's title
             break
         if line and not line.startswith(" "):
