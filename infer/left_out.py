@@ -34,13 +34,20 @@ def tell_left_out(micrograph: Micrograph, area: UsableArea) -> None:
 
 def tell_unusable(micrograph: Micrograph) -> None:
     """Say what share of an image shows no specimen, and why, where it is used all the same."""
+    remark = unusable_remark(micrograph)
+    if remark is not None:
+        say(remark)
+
+
+def unusable_remark(micrograph: Micrograph) -> str | None:
+    """Return a sentence on what share of an image shows no specimen, and why; None where all of it does."""
     try:
         area = usable_area(micrograph.image)
     except MicrographError as error:
-        say(f"{micrograph.name}: {error}")
-        return
-    if area.reasons:
-        say(f"{micrograph.name}: {area} shows no specimen; do not trust what is found there")
+        return f"{micrograph.name}: {error}"
+    if not area.reasons:
+        return None
+    return f"{micrograph.name}: {area} shows no specimen; do not trust what is found there"
 
 
 def tell_doubts(micrograph: Micrograph) -> list[str]:

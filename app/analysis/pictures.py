@@ -86,9 +86,9 @@ def draw(image: NDArray[np.float32], contrast: tuple[float, float]) -> bytes:
     return stream.getvalue()
 
 
-def picture(folder: Path, level: int, contrast: tuple[float, float]) -> Path:
-    """Return the file of an image's picture at a level; it is drawn when it is asked for first."""
+def picture(folder: Path, level: int, contrast: tuple[float, float], image: str = "image.tif") -> Path:
+    """Return the file of the picture of a folder's image at a level; it is drawn when it is asked for first."""
     path = folder / f"level{level}.png"
     if not path.is_file():
-        write_whole(path, draw(binned(tifffile.imread(folder / "image.tif"), level), contrast))
+        write_whole(path, draw(binned(tifffile.imread(folder / image), level), contrast))
     return path

@@ -5,35 +5,13 @@ import { bytes, counted, element, find } from "./format.js";
 const AT_ONCE = 3;
 const NAMED = 6; // refusals that are written out
 
-export class Adding {
-  /* `arrived(image)` for each image that the server took, `trouble(text)` for what it refused; `elsewhere(files)` says
-     whether another place of the page took what was dropped or pasted. */
-  constructor(arrived, trouble, elsewhere) {
-    Object.assign(this, { arrived, trouble, elsewhere, limits: {}, waiting: [], busy: 0, sent: 0, total: 0, refused: [] });
-    const files = find("files");
-    for (const id of ["add-images", "choose"]) find(id).addEventListener("click", () => files.click());
-    files.addEventListener("change", () => { this.add([...files.files]); files.value = ""; });
-    this.dropping();
-    addEventListener("paste", (event) => { if (event.clipboardData?.files.length) this.given([...event.clipboardData.files]); });
+/* Files on their way to a place of the page. */
+export class Sending {
+  /* `arrived(image)` for each image that the server took, `trouble(text)` for what it refused; `line` says how far it is. */
+  constructor(arrived, trouble, place = "atoms", line = "sending") {
+    Object.assign(this, { arrived, trouble, place, line, limits: {}, waiting: [], busy: 0, sent: 0, total: 0, refused: [] });
     addEventListener("beforeunload", (event) => { if (this.busy) event.preventDefault(); });
   }
-
-  dropping() {
-    let depth = 0; // dragenter and dragleave come for each element crossed
-    const veil = find("veil");
-    const withFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-    const end = () => { depth = 0; veil.hidden = true; };
-    addEventListener("dragenter", (event) => { if (withFiles(event)) { depth += 1; veil.hidden = false; } });
-    addEventListener("dragleave", () => { depth -= 1; if (depth <= 0) end(); });
-    addEventListener("dragover", (event) => { if (withFiles(event)) event.preventDefault(); });
-    addEventListener("drop", (event) => {
-      event.preventDefault();
-      end();
-      this.given([...(event.dataTransfer?.files ?? [])]);
-    });
-  }
-
-  given(files) { if (!this.elsewhere(files)) this.add(files); }
 
   add(files) {
     if (!this.busy) { this.sent = this.total = 0; this.refused = []; }
@@ -66,12 +44,12 @@ export class Adding {
   /* Of a stack the user says which image is meant. */
   async send(file) {
     try {
-      return await upload(file);
+      return await upload(file, undefined, this.place);
     } catch (error) {
       if (!(error.frames > 1)) throw error;
       const chosen = Number(window.prompt(`${file.name} holds ${error.frames} images. Which one shall be added (1 to ${error.frames})?`, "1"));
       if (!(chosen >= 1 && chosen <= error.frames)) throw error;
-      return upload(file, Math.round(chosen) - 1);
+      return upload(file, Math.round(chosen) - 1, this.place);
     }
   }
 
@@ -84,9 +62,39 @@ export class Adding {
   }
 
   progress() {
-    const line = find("sending");
+    const line = find(this.line);
     line.replaceChildren();
     if (!this.busy || this.total < 2) { line.textContent = this.busy ? "Reading the image …" : ""; return; }
     line.append(`Adding ${this.sent + 1} of ${this.total} …`, element("progress", { max: this.total, value: this.sent, ariaLabel: "Images added" }));
   }
+}
+
+/* What is dropped, pasted or chosen on the page; `elsewhere(files)` says whether another place of it took that. */
+export class Adding extends Sending {
+  constructor(arrived, trouble, elsewhere) {
+    super(arrived, trouble);
+    this.elsewhere = elsewhere;
+    const files = find("files");
+    for (const id of ["add-images", "choose"]) find(id).addEventListener("click", () => files.click());
+    files.addEventListener("change", () => { this.add([...files.files]); files.value = ""; });
+    this.dropping();
+    addEventListener("paste", (event) => { if (event.clipboardData?.files.length) this.given([...event.clipboardData.files]); });
+  }
+
+  dropping() {
+    let depth = 0; // dragenter and dragleave come for each element crossed
+    const veil = find("veil");
+    const withFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+    const end = () => { depth = 0; veil.hidden = true; };
+    addEventListener("dragenter", (event) => { if (withFiles(event)) { depth += 1; veil.hidden = false; } });
+    addEventListener("dragleave", () => { depth -= 1; if (depth <= 0) end(); });
+    addEventListener("dragover", (event) => { if (withFiles(event)) event.preventDefault(); });
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      end();
+      this.given([...(event.dataTransfer?.files ?? [])]);
+    });
+  }
+
+  given(files) { if (!this.elsewhere(files)) this.add(files); }
 }

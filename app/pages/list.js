@@ -14,8 +14,10 @@ export const stateOf = (image) => {
 export const byName = (one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }) || (one.id < other.id ? -1 : 1);
 
 export class List {
-  constructor(choose) {
-    this.list = find("list");
+  /* `state(image)` in words. */
+  constructor(choose, list = "list", state = stateOf) {
+    this.list = find(list);
+    this.state = state;
     this.rows = new Map();
     this.choose = choose;
   }
@@ -31,7 +33,7 @@ export class List {
   update(image, chosen) {
     const row = this.rows.get(image.id) ?? this.add(image);
     row.label.textContent = image.name;
-    row.state.textContent = stateOf(image);
+    row.state.textContent = this.state(image);
     row.button.className = image.status;
     row.button.title = image.name;
     const current = image.id === chosen;

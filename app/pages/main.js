@@ -87,6 +87,7 @@ function taken(files) {
 
 /* The server's word on an image: new, changed, or the one that is shown. */
 function known(image) {
+  if (image.place !== FIRST) { if (images.has(image.id)) gone(image.id); return; } // it was moved to another place
   const before = images.get(image.id);
   if (before && before.version > image.version) return;
   images.set(image.id, image);
@@ -261,6 +262,7 @@ function gone(id) {
 async function refresh(id) {
   try {
     known(await server.getImage(id));
+    if (!images.has(chosen)) choose(id); // the first one, moved here from another place
   } catch (error) {
     if (error.status === 404) gone(id);
   }
@@ -283,11 +285,12 @@ async function detectors() {
 }
 
 function changed(event) {
-  const { kind, id, version } = event;
+  const { kind, id, version, place } = event;
   places.changed(event);
   if (kind === "job") jobs();
   else if (kind === "detectors") detectors();
   else if (version === null) { if (images.has(id)) gone(id); }
+  else if (kind === "image" && place !== FIRST) { if (images.has(id)) gone(id); }
   else if (kind === "image" && !(images.get(id)?.version >= version)) refresh(id);
 }
 
@@ -320,7 +323,7 @@ async function start() {
   weights.offer(session);
   results.offer(session.features);
   results.show(session.jobs);
-  for (const id of [...images.keys()]) if (!session.images.some((image) => image.id === id)) gone(id);
+  for (const id of [...images.keys()]) if (!session.images.some((image) => image.id === id && image.place === FIRST)) gone(id);
   for (const image of session.images) known(image);
   screens();
   const wished = decodeURIComponent(location.hash.slice(1));

@@ -6,7 +6,9 @@ const FIRST = 1100; // longer side of what is shown at once [px]
 const KEPT = 4; // images whose levels are kept
 
 export class Pyramid {
-  constructor(id, [rows, columns], arrived, failed) {
+  /* `source(id, level)` gives the picture of a level. */
+  constructor(id, [rows, columns], arrived, failed, source = picture) {
+    this.source = source;
     this.id = id;
     this.width = columns;
     this.height = rows;
@@ -23,7 +25,7 @@ export class Pyramid {
     if (this.asked.has(level)) return;
     this.asked.add(level);
     try {
-      const bitmap = await picture(this.id, level);
+      const bitmap = await this.source(this.id, level);
       if (this.closed) { bitmap.close(); return; }
       this.levels.set(level, bitmap);
       this.arrived();

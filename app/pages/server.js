@@ -50,7 +50,7 @@ export const getQuality = (id, signal) => json("GET", `${image(id)}/quality`, un
 export const getLive = () => json("GET", "/api/live");
 export const beginLive = (wanted) => json("POST", "/api/live", wanted);
 export const endLive = () => ask("DELETE", "/api/live");
-export const sample = () => json("POST", "/api/samples");
+export const sample = (place = "atoms") => json("POST", `/api/samples?place=${place}`);
 export const startJob = (kind, images) => json("POST", "/api/jobs", { kind, images });
 export const listJobs = () => json("GET", "/api/jobs");
 export const removeJob = (id) => ask("DELETE", `/api/jobs/${encodeURIComponent(id)}`);
@@ -67,23 +67,24 @@ export const useSimulated = (wanted) => json("POST", "/api/simulation/image", wa
 export const putEdits = (id, version, edits, keepalive = false) =>
   json("PUT", `${image(id)}/edits`, edits, { "If-Match": String(version) }, { keepalive });
 
-export const picture = async (id, level, signal) => {
-  const response = await ask("GET", `${image(id)}/picture?level=${level}`, { signal });
-  return createImageBitmap(await response.blob());
-};
+const bitmap = async (path) => createImageBitmap(await (await ask("GET", path)).blob());
+export const picture = (id, level) => bitmap(`${image(id)}/picture?level=${level}`);
+export const restored = (id, level) => bitmap(`${image(id)}/restored?level=${level}`);
 
-export const uploadWeights = (file) => {
+const send = async (path, file) => {
   const form = new FormData();
   form.append("file", file, file.name);
-  return ask("POST", "/api/weights", { body: form }).then((response) => response.json());
+  return (await ask("POST", path, { body: form })).json();
 };
 
-/* `frame` of a stack, counted from 0. */
-export const upload = (file, frame) => {
-  const form = new FormData();
-  form.append("file", file, file.name);
-  return ask("POST", frame === undefined ? "/api/images" : `/api/images?frame=${frame}`, { body: form }).then((response) => response.json());
-};
+export const uploadWeights = (file) => send("/api/weights", file);
+
+/* `frame` of a stack, counted from 0; `place` of the page to which the image belongs. */
+export const upload = (file, frame, place = "atoms") => send(`/api/images?place=${place}${frame === undefined ? "" : `&frame=${frame}`}`, file);
+
+export const getMolecules = (id, signal) => json("GET", `${image(id)}/molecules`, undefined, {}, { signal });
+export const giveFramework = (id, file) => send(`${image(id)}/framework`, file);
+export const moleculeFile = (id, name, threshold) => `${image(id)}/molecules/${name}${threshold === undefined ? "" : `?threshold=${threshold}`}`;
 
 /* Tells of changes; `opened` is called at the start and after each interruption, `lost` when one begins. */
 export const listen = (changed, opened, lost) => {

@@ -21,6 +21,7 @@ export class Side {
     this.quality = new Quality();
     find("scale").addEventListener("submit", (event) => { event.preventDefault(); this.setScale([this.image]); });
     find("scale-all").addEventListener("click", () => this.setScale([this.image, ...this.others()]));
+    find("move-image").addEventListener("click", () => this.apply([this.image], { place: "molecules" }));
     find("detector").addEventListener("change", (event) => this.apply([this.image], { detector: event.target.value }));
   }
 
@@ -29,6 +30,7 @@ export class Side {
     this.detectors = detectors;
     find("detector").replaceChildren(...detectors.map((one) => element("option", { value: one.name }, one.label)));
     find("detector-row").hidden = detectors.length === 0;
+    find("move-image").hidden = !features.includes("molecules");
   }
 
   show(image) {
@@ -150,7 +152,7 @@ export class Side {
     const answers = this.statistics?.answers ?? [];
     const counted = answers.find((one) => one.label === "Atoms");
     const first = { ...counted, label: "Atoms", value: this.count, explanation: counted?.explanation ?? COUNT };
-    const cards = [first, ...answers.filter((one) => one !== counted)].map(answerCard);
+    const cards = [first, ...answers.filter((one) => one !== counted)].map((one) => answerCard(one));
     if (counted && counted.value !== this.count) cards[0].append(element("dd", { class: "range" }, `${counted.value} on the specimen`));
     cards[0].classList.add("live");
     const list = find("answers");

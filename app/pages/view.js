@@ -106,6 +106,7 @@ export class View {
 
   paint() {
     if (!this.width) return;
+    if (!this.ratio) { this.resize(); return; } // its place is shown for the first time
     const { context, canvas } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#0b0d10";
@@ -124,11 +125,18 @@ export class View {
   }
 
   paintImage() {
+    if (!this.paintPyramid(this.pyramid)) return;
+    const { canvas } = this;
+    if (canvas.dataset.shows !== this.pyramid.id) canvas.dataset.shows = this.pyramid.id; // tests wait for it
+  }
+
+  /* `finer`: how many pixels of it lie along one of the image. */
+  paintPyramid(pyramid, finer = 1) {
     const { context, canvas } = this;
     const scale = this.scale * this.ratio;
-    const level = this.pyramid.best(scale);
-    if (!level) return;
-    const { bitmap, step } = level;
+    const level = pyramid.best(scale / finer);
+    if (!level) return false;
+    const { bitmap } = level, step = level.step / finer;
     const left = Math.max(0, Math.floor(this.x / step)), top = Math.max(0, Math.floor(this.y / step));
     const right = Math.min(bitmap.width, Math.ceil((this.x + canvas.width / scale) / step) + 1);
     const bottom = Math.min(bitmap.height, Math.ceil((this.y + canvas.height / scale) / step) + 1);
@@ -137,7 +145,7 @@ export class View {
     context.drawImage(bitmap, left, top, right - left, bottom - top,
       (left * step - this.x) * scale, (top * step - this.y) * scale, (right - left) * step * scale, (bottom - top) * step * scale);
     context.globalAlpha = 1;
-    if (canvas.dataset.shows !== this.pyramid.id) canvas.dataset.shows = this.pyramid.id; // tests wait for it
+    return true;
   }
 
   placeBar() {

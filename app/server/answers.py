@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from stemforge.app.analysis.names import file_stems
 from stemforge.app.server.context import ChosenImage, Context, Current, RefusedError, Shared
 from stemforge.app.server.uploads import take_file
-from stemforge.app.sessions.records import Image
+from stemforge.app.sessions.records import Image, PagePlace
 from stemforge.app.sessions.store import Session
 from stemforge.app.working.detections import QUALITY
 from stemforge.app.working.jobs import described
@@ -22,7 +22,11 @@ from stemforge.files import make_folder
 router = APIRouter(prefix="/api")
 _SECONDS, _SECONDS_PER_PIXEL = 60.0, 1e-5
 _ANALYSIS = "stemforge.app.analysis"
-_SAMPLES = 3
+_SAMPLES: dict[PagePlace, tuple[str, ...]] = {
+    "atoms": ("1", "2", "3"),
+    "molecules": ("mfi-pyridine", "mfi-empty"),
+}
+_SAMPLE_SECONDS = 300.0
 
 
 @router.get("/images/{image_id}/statistics")
@@ -48,37 +52,42 @@ def show_quality(image: ChosenImage, session: Current) -> dict[str, Any]:
 def download_table(image: ChosenImage, session: Current, context: Shared) -> Response:
     """Return the table of the atoms that are shown."""
     content = _made(context, session, image, "write_table", ".csv")
-    return _download(content, image, "csv", "text/csv; charset=utf-8")
+    return as_download(content, image, ".csv", "text/csv; charset=utf-8")
 
 
 @router.get("/images/{image_id}/overlay.png")
 def download_overlay(image: ChosenImage, session: Current, context: Shared) -> Response:
     """Return the atoms drawn on the image."""
     content = _made(context, session, image, "write_overlay", ".png", expected_f1=image.expected_f1)
-    return _download(content, image, "png", "image/png")
+    return as_download(content, image, ".png", "image/png")
 
 
 @router.post("/samples")
-def add_sample(session: Current, context: Shared) -> Response:
+def add_sample(session: Current, context: Shared, place: PagePlace = "atoms") -> Response:
     """Add an image that stemforge simulates, to try the page without data; each further one differs."""
-    number = sum(one.name.startswith("sample-") for one in session.images.values()) % _SAMPLES
+    names = _SAMPLES[place]
+    known = sum(one.place == place and one.name.startswith("sample-") for one in session.images.values())
+    number = known % len(names)
     folder = context.settings.folder / "samples"
     make_folder(folder)
-    path = folder / f"sample-{number + 1}.tif"
+    path = folder / f"sample-{names[number]}.tif"
     if not path.is_file():
-        _call(context, f"{_ANALYSIS}.samples:write_sample", 120, number=number, out=str(path))
+        function = f"{_ANALYSIS}.samples:write_{place}"
+        ask_worker(context, function, _SAMPLE_SECONDS, number=number, out=str(path))
     with path.open("rb") as stream:
-        image = take_file(context, session, path.name, stream)
+        image = take_file(context, session, path.name, stream, place=place)
     return JSONResponse(image.public(), 201)
 
 
 def _asked(context: Context, session: Session, image: Image, function: str, **further: Any) -> Any:
-    """Ask the worker something about an image."""
+    """Ask the worker something about an image's atoms."""
+    if image.place != "atoms":
+        raise RefusedError(409, f"{image.name}: is looked at for molecules; move it to Atoms first.")
     if not (session.image_folder(image.id) / "atoms.json").is_file():
         raise RefusedError(409, f"{image.name}: atoms are still being looked for.")
     known = described(session, image)
     arguments = {name: known[name] for name in ("folder", "name", "sampling", "edits")}
-    return _call(
+    return ask_worker(
         context,
         function,
         _SECONDS + _SECONDS_PER_PIXEL * image.shape[0] * image.shape[1],
@@ -87,7 +96,8 @@ def _asked(context: Context, session: Session, image: Image, function: str, **fu
     )
 
 
-def _call(context: Context, function: str, seconds: float, **arguments: Any) -> Any:
+def ask_worker(context: Context, function: str, seconds: float, **arguments: Any) -> Any:
+    """Have the worker for short questions call a function; what goes wrong there is a refusal."""
     try:
         return context.dispatcher.answers.call(function, seconds, **arguments)
     except WorkerError as error:
@@ -106,9 +116,9 @@ def _made(
         Path(path).unlink(missing_ok=True)
 
 
-def _download(content: bytes, image: Image, ending: str, kind: str) -> Response:
-    """Return a file under the image's name, which may be in any script (RFC 6266)."""
-    name = f"{file_stems([image.name])[0]}.{ending}"
+def as_download(content: bytes, image: Image, ending: str, kind: str) -> Response:
+    """Return a file under the image's name, which may be in any script (RFC 6266), with an ending such as ``.csv``."""
+    name = f"{file_stems([image.name])[0]}{ending}"
     plain = name.encode("ascii", "replace").decode().replace("?", "_")
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
     return Response(content, media_type=kind, headers={"content-disposition": disposition})

@@ -11,7 +11,17 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from stemforge.app.server import answers, images, jobs, live, sessions, simulations, weights
+from stemforge.app.server import (
+    answers,
+    frameworks,
+    images,
+    jobs,
+    live,
+    molecules,
+    sessions,
+    simulations,
+    weights,
+)
 from stemforge.app.server.context import TOKEN_COOKIE, AppSettings, Context, RefusedError
 from stemforge.app.server.guard import Guard
 from stemforge.app.sessions.keeping import Housekeeping
@@ -59,7 +69,8 @@ def create_app(settings: AppSettings) -> Any:
     # The pages that document FastAPI's routes load scripts from another host.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = context
-    for module in (sessions, images, answers, jobs, simulations, live, weights):
+    routes = (sessions, images, frameworks, molecules, answers, jobs, simulations, live, weights)
+    for module in routes:
         app.include_router(module.router)
     app.add_api_route("/", _page, methods=["GET"], response_class=FileResponse)
     app.mount("/static", StaticFiles(directory=PAGES, check_dir=False))

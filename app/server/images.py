@@ -10,8 +10,9 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from stemforge.app.analysis.pictures import most_levels, picture
 from stemforge.app.server.context import ChosenImage, Current, RefusedError, Shared
 from stemforge.app.server.detectors import check_detector
+from stemforge.app.server.frameworks import check_framework_name
 from stemforge.app.server.uploads import receive_file, take_file
-from stemforge.app.sessions.records import Edits, Record, clean_name
+from stemforge.app.sessions.records import Edits, PagePlace, Record, clean_name
 from stemforge.app.sessions.store import StaleError
 
 router = APIRouter(prefix="/api/images")
@@ -29,21 +30,31 @@ class Change(Record):
         Name of one of the session's.
     name
         For display.
+    place
+        To which it is moved.
+    framework
+        Of a zeolite: one that is built in, or ``"cif"``, the file that was given.
     """
 
     sampling: Annotated[float, Body(gt=0, le=1000, allow_inf_nan=False)] | None = None
     detector: str | None = None
     name: str | None = None
+    place: PagePlace | None = None
+    framework: str | None = None
 
 
 @router.post("")
 async def upload(
-    request: Request, session: Current, context: Shared, frame: Annotated[int | None, Query(ge=0)] = None
+    request: Request,
+    session: Current,
+    context: Shared,
+    frame: Annotated[int | None, Query(ge=0)] = None,
+    place: PagePlace = "atoms",
 ) -> Response:
     """Take an image file."""
     name, file = await receive_file(request, context.settings.upload_bytes)
     try:
-        image = await run_in_threadpool(take_file, context, session, name, file.file, frame)
+        image = await run_in_threadpool(take_file, context, session, name, file.file, frame, place)
     finally:
         await file.close()
     return JSONResponse(image.public(), 201)
@@ -57,7 +68,7 @@ def show(image: ChosenImage) -> dict[str, Any]:
 
 @router.patch("/{image_id}")
 def change(image: ChosenImage, session: Current, context: Shared, wanted: Change) -> dict[str, Any]:
-    """Change an image's pixel size, detector or name."""
+    """Change an image's pixel size, detector, name, place or framework."""
     values: dict[str, Any] = {}
     given = wanted.model_fields_set
     if wanted.name is not None:
@@ -68,7 +79,11 @@ def change(image: ChosenImage, session: Current, context: Shared, wanted: Change
         values |= {"sampling": size, "sampling_source": None if size is None else source}
     if wanted.detector is not None:
         values["detector"] = check_detector(session, wanted.detector)
-    if {"sampling", "detector"} & set(values):
+    if wanted.framework is not None:
+        values["framework"] = check_framework_name(image, wanted.framework)
+    if wanted.place is not None and wanted.place != image.place:
+        values |= {"place": wanted.place, "remarks": [], "count": 0}
+    if {"sampling", "detector", "framework", "place"} & set(values):
         values |= {"status": "waiting", "error": None, "generation": image.generation + 1}
         values |= {"verdict": None, "reasons": [], "focus": None}
     if values:

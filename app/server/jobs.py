@@ -45,7 +45,8 @@ def begin(wanted: Wanted, session: Current, context: Shared) -> Response:
     """Begin a job; it goes on when the page is closed."""
     if wanted.kind not in context.dispatcher.kinds:
         raise RefusedError(422, f"There is no such job; known are {', '.join(context.dispatcher.kinds)}.")
-    names = list(session.images) if wanted.images is None else list(dict.fromkeys(wanted.images))
+    every = [one.id for one in list(session.images.values()) if one.place == "atoms"]
+    names = every if wanted.images is None else list(dict.fromkeys(wanted.images))
     if not set(names) <= set(session.images):
         raise RefusedError(404, "One of these images is not in your session.")
     if not names:

@@ -23,6 +23,7 @@ FEATURES = [
     "statistics",
     "downloads",
     "events",
+    "molecules",
     "simulate",
     "quality",
     "weights",

@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from stemforge.app.analysis.pictures import contrast_of
 from stemforge.app.server.context import Context, RefusedError
-from stemforge.app.sessions.records import Image, clean_name
+from stemforge.app.sessions.records import Image, PagePlace, clean_name
 from stemforge.app.sessions.store import Session, new_id
 from stemforge.errors import InputError
 from stemforge.files import make_folder
@@ -58,7 +58,14 @@ async def receive_file(request: Request, most: int) -> tuple[str, UploadFile]:
     return file.filename or "", file
 
 
-def take_file(context: Context, session: Session, name: str, content: Any, frame: int | None = None) -> Image:
+def take_file(
+    context: Context,
+    session: Session,
+    name: str,
+    content: Any,
+    frame: int | None = None,
+    place: PagePlace = "atoms",
+) -> Image:
     """Read an image file in the sandbox and make it an image of a session.
 
     Parameters
@@ -73,6 +80,8 @@ def take_file(context: Context, session: Session, name: str, content: Any, frame
         Binary stream with its bytes.
     frame
         Of a stack, counted from 0.
+    place
+        Of the page, where the file was dropped.
 
     Raises
     ------
@@ -95,6 +104,7 @@ def take_file(context: Context, session: Session, name: str, content: Any, frame
             sentence = error.sentence.replace(identity, shown)
             raise RefusedError(error.status, sentence, **error.further) from error
         original.unlink()
+        image.place = place
         session.add_image(image)
     context.dispatcher.wake()
     return image

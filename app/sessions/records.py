@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Status = Literal["waiting", "working", "done", "failed"]
+PagePlace = Literal["atoms", "molecules"]
+"""Of the page, to which an image belongs."""
 _LONGEST_NAME = 120
 _MOST = 200_000  # of atoms that are taken out or added by hand
 _MOST_CORNERS = 50_000  # of all masks: each is compared with each candidate
@@ -84,6 +86,12 @@ class Image(Record):
         Finest width possible over the finest detail, 0 to 1; None where it was not measured.
     version
         Grows with every change.
+    place
+        Of the page: where atoms are looked for, or molecules in a zeolite.
+    framework, framework_name
+        Of the zeolite: one that is built in, or ``"cif"`` and what the user calls the file.
+    progress, doing
+        How far the work is, 0 to 1, and what is being done, or what could not be; None and empty where nothing is.
     sampling_in_file
         Pixel size in the file [Å].
     contrast
@@ -115,6 +123,11 @@ class Image(Record):
     reasons: list[str] = []
     focus: float | None = None
     version: int = 1
+    place: PagePlace = "atoms"
+    framework: str = "mfi"
+    framework_name: str | None = None
+    progress: float | None = None
+    doing: str = ""
     sampling_in_file: float | None = None
     contrast: tuple[float, float] = (0.0, 1.0)
     generation: int = 0

@@ -102,7 +102,7 @@ class Session:
         with self.lock:
             self._save(image)
             self.images[image.id] = image
-        self._tell({"kind": "image", "id": image.id, "version": image.version})
+        self._tell(_event(image))
 
     def add_job(self, job: Job) -> None:
         """Take a new job."""
@@ -111,7 +111,7 @@ class Session:
             make_folder(self.job_folder(job.id))
             self._save(job)
             self.jobs[job.id] = job
-        self._tell({"kind": "job", "id": job.id, "version": job.version})
+        self._tell(_event(job))
 
     def keep_live(self) -> None:
         """Keep what is known of the watched folder.
@@ -156,8 +156,7 @@ class Session:
             for name, value in values.items():
                 setattr(record, name, value)
             record.version += 1
-            kind = "image" if isinstance(record, Image) else "job"
-        self._tell({"kind": kind, "id": record.id, "version": record.version})
+        self._tell(_event(record))
 
     def _holds(self, record: Image | Job) -> bool:
         return record.id in (self.images if isinstance(record, Image) else self.jobs)
@@ -234,6 +233,13 @@ class Session:
     def _tell(self, event: dict[str, Any]) -> None:
         for listener in list(self._listeners):
             listener(event)
+
+
+def _event(record: Image | Job) -> dict[str, Any]:
+    """Return what tabs are told of a change; of an image also its place, since not every tab shows it."""
+    if isinstance(record, Image):
+        return {"kind": "image", "id": record.id, "version": record.version, "place": record.place}
+    return {"kind": "job", "id": record.id, "version": record.version}
 
 
 class Store:

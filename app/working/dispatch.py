@@ -4,14 +4,16 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stemforge.app.sessions.records import Image, Job
+from stemforge.app.sessions.records import Image, Job, PagePlace
 from stemforge.app.sessions.store import Session, Store
 from stemforge.app.working.detections import detect_atoms_of, judge_quality_of
+from stemforge.app.working.molecules import Pace, find_molecules
 from stemforge.app.working.process import StoppedError, Worker, WorkerError
 from stemforge.errors import InputError, WriteError
 from stemforge.files import reason
@@ -46,20 +48,22 @@ class Dispatcher:
         """For short questions, which do not wait for the search for atoms."""
         self.simulations = Worker(1)
         """For images that are simulated while somebody moves a slider; it keeps structures and signals."""
-        self._detector, self._jobs = Worker(), Worker()
+        self._detector, self._jobs, self._molecules = Worker(), Worker(), Worker()
         # It judges images whose atoms are shown already, and gives way to the search for atoms.
         self._judge = Worker(1, nice=5)
+        self._pace = Pace()
         self._wake = threading.Condition()
         self._ended = threading.Event()
         self._running: dict[str, threading.Event] = {}
-        self._last = ""
+        self._last: dict[PagePlace, str] = {}
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin to work, with what waited when the server was stopped."""
-        loops = {
+        loops: dict[str, Callable[[], None]] = {
             "detect": self._detect_loop,
             "judge": self._judge_loop,
+            "molecules": self._molecules_loop,
             "jobs": self._job_loop,
             "reading": _warm_reader,
         }
@@ -88,16 +92,26 @@ class Dispatcher:
         self.wake()
         for thread in self._threads:
             thread.join(5)
-        for worker in (self.answers, self.simulations, self._detector, self._judge, self._jobs):
+        for worker in (
+            self.answers,
+            self.simulations,
+            self._detector,
+            self._judge,
+            self._molecules,
+            self._jobs,
+        ):
             worker.end()
 
     def _detect_loop(self) -> None:
         with suppress(InputError, WorkerError, StoppedError):
             self._detector.call(WARM, 120, self._ended)
-        self._loop(self._next_image, self._detect)
+        self._loop(partial(self._next_image, "atoms"), self._detect)
 
     def _judge_loop(self) -> None:
         self._loop(self._next_unjudged, self._judge_quality)
+
+    def _molecules_loop(self) -> None:
+        self._loop(partial(self._next_image, "molecules"), self._find_molecules)
 
     def _job_loop(self) -> None:
         self._loop(self._next_job, self._do)
@@ -124,6 +138,9 @@ class Dispatcher:
             # The atoms are known: the image has not failed.
             session.note(image, judged=image.generation, reasons=[_sentence(error, session.folder)])
 
+    def _find_molecules(self, session: Session, image: Image) -> None:
+        find_molecules(session, image, self._molecules, self._ended, self._pace)
+
     @staticmethod
     def _attempt(work: Work, session: Session, record: Image | Job) -> None:
         """Do what waits; what goes wrong, such as a full disk, fails it and does not end the queue."""
@@ -140,14 +157,14 @@ class Dispatcher:
             if not self._ended.is_set():
                 self._wake.wait(0.5)
 
-    def _next_image(self) -> tuple[Session, Image] | None:
+    def _next_image(self, place: PagePlace) -> tuple[Session, Image] | None:
         """Return the next image of the session after the one that was served last: nobody waits for a hundred."""
-        waiting = sorted(self._waiting_images(), key=lambda one: (one[0].id, one[1].created))
+        waiting = sorted(self._waiting_images(place), key=lambda one: (one[0].id, one[1].created))
         if not waiting:
             return None
-        later = [one for one in waiting if one[0].id > self._last]
+        later = [one for one in waiting if one[0].id > self._last.get(place, "")]
         chosen = (later or waiting)[0]
-        self._last = chosen[0].id
+        self._last[place] = chosen[0].id
         return chosen
 
     def _next_unjudged(self) -> tuple[Session, Image] | None:
@@ -156,14 +173,14 @@ class Dispatcher:
             (session, image)
             for session in self.store
             for image in list(session.images.values())
-            if image.status == "done" and image.judged != image.generation
+            if image.place == "atoms" and image.status == "done" and image.judged != image.generation
         ]
         return max(found, key=lambda one: one[1].created, default=None)
 
-    def _waiting_images(self) -> Iterator[tuple[Session, Image]]:
+    def _waiting_images(self, place: PagePlace) -> Iterator[tuple[Session, Image]]:
         for session in self.store:
             for image in list(session.images.values()):
-                if image.status == "waiting":
+                if image.status == "waiting" and image.place == place:
                     yield session, image
 
     def _next_job(self) -> tuple[Session, Job] | None:

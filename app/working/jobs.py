@@ -52,7 +52,7 @@ def run_job(function: str, seconds: float = _SECONDS, **options: Any) -> Callabl
 
     def run(session: Session, job: Job, worker: Worker, stop: threading.Event) -> None:
         images = [session.images[name] for name in job.images if name in session.images]
-        images = [one for one in images if one.status == "done"]
+        images = [one for one in images if one.status == "done" and one.place == "atoms"]
         if not images:
             raise InputError("There is no image on which atoms were looked for.")
         folder = session.job_folder(job.id) / "work"

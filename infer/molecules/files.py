@@ -10,7 +10,13 @@ from stemforge.infer.crystals.files import lattice_of
 from stemforge.infer.crystals.framework import Framework
 from stemforge.infer.left_out import tell_unusable
 from stemforge.infer.molecules.channels import check_channels
-from stemforge.infer.molecules.detection import TILE, TILE_OVERLAP, check_options, detect_molecules
+from stemforge.infer.molecules.detection import (
+    TILE,
+    TILE_OVERLAP,
+    MoleculeDetection,
+    check_options,
+    detect_molecules,
+)
 from stemforge.infer.molecules.figure import draw_molecules
 from stemforge.infer.occupancy.crystal import ChannelCrystal
 from stemforge.infer.weights import contradiction, load_finder, warn_uncalibrated
@@ -83,12 +89,9 @@ def detect_molecules_in_files(
             say(f"{micrograph.name}: {checked}")
             results.facts.update(checked.to_dict())
             detection = checked.detection
-        f1 = detection.expected_f1
-        if threshold is None and f1 is not None and f1 < (card.min_expected_f1 or 0):
-            say(
-                f"{micrograph.name}: hardly anything looks like a molecule (expected F1 {f1:.2f}); "
-                "only what is sure is marked, a lower threshold shows more (--threshold)"
-            )
+        faint = few_expected(detection, card) if threshold is None else None
+        if faint is not None:
+            say(f"{micrograph.name}: {faint} (--threshold)")
         detection.to_csv(results.path(".csv"))
         draw_molecules(detection, results.path(".png"))
         results.facts.update(molecules=len(detection.molecules), threshold=round(detection.threshold, 4))
@@ -104,6 +107,17 @@ def detect_molecules_in_files(
     }
     made_with |= {"lattice": lattice, "framework": framework}
     return batch.run("infer molecules", work, "molecules", {**made_with, **options})
+
+
+def few_expected(detection: MoleculeDetection, card: Card) -> str | None:
+    """Return a sentence where hardly anything looks like a molecule; None where something does."""
+    f1 = detection.expected_f1
+    if f1 is None or f1 >= (card.min_expected_f1 or 0):
+        return None
+    return (
+        f"hardly anything looks like a molecule (expected F1 {f1:.2f}); only what is sure is marked, a lower "
+        "threshold shows more"
+    )
 
 
 def restorer_of(card: Card, weights: Path) -> Path | None:

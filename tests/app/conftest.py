@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import tifffile
 from fastapi.testclient import TestClient
+from numpy.fft import fftfreq, ifft2
 
 from stemforge.app import AppSettings, create_app
 from stemforge.app.sessions.store import Store
 from stemforge.app.working.detections import keep_detection
+from stemforge.infer.occupancy.crystal import ChannelCrystal, cell_image
+from stemforge.micrograph.writers import write_tiff
 
 ADDRESS = "http://127.0.0.1:8642"
 
@@ -98,3 +101,37 @@ def detected():
 def reread(settings):
     """Function that returns the sessions as a server reads them that is started now."""
     return lambda: list(Store(settings.folder))
+
+
+FILM = (216, 240)  # four times three cells of MFI
+CELL = (54, 80)  # pixels of one
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory):
+    """Function that writes a drawn image of MFI, some of its channels with pyridine or none, and returns its file."""
+    crystal = ChannelCrystal.named("mfi", ("pyridine",))
+    hk = crystal.indices(1.5)
+    folder = tmp_path_factory.mktemp("films")
+
+    def write(name="film.tif", filled=True, sampling=0.25):
+        step = crystal.cell / CELL[::-1]
+        k = np.stack(np.meshgrid(fftfreq(FILM[1], step[0]), fftfreq(FILM[0], step[1])), -1)
+        blur = np.exp(-(k**2).sum(-1) / 0.18)
+        framework = cell_image(
+            crystal.coefficients(hk) * np.exp(-((hk / crystal.cell) ** 2).sum(1) / 0.18), hk, CELL
+        )
+        image = np.tile(framework, (4, 3))
+        rng = np.random.default_rng(3)
+        image = image + rng.normal(0, framework.std() / 20, FILM)
+        for column, row in np.ndindex(3, 4):
+            for axis in crystal.channels:
+                if filled and rng.uniform() < 0.5:
+                    place = axis + (column, row) * crystal.cell
+                    waves = crystal.guests[7].spectrum(k) * blur * np.exp(-2j * np.pi * (k @ place))
+                    image += ifft2(waves).real / step.prod()
+        path = folder / name
+        write_tiff(path, image.astype(np.float32), sampling)
+        return path
+
+    return write
