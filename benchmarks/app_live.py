@@ -88,7 +88,7 @@ def pictures(*, out: Path = Path("docs/images")) -> None:
 def _sample(folder: Path, number: int, blur: float, name: str, turn: bool) -> Path:
     """Write a simulated image, turned about, or blurred and with noise where wished."""
     path = folder / name
-    samples.write_sample(number, str(path))
+    samples.write_atoms(number, str(path))
     micrograph = read_micrograph(path)
     if turn:
         write_tiff(path, micrograph.image[::-1, ::-1], micrograph.sampling)

@@ -19,7 +19,7 @@ from app_page import chromium, mask, picture, server, wait
 from cyclopts import App
 from playwright.sync_api import Page
 
-from stemforge.app.analysis.samples import write_sample
+from stemforge.app.analysis.samples import write_atoms
 from stemforge.console import say
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
@@ -190,7 +190,7 @@ def walk(*images: Path, pixel_size: float = SAMPLING, pictures: Path | None = No
         files = list(images)
         for number in () if files else range(3):
             files.append(Path(name) / f"sample-{number + 1}.tif")
-            write_sample(number, str(files[-1]))
+            write_atoms(number, str(files[-1]))
             write_tiff(files[-1], read_micrograph(files[-1]).image, WRONG)
         page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
         page.on("pageerror", lambda error: say(f"error in the page: {error}"))

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from stemforge.app.analysis.samples import write_sample
+from stemforge.app.analysis.samples import write_atoms
 from stemforge.micrograph.readers import read_micrograph
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ def microscope_files(pytestconfig, tmp_path, monkeypatch):
     folder = tmp_path / "microscope"
     folder.mkdir()
     for number in range(2):
-        write_sample(number, str(tmp_path / "sample.tif"))
+        write_atoms(number, str(tmp_path / "sample.tif"))
         image = read_micrograph(tmp_path / "sample.tif").image
         counts = np.rint(1000 * image / image.max()).astype(np.uint16)
         (folder / f"{number}.dm4").write_bytes(made.digital_micrograph(4, image=counts))
