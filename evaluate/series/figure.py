@@ -14,7 +14,8 @@ from stemforge.micrograph.drawing import draw_micrograph, entitle, literal
 from stemforge.micrograph.image import Micrograph
 
 if TYPE_CHECKING:
-    from stemforge.evaluate.series.result import Track, Tracks
+    from stemforge.evaluate.series.result import Tracks
+    from stemforge.evaluate.series.track import Track
 
 _BINS = 30
 
@@ -162,7 +163,7 @@ def residence_into(axes: Axes, tracks: "Tracks") -> None:
     axes.set(xlabel=f"time at a place [{time}]", ylabel="share still there", ylim=(0, 1.05), xlim=(0, None))
     axes.legend(frameon=False, fontsize=8, loc="lower left")
     title = "Time at a place cannot be told"
-    if one.low > 0 and tracks.hops + tracks.presence.losses < 1:
+    if one.low > 0 and tracks.departures < 1:
         title = f"An atom stays for more than {lasting(one.low, time)}"
     elif one.low > 0:
         title = f"An atom stays for {lasting(one.value, time)} ({one.low:.3g} to {one.high:.3g})"

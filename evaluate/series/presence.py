@@ -10,7 +10,9 @@ from stemforge.evaluate.series.truncation import unfollowed
 _RECALLS = np.array([0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98, 0.995])
 _ROUNDS = 60
 _SETTLED = 1e-4  # of the log likelihood, an atom
-_PRIOR = 0.5  # events that are believed in before any: rates are never 0
+
+CERTAIN = 1.92
+"""Log likelihood from which events are more than chance: half of the 95th hundredth of χ² (Wilks 1938)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,9 @@ class Presence:
         track counted: their ratio is the chance to disappear from frame to frame.
     arrivals, followed
         Expected number of appearances, and which share of the atoms that appear is followed.
+    loss_gain, arrival_gain
+        By how much the log likelihood is higher than that of atoms of which none leaves, and of which none comes; from
+        :data:`CERTAIN` on there are such events, below it all may have been missed.
     """
 
     chance: NDArray[np.float64]
@@ -43,6 +48,8 @@ class Presence:
     exposure: float
     arrivals: float
     followed: float
+    loss_gain: float
+    arrival_gain: float
 
     @property
     def shown(self) -> float:
@@ -69,7 +76,8 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
     the ten after it, has left; one found on every third frame may be there still. All are the likeliest ones by
     expectation maximisation (Baum, Petrie, Soules & Weiss 1970). Atoms found once or never are in no track; so the
     likelihood is that of atoms found twice and more, and what the others did is expected beside
-    (:func:`stemforge.evaluate.series.truncation.unfollowed`): who left soon or came late would be missing.
+    (:func:`stemforge.evaluate.series.truncation.unfollowed`): who left soon or came late would be missing. No event is
+    believed in beforehand: half a loss more would be a quarter of what few atoms on few frames lose.
 
     Parameters
     ----------
@@ -87,35 +95,66 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
     >>> bool(9 < presence.losses < 12), bool((presence.disappeared[:10] > 0.8).all())
     (True, True)
     """
-    weights = np.full(len(_RECALLS), 1 / len(_RECALLS))
-    begun, leave = 0.8, 0.02
     like = _likelihoods(found, visible)
+    whole = _fitted(like, visible, 0.8, 0.02)
+    return Presence(
+        whole.chance[:, :, 1],
+        visible,
+        whole.recall @ _RECALLS,
+        appeared=whole.chance[:, 0, 0],
+        disappeared=whole.chance[:, -1, 2],
+        losses=whole.losses,
+        exposure=whole.losses / whole.leave if whole.losses > 0 else whole.steps,
+        arrivals=whole.arrivals,
+        followed=whole.followed,
+        loss_gain=whole.total - _fitted(like, visible, 0.8, 0.0).total,
+        arrival_gain=whole.total - _fitted(like, visible, 1.0, 0.02).total,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """The likeliest description of all atoms: chances of states and recalls, events of the followed, rate of all."""
+
+    chance: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    losses: float
+    leave: float
+    steps: float
+    arrivals: float
+    followed: float
+    total: float
+
+
+def _fitted(like: NDArray[np.float64], visible: NDArray[np.bool_], begun: float, leave: float) -> _Fit:
+    """Fit by expectation maximisation; where none leaves at first, or all are there, so it remains."""
+    frames, all_begun = like.shape[1], begun == 1
+    weights = np.full(len(_RECALLS), 1 / len(_RECALLS))
     previous = -np.inf
     for _ in range(_ROUNDS):
-        steps = _steps(found.shape[1], leave)
+        steps = _steps(frames, leave)
         chance, each, total, counts = _smooth(like, weights, begun, steps)
         coming, leaving, staying = counts
         few = unfollowed(visible, _RECALLS, weights, steps, begun)
         total -= few.log_followed
-        number = len(found) + few.atoms.sum()
-        leave = (leaving + few.leaving + _PRIOR) / (staying + few.staying + 1.0)
-        begun = float(np.clip((chance[:, 0, 1].sum() + few.begun) / number, 0.01, 0.99))
+        number = len(like) + few.atoms.sum()
+        rate = (leaving + few.leaving) / max(staying + few.staying, 1e-12)
+        first = (chance[:, 0, 1].sum() + few.begun) / number
         weights = (each.sum(0) + few.atoms) / number
-        if total - previous < _SETTLED * len(found):
+        if total - previous < _SETTLED * len(like):
             break
-        previous = total
+        previous, leave = total, rate
+        begun = begun if all_begun else float(np.clip(first, 0.01, 0.99))
     # The rate is that of all atoms; the events by which it is known are those of the followed ones.
-    rate = (leaving + few.leaving) / max(staying + few.staying, 1e-12)
-    return Presence(
-        chance[:, :, 1],
-        visible,
-        each @ _RECALLS,
-        appeared=chance[:, 0, 0],
-        disappeared=chance[:, -1, 2],
-        losses=leaving,
-        exposure=leaving / rate if rate > 0 else staying,
-        arrivals=coming,
+    return _Fit(
+        chance,
+        each,
+        leaving,
+        rate,
+        staying,
+        coming,
         followed=coming / (coming + few.coming) if coming > 0 else 1.0,
+        total=total,
     )
 
 
