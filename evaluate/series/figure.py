@@ -52,9 +52,10 @@ def map_into(axes: Axes, tracks: "Tracks") -> None:
         colour = ORANGE if moved else SKY
         axes.plot(x, y, "-", color=colour, lw=1.0, alpha=0.9)
         axes.plot(x[-1], y[-1], "o", color=colour, ms=6, mfc="none", mew=1.3)
-    axes.plot([], [], "o", color=SKY, mfc="none", label="stayed")
-    axes.plot([], [], "o", color=ORANGE, mfc="none", label="moved")
-    axes.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.01))
+    for name, colour in (("stayed", SKY), ("moved", ORANGE)):
+        axes.plot([], [], "-", color=colour, lw=1.5, label=f"atom that {name}")
+    axes.plot([], [], "o", color=GREY, mfc="none", label="where it was found last")
+    axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.01))
     entitle(axes, "Tracks without drift" + (", on the first frame" if series.images is not None else ""))
 
 

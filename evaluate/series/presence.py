@@ -1,6 +1,7 @@
 """Whether an atom that is not found was missed, has not come yet, or has left: a hidden Markov model of each track."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from stemforge.evaluate.series.truncation import unfollowed
 _RECALLS = np.array([0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98, 0.995])
 _ROUNDS = 60
 _SETTLED = 1e-4  # of the log likelihood, an atom
+_START = (0.8, 0.02)  # share that is there on the first frame, and chance to leave, at first
 
 CERTAIN = 1.92
 """Log likelihood from which events are more than chance: half of the 95th hundredth of χ² (Wilks 1938)."""
@@ -34,9 +36,10 @@ class Presence:
         track counted: their ratio is the chance to disappear from frame to frame.
     arrivals, followed
         Expected number of appearances, and which share of the atoms that appear is followed.
-    loss_gain, arrival_gain
-        By how much the log likelihood is higher than that of atoms of which none leaves, and of which none comes; from
-        :data:`CERTAIN` on there are such events, below it all may have been missed.
+    found
+        On which frames each atom was found, shape (atoms, frames).
+    log_likelihood
+        Of all atoms.
     """
 
     chance: NDArray[np.float64]
@@ -48,8 +51,8 @@ class Presence:
     exposure: float
     arrivals: float
     followed: float
-    loss_gain: float
-    arrival_gain: float
+    found: NDArray[np.bool_]
+    log_likelihood: float
 
     @property
     def shown(self) -> float:
@@ -65,6 +68,21 @@ class Presence:
     def loss(self) -> float:
         """Chance to disappear from frame to frame."""
         return self.losses / self.exposure if self.exposure > 0 else 0.0
+
+    @cached_property
+    def some_left(self) -> bool:
+        """Whether losses explain what was found better than misses alone, beyond chance."""
+        return self._gain(_START[0], 0.0) > CERTAIN
+
+    @cached_property
+    def some_came(self) -> bool:
+        """Whether arrivals explain what was found better than misses alone, beyond chance."""
+        return self._gain(1.0, _START[1]) > CERTAIN
+
+    def _gain(self, begun: float, leave: float) -> float:
+        """Return by how much the log likelihood is above that of atoms of which none leaves, or none comes."""
+        none = _fitted(_likelihoods(self.found, self.visible), self.visible, begun, leave)
+        return self.log_likelihood - none.total
 
 
 def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presence:
@@ -96,7 +114,7 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
     (True, True)
     """
     like = _likelihoods(found, visible)
-    whole = _fitted(like, visible, 0.8, 0.02)
+    whole = _fitted(like, visible, *_START)
     return Presence(
         whole.chance[:, :, 1],
         visible,
@@ -107,8 +125,8 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
         exposure=whole.losses / whole.leave if whole.losses > 0 else whole.steps,
         arrivals=whole.arrivals,
         followed=whole.followed,
-        loss_gain=whole.total - _fitted(like, visible, 0.8, 0.0).total,
-        arrival_gain=whole.total - _fitted(like, visible, 1.0, 0.02).total,
+        found=found,
+        log_likelihood=whole.total,
     )
 
 

@@ -19,7 +19,7 @@ from stemforge.evaluate.series.motion import (
     shift_p,
     squared_displacements,
 )
-from stemforge.evaluate.series.presence import CERTAIN, Presence
+from stemforge.evaluate.series.presence import Presence
 from stemforge.evaluate.series.rates import Estimate, rate, residence, share
 from stemforge.evaluate.series.track import Track
 from stemforge.evaluate.series.words import describe
@@ -88,41 +88,32 @@ class Tracks:
         return sum(one.watched for one in self.tracks)
 
     @property
-    def inner(self) -> tuple[int, int]:
-        """Hops, and chances to hop, by which the rate is known: those within tracks, not at their ends."""
-        counts = [one.inner for one in self.tracks]
-        return sum(hops for hops, _ in counts), sum(chances for _, chances in counts)
-
-    @property
     def hop_rate(self) -> Estimate:
         """Hops per atom and frame."""
-        return rate(*self.inner)
+        return rate(self.hops, self.watched)
 
     @property
     def loss_rate(self) -> Estimate:
         """Disappearances per atom and frame."""
-        return rate(self.presence.losses, self.presence.exposure, self.presence.loss_gain > CERTAIN)
+        return rate(self.presence.losses, self.presence.exposure, self.presence.some_left)
 
     @property
     def arrival_rate(self) -> Estimate:
         """Appearances per frame, on an area as large as a frame; what is counted appeared on any that was shown."""
         area = self.series.detections.shown_area(self.drift)
         chances = (len(self.series) - 1) * self.presence.followed * area
-        return rate(self.presence.arrivals, chances, self.presence.arrival_gain > CERTAIN)
+        return rate(self.presence.arrivals, chances, self.presence.some_came)
 
     @property
     def residence(self) -> Estimate:
         """Mean time at a place, until a hop or a disappearance [time]."""
-        rates = [one.value for one in (self.hop_rate, self.loss_rate) if np.isfinite(one.value)]
-        events, chances = self.departures, self.presence.exposure
-        if events > 0 and sum(rates) > 0:
-            chances = events / sum(rates)  # events of both kinds have chances of their own
-        return residence(rate(events, chances, self.inner[0] > 0 or self.loss_rate.low > 0), self.series.step)
+        certain = self.hops > 0 or self.loss_rate.low > 0
+        return residence(rate(self.departures, self.presence.exposure, certain), self.series.step)
 
     @property
     def departures(self) -> float:
-        """Hops and losses by which the time at a place is known."""
-        return self.inner[0] + self.presence.losses
+        """Hops and losses: ends of stays."""
+        return self.hops + self.presence.losses
 
     @property
     def present(self) -> float:

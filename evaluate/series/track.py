@@ -38,14 +38,3 @@ class Track:
     def watched(self) -> int:
         """Frames from the first to the last on which it was found, less one: chances to hop."""
         return int(self.path.frame[-1] - self.path.frame[0])
-
-    @property
-    def inner(self) -> tuple[int, int]:
-        """Hops, and chances to hop, between the second and the last but one frame on which it was found.
-
-        Of a hop before or after these one detection alone tells, which is as well false, and often in no track: hops
-        there are missed or made up, and neither counts for the rate.
-        """
-        inner = slice(1, -1)
-        frame, part = self.path.frame[inner], self.path.part[inner]
-        return (int(part[-1] - part[0]), int(frame[-1] - frame[0])) if len(frame) > 1 else (0, 0)

@@ -54,7 +54,7 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
         "hop_rate": _of(
             tracks.hop_rate,
             "per atom and frame",
-            f"{counted(tracks.hops, 'hop', 'hops')}{_hop_rate(tracks)}: steps of more than "
+            f"{counted(tracks.hops, 'hop', 'hops')}, {tracks.hop_rate} per atom and frame: steps of more than "
             f"{tracks.shortest_hop:.2g} {unit} ({_limit(tracks)}), and up to {tracks.model.reach:.2g} {unit}.",
         ),
         "loss_rate": _of(
@@ -134,15 +134,6 @@ def drift_error(tracks: "Tracks") -> float:
     variance = tracks.drift_variance[1:]
     variance = variance[np.isfinite(variance)]
     return float(np.sqrt(np.median(variance))) if len(variance) else np.nan
-
-
-def _hop_rate(tracks: "Tracks") -> str:
-    """Say how often atoms hop, and by which hops it is known."""
-    hops, chances = tracks.inner
-    if not chances:
-        return "; how often an atom hops cannot be told, as none was found often enough"
-    ends = "" if hops == tracks.hops else f" (by {hops}, the others are at ends of tracks)"
-    return f"{ends}, {tracks.hop_rate} per atom and frame"
 
 
 def _limit(tracks: "Tracks") -> str:

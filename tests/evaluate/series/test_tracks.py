@@ -13,6 +13,7 @@ from stemforge import Annotations
 from stemforge.errors import InputError
 from stemforge.evaluate import Series, track_atoms, write_movie
 from stemforge.evaluate.series.detections import LEAST_ATOMS
+from stemforge.evaluate.series.tables import rounding
 from stemforge.evaluate.series.words import counted, lasting
 
 
@@ -114,6 +115,14 @@ def test_hops_are_counted(make_series, errors):
     assert tracks.moved.sum() == tracks.hops
     assert tracks.hop_rate.low < 5 / (25 * 11) < tracks.hop_rate.high
     assert 0.6 < tracks.shortest_hop < 2.5
+
+
+def test_false_atoms_do_not_shorten_the_reach(make_series):
+    """It is 0.3/√density of 25 atoms, however many false ones there are; and what was asked for stays."""
+    series = make_series(frames=6, false=12)[0]
+    area = np.prod(np.array(series.shape) * series.scale)
+    assert track_atoms(series).model.reach == pytest.approx(0.3 / np.sqrt(25 / area), rel=0.06)
+    assert track_atoms(series, reach=4.0).model.reach == 4.0
 
 
 def test_who_leaves_is_told_from_who_is_missed(make_series):
@@ -225,3 +234,19 @@ def test_everything_is_written(make_series, tmp_path):
         assert movie.n_frames == 12
         assert movie.size == (512, 512)
         assert len(np.unique(np.asarray(movie.convert("RGB")).reshape(-1, 3), axis=0)) >= 2
+
+
+def test_numbers_have_the_decimals_of_their_errors(make_series, tmp_path):
+    tracks = track_atoms(make_series(frames=6)[0])
+    tracks.atoms_to_csv(tmp_path / "atoms.csv")
+    rows = list(csv.DictReader((tmp_path / "atoms.csv").open()))
+    columns = (
+        ("displacement_angstrom", "displacement_error_angstrom"),
+        ("diffusion_angstrom2_per_frame", "diffusion_error"),
+    )
+    for name, error in columns:
+        pairs = [(row[name], row[error]) for row in rows if row[name]]
+        assert len(pairs) > 10
+        assert all(len(value.split(".")[1]) == len(known.split(".")[1]) for value, known in pairs)
+        assert all(2 <= len(known.replace(".", "").lstrip("0")) <= 3 for _, known in pairs)
+    assert [rounding(error) for error in (0.0, 0.5, 25.0)] == [3, 2, 0]
