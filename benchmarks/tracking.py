@@ -1,10 +1,10 @@
 """Whether atoms are followed rightly through series whose truth is known, and whether intervals hold what they say.
 
     python benchmarks/tracking.py links [--series 10]
-    python benchmarks/tracking.py hops [--series 25] [--frames 40]
+    python benchmarks/tracking.py hops [--series 25] [--frames 40] [--recall 0.8]
     python benchmarks/tracking.py still [--series 40]
     python benchmarks/tracking.py diffusion [--series 60]
-    python benchmarks/tracking.py losses [--series 25] [--frames 40]
+    python benchmarks/tracking.py losses [--series 25] [--frames 40] [--recall 0.8] [--loss 0.02]
     python benchmarks/tracking.py distortion [--series 20]
     python benchmarks/tracking.py strangers [--series 30]
     python benchmarks/tracking.py images [--frames 12] [--out FOLDER]
@@ -14,7 +14,8 @@ random and 0.7 Å steadily, places found to 0.15–0.38 Å, three false atoms a 
 from atom to atom (Beta law, mean 0.8, 0.88 or 0.95). `links`: atoms that diffuse by 1 Å (rms) from frame to frame, and
 atoms that stay: share of links that are right, of those that are true and of those that were made. `hops`: 3 in 100
 atoms hop by 2 to 5 Å from frame to frame. `still`: nothing moves: share moved, hops, D. `diffusion`: how often the
-interval of D holds the truth. `losses`: 2 in 100 atoms disappear from frame to frame and as many come. `distortion`:
+interval of D holds the truth. `losses`: 2 in 100 atoms disappear from frame to frame and as many come
+(`--loss 0`: none). `distortion`:
 frames drift by 1 to 3 Å while they are scanned, with the correction and without, beside frames that do not.
 `strangers`: frames of independent random points, and series whose second half shows another specimen: how many are
 refused.
@@ -46,6 +47,7 @@ from stemforge.infer.weights import load_finder
 from stemforge.simulate import SimulationRecipe, degrade
 from stemforge.structures.tags import Tag
 
+RECALLS = (0.8, 0.88, 0.95)
 SIDE, SAMPLING, DENSITY, MARGIN = 256, 0.293, 0.3, 20.0
 LENGTH = SIDE * SAMPLING
 FALSE, SCATTER = 3.0, 0.25  # false atoms a frame; error of a coordinate [Å]
@@ -183,10 +185,11 @@ def _rates(
     frames: int,
     options: dict[str, float],
     rates: dict[str, tuple[Callable[[Tracks], Any], Callable[[Truth], float]]],
+    recalls: Sequence[float],
 ) -> dict[str, Any]:
-    """Compare rates with the truth, for three recalls."""
+    """Compare rates with the truth, for some recalls."""
     found = {}
-    for recall in (0.8, 0.88, 0.95):
+    for recall in recalls:
         made = [simulate(seed, frames, recall, **options) for seed in range(series)]
         followed = [(track_atoms(one), truth) for one, truth in made]
         for name, (rate, true_rate) in rates.items():
@@ -199,22 +202,24 @@ def _rates(
             expected *= DENSITY * LENGTH**2 / 100 if name == "arrivals" else 1.0
             found[f"{name}, recall {recall}"] = {
                 "measured": values.mean(), "error": values.std() / np.sqrt(series), "true": true.mean(),
-                "ratio": values.mean() / true.mean(),
+                "ratio": values.mean() / true.mean() if true.any() else None,
                 "interval_holds": float(np.mean([one.low <= expected <= one.high for one in ones])),
             }  # fmt: skip
     return found
 
 
-def hops(series: int, frames: int = 40) -> dict[str, Any]:
+def hops(series: int, frames: int = 40, recalls: Sequence[float] = RECALLS) -> dict[str, Any]:
     rates = {"hops": (lambda tracks: tracks.hop_rate, lambda truth: truth.hops / truth.chances)}
-    return _rates(series, frames, {"hop": 0.03}, rates)
+    return _rates(series, frames, {"hop": 0.03}, rates, recalls)
 
 
-def losses(series: int, frames: int = 40) -> dict[str, Any]:
-    return _rates(series, frames, {"loss": 0.02}, {
+def losses(
+    series: int, frames: int = 40, recalls: Sequence[float] = RECALLS, loss: float = 0.02
+) -> dict[str, Any]:
+    return _rates(series, frames, {"loss": loss}, {
         "losses": (lambda tracks: tracks.loss_rate, lambda truth: truth.losses / truth.chances),
         "arrivals": (lambda tracks: tracks.arrival_rate, lambda truth: truth.arrivals / (frames - 1)),
-    })  # fmt: skip
+    }, recalls)  # fmt: skip
 
 
 def still(series: int) -> dict[str, Any]:
@@ -406,13 +411,19 @@ def main() -> None:
     parser.add_argument("what", choices=[*measures, "images"])
     parser.add_argument("--series", type=int)
     parser.add_argument("--frames", type=int, help="of a series of `hops`, `losses` (40) and `images` (12)")
+    parser.add_argument("--recall", type=float, help="of `hops` and `losses`; by default 0.8, 0.88 and 0.95")
+    parser.add_argument("--loss", type=float, default=0.02, help="of `losses`, from frame to frame")
     parser.add_argument("--out", type=Path, help="folder for the stacks of `images`")
     given = parser.parse_args()
     if given.what == "images":
         found = images(given.frames or 12, given.out)
     else:
         measure, number = measures[given.what]
-        options = {"frames": given.frames} if given.frames and given.what in ("hops", "losses") else {}
+        options: dict[str, Any] = {}
+        if given.what in ("hops", "losses"):
+            options = {"frames": given.frames or 40, "recalls": [given.recall] if given.recall else RECALLS}
+        if given.what == "losses":
+            options["loss"] = given.loss
         found = measure(given.series or number, **options)
     print(json.dumps(found, indent=2, ensure_ascii=False))
 
