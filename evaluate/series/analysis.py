@@ -35,8 +35,8 @@ def track_atoms(
     series
         What was found on its frames, and the images where these are at hand.
     reach
-        Longest hop that is followed [unit]; by default 0.3/√density of atoms, within which one in four has another one.
-        A longer way is a disappearance and an appearance.
+        Longest hop that is followed [unit]; by default 0.3/√density, within which one atom in four has another one. A
+        longer way is a disappearance and an appearance.
     advance
         Called with 1 after each of :data:`ROUNDS` rounds.
 
@@ -84,8 +84,6 @@ def track_atoms(
             drift, error, distortion = refine_alignment(found, stays, drift, model.motion / 2, distortion)
         presence = _presence(found, linked, placed, drift, distortion)
         model = _learnt(placed, linked, split, presence, model)
-        if reach is None and number < ROUNDS - 1:
-            model = replace(model, reach=model.usual_reach)
         advance(1)
     tracks = tuple(_track(placed, parts, aside) for parts, aside in split)
     return Tracks(series, tracks, drift, error, presence, model, common, distortion)

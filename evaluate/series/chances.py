@@ -71,11 +71,6 @@ class LinkModel:
         motion = step_excess(np.concatenate(squares), np.concatenate(variances)) if squares else 0.0
         return cls(motion, 0.85, 0.02, 0.02, reach, found.density, LEAST_HOP * found.spacing)
 
-    @property
-    def usual_reach(self) -> float:
-        """Longest hop that atoms of this density allow to follow [unit]; false ones among them do not shorten it."""
-        return float(REACH / np.sqrt(self.density))
-
     def width(self, variance: Any, frames: Any = 1) -> Any:
         """Return the standard deviation of a coordinate's step [unit], of detections whose variances sum to this."""
         return np.sqrt(variance + self.motion * frames + 1e-12)

@@ -117,14 +117,6 @@ def test_hops_are_counted(make_series, errors):
     assert 0.6 < tracks.shortest_hop < 2.5
 
 
-def test_false_atoms_do_not_shorten_the_reach(make_series):
-    """It is 0.3/√density of 25 atoms, however many false ones there are; and what was asked for stays."""
-    series = make_series(frames=6, false=12)[0]
-    area = np.prod(np.array(series.shape) * series.scale)
-    assert track_atoms(series).model.reach == pytest.approx(0.3 / np.sqrt(25 / area), rel=0.06)
-    assert track_atoms(series, reach=4.0).model.reach == 4.0
-
-
 def test_who_leaves_is_told_from_who_is_missed(make_series):
     def leave(places, frame):
         """The first five leave after frame 5: what is found beyond the frame is not on the image."""
