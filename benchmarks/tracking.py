@@ -1,25 +1,25 @@
 """Whether atoms are followed rightly through series whose truth is known, and whether intervals hold what they say.
 
     python benchmarks/tracking.py links [--series 10]
-    python benchmarks/tracking.py hops [--series 25] [--frames 40]
+    python benchmarks/tracking.py hops [--series 25] [--frames 40] [--recall 0.8]
     python benchmarks/tracking.py still [--series 40]
     python benchmarks/tracking.py diffusion [--series 60]
-    python benchmarks/tracking.py losses [--series 25] [--frames 40]
+    python benchmarks/tracking.py losses [--series 25] [--frames 40] [--recall 0.8] [--loss 0.02]
     python benchmarks/tracking.py distortion [--series 20]
     python benchmarks/tracking.py strangers [--series 30]
     python benchmarks/tracking.py images [--frames 12] [--out FOLDER]
 
 Series of 256 × 256 pixels, 0.293 Å a pixel, with 0.3 atoms per nm² (about 17 on a frame), drift of 1 Å a frame at
 random and 0.7 Å steadily, places found to 0.15–0.38 Å, three false atoms a frame (Poisson), and a recall that differs
-from atom to atom (Beta law, mean 0.8, 0.88 or 0.95). `links`: atoms that diffuse by 1 Å (rms) from frame to frame, and
-atoms that stay: share of links that are right, of those that are true and of those that were made. `hops`: 3 in 100
-atoms hop by 2 to 5 Å from frame to frame. `still`: nothing moves: share moved, hops, D. `diffusion`: how often the
-interval of D holds the truth. `losses`: 2 in 100 atoms disappear from frame to frame and as many come. `distortion`:
-frames drift by 1 to 3 Å while they are scanned, with the correction and without, beside frames that do not.
-`strangers`: frames of independent random points, and series whose second half shows another specimen: how many are
-refused.
-`images`: frames simulated by `kernels`, of atoms on carbon, detected by the weights that ship, a fifth of the atoms
-hop once; beside a series in which none moves.
+from atom to atom (Beta law, mean 0.8, 0.88 or 0.95). `links`: atoms that diffuse by 1 Å (rms) from frame to frame,
+and atoms that stay: share of links that are right, of those that are true and of those that were made. `hops`: 3 in
+100 atoms hop by 2 to 5 Å from frame to frame; found over all true ones, and over those within the reach of the
+series. `still`: nothing moves: share moved, hops, D. `diffusion`: how often the interval of D holds the truth.
+`losses`: 2 in 100 atoms disappear from frame to frame and as many come (`--loss 0`: none). `distortion`: frames drift
+by 1 to 3 Å while they are scanned, with the correction and without, beside frames that do not. `strangers`: frames of
+independent random points, and series whose second half shows another specimen: how many are refused. `images`: frames
+simulated by `kernels`, of atoms on carbon, detected by the weights that ship, a fifth of the atoms hop once; beside a
+series in which none moves.
 """
 
 import argparse
@@ -46,6 +46,7 @@ from stemforge.infer.weights import load_finder
 from stemforge.simulate import SimulationRecipe, degrade
 from stemforge.structures.tags import Tag
 
+RECALLS = (0.8, 0.88, 0.95)
 SIDE, SAMPLING, DENSITY, MARGIN = 256, 0.293, 0.3, 20.0
 LENGTH = SIDE * SAMPLING
 FALSE, SCATTER = 3.0, 0.25  # false atoms a frame; error of a coordinate [Å]
@@ -54,7 +55,7 @@ HOP_LENGTHS = (2.0, 5.0)
 
 @dataclass(frozen=True)
 class Truth:
-    """What a series was made of: which atom each detection is (−1: false), hops, losses, arrivals and chances.
+    """What a series was made of: which atom each detection is (−1: false), lengths of hops [Å], losses, arrivals.
 
     ``chances``: atoms present, summed over steps from frame to frame. ``places``: where each detection's atom was [Å],
     without drift, NaN of false ones.
@@ -63,10 +64,14 @@ class Truth:
     atoms: NDArray[np.int64]
     places: NDArray[np.float64]
     drift: NDArray[np.float64]
-    hops: int
+    lengths: NDArray[np.float64]
     losses: int
     arrivals: int
     chances: int
+
+    @property
+    def hops(self) -> int:
+        return len(self.lengths)
 
 
 def simulate(
@@ -86,7 +91,7 @@ def simulate(
     drift = np.cumsum(rng.normal(0, 1, (frames, 2)) + np.array([0.6, -0.4]), 0)
     drift -= drift[0]
     chances = rng.beta(12 * recall, 12 * (1 - recall), 5000)
-    tables, atoms, places, hops, losses, arrivals, chances_given = [], [], [], 0, 0, 0, 0
+    tables, atoms, places, lengths, losses, arrivals, chances_given = [], [], [], [], 0, 0, 0
     for frame in range(frames):
         if frame:
             points = points + rng.normal(0, rms / np.sqrt(2), points.shape)
@@ -95,7 +100,8 @@ def simulate(
             length = np.sqrt(rng.uniform(*np.square(HOP_LENGTHS), len(points)))
             points = points + (hopping * length * np.stack([np.cos(angle), np.sin(angle)])).T
             inside = _inside(points + drift[frame])
-            hops, losses = hops + int((hopping & inside).sum()), losses + int((going & inside).sum())
+            lengths.append(length[hopping & inside])
+            losses += int((going & inside).sum())
             chances_given += int(inside.sum())
             new = rng.uniform(-MARGIN, LENGTH + MARGIN, (rng.poisson(loss * DENSITY * field), 2))
             arrivals += int(_inside(new + drift[frame]).sum())
@@ -108,7 +114,9 @@ def simulate(
         atoms.append(who)
         known = dict(zip(names.tolist(), points, strict=True))
         places.append([known.get(name, np.full(2, np.nan)) for name in who.tolist()])
-    truth = Truth(np.concatenate(atoms), np.concatenate(places), drift, hops, losses, arrivals, chances_given)
+    truth = Truth(
+        np.concatenate(atoms), np.concatenate(places), drift, np.concatenate(lengths), losses, arrivals, chances_given
+    )  # fmt: skip
     return Series(tables, (SIDE, SIDE), SAMPLING), truth
 
 
@@ -182,39 +190,48 @@ def _rates(
     series: int,
     frames: int,
     options: dict[str, float],
-    rates: dict[str, tuple[Callable[[Tracks], Any], Callable[[Truth], float]]],
+    rates: dict[str, tuple[Callable[[Tracks], Any], Callable[[Tracks, Truth], float]]],
+    recalls: Sequence[float],
 ) -> dict[str, Any]:
-    """Compare rates with the truth, for three recalls."""
+    """Compare rates with the truth, for some recalls."""
     found = {}
-    for recall in (0.8, 0.88, 0.95):
+    for recall in recalls:
         made = [simulate(seed, frames, recall, **options) for seed in range(series)]
         followed = [(track_atoms(one), truth) for one, truth in made]
         for name, (rate, true_rate) in rates.items():
             ones = [rate(tracks) for tracks, _ in followed]
             values, true = (
                 np.array([one.value for one in ones]),
-                np.array([true_rate(one) for _, one in followed]),
+                np.array([true_rate(*one) for one in followed]),
             )
             expected = next(iter(options.values()))
             expected *= DENSITY * LENGTH**2 / 100 if name == "arrivals" else 1.0
             found[f"{name}, recall {recall}"] = {
                 "measured": values.mean(), "error": values.std() / np.sqrt(series), "true": true.mean(),
-                "ratio": values.mean() / true.mean(),
+                "ratio": values.mean() / true.mean() if true.any() else None,
                 "interval_holds": float(np.mean([one.low <= expected <= one.high for one in ones])),
             }  # fmt: skip
     return found
 
 
-def hops(series: int, frames: int = 40) -> dict[str, Any]:
-    rates = {"hops": (lambda tracks: tracks.hop_rate, lambda truth: truth.hops / truth.chances)}
-    return _rates(series, frames, {"hop": 0.03}, rates)
+def hops(series: int, frames: int = 40, recalls: Sequence[float] = RECALLS) -> dict[str, Any]:
+    def within(tracks: Tracks, truth: Truth) -> float:
+        return float((truth.lengths < tracks.model.reach).sum() / truth.chances)
+
+    rates: dict[str, Any] = {
+        "hops": (lambda tracks: tracks.hop_rate, lambda tracks, truth: truth.hops / truth.chances),
+        "hops within reach": (lambda tracks: tracks.hop_rate, within),
+    }
+    return _rates(series, frames, {"hop": 0.03}, rates, recalls)
 
 
-def losses(series: int, frames: int = 40) -> dict[str, Any]:
-    return _rates(series, frames, {"loss": 0.02}, {
-        "losses": (lambda tracks: tracks.loss_rate, lambda truth: truth.losses / truth.chances),
-        "arrivals": (lambda tracks: tracks.arrival_rate, lambda truth: truth.arrivals / (frames - 1)),
-    })  # fmt: skip
+def losses(
+    series: int, frames: int = 40, recalls: Sequence[float] = RECALLS, loss: float = 0.02
+) -> dict[str, Any]:
+    return _rates(series, frames, {"loss": loss}, {
+        "losses": (lambda tracks: tracks.loss_rate, lambda tracks, truth: truth.losses / truth.chances),
+        "arrivals": (lambda tracks: tracks.arrival_rate, lambda tracks, truth: truth.arrivals / (frames - 1)),
+    }, recalls)  # fmt: skip
 
 
 def still(series: int) -> dict[str, Any]:
@@ -406,13 +423,19 @@ def main() -> None:
     parser.add_argument("what", choices=[*measures, "images"])
     parser.add_argument("--series", type=int)
     parser.add_argument("--frames", type=int, help="of a series of `hops`, `losses` (40) and `images` (12)")
+    parser.add_argument("--recall", type=float, help="of `hops` and `losses`; by default 0.8, 0.88 and 0.95")
+    parser.add_argument("--loss", type=float, default=0.02, help="of `losses`, from frame to frame")
     parser.add_argument("--out", type=Path, help="folder for the stacks of `images`")
     given = parser.parse_args()
     if given.what == "images":
         found = images(given.frames or 12, given.out)
     else:
         measure, number = measures[given.what]
-        options = {"frames": given.frames} if given.frames and given.what in ("hops", "losses") else {}
+        options: dict[str, Any] = {}
+        if given.what in ("hops", "losses"):
+            options = {"frames": given.frames or 40, "recalls": [given.recall] if given.recall else RECALLS}
+        if given.what == "losses":
+            options["loss"] = given.loss
         found = measure(given.series or number, **options)
     print(json.dumps(found, indent=2, ensure_ascii=False))
 

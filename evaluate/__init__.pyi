@@ -67,7 +67,8 @@ from .series.motion import Diffusion as Diffusion, diffusion as diffusion
 from .series.movie import write_movie as write_movie
 from .series.presence import Presence as Presence, fit_presence as fit_presence
 from .series.rates import Estimate as Estimate
-from .series.result import Track as Track, Tracks as Tracks
+from .series.result import Tracks as Tracks
+from .series.track import Track as Track
 from .statistics.arrangement import Arrangement as Arrangement, analyse_pattern as analyse_pattern
 from .statistics.bonds import (
     BondedFraction as BondedFraction,

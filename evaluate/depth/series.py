@@ -129,13 +129,19 @@ class FocalSeries:
         return float(self.foci.min()), float(self.foci.max())
 
     def check(self, optics: FocalOptics) -> None:
-        """Refuse pixels and foci that cannot show how an atom blurs.
+        """Refuse frames, pixels and foci that cannot show how an atom blurs.
 
         Raises
         ------
         InputError
-            Pixels much coarser than the probe, or foci over so many depths of field that they are in another unit.
+            A blank frame, pixels much coarser than the probe, or foci over so many depths of field that they are in
+            another unit.
         """
+        for number, image in enumerate(self.images):
+            if not image.size or np.ptp(image) == 0:
+                raise InputError(
+                    f"{self.name}: frame {number} is blank, all its pixels are alike; leave it out, with its focus"
+                )
         span = self.range[1] - self.range[0]
         if span > _WIDEST * optics.depth_of_field:
             raise InputError(

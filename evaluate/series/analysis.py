@@ -7,14 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.errors import InputError
+from stemforge.evaluate.series.chances import LinkModel, step_excess
 from stemforge.evaluate.series.coincidence import check_specimen
 from stemforge.evaluate.series.detections import LEAST_ATOMS, Detections, Series
 from stemforge.evaluate.series.distortion import Distortion, refine_alignment, straightened
 from stemforge.evaluate.series.drift import coarse_drift
-from stemforge.evaluate.series.links import LinkModel, link, split_track, step_excess
+from stemforge.evaluate.series.links import link, split_track
 from stemforge.evaluate.series.motion import Path
 from stemforge.evaluate.series.presence import Presence, fit_presence
-from stemforge.evaluate.series.result import Track, Tracks
+from stemforge.evaluate.series.result import Tracks
+from stemforge.evaluate.series.track import Track
 
 ROUNDS = 3
 """Times that drift, links and what is believed of motion and detector are found from each other."""

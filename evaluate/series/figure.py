@@ -14,7 +14,8 @@ from stemforge.micrograph.drawing import draw_micrograph, entitle, literal
 from stemforge.micrograph.image import Micrograph
 
 if TYPE_CHECKING:
-    from stemforge.evaluate.series.result import Track, Tracks
+    from stemforge.evaluate.series.result import Tracks
+    from stemforge.evaluate.series.track import Track
 
 _BINS = 30
 
@@ -51,9 +52,10 @@ def map_into(axes: Axes, tracks: "Tracks") -> None:
         colour = ORANGE if moved else SKY
         axes.plot(x, y, "-", color=colour, lw=1.0, alpha=0.9)
         axes.plot(x[-1], y[-1], "o", color=colour, ms=6, mfc="none", mew=1.3)
-    axes.plot([], [], "o", color=SKY, mfc="none", label="stayed")
-    axes.plot([], [], "o", color=ORANGE, mfc="none", label="moved")
-    axes.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.01))
+    for name, colour in (("stayed", SKY), ("moved", ORANGE)):
+        axes.plot([], [], "-", color=colour, lw=1.5, label=f"atom that {name}")
+    axes.plot([], [], "o", color=GREY, mfc="none", label="where it was found last")
+    axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.01))
     entitle(axes, "Tracks without drift" + (", on the first frame" if series.images is not None else ""))
 
 
@@ -162,7 +164,7 @@ def residence_into(axes: Axes, tracks: "Tracks") -> None:
     axes.set(xlabel=f"time at a place [{time}]", ylabel="share still there", ylim=(0, 1.05), xlim=(0, None))
     axes.legend(frameon=False, fontsize=8, loc="lower left")
     title = "Time at a place cannot be told"
-    if one.low > 0 and tracks.hops + tracks.presence.losses < 1:
+    if one.low > 0 and tracks.departures < 1:
         title = f"An atom stays for more than {lasting(one.low, time)}"
     elif one.low > 0:
         title = f"An atom stays for {lasting(one.value, time)} ({one.low:.3g} to {one.high:.3g})"

@@ -1,6 +1,7 @@
 """Whether an atom that is not found was missed, has not come yet, or has left: a hidden Markov model of each track."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,10 @@ from stemforge.evaluate.series.truncation import unfollowed
 _RECALLS = np.array([0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98, 0.995])
 _ROUNDS = 60
 _SETTLED = 1e-4  # of the log likelihood, an atom
-_PRIOR = 0.5  # events that are believed in before any: rates are never 0
+_START = (0.8, 0.02)  # share that is there on the first frame, and chance to leave, at first
+
+CERTAIN = 1.92
+"""Log likelihood from which events are more than chance: half of the 95th hundredth of χ² (Wilks 1938)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,10 @@ class Presence:
         track counted: their ratio is the chance to disappear from frame to frame.
     arrivals, followed
         Expected number of appearances, and which share of the atoms that appear is followed.
+    found
+        On which frames each atom was found, shape (atoms, frames).
+    log_likelihood
+        Of all atoms.
     """
 
     chance: NDArray[np.float64]
@@ -43,6 +51,8 @@ class Presence:
     exposure: float
     arrivals: float
     followed: float
+    found: NDArray[np.bool_]
+    log_likelihood: float
 
     @property
     def shown(self) -> float:
@@ -59,6 +69,21 @@ class Presence:
         """Chance to disappear from frame to frame."""
         return self.losses / self.exposure if self.exposure > 0 else 0.0
 
+    @cached_property
+    def some_left(self) -> bool:
+        """Whether losses explain what was found better than misses alone, beyond chance."""
+        return self._gain(_START[0], 0.0) > CERTAIN
+
+    @cached_property
+    def some_came(self) -> bool:
+        """Whether arrivals explain what was found better than misses alone, beyond chance."""
+        return self._gain(1.0, _START[1]) > CERTAIN
+
+    def _gain(self, begun: float, leave: float) -> float:
+        """Return by how much the log likelihood is above that of atoms of which none leaves, or none comes."""
+        none = _fitted(_likelihoods(self.found, self.visible), self.visible, begun, leave)
+        return self.log_likelihood - none.total
+
 
 def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presence:
     """Tell misses from absences by all atoms together.
@@ -69,7 +94,8 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
     the ten after it, has left; one found on every third frame may be there still. All are the likeliest ones by
     expectation maximisation (Baum, Petrie, Soules & Weiss 1970). Atoms found once or never are in no track; so the
     likelihood is that of atoms found twice and more, and what the others did is expected beside
-    (:func:`stemforge.evaluate.series.truncation.unfollowed`): who left soon or came late would be missing.
+    (:func:`stemforge.evaluate.series.truncation.unfollowed`): who left soon or came late would be missing. No event is
+    believed in beforehand: half a loss more would be a quarter of what few atoms on few frames lose.
 
     Parameters
     ----------
@@ -87,35 +113,66 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
     >>> bool(9 < presence.losses < 12), bool((presence.disappeared[:10] > 0.8).all())
     (True, True)
     """
-    weights = np.full(len(_RECALLS), 1 / len(_RECALLS))
-    begun, leave = 0.8, 0.02
     like = _likelihoods(found, visible)
+    whole = _fitted(like, visible, *_START)
+    return Presence(
+        whole.chance[:, :, 1],
+        visible,
+        whole.recall @ _RECALLS,
+        appeared=whole.chance[:, 0, 0],
+        disappeared=whole.chance[:, -1, 2],
+        losses=whole.losses,
+        exposure=whole.losses / whole.leave if whole.losses > 0 else whole.steps,
+        arrivals=whole.arrivals,
+        followed=whole.followed,
+        found=found,
+        log_likelihood=whole.total,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """The likeliest description of all atoms: chances of states and recalls, events of the followed, rate of all."""
+
+    chance: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    losses: float
+    leave: float
+    steps: float
+    arrivals: float
+    followed: float
+    total: float
+
+
+def _fitted(like: NDArray[np.float64], visible: NDArray[np.bool_], begun: float, leave: float) -> _Fit:
+    """Fit by expectation maximisation; where none leaves at first, or all are there, so it remains."""
+    frames, all_begun = like.shape[1], begun == 1
+    weights = np.full(len(_RECALLS), 1 / len(_RECALLS))
     previous = -np.inf
     for _ in range(_ROUNDS):
-        steps = _steps(found.shape[1], leave)
+        steps = _steps(frames, leave)
         chance, each, total, counts = _smooth(like, weights, begun, steps)
         coming, leaving, staying = counts
         few = unfollowed(visible, _RECALLS, weights, steps, begun)
         total -= few.log_followed
-        number = len(found) + few.atoms.sum()
-        leave = (leaving + few.leaving + _PRIOR) / (staying + few.staying + 1.0)
-        begun = float(np.clip((chance[:, 0, 1].sum() + few.begun) / number, 0.01, 0.99))
+        number = len(like) + few.atoms.sum()
+        rate = (leaving + few.leaving) / max(staying + few.staying, 1e-12)
+        first = (chance[:, 0, 1].sum() + few.begun) / number
         weights = (each.sum(0) + few.atoms) / number
-        if total - previous < _SETTLED * len(found):
+        if total - previous < _SETTLED * len(like):
             break
-        previous = total
+        previous, leave = total, rate
+        begun = begun if all_begun else float(np.clip(first, 0.01, 0.99))
     # The rate is that of all atoms; the events by which it is known are those of the followed ones.
-    rate = (leaving + few.leaving) / max(staying + few.staying, 1e-12)
-    return Presence(
-        chance[:, :, 1],
-        visible,
-        each @ _RECALLS,
-        appeared=chance[:, 0, 0],
-        disappeared=chance[:, -1, 2],
-        losses=leaving,
-        exposure=leaving / rate if rate > 0 else staying,
-        arrivals=coming,
+    return _Fit(
+        chance,
+        each,
+        leaving,
+        rate,
+        staying,
+        coming,
         followed=coming / (coming + few.coming) if coming > 0 else 1.0,
+        total=total,
     )
 
 

@@ -26,8 +26,15 @@ class Estimate:
         return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
 
 
-def rate(events: float, exposure: float) -> Estimate:
+def rate(events: float, exposure: float, certain: bool = True) -> Estimate:
     """Return events per exposure, and between which values it lies (Garwood 1936); events may be an expected number.
+
+    Parameters
+    ----------
+    events, exposure
+        How many, in how many chances.
+    certain
+        Whether there was any event; otherwise the interval begins at 0.
 
     Examples
     --------
@@ -37,7 +44,7 @@ def rate(events: float, exposure: float) -> Estimate:
     if not exposure > 0:
         return Estimate(np.nan, 0.0, np.inf)
     value, low, high = counted_density(events if events >= _NO_EVENT else 0, exposure, LEVEL)
-    return Estimate(value, low if events > _LOW_EVENT else 0.0, high)
+    return Estimate(value, low if certain and events > _LOW_EVENT else 0.0, high)
 
 
 def residence(leaving: Estimate, step: float) -> Estimate:

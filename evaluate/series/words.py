@@ -103,8 +103,7 @@ def _distortion(tracks: "Tracks") -> dict[str, Any]:
 
 def _residence(tracks: "Tracks") -> str:
     one, time = tracks.residence, tracks.series.time_unit
-    events = tracks.hops + tracks.presence.losses
-    if events < 1:
+    if tracks.departures < 1:
         if not one.low > 0:
             return "How long an atom stays at its place cannot be told."
         return f"No atom left its place: it stays for longer than {lasting(one.low, time)} on average."

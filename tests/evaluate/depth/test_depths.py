@@ -175,6 +175,15 @@ def test_foci_that_cannot_be_are_refused(frames, foci, message):
         FocalSeries(np.ones((frames, 32, 32)), foci, SAMPLING)
 
 
+def test_a_blank_frame_is_refused_and_named():
+    images = np.random.default_rng(0).poisson(9, (5, 136, 136)).astype(np.float32)
+    foci = [-60, -30, 0, 30, 60]
+    FocalSeries(images, foci, SAMPLING).check(OPTICS)
+    images[3] = 7.0
+    with pytest.raises(InputError, match="frame 3 is blank"):
+        measure_depths(FocalSeries(images, foci, SAMPLING), OPTICS)
+
+
 @pytest.mark.parametrize(
     ("shape", "sampling", "message"),
     [

@@ -13,6 +13,7 @@ from stemforge import Annotations
 from stemforge.errors import InputError
 from stemforge.evaluate import Series, track_atoms, write_movie
 from stemforge.evaluate.series.detections import LEAST_ATOMS
+from stemforge.evaluate.series.tables import rounding
 from stemforge.evaluate.series.words import counted, lasting
 
 
@@ -226,3 +227,19 @@ def test_everything_is_written(make_series, tmp_path):
         assert movie.n_frames == 12
         assert movie.size == (512, 512)
         assert len(np.unique(np.asarray(movie.convert("RGB")).reshape(-1, 3), axis=0)) >= 2
+
+
+def test_numbers_have_the_decimals_of_their_errors(make_series, tmp_path):
+    tracks = track_atoms(make_series(frames=6)[0])
+    tracks.atoms_to_csv(tmp_path / "atoms.csv")
+    rows = list(csv.DictReader((tmp_path / "atoms.csv").open()))
+    columns = (
+        ("displacement_angstrom", "displacement_error_angstrom"),
+        ("diffusion_angstrom2_per_frame", "diffusion_error"),
+    )
+    for name, error in columns:
+        pairs = [(row[name], row[error]) for row in rows if row[name]]
+        assert len(pairs) > 10
+        assert all(len(value.split(".")[1]) == len(known.split(".")[1]) for value, known in pairs)
+        assert all(2 <= len(known.replace(".", "").lstrip("0")) <= 3 for _, known in pairs)
+    assert [rounding(error) for error in (0.0, 0.5, 25.0)] == [3, 2, 0]
