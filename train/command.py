@@ -101,15 +101,13 @@ def train(
         YAML file with the settings, or the name of a recipe that ships with stemforge, such as atom-net-fine-tuning or
         divaesr-small; by default the one with the network's name.
     """
-    from lightning.fabric.utilities.rank_zero import rank_zero_only
-
     from stemforge.console import say
-    from stemforge.train.fit import fit
+    from stemforge.train.fit import fit, is_first_process
     from stemforge.train.networks import network as named
 
     kind = named(network)
     settings = kind.recipe.load(recipe, parse_overrides(overrides))
     path = fit(settings, data, out, run.options(progress.quiet))
     # Where several processes train together, each comes here.
-    if rank_zero_only.rank == 0:
+    if is_first_process():
         say(f"wrote {path}; use it with: {kind.use.format(weights=path)}")

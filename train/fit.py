@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -193,6 +194,11 @@ def fit(
     card = dataclasses.replace(card, metrics={} if score is None else {task.monitor: float(score)})
     save_weights(path, task.model, card, half=options.half)
     return path
+
+
+def is_first_process() -> bool:
+    """Whether this process trains alone, or is the first of those that train together."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
 def _keep(best_file: Path, task: Task) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from stemforge.micrograph.writers import write_tiff
-from tests.app.browser.test_access import SIZES, serious
 
 pytestmark = pytest.mark.browser
+SIZES = [(1280, 720), (1024, 768), (1920, 1080)]
 SETTLED = "document.querySelector('#m-list button') && !document.querySelector('#m-list .waiting, #m-list .working')"
 ANSWERED = "document.querySelectorAll('#m-groups .answer').length > 8"
 
@@ -41,7 +41,7 @@ def pixels(hands, share):
 
 
 @pytest.mark.slow
-def test_a_film_is_restored_and_its_channels_told(open_page, film):
+def test_a_film_is_restored_and_its_channels_told(open_page, film, serious):
     hands = open_page()
     page = hands.page
     enter(hands)
@@ -125,7 +125,7 @@ def test_a_film_is_restored_and_its_channels_told(open_page, film):
 
 
 @pytest.mark.slow
-def test_noise_has_no_channels_and_can_be_moved_to_the_atoms(open_page, tmp_path):
+def test_noise_has_no_channels_and_can_be_moved_to_the_atoms(open_page, tmp_path, serious):
     hands = open_page()
     page = hands.page
     enter(hands)

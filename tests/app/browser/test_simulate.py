@@ -3,8 +3,6 @@
 import pytest
 import tifffile
 
-from tests.app.browser.test_access import serious
-
 pytestmark = pytest.mark.browser
 IMAGES = "Number(document.querySelector('#sim-image').dataset.images ?? 0)"
 DRAWN = "Number(document.querySelector('#sim-structure').dataset.drawn ?? 0)"
@@ -175,7 +173,7 @@ def test_a_crystal_waits_for_its_button(place):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_serious_violation(place, theme):
+def test_no_serious_violation(place, theme, serious):
     hands = place(color_scheme=theme)
     assert serious(hands.page) == []
     hands.page.click("#help-button")
