@@ -16,7 +16,7 @@ ANSWERED = "document.querySelectorAll('#m-groups .answer').length > 8"
 
 def enter(hands):
     hands.page.click("#tab-molecules")
-    hands.page.wait_for_selector("#place-molecules:not([hidden])")
+    hands.page.wait_for_selector("#m-start:not([hidden])")
 
 
 def drop(hands, *files):
