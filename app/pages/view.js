@@ -23,6 +23,7 @@ export class View {
     this.scale = 1; // CSS pixels an image pixel
     this.x = this.y = 0; // the image's pixel at the canvas's left upper corner
     this.frames = 0;
+    this.ratio = Math.min(devicePixelRatio || 1, 2); // device pixels a CSS pixel
     new ResizeObserver(() => this.resize()).observe(canvas);
     addEventListener("theme", () => this.draw());
   }
@@ -40,7 +41,7 @@ export class View {
 
   resize() {
     if (!this.width) return; // in a place that is not shown
-    const ratio = Math.min(devicePixelRatio || 1, 2);
+    const ratio = Math.min(devicePixelRatio || 1, 2); // another screen, another zoom of the browser
     const fitted = this.fitted;
     this.canvas.width = Math.max(1, Math.round(this.width * ratio));
     this.canvas.height = Math.max(1, Math.round(this.height * ratio));
