@@ -11,7 +11,7 @@ const state = { support: "carbon", element: "Pt", labels: true };
 let controls = null, view = null, supports = new Map();
 let shown = null; // the answer that is drawn
 let busy = false, next = null; // at most one request is under way; of those that come meanwhile the newest is sent
-let drawnStructure = "", asked = "";
+let drawnStructure = "", asked = "", newest = "";
 
 const wanted = (...groups) => ({ support: state.support, element: state.element, values: controls.of(...groups) });
 const key = (...groups) => JSON.stringify(wanted(...groups));
@@ -29,6 +29,9 @@ function ask({ pressed = false } = {}) {
     say(find("sim-status"), "An image of a crystal takes half a minute or so. Press Simulate when all is set.");
     return;
   }
+  // A slider tells of its last movement twice, while it moves and when it is let go.
+  if (key() === newest && !pressed) return;
+  newest = key();
   next = wanted();
   asked = signal();
   if (!busy) send();
@@ -50,6 +53,7 @@ async function send() {
       if (!next) await structure(body);
     } catch (error) {
       say(find("sim-error"), error.message);
+      newest = "";
     }
   }
   clearTimeout(late);
