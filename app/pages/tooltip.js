@@ -45,5 +45,11 @@ export const explain = (root) => {
     else tell("");
   });
   root.addEventListener("focusout", () => tell(""));
-  root.addEventListener("scroll", () => tell(""), true);
+  // What comes to the focus, or below the pointer, is scrolled into view after that.
+  root.addEventListener("scroll", () => {
+    const pointed = [...root.querySelectorAll("[data-explains]:hover")].at(-1);
+    const target = pointed ?? root.querySelector("[data-explains]:focus");
+    if (target) tellBeside(target, root);
+    else tell("");
+  }, true);
 };
