@@ -3,8 +3,6 @@
     python benchmarks/spatial_statistics.py bias [--patterns 200] [--only thomas]
     python benchmarks/spatial_statistics.py cells [--patterns 200] [--only thomas]
     python benchmarks/spatial_statistics.py envelopes [--patterns 1000]
-    python benchmarks/spatial_statistics.py clusters [--patterns 200] [--only "few, recall 0.8"]
-    python benchmarks/spatial_statistics.py shares [--patterns 40] [--only detected]
 
 Masks are parts of 768 × 768 pixels with vacuum at an edge and holes, 0.293 Å a pixel, with 0.47 atoms per nm² (about
 140 of them). `bias`: random places (Poisson), a hard core, Thomas' clusters and a square lattice with jitter are made
@@ -13,12 +11,6 @@ the whole torus, which has no edge; Poisson's are drawn in the masks and compare
 standard error of the mean over patterns. `raw` is the mean distance to neighbours in the mask, uncorrected, and
 `raw_k` K without correction: what edges do. `cells`: Voronoi cells alone, in masks with few large holes instead of
 many small ones. `envelopes`: share of random patterns within their own envelopes and intervals of 95 in 100.
-`clusters`: lone atoms with dimers and trimers, all detected and four of five: bonded fractions and numbers of
-clusters against the truth. `shares`: whether 20 images with 0.23 atoms per nm² tell 1 % of atoms in dimers from 5 %,
-all found as they are, and as a detector shows them (``detected``): seven of ten atoms found, pairs nearer than 2 Å
-taken for one atom, three of twenty atoms false; ``unaware`` does not know that near pairs look like one. `--patterns`
-is the number of sets of 20 images then; threshold is the estimate below which 95 of 100 sets with 1 % lie, and power
-the part of the sets with 5 % above it.
 """
 
 import argparse
@@ -33,15 +25,12 @@ from scipy.spatial import Voronoi, cKDTree
 from stemforge.evaluate import (
     PointPattern,
     Window,
-    bonded_fraction,
     clark_evans,
-    clusters,
     nearest_neighbours,
     pair_correlation,
     ripley,
     voronoi_areas,
 )
-from stemforge.evaluate.statistics.window import linked
 
 SIDE, SAMPLING = 768, 0.293
 TORUS = 6 * SIDE
@@ -49,8 +38,6 @@ DENSITY = 4e-4  # atoms per pixel
 SPACING = DENSITY**-0.5
 RADII = np.array([0.5, 1.0, 1.5, 2.0, 3.0]) * SPACING * SAMPLING
 BANDWIDTH = 0.15 * SPACING * SAMPLING
-BOND = 11.0  # pixels: 3.2 Å
-RECALL, PURITY, BLEND = 0.7, 0.85, 2.0  # of a detector; two atoms nearer than that [Å] look like one
 Points = NDArray[np.float64]
 
 
@@ -260,128 +247,11 @@ def envelopes(patterns: int, simulations: int = 39) -> dict[str, float]:
     return {key: round(float(np.mean(values)), 2) for key, values in held.items()}
 
 
-def grouped(
-    rng: np.random.Generator, shares: tuple[float, float, float], density: float = DENSITY
-) -> tuple[Points, NDArray[np.int64]]:
-    """Return lone atoms, dimers and trimers on a torus, with these shares of atoms, and each atom's cluster."""
-    points, members, start = [], [], 0
-    for size, share in enumerate(shares, 1):
-        number = rng.poisson(share * density * TORUS**2 / size)
-        centre = rng.uniform(0, TORUS, (number, 1, 2))
-        # Bonds of 2.8 Å that lie anyhow in space.
-        height = rng.uniform(-1, 1, (number, size))
-        angle = rng.uniform(0, 2 * np.pi, (number, size))
-        arm = (
-            np.sqrt(1 - height**2)[..., None]
-            * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-            * 2.8
-            / SAMPLING
-        )
-        arm[:, 0] = 0
-        points.append((centre + arm).reshape(-1, 2) % TORUS)
-        members.append(start + np.repeat(np.arange(number), size))
-        start += number
-    return np.concatenate(points), np.concatenate(members)
-
-
-def cluster_truth(shares: tuple[float, float, float], patterns: int, recall: float) -> dict[str, object]:
-    """Return means of what is estimated of dimers and trimers beside the truth, and how often intervals hold it."""
-    windows = [Window(irregular_mask(seed), SAMPLING) for seed in range(8)]
-    rng = np.random.default_rng(13)
-    true = shares[1] + shares[2]
-    fractions, held, twos, threes, wanted = [], [], [], [], []
-    for index in range(patterns):
-        if index % 25 == 0:
-            points, _ = grouped(rng, shares)
-        window = windows[index % 8]
-        pattern = seen_in(points[rng.random(len(points)) < recall], window, rng)
-        one = bonded_fraction(pattern, BOND * SAMPLING, recall=recall, rng=rng)
-        sizes = clusters(pattern, BOND * SAMPLING, recall=recall, simulations=60, rng=rng)
-        fractions.append(one.fraction)
-        held.append(one.low <= true <= one.high)
-        twos.append(sizes.dimers)
-        threes.append(sizes.trimers)
-        wanted.append(DENSITY * window.pixels)
-    atoms = float(np.mean(wanted))
-
-    def compared(values: list[float], truth: float) -> dict[str, float]:
-        mean, error = float(np.mean(values)), float(np.std(values)) / patterns**0.5
-        return {"true": round(truth, 4), "mean": round(mean, 4), "error": round(error, 4)}
-
-    return {
-        "bonded": compared(fractions, true),
-        "interval_holds": round(float(np.mean(held)), 3),
-        "dimers": compared(twos, shares[1] * atoms / 2),
-        "trimers": compared(threes, shares[2] * atoms / 3),
-    }
-
-
-class _Kept(Window):
-    """A window that many patterns share and that forgets nothing."""
-
-    def release(self) -> None:
-        """Keep what was computed."""
-
-
-def blended(points: Points) -> Points:
-    """Return one point of each group that looks like one atom."""
-    return np.asarray(points[np.unique(linked(points, BLEND / SAMPLING), return_index=True)[1]])
-
-
-def detected(points: Points, window: Window, rng: np.random.Generator) -> PointPattern:
-    """Return what a detector shows of atoms: near pairs as one, some missed, false atoms anywhere."""
-    shown = blended(points)
-    moved = (shown[rng.random(len(shown)) < RECALL] - rng.uniform(0, TORUS, 2)) % TORUS
-    found = moved[window.contains(moved)]
-    false = window.draw(rng.poisson(len(found) * (1 / PURITY - 1)), rng)
-    return PointPattern(blended(np.concatenate([found, false])), window)
-
-
-def shares(sets: int, only: str | None) -> dict[str, object]:
-    """Return estimates of 1 % and 5 % of atoms in dimers from 20 images each, and how well they differ."""
-    result: dict[str, object] = {}
-    # Bonds of 2.8 Å at any inclination: so many are no shorter than the blend in projection.
-    recall = RECALL * (1 - (BLEND / 2.8) ** 2) ** 0.5
-    blind = {"recall": recall, "purity": PURITY}
-    for name, (known, closest) in {
-        "all": ({}, 0.0),
-        "detected": (blind, BLEND),
-        "unaware": (blind, 0.0),
-    }.items():
-        if only not in (None, name):
-            continue
-        windows = [_Kept(irregular_mask(seed), SAMPLING, closest) for seed in range(8)]
-        rng, estimates, held = np.random.default_rng(15), {}, {}
-        for share in (0.01, 0.05):
-            values, inside = [], []
-            for _ in range(sets):
-                points, _ = grouped(rng, (1 - share, share, 0.0), density=DENSITY / 2)
-                view = seen_in if name == "all" else detected
-                images = [view(points, windows[i % 8], rng) for i in range(20)]
-                one = bonded_fraction(images, BOND * SAMPLING, **known, rng=rng)
-                values.append(one.fraction)
-                inside.append(one.low <= share <= one.high)
-            estimates[share], held[share] = np.array(values), float(np.mean(inside))
-        threshold = float(np.quantile(estimates[0.01], 0.95))
-        result[name] = {
-            f"{100 * share:g} %": {
-                "mean": round(float(values.mean()), 4),
-                "sd": round(float(values.std(ddof=1)), 4),
-                "interval_holds": round(held[share], 3),
-            }
-            for share, values in estimates.items()
-        } | {
-            "threshold": round(threshold, 4),
-            "power": round(float(np.mean(estimates[0.05] > threshold)), 3),
-        }
-    return result
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["bias", "cells", "envelopes", "clusters", "shares"])
+    parser.add_argument("what", choices=["bias", "cells", "envelopes"])
     parser.add_argument("--patterns", type=int)
     parser.add_argument("--only")
     options = parser.parse_args()
@@ -389,20 +259,8 @@ def main() -> None:
         found: object = bias(options.patterns or 200, options.only)
     elif options.what == "cells":
         found = wide_cells(options.patterns or 200, options.only)
-    elif options.what == "envelopes":
-        found = envelopes(options.patterns or 1000)
-    elif options.what == "shares":
-        found = shares(options.patterns or 40, options.only)
     else:
-        cases = {"none": (1.0, 0.0, 0.0), "few": (0.9, 0.1, 0.0), "many": (0.6, 0.25, 0.15)}
-        number = options.patterns or 200
-        names = {
-            f"{name}, recall {recall:g}": (shares, recall)
-            for name, shares in cases.items()
-            for recall in (1.0, 0.8)
-        }
-        chosen = {name: case for name, case in names.items() if options.only in (None, name)}
-        found = {name: cluster_truth(shares, number, recall) for name, (shares, recall) in chosen.items()}
+        found = envelopes(options.patterns or 1000)
     print(json.dumps(found, indent=1))
 
 
