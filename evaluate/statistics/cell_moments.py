@@ -20,7 +20,7 @@ _PAIRS = 3  # atoms of which a covariance is stated
 # numbers that fill a square most evenly: the edges of cells of a lattice lie along no grid.
 _TURN, _MOVE = np.pi * (3 - np.sqrt(5)), np.array([0.7548776662, 0.5698402910])
 _RANDOM = 0.280176  # squared variation of random places (Gilbert 1962)
-_TAILS = 4.7  # kurtosis of the areas of random places, near those of a gamma law of shape 3.6 (Kiang 1966)
+_TAILS = 3 + 6 * _RANDOM  # kurtosis of a gamma law with that variance, which areas are close to
 
 
 def cell_moments(points: NDArray[np.float64], window: Window) -> tuple[float, float]:
@@ -32,11 +32,11 @@ def cell_moments(points: NDArray[np.float64], window: Window) -> tuple[float, fl
     variance is ∫∫ cov(u, v) du dv, of atoms for which both places are known. Cells need not be whole: none is left out
     for its size. The integrals are sums over a square grid; what the points of a grid in a shape scatter is taken off.
 
-    An image in which there are more atoms by chance has smaller cells, all of them: what varies over its whole width is
-    not seen in it. Of n random places the mean is too large by 1/n, and 1 + c², c the variation, too small by as much
-    (exactly, on a torus); where the number of atoms varies more, as that of clusters does, by more: here as c² to that
-    of random places. n is how many atoms have known surroundings, on average over the cell. The root of a variance is
-    smaller on average than its mean's, by (kurtosis − 1)/(8 n). Both are given back.
+    In an image that has more atoms by chance all cells are smaller: what varies over its whole width is not seen in it.
+    Of n random places on a torus the mean |W|/n is too large by a share of 1/n on average, and 1 + c², c the variation,
+    too small by as much. Where the number of atoms varies more, as that of clusters does, the share is larger: taken to
+    be as c², which holds for the processes measured. n is how many atoms have known surroundings, on average over the
+    cell. The root of a variance is too small by (kurtosis − 1)/(8 n). All three are given back.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def cell_moments(points: NDArray[np.float64], window: Window) -> tuple[float, fl
     References
     ----------
     Robbins 1944, Ann. Math. Stat. 15, 70 (moments of areas); Matheron 1971, The Theory of Regionalized Variables;
-    Gilbert 1962, Ann. Math. Stat. 33, 958; Kiang 1966, Z. Astrophys. 64, 433 (areas of random places).
+    Gilbert 1962, Ann. Math. Stat. 33, 958 (areas of random places).
 
     Examples
     --------
@@ -71,10 +71,10 @@ def cell_moments(points: NDArray[np.float64], window: Window) -> tuple[float, fl
         return np.nan, np.nan
     within = np.zeros(known.shape, dtype=np.float32)
     within[known] = cKDTree(points).query(places[known])[1] == np.nonzero(known)[0]
-    mean, square, fewer = _moments(within, known.astype(np.float32), (right, below))
-    mean *= 1 - fewer * square / _RANDOM
+    mean, square, inverse = _moments(within, known.astype(np.float32), (right, below))
+    mean *= 1 - inverse * square / _RANDOM
     given_back = (1 + square) / (2 * _RANDOM) + (_TAILS - 1) / 8
-    return mean * step**2, float(np.sqrt(square) * (1 + fewer * given_back))
+    return mean * step**2, float(np.sqrt(square) * (1 + inverse * given_back))
 
 
 def _grid() -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], ...], tuple[NDArray[np.int64], ...]]:
