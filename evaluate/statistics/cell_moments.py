@@ -16,9 +16,9 @@ _SCATTER = (
     0.0728  # variance of the points of a square grid in a shape, over its perimeter in steps (Matheron)
 )
 _PAIRS = 3  # atoms of which a covariance is stated
-# Atoms have grids that are turned and moved against each other, by multiples of the golden angle and of the
-# numbers that fill a square most evenly: the edges of cells of a lattice lie along no grid.
-_TURN, _MOVE = np.pi * (3 - np.sqrt(5)), np.array([0.7548776662, 0.5698402910])
+# Grids are turned from atom to atom, so that the edges of a lattice's cells lie along none. They are not moved: of two
+# places at one number the nearer one is known more often, and more often of the cell.
+_TURN = np.pi * (3 - np.sqrt(5))
 _RANDOM = 0.280176  # squared variation of random places (Gilbert 1962)
 _TAILS = 3 + 6 * _RANDOM  # kurtosis of a gamma law with that variance, which areas are close to
 
@@ -64,10 +64,10 @@ def cell_moments(points: NDArray[np.float64], window: Window) -> tuple[float, fl
     """
     step = _STEP * np.sqrt(window.pixels / len(points))
     shifts, right, below = _grid()
-    places = points[:, None] + _scattered(shifts, len(points)) * step
-    distance = np.hypot(*np.moveaxis(places - points[:, None], -1, 0))
+    places = points[:, None] + _turned(shifts, len(points)) * step
+    distance = np.hypot(*shifts.T) * step
     known = window.border_at(places) >= distance
-    if known[:, np.hypot(*shifts.T) <= _NEEDED / _STEP].sum(axis=0).min() < FEWEST:
+    if known[:, distance <= _NEEDED / _STEP * step].sum(axis=0).min() < FEWEST:
         return np.nan, np.nan
     within = np.zeros(known.shape, dtype=np.float32)
     within[known] = cKDTree(points).query(places[known])[1] == np.nonzero(known)[0]
@@ -92,13 +92,11 @@ def _grid() -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], ...], tuple[NDA
     return np.stack([column, row], axis=1) - most, pairs[0], pairs[1]
 
 
-def _scattered(shifts: NDArray[np.int64], atoms: int) -> NDArray[np.float64]:
-    """Return the grid of each atom [step], moved and turned against those of others, shape (atoms, places, 2)."""
-    number = np.arange(atoms)
-    move = (number[:, None] * _MOVE) % 1 - 0.5
-    x, y = np.moveaxis(shifts + move[:, None], -1, 0)
-    cos, sin = np.cos(number * _TURN)[:, None], np.sin(number * _TURN)[:, None]
-    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
+def _turned(shifts: NDArray[np.int64], atoms: int) -> NDArray[np.float64]:
+    """Return the grid of each atom [step], turned against those of others, shape (atoms, places, 2)."""
+    angle = np.arange(atoms)[:, None] * _TURN
+    x, y = shifts.T
+    return np.stack([np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y], axis=-1)
 
 
 def _moments(
