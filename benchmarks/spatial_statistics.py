@@ -1,24 +1,17 @@
 """Whether statistics of places in irregular masks are unbiased, and whether their envelopes hold what they say.
 
     python benchmarks/spatial_statistics.py bias [--patterns 200] [--only thomas]
-    python benchmarks/spatial_statistics.py cells [--patterns 200] [--only thomas]
+    python benchmarks/spatial_statistics.py cells [--patterns 200] [--only thomas] [--holes 6]
     python benchmarks/spatial_statistics.py envelopes [--patterns 1000]
-    python benchmarks/spatial_statistics.py clusters [--patterns 200] [--only "few, recall 0.8"]
-    python benchmarks/spatial_statistics.py shares [--patterns 40] [--only detected]
 
 Masks are parts of 768 × 768 pixels with vacuum at an edge and holes, 0.293 Å a pixel, with 0.47 atoms per nm² (about
 140 of them). `bias`: random places (Poisson), a hard core, Thomas' clusters and a square lattice with jitter are made
 on tori of 36 times the area; a mask is put anywhere on one, and what it shows is compared with the same statistic of
 the whole torus, which has no edge; Poisson's are drawn in the masks and compared with the law. In percent, with the
 standard error of the mean over patterns. `raw` is the mean distance to neighbours in the mask, uncorrected, and
-`raw_k` K without correction: what edges do. `cells`: Voronoi cells alone, in masks with few large holes instead of
-many small ones. `envelopes`: share of random patterns within their own envelopes and intervals of 95 in 100.
-`clusters`: lone atoms with dimers and trimers, all detected and four of five: bonded fractions and numbers of
-clusters against the truth. `shares`: whether 20 images with 0.23 atoms per nm² tell 1 % of atoms in dimers from 5 %,
-all found as they are, and as a detector shows them (``detected``): seven of ten atoms found, pairs nearer than 2 Å
-taken for one atom, three of twenty atoms false; ``unaware`` does not know that near pairs look like one. `--patterns`
-is the number of sets of 20 images then; threshold is the estimate below which 95 of 100 sets with 1 % lie, and power
-the part of the sets with 5 % above it.
+`raw_k` K without correction: what edges do. `cells`: Voronoi cells alone, in masks with many small holes or
+(``--holes 6``) few large ones, also of wider clusters, with the scatter of the variation from pattern to pattern.
+`envelopes`: share of random patterns within their own envelopes and intervals of 95 in 100.
 """
 
 import argparse
@@ -33,15 +26,13 @@ from scipy.spatial import Voronoi, cKDTree
 from stemforge.evaluate import (
     PointPattern,
     Window,
-    bonded_fraction,
     clark_evans,
-    clusters,
     nearest_neighbours,
     pair_correlation,
     ripley,
     voronoi_areas,
 )
-from stemforge.evaluate.statistics.window import linked
+from stemforge.evaluate.statistics.cell_moments import cell_moments
 
 SIDE, SAMPLING = 768, 0.293
 TORUS = 6 * SIDE
@@ -49,8 +40,6 @@ DENSITY = 4e-4  # atoms per pixel
 SPACING = DENSITY**-0.5
 RADII = np.array([0.5, 1.0, 1.5, 2.0, 3.0]) * SPACING * SAMPLING
 BANDWIDTH = 0.15 * SPACING * SAMPLING
-BOND = 11.0  # pixels: 3.2 Å
-RECALL, PURITY, BLEND = 0.7, 0.85, 2.0  # of a detector; two atoms nearer than that [Å] look like one
 Points = NDArray[np.float64]
 
 
@@ -86,6 +75,11 @@ def thomas(rng: np.random.Generator, offspring: float = 2.0, spread: float = 8.0
     parents = rng.uniform(0, TORUS, (rng.poisson(DENSITY * TORUS**2 / offspring), 2))
     centres = np.repeat(parents, rng.poisson(offspring, len(parents)), axis=0)
     return (centres + rng.normal(0, spread, centres.shape)) % TORUS
+
+
+def wide_clusters(rng: np.random.Generator) -> Points:
+    """Return clusters of four on average that are as wide as atoms lie from each other."""
+    return thomas(rng, 4.0, 0.5 * SPACING)
 
 
 def lattice(rng: np.random.Generator, jitter: float = 0.15 * SPACING) -> Points:
@@ -213,23 +207,34 @@ def bias(patterns: int, only: str | None) -> dict[str, dict[str, list[float]]]:
     return result
 
 
-def wide_cells(patterns: int, only: str | None) -> dict[str, dict[str, list[float]]]:
-    """Return the same as :func:`bias` of Voronoi cells, in masks with few large holes."""
-    windows = [Window(irregular_mask(seed, holes=6), SAMPLING) for seed in range(8)]
+def cell_bias(patterns: int, only: str | None, holes: float) -> dict[str, dict[str, list[float]]]:
+    """Return the same as :func:`bias` of Voronoi cells, and by how much the variation scatters."""
+    windows = [Window(irregular_mask(seed, holes=holes), SAMPLING) for seed in range(8)]
     result = {}
-    for name, process in PROCESSES.items():
+    for name, process in (PROCESSES | {"wide-clusters": wide_clusters}).items():
         if only not in (None, name):
             continue
-        rng = np.random.default_rng(14)
-        tori = [process(rng) for _ in range(3)]
-        truth = poisson_law() if name == "poisson" else whole(tori[0])
-        cells = [
-            voronoi_areas(seen_in(tori[i % 3], windows[i % 8], rng), simulations=0) for i in range(patterns)
-        ]
+        made, placed = np.random.default_rng(14), np.random.default_rng(5)
+        truth, tori = poisson_law(), []
+        if name != "poisson":
+            tori = [process(made) for _ in range(3)]
+            known = [whole(points) for points in tori]
+            truth = {key: float(np.mean([one[key] for one in known])) for key in known[0]}
+        rows = []
+        for i in range(patterns):
+            window = windows[i % 8]
+            if tori:
+                points = seen_in(tori[i % 3], window, placed).points
+            else:
+                points = window.draw(placed.poisson(DENSITY * window.pixels), placed)
+            mean, variation = cell_moments(points, window)
+            rows.append((mean * window.area_scale, variation))
+        means, variations = np.array(rows).T
         result[name] = {
-            "mean": deviation(np.array([one.mean for one in cells]), truth["voronoi_mean"]),
-            "variation": deviation(np.array([one.variation for one in cells]), truth["voronoi_cv"]),
-            "whole": [float(np.mean([one.complete.mean() for one in cells]))],
+            "mean": deviation(means, truth["voronoi_mean"]),
+            "variation": deviation(variations, truth["voronoi_cv"]),
+            "scatter": [round(100 * float(np.nanstd(variations)) / truth["voronoi_cv"], 1)],
+            "known": [float(np.mean(np.isfinite(variations)))],
         }
     return result
 
@@ -260,149 +265,21 @@ def envelopes(patterns: int, simulations: int = 39) -> dict[str, float]:
     return {key: round(float(np.mean(values)), 2) for key, values in held.items()}
 
 
-def grouped(
-    rng: np.random.Generator, shares: tuple[float, float, float], density: float = DENSITY
-) -> tuple[Points, NDArray[np.int64]]:
-    """Return lone atoms, dimers and trimers on a torus, with these shares of atoms, and each atom's cluster."""
-    points, members, start = [], [], 0
-    for size, share in enumerate(shares, 1):
-        number = rng.poisson(share * density * TORUS**2 / size)
-        centre = rng.uniform(0, TORUS, (number, 1, 2))
-        # Bonds of 2.8 Å that lie anyhow in space.
-        height = rng.uniform(-1, 1, (number, size))
-        angle = rng.uniform(0, 2 * np.pi, (number, size))
-        arm = (
-            np.sqrt(1 - height**2)[..., None]
-            * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-            * 2.8
-            / SAMPLING
-        )
-        arm[:, 0] = 0
-        points.append((centre + arm).reshape(-1, 2) % TORUS)
-        members.append(start + np.repeat(np.arange(number), size))
-        start += number
-    return np.concatenate(points), np.concatenate(members)
-
-
-def cluster_truth(shares: tuple[float, float, float], patterns: int, recall: float) -> dict[str, object]:
-    """Return means of what is estimated of dimers and trimers beside the truth, and how often intervals hold it."""
-    windows = [Window(irregular_mask(seed), SAMPLING) for seed in range(8)]
-    rng = np.random.default_rng(13)
-    true = shares[1] + shares[2]
-    fractions, held, twos, threes, wanted = [], [], [], [], []
-    for index in range(patterns):
-        if index % 25 == 0:
-            points, _ = grouped(rng, shares)
-        window = windows[index % 8]
-        pattern = seen_in(points[rng.random(len(points)) < recall], window, rng)
-        one = bonded_fraction(pattern, BOND * SAMPLING, recall=recall, rng=rng)
-        sizes = clusters(pattern, BOND * SAMPLING, recall=recall, simulations=60, rng=rng)
-        fractions.append(one.fraction)
-        held.append(one.low <= true <= one.high)
-        twos.append(sizes.dimers)
-        threes.append(sizes.trimers)
-        wanted.append(DENSITY * window.pixels)
-    atoms = float(np.mean(wanted))
-
-    def compared(values: list[float], truth: float) -> dict[str, float]:
-        mean, error = float(np.mean(values)), float(np.std(values)) / patterns**0.5
-        return {"true": round(truth, 4), "mean": round(mean, 4), "error": round(error, 4)}
-
-    return {
-        "bonded": compared(fractions, true),
-        "interval_holds": round(float(np.mean(held)), 3),
-        "dimers": compared(twos, shares[1] * atoms / 2),
-        "trimers": compared(threes, shares[2] * atoms / 3),
-    }
-
-
-class _Kept(Window):
-    """A window that many patterns share and that forgets nothing."""
-
-    def release(self) -> None:
-        """Keep what was computed."""
-
-
-def blended(points: Points) -> Points:
-    """Return one point of each group that looks like one atom."""
-    return np.asarray(points[np.unique(linked(points, BLEND / SAMPLING), return_index=True)[1]])
-
-
-def detected(points: Points, window: Window, rng: np.random.Generator) -> PointPattern:
-    """Return what a detector shows of atoms: near pairs as one, some missed, false atoms anywhere."""
-    shown = blended(points)
-    moved = (shown[rng.random(len(shown)) < RECALL] - rng.uniform(0, TORUS, 2)) % TORUS
-    found = moved[window.contains(moved)]
-    false = window.draw(rng.poisson(len(found) * (1 / PURITY - 1)), rng)
-    return PointPattern(blended(np.concatenate([found, false])), window)
-
-
-def shares(sets: int, only: str | None) -> dict[str, object]:
-    """Return estimates of 1 % and 5 % of atoms in dimers from 20 images each, and how well they differ."""
-    result: dict[str, object] = {}
-    # Bonds of 2.8 Å at any inclination: so many are no shorter than the blend in projection.
-    recall = RECALL * (1 - (BLEND / 2.8) ** 2) ** 0.5
-    blind = {"recall": recall, "purity": PURITY}
-    for name, (known, closest) in {
-        "all": ({}, 0.0),
-        "detected": (blind, BLEND),
-        "unaware": (blind, 0.0),
-    }.items():
-        if only not in (None, name):
-            continue
-        windows = [_Kept(irregular_mask(seed), SAMPLING, closest) for seed in range(8)]
-        rng, estimates, held = np.random.default_rng(15), {}, {}
-        for share in (0.01, 0.05):
-            values, inside = [], []
-            for _ in range(sets):
-                points, _ = grouped(rng, (1 - share, share, 0.0), density=DENSITY / 2)
-                view = seen_in if name == "all" else detected
-                images = [view(points, windows[i % 8], rng) for i in range(20)]
-                one = bonded_fraction(images, BOND * SAMPLING, **known, rng=rng)
-                values.append(one.fraction)
-                inside.append(one.low <= share <= one.high)
-            estimates[share], held[share] = np.array(values), float(np.mean(inside))
-        threshold = float(np.quantile(estimates[0.01], 0.95))
-        result[name] = {
-            f"{100 * share:g} %": {
-                "mean": round(float(values.mean()), 4),
-                "sd": round(float(values.std(ddof=1)), 4),
-                "interval_holds": round(held[share], 3),
-            }
-            for share, values in estimates.items()
-        } | {
-            "threshold": round(threshold, 4),
-            "power": round(float(np.mean(estimates[0.05] > threshold)), 3),
-        }
-    return result
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["bias", "cells", "envelopes", "clusters", "shares"])
+    parser.add_argument("what", choices=["bias", "cells", "envelopes"])
     parser.add_argument("--patterns", type=int)
     parser.add_argument("--only")
+    parser.add_argument("--holes", type=float, default=30, help="of 1/HOLES of the side, for cells")
     options = parser.parse_args()
     if options.what == "bias":
         found: object = bias(options.patterns or 200, options.only)
     elif options.what == "cells":
-        found = wide_cells(options.patterns or 200, options.only)
-    elif options.what == "envelopes":
-        found = envelopes(options.patterns or 1000)
-    elif options.what == "shares":
-        found = shares(options.patterns or 40, options.only)
+        found = cell_bias(options.patterns or 200, options.only, options.holes)
     else:
-        cases = {"none": (1.0, 0.0, 0.0), "few": (0.9, 0.1, 0.0), "many": (0.6, 0.25, 0.15)}
-        number = options.patterns or 200
-        names = {
-            f"{name}, recall {recall:g}": (shares, recall)
-            for name, shares in cases.items()
-            for recall in (1.0, 0.8)
-        }
-        chosen = {name: case for name, case in names.items() if options.only in (None, name)}
-        found = {name: cluster_truth(shares, number, recall) for name, (shares, recall) in chosen.items()}
+        found = envelopes(options.patterns or 1000)
     print(json.dumps(found, indent=1))
 
 

@@ -37,7 +37,7 @@ class VoronoiAreas:
         Corrected mean area of cells [area unit], 1/λ for whatever places; NaN where the mask is too narrow.
     variation
         Corrected standard deviation over mean: 0.529 of random places, less where atoms avoid each other, 0 on a
-        lattice, more where they cluster.
+        lattice (0.05 at most, by the grid it is summed on), more where they cluster.
     low, high
         Between these lie the variations of ``level`` of random patterns in the same mask; NaN without any.
     p

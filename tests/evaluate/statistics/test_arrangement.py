@@ -15,6 +15,7 @@ from stemforge.evaluate import (
     ripley,
     voronoi_areas,
 )
+from stemforge.evaluate.statistics.cell_moments import cell_moments
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,15 @@ def test_voronoi_cells_of_random_places_are_unbiased(specimen):
     assert np.mean(whole) < 0.9  # whole cells, unweighted, are the small ones
 
 
+def test_voronoi_cells_of_few_random_places_are_unbiased():
+    """Where 60 atoms are all there is, what varies over the image's width is not seen: 7 % were missing."""
+    window, rng = Window.frame((256, 256)), np.random.default_rng(3)
+    moments = np.array([cell_moments(window.draw(n, rng), window) for n in rng.poisson(60, 120)])
+    for ratio in (moments[:, 0] * 60 / window.pixels, moments[:, 1] / 0.5293):
+        mean, error = _mean_and_error(ratio)
+        assert abs(mean - 1) < 0.02 + 2 * error
+
+
 def test_a_mask_too_narrow_for_whole_cells_says_so(tmp_path):
     mask = np.zeros((200, 200), dtype=bool)
     mask[:, 90:110] = True
@@ -90,7 +100,7 @@ def test_a_lattice_is_ordered_and_dimers_are_clustered(specimen):
     assert near.mean > near.high > near.low > 3
     assert "avoid each other" in near.sentence
     assert not near.distribution.envelope.random
-    assert voronoi_areas(lattice, simulations=0).variation < 1e-6
+    assert voronoi_areas(lattice, simulations=0).variation < 0.06  # 0 but for the grid's scatter
     rng = np.random.default_rng(6)
     centres = specimen.draw(30, rng)
     dimers = PointPattern.inside(np.concatenate([centres, centres + np.array([0, 5.6])]), specimen)

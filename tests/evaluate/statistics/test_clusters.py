@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
 from stemforge.evaluate import PointPattern, Window, bond_length, bonded_fraction, clusters
-from stemforge.evaluate.statistics.bonds import empty_space, linked
+from stemforge.evaluate.statistics.bonds import _avoided, empty_space, linked
 from stemforge.evaluate.statistics.clusters import _large, _shapes, _widened, _with_missed
 
 LENGTH = 3.2
@@ -67,6 +68,24 @@ def test_empty_space_of_random_places_is_that_of_neighbours(specimen):
     rng = np.random.default_rng(0)
     values = [empty_space(PointPattern(specimen.draw(60, rng), specimen), 8.0) for _ in range(60)]
     assert np.mean(values) == pytest.approx(1 - np.exp(-np.pi * 64 * 60 / specimen.pixels), rel=0.02)
+
+
+@pytest.mark.parametrize("radius", [0.8, 3.3, 10.9, 30.0])
+def test_empty_space_counts_the_places_near_an_atom(specimen, radius):
+    pattern = PointPattern(specimen.draw(25, np.random.default_rng(12)), specimen)
+    step = max(1, int(radius / 4))
+    row, column = np.nonzero(specimen.border[::step, ::step] >= radius)
+    nearest = cKDTree(pattern.points).query(np.stack([column, row], axis=1) * step)[0]
+    assert empty_space(pattern, radius) == pytest.approx(np.mean(nearest <= radius), abs=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.4, 0.6, 0.8, 1.0])
+def test_pairs_are_not_counted_for_fewer_as_they_count_for_one_at_most(share):
+    """Of 100 pairs that random places would have; in errors of their number."""
+    counts = np.random.default_rng(13).poisson(100 * share, 20000)
+    assert -0.32 < (_avoided(counts, 100).mean() - share) / (0.1 * share**0.5) < 0.12
+    if share == 1:
+        assert (np.minimum(counts / 100, 1).mean() - 1) / 0.1 < -0.37  # without what is given back
 
 
 def test_bonded_fraction_is_without_coincidences(specimen):
