@@ -5,8 +5,7 @@ Needs Chromium and playwright.
 python benchmarks/app_page.py times                # first page; dropped images: atoms of 512², 4096² shown; frames
 python benchmarks/app_page.py many --images 100    # dropped at once: until all are worked on; memory of the server
 python benchmarks/app_page.py simulate             # a slider of the place Simulate moved: until its image is drawn
-python benchmarks/app_page.py pictures             # app-start.png, app-atoms.png, app-results.png, of the samples,
-                                                   # and app-simulate.png; --place simulate: that alone
+python benchmarks/app_page.py pictures             # app-simulate.png
 """
 
 import json
@@ -20,7 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from cyclopts import App
@@ -262,8 +261,8 @@ def _simulated(browser: Browser, repeats: int) -> dict[str, Any]:
 
 
 @app.command
-def pictures(*, out: Path = Path("docs/images"), place: Literal["all", "simulate"] = "all") -> None:
-    """Draw the pictures of the documents from the samples that the app offers."""
+def pictures(*, out: Path = Path("docs/images")) -> None:
+    """Draw the picture of the place Simulate in the documents; app_walk.py draws those of Atoms."""
     with chromium() as browser, server() as (address, _, _):
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         open_simulations(page, address)
@@ -271,30 +270,6 @@ def pictures(*, out: Path = Path("docs/images"), place: Literal["all", "simulate
         page.hover(".control:not([hidden]):has([data-name=dose]) label")
         page.wait_for_timeout(300)
         picture(page, out / "app-simulate.png")
-        if place == "simulate":
-            return
-        page.goto("about:blank")
-        page.goto(address)
-        page.wait_for_selector("#start:not([hidden])")
-        picture(page, out / "app-start.png")
-        page.click("#sample")
-        wait(page, "document.querySelectorAll('#list .done').length === 1")
-        for _ in range(2):
-            page.evaluate("fetch('/api/samples', { method: 'POST' }).then((one) => one.status)")
-        wait(page, "document.querySelectorAll('#list .done').length === 3")
-        wait(page, "document.querySelector('#plots figure') !== null")
-        mask(page)
-        wait(page, "!document.querySelector('#answers.old')")
-        page.click("#tools [data-tool=add]")
-        page.hover("#answers [data-answer=Density]")
-        wait(page, "document.querySelector('#instruction').hidden")
-        picture(page, out / "app-atoms.png")
-        page.click("#results-button")
-        page.click("#kinds [data-kind=report]")
-        wait(page, "document.querySelector('#jobs .files a') !== null")
-        page.click("#kinds [data-kind=zip]")
-        page.wait_for_timeout(1500)
-        picture(page, out / "app-results.png")
 
 
 def mask(page: Page) -> None:

@@ -76,6 +76,7 @@ def test_a_wrong_command_would_be_noticed():
 def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
     """Each command in turn, as shown but for the sizes; then the lines of Python."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where an icon is put
     for index in range(3):
         points = np.random.default_rng(index).uniform(8, 56, (12, 2))
         image = blobs(points, (64, 64), seed=index)
