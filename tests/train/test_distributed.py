@@ -56,7 +56,7 @@ def test_two_processes_learn_as_one_does_from_batches_twice_as_large(corpus, tmp
     assert "is not empty" in again.stderr
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_workers_that_are_started_anew_know_their_rank(corpus, monkeypatch, workers):
     data = AtomHeatMaps([Corpus(corpus)], "train", AtomNetRecipe(**SMALL, images_per_batch=1))
     every = [batch.image for batch in DataLoader(data, batch_size=None)]
