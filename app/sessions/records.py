@@ -100,6 +100,8 @@ class Image(Record):
         Grows when atoms must be looked for again.
     judged
         The generation whose quality was judged last.
+    edited
+        The version since which candidates and corrections are as they are.
     created
         Seconds since 1970.
     """
@@ -132,11 +134,12 @@ class Image(Record):
     contrast: tuple[float, float] = (0.0, 1.0)
     generation: int = 0
     judged: int = -1
+    edited: int = 1
     created: float = 0.0
 
     def public(self) -> dict[str, Any]:
         """Return what the page is told."""
-        hidden = {"sampling_in_file", "contrast", "generation", "judged"}
+        hidden = {"sampling_in_file", "contrast", "generation", "judged", "edited"}
         return self.model_dump(mode="json", exclude=hidden)
 
 

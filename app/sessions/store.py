@@ -21,6 +21,19 @@ from stemforge.app.sessions.weights import OwnWeights, load_weights_of
 from stemforge.files import make_folder, write_json
 
 _ID = re.compile(r"[0-9a-f]{32}")
+# Of an image: where one of these changes, corrections that were made before may fit no more.
+_OF_ATOMS = {
+    "status",
+    "generation",
+    "detector",
+    "sampling",
+    "threshold",
+    "count",
+    "added",
+    "removed",
+    "masks",
+    "place",
+}
 _LISTENERS = 20  # tabs that hear of changes in one session
 
 Listener = Callable[[dict[str, Any]], None]
@@ -144,6 +157,8 @@ class Session:
         with self.lock:
             if not self._holds(record):
                 return
+            if isinstance(record, Image) and not values.keys().isdisjoint(_OF_ATOMS):
+                values["edited"] = record.version + 1
             changed = {**dict(record), **values, "version": record.version + 1}
             self._save(type(record).model_construct(**changed))
             self.note(record, **values)
@@ -189,10 +204,11 @@ class Session:
         Raises
         ------
         StaleError
-            The image is not at ``version`` any more.
+            Candidates or corrections were changed since ``version``. What else is learnt of an image, such as the
+            quality of its recording, takes no correction from anybody.
         """
         with self.lock:
-            if version is not None and version != image.version:
+            if version is not None and version < image.edited:
                 raise StaleError
             write_edits(self.image_folder(image.id), edits, self.candidates(image)[0])
             self.change(image, **self.counts(image, edits))

@@ -65,6 +65,25 @@ def test_edits_are_replaced_and_counted(browser, detected):
     assert after["threshold"] == 0.5  # what the detector chose
 
 
+def test_a_recording_that_is_judged_meanwhile_takes_no_correction_away(browser, detected):
+    """The page learns of it a moment later, and has sent its correction by then."""
+    image = detected(browser, browser.image())
+    context = browser.app.app.state.context
+    session = context.store.find(browser.cookies.get(context.settings.session_cookie))
+    record = session.images[image["id"]]
+    session.change(record, judged=record.generation, verdict="doubtful", reasons=["few electrons"])
+    assert record.version > image["version"]
+    address, known = f"/api/images/{image['id']}/edits", {"If-Match": str(image["version"])}
+    kept = browser.put(address, json={"threshold": 0.5, "added": [[3, 4]]}, headers=known)
+    assert kept.status_code == 200
+    assert browser.get(f"/api/images/{image['id']}/atoms").json()["edits"]["added"] == [[3, 4]]
+    # The control: what another window corrected is not replaced; nor does a correction fit atoms found anew.
+    assert browser.put(address, json={"threshold": 0.9}, headers=known).status_code == 409
+    newest = {"If-Match": str(kept.json()["version"])}
+    detected(browser, image)
+    assert browser.put(address, json={"threshold": 0.9}, headers=newest).status_code == 409
+
+
 def test_edits_of_an_older_version_are_refused(browser, detected):
     image = detected(browser, browser.image())
     address = f"/api/images/{image['id']}/edits"
