@@ -1,7 +1,6 @@
 """What a corpus will cost, before it is made: time, memory a worker, disk."""
 
 import multiprocessing
-import resource
 import shutil
 import tempfile
 import time
@@ -14,6 +13,7 @@ import psutil
 
 from stemforge.errors import InputError
 from stemforge.files import write_json
+from stemforge.memory import peak_memory
 from stemforge.simulate.engines.auto import Auto, Engine
 from stemforge.simulate.engines.common import Extent
 from stemforge.simulate.planning.deviation import EngineError, check_engine, choose_engine
@@ -178,9 +178,7 @@ def _trial(text: str, trials: int) -> tuple[float, float, float]:
             size += writer.write(made, [simulate_sample(recipe, made + 1)]).stat().st_size
             made += 1
         seconds = time.perf_counter() - start
-    # Linux counts in KiB.
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
-    return seconds / made, memory, size / made
+    return seconds / made, peak_memory(), size / made
 
 
 def _refuse_what_does_not_fit(plan: CorpusPlan, folder: Path) -> None:

@@ -136,7 +136,6 @@ def test_segments_are_checked_against_finer_settings():
     assert fine.error < coarse.error < 0.1
 
 
-# Fast, as it measures the process's memory: after slow tests that is that of others.
 @pytest.mark.slow
 def test_a_plan_measures_a_sample(tmp_path):
     settings = SimulationRecipe.load("fe-c3n4", {"scan.shape": [32, 32]})
