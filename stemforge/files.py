@@ -256,7 +256,7 @@ def _sync_folder(folder: Path) -> None:
     """Make new names in the folder survive a power cut, where the system can do that."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # a folder that may be written to and not listed
+    except PermissionError:  # a folder that may be written to and not listed; Windows opens none
         return
     try:
         os.fsync(handle)

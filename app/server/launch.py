@@ -1,6 +1,5 @@
 """Starting the server: a free port, a token where it is needed, and the page in a browser."""
 
-import fcntl
 import secrets
 import socket
 import threading
@@ -19,6 +18,7 @@ from stemforge.app.server.guard import is_loopback
 from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.files import make_folder
+from stemforge.outputs.locks import hold_folder
 from stemforge.outputs.places import check_folder
 
 
@@ -62,14 +62,16 @@ def _alone(folder: Path) -> Iterator[None]:
     """Keep other servers out of a folder: two that work on one image would undo each other's."""
     check_folder(folder, "folder")
     make_folder(folder)
-    with (folder / "lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(
-                f"folder {folder}: another stemforge app is working in it; open its page, or choose another folder"
-            ) from error
+    try:
+        release = hold_folder(folder)
+    except BlockingIOError as error:
+        raise InputError(
+            f"folder {folder}: another stemforge app is working in it; open its page, or choose another folder"
+        ) from error
+    try:
         yield
+    finally:
+        release()
 
 
 def _kept_token(folder: Path) -> str:

@@ -8,8 +8,6 @@ Layout of ``CORPUS/``::
 A shard is written under a temporary name, fsynced and renamed. No file grows with the corpus.
 """
 
-import fcntl
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from stemforge.corpus.sample import Kind, Sample
 from stemforge.corpus.shard import encode_shard, read_header
 from stemforge.errors import CorpusError
 from stemforge.files import PARTIAL, make_folder, plain_yaml, write_text, write_whole, writing
+from stemforge.outputs.locks import hold_folder
 from stemforge.outputs.places import check_folder
 
 HEADER = "recipe.yaml"
@@ -169,16 +168,13 @@ class CorpusWriter:
         CorpusError
             Another run is writing to the folder.
         """
-        handle = os.open(self.folder, os.O_RDONLY)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise CorpusError(
-                    f"{self.folder}: another run is writing this corpus; wait for it or stop it"
-                ) from error
-            except OSError:  # some network file systems lock no folders; files are whole all the same
-                pass
+            release = hold_folder(self.folder)
+        except BlockingIOError as error:
+            raise CorpusError(
+                f"{self.folder}: another run is writing this corpus; wait for it or stop it"
+            ) from error
+        try:
             self.remove_partials()
             try:
                 yield
@@ -187,7 +183,7 @@ class CorpusWriter:
                 # dead, and still writes, finds its file gone when it comes to rename it.
                 self.remove_partials()
         finally:
-            os.close(handle)
+            release()
 
     def remove_partials(self) -> None:
         """Remove what a killed run left half-written; only while no other process writes to the folder."""

@@ -1,17 +1,17 @@
 """A folder of results: nothing in it is replaced unasked, and what belongs together appears together."""
 
-import fcntl
 import os
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from stemforge.errors import InputError, WriteError
 from stemforge.files import KEPT, PARTIAL, writing
+from stemforge.outputs.locks import hold_folder
 from stemforge.outputs.places import check_folder, ignores_case, same_file
 
 _LONGEST_NAME = 255  # bytes, on nearly all file systems
@@ -100,13 +100,11 @@ class ResultFolder:
     def lock(self) -> Iterator[None]:
         """Keep other runs out of the folder for a moment; the lock is the process's, nothing is left after ``kill``."""
         with writing(self.path):
-            handle = os.open(self.path, os.O_RDONLY)
+            release = hold_folder(self.path, wait=True)
         try:
-            with suppress(OSError):  # some network file systems lock no folders; files are whole all the same
-                fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
-            os.close(handle)
+            release()
 
     @contextmanager
     def staged(self, inputs: Sequence[Path] = (), then: str = KEPT) -> Iterator[Path]:
@@ -120,7 +118,7 @@ class ResultFolder:
             The disk is full, or the folder can no longer be written to.
         """
         new = not self.path.exists()
-        staging, handle = self._stage()
+        staging, release = self._stage()
         try:
             with writing(self.path, then=then):
                 try:
@@ -134,36 +132,23 @@ class ResultFolder:
                     for path in results:
                         path.replace(self.path / path.name)
         finally:
-            os.close(handle)
+            release()
             shutil.rmtree(staging, ignore_errors=True)
             if new:
                 with suppress(OSError):
                     self.path.rmdir()  # if nothing came of it
 
-    def _stage(self) -> tuple[Path, int]:
+    def _stage(self) -> tuple[Path, Callable[[], None]]:
         """Make a folder for results that are not finished, and hold it; those of runs that were killed are removed."""
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with self.lock(), writing(self.path):
             for abandoned in self.path.glob(f"stage-*{PARTIAL}"):
                 with suppress(OSError):
-                    os.close(_hold(abandoned))
+                    hold_folder(abandoned)()
                     shutil.rmtree(abandoned, ignore_errors=True)
             staging = Path(tempfile.mkdtemp(PARTIAL, "stage-", self.path))
-            return staging, _hold(staging)
-
-
-def _hold(folder: Path) -> int:
-    """Return a handle that keeps the folder locked; raise BlockingIOError where another run holds it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise
-    except OSError:
-        pass
-    return handle
+            return staging, hold_folder(staging)
 
 
 def name_clash(names: Iterable[tuple[str, Path]], folder: Path) -> tuple[str, Path, Path] | None:

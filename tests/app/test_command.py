@@ -1,6 +1,5 @@
 """The command that starts the server: what it refuses, and with which words."""
 
-import fcntl
 import socket
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import pytest
 from stemforge.__main__ import main
 from stemforge.app import command
 from stemforge.app.server.guard import is_loopback
+from stemforge.outputs.locks import hold_folder
 
 
 def test_without_its_extra_the_command_says_what_to_install(monkeypatch, tmp_path, capsys):
@@ -35,12 +35,12 @@ def test_a_port_that_is_taken_and_a_folder_that_is_none(tmp_path, capsys):
 
 
 def test_two_servers_do_not_work_in_one_folder(tmp_path, capsys):
-    with (tmp_path / "lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        assert main(["app", "--port", "0", "--folder", str(tmp_path), "--no-browser"]) == 2
+    release = hold_folder(tmp_path)
+    assert main(["app", "--port", "0", "--folder", str(tmp_path), "--no-browser"]) == 2
+    release()
     assert "another stemforge app" in capsys.readouterr().err
     # What is in the folder is read when the other server has ended, and not before.
-    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
