@@ -18,6 +18,10 @@ from stemforge.sandbox.messages import encode, receive, send
 _POLL = 0.02
 _START = 120.0
 _MEMORY = 12e9
+# Ctrl-C in a terminal goes to the server alone, which ends its workers.
+_ALONE: dict[str, Any] = {"start_new_session": True}
+if sys.platform == "win32":
+    _ALONE = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 
 
 class WorkerError(Exception):
@@ -158,12 +162,13 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
-            # Ctrl-C in a terminal goes to the server alone, which ends its workers.
-            start_new_session=True,
+            **_ALONE,
         )
         if self._nice:
             with suppress(psutil.Error):
-                psutil.Process(process.pid).nice(self._nice)
+                psutil.Process(process.pid).nice(
+                    psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else self._nice
+                )
         self._process, self._reader = process, ThreadPoolExecutor(1, "worker")
         self._answer(process, self._reader).result(_START)
         return self._process, self._reader

@@ -168,7 +168,7 @@ def _problem_of_worker(recipe: SimulationRecipe, marker: Path, software: dict[st
     if other:
         return f"has {', '.join(other)}"
     for _ in range(6):  # a file server may show a new file a moment later
-        if marker.is_file() and marker.read_text() == marker.stem.removeprefix("probe-"):
+        if marker.is_file() and marker.read_text(encoding="utf-8") == marker.stem.removeprefix("probe-"):
             break
         time.sleep(0.5)
     else:

@@ -1,9 +1,10 @@
 """Ctrl-C and SIGTERM: one KeyboardInterrupt, at a moment when there is something to clean up after."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any, Self
@@ -53,17 +54,28 @@ class StopSignals:
         The processes inherit that SIGINT is blocked: Ctrl-C in a terminal reaches them too, and it is for the
         first process to end them.
         """
-        blocked = bool(self._before) and signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self._hold = True
-        if blocked:
-            # multiprocessing starts its tracker with the first process, and unblocks SIGINT then.
-            resource_tracker.ensure_running()
-            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         try:
-            yield
+            with _sigint_blocked() if self._before else nullcontext():
+                yield
         finally:
             self._hold = False
-            if blocked:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         if self._came:
             raise KeyboardInterrupt
+
+
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    if sys.platform == "win32":  # blocks no signals
+        yield
+        return
+    if signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+        yield
+        return
+    # multiprocessing starts its tracker with the first process, and unblocks SIGINT then.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
