@@ -69,7 +69,7 @@ class DetectorGraph(nn.Module):
         smooth = gaussian_mean(odds, self.network.smoothing, "nearest")
         likelihood = torch.sigmoid(self.calibration.scale * smooth + self.calibration.shift)
         # A graph cannot refuse a uniform image; it holds no atom.
-        likelihood = torch.where(image.amax() > image.amin(), likelihood, 0.0)
+        likelihood = torch.where((image != image[..., :1, :1]).any(), likelihood, 0.0)
         peak = (likelihood == highest_around(likelihood)) & (likelihood >= CANDIDATE)
         return likelihood, peak.float(), maps[:, 1:3], maps[:, 3:]
 

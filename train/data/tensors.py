@@ -22,7 +22,7 @@ def extend(images: Tensor, axis: int, by: int, edge: Edge) -> Tensor:
     size = images.shape[axis]
     index = torch.arange(-by, size + by, device=images.device)
     if edge == "reflect":
-        index = index.remainder(2 * size)
+        index = index.remainder(torch.full_like(index, 2 * size))  # ONNX wants a tensor
         index = torch.minimum(index, 2 * size - 1 - index)
     return images.index_select(axis, index.clamp(0, size - 1))
 
