@@ -79,8 +79,8 @@ class Detector:
         Returns
         -------
         Detection
-            ``atoms.points`` (x, y) [pixel], shape (n, 2), ``atoms["score"]``, their likelihoods, ``likelihood``, the map,
-            ``number`` and ``density``.
+            ``atoms.points`` (x, y) [pixel], shape (n, 2), ``atoms["score"]``, their likelihoods, ``likelihood``, the
+            map, ``number`` and ``density``.
 
         Raises
         ------
@@ -91,8 +91,8 @@ class Detector:
         size = micrograph.sampling if sampling is None else sampling
         if size is None:
             raise InputError(
-                f"{micrograph.name}: sampling is missing; give the side of a pixel in Å (sampling=0.293), or estimate it "
-                "(estimate_sampling)"
+                f"{micrograph.name}: sampling is missing; give the side of a pixel in Å (sampling=0.293), or "
+                "estimate it (estimate_sampling)"
             )
         if isinstance(size, bool) or not isinstance(size, Real):
             raise InputError(f"{micrograph.name}: sampling must be the side of a pixel in Å, not {size!r}")

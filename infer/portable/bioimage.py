@@ -1,4 +1,4 @@
-"""A package that bioimage.io's programs read: the ONNX model, a description by its specification, and a tested example."""
+"""A package that bioimage.io's programs read: the ONNX model, its description, and an example with its answers."""
 
 import hashlib
 import io
@@ -92,7 +92,7 @@ def _description(files: Mapping[str, bytes], facts: Mapping[str, Any], name: str
         "type": "model",
         "format_version": _FORMAT,
         "name": f"stemforge {name}".replace("_", "-"),
-        "description": "Single atoms in annular (HAADF) STEM images: calibrated likelihood, peaks and sub-pixel offsets",
+        "description": "Single atoms in annular (HAADF) STEM images: calibrated likelihood, peaks and offsets",
         "documentation": "README.md",
         "authors": [{"name": "The stemforge developers"}],
         "license": "GPL-3.0-or-later",
@@ -131,8 +131,8 @@ def _readme(facts: Mapping[str, Any], card: Card) -> str:
     outside = "\n".join(f"- {text}" for text in facts["outside"])
     measured = "\n".join(f"- {name}: {value}" for name, value in card.metrics.items())
     return (
-        f"# A detector of single atoms by stemforge\n\nNetwork {facts['architecture']}, pixels of {facts['sampling']:g} Å "
-        f"(`sampling`), `threshold` {facts['threshold']:g}, `min_expected_f1` {facts['min_expected_f1']}.\n\n"
+        f"# A detector of single atoms by stemforge\n\nNetwork {facts['architecture']}, "
+        f"pixels of {facts['sampling']:g} Å (`sampling`), `threshold` {facts['threshold']:g}, `min_expected_f1` {facts['min_expected_f1']}.\n\n"
         f"Input: {facts['input']}.\n\n{outputs}\n\n## What the model does not do\n\n{outside}\n\n"
         f"## Validation\n\nOn held-out data:\n\n{measured or '- not measured'}\n"
     )

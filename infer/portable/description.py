@@ -15,8 +15,8 @@ OPSET = 20
 
 OUTSIDE = (
     "Before: an image with another pixel size is resampled to `sampling` by its cosine transform, which is cut off for "
-    "coarser pixels and continued with noise for finer ones (examples/onnx_atoms.py); where the two differ by less than "
-    "2 %, it stays as it is.",
+    "coarser pixels and continued with noise for finer ones (examples/onnx_atoms.py); where the two differ by less "
+    "than 2 %, it stays as it is.",
     "Before: values must be finite; padding, burnt-in scale bars and saturated areas must be cropped.",
     "After: an atom is where `peak` is 1 and `likelihood` is `threshold` or more, at the pixel (x, y) plus `offset`. "
     "Where the candidates' likelihoods p, highest first, promise an F1 (2 * sum of the first k / (k + sum of all)) of "
@@ -40,7 +40,9 @@ def describe(card: Card) -> dict[str, Any]:
     0.293
     """
     if card.sampling is None:
-        raise WeightsError("the weights do not say at which pixel size they were trained; they cannot be exported")
+        raise WeightsError(
+            "the weights do not say at which pixel size they were trained; they cannot be exported"
+        )
     return {
         "architecture": card.architecture,
         "sampling": card.sampling,

@@ -1,4 +1,4 @@
-"""Detectors of atoms written for other programs: ONNX, torch.export, a package for bioimage.io; each checked by running it."""
+"""Detectors of atoms written for other programs: ONNX, torch.export, bioimage.io; each is run and compared."""
 
 import io
 import json
@@ -61,7 +61,8 @@ def export_detector(weights: str | Path, path: str | Path, *, overwrite: bool = 
     """Write a detector of atoms for programs without stemforge, then run it and compare.
 
     Preparation, network, smoothing, calibration and search for peaks are in the file; images may have any size from
-    16 × 16 pixels on. What is not in it stands in its metadata (:func:`~stemforge.infer.portable.description.describe`).
+    16 × 16 pixels on. What is not in it stands in its metadata
+    (:func:`~stemforge.infer.portable.description.describe`).
 
     Parameters
     ----------
@@ -93,8 +94,8 @@ def export_detector(weights: str | Path, path: str | Path, *, overwrite: bool = 
     difference = _difference(run, model, card)
     if difference > TOLERANCE:
         raise WeightsError(
-            f"{weights}: the written model's likelihoods differ from stemforge's by {difference:.1e}, at most {TOLERANCE:g} "
-            "is allowed; nothing was kept"
+            f"{weights}: the written model's likelihoods differ from stemforge's by {difference:.1e}, at most "
+            f"{TOLERANCE:g} is allowed; nothing was kept"
         )
     if ending == ".zip":
         content = pack(content, facts, card, path.stem, run)
@@ -105,7 +106,8 @@ def export_detector(weights: str | Path, path: str | Path, *, overwrite: bool = 
 def trace(graph: DetectorGraph) -> "ExportedProgram":
     """Return a graph as a program whose images may have any size."""
     sides = {
-        axis: torch.export.Dim(name, min=SMALLEST, max=LARGEST) for axis, name in ((2, "height"), (3, "width"))
+        axis: torch.export.Dim(name, min=SMALLEST, max=LARGEST)
+        for axis, name in ((2, "height"), (3, "width"))
     }
     with _quiet():
         return torch.export.export(
@@ -188,7 +190,8 @@ def _require_onnx() -> None:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise InputError(
-            "ONNX needs onnx, onnxscript and onnxruntime; install them with: pip install 'stemforge[onnx]', or write a .pt2"
+            "ONNX needs onnx, onnxscript and onnxruntime; install them with: pip install 'stemforge[onnx]', "
+            "or write a .pt2"
         ) from error
 
 

@@ -11,7 +11,6 @@ from stemforge.train.card import LEAST, Calibration, Card
 from stemforge.train.data.tensors import gaussian_mean
 from stemforge.train.networks import AtomDetector
 
-
 OUTPUTS = ("likelihood", "peak", "offset", "sigma")
 """What the graph returns."""
 
@@ -44,7 +43,9 @@ class DetectorGraph(nn.Module):
         super().__init__()
         self.network = AtomDetector.named(card.architecture)
         if card.inputs.spots != "peaks":
-            raise WeightsError("weights whose atoms are regions, as published with SAC-CNN, cannot be exported")
+            raise WeightsError(
+                "weights whose atoms are regions, as published with SAC-CNN, cannot be exported"
+            )
         self.preparation = self.network.preparation()
         self.model = model
         self.calibration = card.calibration or Calibration()

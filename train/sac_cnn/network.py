@@ -54,8 +54,8 @@ class SACCNNNetwork(AtomDetector):
     def preparation(self) -> NoReturn:
         """Refuse: a median over 1600 pixels around each has no operation in ONNX."""
         raise WeightsError(
-            "sac-cnn takes the median over 40 × 40 pixels around each from an image, for which ONNX and torch.export have no "
-            "operation; atom-net and any-atom can be exported"
+            "sac-cnn takes the median over 40 × 40 pixels around each from an image, for which ONNX and torch.export "
+            "have no operation; atom-net and any-atom can be exported"
         )
 
     def maps(self, model: SACCNN, images: torch.Tensor) -> torch.Tensor:
