@@ -3,8 +3,8 @@
     python benchmarks/portable.py [--weights atom-net] [--model FILE.onnx] [--side 512] [--repeat 7]
 
 Eleven real images (parts of odd sizes) and nine synthetic ones; the control is the same model beside other weights.
-Times are the best of some runs on one thread of the processor, from an image as recorded to candidates: stemforge's prepares with
-numpy and scipy, the graph in itself.
+Times are the best of some runs on one thread of the processor, from an image as recorded to candidates:
+stemforge's prepares with numpy and scipy, the graph in itself.
 """
 
 import argparse

@@ -130,9 +130,9 @@ def _readme(facts: Mapping[str, Any], card: Card) -> str:
     outputs = "\n".join(f"- `{name}`: {text}" for name, text in facts["outputs"].items())
     outside = "\n".join(f"- {text}" for text in facts["outside"])
     measured = "\n".join(f"- {name}: {value}" for name, value in card.metrics.items())
+    numbers = "\n".join(f"- `{name}`: {facts[name]}" for name in ("sampling", "threshold", "min_expected_f1"))
     return (
-        f"# A detector of single atoms by stemforge\n\nNetwork {facts['architecture']}, "
-        f"pixels of {facts['sampling']:g} Å (`sampling`), `threshold` {facts['threshold']:g}, `min_expected_f1` {facts['min_expected_f1']}.\n\n"
-        f"Input: {facts['input']}.\n\n{outputs}\n\n## What the model does not do\n\n{outside}\n\n"
+        f"# A detector of single atoms by stemforge\n\nNetwork {facts['architecture']}; sizes in Å:\n\n"
+        f"{numbers}\n\nInput: {facts['input']}.\n\n{outputs}\n\n## What the model does not do\n\n{outside}\n\n"
         f"## Validation\n\nOn held-out data:\n\n{measured or '- not measured'}\n"
     )
