@@ -7,6 +7,7 @@ from .atoms.detection import (
     detect_atoms as detect_atoms,
     map_image as map_image,
 )
+from .atoms.detector import Detector as Detector
 from .atoms.files import detect_atoms_in_files as detect_atoms_in_files
 from .atoms.overlay import draw_detection as draw_detection
 from .atoms.peaks import find_peaks as find_peaks, find_regions as find_regions, find_spots as find_spots
@@ -84,6 +85,8 @@ from .occupancy.blocks import BlockAverages as BlockAverages, average_occupancy 
 from .occupancy.figure import draw_blocks as draw_blocks, draw_occupancy as draw_occupancy
 from .occupancy.files import occupancy_of_files as occupancy_of_files
 from .occupancy.result import Occupancy as Occupancy
+from .portable.formats import Exported as Exported, export_detector as export_detector
+from .portable.graph import DetectorGraph as DetectorGraph
 from .resampling import (
     PIXEL_SIZES as PIXEL_SIZES,
     check_sampling as check_sampling,

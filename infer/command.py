@@ -8,6 +8,9 @@ from cyclopts import Parameter
 
 from stemforge.options import Device, Images, Output, Progress, Reading
 
+FEW = 3
+"""Images up to which completeness is measured without being asked for."""
+
 
 def atoms(
     images: Images,
@@ -66,16 +69,18 @@ def atoms(
     """
     from stemforge.infer.atoms.files import LIKELIHOOD, detect_atoms_in_files
     from stemforge.infer.batch import Batch
-    from stemforge.infer.completeness.files import ENDINGS, FEW, SMALL, add_completeness
 
-    measured = len(images) <= FEW if completeness is None else completeness
-    endings = (".csv", ".png", *((LIKELIHOOD,) if likelihood else ()), *(ENDINGS if measured else ()))
-    batch = Batch(images, output.folder("atoms"), endings, reading, output.overwrite, progress.quiet)
     options: dict[str, Any] = {"augment": augment, "tile": tile, "device": device.check()}
-    largest = None if completeness else SMALL
-    further = (
-        partial(add_completeness, quiet=progress.quiet, largest=largest, **options) if measured else None
-    )
+    endings: tuple[str, ...] = (".csv", ".png", *((LIKELIHOOD,) if likelihood else ()))
+    further = None
+    if len(images) <= FEW if completeness is None else completeness:
+        # It simulates: what that imports takes longer than finding atoms.
+        from stemforge.infer.completeness.files import ENDINGS, SMALL, add_completeness
+
+        endings += ENDINGS
+        largest = None if completeness else SMALL
+        further = partial(add_completeness, quiet=progress.quiet, largest=largest, **options)
+    batch = Batch(images, output.folder("atoms"), endings, reading, output.overwrite, progress.quiet)
     found = detect_atoms_in_files(batch, weights, threshold=threshold, further=further, **options)
     return found.exit_code
 

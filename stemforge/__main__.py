@@ -40,6 +40,8 @@ COMMANDS = (
      "Write a corpus for other programs: COCO, TIFF, extended XYZ, HyperSpy."),
     ("inspect", "stemforge.evaluate.corpora.command:inspect", "Show what is in a corpus or a micrograph."),
     ("train", "stemforge.train.command:train", "Train a network on corpora."),
+    ("export-model", "stemforge.infer.portable.command:export_model",
+     "Write a detector of atoms for other programs: ONNX, torch.export, bioimage.io."),
     ("infer atoms", "stemforge.infer.command:atoms", "Find single atoms."),
     ("infer restore", "stemforge.infer.command:restore",
      "Take the noise off low-dose images with DIVAESR or a U-Net."),

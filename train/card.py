@@ -17,12 +17,13 @@ from stemforge.train.recipe import TrainingRecipe, Visible
 CARD_KEY = "stemforge"
 """Where a safetensors file and a checkpoint of a run keep their card."""
 
-_LEAST = 1e-6  # beyond, single precision says 0 or 1
+LEAST = 1e-6
+"""Likelihoods nearer to 0 and 1 than this count as this: beyond, single precision says 0 or 1."""
 
 
 def log_odds(likelihood: ArrayLike) -> NDArray[np.float64]:
     """Return the logarithm of the odds, finite also where a likelihood is 0 or 1."""
-    return np.asarray(logit(np.clip(np.asarray(likelihood, dtype=float), _LEAST, 1 - _LEAST)))
+    return np.asarray(logit(np.clip(np.asarray(likelihood, dtype=float), LEAST, 1 - LEAST)))
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,16 @@ class AtomDetector(Network):
         """Make of an image as recorded, shape (height, width), what the network wants to see."""
 
     @abstractmethod
+    def preparation(self) -> "nn.Module":
+        """Return :meth:`prepare` as a module over images (1, 1, height, width), for graphs that leave Python.
+
+        Raises
+        ------
+        WeightsError
+            It has no form that other programs know.
+        """
+
+    @abstractmethod
     def maps(self, model: Any, images: "Tensor") -> "Tensor":
         """Run over prepared images (1, 1, height, width).
 

@@ -9,7 +9,8 @@ from stemforge.infer.maxima import parabola_vertex
 from stemforge.micrograph.annotations import Annotations
 from stemforge.train.card import log_odds
 
-_DISC = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5.5
+DISC = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5.5
+"""Pixels around a peak that are below it: two atoms nearer than this cannot be told from each other."""
 
 
 def find_regions(likelihood: NDArray[np.float32], threshold: float) -> Annotations:
@@ -67,7 +68,7 @@ def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     # skimage wants peaks above its threshold; here those on it count too.
     below = np.nextafter(threshold, -np.inf)
     places = peak_local_max(
-        values, min_distance=5, threshold_abs=below, exclude_border=False, footprint=_DISC, p_norm=2
+        values, min_distance=5, threshold_abs=below, exclude_border=False, footprint=DISC, p_norm=2
     )
     around = np.pad(log_odds(values), 1, mode="edge")
     rows, columns = places.T + 1
@@ -103,7 +104,7 @@ def find_peaks(
         deviation of each coordinate by the network's own word [pixel]. Highest score first.
     """
     # An atom's spot is one peak; two atoms nearer than this cannot be told apart.
-    highest = ndimage.maximum_filter(likelihood, footprint=_DISC)
+    highest = ndimage.maximum_filter(likelihood, footprint=DISC)
     rows, columns = np.nonzero((likelihood == highest) & (likelihood >= threshold))
     order = np.argsort(-likelihood[rows, columns], kind="stable")
     rows, columns = rows[order], columns[order]

@@ -21,8 +21,8 @@ from stemforge.train.card import Card
 
 ENDINGS = tuple(f"{COMPLETENESS}{ending}" for ending in (".csv", ".json", ".png"))
 """What an image's completeness is called after its name."""
-FEW, SMALL = 3, 1024**2
-"""Images, and pixels of an image, up to which completeness is measured without being asked for."""
+SMALL = 1024**2
+"""Pixels of an image up to which completeness is measured without being asked for."""
 SEED = 0
 """Of the grafts: the same image gives the same figures."""
 

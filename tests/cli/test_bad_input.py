@@ -376,3 +376,15 @@ def test_palette_pictures_are_colour(infer, tmp_path):
     image = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)
     Image.fromarray(image).quantize(16).save(tmp_path / "palette.png")
     infer(tmp_path / "palette.png", "palette.png", "colour")
+
+
+def test_a_model_that_cannot_be_exported(refuse, tmp_path):
+    refuse(
+        ["export-model", "nothing", "--out", tmp_path / "a.pt2"], "names of weights that come with stemforge"
+    )
+    refuse(
+        ["export-model", "atom-net", "--out", tmp_path / "a.pth"], "--out", "must end in .onnx, .pt2, .zip"
+    )
+    (tmp_path / "a.pt2").write_bytes(b"kept")
+    refuse(["export-model", "atom-net", "--out", tmp_path / "a.pt2"], "exists already")
+    assert (tmp_path / "a.pt2").read_bytes() == b"kept"

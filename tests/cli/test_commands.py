@@ -27,6 +27,7 @@ COMMANDS = {
     "ingest": "stemforge.command:ingest",
     "inspect": "stemforge.evaluate.corpora.command:inspect",
     "train": "stemforge.train.command:train",
+    "export-model": "stemforge.infer.portable.command:export_model",
     "infer atoms": "stemforge.infer.command:atoms",
     "infer restore": "stemforge.infer.command:restore",
     "infer molecules": "stemforge.infer.command:molecules",

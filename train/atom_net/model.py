@@ -86,7 +86,9 @@ class AtomNet(nn.Module):
     def forward(self, images: Tensor) -> AtomMaps:
         """Map images from :func:`stemforge.train.standardise_image`, shape (n, 1, h, w), any size."""
         height, width = images.shape[-2:]
-        missing = [-side % self.stride for side in (width, height)]
+        # torch.export can follow multiples of the stride, and ONNX rounds only positive quotients down.
+        stride = self.stride
+        missing = [(side + stride - 1) // stride * stride - side for side in (width, height)]
         x = functional.pad(images, [0, missing[0], 0, missing[1]], mode="replicate")
         kept = []
         for level, block in enumerate(self.down):

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from stemforge.train.atom_net.model import AtomNet, AtomNetSettings
-from stemforge.train.atom_net.preparation import standardise_image
+from stemforge.train.atom_net.preparation import Standardisation, standardise_image
 from stemforge.train.atom_net.recipe import AtomNetRecipe
 from stemforge.train.networks import AtomDetector, TrainingData
 
@@ -47,6 +47,10 @@ class AtomNetNetwork(AtomDetector):
     def prepare(self, image: ArrayLike) -> NDArray[np.float32]:
         """Bring the image to units of its noise, over its local mean."""
         return standardise_image(image)
+
+    def preparation(self) -> Standardisation:
+        """Return the same for graphs."""
+        return Standardisation()
 
     def maps(self, model: AtomNet, images: torch.Tensor) -> torch.Tensor:
         """Return likelihood, offset (x, y) and standard deviation."""

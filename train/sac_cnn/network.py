@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.nn import functional
 
+from stemforge.errors import WeightsError
 from stemforge.train.card import Inputs
 from stemforge.train.networks import AtomDetector, TrainingData
 from stemforge.train.sac_cnn.model import CROP, SACCNN
@@ -49,6 +50,13 @@ class SACCNNNetwork(AtomDetector):
     def prepare(self, image: ArrayLike) -> NDArray[np.float32]:
         """Subtract the background and scale to 0 … 1."""
         return subtract_background(image)
+
+    def preparation(self) -> NoReturn:
+        """Refuse: a median over 1600 pixels around each has no operation in ONNX."""
+        raise WeightsError(
+            "sac-cnn takes the median over 40 × 40 pixels around each from an image, for which ONNX and torch.export "
+            "have no operation; atom-net and any-atom can be exported"
+        )
 
     def maps(self, model: SACCNN, images: torch.Tensor) -> torch.Tensor:
         """Return the likelihood alone; beyond the border of the image lie zeros."""

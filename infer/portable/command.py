@@ -1,0 +1,28 @@
+"""The command of this shelf: ``stemforge export-model``."""
+
+from pathlib import Path
+
+
+def export_model(weights: Path, /, *, out: Path, overwrite: bool = False) -> None:
+    """Write a detector of atoms for programs without stemforge: ONNX, torch.export, or a package for bioimage.io.
+
+    One file holds preparation, network, smoothing, calibration and the search for peaks, for images of any size. It is
+    run on two images when it has been written, and refused where its likelihoods differ from stemforge's by more than
+    1e-4. The image must have the network's pixel size, which stands in the file's metadata with everything else that is
+    to be done before and after; examples/onnx_atoms.py does it with numpy and onnxruntime alone.
+
+    Parameters
+    ----------
+    weights
+        A stemforge weights file, or the name of weights that come with stemforge: any-atom or atom-net.
+    out
+        File to write: .onnx; .pt2, which torch.export.load reads; or .zip, a package for bioimage.io. The first and the
+        last need `pip install 'stemforge[onnx]'`.
+    overwrite
+        Replace the file.
+    """
+    from stemforge.console import say
+    from stemforge.infer.portable.formats import export_detector
+
+    made = export_detector(weights, out, overwrite=overwrite)
+    say(f"wrote {made.path}; its likelihoods differ from stemforge's by {made.difference:.1e} at most")
