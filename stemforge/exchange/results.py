@@ -24,6 +24,7 @@ from stemforge.outputs.record import TableRecord
 
 _NAMES = (LABEL, "species", "element", "kind")
 """Columns of text that say what an object is, the first that a table has."""
+_BOXES_IN_NM = {"x0_nm", "y0_nm", "x1_nm", "y1_nm"}
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,13 @@ def _read(table: Path, image: Path | None, sources: Sources) -> Result:
 def _named(table: Path, objects: Annotations) -> Annotations:
     """Return the objects with the table's columns of text, and a column that says what each is."""
     header, rows = read_cells(table)
-    numbers = {name: values for name, values in objects.columns.items() if not np.all(np.isnan(values))}
+    # Places in another unit follow from those in pixels; a column without values says nothing.
+    places = {name for pair in find_coordinates(header) for name in (pair.x, pair.y)} | _BOXES_IN_NM
+    numbers = {
+        name: values
+        for name, values in objects.columns.items()
+        if name not in places and not (len(values) and np.all(np.isnan(values)))
+    }
     words = {
         name: np.array([cells[place].strip() for _, cells in rows], dtype=object)
         for place, name in enumerate(header)

@@ -149,7 +149,8 @@ class TableRecord:
         groups = content.values() if command is None else [content.get(command, {})]
         for entries in groups:
             for name, entry in entries.items():
-                if name == table.stem or table.name in (entry.get("results") or ()):
+                results = entry.get("results")
+                if name == table.stem or (isinstance(results, list) and table.name in results):
                     return cls(name, entry)
         return cls(table.stem, {})
 
