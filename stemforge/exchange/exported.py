@@ -151,6 +151,17 @@ class FileNames:
         return unique
 
 
+def plain_name(name: str) -> str:
+    """Return a column's name without what formats read as more than a name, such as ``/``, ``:`` and spaces.
+
+    Examples
+    --------
+    >>> plain_name("Mean (a/b)")
+    'Mean_a_b'
+    """
+    return re.sub(r"\W+", "_", name).strip("_") or "column"
+
+
 @contextmanager
 def system_errors() -> Iterator[None]:
     """Turn what HDF5 makes of a full disk, a RuntimeError with the number in its text, into the system's error."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stemforge.exchange.exported import LABEL, Exported, Writer
+from stemforge.exchange.exported import LABEL, Exported, Writer, plain_name
 from stemforge.files import plain
 
 FILE = "structures.extxyz"
@@ -27,6 +27,8 @@ class XYZWriter(Writer):
         else:
             places = item.places
             numbers = [atomic_numbers.get(str(name), 0) for name in places[LABEL]]
+            if "element" in places.columns and places["element"].dtype.kind in "iuf":
+                numbers = np.nan_to_num(places["element"]).astype(int).tolist()
             positions = np.column_stack([places.points, np.zeros(len(places))]) * item.sampling
             atoms = Atoms(numbers, positions, pbc=False)
             if item.image is not None:
@@ -34,6 +36,7 @@ class XYZWriter(Writer):
                 atoms.cell[:] = np.diag([width * item.sampling, height * item.sampling, 0.0])
             columns = ["symbols", "positions"]
             for name, values in item.attributes().items():
+                name = plain_name(name)
                 if values.dtype.kind in "biuf" and name not in atoms.arrays:
                     atoms.set_array(name, values)
                     columns.append(name)

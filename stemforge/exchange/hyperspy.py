@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stemforge.exchange.exported import LABEL, Exported, Writer, system_errors
+from stemforge.exchange.exported import LABEL, Exported, Writer, plain_name, system_errors
 from stemforge.micrograph.annotations import BOX_COLUMNS
 
 _COLOUR = "#ff4040"
@@ -33,7 +33,8 @@ class HyperSpyWriter(Writer):
         table = {"x_px": places.points[:, 0], "y_px": places.points[:, 1]}
         if places.boxes is not None:
             table |= dict(zip(BOX_COLUMNS, places.boxes.T, strict=True))
-        table |= {name: values for name, values in item.attributes().items() if values.dtype.kind in "biuf"}
+        further = {plain_name(name): values for name, values in item.attributes().items()}
+        table |= {name: values for name, values in further.items() if values.dtype.kind in "biuf"}
         beam = {} if item.energy is None else {"beam_energy": item.energy / 1e3}
         metadata = {
             "General": {"title": item.name},

@@ -23,8 +23,8 @@ from stemforge.micrograph.tables import ENDINGS, read_cells, table_files
 from stemforge.outputs.record import TableRecord
 
 _NAMES = (LABEL, "species", "element", "kind")
-"""Columns of text that say what an object is, the first that a table has."""
-_BOXES_IN_NM = {"x0_nm", "y0_nm", "x1_nm", "y1_nm"}
+"""Columns that say what an object is, the first that a table has."""
+_IN_NM = {"x_nm", "y_nm", "x0_nm", "y0_nm", "x1_nm", "y1_nm"}
 
 
 @dataclass(frozen=True)
@@ -202,46 +202,35 @@ def _has_places(table: Path) -> bool:
 def _read(table: Path, image: Path | None, sources: Sources) -> Result:
     known = TableRecord.beside(table)
     sampling = known.sampling if sources.sampling is None else sources.sampling
-    objects = Annotations.from_csv(table, sampling=sampling, label_unit=sources.label_unit)
+    unit = sources.label_unit
+    objects = Annotations.from_csv(table, sampling=sampling, label_unit=unit, words=True, unplaced=False)
     if sampling is None:
         sampling = sampling_of_columns(table, objects.points, objects.columns)
     reading = known.reading if image is None else {"path": image}
-    return Result(table, _named(table, objects), reading, sampling)
+    return Result(table, _named(objects), reading, sampling)
 
 
-def _named(table: Path, objects: Annotations) -> Annotations:
-    """Return the objects with the table's columns of text, and a column that says what each is."""
-    header, rows = read_cells(table)
-    # Places in another unit follow from those in pixels; a column without values says nothing.
-    places = {name for pair in find_coordinates(header) for name in (pair.x, pair.y)} | _BOXES_IN_NM
-    numbers = {
+def _named(objects: Annotations) -> Annotations:
+    """Return the objects with a column that says what each is, without places in other units and empty columns."""
+    columns = {
         name: values
         for name, values in objects.columns.items()
-        if name not in places and not (len(values) and np.all(np.isnan(values)))
+        # Places in another unit follow from those in pixels.
+        if not (name in _IN_NM or (len(values) and _is_empty(values)))
     }
-    words = {
-        name: np.array([cells[place].strip() for _, cells in rows], dtype=object)
-        for place, name in enumerate(header)
-        if name and name not in objects.columns and not _holds_numbers(rows, place)
-    }
-    if LABEL in numbers:
-        words[LABEL] = np.array([f"{value:g}" for value in numbers.pop(LABEL)], dtype=object)
-    chosen = next((name for name in _NAMES if name in words), None)
     usual = "atom" if objects.boxes is None else "molecule"
     label: NDArray[np.object_] = np.array([usual] * len(objects), dtype=object)
+    texts = {name for name, values in columns.items() if values.dtype == object}
+    chosen = next((name for name in _NAMES if name in texts | {LABEL} & set(columns)), None)
     if chosen is not None:
-        label = np.array([word or usual for word in words.pop(chosen)], dtype=object)
-    return Annotations(objects.points, objects.boxes, {LABEL: label, **numbers, **words})
+        values = columns.pop(chosen)
+        words = values if values.dtype == object else [f"{value:g}" for value in values]
+        label = np.array([str(word) or usual for word in words], dtype=object)
+    return Annotations(objects.points, objects.boxes, {LABEL: label, **columns})
 
 
-def _holds_numbers(rows: Sequence[tuple[int, list[str]]], place: int) -> bool:
-    """Say whether all cells of a column are numbers, as those of places are."""
-    try:
-        for _, cells in rows:
-            float(cells[place])
-    except ValueError:
-        return False
-    return True
+def _is_empty(values: NDArray[Any]) -> bool:
+    return not any(values) if values.dtype == object else bool(np.all(np.isnan(values)))
 
 
 def _refuse(result: Result, wanted: Format) -> None:

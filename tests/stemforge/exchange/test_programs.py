@@ -13,6 +13,7 @@ import roifile
 import tifffile
 from faster_coco_eval import COCO
 from faster_coco_eval.core import mask as coco_mask
+from rsciio.hspy import file_reader
 
 from stemforge import Annotations, read_micrograph
 from stemforge.__main__ import main
@@ -422,6 +423,38 @@ def test_labels_without_names_and_equal_names(tmp_path):
     write_csv(tmp_path / "t.csv", ["x_px", "y_px", "label"], rows)
     export_results([tmp_path / "t.csv"], tmp_path / "o", "imagej", quiet=True)
     assert [roi.name for roi in roifile.roiread(tmp_path / "o" / "t_rois.zip")] == ["a_b", "a_b_2", "atom"]
+
+
+def test_frames_on_which_an_atom_was_missed_have_no_place(tmp_path):
+    rows = [[0, "found", 1.5, 2.0, 0.75], [0, "missed", None, None, None], [0, "found", 1.75, 2.25, 0.5]]
+    write_csv(tmp_path / "tracks.csv", ["track", "state", "x_px", "y_px", "score"], rows)
+    export_results([tmp_path / "tracks.csv"], tmp_path / "o", "geojson", quiet=True)
+    features = json.loads((tmp_path / "o" / "tracks.geojson").read_text())["features"]
+    assert [one["geometry"]["coordinates"] for one in features] == [[2.0, 2.5], [2.25, 2.75]]
+    assert [one["properties"]["measurements"]["score"] for one in features] == [0.75, 0.5]
+    assert features[0]["properties"]["metadata"] == {"state": "found"}
+    with pytest.raises(InputError, match="must be finite"):
+        Annotations.from_csv(tmp_path / "tracks.csv")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_table_of_imagej_s_measure(tmp_path, format):
+    """Columns with any name; places in nm need the pixel size, and are given in pixels."""
+    write_tiff(tmp_path / "film.tif", image(), SAMPLING)
+    header = [" ", "Label", "Area", "X (nm)", "Y (nm)", "Mean/(a.u.)", "Min : Max"]
+    rows = [[i + 1, "film", 0.1, x, y, 100 + i, 5] for i, (x, y) in enumerate(POINTS * SAMPLING / 10)]
+    write_csv(tmp_path / "film.csv", header, rows)
+    sources = Sources([tmp_path / "film.tif"], SAMPLING)
+    export_results([tmp_path / "film.csv"], tmp_path / "o", format, sources, quiet=True)
+    if format == "extxyz":
+        (atoms,) = ase.io.read(tmp_path / "o" / "structures.extxyz", index=":")
+        np.testing.assert_allclose(atoms.arrays["Mean_a_u"], [100, 101, 102])
+        np.testing.assert_allclose(atoms.positions[:, :2], POINTS * SAMPLING, atol=1e-6)
+    if format == "hyperspy":
+        (signal,) = file_reader(str(tmp_path / "o" / "film.hspy"))
+        kept = signal["metadata"]["Stemforge"]["labels"]
+        np.testing.assert_allclose(kept["Mean_a_u"], [100, 101, 102])
+        np.testing.assert_allclose(kept["x_px"], POINTS[:, 0], atol=1e-6)
 
 
 # Refusals
