@@ -5,6 +5,7 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import ase.io
 import numpy as np
@@ -18,7 +19,7 @@ from rsciio.hspy import file_reader
 from stemforge import Annotations, read_micrograph
 from stemforge.__main__ import main
 from stemforge.errors import InputError
-from stemforge.exchange.formats import FORMATS
+from stemforge.exchange.formats import FORMATS, FormatName
 from stemforge.exchange.results import Sources, export_results
 from stemforge.files import write_csv
 from stemforge.micrograph.writers import write_tiff
@@ -261,8 +262,12 @@ def opened(found, out, format, **sources):
     return OPEN[format](out, "film")
 
 
-def test_every_format_is_opened():
-    assert set(OPEN) == set(FORMATS)
+def test_every_format_is_opened_and_documented():
+    assert set(OPEN) == set(FORMATS) == set(get_args(FormatName))
+    text = (Path(__file__).parents[3] / "docs" / "files.md").read_text(encoding="utf-8")
+    for one in FORMATS.values():
+        row = [f"`{one.name}`", one.files, ", ".join(one.needs), one.opened_by, one.library]
+        assert f"| {' | '.join(row)} |" in text
 
 
 @pytest.mark.parametrize("format", CASES)
