@@ -171,5 +171,6 @@ class TableRecord:
         """Pixel size of the image that the command worked with [Å]; None where the entry does not say it."""
         known = self.entry.get("sampling")
         known = known.get("angstrom") if isinstance(known, Mapping) else known
-        number = isinstance(known, int | float) and not isinstance(known, bool)
-        return float(known) if number and known > 0 else None
+        if not isinstance(known, int | float) or isinstance(known, bool) or not known > 0:
+            return None
+        return float(known)
