@@ -385,6 +385,6 @@ def test_corpora_that_lack_what_is_wanted(molecules, tmp_path, write_blobs):
 
 
 def test_the_command(corpus, tmp_path, capsys):
-    export(corpus.folder, out=tmp_path / "o", format="tiff", dose=[1e3, 1e4], progress=Progress(quiet=True))
+    export([corpus.folder], out=tmp_path / "o", format="tiff", dose=[1e3, 1e4], progress=Progress(quiet=True))
     assert "6 images as tiff" in " ".join(capsys.readouterr().err.split())
     assert len(list((tmp_path / "o").glob("*.tif"))) == 6
