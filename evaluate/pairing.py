@@ -6,13 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import HEADER
 from stemforge.errors import CorpusError, InputError
 from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.coordinates import sampling_of_columns
 from stemforge.micrograph.names import pair_names
 from stemforge.micrograph.tables import table_files
 
@@ -177,31 +176,11 @@ def read_table(
     partner = pair_names([path.stem], samplings).get(path.stem)
     sampling = None if partner is None else samplings[partner]
     points = Annotations.from_csv(path, sampling=sampling, label_unit=label_unit)
-    return Table(path.stem, str(path), points, _sampling(path, points))
+    return Table(path.stem, str(path), points, sampling_of_columns(path, points.points, points.columns))
 
 
 def _from_sample(folder: str | Path, sample: Sample) -> Table:
     return Table(sample_name(sample), f"{folder}, sample {sample.index}", sample.labels, sample.sampling)
-
-
-def _sampling(path: Path, table: Annotations) -> float | None:
-    """Pixel size [Å] from the nanometre columns beside the pixel columns; None where they are empty."""
-    if not {"x_nm", "y_nm"} <= set(table.columns) or not len(table):
-        return None
-    nm = np.column_stack([table["x_nm"], table["y_nm"]])
-    if np.all(np.isnan(nm)):
-        return None
-    # Least squares through the origin: the columns are rounded, and a point may lie at 0.
-    norm = float(np.sum(table.points**2))
-    ratio = float(np.sum(table.points * nm)) / norm if norm else 0.0
-    if not norm and not np.any(nm):
-        return None
-    if not ratio > 0 or np.any(np.abs(nm / ratio - table.points) > 0.5):
-        raise InputError(
-            f"{path}: columns x_nm, y_nm do not follow from x_px, y_px by one pixel size; write them all "
-            "from the same calibration, or leave them all empty"
-        )
-    return 10 * ratio
 
 
 def _count(names: list[str], noun: str) -> str:

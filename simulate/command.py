@@ -1,5 +1,6 @@
 """The commands of this folder: ``stemforge new``, ``simulate``, ``plan`` and ``export``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,9 +9,13 @@ from cyclopts import Parameter
 from stemforge import simulate as room
 from stemforge.console import console, say
 from stemforge.corpus.reader import Corpus
+from stemforge.corpus.writer import HEADER
 from stemforge.errors import InputError, RecipeError, UnfinishedError
+from stemforge.exchange.exported import WriterOptions
+from stemforge.exchange.formats import FormatName
+from stemforge.exchange.results import Sources, export_results
 from stemforge.files import write_whole
-from stemforge.options import Overrides, Progress, parse_overrides
+from stemforge.options import Folders, Images, Labels, Overrides, Progress, parse_overrides
 from stemforge.outputs.places import check_file
 
 
@@ -276,11 +281,13 @@ def _duration(seconds: float) -> str:
 
 
 def export(
-    corpus: Path,
+    found: Images,
     /,
     *,
     out: Path,
-    format: Literal["coco", "tiff", "extxyz", "hyperspy"],
+    format: FormatName,
+    images: Folders | None = None,
+    sampling: float | None = None,
     dose: Annotated[list[float] | None, Parameter(consume_multiple=True, negative=())] = None,
     clean: bool = False,
     seed: int | None = None,
@@ -289,41 +296,47 @@ def export(
     boxes: str = "van-der-waals",
     channel: str | None = None,
     min_cnr: float | None = None,
+    labelling: Labels = Labels(),
     progress: Progress = Progress(),
 ) -> None:
-    """Write a corpus for other programs: COCO, TIFF and CSV, extended XYZ, HyperSpy.
+    """Write a corpus, results or images for other programs: ImageJ, napari, QuPath, HyperSpy, OME, COCO, ASE.
 
-    Images are degraded as the corpus' recipe says (the same for the same seed), four segments integrated to iDPC.
+    A corpus' images are degraded as its recipe says (the same for the same seed), four segments integrated to iDPC.
 
     Parameters
     ----------
-    corpus
-        Folder of a corpus.
+    found
+        One corpus; or folders of results as `stemforge infer` writes them, tables of points or boxes (CSV), and image
+        files.
     out
         Folder for the export, new or empty.
     format
-        coco: annotations.json and images/NAME.png. tiff: NAME.tif (32 bit, with pixel size) and NAME.csv (labels).
-        extxyz: structures.extxyz. hyperspy: NAME.hspy.
+        coco: annotations.json and images/NAME.png. extxyz: structures.extxyz, the corpus' structures, or what was
+        found at z = 0. geojson: NAME.geojson for QuPath. hyperspy: NAME.hspy with markers. imagej: NAME_rois.zip and
+        NAME_results.csv. napari: NAME_points.csv or NAME_shapes.csv. ome-tiff: NAME.ome.tif; ome-zarr: NAME.ome.zarr;
+        tiff: NAME.tif (32 bit, with pixel size); these three with NAME.csv (labels).
+    images
+        Image files of the tables, or folders of them, paired by name; by default those that run.json names.
+    sampling
+        Pixel size of results and images [Å], where neither run.json, table nor image has one or a wrong one.
     dose
-        Doses [e/Å²] at which every image is exported, instead of the recipe's.
+        Doses [e/Å²] at which every image of a corpus is exported, instead of the recipe's.
     clean
-        Export the noise-free images.
+        Export the noise-free images of a corpus.
     seed
-        Root of the noise; the recipe's by default.
+        Root of a corpus' noise; the recipe's by default.
     bits
         Of COCO's pictures.
     box
         Side of the boxes around atoms in COCO [Å].
     boxes
-        What a molecule's box is: van-der-waals, round the spheres of its heavy atoms, or a distance round their
-        centres [Å].
+        What a molecule's box in a corpus is: van-der-waals, round the spheres of its heavy atoms, or a distance round
+        their centres [Å].
     channel
-        Detector that COCO's pictures show; the first by default.
+        Detector of a corpus that COCO's pictures show; the first by default.
     min_cnr
-        Leave out atoms whose contrast-to-noise in the image is lower.
+        Leave out a corpus' atoms whose contrast-to-noise in the image is lower.
     """
-    from stemforge.corpus.reader import Corpus
-
     if dose and clean:
         raise InputError("give either --dose or --clean")
     values = {
@@ -338,5 +351,22 @@ def export(
         "min_cnr": min_cnr,
     }
     settings = room.Export.from_mapping(values, source="export")
-    number = room.export_corpus(Corpus(corpus), out, settings, quiet=progress.quiet)
+    sources = Sources(images or (), sampling, labelling.label_unit)
+    if len(found) == 1 and (found[0] / HEADER).is_file():
+        _refuse_options(
+            "a corpus", {"--images": images, "--sampling": sampling, "--label-unit": sources.label_unit}
+        )
+        number = room.export_corpus(Corpus(found[0]), out, settings, quiet=progress.quiet)
+    else:
+        changed = settings.model_dump(exclude_defaults=True, exclude={"format", "bits", "box"})
+        _refuse_options("results", {f"--{name.replace('_', '-')}": value for name, value in changed.items()})
+        options = WriterOptions(settings.bits, settings.box)
+        number = export_results(found, out, format, sources, options, quiet=progress.quiet)
     say(f"{out}: {number} {'structures' if format == 'extxyz' else 'images'} as {format}")
+
+
+def _refuse_options(what: str, options: Mapping[str, object]) -> None:
+    """Refuse options that say nothing of what is exported."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise InputError(f"{given[0].replace('--doses', '--dose')} says nothing of {what}; leave it out")

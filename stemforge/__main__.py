@@ -37,7 +37,7 @@ COMMANDS = (
      "Find labels that do not lie on the atoms of their image, and say where they belong."),
     ("verify", "stemforge.command:verify", "Check every byte of a corpus, and what it lacks."),
     ("export", "stemforge.simulate.command:export",
-     "Write a corpus for other programs: COCO, TIFF, extended XYZ, HyperSpy."),
+     "Write a corpus, results or images for ImageJ, napari, QuPath, HyperSpy, OME, COCO and ASE."),
     ("inspect", "stemforge.evaluate.corpora.command:inspect", "Show what is in a corpus or a micrograph."),
     ("train", "stemforge.train.command:train", "Train a network on corpora."),
     ("export-model", "stemforge.infer.portable.command:export_model",

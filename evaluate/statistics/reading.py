@@ -1,6 +1,5 @@
 """Tables of atoms with their images or masks, read one after the other."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,8 @@ from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_mask, read_micrograph
 from stemforge.micrograph.tables import table_files
 from stemforge.micrograph.usable import usable_area
-from stemforge.outputs.folder import ResultFolder, name_clash
-from stemforge.outputs.record import RunRecord
+from stemforge.outputs.folder import name_clash
+from stemforge.outputs.record import TableRecord
 
 RESULTS = ("statistics.csv", "statistics.json", "curves.csv", "overview.png")
 """What is written of all images together."""
@@ -147,7 +146,7 @@ def find_tables(tables: Sequence[Path]) -> list[Path]:
 
 def recorded(table: Path) -> dict[str, Any]:
     """Return what ``run.json`` beside a table says of its image; nothing where there is none."""
-    return RunRecord(ResultFolder(table.parent), "infer atoms").entries().get(table.stem, {})
+    return dict(TableRecord.beside(table, "infer atoms").entry)
 
 
 def _read(path: Path, image: Mapping[str, Any] | None, mask: Path | None, sources: Sources) -> FoundAtoms:
@@ -257,19 +256,7 @@ def _images(tables: Sequence[Path], images: Sequence[Path]) -> list[dict[str, An
         pairs, _ = pair_files(images, tables, unlabelled=True)
         given = {table: picture for picture, table in pairs}
         return [{"path": given[table]} for table in tables]
-    return [_image_of(table) for table in tables]
-
-
-def _image_of(table: Path) -> dict[str, Any] | None:
-    entry = recorded(table)
-    file = entry.get("file")
-    if not isinstance(file, str) or not Path(file).is_file():
-        return None
-    reading = {"path": Path(file), "frame": entry.get("frame"), "signal": entry.get("signal")}
-    frame = re.fullmatch(rf"{re.escape(Path(file).stem)}_(\d{{3,}})", table.stem)
-    if entry.get("stack") and frame:
-        reading["frame"] = int(frame[1])
-    return reading
+    return [TableRecord.beside(table, "infer atoms").reading for table in tables]
 
 
 def _masks(tables: Sequence[Path], masks: Sequence[Path]) -> list[Path | None]:

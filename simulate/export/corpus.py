@@ -1,7 +1,6 @@
 """Exports: a corpus in the formats of other programs."""
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
@@ -9,24 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError
-from stemforge.files import PARTIAL, write_json
+from stemforge.exchange.exported import LABEL, Exported, FileNames, WriterOptions
+from stemforge.exchange.formats import FormatName
+from stemforge.exchange.running import ExportRun, check_new_folder
 from stemforge.micrograph.annotations import Annotations
-from stemforge.outputs.folder import ResultFolder
 from stemforge.settings import Settings
-from stemforge.simulate.export.formats import (
-    CocoWriter,
-    Exported,
-    HyperSpyWriter,
-    TiffWriter,
-    Writer,
-    XYZWriter,
-)
 from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition, sample_molecule_boxes
 from stemforge.simulate.recording.degrade import Degradation
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record, recording_rng
@@ -38,8 +31,7 @@ class Export(Settings):
     Parameters
     ----------
     format
-        ``coco``: ``annotations.json`` and ``images/*.png``. ``tiff``: 32-bit TIFF and CSV labels. ``extxyz``: one
-        file of structures. ``hyperspy``: ``.hspy`` files.
+        One of :data:`stemforge.exchange.formats.FORMATS`, such as ``"coco"``; ``"extxyz"`` writes the structures.
     doses
         Record each sample at each of these doses [e/Å²] instead of the recipe's; names then end in the dose.
     clean
@@ -58,7 +50,7 @@ class Export(Settings):
         Leave out atoms whose contrast-to-noise in the image is lower: they are in it, but cannot be seen.
     """
 
-    format: Literal["coco", "tiff", "extxyz", "hyperspy"]
+    format: FormatName
     doses: tuple[Annotated[float, Field(gt=0)], ...] = ()
     clean: bool = False
     seed: Annotated[int, Field(ge=0)] | None = None
@@ -107,26 +99,13 @@ def export_corpus(corpus: Corpus, out: str | Path, export: Export, *, quiet: boo
     InputError, CorpusError
         A folder that is used, or settings that do not fit the corpus. Nothing has been written then.
     """
-    out = Path(out)
     degradations = _degradations(corpus, export)
-    folder = ResultFolder(out)
-    folder.check()
-    if out.exists() and any(path.suffix != PARTIAL for path in out.iterdir()):
-        raise InputError(f"out: {out} is not an empty folder; choose a new one")
+    check_new_folder(out)
     channel = _check_fit(corpus, export)
-    info = _description(corpus, export)
+    options = WriterOptions(export.bits, export.box, channel, _species(corpus))
+    run = ExportRun(Path(out), export.format, _description(corpus, export), options)
     total = len(corpus) * len(degradations)
-    again = "run the same command again; nothing of the export is kept"
-    with (
-        progress(f"export {export.format}", total, "images", quiet) as advance,
-        folder.staged(then=again) as staging,
-    ):
-        writer = _writer(corpus, staging, export, channel, info)
-        for item in _items(corpus, export, degradations):
-            writer.add(item)
-            advance(1)
-        writer.close()
-        write_json(staging / "export.json", info)
+    run.write(_items(corpus, export, degradations), total, quiet=quiet)
     return total
 
 
@@ -177,12 +156,58 @@ def _description(corpus: Corpus, export: Export) -> dict[str, Any]:
 
 
 def _items(corpus: Corpus, export: Export, degradations: dict[str, Degradation | None]) -> Iterator[Exported]:
-    names: set[str] = set()
+    names = FileNames()
     definition = BoxDefinition(export.boxes)
     for sample in map(partial(_with_boxes, definition=definition), corpus):
-        name = _file_name(str(sample.metadata.get("name", f"{sample.index:06d}")), names)
+        name = names.new(str(sample.metadata.get("name", f"{sample.index:06d}")))
         for ending, degradation in degradations.items():
-            yield Exported(name + ending, sample, _recording(corpus, sample, export, degradation))
+            recording = _recording(corpus, sample, export, degradation)
+            yield exported_sample(sample, recording, name + ending, structure=export.format == "extxyz")
+
+
+def exported_sample(sample: Sample, recording: Recording, name: str, *, structure: bool = False) -> Exported:
+    """Return a recorded sample as it is exported.
+
+    Parameters
+    ----------
+    sample, recording
+        The sample, and how it was recorded.
+    name
+        For its files.
+    structure
+        With the atoms, where the corpus keeps them.
+    """
+    labels, settings = recording.labels, recording.settings
+    names = {LABEL: label_names(sample, labels), **labels.columns}
+    facts = {
+        "sample": sample.index,
+        "sampling_angstrom": sample.sampling,
+        "dose": recording.dose,
+        "degradation": None if settings is None else settings.model_dump(mode="json"),
+        **{key: value for key, value in sample.metadata.items() if key != "drawn"},
+    }
+    return Exported(
+        name,
+        Annotations(labels.points, labels.boxes, names),
+        recording.image,
+        recording.channels,
+        sample.sampling,
+        sample.structure if structure else None,
+        sample.metadata.get("drawn", {}).get("microscope", {}).get("energy"),
+        facts,
+    )
+
+
+def label_names(sample: Sample, labels: Annotations) -> NDArray[np.object_]:
+    """Return the name of each labelled object: its species, its element's symbol, or ``atom``."""
+    names = sample.metadata.get("molecules")
+    if isinstance(names, list) and "species" in labels.columns:
+        found = [str(names[int(s)]) for s in labels["species"]]
+    elif "element" in labels.columns:
+        found = [chemical_symbols[int(z)] for z in labels["element"]]
+    else:
+        found = ["atom"] * len(labels)
+    return np.array(found, dtype=object)
 
 
 def _with_boxes(sample: Sample, definition: BoxDefinition) -> Sample:
@@ -205,22 +230,8 @@ def _recording(corpus: Corpus, sample: Sample, export: Export, degradation: Degr
     return dataclasses.replace(recording, labels=visible)
 
 
-def _writer(corpus: Corpus, out: Path, export: Export, channel: int, info: dict[str, Any]) -> Writer:
-    if export.format == "coco":
-        support = corpus.recipe.get("support")
-        guests = support.get("guests") if isinstance(support, dict) else None
-        return CocoWriter(out, export.bits, export.box, channel, tuple(sorted(guests or ())), info)
-    if export.format == "tiff":
-        return TiffWriter(out)
-    return HyperSpyWriter(out) if export.format == "hyperspy" else XYZWriter(out)
-
-
-def _file_name(name: str, taken: set[str]) -> str:
-    """Make a name, which comes from a file and may be anything, fit for a new file."""
-    safe = re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "image"
-    unique, number = safe, 1
-    while unique in taken:
-        number += 1
-        unique = f"{safe}_{number}"
-    taken.add(unique)
-    return unique
+def _species(corpus: Corpus) -> tuple[str, ...]:
+    """Return the molecules of the recipe, by which COCO numbers its categories in every part of a corpus alike."""
+    support = corpus.recipe.get("support")
+    guests = support.get("guests") if isinstance(support, dict) else None
+    return tuple(sorted(guests or ()))

@@ -15,7 +15,7 @@ from stemforge.micrograph.coordinates import (
     pixels_per_unit,
     suggested_unit,
 )
-from stemforge.micrograph.tables import read_cells, read_numbers
+from stemforge.micrograph.tables import read_cells, read_numbers, read_words
 
 BOX_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px")
 """Names under which tables and corpora keep a box."""
@@ -111,6 +111,8 @@ class Annotations:
         *,
         sampling: float | None = None,
         label_unit: str | None = None,
+        words: bool = False,
+        unplaced: bool = True,
     ) -> "Annotations":
         """Read a table of points.
 
@@ -127,6 +129,11 @@ class Annotations:
             Pixel size of the image [Å], by which other units become pixels.
         label_unit
             Unit of points whose header names none: ``"px"`` or one of length; by default pixels, with a doubt.
+        words
+            Keep columns of text, too, as arrays of objects.
+        unplaced
+            Refuse rows whose cells of the place are empty; otherwise leave them out, as frames on which a followed atom
+            was missed.
 
         Raises
         ------
@@ -141,9 +148,14 @@ class Annotations:
         pair = choose_coordinates(path, header, unit, has_boxes)
         names = (pair.x, pair.y) if pair else ()
         required = {*names, *(BOX_COLUMNS if has_boxes else ())}
+        if not unplaced:
+            cells = [place for place, name in enumerate(header) if name in required]
+            rows = [(n, row) for n, row in rows if any(row[place].strip() for place in cells)]
         table = read_numbers(path, header, rows, required)
         scale = pixels_per_unit(path, pair, unit, sampling)
-        columns = {name: values for name, values in table.items() if name not in required}
+        columns: dict[str, ArrayLike] = {k: values for k, values in table.items() if k not in required}
+        if words:
+            columns |= read_words(header, rows, table)
         with errors_about(str(path)):
             boxes = np.column_stack([table[name] for name in BOX_COLUMNS]) if has_boxes else None
             if boxes is not None and not pair:

@@ -1,7 +1,7 @@
 """Which columns of a table hold points, and in which unit."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,3 +177,46 @@ def suggested_unit(
         if fits and not off and scale >= 2 and len(points) >= 10 and spread.min() > 0.5:
             return unit, False
     return None
+
+
+def sampling_of_columns(
+    path: Path, points: NDArray[np.float64], columns: Mapping[str, NDArray]
+) -> float | None:
+    """Return the pixel size [Å] from the columns ``x_nm,y_nm`` beside the points in pixels; None where they are empty.
+
+    Parameters
+    ----------
+    path
+        The table, for messages.
+    points
+        Points (x, y) [pixel], shape (n, 2).
+    columns
+        Its other columns.
+
+    Raises
+    ------
+    InputError
+        The columns do not follow from the points by one pixel size.
+
+    Examples
+    --------
+    >>> points, nm = np.array([[10.0, 0.0], [20.0, 40.0]]), np.array([[0.25, 0.0], [0.5, 1.0]])
+    >>> round(sampling_of_columns(Path("a.csv"), points, {"x_nm": nm[:, 0], "y_nm": nm[:, 1]}), 6)
+    0.25
+    """
+    if not {"x_nm", "y_nm"} <= set(columns) or not len(points):
+        return None
+    nm = np.column_stack([columns["x_nm"], columns["y_nm"]])
+    if np.all(np.isnan(nm)):
+        return None
+    # Least squares through the origin: the columns are rounded, and a point may lie at 0.
+    norm = float(np.sum(points**2))
+    ratio = float(np.sum(points * nm)) / norm if norm else 0.0
+    if not norm and not np.any(nm):
+        return None
+    if not ratio > 0 or np.any(np.abs(nm / ratio - points) > 0.5):
+        raise InputError(
+            f"{path}: columns x_nm, y_nm do not follow from x_px, y_px by one pixel size; write them all "
+            "from the same calibration, or leave them all empty"
+        )
+    return 10 * ratio

@@ -2,10 +2,11 @@
 
 import codecs
 import csv
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemforge.errors import AnnotationsError
 
@@ -68,6 +69,17 @@ def read_numbers(
                     ) from error
                 del table[name]
     return table
+
+
+def read_words(
+    header: Sequence[str], rows: Sequence[tuple[int, list[str]]], numbers: Container[str]
+) -> dict[str, NDArray[np.object_]]:
+    """Return the columns of text by name: those with a name that are none of the columns of numbers."""
+    return {
+        name: np.array([row[place].strip() for _, row in rows], dtype=object)
+        for place, name in enumerate(header)
+        if name and name not in numbers
+    }
 
 
 COMPLETENESS = "_completeness"

@@ -1,9 +1,12 @@
 """``run.json``: what a folder's results were made of, an entry for each image; runs add to it."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stemforge.errors import InputError
@@ -114,3 +117,60 @@ def _merged(before: dict[str, Any] | None, entry: dict[str, Any]) -> dict[str, A
     if before and before.get("results"):
         return {**before, "failed": entry["failed"]}
     return {name: value for name, value in entry.items() if name != "results"}
+
+
+@dataclass(frozen=True)
+class TableRecord:
+    """What ``run.json`` beside a table says of the image that the table was made of.
+
+    Parameters
+    ----------
+    name
+        Of the image's entry.
+    entry
+        The entry; empty where none is known.
+    """
+
+    name: str
+    entry: Mapping[str, Any]
+
+    @classmethod
+    def beside(cls, table: Path, command: str | None = None) -> "TableRecord":
+        """Return what is known of a table.
+
+        Parameters
+        ----------
+        table
+            A file of results, such as ``spots.csv`` or ``film_columns.csv``.
+        command
+            Which command made it; any by default.
+        """
+        content = RunRecord(ResultFolder(table.parent), command or "")._read() or {}
+        groups = content.values() if command is None else [content.get(command, {})]
+        for entries in groups:
+            for name, entry in entries.items():
+                results = entry.get("results")
+                if name == table.stem or (isinstance(results, list) and table.name in results):
+                    return cls(name, entry)
+        return cls(table.stem, {})
+
+    @property
+    def reading(self) -> dict[str, Any] | None:
+        """How the image is read, as arguments of :func:`stemforge.read_micrograph`; None where no file is known."""
+        file = self.entry.get("file")
+        if not isinstance(file, str) or not Path(file).is_file():
+            return None
+        reading = {"path": Path(file), "frame": self.entry.get("frame"), "signal": self.entry.get("signal")}
+        frame = re.fullmatch(rf"{re.escape(Path(file).stem)}_(\d{{3,}})", self.name)
+        if self.entry.get("stack") and frame:
+            reading["frame"] = int(frame[1])
+        return reading
+
+    @property
+    def sampling(self) -> float | None:
+        """Pixel size of the image that the command worked with [Å]; None where the entry does not say it."""
+        known = self.entry.get("sampling")
+        known = known.get("angstrom") if isinstance(known, Mapping) else known
+        if not isinstance(known, int | float) or isinstance(known, bool) or not known > 0:
+            return None
+        return float(known)

@@ -14,6 +14,7 @@ from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample, Structure
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import CorpusError, InputError
+from stemforge.exchange.formats import FORMATS
 from stemforge.infer.molecules.detection import read_molecules
 from stemforge.micrograph.annotations import Annotations
 from stemforge.options import Progress
@@ -22,7 +23,6 @@ from stemforge.simulate.command import export
 from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
 
 SAMPLING = 0.25
-FORMATS = ["coco", "tiff", "extxyz", "hyperspy"]
 
 
 def atoms_sample(index, size=(24, 32), channels=("HAADF",), structure=True):
@@ -115,7 +115,7 @@ def test_coco_is_read_by_others(corpus, tmp_path):
         assert picture.size == (32, 24)
         wanted = recorded(corpus, i).labels
         keypoints = np.array([a["keypoints"] for a in annotations])
-        np.testing.assert_allclose(keypoints[:, :2] - 0.5, wanted.points, atol=1e-3)
+        np.testing.assert_allclose(keypoints[:, :2] - 0.5, wanted.points, atol=1e-6)
         assert [a["category_id"] for a in annotations] == wanted["element"].tolist()
         boxes = np.array([a["bbox"] for a in annotations])
         np.testing.assert_allclose(boxes[:, 2:], 8, atol=2e-3)  # 2 Å
@@ -353,7 +353,7 @@ def test_a_folder_in_use_is_left_alone(corpus, tmp_path, format):
 @pytest.mark.parametrize(
     ("format", "options", "message"),
     [
-        ("png", {}, "'coco', 'tiff', 'extxyz' or 'hyperspy'"),
+        ("png", {}, "'coco', 'extxyz', 'geojson', 'hyperspy'"),
         ("tiff", {"doses": [1e3], "clean": True}, "either doses or clean"),
         ("tiff", {"doses": [1e3, 1e3]}, "named twice"),
         ("tiff", {"doses": [0.0]}, "greater than 0"),
@@ -385,6 +385,6 @@ def test_corpora_that_lack_what_is_wanted(molecules, tmp_path, write_blobs):
 
 
 def test_the_command(corpus, tmp_path, capsys):
-    export(corpus.folder, out=tmp_path / "o", format="tiff", dose=[1e3, 1e4], progress=Progress(quiet=True))
+    export([corpus.folder], out=tmp_path / "o", format="tiff", dose=[1e3, 1e4], progress=Progress(quiet=True))
     assert "6 images as tiff" in " ".join(capsys.readouterr().err.split())
     assert len(list((tmp_path / "o").glob("*.tif"))) == 6
