@@ -140,14 +140,15 @@ class Multislice(AbtemEngine):
         """Scan in batches of positions; abTEM would hold all positions' waves at once."""
         probe = microscope.probe(depth)
         probe.grid.match(potential)
-        positions = places.get_positions().reshape(-1, 2)
+        grid = places.get_positions()
+        positions = grid.reshape(-1, 2)
         batch = max(1, _BATCH_BYTES // (8 * int(np.prod(potential.gpts))))
         detectors = microscope.detectors.abtem_detectors()
         parts = []
         for first in range(0, len(positions), batch):
             part = abtem.CustomScan(positions[first : first + batch])
             parts.append(channels_of(probe.scan(potential, scan=part, detectors=detectors, lazy=False)))
-        return np.concatenate(parts, axis=1).reshape(-1, *places.gpts)
+        return np.concatenate(parts, axis=1).reshape(-1, *grid.shape[:-1])
 
     def reference(self, microscope: Microscope) -> EngineSettings:
         """Return this engine: nothing is more exact."""
