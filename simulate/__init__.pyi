@@ -5,14 +5,10 @@ from .composing.preview import draw_preview as draw_preview
 from .composing.request import RecipeRequest as RecipeRequest
 from .detectors import SEGMENTS as SEGMENTS, Rings as Rings, Segments as Segments
 from .engines.auto import Auto as Auto
-from .engines.kernels import (
-    Kernels as Kernels,
-    atom_image as atom_image,
-    cross_section as cross_section,
-    object_function as object_function,
-)
+from .engines.kernels import Kernels as Kernels, atom_image as atom_image, cross_section as cross_section
 from .engines.multislice import Multislice as Multislice
 from .engines.prism import Prism as Prism
+from .engines.scattering import object_function as object_function
 from .engines.segmented import segmented_signal as segmented_signal
 from .export.corpus import Export as Export, export_corpus as export_corpus
 from .grafting.graft import Grafted as Grafted, electrons_for as electrons_for, graft as graft

@@ -21,7 +21,7 @@ from stemforge.files import make_folder
 
 router = APIRouter(prefix="/api/simulation")
 _MODULE = "stemforge.app.analysis.simulating"
-# The first image at a detector waits for single atoms of each element (some seconds each), a crystal for PRISM.
+# A crystal waits for PRISM.
 _SECONDS = 300.0
 _MEDIA = {"yaml": "application/yaml", "tif": "image/tiff", "xyz": "chemical/x-xyz"}
 

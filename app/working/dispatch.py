@@ -21,6 +21,7 @@ from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
 
 WARM = "stemforge.app.analysis.detection:warm"
+WARM_SIMULATIONS = "stemforge.app.analysis.simulating.images:warm"
 
 Work = Callable[[Session, Any], None]
 JobWork = Callable[[Session, Job, Worker, threading.Event], None]
@@ -53,7 +54,7 @@ class Dispatcher:
         self._judge = Worker(1, nice=5)
         self._pace = Pace()
         self._wake = threading.Condition()
-        self._ended = threading.Event()
+        self._ended, self._warmed = threading.Event(), threading.Event()
         self._running: dict[str, threading.Event] = {}
         self._last: dict[PagePlace, str] = {}
         self._threads: list[threading.Thread] = []
@@ -66,6 +67,7 @@ class Dispatcher:
             "molecules": self._molecules_loop,
             "jobs": self._job_loop,
             "reading": _warm_reader,
+            "simulations": self._warm_simulations,
         }
         self._threads = [
             threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops.items()
@@ -105,7 +107,15 @@ class Dispatcher:
     def _detect_loop(self) -> None:
         with suppress(InputError, WorkerError, StoppedError):
             self._detector.call(WARM, 120, self._ended)
+        self._warmed.set()
         self._loop(partial(self._next_image, "atoms"), self._detect)
+
+    def _warm_simulations(self) -> None:
+        """Simulate what is asked for first, once the detector, which more people use, is ready."""
+        self._warmed.wait()
+        if not self._ended.is_set():
+            with suppress(InputError, WorkerError, StoppedError):
+                self.simulations.call(WARM_SIMULATIONS, 120, self._ended)
 
     def _judge_loop(self) -> None:
         self._loop(self._next_unjudged, self._judge_quality)

@@ -8,15 +8,10 @@ doi:10.1016/0304-3991(91)90004-P; Nellist & Pennycook 2000, doi:10.1016/S1076-56
     I(Q) = Σ_z conj(P_z(Q)) Σ_Z a_Z(Q) ρ_{Z,z}(Q)
 
 with ρ the atoms of element Z near depth z, P_z the Fourier transform of the probe intensity there and a_Z that
-of the object function. a_Z is measured once: abTEM multislice images one atom in focus, and the image is
-divided by the probe. One simulation then serves every defocus and aberration.
+of the object function. a_Z is worked out once (:mod:`stemforge.simulate.engines.scattering`): the multislice image of
+one atom in focus, divided by the probe, serves every defocus and aberration.
 """
 
-import functools
-import hashlib
-import io
-from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -25,25 +20,14 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from pydantic import Field
 
-from stemforge.cache import cache_folder
-from stemforge.errors import InputError, WriteError
-from stemforge.files import write_whole
+from stemforge.errors import InputError
 from stemforge.simulate.detectors import Rings
 from stemforge.simulate.engines.common import EngineSettings, Image, Rng
-from stemforge.simulate.engines.fourier import probe_grid
 from stemforge.simulate.engines.grid import Grid, make_grid
-from stemforge.simulate.engines.multislice import Multislice, scan_single_atom
+from stemforge.simulate.engines.multislice import Multislice
+from stemforge.simulate.engines.scattering import Table, object_function
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
-
-# Cell [Å] and probe positions a side of the single-atom image. The object function is smooth in Q, and rings
-# of width 1/12 Å⁻¹ resolve it.
-_ATOM_CELL = 12.0
-_ATOM_SCAN = 36
-_CACHE_VERSION = 1
-
-Table = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Spatial frequency [1/Å] and object function [Å²]."""
 
 
 class Kernels(EngineSettings):
@@ -133,80 +117,6 @@ def _refuse_segments(microscope: Microscope) -> None:
         raise InputError(
             "engine.name: kernels adds intensities, a segmented detector needs prism or multislice"
         )
-
-
-@functools.lru_cache(maxsize=256)
-def _cached_object_function(
-    symbol: str, energy: float, semiangle: float, detector: tuple[float, float], sampling: float
-) -> Table:
-    key = f"{_CACHE_VERSION} {symbol} {energy:.6g} {semiangle:.6g} {detector} {sampling:.4f}"
-    name = hashlib.sha256(f"{key} {_ATOM_CELL} {_ATOM_SCAN} or more".encode()).hexdigest()[:16]
-    folder = cache_folder()
-    path = None if folder is None else folder / f"object-{name}.npy"
-    table = None if path is None else _stored(path)
-    if table is None:
-        table = np.stack(_measure_object_function(symbol, energy, semiangle, detector, sampling))
-        if path is not None:
-            _store(path, table)
-    return table[0], table[1]
-
-
-def _stored(path: Path) -> NDArray[np.float64] | None:
-    with suppress(OSError, ValueError, EOFError):
-        return np.load(path, allow_pickle=False)
-    return None
-
-
-def _store(path: Path, table: NDArray[np.float64]) -> None:
-    """Keep a table for the next run; a read-only home is no reason to stop."""
-    content = io.BytesIO()
-    np.save(content, table, allow_pickle=False)
-    with suppress(OSError, WriteError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content.getvalue())
-
-
-def object_function(symbol: str, microscope: Microscope, detector: tuple[float, float]) -> Table:
-    """Return how one atom scatters to a detector, as a function of spatial frequency.
-
-    Parameters
-    ----------
-    symbol
-        Chemical symbol.
-    microscope
-        Energy and convergence are used; aberrations do not matter to the object.
-    detector
-        Inner and outer angle [mrad].
-
-    Returns
-    -------
-    frequency, amplitude
-        Spatial frequency [1/Å] and object function [Å²]; its value at 0 is the atom's cross-section for
-        scattering to the detector.
-    """
-    # Rounded, so that a recipe that draws its convergence angle does not measure anew for every sample.
-    semiangle = round(microscope.semiangle_cutoff)
-    sampling = round(microscope.potential_sampling, 4)
-    return _cached_object_function(symbol, microscope.energy, semiangle, detector, sampling)
-
-
-def _measure_object_function(
-    symbol: str, energy: float, semiangle: float, detector: tuple[float, float], sampling: float
-) -> Table:
-    only = Rings(rings={"detector": detector})
-    microscope = Microscope(energy=energy, semiangle_cutoff=semiangle, detectors=only)
-    # A short wave in a wide aperture has finer detail than the usual number of probe positions can hold.
-    positions = max(_ATOM_SCAN, *probe_grid(microscope, (_ATOM_CELL, _ATOM_CELL)))
-    image, probe = scan_single_atom(symbol, microscope, _ATOM_CELL, positions, sampling)
-    ratio = (np.fft.fft2(image) / np.conj(np.fft.fft2(probe / probe.sum()))).real
-    ratio *= (_ATOM_CELL / positions) ** 2
-    steps = np.fft.fftfreq(positions, 1 / positions)
-    ring = np.rint(np.hypot(*np.meshgrid(steps, steps, indexing="ij"))).astype(int)
-    # Towards the probe's own limit, 2α/λ, both transforms vanish and their quotient is noise.
-    limit = int(0.9 * 2 * semiangle * 1e-3 / microscope.wavelength * _ATOM_CELL)
-    rings = np.arange(limit + 1)
-    amplitude = np.array([ratio[ring == r].mean() for r in rings])
-    return rings / _ATOM_CELL, amplitude
 
 
 def _at(table: Table, grid: Grid) -> NDArray[np.float32]:

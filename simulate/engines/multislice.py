@@ -65,7 +65,7 @@ class AbtemEngine(EngineSettings):
         if between:
             places = abtem.GridScan((0, 0), cell, gpts=grid, endpoint=False)
         with reproducible(self.device):
-            potential = self._potential(atoms, microscope, rng)
+            potential = self.potential(atoms, microscope, rng)
             matched_probe(microscope, potential)
             offsets, weights = microscope.focal_series
             images = self._scan(potential, microscope, [float(focus + offset) for offset in offsets], places)
@@ -93,7 +93,8 @@ class AbtemEngine(EngineSettings):
         )
         return x, y
 
-    def _potential(self, atoms: Atoms, microscope: Microscope, rng: Rng) -> Any:
+    def potential(self, atoms: Atoms, microscope: Microscope, rng: Rng = None) -> Any:
+        """Return abTEM's potential of the atoms, built, inside :func:`reproducible`; parameters as in :meth:`image`."""
         moved = self.configurations(atoms, microscope, rng)
         imaged = abtem.AtomsEnsemble(moved) if self.frozen_phonons else moved[0]
         gpts, thickness = self._gpts(atoms, microscope), self.slice_thickness
@@ -134,20 +135,20 @@ class Multislice(AbtemEngine):
             yield self._at_focus(potential, microscope, depth, places)
 
     def _at_focus(
-        self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan | abtem.CustomScan
+        self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan
     ) -> Array:
         """Scan in batches of positions; abTEM would hold all positions' waves at once."""
         probe = microscope.probe(depth)
         probe.grid.match(potential)
-        positions = places.get_positions().reshape(-1, 2)
+        grid = places.get_positions()
+        positions = grid.reshape(-1, 2)
         batch = max(1, _BATCH_BYTES // (8 * int(np.prod(potential.gpts))))
         detectors = microscope.detectors.abtem_detectors()
         parts = []
         for first in range(0, len(positions), batch):
             part = abtem.CustomScan(positions[first : first + batch])
             parts.append(channels_of(probe.scan(potential, scan=part, detectors=detectors, lazy=False)))
-        shape = getattr(places, "gpts", None) or (len(positions),)
-        return np.concatenate(parts, axis=1).reshape(-1, *shape)
+        return np.concatenate(parts, axis=1).reshape(-1, *grid.shape[:-1])
 
     def reference(self, microscope: Microscope) -> EngineSettings:
         """Return this engine: nothing is more exact."""
@@ -206,46 +207,3 @@ def channels_of(measured: Any) -> Array:
         polar = isinstance(one, abtem.measurements.PolarMeasurements)
         arrays += list(np.moveaxis(array[..., 0, :], -1, 0)) if polar else [array]
     return np.stack(arrays)
-
-
-def scan_single_atom(
-    symbol: str, microscope: Microscope, cell: float, gpts: int, sampling: float
-) -> tuple[Array, Array]:
-    """Image one still atom in focus with multislice.
-
-    Parameters
-    ----------
-    symbol
-        Chemical symbol.
-    microscope
-        Drawn settings with one detector.
-    cell
-        Side of the square cell [Å].
-    gpts
-        Probe positions along a side.
-    sampling
-        Potential sampling [Å].
-
-    Returns
-    -------
-    image, probe
-        The atom's image and the probe's intensity, shape (gpts, gpts), both centred on element (0, 0).
-    """
-    # The slice's entrance is the focal plane and the whole atom is projected into it: in focus exactly.
-    atom = Atoms(symbol, positions=[[0.0, 0.0, 0.5]], cell=[cell, cell, 1.0])
-    still = Multislice(slice_thickness=1.0, frozen_phonons=0, sampling=sampling)
-    # A round atom at the corner of a square cell: an eighth of the positions holds the image.
-    along, across = np.tril_indices(gpts // 2 + 1)
-    places = abtem.CustomScan(np.stack([along, across], axis=1) * cell / gpts)
-    eighth = np.zeros((gpts // 2 + 1, gpts // 2 + 1))
-    with reproducible():
-        potential = still._potential(atom, microscope, None)
-        matched_probe(microscope, potential)
-        eighth[along, across] = still._at_focus(potential, microscope, 0.0, places)[0]
-    folded = np.minimum(np.arange(gpts), gpts - np.arange(gpts))
-    image = eighth[np.maximum.outer(folded, folded), np.minimum.outer(folded, folded)]
-    # The intensity reaches twice the wave's frequencies: built on a finer grid, then every other point.
-    with reproducible():
-        wave = microscope.probe(0.0, extent=cell, gpts=2 * gpts).build(lazy=False).array
-    intensity = np.fft.ifftshift(np.abs(wave.T) ** 2)[::2, ::2]
-    return image, intensity.astype(float)

@@ -7,7 +7,7 @@ from scipy import fft
 from stemforge.cache import compiled
 from stemforge.simulate.microscope import Microscope
 
-__all__ = ["probe_intensity"]
+__all__ = ["aperture_waves", "probe_intensity"]
 
 
 @compiled
@@ -79,6 +79,45 @@ def probe_intensity(
     >>> intensity.shape, round(float(intensity.sum()), 4)
     ((64, 48), 1.0)
     """
+    waves = aperture_waves(microscope, defoci, gpts, sampling)
+    reach = [n // 2 for n in waves.shape[1:]]
+    for axis, half in ((2, reach[1]), (1, reach[0])):
+        shape = list(waves.shape)
+        shape[axis] = gpts[axis - 1]
+        padded = np.zeros(shape, dtype=np.complex64)
+        along = (slice(None),) * axis
+        padded[(*along, slice(half + 1))] = waves[(*along, slice(half, None))]
+        padded[(*along, slice(shape[axis] - half, None))] = waves[(*along, slice(half))]
+        waves = fft.ifft(padded, axis=axis, overwrite_x=True)
+    intensity = np.tensordot(weights, waves.real**2 + waves.imag**2, 1)
+    return (intensity / intensity.sum()).astype(np.float32)
+
+
+def aperture_waves(
+    microscope: Microscope, defoci: NDArray[np.float64], gpts: tuple[int, int], sampling: float
+) -> NDArray[np.complex64]:
+    """Return the wave in the aperture at several defoci, on the angular grid of a field.
+
+    Parameters
+    ----------
+    microscope
+        Drawn settings.
+    defoci
+        As :func:`probe_intensity` takes them [Å], shape (n,).
+    gpts, sampling
+        Points of the field along y and x, and their distance [Å].
+
+    Returns
+    -------
+    ndarray
+        Amplitude 1 inside, shape (n, y, x), both odd; angle 0 is the middle element, and what lies beyond is closed.
+
+    Examples
+    --------
+    >>> waves = aperture_waves(Microscope(), np.zeros(1), (64, 64), 0.25)
+    >>> waves.shape, complex(waves[0, 11, 11])
+    ((1, 23, 23), (1+0j))
+    """
     semiangle, wavelength = microscope.semiangle_cutoff * 1e-3, microscope.wavelength
     steps = (wavelength / (gpts[0] * sampling), wavelength / (gpts[1] * sampling))
     # The soft edge ends half a step beyond the aperture.
@@ -94,13 +133,4 @@ def probe_intensity(
         float(m.C5),
     )
     _aperture(waves, np.asarray(defoci, dtype=float), semiangle, wavelength, steps, aberrations)
-    for axis, half in ((2, reach[1]), (1, reach[0])):
-        shape = list(waves.shape)
-        shape[axis] = gpts[axis - 1]
-        padded = np.zeros(shape, dtype=np.complex64)
-        along = (slice(None),) * axis
-        padded[(*along, slice(half + 1))] = waves[(*along, slice(half, None))]
-        padded[(*along, slice(shape[axis] - half, None))] = waves[(*along, slice(half))]
-        waves = fft.ifft(padded, axis=axis, overwrite_x=True)
-    intensity = np.tensordot(weights, waves.real**2 + waves.imag**2, 1)
-    return (intensity / intensity.sum()).astype(np.float32)
+    return waves

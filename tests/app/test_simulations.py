@@ -3,6 +3,7 @@
 import base64
 import importlib
 import json
+import threading
 
 import ase.io
 import numpy as np
@@ -11,9 +12,10 @@ import tifffile
 
 from stemforge.app.analysis.pictures import contrast_of, grey_of
 from stemforge.app.analysis.simulating.controls import CONTROLS, CRYSTALS, SUPPORTS, controls_of
-from stemforge.app.analysis.simulating.images import SAMPLES, STRUCTURES
+from stemforge.app.analysis.simulating.images import SAMPLES, STRUCTURES, warm
 from stemforge.app.analysis.simulating.recipes import MOST_ATOMS, recipe_of
 from stemforge.app.analysis.simulating.structures import MOST
+from stemforge.app.working.dispatch import WARM, WARM_SIMULATIONS
 from stemforge.errors import InputError
 from stemforge.simulate import SimulationRecipe, corpus_degradation, record, simulate_corpus
 from stemforge.simulate.recording.record import recording_rng
@@ -230,3 +232,35 @@ def test_a_control_refuses_a_value_that_its_settings_refuse():
         assert control.described.low <= low < high <= control.described.high
         with pytest.raises(InputError, match=r"must be"):
             control.read(2 * control.public()["high"] + 1)
+
+
+def test_a_server_that_starts_makes_ready_what_is_simulated_first(browse):
+    dispatcher = browse(session=False).app.app.state.context.dispatcher
+    called, ready = [], threading.Event()
+
+    class Noted(Here):
+        def call(self, function, seconds, *_, **__):
+            called.append(function)
+            if function == WARM_SIMULATIONS:
+                ready.set()
+
+    dispatcher._detector = dispatcher.simulations = Noted()
+    dispatcher.start()
+    try:
+        assert ready.wait(30)
+    finally:
+        dispatcher.end()
+    # The search for atoms comes first.
+    assert called == [WARM, WARM_SIMULATIONS]
+    module, _, name = WARM_SIMULATIONS.partition(":")
+    assert getattr(importlib.import_module(module), name) is warm
+
+
+@pytest.mark.slow
+def test_the_place_opens_with_an_image_that_is_ready(page):
+    warm()
+    shown = {one.name: one.public()["default"] for one in controls_of("carbon")}
+    answer = asked(page, support="carbon", element="Pt", values=shown)
+    assert not answer["simulated"]
+    # Control: another specimen is not.
+    assert asked(page, support="carbon", element="Pt", values={**shown, "seed": 3})["simulated"]

@@ -13,6 +13,7 @@ from stemforge.app.analysis.pictures import contrast_of, grey_of
 from stemforge.app.analysis.simulating.recipes import recipe_of
 from stemforge.corpus.sample import Sample
 from stemforge.simulate import Recording, SimulationRecipe, check_recipe, record, simulate_sample
+from stemforge.simulate.engines.scattering import measure_object_function
 from stemforge.simulate.recording.record import recording_rng
 
 _VISIBLE = 5.0  # contrast-to-noise from which a label is drawn as an atom that can be found
@@ -93,6 +94,13 @@ def simulate(support: str, element: str | None, values: dict[str, float]) -> dic
             "engine": recipe.engine.title,
         },
     }
+
+
+def warm() -> None:
+    """Simulate what the place shows first, so that it is drawn at once and no slider waits for a compiler."""
+    simulate("carbon", "Pt", {})
+    # Of the image its atoms' object functions may be kept from an earlier run.
+    measure_object_function("C", 60e3, 30.0, (50.0, 60.0), 0.2)
 
 
 def recorded(recipe: SimulationRecipe) -> tuple[Sample, Recording]:

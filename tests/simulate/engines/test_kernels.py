@@ -6,7 +6,6 @@ from ase import Atoms
 
 from stemforge import InputError
 from stemforge.simulate import Kernels, Microscope, Scan, atom_image, cross_section, object_function
-from stemforge.simulate.engines import kernels
 from stemforge.simulate.engines.grid import Grid, TorchGrid, make_grid
 
 HAADF = (90.0, 185.0)
@@ -178,69 +177,6 @@ def test_detectors_stack_in_order_and_empty_structures_give_nothing():
     assert not kernel_signal(Atoms(cell=[8, 8, 4]), both, scan, 2.0).any()
 
 
-def test_the_cache_is_used(tmp_path, monkeypatch):
-    monkeypatch.setenv("STEMFORGE_CACHE_DIR", str(tmp_path))
-    kernels._cached_object_function.cache_clear()
-    measured = []
-
-    def measure(*arguments):
-        measured.append(arguments)
-        return np.array([0.0, 1.0]), np.array([2.0, 1.0])
-
-    monkeypatch.setattr(kernels, "_measure_object_function", measure)
-    try:
-        first = object_function("Fe", MICROSCOPE, HAADF)
-        (file,) = tmp_path.glob("object-*.npy")
-        kernels._cached_object_function.cache_clear()
-        np.testing.assert_array_equal(object_function("Fe", MICROSCOPE, HAADF), first)
-        assert len(measured) == 1
-        # Aberrations are no property of the object; energy, element and detector are.
-        object_function("Fe", Microscope(C3=1e4, A1=5), HAADF)
-        assert len(measured) == 1
-        object_function("Fe", Microscope(energy=80e3), HAADF)
-        object_function("Pt", MICROSCOPE, HAADF)
-        object_function("Fe", MICROSCOPE, (80.0, 185.0))
-        assert len(measured) == 4
-        # A damaged file is measured anew and replaced.
-        file.write_bytes(b"damaged")
-        kernels._cached_object_function.cache_clear()
-        object_function("Fe", MICROSCOPE, HAADF)
-        assert len(measured) == 5
-        assert np.load(file).shape == (2, 2)
-    finally:
-        kernels._cached_object_function.cache_clear()
-
-
-def test_abtem_s_probe_is_planned_so_that_its_bytes_repeat(monkeypatch):
-    """FFTW's MEASURE gave 4 different last bits in 5 processes: what uses it must plan with ESTIMATE."""
-    import abtem
-
-    from stemforge.simulate.engines.multislice import scan_single_atom
-
-    plans = []
-    build = abtem.Probe.build
-
-    def noted(self, *arguments, **options):
-        plans.append((abtem.config.get("fftw.planning_effort"), abtem.config.get("fftw.threads")))
-        return build(self, *arguments, **options)
-
-    monkeypatch.setattr(abtem.Probe, "build", noted)
-    scan_single_atom("C", MICROSCOPE, 6.0, 12, 0.08)
-    assert plans
-    assert set(plans) == {("FFTW_ESTIMATE", 1)}
-
-
-def test_an_eighth_of_the_positions_holds_the_image_of_an_atom():
-    from stemforge.simulate.engines.multislice import Multislice, scan_single_atom
-
-    cell, number = 6.0, 28
-    image, _ = scan_single_atom("C", MICROSCOPE, cell, number, 0.08)
-    atom = Atoms("C", positions=[[0.0, 0.0, 0.5]], cell=[cell, cell, 1.0])
-    still = Multislice(slice_thickness=1.0, frozen_phonons=0, sampling=0.08)
-    whole = still.image(atom, MICROSCOPE, Scan.of_any_size((number, number), cell / number), 0.0)[0]
-    np.testing.assert_allclose(image, whole, rtol=1e-4, atol=1e-6 * whole.max())
-
-
 def crowd(seed=3):
     """Carbon with a few Pt atoms, through 60 Å."""
     rng = np.random.default_rng(seed)
@@ -268,18 +204,3 @@ def test_the_gpu_gives_the_cpu_s_image():
     scan = Scan(shape=(48, 40), sampling=0.3, margin=0)
     one, other = (kernel_signal(crowd(), MICROSCOPE, scan, 25.0, device=name) for name in ("cpu", "gpu"))
     assert np.abs(one - other).max() < 1e-3 * one.mean()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("energy", "semiangle"), [(60e3, 20), (200e3, 33)])
-def test_object_functions_are_known_up_to_the_probe_s_limit(energy, semiangle):
-    microscope = Microscope(
-        energy=energy, semiangle_cutoff=semiangle, detectors={"rings": {"HAADF": (70, 150)}}
-    )
-    frequency, amplitude = object_function("Pt", microscope, (70, 150))
-    assert np.isfinite(amplitude).all()
-    limit = 2 * semiangle * 1e-3 / microscope.wavelength
-    assert 0.8 * limit < frequency[-1] < limit
-    # Scattering to high angles is nearly incoherent: it falls slowly, and stays positive.
-    assert (amplitude > 0).all()
-    assert amplitude[-1] < amplitude[0]
