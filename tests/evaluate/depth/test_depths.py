@@ -208,7 +208,9 @@ def test_foci_in_another_unit_are_refused(foci):
 def test_foci_in_nm_are_asked_about(make_focal, reach):
     foci = np.linspace(-reach, reach, 7)
     series = FocalSeries(make_focal(foci=foci)[0].images, foci / 10, SAMPLING, "film")
-    with pytest.raises(InputError, match=r"blur as if the foci, -\d to \d Å, were ten times .* are they in nm"):
+    with pytest.raises(
+        InputError, match=r"blur as if the foci, -\d to \d Å, were ten times .* are they in nm"
+    ):
         measure_depths(series, OPTICS)
 
 
