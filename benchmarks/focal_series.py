@@ -3,6 +3,7 @@
     python benchmarks/focal_series.py depths [--doses 1e4 3e4 1e5] [--series 3] [--foci 11] [--source-size 1.0] [--flat]
     python benchmarks/focal_series.py controls [--series 3] [--dose 3e4]
     python benchmarks/focal_series.py multislice [--doses 1e4 3e4 1e5]
+    python benchmarks/focal_series.py draw [--out focal-depths.png] [--dose 3e4] [--seed 1]
 
 Films of carbon, 50 Å thick, with Pt atoms about 11 Å from each other at random depths in them (`kernels`, 60 kV, 32
 mrad, 90–185 mrad, source 1 Å), 256 × 256 pixels of 0.25 Å, foci from 75 Å above the film's entrance to 75 Å below its
@@ -13,13 +14,14 @@ the bound. `holds` is the share of stated 95 % intervals with the true depth in 
 errors over stated ones. Without --source-size the source is fitted. `controls`: the same frames in shuffled orders,
 films without atoms, and noise alone: how many are refused, and what is said of the others. `multislice`: a Pt atom at
 two depths of a thin film, imaged by abTEM's multislice with frozen phonons, independently of the images that are
-fitted.
+fitted. `draw`: the sheet of one series of `depths`, the source fitted.
 """
 
 import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
 from stemforge.evaluate import Depths, FocalOptics, FocalSeries, measure_depths
+from stemforge.files import write_figure
 from stemforge.simulate import Degradation, SimulationRecipe, degrade
 from stemforge.simulate.detectors import Rings
 from stemforge.simulate.engines.kernels import Kernels
@@ -250,11 +253,21 @@ def multislice(doses: list[float], seed: int) -> dict[str, Any]:
     return results
 
 
+def draw(path: Path, frames: int, dose: float, seed: int) -> list[str]:
+    """Draw the sheet of one series; returns what was found, in words."""
+    truth = simulate(seed, np.linspace(*FOCI, frames))
+    images = recorded(truth.frames, dose, np.random.default_rng([seed, int(dose)]))
+    series = FocalSeries(images, truth.foci, SAMPLING, "film")
+    found = measure_depths(series, FocalOptics("Pt", truth.microscope))
+    write_figure(found.figure(), path)
+    return found.lines()
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["depths", "controls", "multislice"])
+    parser.add_argument("what", choices=["depths", "controls", "multislice", "draw"])
     parser.add_argument("--doses", type=float, nargs="*", default=[1e4, 3e4, 1e5])
     parser.add_argument("--flat", action="store_true", help="atoms on a flat background, not on a film")
     parser.add_argument("--series", type=int, default=3)
@@ -265,6 +278,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--dose", type=float, default=3e4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("focal-depths.png"), help="picture of `draw`")
     given = parser.parse_args()
     if given.what == "depths":
         settings = (given.foci, given.source_size, given.astigmatism, given.flat, given.seed)
@@ -272,5 +286,7 @@ if __name__ == "__main__":
             print(json.dumps(row), flush=True)
     elif given.what == "controls":
         print(json.dumps(controls(given.series, given.dose, given.seed), indent=2))
+    elif given.what == "draw":
+        print("\n".join(draw(given.out, given.foci, given.dose, given.seed)))
     else:
         print(json.dumps(multislice(given.doses, given.seed), indent=2))

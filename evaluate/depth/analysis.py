@@ -12,7 +12,7 @@ from stemforge.evaluate.depth.alignment import aligned, image_drift, model_drift
 from stemforge.evaluate.depth.fit import AtomAt, FocalModel
 from stemforge.evaluate.depth.fitting import AtomFits
 from stemforge.evaluate.depth.noise import FocalNoise, measure_noise, white_noise
-from stemforge.evaluate.depth.order import CHANCE, order_chance
+from stemforge.evaluate.depth.order import CHANCE, explained_squares, order_chance
 from stemforge.evaluate.depth.result import AtomDepth, Depths
 from stemforge.evaluate.depth.search import STEP, search_atoms
 from stemforge.evaluate.depth.series import FocalOptics, FocalSeries
@@ -31,6 +31,10 @@ _BRIGHT = 12  # atoms by which the source is told
 _ORDERING = 40  # atoms by which the order is checked
 _LEAST_SHARE = 0.5  # of the brightness that atoms have on a typical frame
 _CERTAIN = 5.0  # standard deviations of that share
+_NANOMETRE = 10.0  # Å
+_NARROW = 1.0  # of the depth of field: foci over less may be in nm
+_UNIT_CLEAR = 10.0  # squares an atom by which foci in nm must be better
+_UNIT_SHARE = 0.05  # of what the given foci explain, likewise: a current that fades to 0.6 looks like 0.013
 _NONE = f"no atom stands out by {FOUND:g} standard deviations on all frames together"
 _DRIFTS = 3  # times that the drift is improved by the atoms
 
@@ -88,6 +92,7 @@ def measure_depths(
     state = _Analysis(series, optics)
     advance(1)
     state.align()
+    state.check_unit()
     advance(1)
     state.check_order(np.random.default_rng(seed))
     advance(1)
@@ -159,6 +164,32 @@ class _Analysis:
             self.fits.run(1)
             if np.abs(shift).max() < 0.1 * self.series.sampling:
                 break
+
+    def check_unit(self) -> None:
+        """Refuse foci that suit the atoms far better ten times as large, as those in nm do."""
+        low, high = self.series.range
+        field, fits = self.optics.depth_of_field, self.fits
+        if high - low > _NARROW * field:
+            return
+        foci = self.series.foci - (low + high) / 2
+        far = _NANOMETRE * (high - low) / 2 + _BEYOND * field
+        span = far + _NANOMETRE * (high - low) / 2
+        template = make_template(
+            self.optics.element, self.optics.microscope, self.series.sampling, (-span, span), self.radius
+        ).blurred(self.source)
+        given, larger = (
+            explained_squares(
+                FocalModel(template, factor * foci, fits.model.noise, (-far, far), self.radius),
+                fits.whole(),
+                fits.atoms[:_ORDERING],
+            )
+            for factor in (1.0, _NANOMETRE)
+        )
+        if larger > given + max(_UNIT_CLEAR * len(fits.atoms[:_ORDERING]), _UNIT_SHARE * given):
+            raise InputError(
+                f"{self.series.name}: the atoms blur as if the foci, {low:g} to {high:g} Å, were ten times as far from "
+                "each other; are they in nm? Give them in Å"
+            )
 
     def check_order(self, rng: np.random.Generator) -> None:
         """Refuse frames that show something else, and frames whose sharpness does not follow their foci."""

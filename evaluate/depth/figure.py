@@ -25,8 +25,8 @@ _BINS = 24
 
 def draw_depths(depths: "Depths") -> Figure:
     """Draw everything that a focal series shows on one sheet."""
-    figure = Figure(figsize=(14.4, 7.6), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.15), squeeze=False)[0]
+    figure = Figure(figsize=(14.4, 7.0), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1), squeeze=False)[0]
     map_into(left.subplots(), depths)
     top, bottom = right.subfigures(2, 1, height_ratios=(1, 1.35), squeeze=False)[:, 0]
     histogram_into(top.subplots(), depths)

@@ -1,4 +1,4 @@
-"""Whether frames really come in the order of their foci: other orders must explain the atoms worse."""
+"""Whether atoms sharpen and blur as the foci say: other foci, and other orders of them, must suit the atoms worse."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,9 @@ ORDERS = 199
 
 _CLEAR = 10.0  # of the squares explained, by which an order must be better
 _SHARE = 0.01  # of what the given order explains, likewise
+
+_DEPTHS = 31  # that are tried for each order
+_COARSE = 4  # nodes from depth to depth that are tried otherwise
 
 Stack = NDArray[np.float32]
 
@@ -46,7 +49,7 @@ def order_chance(
     float
         (1 + better orders) / (1 + orders).
     """
-    explained = [_explained(model, frames, atom) for atom in atoms]
+    explained = [_explained(model, frames, atom, np.linspace(*model.depths, _DEPTHS)) for atom in atoms]
     number = len(model.foci)
     given = _score(explained, np.arange(number))
     clear = given + max(_CLEAR, _SHARE * given)
@@ -63,14 +66,30 @@ def order_chance(
     return float((1 + better) / (1 + orders))
 
 
+def explained_squares(model: FocalModel, frames: Stack, atoms: Sequence[AtomAt]) -> float:
+    """Return the squares that all atoms explain, each at the depth and brightness that suit it best.
+
+    Parameters
+    ----------
+    model
+        Of frames whose noise is taken as independent.
+    frames
+        Filtered frames, shape (frames, height, width).
+    atoms
+        As fitted; their depths do not matter.
+    """
+    depths = np.arange(*model.depths, _COARSE * (model.nodes[1] - model.nodes[0]))
+    return _score([_explained(model, frames, atom, depths) for atom in atoms], np.arange(len(model.foci)))
+
+
 def _explained(
-    model: FocalModel, frames: Stack, atom: AtomAt
+    model: FocalModel, frames: Stack, atom: AtomAt, depths: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return, of each depth, frame and focus, the product of frame and image, and the image's square (depth, focus)."""
     pixel = model.pixel(atom)
     data = (model.patch(frames, pixel) * model.inside).reshape(len(model.foci), -1)
     products, squares = [], []
-    for z in np.linspace(*model.depths, 31):
+    for z in depths:
         made = model.image(AtomAt(1.0, atom.x, atom.y, float(z)), pixel) * model.inside
         made = made.reshape(len(model.foci), -1)
         products.append(data @ made.T)

@@ -16,6 +16,7 @@ _MIRRORS = (
 )  # of the axes (x, y): frames with the same density and another arrangement
 _CLEAR = 2.0  # standard deviations above mirrored frames from which a pair coincides
 _CERTAIN = 5.0  # of all pairs together
+_CHANGED = 1.3  # of the pairs across a change, in the mean, below which it shows another specimen
 _APART = 2  # frames that are compared: neighbours, and those one further on
 
 
@@ -73,8 +74,7 @@ def check_specimen(found: Detections, drift: NDArray[np.float64], name: str) -> 
             )
     for last in range(len(filled) - 1):
         across = [(last - i, last + 1 + j) for i, j in product(range(_APART), repeat=2)]
-        across = [pair for pair in across if pair in score]
-        if all(score[pair] < _CLEAR for pair in across):
+        if np.mean([score[pair] for pair in across if pair in score]) < _CHANGED:
             raise InputError(
                 f"{name}: from frame {filled[last + 1]} on another specimen is shown, or the specimen jumped further "
                 "than can be followed; give the parts as series of their own"

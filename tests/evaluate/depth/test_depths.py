@@ -204,6 +204,25 @@ def test_foci_in_another_unit_are_refused(foci):
         measure_depths(FocalSeries(images, foci, SAMPLING), OPTICS)
 
 
+@pytest.mark.parametrize("reach", [60, 90])
+def test_foci_in_nm_are_asked_about(make_focal, reach):
+    foci = np.linspace(-reach, reach, 7)
+    series = FocalSeries(make_focal(foci=foci)[0].images, foci / 10, SAMPLING, "film")
+    with pytest.raises(
+        InputError, match=r"blur as if the foci, -\d to \d Å, were ten times .* are they in nm"
+    ):
+        measure_depths(series, OPTICS)
+
+
+@pytest.mark.parametrize(("reach", "last"), [(20, 1.0), (5, 0.6), (1, 0.6)])
+def test_foci_near_each_other_are_no_foci_in_nm(make_focal, reach, last):
+    """Also where the beam fades, which makes some frames brighter than others, as foci in nm would."""
+    series, _ = make_focal(foci=np.linspace(-reach, reach, 7))
+    fading = np.linspace(1, last, 7, dtype=np.float32)[:, None, None]
+    faded = FocalSeries(series.images * fading, series.foci, SAMPLING, "film")
+    assert len(measure_depths(faded, OPTICS)) == 4
+
+
 def test_results_are_written(found, tmp_path):
     found.to_csv(tmp_path / "a.csv")
     rows = list(csv.DictReader((tmp_path / "a.csv").open()))
