@@ -131,9 +131,8 @@ class Dispatcher:
         self.wake()
 
     def _judge_quality(self, session: Session, image: Image) -> None:
-        weights = self.weights_of(session, image.detector)
         try:
-            judge_quality_of(session, image, weights, self._judge, self._ended)
+            judge_quality_of(session, image, self._judge, self._detector, self._ended)
         except Exception as error:
             # The atoms are known: the image has not failed.
             session.note(image, judged=image.generation, reasons=[_sentence(error, session.folder)])

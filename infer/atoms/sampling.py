@@ -19,6 +19,8 @@ from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.usable import usable_area
 from stemforge.train.card import Card, Sizing
 
+SIZER = "atom-net"
+"""Weights that come with stemforge and tell pixel sizes, for those that do not."""
 SIZES = np.exp(np.log(0.07) + 0.14 * np.arange(19))
 """Pixel sizes that are tried [Å]: 0.07 to 0.87, each 15 % larger than the one before."""
 RANGE = (0.09, 0.68)

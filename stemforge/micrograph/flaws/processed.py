@@ -36,9 +36,9 @@ def noise_fades(image: ArrayLike) -> bool:
 
 def noise_ratio(image: ArrayLike) -> float | None:
     """Return the power of an image at the finest detail over that at less fine detail; None for a small image."""
-    values = np.asarray(image, dtype=float)
+    values = np.asarray(image)
     rows, columns = (slice((n - min(n, _SIDE)) // 2, (n + min(n, _SIDE)) // 2) for n in values.shape)
-    part = values[rows, columns]
+    part = np.asarray(values[rows, columns], dtype=float)
     if min(part.shape) < _LEAST_SIDE:
         return None
     window = np.outer(*map(np.hanning, part.shape))
