@@ -97,7 +97,9 @@ def find_candidates(
     return _on_image(micrograph, points[inside], likelihoods[inside], card, usable, filled)
 
 
-def known_candidates(micrograph: Micrograph, points: ArrayLike, likelihoods: ArrayLike, card: Card) -> Candidates:
+def known_candidates(
+    micrograph: Micrograph, points: ArrayLike, likelihoods: ArrayLike, card: Card
+) -> Candidates:
     """Return candidates that were found before: no network runs, and PyTorch is not loaded.
 
     Parameters

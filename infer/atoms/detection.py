@@ -262,7 +262,11 @@ def atom_finder(
     return likelihood, partial(find_peaks, likelihood, maps[1:3], maps[3])
 
 
-def _apply(function: Callable[[NDArray[np.float32]], NDArray[np.float64]], image: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+def _apply(
+    function: Callable[[NDArray[np.float32]], NDArray[np.float64]],
+    image: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
     """Put a function of each pixel into ``out``, line by line: in double precision no image is held as a whole."""
     for line, result in zip(image, out, strict=True):
         result[:] = function(line)
