@@ -20,6 +20,8 @@ from stemforge.files import reason
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
 
+UNUSED = 60.0
+"""Seconds after which a worker is ended that is used now and then, and holds half a GB for networks."""
 WARM = "stemforge.app.analysis.detection:warm"
 
 Work = Callable[[Session, Any], None]
@@ -152,6 +154,8 @@ class Dispatcher:
             session.note(record, status="failed", **{field: sentence})
 
     def _sleep(self) -> None:
+        for worker in (self._jobs, self._molecules):
+            worker.end_unused(UNUSED)
         with self._wake:
             if not self._ended.is_set():
                 self._wake.wait(0.5)
