@@ -15,13 +15,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import psutil
 from cyclopts import App
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -162,23 +164,68 @@ def drop_chosen(page: Page, path: Path, condition: str) -> float:
     return time.perf_counter() - start
 
 
-def memory(process: int) -> float:
-    """Resident memory of a process and its children [MB], of which shared pages count in each."""
-    total = 0.0
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:
-            continue
-        parent, number = (int(re.search(rf"^{key}:\s*(\d+)", text, re.M)[1]) for key in ("PPid", "Pid"))  # type: ignore[index]
-        if process in (parent, number) and (kept := re.search(r"^VmRSS:\s*(\d+)", text, re.M)):
-            total += int(kept[1]) / 1024
-    return total
+class Memory:
+    """Memory of a process and of all that it started [MB], looked at four times a second while a block runs.
+
+    Parameters
+    ----------
+    process
+        The server.
+    """
+
+    def __init__(self, process: int) -> None:
+        self._server = psutil.Process(process)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.most = 0.0
+        """Largest sum of resident memory so far; pages that processes share count in each."""
+        self.once = 0.0
+        """The same with shared pages counted once."""
+
+    def __enter__(self) -> Self:
+        """Begin to look."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self._ended.set()
+        self._thread.join()
+
+    def now(self) -> dict[int, float]:
+        """Return the resident memory of each process."""
+        return {number: kept / 1e6 for number, kept in self._each("rss").items()}
+
+    def peaks(self) -> list[int]:
+        """Return the most that each process that lives had so far, the server's first."""
+        texts = [Path(f"/proc/{number}/status").read_text() for number in self.now()]
+        return [round(int(text.partition("VmHWM:")[2].split()[0]) * 1.024e-3) for text in texts]
+
+    def _each(self, kind: str) -> dict[int, int]:
+        found = {}
+        for one in (self._server, *self._server.children(recursive=True)):
+            with suppress(psutil.Error):
+                found[one.pid] = getattr(one.memory_full_info() if kind == "pss" else one.memory_info(), kind)
+        return found
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.25):
+            self.most = max(self.most, sum(self._each("rss").values()) / 1e6)
+            self.once = max(self.once, sum(self._each("pss").values()) / 1e6)
+
+
+JUDGED = """async () => {
+  const session = await (await fetch("/api/session")).json();
+  return session.images.filter((one) => one.verdict || one.reasons.length).length;
+}"""
 
 
 @app.command
 def many(*, images: int = 100, size: int = 256) -> None:
-    """Drop many images at once; print the time until all are there and worked on [s], and memory on the way [MB]."""
+    """Drop many images at once; print the time until all are there and worked on [s], and memory on the way [MB].
+
+    Memory is the most at any moment so far, and at rest after all recordings were judged.
+    """
     with tempfile.TemporaryDirectory() as name, chromium() as browser, server() as (address, process, _):
         paths = [str(spots(Path(name) / f"{index}.tif", size, index)) for index in range(images)]
         page = browser.new_page(viewport={"width": 1280, "height": 720})
@@ -187,14 +234,23 @@ def many(*, images: int = 100, size: int = 256) -> None:
         page.set_input_files("#files", paths)
         wait(page, f"document.querySelectorAll('#list li').length === {images}")
         sent = time.perf_counter() - start
-        sizes = {}
-        for number in sorted({max(1, round(images * tenth / 10)) for tenth in range(11)}):
-            while page.locator("#list .done").count() < number:
-                page.wait_for_timeout(200)
-            sizes[number] = memory(process)
-            say(f"{number} images: {sizes[number]:.0f} MB")
-        done = time.perf_counter() - start
-        say(json.dumps({"images": images, "sent": sent, "done": done, "memory_mb": max(sizes.values())}))
+        with Memory(process) as memory:
+            for number in sorted({max(1, round(images * tenth / 10)) for tenth in range(11)}):
+                while page.locator("#list .done").count() < number:
+                    page.wait_for_timeout(200)
+                say(
+                    f"{number} images after {time.perf_counter() - start:.0f} s: at most {memory.most:.0f} MB"
+                )
+            done = time.perf_counter() - start
+            while page.evaluate(JUDGED) < images:
+                page.wait_for_timeout(500)
+            judged = time.perf_counter() - start
+            page.wait_for_timeout(5000)
+            rest = memory.now()
+            say(f"processes, the server's first: at rest {[round(one) for one in rest.values()]} MB")
+            say(f"most that each had: {memory.peaks()} MB")
+        found = {"images": images, "sent": sent, "done": done, "judged": judged, "memory_mb": memory.most}
+        say(json.dumps({**found, "shared_once_mb": memory.once, "at_rest_mb": sum(rest.values())}))
 
 
 SIMULATED = "Number(document.querySelector('#sim-image').dataset.images ?? 0)"

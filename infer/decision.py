@@ -11,6 +11,11 @@ CANDIDATE = 0.02
 """Calibrated likelihood from which something may be an atom or a molecule, and counts towards their number by it."""
 
 
+def lowest_likelihood(card: Card) -> float:
+    """Return from which likelihood candidates are looked for: where likelihoods are not calibrated, the threshold."""
+    return CANDIDATE if card.calibration is not None else card.threshold
+
+
 @dataclass(frozen=True)
 class Decision:
     """Where an image's threshold lies.

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-import abtem
 import numpy as np
 from pydantic import Discriminator, Tag, model_validator
 
@@ -60,6 +59,8 @@ class Rings(_Detectors):
 
     def abtem_detectors(self) -> list[Any]:
         """Return them as detectors of abTEM."""
+        import abtem  # see Microscope.probe
+
         return [abtem.AnnularDetector(inner, outer) for inner, outer in self.rings.values()]
 
 
@@ -87,6 +88,8 @@ class Segments(_Detectors):
 
     def abtem_detectors(self) -> list[Any]:
         """Return it as detectors of abTEM: one, turned so that segment 0 is centred on the x axis."""
+        import abtem
+
         inner, outer = self.segments
         return [abtem.SegmentedDetector(1, 4, inner=inner, outer=outer, rotation=-np.pi / 4)]  # radians
 

@@ -1,9 +1,8 @@
 """The microscope: energy, aperture, aberrations and detectors, with presets from the papers."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import abtem
 import numpy as np
 from ase.units import _c, _e, _hplanck, _me
 from numpy.typing import NDArray
@@ -12,6 +11,9 @@ from pydantic import model_validator
 from stemforge.errors import InputError
 from stemforge.settings import NonNegative, Positive, Random, Settings
 from stemforge.simulate.detectors import Detectors, Rings
+
+if TYPE_CHECKING:
+    import abtem
 
 FWHM = 2 * np.sqrt(2 * np.log(2))
 """Full width at half maximum of a Gaussian of standard deviation 1: the size of a source is stated as such."""
@@ -124,13 +126,15 @@ class Microscope(Settings):
         nodes, weights = np.polynomial.hermite_e.hermegauss(5)
         return self.focal_spread * nodes, weights / weights.sum()
 
-    def probe(self, depth: float | Any = 0.0, **grid: Any) -> abtem.Probe:
+    def probe(self, depth: float | Any = 0.0, **grid: Any) -> "abtem.Probe":
         """Return abTEM's probe, focused ``depth`` [Å] (a number or a distribution) below the entrance plane.
 
         The settings must be drawn: every field a number. ``focal_spread`` is left to the caller, who must
         average intensities over :attr:`focal_series`; abTEM's envelope averages the wave, which is wrong for
         imaging by high-angle scattering.
         """
+        import abtem  # takes a second and 180 MB, which who reads settings alone does not need
+
         return abtem.Probe(
             energy=self.energy,
             semiangle_cutoff=self.semiangle_cutoff,

@@ -7,12 +7,15 @@ import numpy as np
 import tifffile
 
 from stemforge.errors import InputError
-from stemforge.infer import CANDIDATE, decide, detect_atoms, estimate_sampling
-from stemforge.infer.atoms.files import SIZER
+from stemforge.infer import decide, detect_atoms, estimate_sampling
+from stemforge.infer.atoms.sampling import SIZER
+from stemforge.infer.decision import lowest_likelihood
 from stemforge.infer.weights import load_finder
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card
 
+CALIBRATED = "any-atom"
+"""Weights that judge images for detectors whose likelihoods are not calibrated."""
 _FEW = 0.3  # expected F1 below which a user is told, where the card says nothing
 
 
@@ -22,7 +25,7 @@ def finder(weights: str) -> tuple[Any, Card]:
     return load_finder(weights, "atoms")
 
 
-def warm(weights: str = "any-atom") -> None:
+def warm(weights: str = CALIBRATED) -> None:
     """Load a network and run it once, so that the first image does not wait for that."""
     image = np.random.default_rng(0).normal(100, 5, (128, 128)).astype(np.float32)
     detect_atoms(Micrograph(image, 0.293, name="warm"), *finder(weights))
@@ -57,7 +60,8 @@ def detect(
     -------
     dict
         ``table``, a row for each candidate with ``columns``; ``threshold``, ``lowest`` (likelihood from which
-        candidates are complete), ``expected_f1``, ``sampling``, ``estimated``, ``remarks``, ``focus``, and ``facts``.
+        candidates are complete), ``expected_f1``, ``sampling``, ``estimated``, ``remarks``, ``focus``, ``facts``, and
+        ``card``, the weights' card as JSON where these candidates can judge the recording, else None.
     """
     image = tifffile.imread(path)
     metadata = {} if sampling_in_file is None else {"sampling_in_file": sampling_in_file}
@@ -70,7 +74,7 @@ def detect(
         remarks.append(remark)
     micrograph = Micrograph(image, sampling, name=name, metadata=metadata)
     # Regions of networks that are not calibrated grow together below their own threshold.
-    lowest = CANDIDATE if card.calibration is not None else card.threshold
+    lowest = lowest_likelihood(card)
     detection = detect_atoms(micrograph, model, card, threshold=lowest, fit=False)
     atoms = detection.atoms
     threshold = card.threshold if card.calibration is None else decide(atoms["score"], card).threshold
@@ -100,7 +104,27 @@ def detect(
             "sampling": sampling if card.sampling is not None else None,
             "density": detection.density,
         },
+        "card": card.to_json() if card.calibration is not None and card.counting is not None else None,
     }
+
+
+def find_likely(path: str, name: str, sampling: float | None) -> dict[str, Any]:
+    """Find what :func:`stemforge.app.analysis.quality.judge` wants, where the detector's likelihoods do not tell it.
+
+    Parameters
+    ----------
+    path, name, sampling
+        As for :func:`detect`.
+
+    Returns
+    -------
+    dict
+        ``table``, columns x, y and likelihood, and ``card``, as JSON, of :data:`CALIBRATED`.
+    """
+    model, card = finder(CALIBRATED)
+    micrograph = Micrograph(tifffile.imread(path), sampling, name=name)
+    atoms = detect_atoms(micrograph, model, card, threshold=lowest_likelihood(card), fit=False).atoms
+    return {"table": np.column_stack([atoms.points, atoms["score"]]), "card": card.to_json()}
 
 
 def _estimated(micrograph: Micrograph, model: Any, card: Card) -> tuple[float | None, str]:

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
-from stemforge.app.analysis.detection import finder
-from stemforge.evaluate.triage.measuring import triage_micrograph
+from stemforge.evaluate.triage.candidates import known_candidates
+from stemforge.evaluate.triage.measuring import triage_candidates
 from stemforge.evaluate.triage.result import COLUMNS, ImageTriage
 from stemforge.files import plain
 from stemforge.micrograph.image import Micrograph
+from stemforge.train.card import Card
 
-_CALIBRATED = "any-atom"
 _SMALL = "The image is too small, or noise hides all detail."
 _FEW = "Fewer than four likely atoms, or they have no common width."
 _FILTERED = "The image's noise does not tell: it may have been filtered, or show no specimen."
@@ -25,8 +27,10 @@ _SENTENCES = {
 }
 
 
-def judge(path: str, name: str, weights: str, sampling: float | None) -> dict[str, Any]:
-    """Judge the recording of an image as `stemforge triage` does.
+def judge(
+    path: str, name: str, sampling: float | None, table: NDArray[np.float64], card: str
+) -> dict[str, Any]:
+    """Judge the recording of an image as `stemforge triage` does, by the candidates that a detector found on it.
 
     Parameters
     ----------
@@ -34,20 +38,21 @@ def judge(path: str, name: str, weights: str, sampling: float | None) -> dict[st
         Of the image as the server keeps it.
     name
         As the user calls it.
-    weights
-        Name or file of the detector's weights; where its likelihoods are not calibrated, any-atom judges.
     sampling
         Pixel size [Å], or None.
+    table, card
+        From :func:`stemforge.app.analysis.detection.detect`, or from
+        :func:`stemforge.app.analysis.detection.find_likely`.
 
     Returns
     -------
     dict
         ``verdict``, ``reasons``, ``focus`` (0 to 1), and ``answers``, each with label, value, unit and explanation.
     """
-    model, card = finder(weights)
-    if card.calibration is None or card.counting is None:
-        model, card = finder(_CALIBRATED)
-    found = triage_micrograph(Micrograph(tifffile.imread(path), sampling, name=name), model, card)
+    micrograph, known = Micrograph(tifffile.imread(path), sampling, name=name), Card.from_json(card)
+    found = triage_candidates(
+        micrograph, known_candidates(micrograph, table[:, :2], table[:, 2], known), known
+    )
     return {
         "verdict": found.verdict,
         "reasons": list(found.reasons),

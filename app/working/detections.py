@@ -1,7 +1,9 @@
 """Atoms and quality of one image: what a worker is asked, and how its answer is kept beside corrections by hand."""
 
 import io
+import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from stemforge.errors import InputError
 from stemforge.files import write_json, write_whole
 
 DETECT = "stemforge.app.analysis.detection:detect"
+LIKELY = "stemforge.app.analysis.detection:find_likely"
 JUDGE = "stemforge.app.analysis.quality:judge"
 QUALITY = "quality.json"
 """File in an image's folder with what is known of its recording."""
@@ -91,7 +94,7 @@ def keep_detection(session: Session, image: Image, found: dict[str, Any]) -> Non
     write_edits(folder, edits, table[:, :2])
     write_json(
         folder / "atoms.json",
-        {"columns": found["columns"], "lowest": found["lowest"], "facts": found["facts"]},
+        {name: found[name] for name in ("columns", "lowest", "facts", "card")},
     )
     values = {name: found[name] for name in ("threshold", "expected_f1", "remarks", "sampling")}
     source = "estimated" if found["estimated"] else image.sampling_source
@@ -101,27 +104,29 @@ def keep_detection(session: Session, image: Image, found: dict[str, Any]) -> Non
 
 
 def judge_quality_of(
-    session: Session, image: Image, weights: str, worker: Worker, stop: threading.Event
+    session: Session, image: Image, worker: Worker, detector: Worker, stop: threading.Event
 ) -> None:
     """Have a worker judge focus, scan and specimen of an image, and keep what it says.
 
     Parameters
     ----------
-    session, image, weights, worker, stop
+    session, image, stop
         As for :func:`detect_atoms_of`.
+    worker
+        That judges, by what was found on the image: it needs no network.
+    detector
+        That looks at the image once more, where the detector's likelihoods are not calibrated.
     """
-    generation, folder = image.generation, session.image_folder(image.id)
-    path = str(folder / "image.tif")
+    folder = session.image_folder(image.id)
+    path, limit = str(folder / "image.tif"), _limit(image)
+    with session.lock:
+        if image.status != "done" or image.id not in session.images:
+            return  # it is looked at anew
+        generation, known = image.generation, _known_candidates(folder)
+        about: dict[str, Any] = {"path": path, "name": image.name, "sampling": image.sampling}
     try:
-        found = worker.call(
-            JUDGE,
-            _limit(image),
-            stop,
-            path=path,
-            name=image.name,
-            weights=weights,
-            sampling=image.sampling,
-        )
+        known = known or detector.call(LIKELY, limit, stop, **about)
+        found = worker.call(JUDGE, limit, stop, **about, **known)
     except StoppedError:
         return
     except (InputError, WorkerError) as error:
@@ -133,6 +138,12 @@ def judge_quality_of(
         write_json(folder / QUALITY, {"answers": found["answers"]})
         values = {name: found[name] for name in ("verdict", "reasons", "focus")}
         session.change(image, judged=generation, **values)
+
+
+def _known_candidates(folder: Path) -> dict[str, Any] | None:
+    """Return candidates on an image and the card of their network; None where they cannot judge its recording."""
+    card = json.loads((folder / "atoms.json").read_text(encoding="utf-8")).get("card")
+    return None if card is None else {"table": np.load(folder / "atoms.npy")[:, :3], "card": card}
 
 
 def _limit(image: Image) -> float:

@@ -20,6 +20,8 @@ from stemforge.files import reason
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
 
+UNUSED = 60.0
+"""Seconds after which a worker is ended that is used now and then, and holds half a GB for networks."""
 WARM = "stemforge.app.analysis.detection:warm"
 WARM_SIMULATIONS = "stemforge.app.analysis.simulating.images:warm"
 
@@ -141,9 +143,8 @@ class Dispatcher:
         self.wake()
 
     def _judge_quality(self, session: Session, image: Image) -> None:
-        weights = self.weights_of(session, image.detector)
         try:
-            judge_quality_of(session, image, weights, self._judge, self._ended)
+            judge_quality_of(session, image, self._judge, self._detector, self._ended)
         except Exception as error:
             # The atoms are known: the image has not failed.
             session.note(image, judged=image.generation, reasons=[_sentence(error, session.folder)])
@@ -163,6 +164,8 @@ class Dispatcher:
             session.note(record, status="failed", **{field: sentence})
 
     def _sleep(self) -> None:
+        for worker in (self._jobs, self._molecules):
+            worker.end_unused(UNUSED)
         with self._wake:
             if not self._ended.is_set():
                 self._wake.wait(0.5)

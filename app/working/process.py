@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as NotYetError
 from contextlib import suppress
@@ -46,6 +47,7 @@ class Worker:
     def __init__(self, threads: int | None = None, nice: int = 0) -> None:
         self._threads, self._nice = threads, nice
         self._turn = threading.Lock()
+        self._used = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: ThreadPoolExecutor | None = None
 
@@ -92,6 +94,8 @@ class Worker:
             except BaseException:
                 self.end()
                 raise
+            finally:
+                self._used = time.monotonic()
         if "value" in answer:
             return answer["value"]
         if answer["error"]:
@@ -117,6 +121,16 @@ class Worker:
         for stream in (process.stdin, process.stdout):
             with suppress(OSError, ValueError):
                 stream.close()  # type: ignore[union-attr]
+
+    def end_unused(self, seconds: float) -> None:
+        """End the process if it had no call for some time [s]: its memory is worth more than its start."""
+        if self._process is None or not self._turn.acquire(blocking=False):
+            return
+        try:
+            if time.monotonic() - self._used >= seconds:
+                self.end()
+        finally:
+            self._turn.release()
 
     def _ask(
         self,

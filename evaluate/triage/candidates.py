@@ -1,20 +1,23 @@
 """What may be atoms on an image, found fast: each pixel goes through the detector once."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from stemforge.errors import errors_about
 from stemforge.evaluate.triage.rectangle import largest_rectangle
 from stemforge.infer import CANDIDATE, atom_finder, find_specimen
 from stemforge.infer.atoms.detection import BESIDE
-from stemforge.infer.resampling import check_sampling, file_sampling, resampled
+from stemforge.infer.resampling import check_sampling, file_sampling, resampled, scaled_places
 from stemforge.infer.specimen.mask import Specimen
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.usable import UsableArea, usable_area
 from stemforge.train.card import Card
+
+if TYPE_CHECKING:
+    import torch
 
 _TILE = 1024  # pixels: a usual image is one tile
 _LITTLE = 0.01  # share of an image whose filling does not change its noise
@@ -62,7 +65,7 @@ class Candidates:
 
 
 def find_candidates(
-    micrograph: Micrograph, model: torch.nn.Module, card: Card, device: str | torch.device = "cpu"
+    micrograph: Micrograph, model: "torch.nn.Module", card: Card, device: "str | torch.device" = "cpu"
 ) -> Candidates:
     """Find what may be atoms, as :func:`stemforge.infer.detect_atoms` does, but without fitting their images.
 
@@ -89,9 +92,46 @@ def find_candidates(
         _, find = atom_finder(model, card, image, tile=_TILE, device=device)
     found = find(CANDIDATE)
     scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
-    points, likelihoods = (found.points + 0.5) * scale - 0.5, np.asarray(found["score"], dtype=float)
+    points, likelihoods = scaled_places(found.points, scale), np.asarray(found["score"], dtype=float)
     inside = usable.inside(points, BESIDE * float(scale.max()))
-    points, likelihoods = points[inside], likelihoods[inside]
+    return _on_image(micrograph, points[inside], likelihoods[inside], card, usable, filled)
+
+
+def known_candidates(
+    micrograph: Micrograph, points: ArrayLike, likelihoods: ArrayLike, card: Card
+) -> Candidates:
+    """Return candidates that were found before: no network runs, and PyTorch is not loaded.
+
+    Parameters
+    ----------
+    micrograph
+        The image.
+    points, likelihoods
+        What :func:`stemforge.infer.detect_atoms` finds from :data:`stemforge.infer.CANDIDATE` on without fitting:
+        (x, y) [pixel], shape (n, 2), and likelihoods, shape (n,), highest first.
+    card
+        Of the network that found them.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).poisson(30.0, (64, 64)).astype(np.float32)
+    >>> len(known_candidates(Micrograph(image, 0.3), [[20.0, 30.0]], [0.9], Card("atom-net")).on_specimen)
+    1
+    """
+    usable = usable_area(micrograph.image)
+    places = np.asarray(points, dtype=float).reshape(-1, 2)
+    filled = usable.fill(micrograph.image)
+    return _on_image(micrograph, places, np.asarray(likelihoods, dtype=float), card, usable, filled)
+
+
+def _on_image(
+    micrograph: Micrograph,
+    points: NDArray[np.float64],
+    likelihoods: NDArray[np.float64],
+    card: Card,
+    usable: UsableArea,
+    filled: NDArray[np.float32],
+) -> Candidates:
     certain = points[likelihoods >= card.threshold]
     specimen = find_specimen(micrograph, usable).believed(certain, usable).certain(usable)
     return Candidates(points, likelihoods, usable, specimen, filled)

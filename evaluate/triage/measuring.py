@@ -1,9 +1,8 @@
 """One image: every measure of triage, and the verdict."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from stemforge.evaluate.triage.candidates import Candidates, find_candidates
 from stemforge.evaluate.triage.presence import atoms_probability
@@ -19,6 +18,9 @@ from stemforge.micrograph.image import Micrograph
 from stemforge.simulate.microscope import FWHM
 from stemforge.train.card import Card
 
+if TYPE_CHECKING:
+    import torch
+
 SHARP = 1.2
 """Finest detail that a good probe gives [Å]; images with larger pixels end at two of them."""
 
@@ -26,7 +28,7 @@ _DRAWN = 150  # points that are kept for pictures
 
 
 def triage_micrograph(
-    micrograph: Micrograph, model: torch.nn.Module, card: Card, *, device: str | torch.device = "cpu"
+    micrograph: Micrograph, model: "torch.nn.Module", card: Card, *, device: "str | torch.device" = "cpu"
 ) -> ImageTriage:
     """Say whether an annular image is worth opening: atoms, focus, scan, specimen, and what makes it doubtful.
 
@@ -56,7 +58,29 @@ def triage_micrograph(
     >>> triage_micrograph(noise, *load_weights("any-atom")).verdict
     'no atoms'
     """
-    candidates = find_candidates(micrograph, model, card, device)
+    return triage_candidates(micrograph, find_candidates(micrograph, model, card, device), card)
+
+
+def triage_candidates(micrograph: Micrograph, candidates: Candidates, card: Card) -> ImageTriage:
+    """Do what :func:`triage_micrograph` does with candidates that are known already.
+
+    Parameters
+    ----------
+    micrograph
+        As for :func:`triage_micrograph`.
+    candidates
+        Of the image, from :mod:`stemforge.evaluate.triage.candidates`.
+    card
+        Of the network that found them.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate.triage.candidates import known_candidates
+    >>> image = Micrograph(np.random.default_rng(0).poisson(30.0, (128, 128)).astype(np.float32), 0.25)
+    >>> card = Card("atom-net")
+    >>> triage_candidates(image, known_candidates(image, [], [], card), card).verdict
+    'no atoms'
+    """
     likelihoods = candidates.on_specimen
     number: dict[str, Any] = {}
     if card.counting is not None:

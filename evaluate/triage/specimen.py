@@ -43,20 +43,21 @@ def measure_brightness(micrograph: Micrograph, candidates: Candidates) -> Bright
     """
     specimen = candidates.specimen.mask
     saturated = candidates.usable.reasons.get("saturated", 0.0)
-    image = candidates.filled.astype(np.float64)
     if noise_fades(micrograph.image) or not specimen.any():
         return Brightness(None, None)
     try:
         gain, offset = detector_response(candidates.unfilled.astype(np.float64))
     except MicrographError:
         return Brightness(None, None)
-    counts = (image - offset) / gain
+    counts = candidates.filled.astype(np.float64)
+    counts -= offset
+    counts /= gain
     share = float(specimen.mean())
     thick = _thick_share(counts, specimen)
     return Brightness(float(counts[specimen].mean()), (thick * share + saturated) / (share + saturated))
 
 
 def _thick_share(counts: NDArray[np.float64], specimen: NDArray[np.bool_]) -> float:
-    weight = ndimage.gaussian_filter(specimen.astype(float), _SMOOTH)
-    local = ndimage.gaussian_filter(np.where(specimen, counts, 0), _SMOOTH)[specimen] / weight[specimen]
+    local = ndimage.gaussian_filter(np.where(specimen, counts, 0), _SMOOTH)[specimen]
+    local /= ndimage.gaussian_filter(specimen.astype(float), _SMOOTH)[specimen]
     return float((local > THICK * np.median(local)).mean())

@@ -133,9 +133,18 @@ def image_spectrum(image: ArrayLike) -> ImageSpectrum:
             f"a spectrum needs an image of {LEAST_SIDE} × {LEAST_SIDE} pixels, not {values.shape}"
         )
     height, width = values.shape
-    detail = values - ndimage.gaussian_filter(values, _LOCAL, mode="reflect")
+    # In place: of a large image each copy in double precision counts.
+    detail = ndimage.gaussian_filter(values, _LOCAL, mode="reflect")
+    np.subtract(values, detail, out=detail)
     window = np.outer(np.hanning(height), np.hanning(width))
-    power = np.abs(fft.rfft2(detail * window)) ** 2 / (window**2).sum()
+    detail *= window
+    np.square(window, out=window)
+    squares = window.sum()
+    del window
+    power = np.abs(fft.rfft2(detail, overwrite_x=True))
+    del detail
+    np.square(power, out=power)
+    power /= squares
     noise = _noise_shape(values, power.shape[1])
     # Where neither the specimen nor, across the lines, its jitter shows.
     fine = fft.rfftfreq(width) > _FINE

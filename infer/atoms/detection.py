@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from stemforge.errors import InputError, errors_about
 from stemforge.infer.atoms.peaks import find_peaks, find_regions, find_spots
 from stemforge.infer.atoms.places.refinement import WIDTH, refine_places
-from stemforge.infer.decision import CANDIDATE, Decision, decide
+from stemforge.infer.decision import Decision, decide, lowest_likelihood
 from stemforge.infer.resampling import check_sampling, file_sampling, resampled, scaled_places
 from stemforge.infer.specimen.mask import Specimen, find_specimen
 from stemforge.infer.tiles import tiles
@@ -21,6 +21,9 @@ from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.usable import UsableArea, usable_area
 from stemforge.train.card import Calibration, Card, log_odds
 from stemforge.train.networks import AtomDetector
+
+if TYPE_CHECKING:
+    import torch
 
 TILE = 512
 """Side of a tile [pixel]; the largest intermediate result takes about 0.5 kB a pixel."""
@@ -110,11 +113,11 @@ class Chosen:
 
 def map_image(
     network: AtomDetector,
-    model: torch.nn.Module,
+    model: "torch.nn.Module",
     prepared: ArrayLike,
     *,
     tile: int = TILE,
-    device: str | torch.device = "cpu",
+    device: "str | torch.device" = "cpu",
 ) -> Maps:
     """Run a network that detects atoms over a prepared image.
 
@@ -144,6 +147,8 @@ def map_image(
     >>> map_image(network("sac-cnn"), SACCNN().eval(), np.zeros((30, 40))).shape
     (1, 30, 40)
     """
+    import torch  # takes 500 MB, which who looks at what was found does not need
+
     values = np.asarray(prepared, dtype=np.float32)
     # Channels last: oneDNN's convolutions are nearly twice as fast that way.
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -188,19 +193,19 @@ def choose_atoms(find: Callable[[float], Annotations], card: Card) -> Chosen:
 
     ``find`` is what :func:`atom_finder` gives.
     """
+    candidates = find(lowest_likelihood(card))
     if card.calibration is None:
-        return Chosen(find(card.threshold), Decision(card.threshold))
-    candidates = find(CANDIDATE)
+        return Chosen(candidates, Decision(card.threshold))
     return Chosen(candidates, decide(candidates["score"], card))
 
 
 def atom_finder(
-    model: torch.nn.Module,
+    model: "torch.nn.Module",
     card: Card,
     image: ArrayLike,
     *,
     tile: int = TILE,
-    device: str | torch.device = "cpu",
+    device: "str | torch.device" = "cpu",
     augment: bool = False,
 ) -> tuple[NDArray[np.float32], Callable[[float], Annotations]]:
     """Run a network that detects atoms over an image, once for all thresholds.
@@ -241,28 +246,41 @@ def atom_finder(
     def run(prepared: NDArray[np.float32]) -> Maps:
         maps = map_image(network, model, prepared, tile=tile, device=device)
         # What neighbouring pixels and orientations say is averaged as log odds; published regions are of likelihoods.
-        return maps if regions else np.concatenate([log_odds(maps[:1]), maps[1:]]).astype(np.float32)
+        if not regions:
+            _apply(log_odds, maps[0], maps[0])
+        return maps
 
     prepared = network.prepare(image)
     maps = _all_orientations(run, prepared) if augment else run(prepared)
     if regions:
         return maps[0], partial(find_regions, maps[0])
     odds = ndimage.gaussian_filter(maps[0], network.smoothing, mode="nearest")
-    likelihood = (card.calibration or Calibration()).likelihood(odds).astype(np.float32)
+    likelihood = np.empty_like(odds)
+    _apply((card.calibration or Calibration()).likelihood, odds, likelihood)
     if len(maps) == 1:
         return likelihood, partial(find_spots, likelihood)
     return likelihood, partial(find_peaks, likelihood, maps[1:3], maps[3])
 
 
+def _apply(
+    function: Callable[[NDArray[np.float32]], NDArray[np.float64]],
+    image: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Put a function of each pixel into ``out``, line by line: in double precision no image is held as a whole."""
+    for line, result in zip(image, out, strict=True):
+        result[:] = function(line)
+
+
 def detect_atoms(
     micrograph: Micrograph,
-    model: torch.nn.Module,
+    model: "torch.nn.Module",
     card: Card,
     *,
     threshold: float | None = None,
     usable: UsableArea | None = None,
     tile: int = TILE,
-    device: str | torch.device = "cpu",
+    device: "str | torch.device" = "cpu",
     augment: bool = False,
     fit: bool = True,
 ) -> Detection:
@@ -322,7 +340,9 @@ def detect_atoms(
     chosen = choose_atoms(find, card)
     atoms, decision = chosen.atoms, chosen.decision
     if threshold is not None:
-        atoms, decision = find(threshold), replace(decision, threshold=threshold)
+        found = chosen.candidates if threshold == lowest_likelihood(card) else find(threshold)
+        atoms, decision = found, replace(decision, threshold=threshold)
+    del find  # and with it the network's maps
     # Where a pixel size is not known, or not to the network, nothing is known but that it sees atoms.
     known = micrograph.sampling if card.sampling is not None else None
     atoms = _enlarged(atoms, scale)

@@ -10,7 +10,7 @@ from stemforge.console import progress, say
 from stemforge.errors import InputError
 from stemforge.infer.atoms.detection import TILE, Detection, detect_atoms
 from stemforge.infer.atoms.overlay import draw_detection
-from stemforge.infer.atoms.sampling import SamplingEstimate, common_estimate, estimate_sampling
+from stemforge.infer.atoms.sampling import SIZER, SamplingEstimate, common_estimate, estimate_sampling
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.left_out import tell_doubts, tell_left_out
 from stemforge.infer.resampling import CONTRADICTS, file_sampling, sampling_remark
@@ -21,8 +21,6 @@ from stemforge.train.card import Card
 
 LIKELIHOOD = "_likelihood.tif"
 """Ending of a likelihood map's file."""
-SIZER = "atom-net"
-"""Weights that come with stemforge and tell pixel sizes, for those that do not."""
 
 
 def detect_atoms_in_files(

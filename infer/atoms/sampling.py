@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -19,6 +19,11 @@ from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.usable import usable_area
 from stemforge.train.card import Card, Sizing
 
+if TYPE_CHECKING:
+    import torch
+
+SIZER = "atom-net"
+"""Weights that come with stemforge and tell pixel sizes, for those that do not."""
 SIZES = np.exp(np.log(0.07) + 0.14 * np.arange(19))
 """Pixel sizes that are tried [Å]: 0.07 to 0.87, each 15 % larger than the one before."""
 RANGE = (0.09, 0.68)
@@ -103,7 +108,7 @@ class SamplingEstimate:
 
 
 def estimate_sampling(
-    micrograph: Micrograph, model: torch.nn.Module, card: Card, *, device: str | torch.device = "cpu"
+    micrograph: Micrograph, model: "torch.nn.Module", card: Card, *, device: "str | torch.device" = "cpu"
 ) -> SamplingEstimate:
     """Estimate an image's pixel size from the atoms on it.
 
@@ -174,7 +179,7 @@ def common_estimate(estimates: Sequence[SamplingEstimate]) -> SamplingEstimate:
 
 
 def sampling_curve(
-    image: NDArray[np.float32], model: torch.nn.Module, card: Card, *, device: str | torch.device = "cpu"
+    image: NDArray[np.float32], model: "torch.nn.Module", card: Card, *, device: "str | torch.device" = "cpu"
 ) -> SamplingCurve:
     """Run a detector over an image as if its pixels had each of :data:`SIZES`.
 
@@ -229,7 +234,7 @@ def draw_sampling(estimate: SamplingEstimate, path: str | Path | None = None) ->
 
 
 def _curve(
-    image: NDArray[np.float32], model: torch.nn.Module, card: Card, device: str | torch.device
+    image: NDArray[np.float32], model: "torch.nn.Module", card: Card, device: "str | torch.device"
 ) -> Iterator[tuple[float, float, float]]:
     """Yield expected F1, density and number at each size, but those at which the image has too few pixels."""
     wanted = float(card.sampling or 0)

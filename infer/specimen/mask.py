@@ -148,7 +148,9 @@ def find_specimen(micrograph: Micrograph, usable: UsableArea | None = None) -> S
         gain, offset = detector_response(image)
     except MicrographError as error:
         return Specimen.whole(usable, f"vacuum was not looked for: {error}")
-    counts = (image - offset) / gain
+    counts = image  # in place
+    counts -= offset
+    counts /= gain
     coarse = ndimage.gaussian_filter(counts, _COARSE)
     lowest, bright = np.percentile(coarse[usable.mask], [0.5, 90])
     way = (coarse - lowest) / max(bright - lowest, 1e-12)

@@ -81,6 +81,7 @@ FOUND = {
     "sampling": 0.293,
     "estimated": False,
     "focus": None,
+    "card": None,
 }
 
 

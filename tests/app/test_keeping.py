@@ -116,6 +116,7 @@ def test_corrections_survive_a_kill_between_two_files(browser, detected, reread,
         "remarks": [],
         "sampling": 0.293,
         "estimated": False,
+        "card": None,
     }
     with monkeypatch.context() as patched:
         for name in ("write_whole", "write_json", "write_edits"):

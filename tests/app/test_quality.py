@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from stemforge.app.analysis.detection import detect, find_likely
 from stemforge.app.analysis.quality import judge
 from stemforge.evaluate.triage.measuring import triage_micrograph
 from stemforge.micrograph.image import Micrograph
@@ -35,7 +36,11 @@ def values(found):
 
 
 def judged(path, sampling=0.25, weights="any-atom"):
-    return judge(str(path), "image", weights, sampling)
+    """Judge as the server does: by what was found, or by what any-atom finds."""
+    about = {"path": str(path), "name": "image", "sampling": sampling}
+    found = detect(detector=weights, weights=weights, sampling_in_file=None, **about)
+    known = found if found["card"] is not None else find_likely(**about)
+    return judge(table=known["table"][:, :3], card=known["card"], **about)
 
 
 def test_it_says_what_triage_says(images):

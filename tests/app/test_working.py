@@ -182,13 +182,14 @@ FUNCTIONS = """
 import os, time
 from stemforge.errors import InputError
 def double(number): return 2 * number
-def wait(): time.sleep(60)
-def wait_with(path):
+def wait(seconds=60): time.sleep(seconds)
+def wait_with(path, seconds=60):
     open(path, "w").write(str(os.getpid()))
-    wait()
+    wait(seconds)
 def crash(): os.abort()
 def refuse(): raise InputError("no")
 def stumble(): return [][1]
+def process(): return os.getpid()
 """
 
 
@@ -217,6 +218,32 @@ def test_a_worker_is_ended_and_started_again(worker):
     with pytest.raises(StoppedError):
         worker.call(f"{name}:wait", 10, stop)
     assert worker.call(f"{name}:double", 10, number=5) == 10
+
+
+def test_a_worker_that_is_not_used_gives_its_memory_back(worker):
+    name = "functions_for_worker:process"
+    first = worker.call(name, 10)
+    worker.end_unused(60)
+    assert worker.call(name, 10) == first
+    worker.end_unused(0)
+    assert not psutil.pid_exists(first)
+    assert worker.call(name, 10) != first
+
+
+def test_a_worker_is_not_ended_in_the_midst_of_work(worker, tmp_path):
+    answers = []
+    path = tmp_path / "process"
+    arguments = {"path": str(path), "seconds": 2}
+    thread = threading.Thread(
+        target=lambda: answers.append(worker.call("functions_for_worker:wait_with", 30, **arguments))
+    )
+    thread.start()
+    while not path.exists():
+        worker.end_unused(0)
+        time.sleep(0.02)
+    worker.end_unused(0)
+    thread.join()
+    assert answers == [None]
 
 
 PARENT = """

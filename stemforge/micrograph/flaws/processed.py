@@ -36,13 +36,15 @@ def noise_fades(image: ArrayLike) -> bool:
 
 def noise_ratio(image: ArrayLike) -> float | None:
     """Return the power of an image at the finest detail over that at less fine detail; None for a small image."""
-    values = np.asarray(image, dtype=float)
+    values = np.asarray(image)
     rows, columns = (slice((n - min(n, _SIDE)) // 2, (n + min(n, _SIDE)) // 2) for n in values.shape)
-    part = values[rows, columns]
+    part = values[rows, columns].astype(float)
     if min(part.shape) < _LEAST_SIDE:
         return None
-    window = np.outer(*map(np.hanning, part.shape))
-    power = np.abs(np.fft.fft2((part - part.mean()) * window)) ** 2
+    part -= part.mean()
+    part *= np.outer(*map(np.hanning, part.shape))
+    power = np.abs(np.fft.fft2(part))
+    np.square(power, out=power)
     bands = [_median(power, *band) for band in (_OUTER, _INNER)]
     return bands[0] / bands[1] if bands[1] > 0 else 0.0
 
