@@ -89,16 +89,16 @@ if __name__ == "__main__":
         with torch.inference_mode():
             graph(tensor)
 
-    ours = best(lambda: atom_finder(model, card, image)[1](CANDIDATE), options.repeat)
+    present = best(lambda: atom_finder(model, card, image)[1](CANDIDATE), options.repeat)
     onnx = best(lambda: session.run(None, {"image": image[None, None]}), options.repeat)
     figures = {
         "weights": options.weights,
         "images": len(differences[options.weights]),
         "largest difference": {name: max(values) for name, values in differences.items()},
         "side": options.side,
-        "stemforge [s]": ours,
-        "graph in PyTorch, of that": best(eager, options.repeat) / ours,
-        "graph in onnxruntime, of that": onnx / ours,
+        "stemforge [s]": present,
+        "graph in PyTorch, of that": best(eager, options.repeat) / present,
+        "graph in onnxruntime, of that": onnx / present,
         "load": os.getloadavg()[0],
         "cores": os.cpu_count(),
     }

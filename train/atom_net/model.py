@@ -96,7 +96,10 @@ class AtomNet(nn.Module):
             kept.append(x)
         for block, skip in zip(reversed(self.up), reversed(kept[:-1]), strict=True):
             x = block(torch.cat([functional.interpolate(x, scale_factor=2, mode="nearest"), skip], 1))
-        maps = self.head(x)[..., :height, :width]
+        maps = self.head(x)
+        # Not a slice: torch.export would ask of sizes that are symbols whether anything is cut off.
+        for axis, side in ((2, height), (3, width)):
+            maps = maps.index_select(axis, torch.arange(side, device=maps.device))
         # A width between 0.03 and 8 pixels: beyond, the likelihood of an offset has no use for it.
         return AtomMaps(maps[:, 0], maps[:, 1:3], maps[:, 3].clamp(-3.5, 2.1))
 
