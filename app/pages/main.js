@@ -328,6 +328,28 @@ async function start() {
   screens();
   const wished = decodeURIComponent(location.hash.slice(1));
   if (!images.has(chosen)) choose(images.has(wished) ? wished : ordered()[0]);
+  const elsewhere = session.images.find((image) => image.id === wished && image.place !== FIRST);
+  if (elsewhere) reveal(elsewhere);
+}
+
+/* Opens an image in the place to which it belongs. */
+async function reveal(image) {
+  known(image);
+  await places.open(image.place);
+  if (image.place === FIRST) choose(image.id);
+  else if (places.current === image.place) places.module?.show(image);
+}
+
+/* Opens the image or the place that the address names. */
+async function follow(hash) {
+  const id = decodeURIComponent(hash.slice(1));
+  if (!id || Places.named(hash)) { places.open(Places.named(hash) ?? FIRST); return; }
+  try {
+    await reveal(images.get(id) ?? await server.getImage(id));
+  } catch (error) {
+    await places.open(FIRST);
+    notice(error.message);
+  }
 }
 
 function keys(event) {
@@ -379,13 +401,9 @@ function wire() {
   addEventListener("keydown", keys);
   addEventListener("keyup", (event) => { if (event.key === " ") pointer.space = false; });
   addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
-  addEventListener("hashchange", () => {
-    const place = Places.named(location.hash), id = decodeURIComponent(location.hash.slice(1));
-    places.open(place ?? FIRST); // which changes the address
-    if (!place) choose(id);
-  });
-  // Another place has made an image of this session, and wants it to be looked at.
-  addEventListener("image", ({ detail: image }) => { known(image); places.open(FIRST); choose(image.id); });
+  addEventListener("hashchange", () => follow(location.hash));
+  // A place has made an image of this session, or moved it, and wants it to be looked at.
+  addEventListener("image", ({ detail: image }) => reveal(image));
   explain(find("side"));
 }
 

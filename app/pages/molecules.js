@@ -198,6 +198,8 @@ export function again(session) {
 
 export function opened() { view.resize(); }
 
+export function show(image) { known(image); choose(image.id); }
+
 export async function changed({ kind, id, version, place }) {
   if (kind !== "image") return;
   if (version === null || place !== PLACE) { if (images.has(id)) gone(id); return; }

@@ -172,6 +172,31 @@ def test_a_crystal_waits_for_its_button(place):
     assert hands.page.evaluate(IMAGES) == before
 
 
+def test_an_earlier_image_leaves_a_crystal_its_sentence_and_its_structure(place):
+    hands = place()
+    page = hands.page
+    held, structures = [], []
+    page.on("request", lambda one: structures.append(one.post_data_json["support"]) if "structure" in one.url else None)
+    page.route("**/api/simulation", lambda route: held.append(route))
+    before = page.evaluate(IMAGES)
+    page.select_option("#sim-support", "hbn")
+    hands.wait("document.querySelector('#sim-status').textContent.startsWith('Simulating')")
+    page.select_option("#sim-support", "mgo:001")
+    early = held.pop()
+    answer = early.fetch()
+    early.fulfill(response=answer)
+    hands.wait(f"{IMAGES} > {before} && !document.querySelector('#sim-run').disabled")
+    page.wait_for_timeout(300)
+    assert "Press Simulate" in page.inner_text("#sim-status")
+    assert page.is_visible("#simulation.stale")
+    page.click("#sim-run")
+    page.wait_for_timeout(100)
+    held.pop().fulfill(response=answer)  # half a minute is saved
+    hands.wait(f"{IMAGES} > {before + 1} && document.querySelector('#sim-status').hidden")
+    assert structures == ["hbn", "mgo:001"]
+    assert not page.is_visible("#simulation.stale")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_serious_violation(place, theme, serious):
     hands = place(color_scheme=theme)
