@@ -9,7 +9,7 @@ const STEP = 0.02, LARGE_STEP = 0.1; // of the divider by keys
 export class Comparison extends View {
   constructor(canvas, bar, divider) {
     super(canvas, bar);
-    Object.assign(this, { divider, restored: null, share: 0.5, found: null, threshold: 0, channelsShown: true, boxesShown: false });
+    Object.assign(this, { divider, restored: null, share: 0.5, found: null, threshold: 0, channelsShown: true, boxesShown: false, divided: () => {} });
     divider.addEventListener("pointerdown", (event) => { divider.setPointerCapture(event.pointerId); event.preventDefault(); divider.focus(); });
     divider.addEventListener("pointermove", (event) => {
       if (!divider.hasPointerCapture(event.pointerId)) return;
@@ -35,6 +35,7 @@ export class Comparison extends View {
     this.divider.style.left = `${100 * this.share}%`;
     this.divider.setAttribute("aria-valuenow", String(percent));
     this.divider.setAttribute("aria-valuetext", `${percent} % as recorded, ${100 - percent} % restored`);
+    this.divided(this.share);
     this.draw();
   }
 

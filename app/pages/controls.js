@@ -3,6 +3,9 @@ import { element, find, figures } from "./format.js";
 
 const STEPS = 200; // of a slider that moves by equal ratios
 
+/* Of one name there is one control for a support. */
+const identity = ({ name, supports }) => `${name} ${supports.join()}`;
+
 const written = (number) => (number >= 1000 ? number.toLocaleString("en") : figures(number));
 
 export class Controls {
@@ -28,6 +31,17 @@ export class Controls {
 
   /* Values of the controls that are shown, by name. */
   get values() { return Object.fromEntries(this.shown.map((one) => [one.name, this.chosen.get(one)])); }
+
+  /* All that was set, also for other supports; what is given back is taken as far as it is allowed. */
+  get kept() { return Object.fromEntries([...this.chosen].map(([control, value]) => [identity(control), value])); }
+
+  restore(kept) {
+    for (const control of this.known) {
+      const value = kept[identity(control)];
+      const { choices, low, high } = control;
+      if (choices.length ? choices.includes(value) : value >= low && value <= high) this.chosen.set(control, value);
+    }
+  }
 
   /* Names of all controls of some groups. */
   names(groups) { return this.known.filter((one) => groups.includes(one.group)).map((one) => one.name); }

@@ -4,6 +4,7 @@ import { Adding } from "./adding.js";
 import { Edits } from "./edits.js";
 import { counted, digits, find, notice, say } from "./format.js";
 import { byName, List } from "./list.js";
+import { recall, remember } from "./memory.js";
 import { FIRST, Places } from "./places.js";
 import { Pointer } from "./pointer.js";
 import { Pyramids } from "./pyramid.js";
@@ -113,6 +114,7 @@ function choose(id) {
   if (!images.has(id)) return;
   const changed = chosen !== id;
   chosen = id;
+  remember(FIRST, { chosen });
   if (places.current === FIRST && location.hash.slice(1) !== id) history.replaceState(null, "", `#${encodeURIComponent(id)}`);
   for (const image of images.values()) list.update(image, chosen);
   if (changed) pointer.giveUp();
@@ -327,7 +329,7 @@ async function start() {
   for (const image of session.images) known(image);
   screens();
   const wished = decodeURIComponent(location.hash.slice(1));
-  if (!images.has(chosen)) choose(images.has(wished) ? wished : ordered()[0]);
+  if (!images.has(chosen)) choose([wished, recall(FIRST).chosen].find((id) => images.has(id)) ?? ordered()[0]);
   const elsewhere = session.images.find((image) => image.id === wished && image.place !== FIRST);
   if (elsewhere) reveal(elsewhere);
 }

@@ -1,10 +1,12 @@
 /* The place where images are simulated: sliders, the image of what they say, and the structure that is imaged. */
 import { Controls, fill } from "./controls.js";
 import { counted, digits, element, find, notice, round, say } from "./format.js";
+import { recall, remember } from "./memory.js";
 import * as server from "./server.js";
 import { StructureView } from "./structure.js";
 import { explain } from "./tooltip.js";
 
+const PLACE = "simulate";
 const LATE = 350, LATER = 4000; // until it is said that an image is on its way, and why it is not there yet [ms]
 
 const state = { support: "carbon", element: "Pt", labels: true };
@@ -25,6 +27,7 @@ const stale = () => slow() && signal() !== asked; // a crystal whose button was 
 
 /* Ask for an image of what the sliders say. Those of crystals take long: a button asks for them. */
 function ask({ pressed = false } = {}) {
+  remember(PLACE, { ...state, values: controls.kept });
   const waits = stale() && !pressed;
   // A slider tells of its last movement twice, while it moves and when it is let go.
   const known = JSON.stringify(wanted()) === newest && !pressed;
@@ -186,7 +189,7 @@ function moved(control, final) {
 
 function wire() {
   const click = (id, act) => find(id).addEventListener("click", act);
-  click("sim-labels", () => { state.labels = !state.labels; rings(); });
+  click("sim-labels", () => { state.labels = !state.labels; remember(PLACE, state); rings(); });
   click("sim-run", () => ask({ pressed: true }));
   click("sim-use", use);
   click("sim-reset", () => { controls.reset(); ask(); });
@@ -207,9 +210,14 @@ export async function start() {
   say(find("sim-status"), "Starting: some seconds the first time …");
   const known = await server.simulation();
   supports = new Map(known.supports.map((one) => [one.name, one]));
+  const { support, element: kind = state.element, labels = true, values = {} } = recall(PLACE);
+  if (supports.has(support)) state.support = support;
+  if (kind === null || known.elements.includes(kind)) state.element = kind;
+  state.labels = labels;
   fill("sim-support", known.supports.map((one) => [one.name, one.label]), state.support);
-  fill("sim-element", [["", "none"], ...known.elements.map((one) => [one, one])], state.element);
+  fill("sim-element", [["", "none"], ...known.elements.map((one) => [one, one])], state.element ?? "");
   controls = new Controls(find("sim-sliders"), known, moved);
+  controls.restore(values);
   controls.offer(state.support);
   view = new StructureView(find("sim-structure"));
   wire();

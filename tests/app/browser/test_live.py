@@ -18,9 +18,9 @@ def watched(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def entrance(serving, watched, tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("live"), "--watch", watched) as address:
-        yield address
+def entrance(start_server, watched, tmp_path_factory):
+    with start_server(tmp_path_factory.mktemp("live") / "kept", "--watch", watched) as server:
+        yield server.address
 
 
 @pytest.fixture(scope="module")

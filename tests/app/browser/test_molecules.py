@@ -113,10 +113,14 @@ def test_a_film_is_restored_and_its_channels_told(open_page, film, serious):
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
-    # reloaded, the place and the answers are there; the sentence of a file that is no framework leaves them
+    # reloaded, the place and the answers are there, as they were looked at; the sentence of a file that is no framework leaves them
+    page.locator("#m-threshold").fill("0.93")
     page.reload()
     hands.wait(ANSWERED)
     assert page.locator("#place-molecules").is_visible()
+    assert page.get_attribute("#m-divider", "aria-valuenow") == "20"
+    assert page.input_value("#m-threshold") == "0.93"
+    assert page.get_attribute("#m-boxes", "aria-pressed") == "true"
     page.set_input_files("#m-cif", {"name": "a.cif", "mimeType": "text/plain", "buffer": b"data_x\n"})
     hands.wait("!document.querySelector('#m-framework-error').hidden")
     assert "got 'a.cif'" in page.locator("#m-framework-error").inner_text()

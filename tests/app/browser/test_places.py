@@ -34,7 +34,8 @@ def test_a_place_alone_has_no_tabs(open_page):
 def test_keys_go_from_place_to_place_and_a_reload_keeps_it(open_page, spots):
     hands = open_page()
     offering(hands.page, "simulate")
-    hands.drop(spots())
+    hands.drop(spots("a.tif"), spots("b.tif", seed=1))
+    hands.page.click("#list li:last-child button")
     image = hands.chosen()
     assert hands.page.evaluate(NAMES) == ["Atoms", "Simulate"]
     assert hands.page.evaluate(f"{TABS}.map((one) => one.tabIndex)") == [0, -1]
@@ -49,6 +50,7 @@ def test_keys_go_from_place_to_place_and_a_reload_keeps_it(open_page, spots):
     assert hands.page.evaluate(SHOWN) == ["place-simulate"]
     hands.page.click("#tab-atoms")
     assert hands.chosen() == image
+    assert hands.page.inner_text("#name") == "b.tif"
     assert hands.page.is_visible("#canvas")
     hands.wait("!document.querySelector('#threshold').disabled")
 

@@ -161,6 +161,32 @@ def test_a_refusal_is_a_sentence_and_the_next_movement_is_served(place):
     hands.wait("document.querySelector('#sim-error').hidden")
 
 
+def test_a_reload_keeps_what_was_set(place):
+    hands = place()
+    page = hands.page
+    moved(hands, lambda: slider(hands, "dose").press("PageUp"))
+    moved(hands, lambda: slider(hands, "layers").fill("2"))
+    moved(hands, lambda: page.select_option("#sim-element", "Ir"))
+    moved(hands, lambda: page.select_option("#sim-element", ""))
+    page.click("#sim-labels")
+    copy(hands, "#sim-image", "before")
+    page.evaluate("sessionStorage.setItem('copy', [...window.copies.before].join())")
+    dose = slider(hands, "dose").input_value()
+    page.reload()
+    hands.wait(f"{IMAGES} > 0")
+    page.evaluate("window.copies = { before: sessionStorage.getItem('copy').split(',').map(Number) }")
+    copy(hands, "#sim-image", "after")
+    assert different(hands, "before", "after") == 0
+    assert slider(hands, "dose").input_value() == dose
+    assert page.input_value("#sim-element") == ""
+    assert page.get_attribute("#sim-labels", "aria-pressed") == "false"
+    moved(hands, lambda: page.click("#sim-reset"))
+    page.reload()
+    hands.wait(f"{IMAGES} > 0")
+    assert slider(hands, "dose").input_value() != dose
+    assert page.input_value("#sim-support") == "graphene"
+
+
 def test_a_crystal_waits_for_its_button(place):
     hands = place()
     before = hands.page.evaluate(IMAGES)
@@ -176,7 +202,10 @@ def test_an_earlier_image_leaves_a_crystal_its_sentence_and_its_structure(place)
     hands = place()
     page = hands.page
     held, structures = [], []
-    page.on("request", lambda one: structures.append(one.post_data_json["support"]) if "structure" in one.url else None)
+    page.on(
+        "request",
+        lambda one: structures.append(one.post_data_json["support"]) if "structure" in one.url else None,
+    )
     page.route("**/api/simulation", lambda route: held.append(route))
     before = page.evaluate(IMAGES)
     page.select_option("#sim-support", "hbn")
