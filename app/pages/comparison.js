@@ -33,10 +33,27 @@ export class Comparison extends View {
     this.share = Math.min(Math.max(share, 0), 1);
     const percent = Math.round(100 * this.share);
     this.divider.style.left = `${100 * this.share}%`;
+    this.label();
     this.divider.setAttribute("aria-valuenow", String(percent));
     this.divider.setAttribute("aria-valuetext", `${percent} % as recorded, ${100 - percent} % restored`);
     this.divided(this.share);
     this.draw();
+  }
+
+  /* At the edges the handle stays on the image, and a side that is not shown has no label. */
+  label() {
+    const edge = this.share * this.width, handle = this.divider.firstElementChild;
+    const half = handle.offsetWidth / 2;
+    const inside = Math.min(Math.max(edge, half), Math.max(this.width - half, half));
+    handle.style.translate = `${inside - edge}px`;
+    const before = find("m-before"), after = find("m-after");
+    before.classList.toggle("away", edge < before.offsetLeft + before.offsetWidth);
+    after.classList.toggle("away", edge > after.offsetLeft);
+  }
+
+  resize() {
+    super.resize();
+    this.label();
   }
 
   /* The restored pyramid, or null; what was found, or null. */
@@ -45,6 +62,7 @@ export class Comparison extends View {
     this.found = found;
     this.divider.hidden = !restored;
     for (const id of ["m-before", "m-after"]) find(id).hidden = !restored;
+    this.label();
     this.draw();
   }
 

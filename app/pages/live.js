@@ -11,6 +11,7 @@ import { View } from "./view.js";
 
 const PAUSE = 120; // so that changes that come together are asked for once [ms]
 const STRIP = 40, SERIES = 60; // images
+const NAMED = 3; // files that are waited for by name: more would leave the image no room
 const NUMBERS = [
   { name: "count", title: "Atoms", most: null, unit: "", explanation: "Atoms shown on each image, oldest to newest." },
   { name: "expected_f1", title: "Expected F1", most: 1, unit: "", explanation: "How well the detector expects to do on each image: 1 finds every visible atom and nothing else." },
@@ -107,8 +108,8 @@ function showWaiting() {
   const lines = live.waiting.map(({ file, why }) => `${file} ${why}`);
   if (live.note) lines.unshift(live.note);
   list.hidden = !lines.length;
-  list.replaceChildren(...lines.slice(0, 6).map((line) => element("li", {}, line)));
-  if (lines.length > 6) list.append(element("li", {}, `and ${lines.length - 6} more`));
+  list.replaceChildren(...lines.slice(0, NAMED).map((line) => element("li", {}, line)));
+  if (lines.length > NAMED) list.append(element("li", {}, `and ${lines.length - NAMED} more`));
 }
 
 function showNewest() {

@@ -72,6 +72,7 @@ function instruct() {
 function moved(name) {
   results.open(false);
   tell("");
+  if (!find("notice-act").hidden) notice(""); // what it offers was of the place before
   if (name !== FIRST) return;
   history.replaceState(null, "", chosen === null ? location.pathname : `#${encodeURIComponent(chosen)}`);
   if (chosen === null && images.size) choose(ordered()[0]);

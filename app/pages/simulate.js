@@ -23,6 +23,7 @@ const slow = () => supports.get(state.support)?.slow;
 const key = ({ support, element: kind, values }, groups) =>
   JSON.stringify([support, kind, controls.names(groups).map((name) => values[name])]);
 const signal = () => key(wanted(), ["Specimen", "Microscope", "Image"]);
+const drawn = (body) => key(body, ["Specimen", "Image"]); // of the structure
 const stale = () => slow() && signal() !== asked; // a crystal whose button was not pressed
 
 /* Ask for an image of what the sliders say. Those of crystals take long: a button asks for them. */
@@ -45,7 +46,9 @@ function ask({ pressed = false } = {}) {
 function status() {
   find("sim-run").hidden = !slow();
   find("sim-run").disabled = busy && !stale();
-  find("simulation").classList.toggle("stale", Boolean(stale()));
+  const { classList } = find("simulation");
+  classList.toggle("stale", Boolean(stale()));
+  classList.toggle("other", Boolean(stale()) && drawn(wanted()) !== drawnStructure);
   const waits = stale() ? "An image of a crystal takes half a minute or so. Press Simulate when all is set." : "";
   say(find("sim-status"), waits || lateness());
 }
@@ -84,7 +87,7 @@ async function send() {
 
 /* The structure changes with the specimen and the field of view, and not with the microscope. */
 async function structure(body) {
-  const now = key(body, ["Specimen", "Image"]);
+  const now = drawn(body);
   if (now === drawnStructure) return;
   const answer = await server.simulatedStructure(body);
   drawnStructure = now;
