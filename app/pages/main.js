@@ -3,6 +3,7 @@ import * as server from "./server.js";
 import { Adding } from "./adding.js";
 import { Edits } from "./edits.js";
 import { counted, digits, find, notice, say } from "./format.js";
+import { listenToKeys } from "./keys.js";
 import { byName, List } from "./list.js";
 import { recall, remember } from "./memory.js";
 import { FIRST, Places } from "./places.js";
@@ -14,7 +15,6 @@ import { explain, tell } from "./tooltip.js";
 import { Weights } from "./weights.js";
 import { View } from "./view.js";
 
-const TOOLS = { v: "look", a: "add", d: "delete", m: "move", r: "mask" };
 const INSTRUCTIONS = {
   add: "Click where an atom is.",
   delete: "Click an atom to delete it, a cross to bring it back, a mask to take it away.",
@@ -355,31 +355,6 @@ async function follow(hash) {
   }
 }
 
-function keys(event) {
-  const typing = event.target.closest("input:not([type=range]), select, textarea, dialog");
-  if (typing || event.altKey) return;
-  const key = event.key.toLowerCase();
-  if ((event.ctrlKey || event.metaKey) && (key === "z" || key === "y")) {
-    if (pointer.active) { if (key === "y" || event.shiftKey) view.edits.redo(); else view.edits.undo(); }
-  } else if (event.ctrlKey || event.metaKey) return;
-  else if (event.target === view.canvas && pointer.key(event)) { /* done there */ }
-  else if (key === "?") find("help").showModal();
-  else if (places.current !== FIRST) { if (!places.module?.key?.(event)) return; }
-  else if (!images.size) return;
-  else if (key === " " && (event.target === view.canvas || event.target === document.body)) pointer.space = true;
-  else if (TOOLS[key]) tool(TOOLS[key]);
-  else if (key === "escape") { if (!results.panel.hidden) { results.open(false); results.button.focus(); } else if (!pointer.giveUp()) tool("look"); }
-  else if (key === "enter" && view.draft) pointer.close();
-  else if (key === "+" || key === "=") view.zoom(1.3);
-  else if (key === "-") view.zoom(1 / 1.3);
-  else if (key === "0") view.fit();
-  else if (key === "h") rings();
-  else if (key === "[") neighbour(-1);
-  else if (key === "]") neighbour(1);
-  else return;
-  event.preventDefault();
-}
-
 function wire() {
   for (const button of find("tools").children) button.addEventListener("click", () => tool(button.dataset.tool));
   const click = (id, act) => find(id).addEventListener("click", act);
@@ -401,8 +376,7 @@ function wire() {
   const slider = find("threshold");
   slider.addEventListener("input", () => view.edits?.preview(Number(slider.value)));
   slider.addEventListener("change", () => view.edits?.change({ threshold: Number(slider.value) }));
-  addEventListener("keydown", keys);
-  addEventListener("keyup", (event) => { if (event.key === " ") pointer.space = false; });
+  listenToKeys({ view, pointer, places, results, images, tool, rings, neighbour });
   addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
   addEventListener("hashchange", () => follow(location.hash));
   // A place has made an image of this session, or moved it, and wants it to be looked at.

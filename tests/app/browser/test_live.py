@@ -165,6 +165,18 @@ def test_no_serious_violation(live, written, watched, serious, theme):
     assert serious(hands.page) == []
 
 
+def test_files_that_are_waited_for_are_named_as_far_as_there_is_room(live, watched, written):
+    hands = live()
+    for number in range(7):
+        (watched / f"bad{number}.tif").write_bytes(b"II*\0 none")
+    hands.wait("document.querySelector('#live-waiting').textContent.includes('and 4 more')")
+    box = hands.page.evaluate(
+        "(({ scrollHeight, clientHeight }) => [scrollHeight, clientHeight])(document.querySelector('#live-waiting'))"
+    )
+    assert box[0] <= box[1]
+    assert hands.page.locator("#live-canvas").bounding_box()["height"] > 0.3 * 720
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (820, 1180)])
 def test_it_fits_into_the_window(live, written, width, height):
     hands = live(width=width, height=height)

@@ -67,9 +67,13 @@ def test_keys_of_one_place_do_nothing_in_another(open_page, spots):
     hands = open_page()
     offering(hands.page, "simulate")
     hands.drop(spots())
+    hands.threshold(0.9)
+    hands.saved()
     hands.page.click("#tab-simulate")
     hands.page.keyboard.press("h")
+    hands.page.keyboard.press("Control+z")
     hands.page.click("#tab-atoms")
     assert hands.page.get_attribute("#rings", "aria-pressed") == "true"
+    assert hands.page.input_value("#threshold") == "0.9"
     hands.page.keyboard.press("h")
     assert hands.page.get_attribute("#rings", "aria-pressed") == "false"
