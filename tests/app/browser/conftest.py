@@ -12,7 +12,7 @@ from stemforge.micrograph.writers import write_tiff
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SPOTS = 24
-PATIENCE = 60_000  # for what a busy machine may delay [ms]
+PATIENCE = 180_000  # for what a busy machine may delay [ms]
 
 
 @pytest.fixture(scope="session")
