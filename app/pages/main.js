@@ -258,6 +258,7 @@ function gone(id) {
     side.image = null;
     const next = ids[place + 1] ?? ids[place - 1];
     if (next) choose(next);
+    else if (places.current === FIRST) history.replaceState(null, "", location.pathname); // it names nothing here any more
   }
   screens();
 }

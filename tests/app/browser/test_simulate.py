@@ -219,7 +219,8 @@ def test_an_earlier_image_leaves_a_crystal_its_sentence_and_its_structure(place)
     assert "Press Simulate" in page.inner_text("#sim-status")
     assert page.is_visible("#simulation.stale")
     page.click("#sim-run")
-    page.wait_for_timeout(100)
+    while not held:
+        page.wait_for_timeout(50)
     held.pop().fulfill(response=answer)  # half a minute is saved
     hands.wait(f"{IMAGES} > {before + 1} && document.querySelector('#sim-status').hidden")
     assert structures == ["hbn", "mgo:001"]
