@@ -43,7 +43,7 @@ export class Comparison extends View {
   /* At the edges the handle stays on the image, and a side that is not shown has no label. */
   label() {
     const edge = this.share * this.width, handle = this.divider.firstElementChild;
-    const half = handle.offsetWidth / 2;
+    const half = handle.getBoundingClientRect().width / 2;
     const inside = Math.min(Math.max(edge, half), Math.max(this.width - half, half));
     handle.style.translate = `${inside - edge}px`;
     const before = find("m-before"), after = find("m-after");
