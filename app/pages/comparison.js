@@ -9,7 +9,7 @@ const STEP = 0.02, LARGE_STEP = 0.1; // of the divider by keys
 export class Comparison extends View {
   constructor(canvas, bar, divider) {
     super(canvas, bar);
-    Object.assign(this, { divider, restored: null, share: 0.5, found: null, threshold: 0, channelsShown: true, boxesShown: false });
+    Object.assign(this, { divider, restored: null, share: 0.5, found: null, threshold: 0, channelsShown: true, boxesShown: false, divided: () => {} });
     divider.addEventListener("pointerdown", (event) => { divider.setPointerCapture(event.pointerId); event.preventDefault(); divider.focus(); });
     divider.addEventListener("pointermove", (event) => {
       if (!divider.hasPointerCapture(event.pointerId)) return;
@@ -33,9 +33,27 @@ export class Comparison extends View {
     this.share = Math.min(Math.max(share, 0), 1);
     const percent = Math.round(100 * this.share);
     this.divider.style.left = `${100 * this.share}%`;
+    this.label();
     this.divider.setAttribute("aria-valuenow", String(percent));
     this.divider.setAttribute("aria-valuetext", `${percent} % as recorded, ${100 - percent} % restored`);
+    this.divided(this.share);
     this.draw();
+  }
+
+  /* At the edges the handle stays on the image, and a side that is not shown has no label. */
+  label() {
+    const edge = this.share * this.width, handle = this.divider.firstElementChild;
+    const half = handle.getBoundingClientRect().width / 2;
+    const inside = Math.min(Math.max(edge, half), Math.max(this.width - half, half));
+    handle.style.translate = `${inside - edge}px`;
+    const before = find("m-before"), after = find("m-after");
+    before.classList.toggle("away", edge < before.offsetLeft + before.offsetWidth);
+    after.classList.toggle("away", edge > after.offsetLeft);
+  }
+
+  resize() {
+    super.resize();
+    this.label();
   }
 
   /* The restored pyramid, or null; what was found, or null. */
@@ -44,6 +62,7 @@ export class Comparison extends View {
     this.found = found;
     this.divider.hidden = !restored;
     for (const id of ["m-before", "m-after"]) find(id).hidden = !restored;
+    this.label();
     this.draw();
   }
 

@@ -3,12 +3,15 @@ import { element, find, figures } from "./format.js";
 
 const STEPS = 200; // of a slider that moves by equal ratios
 
+/* Of one name there is one control for a support. */
+const identity = ({ name, supports }) => `${name} ${supports.join()}`;
+
 const written = (number) => (number >= 1000 ? number.toLocaleString("en") : figures(number));
 
 export class Controls {
   /* `moved(control, final)` for each movement; `final` when the slider is let go. */
   constructor(place, known, moved) {
-    Object.assign(this, { known: known.controls, moved, values: new Map(), rows: new Map() });
+    Object.assign(this, { known: known.controls, moved, chosen: new Map(), rows: new Map() });
     const groups = new Map();
     for (const control of this.known) {
       if (!groups.has(control.group)) groups.set(control.group, element("fieldset", {}, element("legend", {}, control.group)));
@@ -21,19 +24,30 @@ export class Controls {
   offer(support) {
     this.support = support;
     for (const [control, { row }] of this.rows) row.hidden = !control.supports.includes(support);
-    for (const control of this.shown) this.set(control, this.values.get(control) ?? control.default);
+    for (const control of this.shown) this.set(control, this.chosen.get(control) ?? control.default);
   }
 
   get shown() { return this.known.filter((one) => one.supports.includes(this.support)); }
 
-  /* Values of the controls that are shown and of groups that are asked for, by name. */
-  of(...groups) {
-    const chosen = this.shown.filter((one) => !groups.length || groups.includes(one.group));
-    return Object.fromEntries(chosen.map((one) => [one.name, this.values.get(one)]));
+  /* Values of the controls that are shown, by name. */
+  get values() { return Object.fromEntries(this.shown.map((one) => [one.name, this.chosen.get(one)])); }
+
+  /* All that was set, also for other supports; what is given back is taken as far as it is allowed. */
+  get kept() { return Object.fromEntries([...this.chosen].map(([control, value]) => [identity(control), value])); }
+
+  restore(kept) {
+    for (const control of this.known) {
+      const value = kept[identity(control)];
+      const { choices, low, high } = control;
+      if (choices.length ? choices.includes(value) : value >= low && value <= high) this.chosen.set(control, value);
+    }
   }
 
+  /* Names of all controls of some groups. */
+  names(groups) { return this.known.filter((one) => groups.includes(one.group)).map((one) => one.name); }
+
   reset() {
-    this.values.clear();
+    this.chosen.clear();
     this.offer(this.support);
   }
 
@@ -74,13 +88,13 @@ export class Controls {
     if (control.choices.length) slider.value = String(control.choices.indexOf(value));
     else if (!control.step) slider.value = String(Math.round((STEPS * Math.log(value / control.low)) / Math.log(control.high / control.low)));
     else slider.value = String(value);
-    this.values.set(control, value);
+    this.chosen.set(control, value);
     this.write(control);
   }
 
   write(control) {
     const { slider, value } = this.rows.get(control);
-    const number = this.values.get(control);
+    const number = this.chosen.get(control);
     const decimals = control.step && !control.choices.length ? Math.max(0, Math.ceil(-Math.log10(control.step) - 1e-9)) : 0;
     const text = control.step && !control.choices.length ? number.toFixed(Math.min(decimals, 4)) : written(number);
     const shown = `${text} ${control.unit}`.trim();
@@ -90,7 +104,7 @@ export class Controls {
 
   slid(control, final) {
     const value = this.read(control, Number(this.rows.get(control).slider.value));
-    this.values.set(control, value);
+    this.chosen.set(control, value);
     this.write(control);
     this.moved(control, final);
   }

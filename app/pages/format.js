@@ -10,8 +10,8 @@ export const digits = (value, figures = 3) => {
 
 /* With zeros at the end, which say how well a number is known; whole numbers as they are. */
 export const figures = (value, number = 3) => {
-  const plain = digits(value, number);
-  return Number.isInteger(value) || !Number.isFinite(value) || plain.includes("e") ? plain : value.toPrecision(number);
+  const plain = digits(value, number), padded = Number.isFinite(value) ? value.toPrecision(number) : "e";
+  return Number.isInteger(value) || plain.includes("e") || padded.includes("e") ? plain : padded;
 };
 
 export const counted = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
@@ -47,8 +47,11 @@ export const say = (target, text) => {
   target.hidden = !text;
 };
 
-/* The line below the page's head, which stays until it is closed. */
-export const notice = (text) => {
+/* The line below the page's head, which stays until it is closed; with a button, where `act` is given. */
+export const notice = (text, label = "", act = null) => {
+  const button = find("notice-act");
   find("notice").firstElementChild.textContent = text;
+  say(button, label);
+  button.onclick = act && (() => { notice(""); act(); });
   find("notice").hidden = !text;
 };

@@ -3,6 +3,7 @@ import * as server from "./server.js";
 import { fillCards, showVerdict, verdictBadge } from "./cards.js";
 import { Edits } from "./edits.js";
 import { counted, element, find, notice, say } from "./format.js";
+import { FIRST, TITLES } from "./places.js";
 import { Pyramids } from "./pyramid.js";
 import { plotSeries } from "./series.js";
 import { explain } from "./tooltip.js";
@@ -10,6 +11,7 @@ import { View } from "./view.js";
 
 const PAUSE = 120; // so that changes that come together are asked for once [ms]
 const STRIP = 40, SERIES = 60; // images
+const NAMED = 3; // files that are waited for by name: more would leave the image no room
 const NUMBERS = [
   { name: "count", title: "Atoms", most: null, unit: "", explanation: "Atoms shown on each image, oldest to newest." },
   { name: "expected_f1", title: "Expected F1", most: 1, unit: "", explanation: "How well the detector expects to do on each image: 1 finds every visible atom and nothing else." },
@@ -19,7 +21,8 @@ const NUMBERS = [
 let view, pyramids, live = null, timer = null, shown = "", asked = "", judged = "";
 
 const place = () => find("place-live");
-const images = () => live.items.filter((item) => item.image).map((item) => item.image);
+const taken = () => live.items.filter((item) => item.image).map((item) => item.image);
+const images = () => taken().filter((image) => image.place === FIRST); // others were moved: no atoms are looked for on them
 
 export async function start(session) {
   view = new View(find("live-canvas"), find("live-bar"));
@@ -93,10 +96,10 @@ function showForm() {
   find("live-existing-row").hidden = find("live-start").hidden = live.active;
   find("live-stop").hidden = !live.active;
   const failed = live.items.filter((item) => item.error).length;
-  const parts = [counted(images().length, "image"), failed ? `${counted(failed, "file")} could not be read` : ""];
+  const parts = [counted(taken().length, "image"), failed ? `${counted(failed, "file")} could not be read` : ""];
   find("live-state").textContent = live.active ? `Watching · ${parts.filter(Boolean).join(" · ")}` : "Not watching.";
   find("live-empty").textContent = live.active
-    ? "Waiting for the first image. It appears here as soon as its file does not grow any more."
+    ? "Waiting for an image. It appears here as soon as its file does not grow any more."
     : "Choose the folder that the microscope writes and press Watch. New images appear here as soon as they are written.";
 }
 
@@ -105,8 +108,8 @@ function showWaiting() {
   const lines = live.waiting.map(({ file, why }) => `${file} ${why}`);
   if (live.note) lines.unshift(live.note);
   list.hidden = !lines.length;
-  list.replaceChildren(...lines.slice(0, 6).map((line) => element("li", {}, line)));
-  if (lines.length > 6) list.append(element("li", {}, `and ${lines.length - 6} more`));
+  list.replaceChildren(...lines.slice(0, NAMED).map((line) => element("li", {}, line)));
+  if (lines.length > NAMED) list.append(element("li", {}, `and ${lines.length - NAMED} more`));
 }
 
 function showNewest() {
@@ -115,6 +118,7 @@ function showNewest() {
   find("live-open").hidden = !image;
   if (!image) {
     view.show(null, null);
+    view.canvas.setAttribute("aria-label", "No image yet");
     find("live-name").textContent = "No image yet";
     find("live-verdict").hidden = true;
     find("live-answers").replaceChildren();
@@ -130,7 +134,11 @@ function showNewest() {
   if (image.status === "done") {
     showAtoms(image);
     showNumbers(image);
-  } else find("live-answers").replaceChildren();
+    return;
+  }
+  view.edits = null;
+  asked = judged = "";
+  find("live-answers").replaceChildren();
 }
 
 async function showAtoms(image) {
@@ -139,7 +147,7 @@ async function showAtoms(image) {
   asked = key;
   try {
     const candidates = await server.getAtoms(image.id);
-    if (asked !== key) return;
+    if (asked !== key || view.pyramid?.id !== image.id) return;
     view.edits = new Edits(image, candidates, {});
     view.draw();
     find("live-canvas").dataset.atoms = image.id; // tests wait for it
@@ -188,14 +196,21 @@ function showStrip() {
   find("live-past").hidden = !items.length;
 }
 
+/* State and badge of an image; one that was moved is looked at in its place, and not judged here. */
+function stateOf(image) {
+  const words = { waiting: "waiting", working: "looking …", failed: "failed", done: counted(image.count, "atom") };
+  if (image.place !== FIRST) return ["moved", element("span", { class: "badge none" }, `in ${TITLES[image.place]}`)];
+  const badge = image.status === "done" && image.verdict ? verdictBadge(image.verdict)
+    : element("span", { class: "badge none" }, image.status === "done" ? "being judged" : "…");
+  return [words[image.status], badge];
+}
+
 function picture({ file, image }) {
-  const done = image.status === "done";
-  const words = { waiting: "waiting", working: "looking …", failed: "failed" };
-  const button = element("button", { type: "button", title: `${file}: ${[image.verdict, ...image.reasons].filter(Boolean).join("; ") || "not judged yet"}. Opens in Atoms.` },
+  const [state, badge] = stateOf(image);
+  const why = image.place === FIRST ? `${[image.verdict, ...image.reasons].filter(Boolean).join("; ") || "not judged yet"}. ` : "";
+  const button = element("button", { type: "button", title: `${file}: ${why}Opens in ${TITLES[image.place]}.` },
     element("img", { alt: "", width: 92, height: 68, src: server.addresses(image.id).thumbnail }),
-    element("span", { class: "label" }, image.name),
-    element("span", { class: "state" }, done ? counted(image.count, "atom") : words[image.status]),
-    done && image.verdict ? verdictBadge(image.verdict) : element("span", { class: "badge none" }, done ? "being judged" : "…"));
+    element("span", { class: "label" }, image.name), element("span", { class: "state" }, state), badge);
   button.dataset.image = image.id;
   button.addEventListener("click", () => { location.hash = image.id; });
   return button;

@@ -3,7 +3,9 @@ import * as server from "./server.js";
 import { Adding } from "./adding.js";
 import { Edits } from "./edits.js";
 import { counted, digits, find, notice, say } from "./format.js";
+import { listenToKeys } from "./keys.js";
 import { byName, List } from "./list.js";
+import { recall, remember } from "./memory.js";
 import { FIRST, Places } from "./places.js";
 import { Pointer } from "./pointer.js";
 import { Pyramids } from "./pyramid.js";
@@ -13,7 +15,6 @@ import { explain, tell } from "./tooltip.js";
 import { Weights } from "./weights.js";
 import { View } from "./view.js";
 
-const TOOLS = { v: "look", a: "add", d: "delete", m: "move", r: "mask" };
 const INSTRUCTIONS = {
   add: "Click where an atom is.",
   delete: "Click an atom to delete it, a cross to bring it back, a mask to take it away.",
@@ -71,6 +72,7 @@ function instruct() {
 function moved(name) {
   results.open(false);
   tell("");
+  if (!find("notice-act").hidden) notice(""); // what it offers was of the place before
   if (name !== FIRST) return;
   history.replaceState(null, "", chosen === null ? location.pathname : `#${encodeURIComponent(chosen)}`);
   if (chosen === null && images.size) choose(ordered()[0]);
@@ -113,6 +115,7 @@ function choose(id) {
   if (!images.has(id)) return;
   const changed = chosen !== id;
   chosen = id;
+  remember(FIRST, { chosen });
   if (places.current === FIRST && location.hash.slice(1) !== id) history.replaceState(null, "", `#${encodeURIComponent(id)}`);
   for (const image of images.values()) list.update(image, chosen);
   if (changed) pointer.giveUp();
@@ -255,6 +258,7 @@ function gone(id) {
     side.image = null;
     const next = ids[place + 1] ?? ids[place - 1];
     if (next) choose(next);
+    else if (places.current === FIRST) history.replaceState(null, "", location.pathname); // it names nothing here any more
   }
   screens();
 }
@@ -327,32 +331,29 @@ async function start() {
   for (const image of session.images) known(image);
   screens();
   const wished = decodeURIComponent(location.hash.slice(1));
-  if (!images.has(chosen)) choose(images.has(wished) ? wished : ordered()[0]);
+  if (!images.has(chosen)) choose([wished, recall(FIRST).chosen].find((id) => images.has(id)) ?? ordered()[0]);
+  const elsewhere = session.images.find((image) => image.id === wished && image.place !== FIRST);
+  if (elsewhere) reveal(elsewhere);
 }
 
-function keys(event) {
-  const typing = event.target.closest("input:not([type=range]), select, textarea, dialog");
-  if (typing || event.altKey) return;
-  const key = event.key.toLowerCase();
-  if ((event.ctrlKey || event.metaKey) && (key === "z" || key === "y")) {
-    if (pointer.active) { if (key === "y" || event.shiftKey) view.edits.redo(); else view.edits.undo(); }
-  } else if (event.ctrlKey || event.metaKey) return;
-  else if (event.target === view.canvas && pointer.key(event)) { /* done there */ }
-  else if (key === "?") find("help").showModal();
-  else if (places.current !== FIRST) { if (!places.module?.key?.(event)) return; }
-  else if (!images.size) return;
-  else if (key === " " && (event.target === view.canvas || event.target === document.body)) pointer.space = true;
-  else if (TOOLS[key]) tool(TOOLS[key]);
-  else if (key === "escape") { if (!results.panel.hidden) { results.open(false); results.button.focus(); } else if (!pointer.giveUp()) tool("look"); }
-  else if (key === "enter" && view.draft) pointer.close();
-  else if (key === "+" || key === "=") view.zoom(1.3);
-  else if (key === "-") view.zoom(1 / 1.3);
-  else if (key === "0") view.fit();
-  else if (key === "h") rings();
-  else if (key === "[") neighbour(-1);
-  else if (key === "]") neighbour(1);
-  else return;
-  event.preventDefault();
+/* Opens an image in the place to which it belongs. */
+async function reveal(image) {
+  known(image);
+  await places.open(image.place);
+  if (image.place === FIRST) choose(image.id);
+  else if (places.current === image.place) places.module?.show(image);
+}
+
+/* Opens the image or the place that the address names. */
+async function follow(hash) {
+  const id = decodeURIComponent(hash.slice(1));
+  if (!id || Places.named(hash)) { places.open(Places.named(hash) ?? FIRST); return; }
+  try {
+    await reveal(images.get(id) ?? await server.getImage(id));
+  } catch (error) {
+    await places.open(FIRST);
+    notice(error.message);
+  }
 }
 
 function wire() {
@@ -376,16 +377,11 @@ function wire() {
   const slider = find("threshold");
   slider.addEventListener("input", () => view.edits?.preview(Number(slider.value)));
   slider.addEventListener("change", () => view.edits?.change({ threshold: Number(slider.value) }));
-  addEventListener("keydown", keys);
-  addEventListener("keyup", (event) => { if (event.key === " ") pointer.space = false; });
+  listenToKeys({ view, pointer, places, results, images, tool, rings, neighbour });
   addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
-  addEventListener("hashchange", () => {
-    const place = Places.named(location.hash), id = decodeURIComponent(location.hash.slice(1));
-    places.open(place ?? FIRST); // which changes the address
-    if (!place) choose(id);
-  });
-  // Another place has made an image of this session, and wants it to be looked at.
-  addEventListener("image", ({ detail: image }) => { known(image); places.open(FIRST); choose(image.id); });
+  addEventListener("hashchange", () => follow(location.hash));
+  // A place has made an image of this session, or moved it, and wants it to be looked at.
+  addEventListener("image", ({ detail: image }) => reveal(image));
   explain(find("side"));
 }
 

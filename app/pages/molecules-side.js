@@ -2,6 +2,7 @@
 import { changeImage, getMolecules, giveFramework, moleculeFile } from "./server.js";
 import { answerCard } from "./cards.js";
 import { counted, digits, element, find, say } from "./format.js";
+import { tellMoved } from "./places.js";
 
 const SOURCES = { file: "as the file says", user: "as you set it", estimated: "from the crystal's lattice" };
 const UNKNOWN = "not known: the lattice is asked";
@@ -87,8 +88,11 @@ export class MoleculesSide {
 
   async apply(changes, trouble = "m-error") {
     this.problem(trouble, "");
+    const { id, place } = this.image;
     try {
-      this.changed(await changeImage(this.image.id, changes));
+      const known = await changeImage(id, changes);
+      this.changed(known);
+      if (known.place !== place) tellMoved(known);
     } catch (error) {
       this.problem(trouble, error.message);
       this.show(this.image);

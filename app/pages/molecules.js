@@ -4,6 +4,7 @@ import { Sending } from "./adding.js";
 import { Comparison, ReadingPointer } from "./comparison.js";
 import { counted, find, notice, say } from "./format.js";
 import { byName, List } from "./list.js";
+import { recall, remember } from "./memory.js";
 import { MoleculesSide } from "./molecules-side.js";
 import { Pyramid, Pyramids } from "./pyramid.js";
 import { explain, tell } from "./tooltip.js";
@@ -58,6 +59,7 @@ function screens() {
 function choose(id) {
   if (!images.has(id)) return;
   chosen = id;
+  remember(PLACE, { chosen });
   for (const image of images.values()) list.update(image, chosen);
   showImage(images.get(id));
 }
@@ -93,7 +95,8 @@ async function load(image, key) {
   const found = await side.load();
   if (!found || shown !== key) return;
   const restored = found.restored && new Pyramid(image.id, found.restored.shape, () => view.draw(), failed, server.restored);
-  view.threshold = found.boxes?.threshold ?? 0;
+  const [version, threshold] = recall(PLACE).thresholds?.[image.id] ?? [];
+  view.threshold = (version === image.version ? threshold : found.boxes?.threshold) ?? 0;
   view.compare(restored, found);
   answers();
   controls();
@@ -119,12 +122,19 @@ function controls() {
 function threshold(value) {
   view.threshold = value;
   view.boxesShown = true;
+  const { id, version } = images.get(chosen);
+  remember(PLACE, { boxesShown: true, thresholds: { ...recall(PLACE).thresholds, [id]: [version, value] } });
   controls();
   answers();
   view.draw();
 }
 
-function toggle(name) { view[name] = !view[name]; controls(); view.draw(); }
+function toggle(name) {
+  view[name] = !view[name];
+  remember(PLACE, { [name]: view[name] });
+  controls();
+  view.draw();
+}
 
 const ordered = () => [...images.values()].sort(byName).map((image) => image.id);
 
@@ -179,7 +189,9 @@ function wire() {
   click("m-suggested", () => threshold(view.found.boxes.threshold));
   find("m-threshold").addEventListener("input", (event) => threshold(Number(event.target.value)));
   explain(find("m-side"));
-  view.divide(0.5);
+  const { share, channelsShown = view.channelsShown, boxesShown = view.boxesShown } = recall(PLACE);
+  Object.assign(view, { channelsShown, boxesShown, divided: (at) => remember(PLACE, { share: at }) });
+  view.divide(Number.isFinite(share) ? share : 0.5);
 }
 
 /* What the page's places call, see places.js. */
@@ -193,10 +205,13 @@ export function again(session) {
   for (const id of [...images.keys()]) if (!session.images.some((image) => image.id === id)) gone(id);
   for (const image of session.images) known(image);
   screens();
-  if (!images.has(chosen)) choose(ordered()[0]);
+  const { chosen: before } = recall(PLACE);
+  if (!images.has(chosen)) choose(images.has(before) ? before : ordered()[0]);
 }
 
 export function opened() { view.resize(); }
+
+export function show(image) { known(image); choose(image.id); }
 
 export async function changed({ kind, id, version, place }) {
   if (kind !== "image") return;

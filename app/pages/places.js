@@ -1,15 +1,21 @@
 /* The places of the page, one shown at a time: tabs in its head, the address that keeps the place on reload, and what
    each place is told. The scripts of a place are loaded when it is opened first. A place's module may export
-   start(session), opened(), left(), changed(event), again(session), dropped(files), key(event). */
+   start(session), opened(), left(), changed(event), again(session), dropped(files), key(event), show(image). */
 import { find, notice } from "./format.js";
+import { session } from "./server.js";
 
 export const FIRST = "atoms";
-const NAMES = [FIRST, "molecules", "simulate", "live"];
+export const TITLES = { atoms: "Atoms", molecules: "Molecules", simulate: "Simulate", live: "Live" };
+const NAMES = Object.keys(TITLES);
+
+/* An image has changed its place: say where it is, and offer to open it. */
+export const tellMoved = (image) =>
+  notice(`${image.name} is in ${TITLES[image.place]} now.`, "Open it", () => dispatchEvent(new CustomEvent("image", { detail: image })));
 
 export class Places {
   /* `moved(name)` is called whenever another place is shown. */
   constructor(moved) {
-    Object.assign(this, { moved, current: FIRST, modules: new Map(), session: null });
+    Object.assign(this, { moved, current: FIRST, modules: new Map(), loading: new Map(), session: null });
     this.row = find("places");
     this.tabs = new Map(NAMES.map((name) => [name, find(`tab-${name}`)]));
     for (const [name, tab] of this.tabs) tab.addEventListener("click", () => this.open(name));
@@ -49,22 +55,35 @@ export class Places {
 
   async load(name) {
     try {
-      let module = this.modules.get(name);
-      if (!module) {
-        module = await import(`./${name}.js`);
-        await module.start?.(this.session); // where it fails, it is tried again when the place is opened again
-        this.modules.set(name, module);
-      }
-      if (this.current === name) module.opened?.();
+      if (!this.modules.has(name)) await (this.loading.get(name)?.started ?? this.begin(name));
+      if (this.current === name) this.modules.get(name).opened?.();
     } catch (error) {
-      notice(error.message);
+      notice(error.message); // it is tried again when the place is opened again
     }
+  }
+
+  /* Until its script runs, nothing in a place can be pressed: forms would be sent, and what is pressed would be lost. */
+  begin(name) {
+    const early = []; // what changes meanwhile
+    const start = async () => {
+      const module = await import(`./${name}.js`);
+      await module.start?.(await session()); // the images of now, not those of when the page was opened
+      this.modules.set(name, module);
+      find(`place-${name}`).inert = false;
+      for (const event of early) module.changed?.(event);
+    };
+    const started = start().finally(() => this.loading.delete(name));
+    this.loading.set(name, { started, early });
+    return started;
   }
 
   /* The module of the place that is shown. */
   get module() { return this.modules.get(this.current); }
 
-  changed(event) { for (const module of this.modules.values()) module.changed?.(event); }
+  changed(event) {
+    for (const module of this.modules.values()) module.changed?.(event);
+    for (const { early } of this.loading.values()) early.push(event);
+  }
 
   walk(event) {
     const names = this.offered;

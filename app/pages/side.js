@@ -2,6 +2,7 @@
 import { addresses, changeImage, getStatistics } from "./server.js";
 import { answerCard } from "./cards.js";
 import { counted, digits, element, find, say } from "./format.js";
+import { tellMoved } from "./places.js";
 import { plotDistances } from "./plots.js";
 import { Quality } from "./quality.js";
 
@@ -95,7 +96,9 @@ export class Side {
     }
     for (const image of images) {
       try {
-        this.changed(await changeImage(image.id, changes));
+        const known = await changeImage(image.id, changes);
+        this.changed(known);
+        if (known.place !== image.place) tellMoved(known);
       } catch (error) {
         trouble(images.length > 1 ? `${image.name}: ${error.message}` : error.message);
       }

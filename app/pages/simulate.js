@@ -1,49 +1,72 @@
 /* The place where images are simulated: sliders, the image of what they say, and the structure that is imaged. */
 import { Controls, fill } from "./controls.js";
 import { counted, digits, element, find, notice, round, say } from "./format.js";
+import { recall, remember } from "./memory.js";
 import * as server from "./server.js";
 import { StructureView } from "./structure.js";
 import { explain } from "./tooltip.js";
 
+const PLACE = "simulate";
 const LATE = 350, LATER = 4000; // until it is said that an image is on its way, and why it is not there yet [ms]
 
 const state = { support: "carbon", element: "Pt", labels: true };
 let controls = null, view = null, supports = new Map();
 let shown = null; // the answer that is drawn
-let busy = false, next = null; // at most one request is under way; of those that come meanwhile the newest is sent
+let busy = false, sent = null, next = null; // at most one is under way; of those that come meanwhile the newest is sent
+let late = 0; // for how long it has been under way, where that is to be told [ms]
 let drawnStructure = "", asked = "", newest = "";
 
-const wanted = (...groups) => ({ support: state.support, element: state.element, values: controls.of(...groups) });
-const key = (...groups) => JSON.stringify(wanted(...groups));
-const signal = () => key("Specimen", "Microscope", "Image");
+const wanted = () => ({ support: state.support, element: state.element, values: controls.values });
 const slow = () => supports.get(state.support)?.slow;
+
+/* What of a request something depends on: its specimen, and the controls of some groups. */
+const key = ({ support, element: kind, values }, groups) =>
+  JSON.stringify([support, kind, controls.names(groups).map((name) => values[name])]);
+const signal = () => key(wanted(), ["Specimen", "Microscope", "Image"]);
+const drawn = (body) => key(body, ["Specimen", "Image"]); // of the structure
+const stale = () => slow() && signal() !== asked; // a crystal whose button was not pressed
 
 /* Ask for an image of what the sliders say. Those of crystals take long: a button asks for them. */
 function ask({ pressed = false } = {}) {
-  const stale = slow() && !pressed && signal() !== asked;
-  find("sim-run").hidden = !slow();
-  find("sim-run").disabled = busy && signal() === asked;
-  find("simulation").classList.toggle("stale", Boolean(stale));
-  links();
-  if (stale) {
-    say(find("sim-status"), "An image of a crystal takes half a minute or so. Press Simulate when all is set.");
-    return;
-  }
+  remember(PLACE, { ...state, values: controls.kept });
+  const waits = stale() && !pressed;
   // A slider tells of its last movement twice, while it moves and when it is let go.
-  if (key() === newest && !pressed) return;
-  newest = key();
-  next = wanted();
-  asked = signal();
-  if (!busy) send();
+  const known = JSON.stringify(wanted()) === newest && !pressed;
+  if (!waits) asked = signal();
+  if (!waits && !known) {
+    next = wanted();
+    newest = JSON.stringify(next);
+    if (!busy) send();
+  }
+  links();
+  status();
+}
+
+/* What stands on the image, and whether it is of other settings. */
+function status() {
+  find("sim-run").hidden = !slow();
+  find("sim-run").disabled = busy && !stale();
+  const { classList } = find("simulation");
+  classList.toggle("stale", Boolean(stale()));
+  classList.toggle("other", Boolean(stale()) && drawn(wanted()) !== drawnStructure);
+  const waits = stale() ? "An image of a crystal takes half a minute or so. Press Simulate when all is set." : "";
+  say(find("sim-status"), waits || lateness());
+}
+
+/* What is being waited for, once it is late. */
+function lateness() {
+  if (!late) return "";
+  if (supports.get(sent.support)?.slow) return "Simulating a crystal: half a minute or so …";
+  return late < LATER ? "Simulating …" : "Simulating single atoms for this beam and detector, once on this machine …";
 }
 
 async function send() {
   busy = true;
-  const late = setTimeout(() => say(find("sim-status"), slow() ? "Simulating a crystal: half a minute or so …" : "Simulating …"), LATE);
-  const later = slow() ? null : setTimeout(() => say(find("sim-status"), "Simulating single atoms for this beam and detector, once on this machine …"), LATER);
+  const timers = [LATE, LATER].map((time) => setTimeout(() => { late = time; status(); }, time));
   while (next) {
-    const body = next;
+    const body = sent = next;
     next = null;
+    status();
     try {
       const begun = performance.now();
       shown = await server.simulate(body);
@@ -56,16 +79,15 @@ async function send() {
       newest = "";
     }
   }
-  clearTimeout(late);
-  clearTimeout(later);
+  timers.forEach(clearTimeout);
   busy = false;
-  say(find("sim-status"), "");
-  find("sim-run").disabled = false;
+  late = 0;
+  status();
 }
 
 /* The structure changes with the specimen and the field of view, and not with the microscope. */
 async function structure(body) {
-  const now = key("Specimen", "Image");
+  const now = drawn(body);
   if (now === drawnStructure) return;
   const answer = await server.simulatedStructure(body);
   drawnStructure = now;
@@ -170,7 +192,7 @@ function moved(control, final) {
 
 function wire() {
   const click = (id, act) => find(id).addEventListener("click", act);
-  click("sim-labels", () => { state.labels = !state.labels; rings(); });
+  click("sim-labels", () => { state.labels = !state.labels; remember(PLACE, state); rings(); });
   click("sim-run", () => ask({ pressed: true }));
   click("sim-use", use);
   click("sim-reset", () => { controls.reset(); ask(); });
@@ -191,9 +213,14 @@ export async function start() {
   say(find("sim-status"), "Starting: some seconds the first time …");
   const known = await server.simulation();
   supports = new Map(known.supports.map((one) => [one.name, one]));
+  const { support, element: kind = state.element, labels = true, values = {} } = recall(PLACE);
+  if (supports.has(support)) state.support = support;
+  if (kind === null || known.elements.includes(kind)) state.element = kind;
+  state.labels = labels;
   fill("sim-support", known.supports.map((one) => [one.name, one.label]), state.support);
-  fill("sim-element", [["", "none"], ...known.elements.map((one) => [one, one])], state.element);
+  fill("sim-element", [["", "none"], ...known.elements.map((one) => [one, one])], state.element ?? "");
   controls = new Controls(find("sim-sliders"), known, moved);
+  controls.restore(values);
   controls.offer(state.support);
   view = new StructureView(find("sim-structure"));
   wire();

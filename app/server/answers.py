@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from stemforge.app.analysis.names import file_stems
-from stemforge.app.server.context import ChosenImage, Context, Current, RefusedError, Shared
+from stemforge.app.server.context import ChosenImage, Context, Current, RefusedError, Shared, check_place
 from stemforge.app.server.uploads import take_file
 from stemforge.app.sessions.records import Image, PagePlace
 from stemforge.app.sessions.store import Session
@@ -81,8 +81,7 @@ def add_sample(session: Current, context: Shared, place: PagePlace = "atoms") ->
 
 def _asked(context: Context, session: Session, image: Image, function: str, **further: Any) -> Any:
     """Ask the worker something about an image's atoms."""
-    if image.place != "atoms":
-        raise RefusedError(409, f"{image.name}: is looked at for molecules; move it to Atoms first.")
+    check_place(image, "atoms")
     if not (session.image_folder(image.id) / "atoms.json").is_file():
         raise RefusedError(409, f"{image.name}: atoms are still being looked for.")
     known = described(session, image)

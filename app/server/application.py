@@ -24,6 +24,7 @@ from stemforge.app.server import (
 )
 from stemforge.app.server.context import TOKEN_COOKIE, AppSettings, Context, RefusedError
 from stemforge.app.server.guard import Guard
+from stemforge.app.server.validation import explain
 from stemforge.app.sessions.keeping import Housekeeping
 from stemforge.app.sessions.store import Store
 from stemforge.app.working.dispatch import Dispatcher
@@ -112,8 +113,8 @@ def _unwritten(_: Request, error: Exception) -> Response:
 def _bad_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     first = error.errors()[0]
-    where = ".".join(str(one) for one in first["loc"][1:])
-    return _sentence(422, f"The request cannot be used: {where}: {first['msg']}."[:300])
+    why = explain({**first, "loc": first["loc"][1:]})  # without its part of the request
+    return _sentence(422, f"The request cannot be used: {why}."[:300])
 
 
 def _http_error(_: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from stemforge.app.sessions.keeping import bytes_of
-from stemforge.app.sessions.records import Image, Job
+from stemforge.app.sessions.records import Image, Job, PagePlace
 from stemforge.app.sessions.store import Session, Store
 from stemforge.app.working.dispatch import Dispatcher
 from stemforge.app.working.live import Watcher
@@ -87,6 +87,20 @@ class Context:
                 f"There is no room for it: a session keeps at most {_size(most)}, and yours has {_size(used)}. Delete "
                 "images or results, or start stemforge app with a larger --session-gigabytes.",
             )
+
+
+def check_place(image: Image, place: PagePlace) -> None:
+    """Refuse what is asked of an image that is in another place of the page.
+
+    Raises
+    ------
+    RefusedError
+        It must be moved first.
+    """
+    if image.place != place:
+        raise RefusedError(
+            409, f"{image.name}: is looked at for {image.place}; move it to {place.capitalize()} first."
+        )
 
 
 class RefusedError(Exception):

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from stemforge.app.server.answers import ask_worker
 from stemforge.app.server.context import ChosenImage, Context, Current, RefusedError, Shared
 from stemforge.app.server.uploads import receive_file
-from stemforge.app.sessions.records import Image, clean_name
+from stemforge.app.sessions.records import Image, clean_name, nothing_found
 from stemforge.app.sessions.store import Session, new_id
 from stemforge.app.working.molecules import FRAMEWORK, plain_sentence
 from stemforge.errors import InputError
@@ -69,8 +69,8 @@ def take_framework(
                 framework="cif",
                 framework_name=shown,
                 status="waiting",
-                error=None,
                 generation=image.generation + 1,
+                **nothing_found(),
             )
     except InputError as error:
         raise RefusedError(422, _named(str(error), path, shown)) from error

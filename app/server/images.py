@@ -8,15 +8,16 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from stemforge.app.analysis.pictures import most_levels, picture
-from stemforge.app.server.context import ChosenImage, Current, RefusedError, Shared
+from stemforge.app.server.context import ChosenImage, Current, RefusedError, Shared, check_place
 from stemforge.app.server.detectors import check_detector
 from stemforge.app.server.frameworks import check_framework_name
 from stemforge.app.server.uploads import receive_file, take_file
-from stemforge.app.sessions.records import Edits, PagePlace, Record, clean_name
+from stemforge.app.sessions.records import Edits, Image, PagePlace, Record, clean_name, nothing_found
 from stemforge.app.sessions.store import StaleError
 
 router = APIRouter(prefix="/api/images")
 _CACHED = {"cache-control": "private, max-age=86400"}
+_MOST_SAMPLING = 1000.0  # [Å]
 
 
 class Change(Record):
@@ -36,7 +37,7 @@ class Change(Record):
         Of a zeolite: one that is built in, or ``"cif"``, the file that was given.
     """
 
-    sampling: Annotated[float, Body(gt=0, le=1000, allow_inf_nan=False)] | None = None
+    sampling: Annotated[float, Body(allow_inf_nan=False)] | None = None
     detector: str | None = None
     name: str | None = None
     place: PagePlace | None = None
@@ -74,22 +75,35 @@ def change(image: ChosenImage, session: Current, context: Shared, wanted: Change
     if wanted.name is not None:
         values["name"] = clean_name(wanted.name)
     if "sampling" in given:
-        size = image.sampling_in_file if wanted.sampling is None else wanted.sampling
-        source = "file" if wanted.sampling is None else "user"
-        values |= {"sampling": size, "sampling_source": None if size is None else source}
+        values |= _of_file(image) if wanted.sampling is None else _of_user(wanted.sampling)
     if wanted.detector is not None:
         values["detector"] = check_detector(session, wanted.detector)
     if wanted.framework is not None:
         values["framework"] = check_framework_name(image, wanted.framework)
     if wanted.place is not None and wanted.place != image.place:
-        values |= {"place": wanted.place, "remarks": [], "count": 0}
+        # What one place estimated belongs to it; what the user typed stays.
+        size = _of_file(image) if image.sampling_source == "estimated" else {}
+        values = {**size, **values, "place": wanted.place}
     if {"sampling", "detector", "framework", "place"} & set(values):
-        values |= {"status": "waiting", "error": None, "generation": image.generation + 1}
-        values |= {"verdict": None, "reasons": [], "focus": None}
+        values |= {"status": "waiting", "generation": image.generation + 1, **nothing_found()}
     if values:
         session.change(image, **values)
         context.dispatcher.wake()
     return image.public()
+
+
+def _of_file(image: Image) -> dict[str, Any]:
+    """Return the pixel size that the file has, if it has one."""
+    size = image.sampling_in_file
+    return {"sampling": size, "sampling_source": None if size is None else "file"}
+
+
+def _of_user(size: float) -> dict[str, Any]:
+    """Return a pixel size [Å] that was typed in; the page speaks of it in nanometres."""
+    if not 0 < size <= _MOST_SAMPLING:
+        allowed = f"above 0 and at most {_MOST_SAMPLING / 10:g} nm"
+        raise RefusedError(422, f"The pixel size must be {allowed}, not {size / 10:g} nm.")
+    return {"sampling": size, "sampling_source": "user"}
 
 
 @router.delete("/{image_id}")
@@ -126,6 +140,7 @@ def show_thumbnail(image: ChosenImage, session: Current) -> Response:
 @router.get("/{image_id}/atoms")
 def show_atoms(image: ChosenImage, session: Current) -> dict[str, Any]:
     """Return all candidates down to a low likelihood, and what the user changed about them."""
+    check_place(image, "atoms")
     with session.lock:
         points, likelihood = session.candidates(image)
         edits, version = session.edits(image), image.version
@@ -145,6 +160,7 @@ def replace_edits(
     image: ChosenImage, session: Current, edits: Edits, if_match: Annotated[str | None, Header()] = None
 ) -> dict[str, Any]:
     """Replace the edits of an image, if it is still at the version that the page knows."""
+    check_place(image, "atoms")
     if if_match is None:
         raise RefusedError(428, "If-Match must say which version of the image was edited.")
     height, width = image.shape

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, Response
 
 from stemforge.app.analysis.pictures import most_levels, picture
 from stemforge.app.server.answers import as_download, ask_worker
-from stemforge.app.server.context import ChosenImage, Context, Current, RefusedError, Shared
+from stemforge.app.server.context import ChosenImage, Context, Current, RefusedError, Shared, check_place
 from stemforge.app.sessions.records import Image
 from stemforge.app.sessions.store import Session
 from stemforge.app.working.molecules import FOLDER
@@ -73,8 +73,7 @@ def download(
 
 def _answers(image: Image, session: Session) -> dict[str, Any]:
     """Return what the worker left of an image that was looked at."""
-    if image.place != "molecules":
-        raise RefusedError(409, f"{image.name}: is looked at for atoms; move it to Molecules first.")
+    check_place(image, "molecules")
     if image.status in ("waiting", "working"):
         raise RefusedError(409, f"{image.name}: molecules are still being looked for.")
     path = session.image_folder(image.id) / FOLDER / "answers.json"

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from stemforge.app.server.context import Context, Current, RefusedError, Shared
 from stemforge.app.server.uploads import take_file
+from stemforge.app.server.validation import explain
 from stemforge.app.sessions.records import Record
 from stemforge.app.working.process import WorkerError
 from stemforge.files import make_folder
@@ -84,8 +85,8 @@ def download(
     try:
         known = Wanted.model_validate(json.loads(wanted))
     except (ValueError, RecursionError) as error:
-        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is no JSON"
-        raise RefusedError(422, f"The request cannot be used: wanted: {first}."[:300]) from error
+        why = explain(error.errors()[0]) if isinstance(error, ValidationError) else "it is no JSON"
+        raise RefusedError(422, f"The request cannot be used: {why}."[:300]) from error
     with _written(context, known, ending) as (path, name):
         content = path.read_bytes()
     headers = {"content-disposition": f'attachment; filename="{name}.{ending}"'}

@@ -19,6 +19,7 @@ from stemforge.errors import InputError
 from stemforge.files import make_folder
 from stemforge.micrograph.readers import FORMATS, read_micrograph
 from stemforge.micrograph.writers import write_tiff
+from stemforge.sandbox.child import RaisedError
 
 # How the reader says that it must be told which frame to take.
 _STACK = re.compile(r"holds a stack of (\d+) frames; choose one")
@@ -96,8 +97,6 @@ def take_file(
         original = folder / f"{identity}{ending}"  # a stem that no message has by chance
         with original.open("xb") as stream:
             shutil.copyfileobj(content, stream, 2**20)
-        if not original.stat().st_size:
-            raise RefusedError(422, f"{shown}: is empty (0 bytes); copy it again.")
         try:
             image = _read(context, session, original, identity, shown, frame)
         except RefusedError as error:
@@ -187,10 +186,14 @@ def _read(
     context: Context, session: Session, path: Path, identity: str, shown: str, frame: int | None = None
 ) -> Image:
     """Read a file, and write what it shows into the image's folder."""
+    if not path.stat().st_size:
+        raise RefusedError(422, f"{shown}: is empty (0 bytes); copy it again.")
     try:
         micrograph = read_micrograph(path, frame=frame)
     except InputError as error:
         sentence = str(error).replace(str(path), shown)
+        if isinstance(error.__cause__, RaisedError):  # its text is a library's, for its authors
+            sentence = sentence.replace(f" ({error.__cause__})", "")
         frames = _STACK.search(sentence)
         raise RefusedError(422, sentence, **({"frames": int(frames[1])} if frames else {})) from error
     most = context.settings.pixels

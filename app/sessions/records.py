@@ -143,6 +143,19 @@ class Image(Record):
         return self.model_dump(mode="json", exclude=hidden)
 
 
+def nothing_found() -> dict[str, Any]:
+    """Return what an image has on which nothing was found yet, or that is looked at anew; edits by hand stay.
+
+    Examples
+    --------
+    >>> nothing_found()["expected_f1"] is None
+    True
+    """
+    names = ("error", "remarks", "threshold", "count", "expected_f1", "verdict", "reasons", "focus")
+    fields = {name: Image.model_fields[name] for name in (*names, "progress", "doing")}
+    return {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+
+
 class JobFile(Record):
     """A file that a job made.
 

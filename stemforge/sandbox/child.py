@@ -34,6 +34,10 @@ class ChildError(Exception):
     """A call that did not come back with a value: the function raised, was too slow, or needed too much memory."""
 
 
+class RaisedError(ChildError):
+    """A function that raised what is no :class:`~stemforge.errors.InputError`: class and text are its library's."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a call may take.
@@ -131,14 +135,16 @@ def in_child(function: str, path: str | Path, limits: Limits | None = None, **ar
     ------
     InputError
         As the function raised it, in its own class.
+    RaisedError
+        It raised something else.
     ChildError
-        It raised something else, took too long or too much memory, or ended the child.
+        It took too long or too much memory, or ended the child.
 
     Examples
     --------
     >>> in_child("os.path:basename", "folder/image.tif", Limits(), **{})
     Traceback (most recent call last):
-    stemforge.sandbox.child.ChildError: TypeError: basename() got an unexpected keyword argument 'path'
+    stemforge.sandbox.child.RaisedError: TypeError: basename() got an unexpected keyword argument 'path'
     """
     limits = Limits.of_file(path) if limits is None else limits
     with _lock:
@@ -156,7 +162,7 @@ def in_child(function: str, path: str | Path, limits: Limits | None = None, **ar
             raise
     if "value" in answer:
         return answer["value"]
-    raise getattr(errors, answer["error"] or "", ChildError)(answer["message"])
+    raise getattr(errors, answer["error"] or "", RaisedError)(answer["message"])
 
 
 def _end() -> None:

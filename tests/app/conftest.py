@@ -1,6 +1,12 @@
-"""A server whose workers are not started, and browsers that talk to it, each with its own cookies."""
+"""A server whose workers are not started, and browsers that talk to it, each with its own cookies; one in a process."""
 
 import io
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,6 +102,59 @@ def detected():
         return browser.get(f"/api/images/{image['id']}").json()
 
     return give
+
+
+class Server:
+    """`stemforge app` as a user starts it, in a process that ends with the block.
+
+    Parameters
+    ----------
+    folder
+        Where sessions are kept.
+    options
+        Further words of the command line.
+    """
+
+    def __init__(self, folder, *options):
+        words = ["app", "--port", "0", "--no-browser", "--folder", folder, *options]
+        log = Path(f"{folder}.log")
+        with log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "stemforge", *map(str, words)],
+                stdout=stream,
+                stderr=stream,
+                env={**os.environ, "COLUMNS": "300"},
+            )
+        self.address = self._address(log)
+        """As it is printed, with the token where there is one."""
+
+    def _address(self, log):
+        for _ in range(600):
+            if found := re.search(r"http://127\.0\.0\.1:\d+/\S*", log.read_text()):
+                return found[0]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        self.process.kill()
+        pytest.fail(f"no server: {log.read_text()}")
+
+    def cookies(self, session):
+        """Return the cookie of a session, which is called after the port."""
+        port = re.search(r":(\d+)/", self.address)[1]
+        return {f"stemforge-session-{port}": session}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def start_server():
+    """Class of a server in a process: its folder, and options of the command line."""
+    return Server
 
 
 @pytest.fixture

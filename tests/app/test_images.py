@@ -231,3 +231,55 @@ def test_where_all_is_masked_there_is_no_number_and_still_a_picture(browser, det
     assert Image.open(tmp_path / "a.png").size[0] > 80
     assert write_table(str(folder), "a", 0.3, edits, str(tmp_path / "a.csv")) == 0
     assert image["count"] == 2
+
+
+def test_what_belongs_to_one_place_is_forgotten_in_the_other(browser, detected):
+    image = detected(browser, browser.image(), remarks=["few atoms"], sampling=0.31, estimated=True)
+    address = f"/api/images/{image['id']}"
+    edits = {"threshold": 0.1, "removed": [1], "added": [[5, 5]], "masks": []}
+    image = browser.put(f"{address}/edits", json=edits, headers={"If-Match": str(image["version"])}).json()
+    assert (image["expected_f1"], image["sampling_source"]) == (0.8, "estimated")
+    moved = browser.patch(address, json={"place": "molecules"}).json()
+    assert (moved["expected_f1"], moved["threshold"], moved["count"]) == (None, 0.5, 0)
+    assert (moved["remarks"], moved["verdict"], moved["status"]) == ([], None, "waiting")
+    assert moved["sampling_source"] == "file"
+    assert moved["sampling"] == pytest.approx(0.293)
+    asked = browser.get(f"{address}/atoms")
+    assert asked.status_code == 409
+    assert asked.json()["error"] == "image.tif: is looked at for molecules; move it to Atoms first."
+    given = browser.put(f"{address}/edits", json=edits, headers={"If-Match": str(moved["version"])})
+    assert given.status_code == 409
+    browser.patch(address, json={"place": "atoms"})  # work by hand is not lost on the way
+    back = detected(browser, image)
+    assert (back["added"], back["removed"]) == (1, 1)
+
+
+def test_a_pixel_size_stays_where_the_user_typed_it(browser):
+    image = browser.image()
+    address = f"/api/images/{image['id']}"
+    browser.patch(address, json={"sampling": 0.4})
+    moved = browser.patch(address, json={"place": "molecules"}).json()
+    assert (moved["sampling"], moved["sampling_source"]) == (0.4, "user")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"sampling": 5000}, "The pixel size must be above 0 and at most 100 nm, not 500 nm."),
+        ({"sampling": 0}, "The pixel size must be above 0 and at most 100 nm, not 0 nm."),
+        ({"sampling": "wide"}, "The request cannot be used: sampling must be a number, not wide."),
+        ({"colour": 1}, "The request cannot be used: colour must be left out: it is not known."),
+        ({"place": "moon"}, "The request cannot be used: place must be 'atoms' or 'molecules', not moon."),
+    ],
+)
+def test_a_change_that_is_none_says_what_is_allowed(browser, change, sentence):
+    answer = browser.patch(f"/api/images/{browser.image()['id']}", json=change)
+    assert answer.status_code == 422
+    assert answer.json()["error"] == sentence
+
+
+def test_what_a_library_says_of_a_bad_file_is_not_shown(browser):
+    answer = browser.send_file(b"\0\0\0\x05" + bytes(200), "a.dm4")
+    assert answer.status_code == 422
+    sentence = answer.json()["error"]
+    assert sentence == "a.dm4: cannot be read as DM4; the file is damaged, truncated or of another kind"

@@ -1,8 +1,6 @@
 """Watched folders: each new file becomes an image once, bad ones are named, and nobody else sees any of it."""
 
 import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -188,12 +186,14 @@ def test_links_lead_nowhere_and_pipes_do_not_hang(browser, looking, folder, tiff
     (folder / "link.tif").symlink_to(tmp_path / "secret.tif")
     (folder / "lost.tif").symlink_to(tmp_path / "nowhere.tif")
     os.mkfifo(folder / "pipe.tif")
+    (folder / "empty.tif").touch()
     (folder / "good.tif").write_bytes(tiff())
-    found = until(browser, lambda one: len(one["items"]) == 4)
+    found = until(browser, lambda one: len(one["items"]) == 5)
     errors = {item["file"]: item["error"] for item in found["items"]}
     assert "out of the folder" in errors["link.tif"]
     assert "link to nothing" in errors["lost.tif"]
     assert "no plain file" in errors["pipe.tif"]
+    assert errors["empty.tif"] == "is empty (0 bytes); copy it again."
     assert errors["good.tif"] is None
 
 
@@ -238,20 +238,14 @@ def test_without_a_folder_there_is_no_such_place(settings, browser):
     assert "live" in browser.get("/api/session").json()["features"]
 
 
-def test_a_server_that_watches_asks_for_its_token_and_keeps_it(tmp_path, folder):
+def test_a_server_that_watches_asks_for_its_token_and_keeps_it(start_server, tmp_path, folder):
     """Other users of the machine reach 127.0.0.1, too."""
-    command = [sys.executable, "-m", "stemforge", "app", "--port", "0", "--no-browser"]
-    command += ["--folder", str(tmp_path / "kept"), "--watch", str(folder)]
     tokens = []
     for _ in range(2):
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        try:
-            address, _, token = process.stderr.readline().split()[3].partition("?")
+        with start_server(tmp_path / "kept", "--watch", folder) as server:
+            address, _, token = server.address.partition("?")
             assert httpx.get(f"{address}api/session").status_code == 401
             assert httpx.get(f"{address}?{token}").status_code == 303
             tokens.append(token)
-        finally:
-            process.terminate()
-            process.wait(30)
     assert tokens[0] == tokens[1]
     assert (tmp_path / "kept" / "token").stat().st_mode & 0o077 == 0

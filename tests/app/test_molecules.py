@@ -3,9 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -272,14 +269,6 @@ def test_a_film_has_the_command_s_answers(film, tmp_path):
         assert not list((tmp_path / "app").rglob("answer-*"))
 
 
-def start(folder):
-    """Start `stemforge app`; return its process and its address."""
-    words = [sys.executable, "-m", "stemforge", "app", "--port", "0", "--no-browser", "--folder", str(folder)]
-    environment = {**os.environ, "COLUMNS": "300"}
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
-    return process, process.stderr.readline().split()[3]
-
-
 def until(get, ready, seconds=240):
     """Ask for an image until it is ready."""
     end = time.monotonic() + seconds
@@ -290,28 +279,25 @@ def until(get, ready, seconds=240):
 
 
 @pytest.mark.slow
-def test_a_killed_server_goes_on_with_it(film, tmp_path):
-    process, address = start(tmp_path)
-    with httpx.Client(base_url=address, timeout=60) as browser:
+def test_a_killed_server_goes_on_with_it(start_server, film, tmp_path):
+    with (
+        start_server(tmp_path / "app") as server,
+        httpx.Client(base_url=server.address, timeout=60) as browser,
+    ):
         browser.get("/api/session")
         (session,) = dict(browser.cookies.items()).values()
         files = {"file": ("film.tif", film().read_bytes())}
         place = f"/api/images/{browser.post('/api/images?place=molecules', files=files).json()['id']}"
         until(lambda: browser.get(place).json(), lambda one: one["status"] == "working" and one["progress"])
-    process.kill()
-    process.wait(20)
-    process, address = start(tmp_path)
-    try:
-        # The cookie is called after the port; here it is another one.
-        cookies = {f"stemforge-session-{address.rstrip('/').rpartition(':')[2]}": session}
-        with httpx.Client(base_url=address, timeout=60, cookies=cookies) as browser:
+        server.process.kill()
+        server.process.wait(20)
+    with start_server(tmp_path / "app") as server:
+        cookies = server.cookies(session)
+        with httpx.Client(base_url=server.address, timeout=60, cookies=cookies) as browser:
             image = until(lambda: browser.get(place).json(), lambda one: one["status"] in ("done", "failed"))
             assert image["status"] == "done"
             assert image["count"] > 3
             assert browser.get(f"{place}/molecules/channels.csv").status_code == 200
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.mark.slow

@@ -109,10 +109,10 @@ def test_a_value_arrives_in_the_settings_units():
         ({"values": {"size": 8192}}, "Size must be one of 256, 512 pixel"),
         ({"values": {"inner": 120, "outer": 100}}, "inner angle must be smaller"),
         ({"values": {"thickness": 60, "size": 512, "sampling": 0.05}}, "million atoms"),
-        ({"values": {"dose": "much"}}, "valid number"),
-        ({"values": {"dose": None}}, "valid number"),
-        ({"values": 3}, "valid dictionary"),
-        ({"image": "x"}, "not permitted"),
+        ({"values": {"dose": "much"}}, "values.dose must be a number, not much"),
+        ({"values": {"dose": None}}, "values.dose must be a number, not null"),
+        ({"values": 3}, "values must be an object"),
+        ({"image": "x"}, "it is not known"),
     ],
 )
 def test_nonsense_is_refused_with_a_sentence_before_work(page, wanted, words):

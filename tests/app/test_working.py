@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -268,57 +267,28 @@ def test_a_worker_ends_with_a_server_that_is_killed(tmp_path):
     worker.wait(10)
 
 
-class Server:
-    """`stemforge app` as a user starts it."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def start(self):
-        command = [
-            sys.executable,
-            "-m",
-            "stemforge",
-            "app",
-            "--port",
-            "0",
-            "--no-browser",
-            "--folder",
-            self.folder,
-        ]
-        self.process = subprocess.Popen(
-            list(map(str, command)), stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "300"}
-        )
-        line = self.process.stderr.readline()
-        assert "http://127.0.0.1:" in line, line
-        return line.split()[3]
-
-
 @pytest.mark.parametrize("how", ["kill", "terminate"])
-def test_a_server_that_is_stopped_in_the_middle_goes_on(tmp_path, field, how):
-    server = Server(tmp_path / "app")
-    address = server.start()
-    with httpx.Client(base_url=address, timeout=60) as browser:
+def test_a_server_that_is_stopped_in_the_middle_goes_on(start_server, tmp_path, field, how):
+    with (
+        start_server(tmp_path / "app") as server,
+        httpx.Client(base_url=server.address, timeout=60) as browser,
+    ):
         browser.get("/api/session")
-        session = dict(browser.cookies.items())
+        (session,) = dict(browser.cookies.items()).values()
         names = []
         for number in range(8):
             answer = browser.post("/api/images", files={"file": (f"{number}.tif", field.read_bytes())})
             names.append(answer.json()["id"])
         job = browser.post("/api/jobs", json={"kind": "labels"}).json()
         finished(lambda: browser.get(f"/api/images/{names[0]}").json())
-    getattr(server.process, how)()
-    server.process.wait(20)
+        getattr(server.process, how)()
+        server.process.wait(20)
     kept = [json.loads(path.read_text()) for path in (tmp_path / "app").rglob("image.json")]
     assert len(kept) == 8
     assert any(one["status"] != "done" for one in kept)
-    address = server.start()
-    try:
-        # The cookie is called after the port; here it is another one.
-        cookies = {
-            f"stemforge-session-{address.rstrip('/').rpartition(':')[2]}": next(iter(session.values()))
-        }
-        with httpx.Client(base_url=address, timeout=60, cookies=cookies) as browser:
+    with start_server(tmp_path / "app") as server:
+        cookies = server.cookies(session)
+        with httpx.Client(base_url=server.address, timeout=60, cookies=cookies) as browser:
             for name in names:
                 found = finished(lambda name=name: browser.get(f"/api/images/{name}").json())
                 assert found["status"] == "done"
@@ -326,15 +296,11 @@ def test_a_server_that_is_stopped_in_the_middle_goes_on(tmp_path, field, how):
             job = finished(lambda: browser.get(f"/api/jobs/{job['id']}").json())
             assert job["status"] == "done"
             assert browser.get(job["files"][0]["url"]).status_code == 200
-    finally:
-        server.process.terminate()
-        server.process.wait(20)
 
 
-def test_changes_are_told_as_they_happen(tmp_path, field):
-    server = Server(tmp_path / "app")
-    address = server.start()
-    try:
+def test_changes_are_told_as_they_happen(start_server, tmp_path, field):
+    with start_server(tmp_path / "app") as server:
+        address = server.address
         with httpx.Client(base_url=address, timeout=60) as browser, httpx.Client(base_url=address) as other:
             browser.get("/api/session")
             other.get("/api/session")
@@ -363,8 +329,5 @@ def test_changes_are_told_as_they_happen(tmp_path, field):
         assert {one["kind"] for one in heard} == {"image"}
         assert [one["version"] for one in heard] == list(range(1, done["version"] + 1))
         assert stranger == []
-    finally:
-        server.process.terminate()
-        server.process.wait(20)
     # A page that listens does not keep the server from stopping.
     assert server.process.returncode is not None

@@ -1,11 +1,7 @@
-"""A server in a process and pages in Chromium, each with cookies of its own; hands that work on a page."""
+"""Pages of one server in Chromium, each with cookies of its own; hands that work on a page."""
 
-import re
 import shutil
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,44 +27,12 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture(scope="session", name="serving")
-def _serving():
-    """Function that starts a server with options."""
-    return serving
-
-
 @pytest.fixture(scope="session")
-def address(tmp_path_factory):
+def address(start_server, tmp_path_factory):
     """Address of a server."""
     pytest.importorskip("fastapi")
-    with serving(tmp_path_factory.mktemp("app")) as address:
-        yield address.partition("?")[0]
-
-
-@contextmanager
-def serving(folder, *options):
-    """Start a server; yield its address as it prints it."""
-    command = [sys.executable, "-m", "stemforge", "app", "--port", "0", "--no-browser"]
-    command += ["--folder", str(folder / "kept"), *map(str, options)]
-    log = folder / "log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=stream)
-        try:
-            yield _address(process, log)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def _address(process, log):
-    """Wait for the line that says where the page is."""
-    for _ in range(600):
-        if found := re.search(r"http://127\.0\.0\.1:\d+/\S*", log.read_text()):
-            return found[0]
-        if process.poll() is not None:
-            break
-        time.sleep(0.1)
-    pytest.fail(f"no server: {log.read_text()}")
+    with start_server(tmp_path_factory.mktemp("app") / "kept") as server:
+        yield server.address
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,9 @@ def watched(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def entrance(serving, watched, tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("live"), "--watch", watched) as address:
-        yield address
+def entrance(start_server, watched, tmp_path_factory):
+    with start_server(tmp_path_factory.mktemp("live") / "kept", "--watch", watched) as server:
+        yield server.address
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,58 @@ def test_new_images_show_their_atoms_and_open_in_atoms(live, written, watched):
     assert hands.chosen() == hands.stored("")["id"]
 
 
+def test_an_image_that_was_moved_is_named_and_opens_in_its_place(live, written):
+    hands = live()
+    page = hands.page
+    shows(hands, written("e.tif"))
+    shows(hands, written("f.tif", seed=1))
+    page.click("#live-open")
+    hands.wait("!document.querySelector('#threshold').disabled")
+    image = hands.chosen()
+    page.click("#move-image")
+    hands.wait("!document.querySelector('#notice').hidden")
+    assert page.inner_text("#notice span") == "f.tif is in Molecules now."
+    page.click("#tab-live")
+    hands.wait("document.querySelector('#live-name').textContent === 'e.tif'")
+    hands.wait("!document.querySelector('#live-verdict').hidden")
+    card = page.locator(f"#live-strip [data-image='{image}']")
+    assert "in Molecules" in card.inner_text()
+    assert "atoms" not in card.inner_text()
+    assert "being judged" not in card.inner_text()
+    card.click()
+    hands.wait("document.body.dataset.place === 'molecules'")
+    hands.wait("document.querySelector('#m-name').textContent === 'f.tif'")
+    page.click("#tab-atoms")
+    page.evaluate("id => { location.hash = id; }", image)  # as from a bookmark
+    hands.wait("document.body.dataset.place === 'molecules'")
+    page.click("#m-move")
+    hands.wait("document.querySelector('#notice span').textContent === 'f.tif is in Atoms now.'")
+    page.click("#notice-act")
+    hands.wait("document.body.dataset.place === 'atoms'")
+    assert page.inner_text("#name") == "f.tif"
+    assert not page.is_visible("#notice")
+
+
+def test_what_is_pressed_before_its_script_is_here_reloads_nothing(open_page, written):
+    hands = open_page()
+    page = hands.page
+    held, begun = [], []
+    page.route("**/static/live.js", lambda route: held.append(route))
+    page.on("request", lambda one: begun.append(one.url) if one.method == "POST" else None)
+    page.evaluate("window.opened = 'once'")
+    for tab in ("live", "atoms", "live"):  # which starts it once, too
+        page.click(f"#tab-{tab}")
+    page.locator("#live-start").click(force=True, no_wait_after=True)
+    page.wait_for_timeout(300)
+    for route in held:
+        route.continue_()
+    page.click("#live-start")
+    hands.wait("!document.querySelector('#live-stop').hidden")
+    assert page.evaluate("window.opened") == "once"
+    assert [one.rpartition("/api/")[2] for one in begun] == ["live"]
+    page.click("#live-stop")
+
+
 def test_the_watch_goes_on_without_the_page_and_others_see_nothing(live, open_page, written):
     hands = live()
     shows(hands, written("c.tif"))
@@ -111,6 +163,18 @@ def test_no_serious_violation(live, written, watched, serious, theme):
     hands.page.click("#live-open")
     hands.wait("document.querySelectorAll('#quality-answers .answer').length")
     assert serious(hands.page) == []
+
+
+def test_files_that_are_waited_for_are_named_as_far_as_there_is_room(live, watched, written):
+    hands = live()
+    for number in range(7):
+        (watched / f"bad{number}.tif").write_bytes(b"II*\0 none")
+    hands.wait("document.querySelector('#live-waiting').textContent.includes('and 4 more')")
+    box = hands.page.evaluate(
+        "(({ scrollHeight, clientHeight }) => [scrollHeight, clientHeight])(document.querySelector('#live-waiting'))"
+    )
+    assert box[0] <= box[1]
+    assert hands.page.locator("#live-canvas").bounding_box()["height"] > 0.3 * 720
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (820, 1180)])

@@ -9,7 +9,7 @@ import pytest
 from stemforge.micrograph.writers import write_tiff
 
 pytestmark = pytest.mark.browser
-SIZES = [(1280, 720), (1024, 768), (1920, 1080)]
+SIZES = [(1280, 720), (1024, 768), (1920, 1080), (820, 1180)]
 SETTLED = "document.querySelector('#m-list button') && !document.querySelector('#m-list .waiting, #m-list .working')"
 ANSWERED = "document.querySelectorAll('#m-groups .answer').length > 8"
 
@@ -112,11 +112,29 @@ def test_a_film_is_restored_and_its_channels_told(open_page, film, serious):
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for key, away in (
+        ("Home", "before"),
+        ("End", "after"),
+    ):  # the handle stays, a side that is not shown has no label
+        page.focus("#m-divider")
+        page.keyboard.press(key)
+        handle, stage = (page.locator(one).bounding_box() for one in ("#m-divider span", "#m-stage"))
+        assert stage["x"] - 0.5 <= handle["x"]
+        assert handle["x"] + handle["width"] <= stage["x"] + stage["width"] + 0.5
+        assert [page.locator(f"#m-{one}").is_visible() for one in ("before", "after")] == [
+            one != away for one in ("before", "after")
+        ]
 
-    # reloaded, the place and the answers are there; the sentence of a file that is no framework leaves them
+    # reloaded, all is as it was looked at; the sentence of a file that is no framework leaves it
+    for _ in range(8):
+        page.keyboard.press(",")
+    page.locator("#m-threshold").fill("0.93")
     page.reload()
     hands.wait(ANSWERED)
     assert page.locator("#place-molecules").is_visible()
+    assert page.get_attribute("#m-divider", "aria-valuenow") == "20"
+    assert page.input_value("#m-threshold") == "0.93"
+    assert page.get_attribute("#m-boxes", "aria-pressed") == "true"
     page.set_input_files("#m-cif", {"name": "a.cif", "mimeType": "text/plain", "buffer": b"data_x\n"})
     hands.wait("!document.querySelector('#m-framework-error').hidden")
     assert "got 'a.cif'" in page.locator("#m-framework-error").inner_text()

@@ -339,3 +339,12 @@ def test_an_atom_that_is_dragged_over_the_edge_stays_on_the_image(open_page, spo
     hands.saved()
     (place,) = hands.stored()["edits"]["added"]
     assert place[0] == -0.5
+
+
+def test_numbers_are_written_as_people_read_them(open_page):
+    page = open_page().page
+    written = page.evaluate("""async () => {
+      const { figures } = await import("/static/format.js");
+      return [1370.4, 99999.6, 1370, 12.3, 0.5, 0.00012, 137000.4, 1e7, NaN, null].map((one) => figures(one));
+    }""")
+    assert written == ["1370", "100000", "1370", "12.3", "0.500", "1.20e-4", "1.37e+5", "1.00e+7", "–", "–"]

@@ -34,7 +34,8 @@ def test_a_place_alone_has_no_tabs(open_page):
 def test_keys_go_from_place_to_place_and_a_reload_keeps_it(open_page, spots):
     hands = open_page()
     offering(hands.page, "simulate")
-    hands.drop(spots())
+    hands.drop(spots("a.tif"), spots("b.tif", seed=1))
+    hands.page.click("#list li:last-child button")
     image = hands.chosen()
     assert hands.page.evaluate(NAMES) == ["Atoms", "Simulate"]
     assert hands.page.evaluate(f"{TABS}.map((one) => one.tabIndex)") == [0, -1]
@@ -49,6 +50,7 @@ def test_keys_go_from_place_to_place_and_a_reload_keeps_it(open_page, spots):
     assert hands.page.evaluate(SHOWN) == ["place-simulate"]
     hands.page.click("#tab-atoms")
     assert hands.chosen() == image
+    assert hands.page.inner_text("#name") == "b.tif"
     assert hands.page.is_visible("#canvas")
     hands.wait("!document.querySelector('#threshold').disabled")
 
@@ -65,9 +67,13 @@ def test_keys_of_one_place_do_nothing_in_another(open_page, spots):
     hands = open_page()
     offering(hands.page, "simulate")
     hands.drop(spots())
+    hands.threshold(0.9)
+    hands.saved()
     hands.page.click("#tab-simulate")
     hands.page.keyboard.press("h")
+    hands.page.keyboard.press("Control+z")
     hands.page.click("#tab-atoms")
     assert hands.page.get_attribute("#rings", "aria-pressed") == "true"
+    assert hands.page.input_value("#threshold") == "0.9"
     hands.page.keyboard.press("h")
     assert hands.page.get_attribute("#rings", "aria-pressed") == "false"

@@ -161,6 +161,32 @@ def test_a_refusal_is_a_sentence_and_the_next_movement_is_served(place):
     hands.wait("document.querySelector('#sim-error').hidden")
 
 
+def test_a_reload_keeps_what_was_set(place):
+    hands = place()
+    page = hands.page
+    moved(hands, lambda: slider(hands, "dose").press("PageUp"))
+    moved(hands, lambda: slider(hands, "layers").fill("2"))
+    moved(hands, lambda: page.select_option("#sim-element", "Ir"))
+    moved(hands, lambda: page.select_option("#sim-element", ""))
+    page.click("#sim-labels")
+    copy(hands, "#sim-image", "before")
+    page.evaluate("sessionStorage.setItem('copy', [...window.copies.before].join())")
+    dose = slider(hands, "dose").input_value()
+    page.reload()
+    hands.wait(f"{IMAGES} > 0")
+    page.evaluate("window.copies = { before: sessionStorage.getItem('copy').split(',').map(Number) }")
+    copy(hands, "#sim-image", "after")
+    assert different(hands, "before", "after") == 0
+    assert slider(hands, "dose").input_value() == dose
+    assert page.input_value("#sim-element") == ""
+    assert page.get_attribute("#sim-labels", "aria-pressed") == "false"
+    moved(hands, lambda: page.click("#sim-reset"))
+    page.reload()
+    hands.wait(f"{IMAGES} > 0")
+    assert slider(hands, "dose").input_value() != dose
+    assert page.input_value("#sim-support") == "graphene"
+
+
 def test_a_crystal_waits_for_its_button(place):
     hands = place()
     before = hands.page.evaluate(IMAGES)
@@ -170,6 +196,35 @@ def test_a_crystal_waits_for_its_button(place):
     assert "Press Simulate" in hands.page.inner_text("#sim-status")
     hands.page.wait_for_timeout(500)
     assert hands.page.evaluate(IMAGES) == before
+
+
+def test_an_earlier_image_leaves_a_crystal_its_sentence_and_its_structure(place):
+    hands = place()
+    page = hands.page
+    held, structures = [], []
+    page.on(
+        "request",
+        lambda one: structures.append(one.post_data_json["support"]) if "structure" in one.url else None,
+    )
+    page.route("**/api/simulation", lambda route: held.append(route))
+    before = page.evaluate(IMAGES)
+    page.select_option("#sim-support", "hbn")
+    hands.wait("document.querySelector('#sim-status').textContent.startsWith('Simulating')")
+    page.select_option("#sim-support", "mgo:001")
+    early = held.pop()
+    answer = early.fetch()
+    early.fulfill(response=answer)
+    hands.wait(f"{IMAGES} > {before} && !document.querySelector('#sim-run').disabled")
+    page.wait_for_timeout(300)
+    assert "Press Simulate" in page.inner_text("#sim-status")
+    assert page.is_visible("#simulation.stale")
+    page.click("#sim-run")
+    while not held:
+        page.wait_for_timeout(50)
+    held.pop().fulfill(response=answer)  # half a minute is saved
+    hands.wait(f"{IMAGES} > {before + 1} && document.querySelector('#sim-status').hidden")
+    assert structures == ["hbn", "mgo:001"]
+    assert not page.is_visible("#simulation.stale")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
