@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from stemforge.errors import RecipeError
 from stemforge.files import plain_yaml
-from stemforge.settings.checked import Checked, explain
+from stemforge.settings.checked import Checked, came_as, explain
 from stemforge.settings.distributions import Distribution
 from stemforge.settings.fields import ADDED_LATER
 from stemforge.settings.files import NamedFile
+from stemforge.settings.overrides import set_value
 
 
 class Settings(Checked):
@@ -34,7 +35,8 @@ class Settings(Checked):
         path
             YAML file with one mapping.
         overrides
-            Values that replace those of the file, by dotted name: ``{"microscope.energy": 80e3}``.
+            Values that replace those of the file, by dotted name: ``{"microscope.energy": 80e3}``; entries of lists by
+            their number, counted from 0: ``{"single_atoms.0.element": "Ir"}``.
 
         Raises
         ------
@@ -49,7 +51,9 @@ class Settings(Checked):
         except ValueError as error:
             raise RecipeError(f"{path}: is not YAML ({error})") from error
         if not isinstance(values, dict):
-            raise RecipeError(f"{path}: a recipe is a YAML mapping of keys to values, this is {type(values)}")
+            raise RecipeError(
+                f"{path}: a recipe is a YAML mapping of keys to values, this is {came_as(values)}"
+            )
         return cls.from_mapping(values, overrides, source=str(path))
 
     @classmethod
@@ -58,19 +62,24 @@ class Settings(Checked):
     ) -> Self:
         """Check a mapping against these settings; parameters and errors as in :meth:`from_file`."""
         merged: dict[str, Any] = json.loads(json.dumps(dict(values), default=str))
-        for dotted, value in (overrides or {}).items():
-            *parents, last = dotted.split(".")
-            node: Any = merged
-            for key in parents:
-                node = node.setdefault(key, {}) if isinstance(node, dict) else None
-                if not isinstance(node, dict):
-                    raise RecipeError(f"{source}: '{dotted}' cannot be set, '{key}' holds a plain value")
-            node[last] = value
+        try:
+            for dotted, value in (overrides or {}).items():
+                set_value(merged, dotted, value, lambda: cls._if_valid(values))
+        except RecipeError as error:
+            raise RecipeError(f"{source}: {error}") from error
         try:
             return cls.model_validate(merged)
         except ValidationError as error:
             changed = f" with {', '.join(overrides)} set" if overrides else ""
             raise RecipeError(f"{source}{changed}: {explain(error, cls)}") from error
+
+    @classmethod
+    def _if_valid(cls, values: Mapping[str, Any]) -> Self | None:
+        """Return settings of a mapping, or None where they are not valid: what overrides add may make them so."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError:
+            return None
 
     def to_yaml(self) -> str:
         """Return the settings as YAML, every field spelled out."""
