@@ -119,7 +119,7 @@ def bounds(annotation: Any, metadata: Sequence[Any] = ()) -> Bounds:
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:
-    """Yield what annotations say beside types, at any depth, but not of models or mappings."""
+    """Yield what annotations say beside types, at any depth, but not of models and mappings."""
     if get_origin(annotation) is Annotated:
         inner, *others = get_args(annotation)
         for one in others:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import yaml
 from pydantic import ValidationError
+from ruamel.yaml.error import YAMLError
 
 from stemforge.errors import RecipeError
 from stemforge.files import plain_yaml
@@ -17,6 +17,7 @@ from stemforge.settings.distributions import Distribution
 from stemforge.settings.fields import ADDED_LATER
 from stemforge.settings.files import NamedFile
 from stemforge.settings.overrides import set_value
+from stemforge.settings.written import explained_yaml, rewritten_yaml
 
 
 class Settings(Checked):
@@ -81,9 +82,28 @@ class Settings(Checked):
         except ValidationError:
             return None
 
-    def to_yaml(self) -> str:
-        """Return the settings as YAML, every field spelled out."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    def to_yaml(self, like: str | None = None) -> str:
+        """Return the settings as YAML with comments.
+
+        Parameters
+        ----------
+        like
+            Text of a YAML file whose comments, order and layout are kept: only values that differ are changed. Without
+            it every field is spelled out, with its meaning and unit.
+        """
+        if like is not None:
+            try:
+                stated = type(self).from_mapping(plain_yaml(like))
+                changed = rewritten_yaml(like, stated.model_dump(mode="json"), self.model_dump(mode="json"))
+                if type(self).from_mapping(plain_yaml(changed)) == self:
+                    return changed
+            except (
+                RecipeError,
+                ValueError,
+                YAMLError,
+            ):  # a file that states something else, or aliases that hide a value
+                pass
+        return explained_yaml(self)
 
     @property
     def hash(self) -> str:

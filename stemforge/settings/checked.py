@@ -2,9 +2,9 @@
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,6 +20,9 @@ class Checked(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    DESCRIBED_BY: ClassVar[tuple[Callable[..., object], ...]] = ()
+    """Functions that take the fields: what the class's docstring does not say of one, theirs do."""
 
     def replace(self, **changes: Any) -> Self:
         """Return the same model with some fields changed, checked as if they had been read.
@@ -183,7 +186,7 @@ def _place(model: type[BaseModel], location: Sequence[int | str]) -> _Place:
 
 
 def _below(kind: Any, part: int | str) -> list[Alternative]:
-    """Return what a field, an entry of a list or a key of a mapping may hold; nothing where it has none of that name."""
+    """Return what a field, a list's entry or a mapping's key may hold; nothing where it has none of that name."""
     if is_model(kind):
         field = kind.model_fields.get(part)
         return [] if field is None else list(alternatives(field.annotation))

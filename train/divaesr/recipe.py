@@ -13,8 +13,10 @@ class DIVAESRRecipe(RestorationRecipe):
 
     Parameters
     ----------
-    kl_weight, lambda_l1
-        Loss = MSE(noise) + ``kl_weight`` · KL + ``lambda_l1`` · L1(output, target).
+    kl_weight
+        Of the divergence: loss = MSE(noise) + ``kl_weight`` · KL + ``lambda_l1`` · L1(output, target).
+    lambda_l1
+        Of the difference between output and target in the same sum.
     network
         Sizes and mode.
     """
