@@ -48,11 +48,11 @@ class Microscope(Settings):
     A1
         Twofold astigmatism [Å]; abTEM's C12.
     A1_angle
-        Its azimuth [rad]; abTEM's phi12.
+        Azimuth of the twofold astigmatism [rad]; abTEM's phi12.
     B2
         Axial coma [Å]; abTEM's C21 is 3 × B2.
     B2_angle
-        Its azimuth [rad].
+        Azimuth of the coma [rad].
     C3
         Spherical aberration of third order [Å].
     C5

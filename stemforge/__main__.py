@@ -13,6 +13,7 @@ from stemforge.options import named_as_options, option_names
 
 GROUPS = {
     "structures": "Build structures.",
+    "recipe": "List recipes that ship, show them, and explain their fields.",
     "infer": "Find things in real micrographs.",
     "evaluate": "Score what was found.",
 }
@@ -22,6 +23,12 @@ COMMANDS = (
     ("quickstart", "stemforge.evaluate.command:quickstart",
      "Simulate, train, detect and score on a small scale, with a report."),
     ("new", "stemforge.simulate.command:new", "Write a recipe for your specimen and microscope."),
+    ("recipe list", "stemforge.train.catalogue.command:list_recipes",
+     "List the recipes that come with stemforge, and which commands take them."),
+    ("recipe show", "stemforge.train.catalogue.command:show",
+     "Show a recipe with its comments, as it is or with other values."),
+    ("recipe explain", "stemforge.train.catalogue.command:explain",
+     "Explain a field of a recipe: meaning, unit, values, default, and how it is set."),
     ("structures candidates", "stemforge.structures.command:make_candidates",
      "Make a zeolite's acid sites with a molecule at each, relaxed: candidates for what an image shows."),
     ("simulate", "stemforge.simulate.command:simulate", "Make a labelled corpus from a recipe."),

@@ -44,6 +44,11 @@ class Settings(Checked):
         RecipeError
             File missing, not YAML, an unknown key, a wrong type or a value out of range.
         """
+        return cls.from_mapping(cls.mapping(path), overrides, source=str(path))
+
+    @staticmethod
+    def mapping(path: str | Path) -> dict[str, Any]:
+        """Read what a YAML file states, unchecked; errors as in :meth:`from_file`."""
         path = Path(path)
         try:
             values = plain_yaml(path.read_text(encoding="utf-8"))
@@ -55,7 +60,7 @@ class Settings(Checked):
             raise RecipeError(
                 f"{path}: a recipe is a YAML mapping of keys to values, this is {came_as(values)}"
             )
-        return cls.from_mapping(values, overrides, source=str(path))
+        return values
 
     @classmethod
     def from_mapping(

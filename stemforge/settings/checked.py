@@ -132,6 +132,8 @@ def _allowed(item: Any, place: "_Place") -> str:
     if kind == "union_tag_invalid":
         close = difflib.get_close_matches(str(context.get("tag")), place.tags, n=1)
         return f"must be one of {', '.join(place.tags)}" + (f"; did you mean {close[0]}?" if close else "")
+    if kind == "string_type" and isinstance(item["input"], bool | int | float):
+        return "must be text; put quotes round a word that YAML reads as something else, such as 'No'"
     if kind in _MESSAGES:
         return _MESSAGES[kind].format(**context)
     return str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")

@@ -50,12 +50,12 @@ class Demo(Settings):
     layers: tuple[Optics, ...] = ()
     weights: tuple[Random, ...] = ()
     side: Literal["full"] | float = "full"
-    names: dict[str, float] = {}
+    names: dict[str, float] = Field(default={})
 
 
 class Defaults(Demo):
     spread: tuple[float, float] = (1, 2)
-    table: dict[str, tuple[float, float]] = {"a": (1, 1), "b": (2, 2)}
+    table: dict[str, tuple[float, float]] = Field(default={"a": (1, 1), "b": (2, 2)})
     special: Optics = Optics(energy=3e5)
 
 

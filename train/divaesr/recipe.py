@@ -6,6 +6,7 @@ from pydantic import Field
 
 from stemforge.train.data.restoration import RestorationRecipe
 from stemforge.train.divaesr.model import DIVAESRSettings
+from stemforge.train.networks import NETWORKS
 
 
 class DIVAESRRecipe(RestorationRecipe):
@@ -22,7 +23,7 @@ class DIVAESRRecipe(RestorationRecipe):
     """
 
     NETWORK: ClassVar[str] = "divaesr"
-    SHIPPED: ClassVar[tuple[str, ...]] = ("divaesr", "divaesr-small", "vae", "sr", "vae-sr")
+    SHIPPED: ClassVar[tuple[str, ...]] = NETWORKS[NETWORK].recipes
 
     images_per_batch: Annotated[int, Field(ge=1)] = 1
     kl_weight: Annotated[float, Field(ge=0)] = 2.5e-4
