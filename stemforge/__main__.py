@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from rich.markup import escape
 
+from stemforge import __version__
 from stemforge.cache import set_font_cache
 from stemforge.console import console, flush_streams, results, say, set_up_streams
 from stemforge.errors import InputError, UnfinishedError
@@ -22,6 +23,8 @@ GROUPS = {
 COMMANDS = (
     ("quickstart", "stemforge.evaluate.command:quickstart",
      "Simulate, train, detect and score on a small scale, with a report."),
+    ("doctor", "stemforge.installation.command:doctor",
+     "Say what this installation can do here, and what is missing for which feature."),
     ("new", "stemforge.simulate.command:new", "Write a recipe for your specimen and microscope."),
     ("recipe list", "stemforge.train.catalogue.command:list_recipes",
      "List the recipes that come with stemforge, and which commands take them."),
@@ -89,7 +92,10 @@ def command_line(arguments: Sequence[str] = ()) -> App:
     Lists show the table's line of each; a command that ``arguments`` name shows its whole docstring instead.
     """
     text = "Labelled STEM images from physics, and detectors of single atoms trained on them."
-    app = App(name="stemforge", help=text, help_format="markdown", console=results)
+    app = App(name="stemforge", help=text, version=__version__, help_format="markdown", console=results)
+    app.register_install_completion_command(
+        help="Let the shell complete commands and options; once for each shell."
+    )
     groups = {name: App(name=name, help=text) for name, text in GROUPS.items()}
     for words, function, text in COMMANDS:
         *group, name = words.split()

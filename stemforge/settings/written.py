@@ -45,7 +45,7 @@ def _note(settings: type[Checked], field: str) -> str:
 
 
 def rewritten_yaml(text: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """Return a YAML file with other values, and with its own comments, order and layout.
+    r"""Return a YAML file with other values, and with its own comments, order and layout.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def rewritten_yaml(text: str, before: Mapping[str, Any], after: Mapping[str, Any
     Examples
     --------
     >>> rewritten_yaml("dose: 3  # few", {"dose": 3, "seed": 0}, {"dose": 5, "seed": 0})
-    'dose: 5  # few\\n'
+    'dose: 5  # few\n'
     """
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True

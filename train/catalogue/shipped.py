@@ -13,7 +13,8 @@ from stemforge.simulate.recipe import SimulationRecipe, shipped_recipes
 from stemforge.simulate.recipe_set import RecipeSet, is_set
 from stemforge.train.networks import NETWORKS, network
 
-_FIRST = re.compile(r"(?<=\w\w)[.;:] ")  # the end of a sentence or clause, not that of "Phys. Rev."
+# The end of a sentence or clause; not that of "Chem. Soc.", words that begin with a capital.
+_FIRST = re.compile(r"(?:(?<=[a-z]{4})|(?<=\d)|(?<=V)|(?<=\)))[.;:] ")
 
 SIMULATE, SET = "simulate", "set"
 """Kinds of recipes for corpora; those for networks go by the network's name."""
@@ -67,7 +68,7 @@ class RecipeFile:
             if not line.startswith("#"):
                 break
             lines.append(line.removeprefix("#").strip())
-        return _FIRST.split(" ".join(lines), maxsplit=1)[0].removesuffix(".")
+        return _FIRST.split(" ".join(lines), maxsplit=1)[0].removesuffix(".").replace("`", "")
 
     def load(self, overrides: Mapping[str, Any] | None = None) -> Settings:
         """Read it; of a set of recipes each is checked, too."""
