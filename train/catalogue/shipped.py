@@ -13,8 +13,9 @@ from stemforge.simulate.recipe import SimulationRecipe, shipped_recipes
 from stemforge.simulate.recipe_set import RecipeSet, is_set
 from stemforge.train.networks import NETWORKS, network
 
-# The end of a sentence or clause; not that of "Chem. Soc.", words that begin with a capital.
-_FIRST = re.compile(r"(?:(?<=[a-z]{4})|(?<=\d)|(?<=V)|(?<=\)))[.;:] ")
+# The end of a sentence; not that of "Chem. Soc.", words that begin with a capital.
+_END = re.compile(r"(?:(?<=[a-z]{4})|(?<=\d)|(?<=V)|(?<=\)))[.] ")
+_LONG = 100  # characters of a sentence that is cut at its first colon or semicolon
 
 SIMULATE, SET = "simulate", "set"
 """Kinds of recipes for corpora; those for networks go by the network's name."""
@@ -68,7 +69,8 @@ class RecipeFile:
             if not line.startswith("#"):
                 break
             lines.append(line.removeprefix("#").strip())
-        return _FIRST.split(" ".join(lines), maxsplit=1)[0].removesuffix(".").replace("`", "")
+        sentence = _END.split(" ".join(lines), maxsplit=1)[0].removesuffix(".").replace("`", "")
+        return re.split("[:;] ", sentence, maxsplit=1)[0] if len(sentence) > _LONG else sentence
 
     def load(self, overrides: Mapping[str, Any] | None = None) -> Settings:
         """Read it; of a set of recipes each is checked, too."""
