@@ -122,7 +122,13 @@ def test_every_field_of_every_member_is_walked():
     ("name", "kind", "allowed", "unit", "default"),
     [
         ("solid", "one of the following", "", "", {"kind": "cube", "height": 2.0}),
-        ("solid.height", "number, or a distribution from which each sample draws its own", "greater than 0", "Å", 2.0),
+        (
+            "solid.height",
+            "number, or a distribution from which each sample draws its own",
+            "greater than 0",
+            "Å",
+            2.0,
+        ),
         ("solid.radius", "number", "greater than 0 and less than 5", "nm", None),
         ("layers", "list, each mapping of the fields below", "", "", []),
         ("layers.0.doses", "list of 2: each number, or null", "at least 0", "e/Å²", None),
@@ -142,7 +148,13 @@ def test_members_and_distributions_are_named():
         ("cube", "A cube", ("kind", "height")),
         ("ball", "A round thing", ("kind", "radius")),
     ]
-    assert [one.name for one in tilt.distributions] == ["uniform", "loguniform", "normal", "choice", "quantiles"]
+    assert [one.name for one in tilt.distributions] == [
+        "uniform",
+        "loguniform",
+        "normal",
+        "choice",
+        "quantiles",
+    ]
     assert [one.fields for one in layers.members] == [("element", "doses")]
     (radius,) = find_fields(Piece, "radius")
     assert radius.needed
@@ -170,7 +182,9 @@ def test_names_that_are_not_enough_or_wrong():
         first: Layer
         second: Layer
 
-    with pytest.raises(RecipeError, match=r"'element': several fields end so: first\.element, second\.element"):
+    with pytest.raises(
+        RecipeError, match=r"'element': several fields end so: first\.element, second\.element"
+    ):
         find_fields(Two, "element")
     assert nearest_fields(Piece, "layers.0.elment")[0] == "layers.0.element"
     assert nearest_fields(Piece, "hight") == ["solid.height"]
@@ -192,7 +206,9 @@ def test_options_are_read_back():
     assert parse_overrides(words) == {"rings": {"It's": [1e-7, 2]}}
 
 
-PIECE = Piece(layers=(Layer(element="No", doses=(1e-7, 2e4)),), tilt={"uniform": [0, 1]}, rings={"a b": (1, 2)})
+PIECE = Piece(
+    layers=(Layer(element="No", doses=(1e-7, 2e4)),), tilt={"uniform": [0, 1]}, rings={"a b": (1, 2)}
+)
 
 
 def test_written_settings_explain_themselves():

@@ -34,7 +34,9 @@ def test_no_two_fields_share_their_words():
     for settings in {field.settings for kind in kinds().values() for field in fields_of(kind)}:
         for base in settings.__mro__:
             if issubclass(base, Settings):
-                shared = re.findall(r"^ *(\w+, \w[\w, ]*)$", (base.__doc__ or "").partition("Examples")[0], re.M)
+                shared = re.findall(
+                    r"^ *(\w+, \w[\w, ]*)$", (base.__doc__ or "").partition("Examples")[0], re.M
+                )
                 assert not [names for names in shared if set(names.split(", ")) <= set(settings.model_fields)]
 
 
@@ -74,8 +76,14 @@ def test_every_number_that_may_be_drawn_can_be_drawn_as_shown():
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["pt-nc", "single_atoms.1.element"], ["here     Zn (pt-nc)", "set      --single_atoms.1.element Zn"]),
-        (["pt-nc", "degradation.dose"], ["unit     e/Å²", "at least 0", "here     {loguniform: [17000, 80000]}"]),
+        (
+            ["pt-nc", "single_atoms.1.element"],
+            ["here     Zn (pt-nc)", "set      --single_atoms.1.element Zn"],
+        ),
+        (
+            ["pt-nc", "degradation.dose"],
+            ["unit     e/Å²", "at least 0", "here     {loguniform: [17000, 80000]}"],
+        ),
         (["pt-nc", "support.pore_radius"], ["of carbon_particle", "unit     Å", "greater than 0"]),
         (["pt-nc", "support.stacking"], ["of carbon_nitride", "of layers", "one of AB, AA, random"]),
         (["simulate", "areal_density"], []),
@@ -83,13 +91,18 @@ def test_every_number_that_may_be_drawn_can_be_drawn_as_shown():
         (["any-atom", "focus"], ["here     {uniform: [0, 1]} (any-atom, pt-carbon)"]),
         (["any-atom", "ni-carbon.support.thickness"], ["here     {uniform: [10, 80]} (any-atom, ni-carbon)"]),
         (["atom-net", "visible.min_cnr"], ["default  4", "set      --visible.min_cnr 4"]),
-        (["epochs"], ["in recipes for sac-cnn, atom-net, divaesr, unet, faster-rcnn:", "whole number; at least 1"]),
+        (
+            ["epochs"],
+            ["in recipes for sac-cnn, atom-net, divaesr, unet, faster-rcnn:", "whole number; at least 1"],
+        ),
         (["crop"], ["in recipes for atom-net:", "in recipes for faster-rcnn:"]),
     ],
 )
 def test_explained(words, parts):
     if not parts:
-        with pytest.raises(RecipeError, match="several fields end so: particles.0.areal_density, defects.0"):
+        with pytest.raises(
+            RecipeError, match=r"several fields end so: particles\.0\.areal_density, defects\.0"
+        ):
             lines(*words)
         return
     printed = "\n".join(lines(*words))
