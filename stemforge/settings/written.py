@@ -59,19 +59,19 @@ def rewritten_yaml(text: str, before: Mapping[str, Any], after: Mapping[str, Any
     >>> rewritten_yaml("dose: 3  # few", {"dose": 3, "seed": 0}, {"dose": 5, "seed": 0})
     'dose: 5  # few\n'
     """
-    yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True
-    yaml.width = 10_000
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.brace_single_entry_mapping_in_flow_sequence = True
-    yaml.representer.add_representer(
+    editor = YAML(typ="rt")
+    editor.preserve_quotes = True
+    editor.width = 10_000
+    editor.indent(mapping=2, sequence=4, offset=2)
+    editor.brace_single_entry_mapping_in_flow_sequence = True
+    editor.representer.add_representer(
         type(None), lambda it, _: it.represent_scalar("tag:yaml.org,2002:null", "null")
     )
-    document = yaml.load(text)
+    document = editor.load(text)
     # As PyYAML writes them, which will read them: `No` and `1e4` are text to one of the two only.
-    _change(document, before, after, lambda value: yaml.load(flow(value)))
+    _change(document, before, after, lambda value: editor.load(flow(value)))
     stream = StringIO()
-    yaml.dump(document, stream)
+    editor.dump(document, stream)
     return stream.getvalue()
 
 
@@ -85,10 +85,10 @@ def _change(
     for name in [name for name in before if name not in after]:  # of another member of a union
         node.pop(name, None)
     for name, value in after.items():
-        old = before.get(name)
+        old: Any = before.get(name)
         if name in before and old == value:
             continue
-        held = node.get(name)
+        held: Any = node.get(name)
         if _is_same_list(held, old, value):
             for number, (one, other) in enumerate(zip(old, value, strict=True)):
                 if (
