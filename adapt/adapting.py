@@ -24,9 +24,9 @@ from stemforge.files import write_text
 from stemforge.infer import Detection, detect_atoms
 from stemforge.infer.resampling import resampled
 from stemforge.infer.weights import load_finder
+from stemforge.installation.machine import usable_cores
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import SimulationRecipe, simulate_corpus
-from stemforge.simulate.running.shards import usable_cores
 from stemforge.train import AtomNetRecipe, Card, RunOptions, fit, load_weights, save_weights
 from stemforge.train.arithmetic import computes_in_bfloat16
 

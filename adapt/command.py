@@ -8,6 +8,7 @@ from stemforge.errors import InputError
 from stemforge.files import write_figure, write_text
 from stemforge.options import Device, Images, Overrides, Progress, Reading, parse_overrides
 from stemforge.outputs.folder import ResultFolder
+from stemforge.train.catalogue.shipped import find_recipe
 
 
 def calibrate(
@@ -66,7 +67,7 @@ def calibrate(
         micrographs, base, num=num, seed=seed, workers=workers, work=work, quiet=progress.quiet
     )
     with folder.staged(inputs) as staging:
-        write_text(staging / names[0], found.recipe.to_yaml())
+        write_text(staging / names[0], found.recipe.to_yaml(like=find_recipe(recipe).text))
         found.to_json(staging / names[1])
         write_figure(room.draw_posterior(found), staging / names[2])
         write_figure(room.draw_patches(found), staging / names[3])

@@ -47,12 +47,18 @@ class Microscope(Settings):
         Annular detectors by name, or one of four segments, with inner and outer angles [mrad].
     defocus
         Distance of the focal plane below the plane where the operator meant it to be [Å]: −C1.
-    A1, A1_angle
-        Twofold astigmatism [Å] and its azimuth [rad]; abTEM's C12, phi12.
-    B2, B2_angle
-        Axial coma [Å] and its azimuth [rad]; abTEM's C21 is 3 × B2.
-    C3, C5
-        Spherical aberration of third and fifth order [Å].
+    A1
+        Twofold astigmatism [Å]; abTEM's C12.
+    A1_angle
+        Azimuth of the twofold astigmatism [rad]; abTEM's phi12.
+    B2
+        Axial coma [Å]; abTEM's C21 is 3 × B2.
+    B2_angle
+        Azimuth of the coma [rad].
+    C3
+        Spherical aberration of third order [Å].
+    C5
+        Spherical aberration of fifth order [Å].
     focal_spread
         Standard deviation of the defocus from the energy spread and lens instabilities [Å].
 

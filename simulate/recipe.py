@@ -39,8 +39,10 @@ class SimulationRecipe(Settings):
         Short name.
     seed
         Root of all randomness.
-    num_samples, shard_size
-        Images in the corpus and in each shard file; where ``scan.sampling`` is a distribution, one in each.
+    num_samples
+        Images in the corpus.
+    shard_size
+        Images in each shard file; one where ``scan.sampling`` is a distribution.
     support
         What carries the atoms.
     particles
@@ -49,8 +51,13 @@ class SimulationRecipe(Settings):
         Point defects of the support, in the order in which they are made, before single atoms are scattered.
     single_atoms
         One entry for each scattered element; their order matters to the random numbers.
-    microscope, scan, engine
-        Imaging. By default ``kernels``; for a ``crystal_slab`` what ``auto`` finds within an error of 0.1.
+    microscope
+        Optics and detectors.
+    scan
+        Raster of the image.
+    engine
+        How images are computed. By default ``kernels``; for a ``crystal_slab`` what ``auto`` finds within an error of
+        0.1.
     focus
         Depth of the focal plane as a fraction of the structure: 0 its entrance side, 1 its exit side.
     degradation

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from rich.markup import escape
 
+from stemforge import __version__
 from stemforge.cache import set_font_cache
 from stemforge.console import console, flush_streams, results, say, set_up_streams
 from stemforge.errors import InputError, UnfinishedError
@@ -13,6 +14,7 @@ from stemforge.options import named_as_options, option_names
 
 GROUPS = {
     "structures": "Build structures.",
+    "recipe": "List recipes that ship, show them, and explain their fields.",
     "infer": "Find things in real micrographs.",
     "evaluate": "Score what was found.",
 }
@@ -21,7 +23,15 @@ GROUPS = {
 COMMANDS = (
     ("quickstart", "stemforge.evaluate.command:quickstart",
      "Simulate, train, detect and score on a small scale, with a report."),
+    ("doctor", "stemforge.installation.command:doctor",
+     "Say what this installation can do here, and what is missing for which feature."),
     ("new", "stemforge.simulate.command:new", "Write a recipe for your specimen and microscope."),
+    ("recipe list", "stemforge.train.catalogue.command:list_recipes",
+     "List the recipes that come with stemforge, and which commands take them."),
+    ("recipe show", "stemforge.train.catalogue.command:show",
+     "Show a recipe with its comments, as it is or with other values."),
+    ("recipe explain", "stemforge.train.catalogue.command:explain",
+     "Explain a field of a recipe: meaning, unit, values, default, and how it is set."),
     ("structures candidates", "stemforge.structures.command:make_candidates",
      "Make a zeolite's acid sites with a molecule at each, relaxed: candidates for what an image shows."),
     ("simulate", "stemforge.simulate.command:simulate", "Make a labelled corpus from a recipe."),
@@ -84,7 +94,10 @@ def command_line(arguments: Sequence[str] = ()) -> App:
     Lists show the table's line of each; a command that ``arguments`` name shows its whole docstring instead.
     """
     text = "Labelled STEM images from physics, and detectors of single atoms trained on them."
-    app = App(name="stemforge", help=text, help_format="markdown", console=results)
+    app = App(name="stemforge", help=text, version=__version__, help_format="markdown", console=results)
+    app.register_install_completion_command(
+        help="Let the shell complete commands and options; once for each shell."
+    )
     groups = {name: App(name=name, help=text) for name, text in GROUPS.items()}
     for words, function, text in COMMANDS:
         *group, name = words.split()

@@ -110,7 +110,7 @@ def say(text: str) -> None:
 
 def show(content: object, style: str | None = None) -> None:
     """Print a result, text or a table, to standard output."""
-    _print(results, content, style=style, soft_wrap=isinstance(content, str) and not style)
+    _print(results, content, style=style, soft_wrap=isinstance(content, str) and not style, markup=False)
 
 
 def _print(target: Console, content: object, **options: Any) -> None:

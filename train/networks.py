@@ -32,18 +32,40 @@ Finds = Literal["atoms", "images", "molecules"]
 
 
 class Row(NamedTuple):
-    """One line of the table: where a network's room is, and what it does in one line of help."""
+    """One line of the table: where a network's room is, what it does in one line of help, and its recipes that ship.
+
+    The first recipe is the one with the network's name.
+    """
 
     where: str
     summary: str
+    recipes: tuple[str, ...]
 
 
 NETWORKS: Mapping[str, Row] = {
-    "sac-cnn": Row("stemforge.train.sac_cnn.network:SACCNNNetwork", "detector of single atoms in crops"),
-    "atom-net": Row("stemforge.train.atom_net.network:AtomNetNetwork", "map of single atoms"),
-    "divaesr": Row("stemforge.train.divaesr.network:DIVAESRNetwork", "restores low-dose iDPC images"),
-    "unet": Row("stemforge.train.unet.network:UNetNetwork", "restores them, with an interval for each pixel"),
-    "faster-rcnn": Row("stemforge.train.faster_rcnn.network:FasterRCNNNetwork", "detector of molecules"),
+    "sac-cnn": Row(
+        "stemforge.train.sac_cnn.network:SACCNNNetwork", "detector of single atoms in crops", ("sac-cnn",)
+    ),
+    "atom-net": Row(
+        "stemforge.train.atom_net.network:AtomNetNetwork",
+        "map of single atoms",
+        ("atom-net", "atom-net-fine-tuning"),
+    ),
+    "divaesr": Row(
+        "stemforge.train.divaesr.network:DIVAESRNetwork",
+        "restores low-dose iDPC images",
+        ("divaesr", "divaesr-small", "vae", "sr", "vae-sr"),
+    ),
+    "unet": Row(
+        "stemforge.train.unet.network:UNetNetwork",
+        "restores them, with an interval for each pixel",
+        ("unet", "unet-published"),
+    ),
+    "faster-rcnn": Row(
+        "stemforge.train.faster_rcnn.network:FasterRCNNNetwork",
+        "detector of molecules",
+        ("faster-rcnn", "faster-rcnn-small"),
+    ),
 }
 """Every network, by the name under which its weights are stored."""
 

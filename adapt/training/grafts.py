@@ -34,6 +34,14 @@ class GraftRecipe(Settings):
 
     Parameters
     ----------
+    name
+        Of the corpus.
+    seed
+        Root of all randomness.
+    num_samples
+        Images in the corpus.
+    shard_size
+        Images in each shard file.
     images
         Names of the images, and what stands for their content.
     rounds
@@ -42,6 +50,8 @@ class GraftRecipe(Settings):
         Hash of the recipe whose atoms are grafted.
     likely
         Number of places on each image that may be atoms already.
+    visible
+        Which grafted atoms count.
     """
 
     name: str = "grafts"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stemforge.files import plain_yaml
+from stemforge.settings.notes import Noted, noted_yaml
 from stemforge.simulate.composing.extras import defect_fields, particle_fields
-from stemforge.simulate.composing.notes import Noted, noted_yaml
 from stemforge.simulate.composing.priors import (
     ASSUMED,
     aberrations,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stemforge.errors import RecipeError
-from stemforge.simulate.composing.notes import Noted
+from stemforge.settings.notes import Noted
 from stemforge.simulate.composing.priors import loguniform, uniform
 from stemforge.simulate.composing.request import RecipeRequest, Span
 

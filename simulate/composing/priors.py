@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stemforge.simulate.composing.notes import Noted
+from stemforge.settings.notes import Noted
 from stemforge.simulate.composing.request import Span
 
 ASSUMED = "not given"

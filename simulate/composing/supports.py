@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stemforge.errors import RecipeError
-from stemforge.simulate.composing.notes import Noted
+from stemforge.settings.notes import Noted
 from stemforge.simulate.composing.priors import uniform
 from stemforge.simulate.composing.request import RecipeRequest
 from stemforge.structures.crystals.known import KNOWN_CRYSTALS, is_known_crystal

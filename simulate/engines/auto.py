@@ -31,8 +31,10 @@ class Auto(AbtemEngine):
     ----------
     max_error
         Error that is allowed: root mean square, as a share of the image's standard deviation.
-    depth_step, broadening
-        Of ``kernels``.
+    depth_step
+        Of ``kernels``: distance of the planes near focus on which the probe is computed [Å].
+    broadening
+        Of ``kernels``: spread and attenuate the probe by elastic scattering.
     """
 
     name: Literal["auto"] = "auto"

@@ -42,24 +42,35 @@ class Degradation(Settings):
         Full width at half maximum of the effective source, as a Gaussian blur [Å].
     dose
         Incident electrons per area [e/Å²]. Give either this or ``beam_current`` and ``dwell_time``.
-    beam_current, dwell_time
-        Beam current [pA] and time a pixel [µs].
+    beam_current
+        Beam current [pA]; together with ``dwell_time`` in place of a dose.
+    dwell_time
+        Time the beam stays on a pixel [µs].
     counting
-        Draw electron counts from the Poisson distribution; False gives their expectation.
+        Draw electron counts from the Poisson distribution; false gives their expectation.
     flicker
         Relative standard deviation of the emission current; a cold field emitter shows some 1 % as streaks
         along the scan lines.
     flicker_time
         Correlation time of the flicker [scan lines]; below 1 the streaks end within a line.
-    line_jitter, line_jitter_across
-        Standard deviation of each line's displacement along the line, and across it [Å].
-    drift, drift_angle
-        Specimen drift over the whole frame [Å] and its azimuth [rad].
-    tear, tear_position
-        Jump along the lines [Å] when the specimen discharges, and the fraction of the frame after which it
-        happens.
-    gain, offset, read_noise
-        Detector units an electron, at no electron, and their standard deviation at no electron.
+    line_jitter
+        Standard deviation of each line's displacement along the line [Å].
+    line_jitter_across
+        Standard deviation of each line's displacement across it [Å].
+    drift
+        Specimen drift over the whole frame [Å].
+    drift_angle
+        Azimuth of the drift [rad].
+    tear
+        Jump along the lines [Å] when the specimen discharges.
+    tear_position
+        Fraction of the frame after which it jumps.
+    gain
+        Detector units an electron.
+    offset
+        Detector units at no electron.
+    read_noise
+        Standard deviation of the detector's units at no electron.
     decay_time
         Decay time of the detector's signal: afterglow of the scintillator, photomultiplier, amplifier [dwell times].
         Electrons leave this share of their signal, or most of it beyond one dwell time, to the pixels after theirs.
@@ -70,11 +81,13 @@ class Degradation(Settings):
         the variance is the mean as before, and the skewness is larger by (1 + 2s²)/(1 + s²).
     gain_spread
         Relative standard deviation between the channels' gains, such as a detector's segments have.
-    contamination, contamination_length
-        Root mean square of a smooth film's share in the signal, relative to the signal's mean, and its
-        correlation length [Å]. It scatters to annular detectors; on four segments its phase gradient deflects.
+    contamination
+        Root mean square of a smooth film's share in the signal, relative to the signal's mean. The film scatters to
+        annular detectors; on four segments its phase gradient deflects.
+    contamination_length
+        Correlation length of the film [Å].
     bits
-        Digitised to whole units and clipped to 0 … 2^bits − 1; None keeps real numbers.
+        Digitised to whole units and clipped to 0 … 2^bits − 1; null keeps real numbers.
 
     Examples
     --------

@@ -13,11 +13,12 @@ from stemforge.corpus.shard import read_header
 from stemforge.corpus.writer import HEADER, CorpusWriter, read_builder, read_recipe
 from stemforge.errors import CorpusError, InputError, RecipeError, UnfinishedError, WriteError
 from stemforge.files import write_json
+from stemforge.installation.machine import usable_cores
 from stemforge.simulate.engines.auto import Engine
 from stemforge.simulate.planning.deviation import choose_engine
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.running.audit import audit_samples, audited_samples
-from stemforge.simulate.running.shards import Failure, Job, Outcome, shards_here, usable_cores
+from stemforge.simulate.running.shards import Failure, Job, Outcome, shards_here
 from stemforge.simulate.running.stopping import StopSignals
 from stemforge.simulate.sample import check_recipe
 from stemforge.simulate.version import BUILDER, refuse_older

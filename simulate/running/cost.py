@@ -13,13 +13,13 @@ import psutil
 
 from stemforge.errors import InputError
 from stemforge.files import write_json
+from stemforge.installation.machine import usable_cores
 from stemforge.memory import peak_memory
 from stemforge.simulate.engines.auto import Auto, Engine
 from stemforge.simulate.engines.common import Extent
 from stemforge.simulate.planning.deviation import EngineError, check_engine, choose_engine
 from stemforge.simulate.planning.guests import GuestVisibility, guest_visibility
 from stemforge.simulate.recipe import SimulationRecipe
-from stemforge.simulate.running.shards import usable_cores
 from stemforge.simulate.sample import check_recipe
 
 # A sample that should take longer than this [s] is not made, but extrapolated from the engine's check.

@@ -1,6 +1,5 @@
 """The unit of work: one shard, made and written by one process."""
 
-import os
 import traceback
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
@@ -155,8 +154,3 @@ def _failure(shard: int, sample: int | None, error: Exception) -> Failure:
     text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
     return Failure(shard, sample, text, trace, _is_recipe(error))
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

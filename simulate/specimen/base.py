@@ -12,7 +12,13 @@ from stemforge.simulate.scan import Scan
 
 
 class SupportSettings(Settings):
-    """Base of all supports."""
+    """Base of all supports.
+
+    Parameters
+    ----------
+    kind
+        Which support it is.
+    """
 
     kind: str
 

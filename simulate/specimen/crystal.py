@@ -37,22 +37,28 @@ class CrystalSlab(SupportSettings):
     crystal
         ``mgo``, ``nio``, ``ceo2``, ``tio2-rutile``, ``tio2-anatase``, ``al2o3-alpha``, ``al2o3-gamma``, ``srtio3``, the
         symbol of an element, or a structure file (CIF).
-    face, zone_axis
-        Miller indices of the face that the beam hits at a right angle, or the lattice direction along the beam: one of
-        both, in terms of the conventional cell.
+    face
+        Miller indices of the face that the beam hits at a right angle, of the conventional cell; or ``zone_axis``.
+    zone_axis
+        Lattice direction along the beam, in terms of the conventional cell; or ``face``.
     thickness
         Along the beam [Å], to the nearest number of whole layers.
     rotation
         Azimuth of the image's x axis from the closest row of lattice points across the beam [rad].
-    mistilt, mistilt_angle
-        Angle between beam and zone axis [mrad], and its azimuth [rad].
+    mistilt
+        Angle between beam and zone axis [mrad].
+    mistilt_angle
+        Azimuth of the tilt [rad].
     steps
         Step edges, one layer high, across each of the two surfaces (rounded to an even number).
     roughness
         Root mean square roughness of each surface [Å].
-    vacuum_fraction, edge_angle, edge_roughness
-        Share of the field that is vacuum beside the crystal, azimuth of the direction towards it [rad], and root mean
-        square deviation of the edge from a straight line [Å].
+    vacuum_fraction
+        Share of the field that is vacuum beside the crystal.
+    edge_angle
+        Azimuth of the direction towards the vacuum [rad].
+    edge_roughness
+        Root mean square deviation of the crystal's edge from a straight line [Å].
     max_strain
         Largest strain by which the crystal is fitted to an orthogonal, periodic field.
     """

@@ -1,6 +1,7 @@
 """Point defects of a support."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from ase import Atoms
@@ -23,7 +24,19 @@ Element = Annotated[str, AfterValidator(_known)]
 
 
 class _AtSites(Settings):
-    """Defects that take atoms of the support: which, and how many."""
+    """Defects that take atoms of the support: which, and how many.
+
+    Parameters
+    ----------
+    element
+        Which atoms of the support are taken; by default all.
+    site
+        Where they are: ``any``, ``surface``, the topmost or lowest, or ``volume``, all others.
+    fraction
+        Chance of each such atom to be taken.
+    areal_density
+        In its place: taken atoms per area that the support covers, on average [1/nm²].
+    """
 
     element: Element | None = None
     site: Literal["any", "surface", "volume"] = "any"
@@ -38,10 +51,15 @@ class _AtSites(Settings):
 
 
 class Vacancies(_AtSites):
-    """Missing atoms; fields as in :func:`stemforge.structures.make_vacancies`.
+    """Missing atoms; see :func:`stemforge.structures.make_vacancies`.
 
     They are no labels of a sample, which says what is there:
     :func:`stemforge.simulate.labels.vacancies.with_vacancies` adds them.
+
+    Parameters
+    ----------
+    kind
+        Which defect it is.
     """
 
     kind: Literal["vacancy"]
@@ -52,7 +70,15 @@ class Vacancies(_AtSites):
 
 
 class Substitutions(_AtSites):
-    """Foreign atoms in place of the support's; fields as in :func:`stemforge.structures.substitute`."""
+    """Foreign atoms in place of the support's; see :func:`stemforge.structures.substitute`.
+
+    Parameters
+    ----------
+    kind
+        Which defect it is.
+    """
+
+    DESCRIBED_BY: ClassVar[tuple[Callable[..., object], ...]] = (substitute,)
 
     kind: Literal["substitution"]
     by: Element
@@ -64,7 +90,17 @@ class Substitutions(_AtSites):
 
 
 class Interstitials(Settings):
-    """Atoms between those of the support; fields as in :func:`stemforge.structures.add_interstitials`."""
+    """Atoms between those of the support; see :func:`stemforge.structures.add_interstitials`.
+
+    Parameters
+    ----------
+    kind
+        Which defect it is.
+    areal_density
+        Per area that the support covers, on average [1/nm²]; the number is of Poisson's distribution.
+    """
+
+    DESCRIBED_BY: ClassVar[tuple[Callable[..., object], ...]] = (add_interstitials,)
 
     kind: Literal["interstitial"]
     element: Element
@@ -77,7 +113,13 @@ class Interstitials(Settings):
 
 
 class Adatoms(SingleAtoms):
-    """Atoms on the support's surface: the same as an entry of ``single_atoms``, listed with the other defects."""
+    """Atoms on the support's surface: the same as an entry of ``single_atoms``, listed with the other defects.
+
+    Parameters
+    ----------
+    kind
+        Which defect it is.
+    """
 
     kind: Literal["adatom"]
 

@@ -1,6 +1,7 @@
 """Supports of light atoms: carbon and carbon nitride."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from ase import Atoms
@@ -37,6 +38,8 @@ class AmorphousCarbon(SupportSettings):
 class CarbonParticle(SupportSettings):
     """Part of a particle; fields as in :func:`stemforge.structures.carbon_particle`."""
 
+    DESCRIBED_BY: ClassVar[tuple[Callable[..., object], ...]] = (carbon_particle,)
+
     kind: Literal["carbon_particle"]
     mean_thickness: Annotated[Random, within(20, 600)] = 300.0
     density: Positive = 2.0
@@ -55,6 +58,8 @@ class CarbonParticle(SupportSettings):
 
 class CarbonNitride(SupportSettings):
     """Layers of g-C₃N₄; fields as in :func:`stemforge.structures.carbon_nitride`."""
+
+    DESCRIBED_BY: ClassVar[tuple[Callable[..., object], ...]] = (carbon_nitride,)
 
     kind: Literal["carbon_nitride"]
     num_layers: Positive = 3

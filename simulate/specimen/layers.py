@@ -1,6 +1,7 @@
 """Sheets of layered materials as a support."""
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from ase import Atoms
@@ -22,6 +23,8 @@ class Layers(SupportSettings):
     num_layers
         Sheets on top of each other.
     """
+
+    DESCRIBED_BY: ClassVar[tuple[Callable[..., object], ...]] = (layered_material,)
 
     kind: Literal["layers"]
     material: Literal["graphene", "h-BN", "MoS2", "WS2"] = "graphene"

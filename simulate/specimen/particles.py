@@ -1,7 +1,7 @@
 """Nanoparticles on or in a support."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from collections.abc import Callable, Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from ase import Atoms
@@ -17,6 +17,8 @@ class Particles(Settings):
     ``diameter`` is drawn for a sample, as every distribution in a recipe; ``diameter_spread`` makes the particles of
     one sample differ.
     """
+
+    DESCRIBED_BY: ClassVar[tuple[Callable[..., object], ...]] = (nanoparticle, add_nanoparticles)
 
     element: str
     diameter: Annotated[Random, within(6, 200)] = 20.0

@@ -1,6 +1,7 @@
 """Single atoms on a support."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from ase import Atoms
@@ -28,6 +29,8 @@ class SingleAtoms(Settings):
         Their least and greatest depth below the nearer surface [Å]; by default anywhere. ``[0, 0.5]`` is the outermost
         layer.
     """
+
+    DESCRIBED_BY: ClassVar[tuple[Callable[..., object], ...]] = (scatter_single_atoms,)
 
     element: str
     areal_density: NonNegative = 0.3

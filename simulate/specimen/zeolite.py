@@ -26,16 +26,24 @@ class Zeolite(SupportSettings):
     ----------
     framework
         ``mfi``, ``fau``, ``cha``, ``mor`` or ``bea``, built in, or a CIF file.
-    zone_axis, thickness, mistilt, mistilt_angle
-        Beam direction, thickness in unit cells (rounded), and a small tilt [mrad] towards an azimuth [rad]: see
-        :func:`stemforge.structures.zeolite`. Without a zone axis a framework that is built in is seen along its
-        channels, and a CIF along b.
-    aluminium, anchored
-        Share of the T atoms that are Al, each with a proton, and whether guests bind to the protons: see
+    zone_axis
+        Lattice direction along the beam: see :func:`stemforge.structures.zeolite`. Without it a framework that is built
+        in is imaged along its channels, and a CIF along b.
+    thickness
+        Along the beam [unit cells], rounded.
+    mistilt
+        Small tilt of the beam [mrad].
+    mistilt_angle
+        Azimuth of the tilt [rad].
+    aluminium
+        Share of the T atoms that are Al, each with a proton: see
         :func:`stemforge.structures.substitute_aluminium`.
-    guests, occupancy
-        Names of molecules with their weights, and the share of channels that hold one: see
-        :func:`stemforge.structures.place_guest`.
+    anchored
+        Whether guests bind to the protons.
+    guests
+        Names of molecules with their weights: see :func:`stemforge.structures.place_guest`.
+    occupancy
+        Share of the channels that hold a guest.
     guests_per_channel
         Molecules, or columns of them, in each channel that is not empty, as far as they fit.
     columns

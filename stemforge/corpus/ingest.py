@@ -24,7 +24,23 @@ COCO = ".json"
 
 
 class IngestRecipe(Settings):
-    """What an ingested corpus was made of, so that it is recognised again: the files' content stands for them."""
+    """What an ingested corpus was made of, so that it is recognised again: the files' content stands for them.
+
+    Parameters
+    ----------
+    name
+        Of the corpus.
+    num_samples
+        Images in the corpus.
+    shard_size
+        Images in each shard file.
+    content
+        SHA-256 of images and labels.
+    modality
+        Imaging mode.
+    sampling
+        Pixel size [Å] that was given in place of the files' own.
+    """
 
     name: str = "measured"
     num_samples: int

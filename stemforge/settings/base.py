@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import yaml
 from pydantic import ValidationError
+from ruamel.yaml.error import YAMLError
 
 from stemforge.errors import RecipeError
 from stemforge.files import plain_yaml
-from stemforge.settings.checked import Checked, explain
+from stemforge.settings.checked import Checked, came_as, explain
 from stemforge.settings.distributions import Distribution
 from stemforge.settings.fields import ADDED_LATER
 from stemforge.settings.files import NamedFile
+from stemforge.settings.overrides import set_value
+from stemforge.settings.written import explained_yaml, rewritten_yaml
 
 
 class Settings(Checked):
@@ -34,13 +36,19 @@ class Settings(Checked):
         path
             YAML file with one mapping.
         overrides
-            Values that replace those of the file, by dotted name: ``{"microscope.energy": 80e3}``.
+            Values that replace those of the file, by dotted name: ``{"microscope.energy": 80e3}``; entries of lists by
+            their number, counted from 0: ``{"single_atoms.0.element": "Ir"}``.
 
         Raises
         ------
         RecipeError
             File missing, not YAML, an unknown key, a wrong type or a value out of range.
         """
+        return cls.from_mapping(cls.mapping(path), overrides, source=str(path))
+
+    @staticmethod
+    def mapping(path: str | Path) -> dict[str, Any]:
+        """Read what a YAML file states, unchecked; errors as in :meth:`from_file`."""
         path = Path(path)
         try:
             values = plain_yaml(path.read_text(encoding="utf-8"))
@@ -49,8 +57,10 @@ class Settings(Checked):
         except ValueError as error:
             raise RecipeError(f"{path}: is not YAML ({error})") from error
         if not isinstance(values, dict):
-            raise RecipeError(f"{path}: a recipe is a YAML mapping of keys to values, this is {type(values)}")
-        return cls.from_mapping(values, overrides, source=str(path))
+            raise RecipeError(
+                f"{path}: a recipe is a YAML mapping of keys to values, this is {came_as(values)}"
+            )
+        return values
 
     @classmethod
     def from_mapping(
@@ -58,23 +68,47 @@ class Settings(Checked):
     ) -> Self:
         """Check a mapping against these settings; parameters and errors as in :meth:`from_file`."""
         merged: dict[str, Any] = json.loads(json.dumps(dict(values), default=str))
-        for dotted, value in (overrides or {}).items():
-            *parents, last = dotted.split(".")
-            node: Any = merged
-            for key in parents:
-                node = node.setdefault(key, {}) if isinstance(node, dict) else None
-                if not isinstance(node, dict):
-                    raise RecipeError(f"{source}: '{dotted}' cannot be set, '{key}' holds a plain value")
-            node[last] = value
+        try:
+            for dotted, value in (overrides or {}).items():
+                set_value(merged, dotted, value, lambda: cls._if_valid(values))
+        except RecipeError as error:
+            raise RecipeError(f"{source}: {error}") from error
         try:
             return cls.model_validate(merged)
         except ValidationError as error:
             changed = f" with {', '.join(overrides)} set" if overrides else ""
             raise RecipeError(f"{source}{changed}: {explain(error, cls)}") from error
 
-    def to_yaml(self) -> str:
-        """Return the settings as YAML, every field spelled out."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    @classmethod
+    def _if_valid(cls, values: Mapping[str, Any]) -> Self | None:
+        """Return settings of a mapping, or None where they are not valid: what overrides add may make them so."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError:
+            return None
+
+    def to_yaml(self, like: str | None = None) -> str:
+        """Return the settings as YAML with comments.
+
+        Parameters
+        ----------
+        like
+            Text of a YAML file whose comments, order and layout are kept: only values that differ are changed. Without
+            it every field is spelled out, with its meaning and unit.
+        """
+        if like is not None:
+            try:
+                stated = type(self).from_mapping(plain_yaml(like))
+                changed = rewritten_yaml(like, stated.model_dump(mode="json"), self.model_dump(mode="json"))
+                if type(self).from_mapping(plain_yaml(changed)) == self:
+                    return changed
+            except (
+                RecipeError,
+                ValueError,
+                YAMLError,
+            ):  # a file that states something else, or aliases that hide a value
+                pass
+        return explained_yaml(self)
 
     @property
     def hash(self) -> str:

@@ -1,21 +1,19 @@
-"""What a field of settings means, as their docstrings say it, and which values it takes."""
+"""What a field of settings means, as docstrings say it, and which values it takes."""
 
+import functools
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
-import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator
+from docstring_parser import DocstringStyle, parse
 
-from stemforge.settings.base import Settings
-from stemforge.settings.fields import Bounds
-
-__all__ = ["Description", "describe"]
+from stemforge.settings.annotations import bounds
+from stemforge.settings.checked import Checked
 
 _UNIT = re.compile(r"\s*\[([^\]]+)\]")
 _SENTENCE = re.compile(r"[.](?:\s|$)")
+_ROLE = re.compile(r":\w+:`~?(?:[\w.]*\.)?(\w+)`")
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,25 @@ class Description:
         Such as ``Å``; empty where it has none.
     low, high
         Least and greatest value that the field takes; infinite where it has no bound.
+    full
+        The whole entry.
+    allowed
+        The bounds in words; empty where it has none.
     """
 
     text: str
     unit: str
     low: float
     high: float
+    full: str = ""
+    allowed: str = ""
 
 
-def describe(settings: type[Settings], field: str) -> Description:
-    """Describe a field by the entry that the class's docstring has for it.
+def describe(settings: type[Checked], field: str) -> Description:
+    """Describe a field by the entry that a docstring has for it.
+
+    The docstring is the class's, or that of the class from which it has the field, or of a function in its
+    ``DESCRIBED_BY``.
 
     Parameters
     ----------
@@ -51,7 +58,7 @@ def describe(settings: type[Settings], field: str) -> Description:
     Raises
     ------
     KeyError
-        The docstring says nothing of the field.
+        No docstring says anything of the field.
 
     Examples
     --------
@@ -66,41 +73,43 @@ def describe(settings: type[Settings], field: str) -> Description:
     ...         Along the beam [Å]. Layers are counted.
     ...     '''
     ...     thickness: Annotated[Random, within(1, 50)] = 10.0
-    >>> describe(Film, "thickness")
-    Description(text='Along the beam', unit='Å', low=1, high=50)
+    >>> found = describe(Film, "thickness")
+    >>> found.text, found.unit, found.allowed
+    ('Along the beam', 'Å', 'at least 1 and at most 50')
     """
-    entry = _entries(settings)[field]
+    sources: list[type | Callable[..., object]] = [
+        one for one in settings.__mro__ if issubclass(one, Checked)
+    ]
+    sources += settings.DESCRIBED_BY
+    entry = next((found[field] for found in map(_entries, sources) if field in found), None)
+    if entry is None:
+        raise KeyError(f"no docstring of {settings.__name__} says what {field} is")
     first = _SENTENCE.split(entry, maxsplit=1)[0]
     unit = _UNIT.search(entry)
-    low, high = _bounds(settings, field)
-    return Description(_UNIT.sub("", first).replace("``", "").strip(), unit[1] if unit else "", low, high)
+    declared = settings.model_fields[field]
+    found = bounds(declared.annotation, declared.metadata)
+    text = _UNIT.sub("", first).strip()
+    return Description(text, unit[1] if unit else "", found.low, found.high, entry, found.words)
 
 
-def _entries(settings: type[Settings]) -> dict[str, str]:
+def summary(settings: type[Checked]) -> str:
+    """Return what settings are, by the first sentence of their docstring."""
+    text = _plain(" ".join((settings.__doc__ or "").strip().split("\n\n")[0].split()))
+    return _SENTENCE.split(text.partition("; ")[0], maxsplit=1)[0].removesuffix(".")
+
+
+@functools.cache
+def _entries(source: type | Callable[..., object]) -> dict[str, str]:
     """Return the text of each parameter in a docstring as numpydoc has it."""
-    lines = [*(inspect.getdoc(settings) or "").splitlines(), ""]
-    if "Parameters" not in lines:
-        return {}
-    entries: dict[str, str] = {}
-    names: list[str] = []
-    for line, after in pairwise(lines[lines.index("Parameters") + 2 :]):
-        if after and set(after) == {"-"}:  # the next section's title
-            break
-        if line and not line.startswith(" "):
-            names = [name.strip() for name in line.split(",")]
-            entries |= dict.fromkeys(names, "")
-        else:
-            entries |= {name: f"{entries[name]} {line.strip()}".strip() for name in names}
-    return entries
+    parameters = parse(inspect.cleandoc(source.__doc__ or ""), style=DocstringStyle.NUMPYDOC).params
+    return {
+        name.strip(): _plain(" ".join((one.description or "").split()))
+        for one in parameters
+        if one.args[0] == "param"
+        for name in one.arg_name.split(",")
+    }
 
 
-def _bounds(settings: type[Settings], field: str) -> tuple[float, float]:
-    low, high = -np.inf, np.inf
-    for one in settings.model_fields[field].metadata:
-        if isinstance(one, AfterValidator) and isinstance(one.func, Bounds):
-            low, high = max(low, one.func.low), min(high, one.func.high)
-        elif isinstance(one, Ge | Gt):
-            low = max(low, float(one.ge if isinstance(one, Ge) else one.gt))  # type: ignore[arg-type]
-        elif isinstance(one, Le | Lt):
-            high = min(high, float(one.le if isinstance(one, Le) else one.lt))  # type: ignore[arg-type]
-    return low, high
+def _plain(text: str) -> str:
+    """Return a text without the markup of docstrings."""
+    return _ROLE.sub(r"\1", text).replace("`", "")

@@ -32,7 +32,13 @@ class Distribution(Checked):
 
 
 class Uniform(Distribution):
-    """Uniform between two bounds: ``{uniform: [low, high]}``."""
+    """Uniform between two bounds: ``{uniform: [low, high]}``.
+
+    Parameters
+    ----------
+    uniform
+        Lowest and highest value.
+    """
 
     uniform: tuple[float, float]
 
@@ -61,7 +67,13 @@ class Uniform(Distribution):
 
 
 class LogUniform(Distribution):
-    """Uniform in the logarithm between two positive bounds: ``{loguniform: [low, high]}``."""
+    """Uniform in the logarithm between two positive bounds: ``{loguniform: [low, high]}``.
+
+    Parameters
+    ----------
+    loguniform
+        Lowest and highest value, both above 0.
+    """
 
     loguniform: tuple[float, float]
 
@@ -96,6 +108,11 @@ class Normal(Distribution):
 
     The cut gives the distribution bounds, so that a recipe whose draws could leave a field's allowed range
     is refused when it is read and not in the middle of the night.
+
+    Parameters
+    ----------
+    normal
+        Mean and standard deviation.
     """
 
     normal: tuple[float, float]
@@ -128,7 +145,13 @@ class Normal(Distribution):
 
 
 class Choice(Distribution):
-    """One of several numbers, equally likely: ``{choice: [a, b, c]}``."""
+    """One of several numbers, equally likely: ``{choice: [a, b, c]}``.
+
+    Parameters
+    ----------
+    choice
+        The numbers; one that is listed twice is twice as likely.
+    """
 
     choice: Annotated[tuple[float, ...], Field(min_length=1)]
 
@@ -158,6 +181,11 @@ class Quantiles(Distribution):
 
     Between neighbours the density is even: of five values, each quarter of the draws lies between one and the next.
     What was measured on images (``stemforge calibrate``) is seldom uniform or normal.
+
+    Parameters
+    ----------
+    quantiles
+        The lowest value, those at equal steps of probability, and the highest.
 
     Examples
     --------

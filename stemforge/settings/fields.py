@@ -1,12 +1,11 @@
 """How fields are declared: numbers that may be drawn, their bounds, and fields that settings got later."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from pydantic import AfterValidator, Discriminator, Tag
 
+from stemforge.settings.annotations import UNBOUNDED, Bounds
 from stemforge.settings.distributions import Choice, Distribution, LogUniform, Normal, Quantiles, Uniform
 
 
@@ -62,38 +61,7 @@ else:
     """A number, or a distribution from which each sample draws its own."""
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """What a :data:`Random` field may hold: the number, or every value its distribution can give.
-
-    Parameters
-    ----------
-    low, high
-        Least and greatest value.
-    open_low
-        Whether the least value itself is refused.
-    """
-
-    low: float = -np.inf
-    high: float = np.inf
-    open_low: bool = False
-
-    def __call__(self, value: Any) -> Any:
-        """Return the value, or raise ValueError."""
-        if value is None:
-            return value
-        smallest, largest = value.bounds if isinstance(value, Distribution) else (value, value)
-        if smallest < self.low or largest > self.high or (self.open_low and smallest == self.low):
-            raise ValueError(f"must be {self._allowed()}")
-        return value
-
-    def _allowed(self) -> str:
-        low, high = np.isfinite(self.low), np.isfinite(self.high)
-        least = f"{'greater than' if self.open_low else 'at least'} {self.low:g}" if low else ""
-        return f"{least}{' and ' if low and high else ''}{f'at most {self.high:g}' if high else ''}"
-
-
-def within(low: float = -np.inf, high: float = np.inf, *, open_low: bool = False) -> AfterValidator:
+def within(low: float = -UNBOUNDED, high: float = UNBOUNDED, *, open_low: bool = False) -> AfterValidator:
     """Bound a :data:`Random` field: the number, or every value its distribution can give."""
     return AfterValidator(Bounds(low, high, open_low))
 

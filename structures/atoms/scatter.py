@@ -67,8 +67,8 @@ def scatter_single_atoms(
     element : str
         Symbol of the scattered element, such as ``"Pt"``.
     areal_density : float
-        Sites per nm² of the area that the support covers in projection (vacuum does not count; a site is
-        a single atom or a cluster). The number is the nearest whole one, without Poisson spread: draw the
+        Sites per area that the support covers in projection [1/nm²]: vacuum does not count, and a site is
+        a single atom or a cluster. The number is the nearest whole one, without Poisson spread: draw the
         density itself at random to have it. Pt/NC catalysts show 0.2–0.5.
     min_distance : float, default 5.0
         Smallest distance in three dimensions between atoms of different sites [Å], across the periodic

@@ -44,7 +44,7 @@ def add_nanoparticles(
     element, diameter, shape, surface_energies
         As for :func:`stemforge.structures.nanoparticle`; the diameter [Å] is the median where it varies.
     areal_density : float
-        Particles per nm² of the area that the support covers in projection. The number is the whole one below or
+        Particles per area that the support covers in projection [1/nm²]. The number is the whole one below or
         above, at random, such that its mean is as asked: a field too small for one particle has one at times.
     diameter_spread : float, default 0
         Of the natural logarithm of the diameter: 0.2 makes particles about 20 % larger or smaller (log-normal).

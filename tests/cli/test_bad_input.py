@@ -291,7 +291,7 @@ def test_folder_with_other_files(refuse, tmp_path):
     ("words", "patterns"),
     [
         (["--learning_rat", "1"], ["unknown key 'learning_rat'", "did you mean 'learning_rate'?"]),
-        (["--epochs", "0"], ["epochs", "greater than or equal to 1"]),
+        (["--epochs", "0"], ["epochs", "must be at least 1"]),
         (["--crops.positive", "1.5"], ["crops.positive"]),
         (["--recipe", "none.yaml"], ["none.yaml", "cannot be read"]),
         (["--init", "none.safetensors"], ["none.safetensors", "no such weights file"]),

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 
@@ -11,12 +12,17 @@ import tifffile
 
 from stemforge import Annotations, Corpus, read_micrograph
 from stemforge.options import option_names
+from stemforge.simulate.recipe import shipped_recipes
 from stemforge.train import Card, load_weights, save_weights
 
 SPOTS = np.array([[20.0, 30.0], [44.5, 12.25], [50.0, 52.0]])  # as in conftest
 
 COMMANDS = {
     "quickstart": "stemforge.evaluate.command:quickstart",
+    "doctor": "stemforge.installation.command:doctor",
+    "recipe list": "stemforge.train.catalogue.command:list_recipes",
+    "recipe show": "stemforge.train.catalogue.command:show",
+    "recipe explain": "stemforge.train.catalogue.command:explain",
     "structures candidates": "stemforge.structures.command:make_candidates",
     "simulate": "stemforge.simulate.command:simulate",
     "plan": "stemforge.simulate.command:plan",
@@ -447,3 +453,74 @@ def test_candidates_of_a_zeolite_are_docked_and_kept(cli, refuse, tmp_path):
     )
     refuse([*words[:3], "first"], "--t-sites must be all, or numbers such as 1 12 or T1 T12, got 'first'")
     refuse([*words, "--radius", "1"], "radius must be between 2 and 10")
+
+
+def test_recipes_are_listed_shown_and_explained(cli, refuse, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, printed = cli("recipe", "list")
+    assert code == 0
+    assert " ".join(
+        next(line for line in printed.splitlines() if line.startswith("pt-nc ")).split()
+    ).startswith("pt-nc simulate, plan, calibrate, adapt Pt single atoms on nitrogen-doped carbon")
+    code, printed = cli("recipe", "explain", "pt-nc", "single_atoms.1.element")
+    assert code == 0
+    assert "set      --single_atoms.1.element Zn" in printed
+    refuse(["recipe", "explain", "pt-nc", "single_atoms.1.elemnt"], "did you mean single_atoms.0.element")
+    refuse(["recipe", "show", "pt-nk"], "no shipped recipe of that name", "pt-nc")
+
+
+def test_a_shown_recipe_is_its_file_with_other_values(cli):
+    plain = shipped_recipes()["pt-nc"].read_text(encoding="utf-8")
+    assert cli("recipe", "show", "pt-nc") == (0, plain)
+    code, printed = cli(
+        "recipe", "show", "pt-nc", "--single_atoms.0.element", "Ir", "--degradation.dose", "2e4"
+    )
+    assert code == 0
+    changed = [line for line in printed.splitlines() if line not in plain.splitlines()]
+    assert [" ".join(line.split()) for line in changed] == [
+        "- element: Ir",
+        "dose: 20000 # [e/Å²]: 15 to 100 electrons a pixel",
+    ]
+    code, printed = cli("recipe", "show", "pt-nc", "--full")
+    assert code == 0
+    assert "A1_angle: {uniform: [0, 3.1416]} # Azimuth of the twofold astigmatism [rad]" in " ".join(
+        printed.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "patterns"),
+    [
+        (
+            ["--single_atoms.2.element", "Ir"],
+            ["'single_atoms' has 2 entries, 'single_atoms.0' to 'single_atoms.1'"],
+        ),
+        (["--single_atoms.0.elemnt", "Ir"], ["unknown key 'single_atoms.0.elemnt'; did you mean 'element'?"]),
+        (["--single_atoms.0.element", "Irr"], ["'single_atoms.0': no such element: 'Irr'"]),
+        (["--single_atoms.0.element", "No"], ["must be text; put quotes round a word"]),
+        (
+            ["--single_atoms.0.placement", "surfac"],
+            ["'single_atoms.0.placement': must be 'surface', 'volume'"],
+        ),
+        (["--support.kind", "carbon"], ["'support.kind': must be one of amorphous_carbon,", "got carbon"]),
+        (["--scan.shape", "{a: {b: 1}}"], ["'scan.shape': must be a list (got a mapping of a)"]),
+    ],
+)
+def test_errors_of_recipes_show_no_dictionary(refuse, tmp_path, words, patterns):
+    printed = refuse(["simulate", "pt-nc", "--out", tmp_path / "out", *words], *patterns)
+    assert "{'" not in printed
+    assert '{"' not in printed
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_bash_completes_commands_and_options(tmp_path):
+    environment = os.environ | {"HOME": str(tmp_path), "SHELL": "/bin/bash"}
+    assert _python("--install-completion", env=environment).returncode == 0
+    script = tmp_path / ".local/share/bash-completion/completions/stemforge"
+    lines = [f"source {script}"]
+    for typed in ("recipe ''", "infer atoms --sampl"):
+        lines.append(f"COMP_WORDS=(stemforge {typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMPREPLY=()")
+        lines.append('_stemforge stemforge "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"; echo "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["list show explain", "--sampling"]

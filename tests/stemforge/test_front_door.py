@@ -67,6 +67,11 @@ def test_version_and_help(capsys):
         assert command in printed
 
 
+def test_the_version_is_right_however_it_is_asked_for():
+    shown = _stemforge("--version")
+    assert shown.stdout.decode().strip() == stemforge.__version__
+
+
 def test_progress_counts_and_is_silent_on_request(capsys):
     with progress("work", 5, "images") as advance:
         advance(2)

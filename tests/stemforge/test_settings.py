@@ -49,6 +49,14 @@ class Demo(Settings):
     dose: NonNegative | None = None
     layers: tuple[Optics, ...] = ()
     weights: tuple[Random, ...] = ()
+    side: Literal["full"] | float = "full"
+    names: dict[str, float] = Field(default={})
+
+
+class Defaults(Demo):
+    spread: tuple[float, float] = (1, 2)
+    table: dict[str, tuple[float, float]] = Field(default={"a": (1, 1), "b": (2, 2)})
+    special: Optics = Optics(energy=3e5)
 
 
 # Nine times nine times nine … values in a few lines.
@@ -65,11 +73,12 @@ BOMB = "a: &a [x]\n" + "".join(
         ({"optics": {"enrgy": 1}}, "unknown key 'optics.enrgy'; did you mean 'energy'"),
         ({"support": {"kind": "disc", "radious": 1}}, "did you mean 'radius'"),
         ({"layers": [{"tlt": 1}]}, "unknown key 'layers.0.tlt'; did you mean 'tilt'"),
-        ({"support": {"kind": "cube"}}, "'support'.*disc"),
-        ({"support": {"radius": 1}}, "support"),
-        ({"seed": -1}, "'seed'.*greater than or equal to 0.*got -1"),
-        ({"seed": "one"}, "'seed'"),
-        ({"seed": 1.5}, "'seed'"),
+        ({"support": {"kind": "cube"}}, r"'support\.kind': must be one of disc, ring \(got cube\)"),
+        ({"support": {"kind": "rng"}}, "did you mean ring?"),
+        ({"support": {"radius": 1}}, r"'support\.kind': is needed, one of disc, ring"),
+        ({"seed": -1}, "'seed': must be at least 0 .got -1"),
+        ({"seed": "one"}, "'seed': must be a whole number .got \"one\""),
+        ({"seed": 1.5}, "'seed': must be a whole number .got 1.5"),
         ({"dose": -1}, r"'dose': must be at least 0 \(got -1\)"),
         ({"dose": {"uniform": [-1, 1]}}, "'dose': must be at least 0"),
         ({"dose": {"normal": [1, 1]}}, "'dose': must be at least 0"),
@@ -79,7 +88,7 @@ BOMB = "a: &a [x]\n" + "".join(
         ({"focus": {"unifrom": [0, 1]}}, "'focus': must be a number or one of {uniform"),
         ({"focus": {"uniform": [0, 1], "choice": [1]}}, "'focus'"),
         ({"focus": {"uniform": [1, 0]}}, "'focus': bounds must be ordered"),
-        ({"focus": {"uniform": [1]}}, r"'focus\.uniform\.1': Field required"),
+        ({"focus": {"uniform": [1]}}, r"'focus\.uniform\.1': is needed, the list is too short: got \[1\]"),
         ({"layers": [{"tilt": {"uniform": ["a", 2]}}]}, r"'layers\.0\.tilt\.uniform\.0'"),
         ({"weights": [1, {"choice": ["a"]}]}, r"'weights\.1\.choice\.0'"),
         ({"focus": {"loguniform": [0, 1]}}, "positive and ordered"),
@@ -87,7 +96,15 @@ BOMB = "a: &a [x]\n" + "".join(
         ({"focus": {"normal": [0.5, -0.1]}}, "standard deviation"),
         ({"optics": {"energy": float("nan")}}, "'optics.energy'"),
         ({"optics": {"tilt": float("inf")}}, "'optics.tilt'"),
-        ({"optics": 3}, "'optics'"),
+        ({"optics": 3}, r"'optics': must be a mapping of energy, tilt \(got 3\)"),
+        (
+            {"optics": {"energy": {"uniform": [0, 1]}}},
+            r"'optics\.energy': must be a number \(got a mapping of uniform\)",
+        ),
+        ({"name": {"a": {"b": 1}}}, r"'name': must be text \(got a mapping of a\)"),
+        ({"seed": [{"a": 1}]}, r"'seed': must be a whole number \(got a list of 1 entry\)"),
+        ({"side": "half"}, r"'side': must be 'full' \(got \"half\"\) or must be a number"),
+        ({"names": {"one": {"b": 1}}}, r"'names\.one': must be a number \(got a mapping of b\)"),
     ],
 )
 def test_refused(values, says):
@@ -299,10 +316,21 @@ def test_a_field_added_later_counts_only_where_it_is_used():
         ({"optics.energy": 80e3}, lambda r: r.optics.energy, 80e3),
         ({"optics.tilt": {"uniform": [0, 1]}}, lambda r: r.optics.tilt, Uniform(uniform=(0, 1))),
         ({"support.kind": "disc", "support.radius": 2}, lambda r: r.support.radius, 2),
+        ({"layers.1.tilt": 5}, lambda r: [layer.tilt for layer in r.layers], [1, 5]),
+        ({"layers.0": {"energy": 1e5}}, lambda r: r.layers[0], Optics(energy=1e5)),
+        ({"layers.0.tilt.uniform.1": 3}, lambda r: r.layers[0].tilt, Uniform(uniform=(0, 3))),
+        ({"names.one": 2, "names.two": 3}, lambda r: r.names, {"one": 2, "two": 3}),
+        # The rest of what the recipe leaves to a default is known.
+        ({"spread.1": 4}, lambda r: r.spread, (1, 4)),
+        ({"table.b.0": 4}, lambda r: r.table, {"a": (1, 1), "b": (4, 2)}),
+        ({"special.tilt": 2}, lambda r: r.special, Optics(energy=3e5, tilt=2)),
     ],
 )
 def test_overrides(overrides, field, value):
-    assert field(Demo.from_mapping({"optics": {"tilt": 3}}, overrides)) == value
+    stated = {"optics": {"tilt": 3}, "layers": [{"tilt": 1}, {"tilt": 2}]}
+    if "layers.0.tilt.uniform.1" in overrides:
+        stated["layers"][0]["tilt"] = {"uniform": [0, 1]}
+    assert field(Defaults.from_mapping(stated, overrides)) == value
 
 
 def test_overrides_keep_their_neighbours_and_the_given_mapping():
@@ -316,7 +344,17 @@ def test_overrides_keep_their_neighbours_and_the_given_mapping():
     [
         ({"optics.enery": 1}, "did you mean 'energy'"),
         ({"seed.more": 1}, "'seed' holds a plain value"),
-        ({"layers.0.tilt": 1}, "cannot be set"),
+        (
+            {"layers.1.tilt": 1},
+            "'layers.1.tilt' cannot be set, 'layers' has 1 entry, 'layers.0'; to add one, set the whole",
+        ),
+        ({"layers.-1.tilt": 1}, "'layers' has 1 entry"),
+        ({"layers.first.tilt": 1}, "'layers' has 1 entry"),
+        ({"layers.1": {"tilt": 1}}, "'layers' has 1 entry"),
+        ({"layers.0.tlt": 1}, "unknown key 'layers.0.tlt'; did you mean 'tilt'"),
+        ({"layers.0.tilt": "much"}, r"with layers\.0\.tilt set: 'layers\.0\.tilt': must be a number"),
+        ({"weights.0": 1}, "'weights' has no entry"),
+        ({"support.kind.name": 1}, r"'support\.kind' holds a plain value \(\"ring\"\)"),
         ({"nothing.here": 1}, "unknown key 'nothing'"),
     ],
 )

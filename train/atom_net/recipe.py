@@ -6,6 +6,7 @@ from pydantic import Field
 
 from stemforge.train.atom_net.model import AtomNetSettings
 from stemforge.train.data.augment import Augmentation
+from stemforge.train.networks import NETWORKS
 from stemforge.train.recipe import Doses, TrainingRecipe, Visible
 
 
@@ -37,7 +38,7 @@ class AtomNetRecipe(TrainingRecipe):
     """
 
     NETWORK: ClassVar[str] = "atom-net"
-    SHIPPED: ClassVar[tuple[str, ...]] = ("atom-net", "atom-net-fine-tuning")
+    SHIPPED: ClassVar[tuple[str, ...]] = NETWORKS[NETWORK].recipes
 
     visible: Visible = Visible()
     crop: Annotated[int, Field(ge=32, le=2048)] = 256

@@ -30,8 +30,10 @@ class Augmentation(Settings):
         Mirror every other patch.
     zoom
         Smallest and largest magnification.
-    brightness, contrast
-        Largest shift and largest relative change about the mean of the image's grey (0 … 1).
+    brightness
+        Largest shift of the image's grey (0 … 1).
+    contrast
+        Largest relative change of the image's grey about its mean.
     blur
         Largest standard deviation of a Gaussian blur of the input [pixel]; labels and targets stay sharp.
     """

@@ -32,8 +32,10 @@ class DIVAESRSettings(Settings):
         Of the encoder's five or fewer convolutions; each halves the 64 pixels.
     latent
         Numbers that describe a patch's noise.
-    blocks, features
-        Residual blocks of EDSR and their channels.
+    blocks
+        Residual blocks of EDSR.
+    features
+        Channels of EDSR's residual blocks.
     residual_scale
         Factor on what a residual block adds.
     squeeze

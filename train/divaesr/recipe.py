@@ -6,6 +6,7 @@ from pydantic import Field
 
 from stemforge.train.data.restoration import RestorationRecipe
 from stemforge.train.divaesr.model import DIVAESRSettings
+from stemforge.train.networks import NETWORKS
 
 
 class DIVAESRRecipe(RestorationRecipe):
@@ -13,14 +14,16 @@ class DIVAESRRecipe(RestorationRecipe):
 
     Parameters
     ----------
-    kl_weight, lambda_l1
-        Loss = MSE(noise) + ``kl_weight`` · KL + ``lambda_l1`` · L1(output, target).
+    kl_weight
+        Of the divergence: loss = MSE(noise) + ``kl_weight`` · KL + ``lambda_l1`` · L1(output, target).
+    lambda_l1
+        Of the difference between output and target in the same sum.
     network
         Sizes and mode.
     """
 
     NETWORK: ClassVar[str] = "divaesr"
-    SHIPPED: ClassVar[tuple[str, ...]] = ("divaesr", "divaesr-small", "vae", "sr", "vae-sr")
+    SHIPPED: ClassVar[tuple[str, ...]] = NETWORKS[NETWORK].recipes
 
     images_per_batch: Annotated[int, Field(ge=1)] = 1
     kl_weight: Annotated[float, Field(ge=0)] = 2.5e-4

@@ -29,8 +29,10 @@ class FasterRCNNSettings(Settings):
         Names of what is found; the network's class 0 is background, class i is ``classes[i - 1]``.
     backbone
         ``resnet50`` with all its stages, as published, or ``resnet18`` without the last.
-    pyramid, head
-        Channels of the feature pyramid, and units of the two layers that judge a proposal.
+    pyramid
+        Channels of the feature pyramid.
+    head
+        Units of the two layers that judge a proposal.
     anchors
         Sides of the anchors at each level of the pyramid, finest first [pixel]; one level for each stage of
         the backbone and one more. Levels lie at strides of 4, 8, 16, … pixels.

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from stemforge.train.data.dosed import DosedRecipe
 from stemforge.train.faster_rcnn.model import FasterRCNNSettings
+from stemforge.train.networks import NETWORKS
 
 
 class FasterRCNNRecipe(DosedRecipe):
@@ -35,7 +36,7 @@ class FasterRCNNRecipe(DosedRecipe):
     """
 
     NETWORK: ClassVar[str] = "faster-rcnn"
-    SHIPPED: ClassVar[tuple[str, ...]] = ("faster-rcnn", "faster-rcnn-small")
+    SHIPPED: ClassVar[tuple[str, ...]] = NETWORKS[NETWORK].recipes
 
     crop: Annotated[int, Field(ge=32, le=4096)] = 256
     per_image: Annotated[int, Field(ge=1)] = 2

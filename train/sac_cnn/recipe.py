@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from stemforge.settings import Settings
+from stemforge.train.networks import NETWORKS
 from stemforge.train.recipe import TrainingRecipe, Visible
 
 
@@ -48,7 +49,7 @@ class SACCNNRecipe(TrainingRecipe):
     """
 
     NETWORK: ClassVar[str] = "sac-cnn"
-    SHIPPED: ClassVar[tuple[str, ...]] = ("sac-cnn",)
+    SHIPPED: ClassVar[tuple[str, ...]] = NETWORKS[NETWORK].recipes
 
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     visible: Visible = Visible()

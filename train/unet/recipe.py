@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from stemforge.train.data.restoration import RestorationRecipe, Target
+from stemforge.train.networks import NETWORKS
 from stemforge.train.unet.model import UNetSettings
 
 
@@ -21,7 +22,7 @@ class UNetRecipe(RestorationRecipe):
     """
 
     NETWORK: ClassVar[str] = "unet"
-    SHIPPED: ClassVar[tuple[str, ...]] = ("unet", "unet-published")
+    SHIPPED: ClassVar[tuple[str, ...]] = NETWORKS[NETWORK].recipes
     PATCH: ClassVar[int] = 128
 
     images_per_batch: Annotated[int, Field(ge=1)] = 4

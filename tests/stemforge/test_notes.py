@@ -3,7 +3,7 @@
 import pytest
 
 from stemforge.files import plain_yaml
-from stemforge.simulate.composing.notes import Noted, noted_yaml, plain
+from stemforge.settings.notes import Noted, noted_yaml, plain
 
 CASES = {
     "numbers": {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 import yaml
@@ -73,7 +74,7 @@ def _lines(fields: Mapping[str, Any], indent: str) -> Iterator[str]:
                 yield f"{indent}  - {first}"
                 yield from (f"{indent}    {line}" for line in others)
         else:
-            yield from _with_note(f"{indent}{name}: {_flow(value)}", note)
+            yield from _with_note(f"{indent}{name}: {flow(value)}", note)
 
 
 def _noted(value: Mapping[str, Any]) -> bool:
@@ -89,13 +90,26 @@ def _with_note(line: str, note: str) -> Iterator[str]:
         yield together
     else:
         indent = line[: len(line) - len(line.lstrip())]
-        yield f"{indent}# {note}"
+        yield from wrap(note, _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
         yield line
 
 
-def _flow(value: Any) -> str:
-    """One line of YAML; numbers as people write them."""
-    text = yaml.dump(plain(value), Dumper=_Dumper, default_flow_style=True, width=10_000, allow_unicode=True)
+def flow(value: Any) -> str:
+    """Return a value as one line of YAML; numbers as people write them.
+
+    Examples
+    --------
+    >>> flow({"element": "No", "doses": [1e-7, 2e4]})
+    "{element: 'No', doses: [1.0e-07, 20000]}"
+    """
+    text = yaml.dump(
+        plain(value),
+        Dumper=_Dumper,
+        default_flow_style=True,
+        width=10_000,
+        allow_unicode=True,
+        sort_keys=False,
+    )
     return text.removesuffix("\n").removesuffix("\n...").strip()
 
 

@@ -1,0 +1,1 @@
+"""What this installation can do here: versions, machine, features, files (the command ``stemforge doctor``)."""
