@@ -54,7 +54,6 @@ def judged(images, copies=0):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_judging_holds_few_copies_of_an_image(images):
     times, found = judged(images)
-    print(times)
     assert 2 < times < MOST
     assert not found["torch"]
     assert not found["abtem"]
