@@ -115,8 +115,8 @@ def aperture_waves(
     Examples
     --------
     >>> waves = aperture_waves(Microscope(), np.zeros(1), (64, 64), 0.25)
-    >>> waves.shape, complex(waves[0, 11, 11])
-    ((1, 23, 23), (1+0j))
+    >>> waves.shape, complex(waves[0, 12, 12])
+    ((1, 25, 25), (1+0j))
     """
     semiangle, wavelength = microscope.semiangle_cutoff * 1e-3, microscope.wavelength
     steps = (wavelength / (gpts[0] * sampling), wavelength / (gpts[1] * sampling))

@@ -67,8 +67,8 @@ def object_function(symbol: str, microscope: Microscope, detector: tuple[float, 
     Examples
     --------
     >>> frequency, amplitude = object_function("Pt", Microscope(), (90.0, 185.0))
-    >>> round(float(amplitude[0]), 4)
-    0.0315
+    >>> round(float(amplitude[0]), 3)
+    0.031
     """
     # Rounded, so that a recipe that draws its convergence angle does not measure anew for every sample.
     semiangle = round(microscope.semiangle_cutoff)

@@ -14,6 +14,7 @@ from stemforge.__main__ import command_line
 from stemforge.micrograph.writers import write_tiff
 from stemforge.options import parse_overrides
 from stemforge.simulate import SimulationRecipe, load_recipes, record, simulate_sample
+from stemforge.simulate.recipe import shipped_recipes
 from stemforge.simulate.recording.record import recording_rng
 from stemforge.train.networks import network
 
@@ -26,7 +27,7 @@ def _commands(path):
         r"^ *```(?:bash|sh|console)\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.M | re.S
     )
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    parts = [part.strip().removeprefix("$ ") for line in lines for part in re.split("&&?|;|#", line)]
+    parts = [part.strip().removeprefix("$ ") for line in lines for part in re.split("&&?|;|#|>", line)]
     return [part for part in parts if part.startswith("stemforge ")]
 
 
@@ -60,6 +61,9 @@ def test_commands_fit_the_command_line_and_their_recipes(document, command):
     overrides = parse_overrides(values.get("overrides", ()))
     if function.__name__ == "simulate":
         load_recipes(values["recipe"], overrides)
+    elif function.__module__ == "stemforge.train.catalogue.command":
+        if "recipe" in values and values["recipe"] in shipped_recipes():
+            load_recipes(values["recipe"], overrides)
     elif function.__module__.startswith("stemforge.train"):
         network(values["network"]).recipe.load(values.get("recipe"), overrides)
     else:

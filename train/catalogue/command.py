@@ -5,16 +5,21 @@ from stemforge.options import Overrides, parse_overrides
 
 
 def list_recipes() -> None:
-    """List the recipes that come with stemforge: what each is, and which commands take it."""
+    """List the recipes that come with stemforge: what each is, and which commands take it; in a pipe, a line each."""
     from rich.table import Table
     from rich.text import Text
 
     from stemforge.train.catalogue.shipped import shipped
 
+    rows = [(one.name, ", ".join(one.uses), one.summary) for one in shipped()]
+    if not results.is_terminal:
+        wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        print_result("\n".join(f"{name:{wide[0]}}  {uses:{wide[1]}}  {text}" for name, uses, text in rows))
+        return
     table = Table("recipe", "taken by", "what it is", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
-    for one in shipped():
-        table.add_row(one.name, ", ".join(one.uses), Text(one.summary))
+    for name, uses, text in rows:
+        table.add_row(name, uses, Text(text))
     print_result(table)
 
 
