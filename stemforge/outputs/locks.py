@@ -5,11 +5,13 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 try:
-    import fcntl
+    import fcntl as _fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    _fcntl = None  # type: ignore[assignment]
+fcntl: Any = _fcntl
 
 
 def hold_folder(folder: Path, *, wait: bool = False) -> Callable[[], None]:

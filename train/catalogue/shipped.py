@@ -86,11 +86,8 @@ class RecipeFile:
 
 def settings_of(kind: str) -> type[Settings]:
     """Return the class of the recipes of a kind; of a network it is imported with the network."""
-    return (
-        {SIMULATE: SimulationRecipe, SET: RecipeSet}[kind]
-        if kind in (SIMULATE, SET)
-        else network(kind).recipe
-    )
+    classes: dict[str, type[Settings]] = {SIMULATE: SimulationRecipe, SET: RecipeSet}
+    return classes[kind] if kind in classes else network(kind).recipe
 
 
 def kinds() -> dict[str, type[Settings]]:
