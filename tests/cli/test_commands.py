@@ -482,8 +482,9 @@ def test_a_shown_recipe_is_its_file_with_other_values(cli):
     ]
     code, printed = cli("recipe", "show", "pt-nc", "--full")
     assert code == 0
-    assert "A1_angle: {uniform: [0, 3.1416]} # Azimuth of the twofold astigmatism [rad]" in " ".join(
-        printed.split()
+    assert (
+        "A1_angle: {uniform: [0, 3.1416]} # Azimuth of the twofold astigmatism; abTEM's phi12 [rad]"
+        in " ".join(printed.split())
     )
 
 
