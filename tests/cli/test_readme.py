@@ -15,6 +15,8 @@ from stemforge.micrograph.writers import write_tiff
 from stemforge.options import parse_overrides
 from stemforge.simulate import SimulationRecipe, load_recipes, record, simulate_sample
 from stemforge.simulate.recording.record import recording_rng
+from stemforge.train.catalogue.explanation import explained
+from stemforge.train.catalogue.shipped import find_recipe
 from stemforge.train.networks import network
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +28,7 @@ def _commands(path):
         r"^ *```(?:bash|sh|console)\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.M | re.S
     )
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    lines = [line.partition(" > ")[0] for line in lines]
     parts = [part.strip().removeprefix("$ ") for line in lines for part in re.split("&&?|;|#", line)]
     return [part for part in parts if part.startswith("stemforge ")]
 
@@ -60,6 +63,11 @@ def test_commands_fit_the_command_line_and_their_recipes(document, command):
     overrides = parse_overrides(values.get("overrides", ()))
     if function.__name__ == "simulate":
         load_recipes(values["recipe"], overrides)
+    elif function.__module__ == "stemforge.train.catalogue.command":
+        if function.__name__ == "show":
+            find_recipe(values["recipe"]).load(overrides)
+        elif function.__name__ == "explain":
+            assert list(explained(values["recipe"], values.get("field")))
     elif function.__module__.startswith("stemforge.train"):
         network(values["network"]).recipe.load(values.get("recipe"), overrides)
     else:

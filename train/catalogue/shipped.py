@@ -86,11 +86,9 @@ class RecipeFile:
 
 def settings_of(kind: str) -> type[Settings]:
     """Return the class of the recipes of a kind; of a network it is imported with the network."""
-    return (
-        {SIMULATE: SimulationRecipe, SET: RecipeSet}[kind]
-        if kind in (SIMULATE, SET)
-        else network(kind).recipe
-    )
+    if kind == SIMULATE:
+        return SimulationRecipe
+    return RecipeSet if kind == SET else network(kind).recipe
 
 
 def kinds() -> dict[str, type[Settings]]:
