@@ -33,7 +33,6 @@ COMMANDS = {
     "ingest": "stemforge.command:ingest",
     "inspect": "stemforge.evaluate.corpora.command:inspect",
     "train": "stemforge.train.command:train",
-    "export-model": "stemforge.infer.portable.command:export_model",
     "infer atoms": "stemforge.infer.command:atoms",
     "infer restore": "stemforge.infer.command:restore",
     "infer molecules": "stemforge.infer.command:molecules",
@@ -378,7 +377,6 @@ def read_picture(path):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_lists_every_option(cli, command, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
     module, name = COMMANDS[command].split(":")
     function = getattr(importlib.import_module(module), name)
     code, output = cli(*command.split(), "--help")
@@ -482,8 +480,9 @@ def test_a_shown_recipe_is_its_file_with_other_values(cli):
     ]
     code, printed = cli("recipe", "show", "pt-nc", "--full")
     assert code == 0
-    assert "A1_angle: {uniform: [0, 3.1416]} # Azimuth of the twofold astigmatism" in " ".join(
-        printed.split()
+    assert (
+        "A1_angle: {uniform: [0, 3.1416]} # Azimuth of the twofold astigmatism; abTEM's phi12 [rad]"
+        in " ".join(printed.split())
     )
 
 

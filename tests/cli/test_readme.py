@@ -14,8 +14,9 @@ from stemforge.__main__ import command_line
 from stemforge.micrograph.writers import write_tiff
 from stemforge.options import parse_overrides
 from stemforge.simulate import SimulationRecipe, load_recipes, record, simulate_sample
-from stemforge.simulate.recipe import shipped_recipes
 from stemforge.simulate.recording.record import recording_rng
+from stemforge.train.catalogue.explanation import explained
+from stemforge.train.catalogue.shipped import find_recipe
 from stemforge.train.networks import network
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,8 @@ def _commands(path):
         r"^ *```(?:bash|sh|console)\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.M | re.S
     )
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    parts = [part.strip().removeprefix("$ ") for line in lines for part in re.split("&&?|;|#|>", line)]
+    lines = [line.partition(" > ")[0] for line in lines]
+    parts = [part.strip().removeprefix("$ ") for line in lines for part in re.split("&&?|;|#", line)]
     return [part for part in parts if part.startswith("stemforge ")]
 
 
@@ -62,8 +64,10 @@ def test_commands_fit_the_command_line_and_their_recipes(document, command):
     if function.__name__ == "simulate":
         load_recipes(values["recipe"], overrides)
     elif function.__module__ == "stemforge.train.catalogue.command":
-        if "recipe" in values and values["recipe"] in shipped_recipes():
-            load_recipes(values["recipe"], overrides)
+        if function.__name__ == "show":
+            find_recipe(values["recipe"]).load(overrides)
+        elif function.__name__ == "explain":
+            assert list(explained(values["recipe"], values.get("field")))
     elif function.__module__.startswith("stemforge.train"):
         network(values["network"]).recipe.load(values.get("recipe"), overrides)
     else:
