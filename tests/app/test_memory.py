@@ -10,7 +10,7 @@ import pytest
 from stemforge.micrograph.writers import write_tiff
 
 SIDE = 1024  # pixels
-MOST = 14  # times the image's bytes; before images were worked on in place it was twice as much
+MOST = 16  # times the bytes of the image
 
 # VmHWM and not ru_maxrss, which a child takes over from a large parent.
 CHILD = """
