@@ -182,9 +182,9 @@ import os, time
 from stemforge.errors import InputError
 def double(number): return 2 * number
 def wait(seconds=60): time.sleep(seconds)
-def wait_with(path, seconds=60):
+def wait_with(path, duration=60):
     open(path, "w").write(str(os.getpid()))
-    wait(seconds)
+    wait(duration)
 def crash(): os.abort()
 def refuse(): raise InputError("no")
 def stumble(): return [][1]
@@ -232,12 +232,12 @@ def test_a_worker_that_is_not_used_gives_its_memory_back(worker):
 def test_a_worker_is_not_ended_in_the_midst_of_work(worker, tmp_path):
     answers = []
     path = tmp_path / "process"
-    arguments = {"path": str(path), "seconds": 2}
+    arguments = {"path": str(path), "duration": 2}
     thread = threading.Thread(
         target=lambda: answers.append(worker.call("functions_for_worker:wait_with", 30, **arguments))
     )
     thread.start()
-    while not path.exists():
+    while thread.is_alive() and not path.exists():
         worker.end_unused(0)
         time.sleep(0.02)
     worker.end_unused(0)
