@@ -122,7 +122,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
         "evaluate atoms": ["--unlabelled"],
         "analyse": ["--simulations", "199"],
         "report": ["--simulations", "199"],
-        "adapt": ["--minutes", "1", "--workers", "1"],
+        "adapt": ["--minutes", "1", "--workers", "1", "--no-posterior"],
     }
     for name, command in COMMANDS:
         words = shlex.split(command)[1:]

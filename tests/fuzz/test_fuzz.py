@@ -31,6 +31,7 @@ def test_some_hundred_files_of_all_formats(tmp_path):
     assert unread <= {"xyz"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_twenty_thousand_files(tmp_path):
     result, text = fuzz(tmp_path, "--cases", 20_000, "--seed", 15)

@@ -54,6 +54,7 @@ def test_published_images_are_read_as_they_lie(benchmark, data_dir):
     assert correlation(published[::-1, ::-1]) < 0.997
 
 
+@pytest.mark.long
 def test_planned_image_is_plain_multislice(benchmark, data_dir):
     found = benchmark.planned_against_plain(zeolite(data_dir / "zsm5-idpc" / "pyridine" / "1.cif"))
     assert found["plan"]["error"] <= 0.01

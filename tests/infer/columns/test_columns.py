@@ -78,6 +78,7 @@ def test_a_column_that_is_missing_is_not_called_what_the_lattice_has(moved_film,
     assert np.mean(found.kind[~at] == kinds[found.site[~at]]) > 0.95
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_averaged_cells_are_known_better(moved_film, crystal):
     film, *_ = moved_film(8.0, seed=7, shape=(340, 480), turn=0.05)

@@ -125,6 +125,7 @@ def test_auto_needs_a_bound():
     assert choose_engine(settings) == (settings.engine, [])
 
 
+@pytest.mark.long
 @pytest.mark.slow  # the reference is ten times finer
 def test_segments_are_checked_against_finer_settings():
     small = {"support.variants": 1, "support.guests": {}, "scan.shape": [32, 32]}
