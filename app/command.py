@@ -6,6 +6,7 @@ from pathlib import Path
 from stemforge import app
 from stemforge.console import say
 from stemforge.errors import InputError
+from stemforge.installation.requirements import install_command
 
 _NEEDED = ("fastapi", "uvicorn", "python_multipart")
 
@@ -90,4 +91,4 @@ def shortcut(*, folder: Path = Path("~/stemforge-app")) -> None:
 def _check_installed(modules: tuple[str, ...]) -> None:
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
-        raise InputError(f"the app needs {', '.join(missing)}; install it with: pip install 'stemforge[app]'")
+        raise InputError(f"the app needs {', '.join(missing)}; install it with: {install_command('app')}")

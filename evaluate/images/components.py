@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.errors import InputError
+from stemforge.installation.requirements import install_command
 
 SIDE = 8
 """Side of the patches [pixel]."""
@@ -98,7 +99,7 @@ def _sklearn() -> Any:
         import sklearn.feature_extraction.image
     except ImportError as error:
         raise InputError(
-            "pca and ica need scikit-learn; install it with: pip install 'stemforge[components]'"
+            f"pca and ica need scikit-learn; install it with: {install_command('components')}"
         ) from error
     return sklearn
 

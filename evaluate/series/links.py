@@ -11,6 +11,7 @@ from scipy.special import expit
 from stemforge.errors import InputError
 from stemforge.evaluate.series.chances import ALTERNATIVE, GATE, NEVER, LinkChances, LinkModel
 from stemforge.evaluate.series.detections import Detections
+from stemforge.installation.requirements import install_command
 
 LONGEST_GAP = 5
 """Frames in a row on which an atom may be missed, at most."""
@@ -135,5 +136,5 @@ def require_library() -> tuple[Any, Any]:
         import networkx
         from laptrack import LapTrack
     except ImportError as error:
-        raise InputError("tracks need LapTrack; install it with: pip install 'stemforge[track]'") from error
+        raise InputError(f"tracks need LapTrack; install it with: {install_command('track')}") from error
     return LapTrack, networkx

@@ -15,6 +15,7 @@ from scipy import ndimage
 from stemforge.colours import ORANGE, SKY
 from stemforge.errors import InputError
 from stemforge.files import write_whole, writing
+from stemforge.installation.requirements import install_command
 
 if TYPE_CHECKING:
     from stemforge.evaluate.series.result import Tracks
@@ -72,7 +73,7 @@ def require_encoder() -> Any:
         import imageio_ffmpeg
     except ImportError as error:
         raise InputError(
-            "MP4 needs imageio-ffmpeg; install it with: pip install 'stemforge[track]', or choose GIF"
+            f"MP4 needs imageio-ffmpeg; install it with: {install_command('track')}, or choose GIF"
         ) from error
     try:
         imageio_ffmpeg.get_ffmpeg_exe()

@@ -17,7 +17,7 @@ def export_model(weights: Path, /, *, out: Path, overwrite: bool = False) -> Non
         A stemforge weights file, or the name of weights that come with stemforge: any-atom or atom-net.
     out
         File to write: .onnx; .pt2, which torch.export.load reads; or .zip, a package for bioimage.io. The first and the
-        last need `pip install 'stemforge[onnx]'`.
+        last need `pip install "stemforge[onnx]"`.
     overwrite
         Replace the file.
     """

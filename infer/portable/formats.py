@@ -22,6 +22,7 @@ from stemforge.infer.portable.bioimage import pack
 from stemforge.infer.portable.description import KEY, OPSET, describe
 from stemforge.infer.portable.graph import OUTPUTS, DetectorGraph
 from stemforge.infer.weights import load_finder
+from stemforge.installation.requirements import install_command
 from stemforge.outputs.places import check_file
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def _require_onnx() -> None:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise InputError(
-            "ONNX needs onnx, onnxscript and onnxruntime; install them with: pip install 'stemforge[onnx]', "
+            f"ONNX needs onnx, onnxscript and onnxruntime; install them with: {install_command('onnx')}, "
             "or write a .pt2"
         ) from error
 

@@ -10,7 +10,14 @@ from typing import Any
 from stemforge.cache import cache_folder
 from stemforge.installation.imports import HEAVY, try_imports
 from stemforge.installation.machine import free_disk, memory, system, thread_limits, usable_cores
-from stemforge.installation.requirements import Extra, Package, extras, installed_version, required_packages
+from stemforge.installation.requirements import (
+    Extra,
+    Package,
+    extras,
+    install_command,
+    installed_version,
+    required_packages,
+)
 from stemforge.installation.weights import shipped_weights, weights_fault
 
 _LITTLE_DISK = 2e9  # a corpus of the smallest recipe and its weights [byte]
@@ -63,7 +70,7 @@ class Installation:
     @property
     def problems(self) -> tuple[str, ...]:
         """What is broken that stemforge needs, each with what mends it."""
-        found = [f'{one.problem}; pip install "stemforge" mends it' for one in self.packages if one.problem]
+        found = [f"{one.problem}; {install_command()} mends it" for one in self.packages if one.problem]
         for name, why in self.broken.items():
             found.append(f"{name} cannot be imported ({why}); pip install --force-reinstall {name}")
         for name, fault in self.weights.items():

@@ -1,15 +1,21 @@
 """What stemforge requires and what it can use, as its installed metadata say it."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.metadata import PackageNotFoundError, distribution as installed, metadata, requires, version
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from packaging.requirements import Requirement
 
 FEATURES = {
     "app": "the page in the browser: stemforge app, shortcut",
+    "bioimage": "packages for bioimage.io, tested",
     "cluster": "simulate on a cluster's job queue",
     "components": "baselines pca and ica of stemforge sweep",
+    "napari": "results and corpora in napari",
     "onnx": "networks for other programs",
     "relax": "relax candidates: stemforge structures candidates",
     "track": "stemforge track, and movies",
@@ -71,7 +77,50 @@ class Extra:
     @property
     def install(self) -> str:
         """The command that installs it."""
-        return f'pip install "stemforge[{self.name}]"'
+        return install_command(self.name)
+
+
+def install_command(extra: str = "", distribution: str = "stemforge") -> str:
+    """Return the command that adds an extra, or what is missing, to this installation, in whatever folder it is run.
+
+    pip takes the stemforge that is installed, wherever that came from, and adds what the extra requires. uv looks for
+    stemforge anew, so it is given the folder or address that it was installed from (PEP 610); and environments that uv
+    makes have no pip.
+
+    Parameters
+    ----------
+    extra
+        The extra; empty for none.
+    distribution
+        What is installed.
+
+    Examples
+    --------
+    >>> install_command("track")
+    'pip install "stemforge[track]"'
+    """
+    wanted = f"[{extra}]" if extra else ""
+    try:
+        found = installed(distribution)
+    except PackageNotFoundError:
+        return f'pip install "{distribution}{wanted}"'
+    if (found.read_text("INSTALLER") or "").strip() != "uv":
+        return f'pip install "{distribution}{wanted}"'
+    origin = json.loads(found.read_text("direct_url.json") or "{}")
+    if "url" not in origin:
+        return f'uv pip install "{distribution}{wanted}"'
+    if "dir_info" not in origin:
+        return f'uv pip install "{distribution}{wanted} @ {_address(origin)}"'
+    editable = "-e " if origin["dir_info"].get("editable") else ""
+    return f'uv pip install {editable}"{url2pathname(urlsplit(origin["url"]).path)}{wanted}"'
+
+
+def _address(origin: Mapping[str, Any]) -> str:
+    """Return the address of an archive or repository as pip and uv read it."""
+    control = origin.get("vcs_info")
+    if control is None:
+        return str(origin["url"])
+    return f"{control['vcs']}+{origin['url']}@{control['commit_id']}"
 
 
 def required_packages(distribution: str = "stemforge") -> tuple[Package, ...]:

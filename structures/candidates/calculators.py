@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stemforge.errors import InputError
+from stemforge.installation.requirements import install_command
 
 __all__ = ["CALCULATORS", "named_calculator"]
 
@@ -46,7 +47,7 @@ def named_calculator(name: str) -> Callable[[], Any] | None:
         from tblite.ase import TBLite
     except ImportError as error:
         raise InputError(
-            f'calculator {name}: needs tblite, which is not installed; pip install "stemforge[relax]", or none for '
-            "guests that are docked only"
+            f"calculator {name}: needs tblite; install it with: {install_command('relax')}, or give none for guests "
+            "that are docked only"
         ) from error
     return lambda: TBLite(method=CALCULATORS[name], verbosity=0)

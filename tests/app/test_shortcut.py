@@ -8,6 +8,7 @@ import pytest
 
 from stemforge.__main__ import main
 from stemforge.app import command
+from stemforge.installation.requirements import install_command
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads desktop entries of Linux")
 
@@ -43,5 +44,5 @@ def test_what_cannot_be_started_gets_no_icon(home, monkeypatch, capsys):
     assert main(["shortcut", "--folder", str(home / "file")]) == 2
     monkeypatch.setattr(command, "find_spec", lambda name: None if name == "pyshortcuts" else object())
     assert main(["shortcut"]) == 2
-    assert "pip install 'stemforge[app]'" in capsys.readouterr().err
+    assert install_command("app") in capsys.readouterr().err
     assert not list(home.rglob("*.desktop"))
