@@ -60,8 +60,8 @@ class Counting:
     """From likelihoods of candidates to the number of atoms, with its error.
 
     The number n on an image goes with Σp by a factor: log (n + ½)/(Σp + ½) has the mean log ``scale``, and the variance
-    ``spread``² for what candidates of an image have in common, beside Σp(1 − p)/(Σp + ½)² as if they were independent.
-    A factor, since detectors find too few on some images and too many on others, by as much as two.
+    (``spread``)² for what candidates of an image have in common, beside Σp(1 − p)/(Σp + ½)² as if they were
+    independent. A factor, since detectors find too few on some images and too many on others, by as much as two.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ def summed_absolute_error(
 ) -> float:
     """Return the error that is published for DIVAESR: mean absolute differences, summed over test images.
 
-    The authors' evaluation script takes the mean of |output − label| of each image at 128 × 128 pixels, with grey
+    The authors' evaluation script takes the mean of ``|output − label|`` of each image at 128 × 128 pixels, with grey
     values between 0 and 1, and sums it over its 896 test images. It is a mean absolute error times 896, and cannot be
     compared with a mean squared error.
 

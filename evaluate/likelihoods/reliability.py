@@ -109,7 +109,7 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: mean of |likelihood − share of hits| over candidates (Guo et al. 2017)."""
+        """Expected calibration error: mean distance of likelihood and share of hits (Guo et al. 2017)."""
         return float(np.average(np.abs(self.likelihood - self.share), weights=self.number))
 
 

@@ -98,8 +98,8 @@ def ripley(
 ) -> tuple[Curve, Curve]:
     """Measure Ripley's K, and L = √(K/π), in a mask of any shape.
 
-    K(r) = |W|² / n(n−1) · Σ 1(d ≤ r) / γ(x − y) over ordered pairs, γ the set covariance of the mask: each pair counts
-    for all places where it could have been in the mask (translation correction, Ohser & Stoyan 1981).
+    ``K(r) = |W|² / n(n−1) · Σ 1(d ≤ r) / γ(x − y)`` over ordered pairs, γ the set covariance of the mask: each pair
+    counts for all places where it could have been in the mask (translation correction, Ohser & Stoyan 1981).
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def pair_correlation(
 ) -> Curve:
     """Measure the pair correlation g(r), the density of pairs over that of random places, in a mask of any shape.
 
-    g(r) = |W|² / n(n−1) · Σ k(r − d) / (2πd γ(x − y)) over ordered pairs, with Epanechnikov's kernel k: on average
+    ``g(r) = |W|² / n(n−1) · Σ k(r − d) / (2πd γ(x − y))`` over ordered pairs, with Epanechnikov's kernel k: on average
     the true g, smoothed by the kernel.
 
     Parameters

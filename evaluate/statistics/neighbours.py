@@ -98,8 +98,8 @@ def nearest_neighbours(
 ) -> NeighbourDistances:
     """Measure distances to nearest neighbours, corrected for neighbours beyond the edge of the mask.
 
-    An atom counts where its neighbour is nearer than the edge, by 1/|W ⊖ b(d)|: atoms with a neighbour at distance d
-    are only seen in the part of the mask that is further than d from its edge (Hanisch 1984). Without it distances at
+    An atom counts where its neighbour is nearer than the edge, by ``1/|W ⊖ b(d)|``: atoms with a neighbour at distance
+    d are only seen in the part of the mask that is further than d from its edge (Hanisch 1984). Without it distances at
     edges are too long, and leaving out atoms at edges alone makes them too short.
 
     Parameters

@@ -40,7 +40,7 @@ def localisation_bound(
     """Smallest standard deviation of each coordinate with which atoms can be placed: the Cramér-Rao bound [Å].
 
     The Fisher information of one coordinate of a known image in known Gaussian noise is
-    ∫ (2πq_x)² |k(q)|²/P(q) d²q = (d'β)² (Barrett & Myers, Foundations of Image Science, 2004, ch. 13), so that no
+    ``∫ (2πq_x)² |k(q)|²/P(q) d²q = (d'β)²`` (Barrett & Myers, Foundations of Image Science, 2004, ch. 13), so that no
     unbiased estimate has a standard deviation below 1/(d'β). Against counting noise alone that is √2 σ/d'. Where the
     atom itself is bright against its background it adds counts, and the true bound lies a little higher. It is
     approached from about d' = 5 on; fainter atoms are lost before they are placed.
