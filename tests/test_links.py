@@ -88,5 +88,6 @@ def test_every_page_is_in_the_menu():
         "\n".join(p.read_text(encoding="utf-8") for p in DOCS.glob("*.md")),
         re.M | re.S,
     )
-    entries = [line for block in blocks for line in block.splitlines() if line and not line.startswith(":")]
+    lines = [line for block in blocks for line in block.splitlines() if line and not line.startswith(":")]
+    entries = [line.rpartition("<")[2].removesuffix(">") for line in lines]  # `page`, or `Title <page>`
     assert sorted(entries) == sorted({*pages - {"index"}, *MADE})
