@@ -57,6 +57,11 @@ class SamplingCurve:
     density: NDArray[np.float64]
     number: NDArray[np.float64]
 
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """Return the assumed pixel sizes [Å]: :data:`SIZES`."""
+        return SIZES
+
     def features(self, size: float) -> NDArray[np.float64]:
         """Return both curves at :data:`OFFSETS` from a size [Å]; the densities' logarithm."""
         places = np.log(size) + OFFSETS

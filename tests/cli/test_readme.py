@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from cyclopts import CycloptsError
 
-from stemforge.__main__ import command_line
+from stemforge.__main__ import COMMANDS as ALL, command_line
 from stemforge.micrograph.writers import write_tiff
 from stemforge.options import parse_overrides
 from stemforge.simulate import SimulationRecipe, load_recipes, record, simulate_sample
@@ -20,13 +20,20 @@ from stemforge.train.catalogue.shipped import find_recipe
 from stemforge.train.networks import network
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")) if path.is_file())
+DOCUMENTS = sorted(
+    path
+    for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/gallery/*/*.py"))
+    if path.is_file()
+)
+NAMES = {name for name, *_ in ALL}
 
 
 def _commands(path):
-    blocks = re.findall(
-        r"^ *```(?:bash|sh|console)\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.M | re.S
-    )
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        named = [one.replace("\n# ", " ") for one in re.findall(r"``(stemforge [^`]+)``", text)]
+        return [one for one in named if one.removeprefix("stemforge ") not in NAMES]
+    blocks = re.findall(r"^ *```(?:bash|sh|console)\n(.*?)^ *```", text, re.M | re.S)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     lines = [line.partition(" > ")[0] for line in lines]
     parts = [part.strip().removeprefix("$ ") for line in lines for part in re.split("&&?|;|#", line)]
