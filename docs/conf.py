@@ -39,12 +39,14 @@ add_module_names = False
 toc_object_entries_show_parents = "hide"
 
 EXAMPLES = DOCS.parent / "examples" / "gallery"
+ROOMS = ("structures", "simulate", "train", "infer", "evaluate")
 if any(EXAMPLES.rglob("*.py")):
     extensions.append("sphinx_gallery.gen_gallery")
     sphinx_gallery_conf = {
         "examples_dirs": str(EXAMPLES),
         "gallery_dirs": "gallery",
         "filename_pattern": r"\.py",
+        "subsection_order": [f"../examples/gallery/{room}" for room in ROOMS],
         "download_all_examples": False,
         "show_memory": False,
         "remove_config_comments": True,

@@ -165,7 +165,7 @@ def fields_page(kind: str, settings: type[Settings]) -> str:
     for field in fields_of(settings):
         groups.setdefault((field.name.rpartition(".")[0], field.settings), []).append(field)
     command = "stemforge simulate" if kind == "simulate" else f"stemforge train {kind}"
-    parts = [f"# Recipe of {command}\n\n{plain(inspect.getdoc(settings).partition(chr(10) * 2)[0])}\n"]
+    parts = [f"# Recipe of {command}\n"]
     known = {field.name: field for field in fields_of(settings)}
     last = ""
     for (parent, member), fields in groups.items():
@@ -173,6 +173,8 @@ def fields_page(kind: str, settings: type[Settings]) -> str:
             parts.append(f"## {parent}\n\n{plain(known[parent.removesuffix('.0')].description.full)}\n")
         level = "###" if fields[0].of else "##"
         title = fields[0].of or parent or "The recipe"
+        if parent and parent == last and not fields[0].of:  # another kind of the same list
+            title = f"{parent}: {member.__name__}"
         parts.append(f"{level} {plain(title)}\n\n{plain(inspect.getdoc(member).partition(chr(10) * 2)[0])}\n")
         parts.append(
             table(("field", "meaning", "unit", "values", "default"), [field_row(one) for one in fields])
