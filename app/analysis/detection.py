@@ -125,7 +125,9 @@ def find_likely(path: str, name: str, sampling: float | None) -> dict[str, Any]:
     """
     model, card = finder(CALIBRATED)
     micrograph = Micrograph(tifffile.imread(path), sampling, name=name)
-    atoms = detect_atoms(micrograph, model, card, threshold=lowest_likelihood(card), fit=False, tile=_TILE).atoms
+    atoms = detect_atoms(
+        micrograph, model, card, threshold=lowest_likelihood(card), fit=False, tile=_TILE
+    ).atoms
     return {"table": np.column_stack([atoms.points, atoms["score"]]), "card": card.to_json()}
 
 
