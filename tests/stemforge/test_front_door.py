@@ -1,10 +1,7 @@
-"""Exit codes of the command line, progress, streams, errors, and the examples in the docstrings."""
+"""Exit codes of the command line, progress, streams and errors."""
 
-import doctest
-import importlib
 import io
 import os
-import pkgutil
 import subprocess
 import sys
 
@@ -14,16 +11,6 @@ import stemforge
 from stemforge import errors
 from stemforge.__main__ import main
 from stemforge.console import console, printable, progress, say
-
-MODULES = [m.name for m in pkgutil.iter_modules(stemforge.__path__) if not m.ispkg and m.name != "__main__"]
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_examples(name):
-    module = importlib.import_module(f"stemforge.{name}")
-    if module.__name__.count(".") == 1 and "structures" not in name:
-        result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
-        assert result.failed == 0
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,5 @@
 """Corpora: the same bytes from any number of workers, after any interruption; bad recipes before work."""
 
-import doctest
-import importlib
-import pkgutil
 import time
 
 import h5py
@@ -10,7 +7,6 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-import stemforge.simulate
 from stemforge import Corpus, CorpusError, CorpusWriter, InputError, RecipeError
 from stemforge.simulate import SimulationRecipe, shipped_recipes, simulate_corpus, simulate_sample
 from stemforge.simulate.recording.record import corpus_degradation, record
@@ -326,15 +322,6 @@ def test_metal_free_has_carbon_and_nitrogen_and_no_label(tmp_path):
         assert len(sample.labels) == 0
         recorded = record(sample, recipe.degradation, np.random.default_rng(0)).labels
         assert recorded["cnr"].shape == recorded["contrast"].shape == (0,)
-
-
-MODULES = [m.name for m in pkgutil.walk_packages(stemforge.simulate.__path__, "stemforge.simulate.")]
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_examples(name):
-    module = importlib.import_module(name)
-    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 def test_images_of_a_drawn_pixel_size_lie_in_files_of_their_own(tmp_path):

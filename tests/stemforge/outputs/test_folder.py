@@ -1,6 +1,5 @@
 """Results that belong together appear together, and nothing is replaced unasked."""
 
-import doctest
 import errno
 import threading
 
@@ -19,10 +18,6 @@ def _names(path):
 def _write(folder, *names):
     for name in names:
         (folder / name).write_text(str(name))
-
-
-def test_examples():
-    assert doctest.testmod(module).failed == 0
 
 
 def test_results_appear_together_or_not_at_all(tmp_path):
