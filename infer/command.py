@@ -67,6 +67,7 @@ def atoms(
     tile
         Side of the tiles in which large images are worked through [pixel].
     """
+    reading.prepare()
     from stemforge.infer.atoms.files import LIKELIHOOD, detect_atoms_in_files
     from stemforge.infer.batch import Batch
 
@@ -124,6 +125,7 @@ def restore(
         recorded as, their difference and grey values. In run.json, structure_left: how much stronger the difference is
         at the crystal's frequencies than beside them; 1 where noise alone was taken away.
     """
+    reading.prepare()
     from stemforge.infer.batch import Batch
     from stemforge.infer.crystals.files import restore_files
 
@@ -200,6 +202,7 @@ def molecules(
         Average over the eight orientations of each image: eight times the work of restoring and finding. agreement is
         then the share of the orientations that have the box.
     """
+    reading.prepare()
     from stemforge.infer.batch import Batch
     from stemforge.infer.molecules.files import detect_molecules_in_files
 
@@ -249,6 +252,7 @@ def lattice(
         Least correlation of the image's average cell with the framework, 0 to 1; what shows another framework reaches
         0.66.
     """
+    reading.prepare()
     from stemforge.infer.batch import Batch
     from stemforge.infer.crystals.files import find_lattices_in_files
 
@@ -294,6 +298,7 @@ def occupancy(
         as expected), and how many are filled, empty, open; and NAME_blocks.png, a map. The answer for each channel
         stays its own.
     """
+    reading.prepare()
     from stemforge.infer.batch import Batch
     from stemforge.infer.occupancy.crystal import GUESTS
     from stemforge.infer.occupancy.files import ENDINGS, occupancy_of_files
@@ -339,6 +344,7 @@ def columns(
         column), guest, channel (of the cell), elements and elements_probability (what but hydrogen it holds; do not
         rely on which atom of a ring is the heteroatom); intensity is empty where it is not known.
     """
+    reading.prepare()
     from stemforge.infer.batch import Batch
     from stemforge.infer.columns.files import ENDINGS, columns_of_files
 
@@ -392,6 +398,7 @@ def conformation(
         How far molecules may lie beside where the candidates have them, across the beam: root mean square [Å]. By
         default 0 for CIF files, and 0.3 for a folder, as relaxations by tight binding are off.
     """
+    reading.prepare()
     from stemforge.infer.batch import Batch
     from stemforge.infer.conformation.files import ENDINGS, conformation_of_files
 

@@ -131,6 +131,13 @@ class Reading:
                 "infer molecules find that of a crystal from its lattice (--lattice); or give it in Å"
             )
 
+    @staticmethod
+    def prepare() -> None:
+        """Start the process that reads files: it becomes ready while the command imports what works on them."""
+        from stemforge.sandbox.child import start_child
+
+        start_child("stemforge.micrograph.reading.formats")
+
     def read(self, path: Path) -> "list[Micrograph]":
         """Return the micrograph of an image file, or one for each frame of a stack."""
         from stemforge.micrograph.readers import read_micrograph, read_stack

@@ -61,24 +61,25 @@ class Limits:
 
 
 class _Child:
-    """One child process; it takes one call at a time."""
+    """One child process; it takes one call at a time, and has imported some modules before the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *modules: str) -> None:
         # The same modules as here, whatever folder the program was started in.
         path = os.pathsep.join(entry for entry in sys.path if entry)
         environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "stemforge.sandbox.server"],
+            [sys.executable, "-P", "-m", "stemforge.sandbox.server", *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
         )
         self.reader = ThreadPoolExecutor(1, "sandbox")
-        self._answer().result(_START)
+        self.ready = self._answer()
         self.watch = psutil.Process(self.process.pid)
 
     def call(self, function: str, arguments: dict[str, Any], limits: Limits) -> Any:
         assert self.process.stdin is not None  # noqa: S101  # a pipe, see above
+        self.ready.result(_START)
         before = self.watch.memory_info().rss
         start = sum(self.watch.cpu_times()[:2])
         # The child outlives a change of the working folder, in a notebook for instance.
@@ -110,6 +111,32 @@ class _Child:
 
 _lock = threading.Lock()
 _children: dict[int, _Child] = {}
+
+
+def start_child(*modules: str) -> None:
+    """Start the child, unless it runs, without waiting for it: it is ready when what is imported meanwhile is.
+
+    Parameters
+    ----------
+    modules
+        Names of modules with functions that it will be asked for; it imports them.
+
+    Examples
+    --------
+    >>> start_child("json")
+    >>> in_child("os.path:exists", "no such file", Limits())
+    False
+    """
+    with _lock:
+        _running(*modules)
+
+
+def _running(*modules: str) -> _Child:
+    # A forked process must not share its parent's pipe.
+    child = _children.get(os.getpid())
+    if child is None or child.process.poll() is not None:
+        child = _children[os.getpid()] = _Child(*modules)
+    return child
 
 
 def in_child(function: str, path: str | Path, limits: Limits | None = None, **arguments: Any) -> Any:
@@ -148,10 +175,7 @@ def in_child(function: str, path: str | Path, limits: Limits | None = None, **ar
     """
     limits = Limits.of_file(path) if limits is None else limits
     with _lock:
-        # A forked process must not share its parent's pipe.
-        child = _children.get(os.getpid())
-        if child is None or child.process.poll() is not None:
-            child = _children[os.getpid()] = _Child()
+        child = _running()
         try:
             answer = child.call(function, {"path": str(path), **arguments}, limits)
         except (EOFError, OSError, ValueError, psutil.Error) as error:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import IO, Any
@@ -17,8 +18,8 @@ from stemforge.sandbox.messages import encode, receive, send
 _LOOK = 1.0  # seconds between looks at whether the parent lives
 
 
-def serve() -> None:
-    """Answer on standard output what comes on standard input, until that ends."""
+def serve(modules: Sequence[str] = ()) -> None:
+    """Answer on standard output what comes on standard input, until that ends; import some modules before."""
     # Libraries print where they like; the pipe carries messages alone.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -26,6 +27,8 @@ def serve() -> None:
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    for module in modules:
+        import_module(module)
     send(answers, encode("ready"))
     while _answer(sys.stdin.buffer, answers):
         pass
@@ -68,4 +71,4 @@ def _call(function: str, arguments: dict[str, Any], folder: str) -> list[bytes |
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1:])

@@ -175,32 +175,37 @@ def rock_salt():
     return stream.getvalue()
 
 
+NO_FRAMEWORKS = [
+    ("a.cif", b"", 422, "a.cif'. It is empty"),
+    ("a.cif", bytes(range(256)) * 50, 422, "a readable CIF, got 'a.cif'"),
+    ("a.cif", b"data_x\n_cell_length_a 5\n", 422, "a cell and atoms, got 'a.cif'"),
+    ("a.cif", rock_salt(), 422, "framework a.cif: has no channels"),
+    ("a.cif", b"data_x\nloop_\n_atom_site_label\n" + b"Si\n" * 500_000, 422, "a.cif"),
+    ("a.cif", b"x" * (2**21 + 2**17), 413, "at most 2 MB"),
+    ("a.xyz", b"1\n\nSi 0 0 0\n", 415, "is no CIF file"),
+    ("../../../../tmp/=b.cif", b"", 422, "=b.cif'"),
+    ("a.cif\x00.png", b"", 415, "is no CIF file"),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "content", "status", "words"),
-    [
-        ("a.cif", b"", 422, "a.cif'. It is empty"),
-        ("a.cif", bytes(range(256)) * 50, 422, "a readable CIF, got 'a.cif'"),
-        ("a.cif", b"data_x\n_cell_length_a 5\n", 422, "a cell and atoms, got 'a.cif'"),
-        ("a.cif", rock_salt(), 422, "framework a.cif: has no channels"),
-        ("a.cif", b"data_x\nloop_\n_atom_site_label\n" + b"Si\n" * 500_000, 422, "a.cif"),
-        ("a.cif", b"x" * (2**21 + 2**17), 413, "at most 2 MB"),
-        ("a.xyz", b"1\n\nSi 0 0 0\n", 415, "is no CIF file"),
-        ("../../../../tmp/=b.cif", b"", 422, "=b.cif'"),
-        ("a.cif\x00.png", b"", 415, "is no CIF file"),
-    ],
-)
-def test_files_that_are_no_frameworks(browser, settings, zeolite, name, content, status, words):
+def test_files_that_are_no_frameworks(browser, settings, zeolite):
+    """One after the other, as the worker that reads them takes seconds to start."""
     address = f"/api/images/{zeolite['id']}"
     before = sorted(settings.folder.rglob("*"))
-    answer = browser.post(f"{address}/framework", files={"file": (name, content)})
-    assert answer.status_code == status, answer.text
-    assert words in answer.json()["error"]
-    assert str(settings.folder) not in answer.text
-    assert len(answer.json()["error"]) < 1500
-    assert sorted(settings.folder.rglob("*")) == before
-    kept = browser.get(address).json()
-    assert (kept["framework"], kept["framework_name"], kept["version"]) == ("mfi", None, zeolite["version"])
+    for name, content, status, words in NO_FRAMEWORKS:
+        answer = browser.post(f"{address}/framework", files={"file": (name, content)})
+        assert answer.status_code == status, answer.text
+        assert words in answer.json()["error"]
+        assert str(settings.folder) not in answer.text
+        assert len(answer.json()["error"]) < 1500
+        assert sorted(settings.folder.rglob("*")) == before
+        kept = browser.get(address).json()
+        assert (kept["framework"], kept["framework_name"], kept["version"]) == (
+            "mfi",
+            None,
+            zeolite["version"],
+        )
 
 
 @pytest.mark.parametrize("stage", ["restore", "boxes", "channels"])

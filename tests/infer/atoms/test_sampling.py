@@ -138,7 +138,7 @@ def test_a_batch_with_an_image_that_cannot_be_told(tmp_path, capsys, estimates):
         )
     out = tmp_path / "out"
     words = [str(tmp_path / f"{name}.tif") for name in ("noise", "field")]
-    assert main(["infer", "atoms", *words, "--out", str(out), "--sampling", "auto"]) == 1
+    assert main(["infer", "atoms", *words, "--out", str(out), "--sampling", "auto", "--no-completeness"]) == 1
     printed = " ".join(capsys.readouterr().err.split())
     assert "noise: its pixel size cannot be told" in printed
     assert "the file says 1 Å, which they contradict" in printed
@@ -162,7 +162,9 @@ def test_one_pixel_size_for_all_images(tmp_path, capsys, estimates):
         tifffile.imwrite(tmp_path / f"{name}.tif", image)
     words = [str(tmp_path / f"{name}.tif") for name in fields]
     out = tmp_path / "out"
-    assert main(["infer", "atoms", *words, "--out", str(out), "--sampling", "common"]) == 0
+    assert (
+        main(["infer", "atoms", *words, "--out", str(out), "--sampling", "common", "--no-completeness"]) == 0
+    )
     record = json.loads((out / "run.json").read_text())["infer atoms"]
     sizes = {name: entry["sampling"]["angstrom"] for name, entry in record.items()}
     assert len(set(sizes.values())) == 1  # that of the image that tells none, too

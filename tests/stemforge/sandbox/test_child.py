@@ -140,3 +140,18 @@ def test_relative_paths_follow_the_working_folder(tmp_path, monkeypatch):
         image = np.full((16, 16), ord(name), dtype="float32") + np.eye(16, dtype="float32")
         write_tiff(Path("image.tif"), image, 0.3)
         assert read_micrograph("image.tif").image[0, 1] == ord(name)
+
+
+def test_a_child_that_was_started_beforehand_is_the_one_that_answers(functions):
+    child.start_child(functions)
+    started = child._running().process.pid
+    child.start_child(functions)
+    assert call(functions, "process") == started
+    assert call(functions, "echo")["path"] == "file"
+
+
+def test_a_module_that_cannot_be_imported_beforehand_ends_one_call(functions):
+    child.start_child("no_such_module_anywhere")
+    with pytest.raises(ChildError, match="ends the process"):
+        call(functions, "echo")
+    assert call(functions, "echo")["path"] == "file"
