@@ -281,7 +281,9 @@ async function jobs() {
 
 async function detectors() {
   try {
-    side.offer(await server.session());
+    const session = await server.session();
+    side.offer(session);
+    weights.offer(session);
     if (images.has(chosen)) side.show(images.get(chosen));
   } catch (error) {
     away(error);

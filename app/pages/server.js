@@ -78,6 +78,7 @@ const send = async (path, file) => {
 };
 
 export const uploadWeights = (file) => send("/api/weights", file);
+export const removeWeights = (id) => ask("DELETE", `/api/weights/${encodeURIComponent(id)}`);
 
 /* `frame` of a stack, counted from 0; `place` of the page to which the image belongs. */
 export const upload = (file, frame, place = "atoms") => send(`/api/images?place=${place}${frame === undefined ? "" : `&frame=${frame}`}`, file);

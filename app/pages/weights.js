@@ -1,6 +1,8 @@
 /* Weights that a user brings along: checked by the server, then a detector of the session. */
-import { find, say } from "./format.js";
-import { uploadWeights } from "./server.js";
+import { element, find, say } from "./format.js";
+import { removeWeights, uploadWeights } from "./server.js";
+
+const OWN = "weights:"; // how the session names detectors that a user brought
 
 export class Weights {
   /* `image()` that is shown, `use(image, detector)` looks for its atoms with another detector. */
@@ -10,9 +12,30 @@ export class Weights {
     find("weights-file").addEventListener("change", (event) => this.send(event.target));
   }
 
-  offer({ features, limits }) {
+  offer({ features, limits, detectors }) {
+    const own = detectors.filter((one) => one.name.startsWith(OWN));
+    find("weights-list").replaceChildren(...own.map((one) => {
+      const remove = element("button", { type: "button", title: "Remove this detector; images whose atoms it found need another one first" }, "Remove");
+      remove.setAttribute("aria-label", `Remove ${one.label}`);
+      remove.addEventListener("click", () => this.remove(one, remove));
+      return element("li", {}, element("span", {}, one.label), remove);
+    }));
     find("weights-row").hidden = !features.includes("weights");
     this.most = limits?.weights_bytes ?? Infinity;
+  }
+
+  /* The session tells its pages that the detectors changed, which draws the list anew. */
+  async remove({ name, label }, button) {
+    button.disabled = true;
+    say(find("weights-error"), "");
+    find("weights-state").textContent = "";
+    try {
+      await removeWeights(name.slice(OWN.length));
+      find("weights-state").textContent = `${label} is removed.`;
+    } catch (error) {
+      say(find("weights-error"), error.message);
+      button.disabled = false;
+    }
   }
 
   async send(input) {

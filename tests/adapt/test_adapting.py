@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from stemforge.__main__ import main
 from stemforge.adapt import AdaptOptions, adapt_detector
 from stemforge.adapt.adapting import _as_learnt
 from stemforge.adapt.training.plan import Costs, Plan
+from stemforge.infer import measure_completeness
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.micrograph.writers import write_tiff
@@ -74,6 +76,9 @@ def test_refused_before_anything_is_made(recipe, images, tmp_path):
 @pytest.mark.slow
 def test_from_images_to_detector_and_page(recipe, images, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("stemforge.adapt.report.MEASURED", 1)
+    measure = partial(measure_completeness, number=60)
+    monkeypatch.setattr("stemforge.adapt.report.measure_completeness", measure)
     (tmp_path / "tiny.yaml").write_text(recipe.to_yaml())
     words = ["adapt", *map(str, images), "--recipe", "tiny.yaml", "--out", "a", "--workers", "1", "--quiet"]
     assert main([*words, "--minutes", "1"]) == 0

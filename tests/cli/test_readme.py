@@ -11,6 +11,7 @@ import tifffile
 from cyclopts import CycloptsError
 
 from stemforge.__main__ import COMMANDS as ALL, command_line
+from stemforge.infer import measure_completeness
 from stemforge.micrograph.writers import write_tiff
 from stemforge.options import parse_overrides
 from stemforge.simulate import SimulationRecipe, load_recipes, record, simulate_sample
@@ -87,11 +88,18 @@ def test_a_wrong_command_would_be_noticed():
             _bind(command)
 
 
+def few_grafts(*of, **options):
+    """Measure completeness with fewer grafts than a user gets."""
+    return measure_completeness(*of, **options | {"number": 20})
+
+
 @pytest.mark.slow
 def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
     """Each command in turn, as shown but for the sizes; then the lines of Python."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where an icon is put
+    for room in ("infer.completeness.files", "adapt.report"):
+        monkeypatch.setattr(f"stemforge.{room}.measure_completeness", few_grafts)
     for index in range(3):
         points = np.random.default_rng(index).uniform(8, 56, (12, 2))
         image = blobs(points, (64, 64), seed=index)

@@ -210,3 +210,12 @@ def test_weights_of_the_users_are_chosen_or_refused(open_page, spots, tmp_path):
     hands.wait("document.querySelector('#detector').selectedOptions[0]?.label === 'mine.safetensors'")
     hands.wait("document.querySelector('#list .done') && !document.querySelector('#threshold').disabled")
     assert hands.stored("")["detector"].startswith("weights:")
+    # An image uses them: they stay, and it says why. With another detector they go.
+    hands.page.click("#weights-list button")
+    hands.wait("document.querySelector('#weights-error').textContent.includes('Images use this detector')")
+    with hands.page.expect_response(lambda answer: answer.request.method == "PATCH"):
+        hands.page.select_option("#detector", "any-atom")
+    hands.page.click("#weights-list button")
+    hands.wait("document.querySelector('#weights-state').textContent === 'mine.safetensors is removed.'")
+    hands.wait("document.querySelectorAll('#weights-list li').length === 0")
+    assert "mine.safetensors" not in hands.page.locator("#detector option").all_inner_texts()
