@@ -58,6 +58,7 @@ def test_more_time_is_more_of_everything():
         Plan.of(30, 10, Costs(40.0, 120.0))
 
 
+@pytest.mark.slow
 def test_refused_before_anything_is_made(recipe, images, tmp_path):
     micrographs = [read_micrograph(path) for path in images]
     with pytest.raises(InputError, match="needed are those of atom-net"):

@@ -238,6 +238,7 @@ def test_without_a_folder_there_is_no_such_place(settings, browser):
     assert "live" in browser.get("/api/session").json()["features"]
 
 
+@pytest.mark.slow
 def test_a_server_that_watches_asks_for_its_token_and_keeps_it(start_server, tmp_path, folder):
     """Other users of the machine reach 127.0.0.1, too."""
     tokens = []

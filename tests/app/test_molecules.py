@@ -283,6 +283,7 @@ def until(get, ready, seconds=240):
     return found
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_server_goes_on_with_it(start_server, film, tmp_path):
     with (

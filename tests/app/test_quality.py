@@ -62,6 +62,7 @@ def test_a_blurred_image_is_out_of_focus(images):
     assert blurred["focus"] is None or blurred["focus"] < 0.6 * sharp["focus"]
 
 
+@pytest.mark.slow
 def test_without_a_pixel_size_lengths_are_in_pixels_and_it_says_why(images):
     shown = values(judged(images["sharp"], sampling=None))
     assert shown["Finest detail"]["unit"] == "pixel"

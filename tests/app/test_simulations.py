@@ -139,6 +139,7 @@ def test_without_a_session_nothing_is_simulated(browse):
     assert stranger.get(f"{ADDRESS}/files/tif").status_code == 401
 
 
+@pytest.mark.slow
 def test_only_what_a_slider_changes_is_made_again(page):
     first = asked(page, {"seed": 41})
     made = (SAMPLES.made, STRUCTURES.made)

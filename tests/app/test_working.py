@@ -267,7 +267,7 @@ def test_a_worker_ends_with_a_server_that_is_killed(tmp_path):
     worker.wait(10)
 
 
-@pytest.mark.parametrize("how", ["kill", "terminate"])
+@pytest.mark.parametrize("how", ["kill", pytest.param("terminate", marks=pytest.mark.long)])
 def test_a_server_that_is_stopped_in_the_middle_goes_on(start_server, tmp_path, field, how):
     with (
         start_server(tmp_path / "app") as server,

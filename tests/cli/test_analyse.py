@@ -46,6 +46,7 @@ def _words(tmp_path, *more):
     )
 
 
+@pytest.mark.slow
 def test_tables_with_a_mask(cli, table, mask, tmp_path):
     table("a", 40), table("b", 25, seed=1), table("c", 4, seed=2)
     code, printed = cli(*_words(tmp_path, "--masks", mask, "--element", "Pt"))
@@ -192,6 +193,7 @@ def test_an_atom_that_the_frame_cuts_may_lie_just_outside(cli, refuse, table, ma
     refuse((*_words(tmp_path, "--masks", mask), "--overwrite"), "1 atoms lie off the image")
 
 
+@pytest.mark.slow
 def test_results_beside_the_tables_are_no_tables(cli, table, mask, tmp_path):
     table("a")
     words = (

@@ -257,6 +257,7 @@ def test_png_images_are_not_replaced_by_their_overlays(infer, write_image, spots
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_ingest_train_and_score(cli, infer, write_image, blobs, tmp_path):
     for index in range(3):
         write_image(f"images/{index:03d}_HAADF.tif", blobs(SPOTS, (64, 64), seed=index))
@@ -418,6 +419,7 @@ def test_tables_of_atoms_can_be_read_back(infer, write_image, tmp_path):
     assert set(table.columns) == set(HEADER.split(",")) - {"x_px", "y_px"}
 
 
+@pytest.mark.slow
 def test_candidates_of_a_zeolite_are_docked_and_kept(cli, refuse, tmp_path):
     words = [
         "structures",

@@ -50,6 +50,7 @@ def _rows(tmp_path, name):
     return sorted(rows, key=lambda row: float(row["x_nm"]))
 
 
+@pytest.mark.slow
 def test_a_stack(depth, frames, tmp_path):
     code, printed = depth(_stack(tmp_path / "film.tif", frames))
     assert code == 0, printed

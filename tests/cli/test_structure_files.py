@@ -53,6 +53,7 @@ def test_structure_files_that_cannot_be_used(refuse, tmp_path, command, name, co
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_changed_since_the_corpus_was_begun_is_named(refuse, cli, tmp_path):
     path, recipe = tmp_path / "own.cif", tmp_path / "own.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + CIF.encode())

@@ -73,6 +73,7 @@ def test_a_stack(track, frames, tmp_path):
     assert "already holds film_tracks.csv" in printed
 
 
+@pytest.mark.slow
 def test_a_folder_of_frames_comes_in_the_order_of_numbers(track, write_image, frames, tmp_path):
     for number, frame in zip((8, 9, 10, 11), frames, strict=True):
         write_image(f"film/a{number}.tif", frame, sampling=None)
@@ -122,6 +123,7 @@ def test_numbers_that_are_no_frames_are_refused(track, tmp_path):
     assert "frame 4 is missing, and 4 more between 0 and 9" in printed
 
 
+@pytest.mark.slow
 def test_names_with_superscripts(track, tmp_path):
     folder = _tables(tmp_path / "found")
     for file in [*folder.iterdir()]:

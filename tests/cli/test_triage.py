@@ -169,6 +169,7 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(folder, tmp_path):
     assert not running(process.pid)
 
 
+@pytest.mark.slow
 def test_results_among_the_images(cli, folder, tmp_path):
     for out in (folder, tmp_path):  # the folder itself, and one that holds it
         code, printed = cli(*words(folder, out))

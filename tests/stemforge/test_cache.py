@@ -48,6 +48,7 @@ def test_without_a_home_a_private_temporary_folder_is_used(tmp_path, home, chose
     assert result.stderr == (expected if chosen else "")
 
 
+@pytest.mark.slow
 def test_a_temporary_folder_that_others_can_write_to_is_not_used(tmp_path):
     (tmp_path / f"stemforge-{os.getuid()}").mkdir()
     (tmp_path / f"stemforge-{os.getuid()}").chmod(0o777)

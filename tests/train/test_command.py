@@ -24,6 +24,7 @@ def _run(capsys, *words):
     return code, "".join(capsys.readouterr())
 
 
+@pytest.mark.slow
 def test_divaesr_and_then_faster_rcnn_on_what_it_restores(tmp_path, capsys, corpus_by_name):
     words = ["--recipe", "sr", "--lambda_l1", "0.1", "--half", *TINY, *TINY_DIVAESR]
     code, message = _run(capsys, "train", "divaesr", "--data", "x", "--out", tmp_path / "a", *words)

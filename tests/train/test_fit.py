@@ -97,6 +97,7 @@ def test_a_log_says_how_far_a_run_is(tmp_path, tiny_corpus, monkeypatch, capsys)
     assert re.search(r"train, epoch 1, validation loss [\d.e-]+: (\d+) of \1 batches", lines[-1])
 
 
+@pytest.mark.slow
 def test_resume_goes_on_counting(run, tiny_corpus):
     before = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     shown = []
@@ -119,6 +120,7 @@ def test_resume_goes_on_counting(run, tiny_corpus):
     assert load_weights(run / "sac-cnn.safetensors")[1].recipe["epochs"] == 4
 
 
+@pytest.mark.slow
 def test_resume_is_the_same_as_not_having_stopped(run, tmp_path, tiny_corpus):
     recipe = _recipe(epochs=3)
     _fit([tiny_corpus], run, recipe=recipe, resume=True)
@@ -131,6 +133,7 @@ def test_resume_is_the_same_as_not_having_stopped(run, tmp_path, tiny_corpus):
         torch.testing.assert_close(one[name], two[name], msg=name)
 
 
+@pytest.mark.slow
 def test_a_run_with_a_falling_learning_rate_can_be_resumed(tmp_path, tiny_corpus):
     _fit([tiny_corpus], tmp_path / "run", recipe=_recipe(schedule="cosine"))
     _fit([tiny_corpus], tmp_path / "run", recipe=_recipe(schedule="cosine", epochs=3), resume=True)
@@ -193,6 +196,7 @@ def test_init_weights_are_used(tmp_path, tiny_corpus, spot_weights):
     torch.testing.assert_close(tuned, start, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_calibration_of_init_weights_is_kept_also_when_the_run_is_resumed(
     tmp_path, tiny_corpus, spot_weights
 ):
@@ -305,6 +309,7 @@ def test_learning_works(tmp_path, write_blobs, blobs):
     assert score_atoms(found.atoms.points, truth).f1 > 0.9
 
 
+@pytest.mark.slow
 def test_a_run_stopped_before_its_first_checkpoint_goes_on_by_the_same_call(tmp_path, tiny_corpus):
     out = tmp_path / "run"
     (out / "logs" / "csv").mkdir(parents=True)

@@ -171,6 +171,7 @@ def test_weights_of_another_network_are_refused(restorer, tmp_path, small_rcnn, 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_is_the_same_as_in_one_go(tmp_path, corpus_by_name):
     # The autoencoder draws from its latent distribution: the same numbers after a resume.
     one, two = (

@@ -128,6 +128,7 @@ def test_the_posterior_covers_the_truth_and_knows_what_it_cannot_know(fitted):
     assert ((fresh.shares > 0.25) & (fresh.shares < 0.75)).mean() == pytest.approx(0.5, abs=0.06)
 
 
+@pytest.mark.slow
 def test_a_population_is_narrower_than_the_mean_of_its_posteriors(fitted):
     rng = np.random.default_rng(8)
     patches = linear(60, rng)

@@ -20,6 +20,7 @@ from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import SEGMENTS
 
 
+@pytest.mark.slow
 def test_corpus_in_words(tiny_corpus):
     corpus = Corpus(tiny_corpus)
     lines = describe_corpus(corpus)

@@ -75,6 +75,7 @@ def test_stated_errors_are_those_that_counting_allows(found):
     assert found.errors[order] / bounds == pytest.approx(np.full(4, 1.15), abs=0.25)
 
 
+@pytest.mark.slow
 def test_a_source_that_nobody_knows_is_found(focal, found):
     fitted = measure_depths(focal[0], FocalOptics("Pt", MICROSCOPE))
     assert fitted.source_size == pytest.approx(SOURCE, abs=0.25)
@@ -124,6 +125,7 @@ def test_two_atoms_in_line_are_not_taken_for_one(make_focal):
     assert "1 atom is much brighter or fainter than the others" in "\n".join(found.lines())
 
 
+@pytest.mark.slow
 def test_frames_in_another_order_have_no_depths(focal):
     series, _ = focal
     order = [3, 0, 5, 1, 6, 2, 4]
@@ -204,6 +206,7 @@ def test_foci_in_another_unit_are_refused(foci):
         measure_depths(FocalSeries(images, foci, SAMPLING), OPTICS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reach", [60, 90])
 def test_foci_in_nm_are_asked_about(make_focal, reach):
     foci = np.linspace(-reach, reach, 7)
@@ -214,6 +217,7 @@ def test_foci_in_nm_are_asked_about(make_focal, reach):
         measure_depths(series, OPTICS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reach", "last"), [(20, 1.0), (5, 0.6), (1, 0.6)])
 def test_foci_near_each_other_are_no_foci_in_nm(make_focal, reach, last):
     """Also where the beam fades, which makes some frames brighter than others, as foci in nm would."""

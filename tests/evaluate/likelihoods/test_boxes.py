@@ -123,6 +123,7 @@ def _corpus(folder, boxes, number=12):
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_calibrates_detectors_of_molecules(tmp_path, monkeypatch):
     """A detector that says 0.9 of two boxes and 0.6 of eight others, of which two are right on films with guests."""
     places = np.array([[8.0 + 30 * (i % 3), 8 + 30 * (i // 3)] for i in range(9)] + [[70.0, 40.0]])

@@ -155,6 +155,7 @@ def test_rates_of_short_series_are_those_of_all_atoms():
     assert presence.arrivals < 0.8 * arrivals
 
 
+@pytest.mark.slow
 def test_few_atoms_of_which_none_leaves_lose_hardly_any():
     """Half a loss that is believed in beforehand would make 0.007 of it, on 8 frames of 17 atoms."""
     rates, left = [], []

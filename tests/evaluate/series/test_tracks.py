@@ -58,6 +58,7 @@ def test_the_error_of_the_drift_is_against_the_first_frame(make_series):
     assert np.mean(np.square(found)) == pytest.approx(np.mean(stated), rel=0.35)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_what_cannot_be_told_has_no_numbers(make_series, tmp_path):
     """Each second frame is blank: no atom is found on three frames in a row."""
@@ -100,6 +101,7 @@ def test_sentences_name_their_limits_and_count_in_whole_numbers(make_series, tmp
     assert lasting(30.84, "s") == "30.8 s"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("errors", [True, False])
 def test_hops_are_counted(make_series, errors):
     def hop(places, frame):
@@ -120,6 +122,7 @@ def test_hops_are_counted(make_series, errors):
     assert 0.6 < tracks.shortest_hop < 2.5
 
 
+@pytest.mark.slow
 def test_who_leaves_is_told_from_who_is_missed(make_series):
     def leave(places, frame):
         """The first five leave after frame 5: what is found beyond the frame is not on the image."""
@@ -216,6 +219,7 @@ def test_without_laptrack_the_extra_is_named(make_series, monkeypatch):
         track_atoms(make_series()[0])
 
 
+@pytest.mark.slow
 def test_everything_is_written(make_series, tmp_path):
     series, _, _ = make_series()
     timed = Series(series.atoms, series.shape, series.sampling, frame_time=0.5, name="a$b")

@@ -61,6 +61,7 @@ def test_random_places_give_the_laws_of_random_places(patterns, specimen):
     assert raw > 1 + 3.5 * error  # without correction it is wrong, and this test sees it
 
 
+@pytest.mark.slow
 def test_voronoi_cells_of_random_places_are_unbiased(specimen):
     rng = np.random.default_rng(10)
     patterns = [PointPattern(specimen.draw(n, rng), specimen) for n in rng.poisson(150, 30)]
@@ -73,6 +74,7 @@ def test_voronoi_cells_of_random_places_are_unbiased(specimen):
     assert np.mean(whole) < 0.9  # whole cells, unweighted, are the small ones
 
 
+@pytest.mark.slow
 def test_voronoi_cells_of_few_random_places_are_unbiased():
     """Where 60 atoms are all there is, what varies over the image's width is not seen: 7 % were missing."""
     window, rng = Window.frame((256, 256)), np.random.default_rng(3)
@@ -180,6 +182,7 @@ def test_bad_radii_are_refused(specimen, radii):
             measure(pattern, radii, simulations=0)
 
 
+@pytest.mark.slow
 def test_tables_and_figures(specimen, tmp_path):
     pattern = PointPattern(specimen.draw(30, np.random.default_rng(9)), specimen)
     k, l_curve = ripley(pattern, simulations=39)

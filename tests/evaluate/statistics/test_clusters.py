@@ -88,6 +88,7 @@ def test_pairs_are_not_counted_for_fewer_as_they_count_for_one_at_most(share):
         assert (np.minimum(counts / 100, 1).mean() - 1) / 0.1 < -0.37  # without what is given back
 
 
+@pytest.mark.slow
 def test_bonded_fraction_is_without_coincidences(specimen):
     rng = np.random.default_rng(1)
     none = [bonded_fraction(_pairs(specimen, rng, 60, 0), LENGTH) for _ in range(60)]
@@ -113,6 +114,7 @@ def test_missed_and_false_atoms_are_corrected(specimen):
     assert mended.fraction == pytest.approx(plain.fraction / 0.8)
 
 
+@pytest.mark.slow
 def test_dimers_are_counted_without_coincidences(specimen):
     rng = np.random.default_rng(3)
     found = [clusters(_pairs(specimen, rng, 40, 10), LENGTH, simulations=25, rng=rng) for _ in range(20)]

@@ -17,6 +17,7 @@ def survey(specimen):
     return survey_patterns(patterns, counts, length=3.2, simulations=199)
 
 
+@pytest.mark.slow
 def test_densities_count_every_image(survey, specimen):
     values = np.array([30, 40, 41, 52, 3]) / specimen.area
     assert survey.densities == pytest.approx((values.mean(), values.std(ddof=1)))
@@ -47,6 +48,7 @@ def test_index_of_all_images(survey):
     assert narrow < 0.7 * min(one.clark_evans.high - one.clark_evans.low for one in survey.images)
 
 
+@pytest.mark.slow
 def test_tables_and_figures(survey, tmp_path):
     survey.to_csv(tmp_path / "all.csv")
     table = np.genfromtxt(tmp_path / "all.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
@@ -156,6 +158,7 @@ def test_one_image_is_not_measured_twice(specimen):
     assert survey.bonded is survey.images[0].bonded
 
 
+@pytest.mark.slow
 def test_masks_too_narrow_for_neighbours_say_so(tmp_path):
     mask = np.zeros((200, 200))
     mask[10:190:40] = mask[11:190:40] = mask[12:190:40] = 1

@@ -58,6 +58,7 @@ def test_the_estimate_goes_with_the_pixels(estimates):
     assert estimates[0.4].sampling / estimates[0.22].sampling == pytest.approx(0.4 / 0.22, rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_files_pixel_size_is_not_used(atom_net, estimates):
     other = Micrograph(drawn(0.4), 0.1, metadata={"sampling_in_file": 0.1}, name="field")
     estimate = estimate_sampling(other, *atom_net)
@@ -202,8 +203,8 @@ def test_images_that_tell_nothing_in_common(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_real_images_of_known_pixel_size(atom_net, data_dir):
-    """All eleven of 0.293 Å: none is off by more than 30 %, most by less than 15 %, and so are they together."""
-    paths = sorted((data_dir / "pt-nc" / "images").glob("*.tif"))
+    """Of 0.293 Å: none of five is off by more than 30 %, most by less than 15 %, and so are they together."""
+    paths = sorted((data_dir / "pt-nc" / "images").glob("*.tif"))[::2][:5]
     found = [estimate_sampling(read_micrograph(path), *atom_net) for path in paths]
     assert common_estimate(found).sampling == pytest.approx(0.293, rel=0.15)
     ratios = np.array([estimate.sampling for estimate in found]) / 0.293

@@ -27,6 +27,7 @@ SMALL = (104, 152)
 """Some five cells, where the lattice need not be found."""
 
 
+@pytest.mark.slow
 def test_columns_are_where_they_are_and_as_sure_as_they_say(small_film, found):
     _, _, points, numbers = small_film
     distance, which = cKDTree(points).query(found.points)
@@ -43,12 +44,14 @@ def test_columns_are_where_they_are_and_as_sure_as_they_say(small_film, found):
     assert found.spread < 0.03
 
 
+@pytest.mark.slow
 def test_intensities_are_as_sure_as_they_say(found, crystal):
     strength = np.array([site.strength for site in column_sites(crystal.atoms)])[found.site]
     pulls = (found.intensity - strength) / found.intensity_error
     assert pulls.std() == pytest.approx(1.0, abs=0.35)
 
 
+@pytest.mark.slow
 def test_columns_have_the_classes_of_the_framework(found, crystal):
     kinds = np.array([site.kind for site in column_sites(crystal.atoms)])
     assert np.mean(found.kind == kinds[found.site]) > 0.97
@@ -101,6 +104,7 @@ def test_it_is_said_where_fine_detail_is_lost(small_film, found, crystal):
     assert any("out of focus" in line for line in doubts(lost))
 
 
+@pytest.mark.slow
 def test_what_is_drawn(found, tmp_path):
     figure = draw_columns(found, tmp_path / "columns.png")
     assert (tmp_path / "columns.png").stat().st_size > 10_000

@@ -78,6 +78,7 @@ def test_slopes_are_differences(guest):
         assert slopes[part] == pytest.approx((one - other) / (2 * step), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_molecule_is_found_where_it_is(found_guest, guest):
     found, moved = found_guest
     assert found.probability > 0.99
@@ -95,6 +96,7 @@ def test_a_molecule_is_found_where_it_is(found_guest, guest):
     assert all(0 <= column.elements_probability <= 1 for column in found.columns)
 
 
+@pytest.mark.slow
 def test_an_empty_channel_has_no_columns(crystal):
     found, _ = found_in(crystal, lambda k: np.zeros(len(k)))
     assert found.probability < 0.1

@@ -59,6 +59,7 @@ def average_cell(crystal, noise: float, seed: int, model: float = 0.0) -> tuple[
     return fit, error - error.mean(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("noise", "model"), [(2e-2, 0.0), (5e-3, 0.0), (5e-4, 0.03)])
 def test_an_average_cell_is_as_sure_as_it_says(crystal, noise, model):
     pulls = []

@@ -102,6 +102,7 @@ def test_what_is_less_visible_is_wider(host):
     assert (np.diff(spots.noise_width[chosen]) < 0).all()
 
 
+@pytest.mark.slow
 def test_recall_of_injection_is_that_of_a_detector_whose_recall_is_known(host):
     """The observer with a limit z finds Φ(d + 1/d − z), and a little less for atoms of another width."""
     find, observer = observer_finds(host, 5.0)
@@ -219,6 +220,7 @@ def test_corrected_density_holds_the_truth(seed):
     assert nothing.high >= 3
 
 
+@pytest.mark.slow
 def test_command_writes_table_figure_and_record(tmp_path, spot_weights, blobs):
     from stemforge.__main__ import main
     from stemforge.micrograph.writers import write_tiff

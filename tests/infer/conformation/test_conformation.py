@@ -44,6 +44,7 @@ def test_the_average_of_all_cells_is_known(candidates, draw, which, signs):
     assert found.explained > 0.9
 
 
+@pytest.mark.slow
 def test_single_cells_are_known_as_often_as_foretold(single):
     right = np.array(single.best) == "b"
     assert len(right) == single.whole_cells
@@ -52,6 +53,7 @@ def test_single_cells_are_known_as_often_as_foretold(single):
     assert right.mean() == pytest.approx(single.probability.max(1).mean(), abs=0.2)
 
 
+@pytest.mark.slow
 def test_noise_lowers_the_odds(candidates, draw, single):
     noisy = identify_conformation(draw(candidates[1], 4 * NOISE), candidates, cells=1)
     assert noisy.prospects.right < single.prospects.right
@@ -60,12 +62,14 @@ def test_noise_lowers_the_odds(candidates, draw, single):
     assert any("cells averaged will do at this dose" in line for line in doubts(noisy))
 
 
+@pytest.mark.slow
 def test_blocks_are_surer_than_cells(candidates, shown, single):
     found = identify_conformation(shown, candidates, cells=2)
     assert found.averaged == 4
     assert found.prospects.right >= single.prospects.right
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("molecule", ["thiophene", None])
 def test_another_structure_is_none_of_the_candidates(candidates, bare, draw, molecule):
     other = bare if molecule is None else Candidate.from_atoms("other", one_guest(5, molecule, (0.0, 6.7)))

@@ -114,6 +114,7 @@ def test_the_command(weights, image, tmp_path, capsys):
         assert (picture.mode, picture.size) == ("L", (180, 140))
 
 
+@pytest.mark.slow
 def test_the_command_says_how_sure_it_is(image, tmp_path):
     settings = UNetSettings(widths=(4, 8), blocks=(1, 1))
     network = UNet(settings)
@@ -145,6 +146,7 @@ def test_the_command_says_how_sure_it_is(image, tmp_path):
     assert (out / "mine_low.tif").exists()
 
 
+@pytest.mark.slow
 def test_the_command_draws_what_was_taken_away(weights, image, tmp_path):
     out = tmp_path / "out"
     words = ["infer", "restore", image, "--weights", weights, "--out", str(out), "--quiet"]

@@ -230,6 +230,7 @@ def weights(tmp_path):
     return tmp_path / "f.safetensors"
 
 
+@pytest.mark.slow
 def test_the_command(weights, tmp_path, capsys):
     tifffile.imwrite(tmp_path / "field.tif", _field((100, 120), [(20, 30)]).astype("float32"))
     words = ["infer", "molecules", str(tmp_path / "field.tif"), "--weights", str(weights), "--quiet"]

@@ -33,6 +33,7 @@ def blocks(found, crystal):
     return average_occupancy(found, crystal, 2)
 
 
+@pytest.mark.slow
 def test_a_block_holds_what_its_copies_hold_in_the_mean(half, found, blocks):
     distance, which = cKDTree(half[1]).query(found.points)
     assert distance.max() < 2
@@ -44,6 +45,7 @@ def test_a_block_holds_what_its_copies_hold_in_the_mean(half, found, blocks):
     assert blocks.spread[mixed].min() > 3 * found.content_error[0]
 
 
+@pytest.mark.slow
 def test_copies_are_of_one_channel_of_the_cell_and_in_one_block(found, blocks):
     steps = found.lattice.to_fractional(found.points[blocks.copies].reshape(-1, 2)).reshape(-1, 4, 2)
     beside = steps - steps[:, :1]
@@ -92,6 +94,7 @@ def test_blocks_are_laid_so_that_many_are_whole():
     assert len(blocks_of(steps, np.arange(len(steps)), 2)) == 0
 
 
+@pytest.mark.slow
 def test_what_is_drawn(blocks, tmp_path):
     figure = draw_blocks(blocks, tmp_path / "map.png")
     circles = figure.axes[0].collections[-1]
@@ -115,6 +118,7 @@ def test_command(half, found, blocks, tmp_path):
     assert "cells" in json.dumps(facts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cells", "says"), [(7, "smaller than 7"), (1, "2 or more")])
 def test_blocks_that_an_image_cannot_have_are_refused(found, crystal, cells, says):
     with pytest.raises(InputError, match=says):

@@ -28,6 +28,7 @@ def found(half):
     return measure_occupancy(half[0], guests=("pyridine",))
 
 
+@pytest.mark.slow
 def test_filled_channels_are_told_from_empty_ones(half, found):
     _, axes, filled = half
     distance, which = cKDTree(axes).query(found.points)
@@ -101,6 +102,7 @@ def test_domains_have_their_own_channels(film):
     assert any("2 domains" in line for line in doubts(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ordered", "says"), [(None, False), (0.3, False), (0.98, True)])
 def test_probabilities_that_rest_on_an_order_are_said_to(found, ordered, says):
     other = replace(found, ordered=ordered)
@@ -108,6 +110,7 @@ def test_probabilities_that_rest_on_an_order_are_said_to(found, ordered, says):
     assert json.loads(json.dumps(other.to_dict()))["ordered"] == ordered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("alike", "says"), [(None, False), (0.3, False), (0.98, True)])
 def test_probabilities_that_rest_on_molecules_alike_are_said_to(found, alike, says):
     other = replace(found, ordered=0.01, alike=alike)
@@ -115,11 +118,13 @@ def test_probabilities_that_rest_on_molecules_alike_are_said_to(found, alike, sa
     assert json.loads(json.dumps(other.to_dict()))["alike"] == alike
 
 
+@pytest.mark.slow
 def test_channels_differ_by_more_than_noise_where_some_are_filled_and_places_between_them_do_not(found):
     assert found.spread[0] > 2
     assert found.spread[1] == pytest.approx(1, abs=0.4)
 
 
+@pytest.mark.slow
 def test_what_is_drawn(found, tmp_path):
     figure = draw_occupancy(found, tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 10_000
@@ -129,6 +134,7 @@ def test_what_is_drawn(found, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_noise_without_a_crystal_is_refused():
     noise = np.random.default_rng(0).normal(size=(200, 200)).astype("float32")
     with pytest.raises(InputError, match="no lattice"):

@@ -204,6 +204,7 @@ def test_an_ordered_crystal_is_told_from_a_disordered_one():
     assert min(posterior_of(scores).order for scores in found) > 0.9
 
 
+@pytest.mark.slow
 def test_what_an_error_alike_in_all_copies_explains_is_no_order(monkeypatch):
     """Faint molecules in one pose in all copies of one channel: the framework's image may be off by that."""
     wrong = np.arange(40) % 2 == 0
@@ -236,6 +237,7 @@ def test_an_error_like_a_faint_molecule_in_every_channel_leaves_channels_open(si
         assert not _called(found)[~half].any()
 
 
+@pytest.mark.slow
 def test_molecules_alike_in_channels_without_order_are_an_account_of_their_own():
     poses = np.full(40, 17)
     for seed in range(3):

@@ -155,6 +155,7 @@ def test_a_plan_measures_a_sample(tmp_path):
     assert json.loads((tmp_path / "plan.json").read_text())["engine"]["name"] == "kernels"
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_extrapolated():
     settings = SimulationRecipe.load("pt-nc", {"engine": {"name": "multislice"}})
     check = check_engine(recipe(), recipe().engine.reference(recipe().microscope))

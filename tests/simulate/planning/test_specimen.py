@@ -24,6 +24,7 @@ def of_crystal(quick):
     return recipe
 
 
+@pytest.mark.slow
 def test_columns_are_told_from_disorder():
     rng = np.random.default_rng(0)
     slab = {"thickness": 21, "rng": rng}
@@ -35,6 +36,7 @@ def test_columns_are_told_from_disorder():
     assert channels(carbon_nitride((30, 30), num_layers=5, stacking="AA", corrugation=0, rng=rng)) == 5
 
 
+@pytest.mark.slow
 def test_kernels_are_refused_on_a_zone_axis(of_crystal):
     with pytest.raises(
         InputError, match=r"engine\.name: kernels .* columns of 9 atoms .*name: auto, max_error"

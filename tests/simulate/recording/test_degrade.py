@@ -38,6 +38,7 @@ def test_counts_are_poisson(dose, value):
     np.testing.assert_array_equal(images, np.rint(images))
 
 
+@pytest.mark.slow
 def test_counts_of_a_textured_signal():
     signal = (0.01 + 0.02 * np.random.default_rng(1).random((1, 16, 16))).astype(np.float32)
     expected = signal * 2e4 * SAMPLING**2

@@ -353,6 +353,7 @@ def simulation(writer, sample):
     return make
 
 
+@pytest.mark.slow
 def test_a_new_corpus(tmp_path, simulation):
     disks, wrong = search(tmp_path, simulation())
     assert not wrong

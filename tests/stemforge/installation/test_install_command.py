@@ -71,6 +71,7 @@ def words_of_installers(tree):
             yield text
 
 
+@pytest.mark.slow
 def test_messages_take_the_command_from_one_place():
     root = Path(__file__).parents[3]
     found = {

@@ -207,6 +207,7 @@ def test_no_seams_in_one_field(change, seed):
     assert find_seams(np.asarray(change(field(seed)), dtype=np.float32)) == ([], [])
 
 
+@pytest.mark.slow
 def test_real_images_are_usable(data_dir):
     from stemforge.micrograph.readers import read_micrograph
 

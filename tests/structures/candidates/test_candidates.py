@@ -149,6 +149,7 @@ def test_energies_repeat():
     assert one == two
 
 
+@pytest.mark.slow
 def test_a_folder_of_candidates(tmp_path):
     search = CandidateSearch(t_sites=(12, 3), oxygens="best", orientations=2)
     found = make(tmp_path, search)
@@ -211,6 +212,7 @@ def test_one_that_fails_is_left_out_and_the_rest_goes_on(tmp_path, capsys):
     assert "left out: T12-O11-1" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -56,6 +56,7 @@ def counted(monkeypatch):
     return made
 
 
+@pytest.mark.slow
 def test_a_run_for_other_sites_adds_to_table_and_weights(tmp_path, counted):
     make(tmp_path, calculator=lennard_jones())
     found = make(tmp_path, T3, calculator=lennard_jones())
@@ -139,6 +140,7 @@ def test_what_is_read_again_is_what_was_made(tmp_path):
     assert np.array_equal(again.atoms.get_tags(), first.atoms.get_tags())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -137,6 +137,7 @@ def test_interstitials_of_a_crystal_take_its_octahedral_and_tetrahedral_sites():
     assert ((np.abs(distance - 2.04) < 1e-6) | (np.abs(distance - 4.08 * np.sqrt(3) / 4) < 1e-6)).all()
 
 
+@pytest.mark.slow
 def test_the_number_of_interstitials_is_poisson_s(bilayer):
     area = np.prod(bilayer.cell.lengths()[:2]) / 100
     counts = [

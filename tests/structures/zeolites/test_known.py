@@ -107,6 +107,7 @@ def test_channels_are_found_along_the_usual_view(name, radius, number):
     assert channels[:, 2] == pytest.approx(radius, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fau", "mor", "bea"])
 def test_channel_axis_finds_a_direction_as_wide_as_the_usual_one(name):
     found = find_channels(zeolite(name, zone_axis=channel_axis(zeolite_cell(name))))

@@ -146,6 +146,7 @@ def test_crops_larger_than_the_images_are_refused(folder):
         AtomHeatMaps([Corpus(folder)], "train", small(crop=256))
 
 
+@pytest.mark.slow
 def test_the_loss_falls_on_one_batch(folder):
     torch.manual_seed(0)
     recipe = small()
