@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
 
 from stemforge.colours import BLUE, SKY, VERMILION
 from stemforge.console import printable
@@ -14,27 +15,40 @@ from stemforge.micrograph.usable import UsableArea
 DIFFERENCES = LinearSegmentedColormap.from_list("differences", [BLUE, "white", VERMILION])
 """Colours of differences: blue below 0, white, vermilion above."""
 
+_LARGE = 1024  # side from which an image has more pixels than its picture [pixel]
+
 
 def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = True) -> None:
     """Draw a micrograph in grey, by default with a scale bar (nm where calibrated, pixels where not)."""
-    low, high = np.percentile(micrograph.image, [0.5, 99.8])
-    axes.imshow(micrograph.image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
+    draw_pixels(axes, micrograph.image, micrograph.sampling, scale_bar=scale_bar)
+
+
+def draw_pixels(
+    axes: Axes, image: NDArray[np.float32], sampling: float | None, *, scale_bar: bool = True
+) -> None:
+    """Draw pixel values (height, width) as :func:`draw_micrograph` does; they may be all the same."""
+    low, high = np.percentile(image, [0.5, 99.8])
+    # Pixels as they are, but means of them where a picture has fewer: every fourth alone would show noise.
+    interpolation = "nearest" if max(image.shape) <= _LARGE else "auto"
+    axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation=interpolation)
     axes.set_axis_off()
     axes.autoscale(False)  # a circle at the border must not shrink the image
     if not scale_bar:
         return
-    height, width = micrograph.shape
-    unit = 1.0 if micrograph.sampling is None else 10 / micrograph.sampling
+    height, width = image.shape
+    unit = 1.0 if sampling is None else 10 / sampling
     target = width / 5 / unit
     step = 10 ** np.floor(np.log10(target))
     length = max(s * step for s in (1, 2, 5) if s * step <= target)
     x, y, thick = 0.05 * width, 0.95 * height, 0.012 * height
     # Edged in black: white alone is lost on a bright support.
     axes.add_patch(
-        Rectangle((x, y - thick), length * unit, thick, facecolor="white", edgecolor="black", lw=0.8)
+        Rectangle(
+            (x, y - thick), length * unit, thick, facecolor="white", edgecolor="black", lw=0.8, zorder=5
+        )
     )
-    label = f"{length:g} {'px' if micrograph.sampling is None else 'nm'}"
-    text = axes.text(x, y - 1.8 * thick, label, color="white", ha="left", va="bottom", fontsize=9)
+    label = f"{length:g} {'px' if sampling is None else 'nm'}"
+    text = axes.text(x, y - 1.8 * thick, label, color="white", ha="left", va="bottom", fontsize=9, zorder=5)
     text.set_path_effects([withStroke(linewidth=2, foreground="black")])
 
 

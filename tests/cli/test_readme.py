@@ -98,6 +98,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
     """Each command in turn, as shown but for the sizes; then the lines of Python."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where an icon is put
+    monkeypatch.setattr("stemforge.adapt.report.MEASURED", 1)
     for room in ("infer.completeness.files", "adapt.report"):
         monkeypatch.setattr(f"stemforge.{room}.measure_completeness", few_grafts)
     for index in range(3):

@@ -38,6 +38,35 @@ def test_one_circle_an_atom_at_its_place():
     assert figure.axes[0].get_ylim() == (63.5, -0.5)
 
 
+def test_the_micrograph_stands_beside_without_marks_and_without_its_background():
+    rng = np.random.default_rng(0)
+    figure = draw_detection(_detection(_ramp(256, 256) + rng.normal(size=(256, 256)), [[40, 50]]))
+    marked, recorded, flat, *_ = [axes for axes in figure.axes if axes.images]
+    assert [len(axes.collections) for axes in (marked, recorded, flat)] == [1, 0, 0]
+    shown, flattened = (axes.images[0].get_array() for axes in (recorded, flat))
+    np.testing.assert_array_equal(shown, marked.images[0].get_array())
+    assert np.std(flattened[100:150, 100:150]) < 0.1 * np.std(shown[100:150, 100:150])
+
+
+def test_parts_of_a_large_image_are_enlarged_where_most_and_fewest_atoms_are():
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.uniform(530, 740, (30, 2)), [[100, 100]]])
+    image = np.zeros((1200, 1400))
+    image[0, 0] = 1  # all parts but one are flat
+    figure = draw_detection(_detection(image, points))
+    titles = [axes.get_title() for axes in figure.axes]
+    assert [title for title in titles if title[:2] in ("a:", "b:", "c:")] == [
+        "a: most atoms (30)",
+        "b: typical (30)",
+        "c: fewest atoms (0)",
+    ]
+    (most,) = [axes for axes in figure.axes if axes.get_title().startswith("a:")]
+    (rings,) = most.collections
+    np.testing.assert_allclose(np.sort(rings.get_offsets(), axis=0), np.sort(points[:30] - 512, axis=0))
+    letters = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+    assert 512 < letters["a"][0] < 768
+
+
 @pytest.mark.parametrize(("sampling", "label"), [(0.293, "0.5 nm"), (None, "20 px"), (2.93, "5 nm")])
 def test_scale_bar_is_true(sampling, label):
     axes = draw_detection(_detection(_ramp(128, 128), [], sampling)).axes[0]
