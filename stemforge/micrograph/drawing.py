@@ -16,7 +16,16 @@ DIFFERENCES = LinearSegmentedColormap.from_list("differences", [BLUE, "white", V
 
 
 def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = True) -> None:
-    """Draw a micrograph in grey, by default with a scale bar (nm where calibrated, pixels where not)."""
+    """Draw a micrograph in grey, by default with a scale bar (nm where calibrated, pixels where not).
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().subplots()
+    >>> draw_micrograph(axes, Micrograph(np.random.default_rng(0).random((64, 64)), sampling=2.0))
+    >>> [text.get_text() for text in axes.texts]
+    ['2 nm']
+    """
     low, high = np.percentile(micrograph.image, [0.5, 99.8])
     axes.imshow(micrograph.image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
     axes.set_axis_off()
