@@ -157,7 +157,7 @@ def docked_starts(
     --------
     >>> from stemforge.structures import CandidateSearch, zeolite_cell
     >>> from stemforge.structures.candidates.search import docked_starts
-    >>> starts, closed = docked_starts(zeolite_cell(), "pyridine", CandidateSearch(t_sites=(12,)))
+    >>> starts, closed = docked_starts(zeolite_cell(), "pyridine", CandidateSearch(t_sites=(12,), max_tries=100))
     >>> [start.name for start in starts], [site.name for site in closed]
     (['T12-O11-1', 'T12-O20-1', 'T12-O24-1'], ['T12-O12'])
     """
