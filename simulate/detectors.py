@@ -42,6 +42,16 @@ class Rings(_Detectors):
     ----------
     rings
         Inner and outer collection angle [mrad] of each detector, by name.
+
+    Examples
+    --------
+    >>> detectors = Rings(rings={"HAADF": (90, 185), "MAADF": (40, 90)})
+    >>> detectors.channels, detectors.angles["MAADF"]
+    (('HAADF', 'MAADF'), (40.0, 90.0))
+    >>> Rings.from_mapping({"rings": {"HAADF": [185, 90]}})
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.RecipeError: settings: HAADF must have 0 <= inner < outer [mrad], got [185.0, 90.0]
     """
 
     rings: dict[str, tuple[float, float]]
@@ -71,6 +81,14 @@ class Segments(_Detectors):
     ----------
     segments
         Inner and outer angle [mrad].
+
+    Examples
+    --------
+    >>> Segments(segments=(4, 22)).channels
+    ('DPC_0', 'DPC_1', 'DPC_2', 'DPC_3')
+    >>> from stemforge.simulate import Microscope
+    >>> Microscope(preset="low-dose-idpc").detectors.segmented
+    True
     """
 
     segmented: ClassVar[bool] = True

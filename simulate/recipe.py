@@ -198,6 +198,12 @@ class SimulationRecipe(Settings):
 
 
 def shipped_recipes(*, sets: bool = False) -> dict[str, Path]:
-    """Return the recipes that ship with stemforge, or the sets of recipes, by name."""
+    """Return the recipes that ship with stemforge, or the sets of recipes, by name.
+
+    Examples
+    --------
+    >>> shipped_recipes()["pt-nc"].name, list(shipped_recipes(sets=True))
+    ('pt-nc.yaml', ['any-atom'])
+    """
     folder = Path(str(files("stemforge.simulate"))) / "recipes"
     return {path.stem: path for path in sorted(folder.glob("sets/*.yaml" if sets else "*.yaml"))}

@@ -80,6 +80,11 @@ def load_recipes(
     ------
     RecipeError
         Neither a file nor a shipped recipe, or a recipe that cannot be used.
+
+    Examples
+    --------
+    >>> list(load_recipes("pt-nc")), list(load_recipes("any-atom"))[:2]
+    ([''], ['pt-carbon', 'ir-carbon'])
     """
     sets = shipped_recipes(sets=True)
     path = Path(recipe) if Path(recipe).is_file() else sets.get(str(recipe))

@@ -137,6 +137,14 @@ def check_recipe(recipe: SimulationRecipe) -> None:
         Detector beyond the antialias limit, no dose, ``kernels`` for a crystal on a zone axis, a support that the
         energy does not get through, or a structure file that cannot be read, is not the one whose
         SHA-256 the recipe states, or is smaller than the field of view.
+
+    Examples
+    --------
+    >>> coarse = {"engine": {"name": "multislice", "sampling": 0.1}}
+    >>> check_recipe(SimulationRecipe.load("quickstart", coarse))
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: microscope.detectors: outer angle 185 mrad of HAADF lies beyond the ...
     """
     rng = np.random.default_rng(0)
     scan = recipe.scan

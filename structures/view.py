@@ -48,6 +48,15 @@ def draw_projection(ax: Axes, atoms: Atoms, axes: tuple[int, int], depth: int) -
         Axes of the structure, 0 to 2, that lie to the right and upwards.
     depth : int
         The axis to look along.
+
+    Examples
+    --------
+    >>> from stemforge.structures import layered_material
+    >>> ax = Figure().subplots()
+    >>> sheet = layered_material((20, 20), rng=np.random.default_rng(0))
+    >>> draw_projection(ax, sheet, axes=(0, 1), depth=2)
+    >>> len(ax.collections[0].get_offsets()) == len(sheet)
+    True
     """
     h, v = axes
     lengths, tags = atoms.cell.lengths(), atoms.get_tags()
@@ -96,7 +105,13 @@ def _density(atoms: Atoms, axes: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def is_flat(atoms: Atoms) -> bool:
-    """Whether a structure is so flat that seen from the side it is a strip, as sheets are."""
+    """Whether a structure is so flat that seen from the side it is a strip, as sheets are.
+
+    Examples
+    --------
+    >>> is_flat(Atoms("C", cell=(20, 20, 7))), is_flat(Atoms("C", cell=(20, 20, 20)))
+    (True, False)
+    """
     return bool(atoms.cell.lengths()[2] < _FLAT * atoms.cell.lengths()[1])
 
 

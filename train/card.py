@@ -22,7 +22,13 @@ LEAST = 1e-6
 
 
 def log_odds(likelihood: ArrayLike) -> NDArray[np.float64]:
-    """Return the logarithm of the odds, finite also where a likelihood is 0 or 1."""
+    """Return the logarithm of the odds, finite also where a likelihood is 0 or 1.
+
+    Examples
+    --------
+    >>> log_odds([0.5, 0.9]).round(2).tolist(), bool(np.isfinite(log_odds([0.0, 1.0])).all())
+    ([0.0, 2.2], True)
+    """
     return np.asarray(logit(np.clip(np.asarray(likelihood, dtype=float), LEAST, 1 - LEAST)))
 
 
@@ -69,6 +75,13 @@ class Counting:
         Atoms for each expected one, in the median: above 1 where some atoms give no candidate.
     spread
         Standard deviation of the factor's logarithm.
+
+    Examples
+    --------
+    >>> Counting(scale=1.0, spread=0.0).number([1.0, 1.0, 0.0])
+    (2.0, 2.0, 2.0)
+    >>> [round(n, 1) for n in Counting(scale=1.2, spread=0.3).number([0.9] * 20 + [0.1] * 20)]
+    [24.1, 12.8, 45.0]
     """
 
     scale: float
@@ -98,6 +111,13 @@ class Sizing:
         Of these numbers over the images; shapes (n,) and (n, n). The covariance is widened so that errors are honest.
     bias
         Of the estimate's logarithm, to be taken away.
+
+    Examples
+    --------
+    >>> from stemforge.train import load_weights
+    >>> sizing = load_weights("atom-net")[1].sizing
+    >>> len(sizing.mean), len(sizing.covariance) == len(sizing.mean)
+    (12, True)
     """
 
     mean: tuple[float, ...]
@@ -107,7 +127,18 @@ class Sizing:
 
 @dataclass(frozen=True)
 class RestorerFile:
-    """The weights that restored a detector's training images: file name and SHA-256."""
+    """The weights that restored a detector's training images: file name and SHA-256.
+
+    Examples
+    --------
+    >>> used = {"file": "unet.safetensors", "sha256": "0" * 64}
+    >>> Inputs.from_mapping({"restorer": used}, "faster-rcnn").restorer == RestorerFile(**used)
+    True
+    >>> Inputs.from_mapping({"restorer": {"file": "unet.safetensors"}}, "faster-rcnn")
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.WeightsError: the card's restorer must have file and sha256
+    """
 
     file: str
     sha256: str
@@ -132,6 +163,13 @@ class Inputs:
         as published with SAC-CNN.
     framework
         Of a detector of molecules: the framework in whose channels all of them were, where it is known by name.
+
+    Examples
+    --------
+    >>> Inputs.from_mapping({"high_pass": 0.02, "boxes": {"margin": 0.5}}, "faster-rcnn").boxes.margin
+    0.5
+    >>> [Inputs.from_mapping({}, name).spots for name in ("sac-cnn", "atom-net")]
+    ['regions', 'peaks']
     """
 
     high_pass: float = 0.0
@@ -208,6 +246,12 @@ class Card:
         (:func:`stemforge.infer.decide`), all others ``threshold``; None gives ``threshold`` to all.
     sizing
         Of a detector of atoms that can tell pixel sizes, fitted by ``benchmarks/pixel_size.py``.
+
+    Examples
+    --------
+    >>> card = Card("atom-net", sampling=0.293, threshold=0.4, data=("pt-nc (320 images)",))
+    >>> Card.from_json(card.to_json()) == card, card.visible.min_cnr
+    (True, 4.0)
     """
 
     architecture: str

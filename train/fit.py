@@ -62,6 +62,14 @@ class RunOptions:
         Store the weights as 16-bit floats.
     trainer_options
         Passed on to :class:`lightning.Trainer`: ``devices``, ``strategy``, ``accelerator`` and so on.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> first = RunOptions(num_workers=0, trainer_options={"accelerator": "cpu"})
+    >>> after_interruption = replace(first, resume=True)
+    >>> first.resume, after_interruption.resume, after_interruption.trainer_options
+    (False, True, {'accelerator': 'cpu'})
     """
 
     resume: bool = False
@@ -153,6 +161,20 @@ def fit(
         loss that is no longer finite.
     WeightsError
         Initial weights, or a restorer, of another network.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations, CorpusWriter, Sample
+    >>> from stemforge.train import Crops, SACCNNRecipe
+    >>> import numpy as np
+    >>> writer = CorpusWriter("corpus", {"name": "demo"}, "0" * 64, kind="measured")
+    >>> rng, made = np.random.default_rng(0), Annotations([[20, 30], [40, 10]])
+    >>> samples = [Sample(i, rng.random((1, 48, 48), "float32"), 0.3, ("HAADF",), made) for i in range(4)]
+    >>> _ = writer.write(0, samples)
+    >>> recipe = SACCNNRecipe(epochs=1, crops=Crops(per_image=4), validation=0.25)
+    >>> options = RunOptions(num_workers=0, quiet=True, trainer_options={"accelerator": "cpu"})
+    >>> fit(recipe, ["corpus"], "run", options).name
+    'sac-cnn.safetensors'
     """
     options, out = options or RunOptions(), Path(out)
     check_folder(out, "out")

@@ -21,7 +21,22 @@ DOUBTFUL = "doubtful"
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """A prepared image, the atoms an expert would mark on it, and those that are better left alone."""
+    """A prepared image, the atoms an expert would mark on it, and those that are better left alone.
+
+    Parameters
+    ----------
+    image
+        Shape (height, width).
+    atoms, doubtful
+        Points (x, y) [pixel], shape (n, 2).
+
+    Examples
+    --------
+    >>> sample = Sample(0, np.ones((1, 32, 32), "float32"), 0.3, ("HAADF",), Annotations([[10, 12], [20, 5]]))
+    >>> shown = labelled_image(sample, Visible(), None, np.random.default_rng(0), prepare=np.asarray)
+    >>> shown.image.shape, shown.atoms.tolist(), len(shown.doubtful)
+    ((32, 32), [[10.0, 12.0], [20.0, 5.0]], 0)
+    """
 
     image: NDArray[np.float32]
     atoms: NDArray[np.float64]
@@ -92,6 +107,15 @@ def labelled_image(
     -------
     LabelledImage
         Image of shape (height, width) and points (x, y) [pixel].
+
+    Examples
+    --------
+    >>> columns = {"cnr": [9.0, 3.5, 1.0], "contrast": [0.5, 0.2, 0.1]}
+    >>> labels = Annotations([[10, 12], [20, 5], [8, 8]], columns=columns)
+    >>> sample = Sample(0, np.full((1, 32, 32), 0.05, "float32"), 0.3, ("HAADF",), labels)
+    >>> degraded = labelled_image(sample, Visible(), Degradation(dose=1e4), np.random.default_rng(0))
+    >>> degraded.atoms.tolist(), degraded.doubtful.tolist(), round(float(degraded.image.mean()))
+    ([[10.0, 12.0]], [[20.0, 5.0]], 45)
     """
     if degradation is None:
         points, marked = sample.labels.points, sample.labels.columns.get(DOUBTFUL)
@@ -107,7 +131,15 @@ def labelled_image(
 
 
 def visible_atoms(labels: Annotations, visible: Visible) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell visible atoms from doubtful ones by the contrast-to-noise of their recording, column ``cnr``."""
+    """Tell visible atoms from doubtful ones by the contrast-to-noise of their recording, column ``cnr``.
+
+    Examples
+    --------
+    >>> labels = Annotations(np.zeros((3, 2)), columns={"cnr": [2.0, 3.5, 6.0]})
+    >>> counted, doubtful = visible_atoms(labels, Visible(min_cnr=4.0, ignore_cnr=3.0))
+    >>> counted.tolist(), doubtful.tolist()
+    ([False, False, True], [False, True, False])
+    """
     counted = labels["cnr"] >= visible.min_cnr
     return counted, ~counted & (labels["cnr"] >= visible.ignore_cnr)
 

@@ -129,6 +129,13 @@ class Network(ABC):
         Command that uses its weights, with ``{weights}`` for the file.
     recipe
         Class of its training recipes.
+
+    Examples
+    --------
+    >>> Network.named("unet").work, [name for name in NETWORKS if Network.named(name).finds == "atoms"]
+    ('restoring', ['sac-cnn', 'atom-net'])
+    >>> Network.named("unet").use.format(weights="unet")
+    'stemforge infer restore IMAGE --weights unet --out DIR'
     """
 
     name: ClassVar[str]
@@ -181,6 +188,16 @@ class AtomDetector(Network):
     smoothing
         Standard deviation of the smoothing of its log odds before peaks are taken [pixel]: what neighbouring pixels say
         of an atom is nearly the same, and what they differ in is chance.
+
+    Examples
+    --------
+    >>> detector = AtomDetector.named("sac-cnn")
+    >>> detector.finds, detector.reach(detector.build({}))
+    ('atoms', (10, 1))
+    >>> AtomDetector.named("divaesr")
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.WeightsError: detecting atoms needs weights of sac-cnn or atom-net, these are of divaesr
     """
 
     finds = "atoms"
@@ -236,6 +253,14 @@ class Restorer(Network):
     ----------
     patch
         Smallest side of an image [pixel].
+
+    Examples
+    --------
+    >>> from stemforge.train import load_weights
+    >>> model, card = load_weights("unet")
+    >>> noisy = np.random.default_rng(0).random((128, 128), "float32")
+    >>> Restorer.named(card.architecture).restore(model, noisy).image.shape
+    (256, 256)
     """
 
     finds = "images"
@@ -292,7 +317,15 @@ class Restorer(Network):
 
 
 class MoleculeDetector(Network):
-    """A network that finds molecules as boxes, in torchvision's manner: images in, boxes, labels and scores out."""
+    """A network that finds molecules as boxes, in torchvision's manner: images in, boxes, labels and scores out.
+
+    Examples
+    --------
+    >>> from stemforge.train import load_weights
+    >>> model, card = load_weights("faster-rcnn")
+    >>> MoleculeDetector.named(card.architecture).classes(card)
+    ('molecule',)
+    """
 
     finds = "molecules"
     work = "detecting molecules"

@@ -106,6 +106,14 @@ class Visible(Settings):
         support (:func:`stemforge.simulate.visibility`).
     ignore_cnr
         Fainter atoms above this contrast-to-noise are neither atom nor background.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations
+    >>> from stemforge.train import visible_atoms
+    >>> labels = Annotations([[1, 1], [5, 5], [9, 9]], columns={"cnr": [2.0, 4.0, 6.0]})
+    >>> [len(labels.where(one)) for one in visible_atoms(labels, Visible(min_cnr=5.0))]
+    [1, 1]
     """
 
     min_cnr: Annotated[float, Field(ge=0)] = 4.0

@@ -36,6 +36,16 @@ def save_weights(path: str | Path, model: torch.nn.Module, card: Card, *, half: 
     half
         Store matrices and kernels as 16-bit floats, in half the space. Vectors stay as they are: they are
         small, and a variance may exceed the range.
+
+    Examples
+    --------
+    >>> from stemforge.train import SACCNN
+    >>> save_weights("whole.safetensors", SACCNN(), Card("sac-cnn", sampling=0.293))
+    >>> save_weights("half.safetensors", SACCNN(), Card("sac-cnn", sampling=0.293), half=True)
+    >>> load_weights("half.safetensors")[1].sampling
+    0.293
+    >>> round(Path("whole.safetensors").stat().st_size / Path("half.safetensors").stat().st_size, 1)
+    2.0
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
@@ -72,6 +82,12 @@ def load_weights(path: str | Path) -> tuple[torch.nn.Module, Card]:
     ------
     WeightsError
         File missing, damaged, unsafe, or weights of another architecture.
+
+    Examples
+    --------
+    >>> model, card = load_weights("atom-net")
+    >>> card.architecture, card.sampling, model.training
+    ('atom-net', 0.293, False)
     """
     path = find_weights(path)
     tensors, card = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)

@@ -35,6 +35,14 @@ class ComposedRecipe:
         The same, checked.
     assumed
         Dotted names of the fields that were not given.
+
+    Examples
+    --------
+    >>> composed = compose_recipe(RecipeRequest(support="carbon", element="Pt", dose=2e4))
+    >>> composed.recipe.single_atoms[0].element, "degradation.dose" in composed.assumed
+    ('Pt', False)
+    >>> [field for field in composed.assumed if field.startswith("scan")]
+    ['scan.sampling']
     """
 
     text: str

@@ -35,6 +35,16 @@ class Auto(AbtemEngine):
         Of ``kernels``: distance of the planes near focus on which the probe is computed [Å].
     broadening
         Of ``kernels``: spread and attenuate the probe by elastic scattering.
+
+    Examples
+    --------
+    >>> auto = Auto(max_error=0.05)
+    >>> auto.reference(Microscope()).title
+    'multislice'
+    >>> auto.image(Atoms("Pt"), Microscope(), Scan(), focus=0.0)
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: engine.name: auto stands for another engine; choose_engine(recipe) finds which
     """
 
     name: Literal["auto"] = "auto"

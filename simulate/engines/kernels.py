@@ -125,7 +125,14 @@ def _at(table: Table, grid: Grid) -> NDArray[np.float32]:
 
 
 def cross_section(symbol: str, microscope: Microscope, detector: str) -> float:
-    """Return an atom's cross-section [Å²] for scattering to a detector of the microscope."""
+    """Return an atom's cross-section [Å²] for scattering to a detector of the microscope.
+
+    Examples
+    --------
+    >>> pt, c = (cross_section(symbol, Microscope(), "HAADF") for symbol in ("Pt", "C"))
+    >>> round(pt, 4), round(pt / c)
+    (0.0314, 56)
+    """
     return float(object_function(symbol, microscope, microscope.detectors.angles[detector])[1][0])
 
 
@@ -189,6 +196,14 @@ def atom_image(
     -------
     ndarray
         Fraction of incident electrons, square, the atom on the middle pixel.
+
+    Examples
+    --------
+    >>> image = atom_image("Pt", Microscope(), "HAADF", defocus=0.0, sampling=0.25)
+    >>> image.shape, [int(n) for n in np.unravel_index(image.argmax(), image.shape)]
+    ((33, 33), [16, 16])
+    >>> round(float(image.sum() * 0.25**2), 3), round(cross_section("Pt", Microscope(), "HAADF"), 3)
+    (0.031, 0.031)
     """
     radius = 4 + abs(defocus) * microscope.semiangle_cutoff * 1e-3 + 3 * blur
     size = 2 * int(np.ceil(radius / sampling)) + 1

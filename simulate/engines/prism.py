@@ -29,6 +29,15 @@ class Prism(AbtemEngine):
     ----------
     interpolation
         1 gives multislice's image on a periodic cell; a higher factor takes less time and memory.
+
+    Examples
+    --------
+    >>> from stemforge.simulate import Multislice
+    >>> atoms, scan = Atoms("Pt", positions=[[3, 3, 1]], cell=[6, 6, 2]), Scan.of_any_size((4, 4), 0.5)
+    >>> engines = Prism(frozen_phonons=0), Multislice(frozen_phonons=0)
+    >>> images = [engine.image(atoms, Microscope(), scan, focus=1.0) for engine in engines]
+    >>> bool(np.allclose(*images, rtol=1e-3)), Prism(interpolation=2).title
+    (True, 'prism (interpolation 2)')
     """
 
     name: Literal["prism"] = "prism"

@@ -48,6 +48,15 @@ class Export(Settings):
         Detector that COCO's pictures show; the first by default.
     min_cnr
         Leave out atoms whose contrast-to-noise in the image is lower: they are in it, but cannot be seen.
+
+    Examples
+    --------
+    >>> Export(format="coco", doses=(1e4, 4e4)).bits
+    8
+    >>> Export.from_mapping({"format": "coco", "doses": [1e4], "clean": True})
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.RecipeError: settings: give either doses or clean
     """
 
     format: FormatName
@@ -98,6 +107,16 @@ def export_corpus(corpus: Corpus, out: str | Path, export: Export, *, quiet: boo
     ------
     InputError, CorpusError
         A folder that is used, or settings that do not fit the corpus. Nothing has been written then.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations, CorpusWriter
+    >>> writer = CorpusWriter("corpus", {"name": "demo", "seed": 1, "degradation": {"dose": 2e4}}, "0" * 64)
+    >>> _ = writer.write(0, [Sample(0, np.ones((1, 16, 16), "float32"), 0.3, ("HAADF",), Annotations([]))])
+    >>> export_corpus(Corpus("corpus"), "out", Export(format="coco", doses=(1e4, 4e4)), quiet=True)
+    2
+    >>> sorted(str(path.relative_to("out")) for path in Path("out").rglob("*.*"))
+    ['annotations.json', 'export.json', 'images/000000_10000eA2.png', 'images/000000_40000eA2.png']
     """
     degradations = _degradations(corpus, export)
     check_new_folder(out)

@@ -25,6 +25,16 @@ class Grafted:
         The grafts, with the columns of :func:`stemforge.simulate.label_atoms` but for two: widths contain the source,
         and ``z_angstrom`` is the same as ``defocus_angstrom``. ``scattering`` and ``background`` are in units of one
         electron a pixel where no dose is known; ``electrons`` is what the detector counted of each on average.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> host = Host.of(rng.poisson(np.linspace(30, 90, 96), (96, 96)), 0.3)
+    >>> grafted = graft(host, Spots.gaussian([1.1], 0.3), np.array([[40.3, 50.8]]), np.array([0]), rng, cnr=8.0)
+    >>> grafted.image.shape, grafted.atoms.points.tolist()
+    ((96, 96), [[40.3, 50.8]])
+    >>> float(grafted.atoms["electrons"][0]) > 0
+    True
     """
 
     image: NDArray[np.float32]
@@ -46,6 +56,14 @@ def electrons_for(
         Number of the spot at each place, shape (n,).
     cnr
         Wanted contrast-to-noise as :func:`stemforge.simulate.visibility` has it, shape (n,).
+
+    Examples
+    --------
+    >>> host = Host.of(np.random.default_rng(0).poisson(40, (96, 96)), 0.3)
+    >>> points, spots = np.array([[40.0, 50.0]]), Spots.gaussian([1.1], 0.3)
+    >>> faint, strong = (electrons_for(host, spots, points, np.array([0]), cnr) for cnr in ([4.0], [8.0]))
+    >>> (strong / faint).round(2)
+    array([2.])
     """
     wanted = np.asarray(cnr, dtype=float)
     each = host.sensitivity(spots.noise_width)[chosen]

@@ -55,6 +55,15 @@ class Host:
     Counts are Poisson(b). With an independent Poisson(s) they are Poisson(b + s): exactly what would have been recorded
     had the atom been there, whatever b is. Dark counts and the readout's noise are in b already. Only the gain is
     needed for the noise; brightness by contrast-to-noise needs the offset, too.
+
+    Examples
+    --------
+    >>> recorded = np.random.default_rng(0).poisson(np.repeat([2, 60], 64), (128, 128))
+    >>> host = Host.of(10 * recorded + 300, sampling=0.3)
+    >>> host.counted, host.whole, host.ceiling is None
+    (True, True, True)
+    >>> bool(host.specimen[:, :40].any()), bool(host.specimen[:, 88:].any())
+    (False, True)
     """
 
     image: NDArray[np.float32]

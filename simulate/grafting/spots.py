@@ -36,6 +36,15 @@ class Spots:
         Distances below the focal plane [Å], shape (k,); NaN where not stated.
     scattering
         Cross-sections for scattering to the detector [Å²], shape (k,); NaN where not stated.
+
+    Examples
+    --------
+    >>> from stemforge.simulate import Microscope
+    >>> spots = Spots.of_atom("Pt", Microscope(), [0.0, 100.0], sampling=0.3)
+    >>> spots.defocus.tolist(), spots.scattering.round(3).tolist()
+    ([0.0, 100.0], [0.031, 0.031])
+    >>> bool(spots.peak_width[1] > 1.5 * spots.peak_width[0])
+    True
     """
 
     images: NDArray[np.float32]

@@ -60,6 +60,16 @@ def label_atoms(
         at which the beam enters the support, negative on it, nan beside it), and
         ``peak_width_angstrom``, ``noise_width_angstrom``, the standard deviations of the Gaussians with the
         image's sum and its peak, or its sum of squares; the source's is taken out of both.
+
+    Examples
+    --------
+    >>> from stemforge.simulate import Kernels
+    >>> atoms = Atoms("CPt", [[8, 8, 1], [8, 6, 4]], tags=[Tag.SUPPORT, Tag.SINGLE_ATOM], cell=[16, 16, 6])
+    >>> optics, scan = Microscope(), Scan(shape=(32, 32), sampling=0.25, margin=4)
+    >>> signal = Kernels().image(atoms, optics, scan, focus=2.0)
+    >>> labels = label_atoms(atoms, signal, optics, scan, focus=2.0, reference_dose=2e4)
+    >>> labels.points.tolist(), labels["element"].tolist(), labels["defocus_angstrom"].tolist()
+    ([[16.0, 8.0]], [78], [2.0])
     """
     chosen = np.isin(atoms.get_tags(), (Tag.SINGLE_ATOM, Tag.CLUSTER_ATOM))
     cell = (float(atoms.cell[0, 0]), float(atoms.cell[1, 1]))

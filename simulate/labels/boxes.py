@@ -185,6 +185,14 @@ def sample_molecule_boxes(sample: Sample, definition: BoxDefinition) -> NDArray[
     ------
     CorpusError
         Neither structure nor pixel size, and another definition than van der Waals is wanted.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations
+    >>> labels = Annotations([[22, 22]], [[10, 10, 34, 34]])
+    >>> sample = Sample(0, np.ones((4, 48, 48), "float32"), 0.25, ("DPC_0", "DPC_1", "DPC_2", "DPC_3"), labels)
+    >>> sample_molecule_boxes(sample, BoxDefinition(0.7)).tolist()
+    [[14.0, 14.0, 30.0, 30.0]]
     """
     held = sample.labels.boxes
     if held is None or definition == SPHERES or not len(held):

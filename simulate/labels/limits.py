@@ -28,6 +28,13 @@ def bandwidth(
     -------
     ndarray
         One value an atom.
+
+    Examples
+    --------
+    >>> columns = {"scattering": 0.03, "noise_width_angstrom": 1.0, "peak_width_angstrom": 1.0, "background": 0.01}
+    >>> labels = Annotations([[50, 50]], columns={name: [value] for name, value in columns.items()})
+    >>> bandwidth(labels, dose=1e4, source_size=0.0).round(3), bandwidth(labels, 1e4, source_size=2.0).round(3)
+    (array([0.707]), array([0.539]))
     """
     q, spectrum = detectability_spectrum(labels, dose, source_size, texture)
     square = (2 * np.pi * q) ** 2 / 2  # of one of two axes

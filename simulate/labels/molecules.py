@@ -28,6 +28,15 @@ def label_molecules(atoms: Atoms, scan: Scan) -> tuple[Annotations, list[str]]:
         image, from x towards y), ``tilt_degrees`` (of the molecule's normal to the beam), ``z_angstrom``, ``count``
         (molecules one behind the other) and ``channel`` (the same number for molecules in the same channel; −1 where a
         molecule lies in none along the beam).
+
+    Examples
+    --------
+    >>> from stemforge.structures import mfi, place_guest
+    >>> rng = np.random.default_rng(0)
+    >>> loaded = place_guest(mfi(), "pyridine", rng=rng)
+    >>> labels, species = label_molecules(loaded, Scan(shape=(64, 64), sampling=0.25, margin=2))
+    >>> species, labels.boxes.shape == (len(labels), 4), sorted(labels.columns)
+    (['pyridine'], True, ['angle_degrees', 'channel', 'count', 'species', 'tilt_degrees', 'z_angstrom'])
     """
     listed = atoms.info.get("molecules", [])
     names = sorted({entry["name"] for entry in listed})

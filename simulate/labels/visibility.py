@@ -33,6 +33,14 @@ class Texture:
         Spatial frequency q [1/Å], shape (n,).
     power
         c(q) [Å²], shape (n,).
+
+    Examples
+    --------
+    >>> columns = {"scattering": 0.03, "noise_width_angstrom": 1.0, "peak_width_angstrom": 1.0, "background": 0.01}
+    >>> labels = Annotations([[50, 50]], columns={name: [value] for name, value in columns.items()})
+    >>> grainy = Texture(frequency=np.array([0.0, 1.0]), power=np.array([1e-4, 1e-4]))
+    >>> [float(visibility(labels, 1e4, 0.0, one)[1][0].round(1)) for one in (None, grainy)]
+    [8.5, 6.0]
     """
 
     frequency: NDArray[np.float64]
@@ -144,6 +152,14 @@ def visibility(
     -------
     contrast, cnr
         One value an atom.
+
+    Examples
+    --------
+    >>> columns = {"scattering": 0.03, "noise_width_angstrom": 1.0, "peak_width_angstrom": 1.0, "background": 0.01}
+    >>> labels = Annotations([[50, 50]], columns={name: [value] for name, value in columns.items()})
+    >>> contrast, cnr = visibility(labels, dose=1e4, source_size=0.0)
+    >>> contrast.round(2), cnr.round(2), visibility(labels, dose=4e4, source_size=0.0)[1].round(2)
+    (array([0.48]), array([8.46]), array([16.93]))
     """
     if dose == 0:
         return np.zeros(len(labels)), np.zeros(len(labels))

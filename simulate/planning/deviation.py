@@ -50,6 +50,15 @@ class EngineError:
         What the two images took [s].
     positions, piece_area, piece_depth
         Probe positions of the piece, its area [Å²] and depth [Å].
+
+    Examples
+    --------
+    >>> from stemforge.simulate import Kernels
+    >>> low = {"microscope.detectors": {"rings": {"ADF": [50, 70]}}, "support.num_layers": 1}
+    >>> engine = {"engine": {"name": "multislice", "frozen_phonons": 0, "slice_thickness": 4}}
+    >>> found = check_engine(SimulationRecipe.load("fe-c3n4", {**low, **engine}), Kernels())
+    >>> found.engine.title, found.reference.title, 0 < found.error < 0.5
+    ('kernels', 'multislice', True)
     """
 
     engine: EngineSettings
@@ -91,8 +100,9 @@ def check_engine(
 
     Examples
     --------
-    >>> settings = {"name": "multislice", "frozen_phonons": 0, "slice_thickness": 3.2}
-    >>> check_engine(SimulationRecipe.load("fe-c3n4", {"engine": settings})).error
+    >>> low = {"microscope.detectors": {"rings": {"ADF": [50, 70]}}, "support.num_layers": 1}
+    >>> engine = {"engine": {"name": "multislice", "frozen_phonons": 0, "slice_thickness": 4}}
+    >>> check_engine(SimulationRecipe.load("fe-c3n4", {**low, **engine})).error
     0.0
     """
     checked = recipe.engine if engine is None else engine
@@ -121,6 +131,14 @@ def choose_engine(recipe: SimulationRecipe) -> tuple[Engine, list[EngineError]]:
     Notes
     -----
     It depends on the recipe alone, up to the seconds measured.
+
+    Examples
+    --------
+    >>> low = {"microscope.detectors": {"rings": {"ADF": [50, 70]}}, "support.num_layers": 1}
+    >>> engine = {"engine": {"name": "auto", "max_error": 0.5, "frozen_phonons": 0, "slice_thickness": 4}}
+    >>> engine, tried = choose_engine(SimulationRecipe.load("fe-c3n4", {**low, **engine}))
+    >>> engine.title, [one.error < 0.5 for one in tried]
+    ('kernels', [True])
     """
     if not isinstance(recipe.engine, Auto):
         return recipe.engine, []

@@ -40,6 +40,14 @@ class GuestVisibility:
         d' at 1 e/Å²; it grows with the root of the dose.
     doses
         The recipe's lowest and highest [e/Å²].
+
+    Examples
+    --------
+    >>> pyridine = GuestVisibility("pyridine", count=1, thickness=4, per_dose=0.1, doses=(3000.0, 3000.0))
+    >>> round(pyridine.needed), pyridine.too_faint
+    (1600, False)
+    >>> print(pyridine)
+    at 3000 e/Å² a pyridine in a film of 4 cells has d' 5.5: to be seen at every dose
     """
 
     guest: str

@@ -179,6 +179,14 @@ class Degraded:
         the line is not in it: a point's height then lies on several lines or on none, and its neighbours' mean out.
     settings
         The degradation as it was drawn.
+
+    Examples
+    --------
+    >>> signal = np.full((1, 64, 64), 0.05, "float32")
+    >>> degraded = degrade(signal, Degradation(dose=1e4, drift=3.0), 0.3, np.random.default_rng(0))
+    >>> shift = degraded.move(np.array([[20.0, 60.0]])) - [20.0, 60.0]
+    >>> shift.shape, bool(np.abs(shift).max() > 1)
+    ((1, 2), True)
     """
 
     image: NDArray[np.float32]
@@ -242,6 +250,13 @@ def degrade(
     -------
     Degraded
         Image in detector units, and the displacement of each scan line.
+
+    Examples
+    --------
+    >>> signal = np.full((1, 64, 64), 0.05, "float32")
+    >>> image = degrade(signal, Degradation(dose=2e4, source_size=1.0), 0.3, np.random.default_rng(0)).image
+    >>> round(float(image.mean())), 2e4 * 0.3**2 * 0.05
+    (90, 90.0)
     """
     settings = degradation.draw(rng)
     electrons = settings.electrons_per_pixel(sampling)

@@ -42,6 +42,13 @@ class Recording:
         Incident electrons per area [e/Å²]; None without degradation.
     texture
         That of the noise-free image, by which ``cnr`` was found; None where labels do not say how atoms scatter.
+
+    Examples
+    --------
+    >>> sample = Sample(0, np.full((1, 32, 32), 0.05, "float32"), 0.3, ("HAADF",), Annotations([[10, 12]]))
+    >>> recording = record(sample, Degradation(dose=1e4), np.random.default_rng(0))
+    >>> recording.dose, recording.channels, round(float(recording.image.mean()))
+    (10000.0, ('HAADF',), 45)
     """
 
     image: NDArray[np.float32]
@@ -113,6 +120,14 @@ def corpus_degradation(corpus: Corpus) -> Degradation | None:
     ------
     CorpusError
         The corpus was made from a recipe of an older layout.
+
+    Examples
+    --------
+    >>> from stemforge import CorpusWriter
+    >>> writer = CorpusWriter("corpus", {"name": "demo", "degradation": {"dose": 2e4}}, "0" * 64)
+    >>> _ = writer.write(0, [Sample(0, np.ones((1, 8, 8), "float32"), 0.3, ("HAADF",), Annotations([]))])
+    >>> corpus_degradation(Corpus("corpus")).dose
+    20000.0
     """
     if corpus.kind == "measured":
         return None

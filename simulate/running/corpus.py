@@ -87,6 +87,13 @@ def simulate_corpus(
     -----
     Whatever ends a run, finished shards are kept, and the same call makes the rest. The bytes depend neither on how
     often it was ended nor on the number of workers.
+
+    Examples
+    --------
+    >>> tiny = {"num_samples": 2, "shard_size": 2, "scan.shape": [32, 32], "support.num_layers": 1}
+    >>> corpus = simulate_corpus(SimulationRecipe.load("fe-c3n4", tiny), "corpus", workers=1, quiet=True)
+    >>> len(corpus), corpus[0].signal.shape, corpus[0].channels
+    (2, (1, 32, 32), ('HAADF',))
     """
     if workers is not None and scheduler is not None:
         raise InputError(

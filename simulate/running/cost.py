@@ -56,6 +56,14 @@ class CorpusPlan:
         Whether a sample was made to find out, or the figures are extrapolated from a piece of one.
     guests
         From which dose on the guests of a zeolite can be seen, see :func:`guest_visibility`.
+
+    Examples
+    --------
+    >>> low = {"microscope.detectors": {"rings": {"ADF": [50, 70]}}, "support.num_layers": 1}
+    >>> engine = {"engine": {"name": "multislice", "frozen_phonons": 0, "slice_thickness": 4}}
+    >>> plan = plan_corpus(SimulationRecipe.load("fe-c3n4", {**low, **engine}), num=8, workers=2)
+    >>> plan.num_samples, plan.seconds / plan.seconds_per_sample, plan.measured
+    (8, 4.0, False)
     """
 
     recipe: str
@@ -118,9 +126,11 @@ def plan_corpus(
 
     Examples
     --------
-    >>> recipe = SimulationRecipe.load("fe-c3n4", {"scan.shape": [32, 32]})
-    >>> plan_corpus(recipe, num=10).engine.name
-    'kernels'
+    >>> low = {"microscope.detectors": {"rings": {"ADF": [50, 70]}}, "support.num_layers": 1}
+    >>> engine = {"engine": {"name": "multislice", "frozen_phonons": 0, "slice_thickness": 4}}
+    >>> plan = plan_corpus(SimulationRecipe.load("fe-c3n4", {**low, **engine}), num=10)
+    >>> plan.engine.name, plan.measured, plan.seconds > 3600
+    ('multislice', False, True)
     """
     if max_error is not None:
         numerical = set(Auto.model_fields) - {"name", "max_error"}

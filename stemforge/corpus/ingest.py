@@ -87,6 +87,15 @@ def ingest_images(
     InputError
         An image or table that cannot be read or has no partner, a label outside its image or plainly in another
         unit; nothing has been written then.
+
+    Examples
+    --------
+    >>> import numpy as np, tifffile
+    >>> tifffile.imwrite("021_HAADF.tif", np.random.default_rng(0).random((32, 40), "float32"))
+    >>> Annotations([[3, 4], [30, 8.5]]).to_csv("021_Results.csv")
+    >>> corpus = ingest_images(["021_HAADF.tif"], ["021_Results.csv"], "corpus", sampling=0.3)
+    >>> corpus[0].signal.shape, corpus[0].labels.points.tolist()
+    ((1, 32, 40), [[3.0, 4.0], [30.0, 8.5]])
     """
     if any(Path(path).suffix.lower() == COCO for path in labels):
         return _ingest_coco(images, labels, out, sampling=sampling, modality=modality, label_unit=label_unit)

@@ -19,6 +19,14 @@ class Structure:
     """Atoms as plain arrays; the ground floor knows no ASE.
 
     ``numbers`` (n,) atomic numbers, ``positions`` (n, 3) [Å], ``tags`` (n,), ``cell`` (3, 3) [Å].
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> places = np.array([[5, 5, 2], [7, 5, 2]], "float32")
+    >>> pair = Structure(np.array([78, 6], "uint8"), places, np.array([1, 0], "uint8"), np.diag([10.0, 10, 4]))
+    >>> Atoms(pair.numbers, pair.positions, cell=pair.cell)[pair.tags == 1]
+    Atoms(symbols='Pt', pbc=False, cell=[10.0, 10.0, 4.0])
     """
 
     numbers: NDArray[np.uint8]
@@ -49,6 +57,13 @@ class Sample:
         are not kept, ``source`` says from which corpus a merged sample came.
     structure
         The atoms, where the corpus keeps them.
+
+    Examples
+    --------
+    >>> image = np.zeros((2, 64, 48), "float32")
+    >>> sample = Sample(0, image, 0.3, ("HAADF", "MAADF"), Annotations([[20, 31.5]]), {"name": "field-7"})
+    >>> len(sample.channels) == len(sample.signal), len(sample.labels), sample.structure is None
+    (True, 1, True)
     """
 
     index: int

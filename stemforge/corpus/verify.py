@@ -40,6 +40,16 @@ class Fault:
         The file; for what is missing, the folder.
     problem, remedy
         What is wrong, and what to do.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations, CorpusWriter, Sample
+    >>> writer = CorpusWriter("corpus", {"name": "demo"}, "0" * 64)
+    >>> path = writer.write(0, [Sample(0, np.ones((1, 8, 8), "f4"), 0.3, ("HAADF",), Annotations([]))])
+    >>> _ = path.write_bytes(path.read_bytes()[:-100])
+    >>> fault, *_ = verify_corpus("corpus")
+    >>> fault.kind, fault.path.name, fault.remedy
+    ('damaged', 'shard-000000.h5', 'remove it and simulate again to remake it')
     """
 
     kind: FaultKind
@@ -119,7 +129,17 @@ def verify_corpus(folder: str | Path, *, quiet: bool = True) -> list[Fault]:
 
 
 def remove_damaged(faults: Iterable[Fault]) -> int:
-    """Remove the shards that are damaged, so that the simulation makes them again; return how many."""
+    """Remove the shards that are damaged, so that the simulation makes them again; return how many.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations, CorpusWriter, Sample
+    >>> writer = CorpusWriter("corpus", {"name": "demo"}, "0" * 64)
+    >>> path = writer.write(0, [Sample(0, np.ones((1, 8, 8), "f4"), 0.3, ("HAADF",), Annotations([]))])
+    >>> _ = path.write_bytes(path.read_bytes()[:-100])
+    >>> remove_damaged(verify_corpus("corpus")), path.exists()
+    (1, False)
+    """
     paths = [fault.path for fault in faults if fault.kind == "damaged"]
     for path in paths:
         path.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ def weights_fault(path: Path) -> str:
     Examples
     --------
     >>> weights_fault(Path("no-such-file.safetensors"))
-    'cannot be read (No such file or directory)'
+    'cannot be read (No such file or directory...)'
     """
     try:
         import numpy as np

@@ -19,7 +19,16 @@ _LARGE = 1024  # side from which an image has more pixels than its picture [pixe
 
 
 def draw_micrograph(axes: Axes, micrograph: Micrograph, *, scale_bar: bool = True) -> None:
-    """Draw a micrograph in grey, by default with a scale bar (nm where calibrated, pixels where not)."""
+    """Draw a micrograph in grey, by default with a scale bar (nm where calibrated, pixels where not).
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().subplots()
+    >>> draw_micrograph(axes, Micrograph(np.random.default_rng(0).random((64, 64)), sampling=2.0))
+    >>> [text.get_text() for text in axes.texts]
+    ['2 nm']
+    """
     draw_pixels(axes, micrograph.image, micrograph.sampling, scale_bar=scale_bar)
 
 

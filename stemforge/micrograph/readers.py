@@ -87,6 +87,14 @@ def read_stack(
     -------
     list of Micrograph
         One a frame, named ``<file>_000``, ``<file>_001``, …; a file with one frame keeps its name.
+
+    Examples
+    --------
+    >>> import tifffile
+    >>> tifffile.imwrite("series.tif", np.random.default_rng(0).random((5, 8, 9), "float32"))
+    >>> frames = read_stack("series.tif", sampling=0.3)
+    >>> len(frames), frames[-1].name, frames[-1].shape
+    (5, 'series_004', (8, 9))
     """
     found = _read(Path(path), sampling, signal=signal, stack=True)
     frames, failed = [], []

@@ -25,6 +25,19 @@ class Settings(Checked):
 
     A field may be declared :data:`stemforge.settings.Random`; then a recipe gives either a number or a distribution,
     and :meth:`draw` returns the same settings with every distribution replaced by a number.
+
+    Examples
+    --------
+    >>> from stemforge.settings import Random
+    >>> class Film(Settings):
+    ...     thickness: Random = 50.0
+    >>> film = Film.from_mapping({"thickness": {"uniform": [20, 60]}})
+    >>> round(film.draw(np.random.default_rng(0)).thickness, 2), len(film.hash)
+    (45.48, 64)
+    >>> Film.from_mapping({"thicknes": 20})
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.RecipeError: settings: unknown key 'thicknes'; did you mean 'thickness'?
     """
 
     @classmethod

@@ -119,10 +119,10 @@ def scatter_single_atoms(
     Examples
     --------
     >>> import numpy as np
-    >>> from stemforge.structures import SINGLE_ATOM, amorphous_carbon, scatter_single_atoms
+    >>> from stemforge.structures import SINGLE_ATOM, carbon_nitride, scatter_single_atoms
     >>> rng = np.random.default_rng(0)
-    >>> film = amorphous_carbon((50, 50, 20), rng=rng)
-    >>> specimen = scatter_single_atoms(film, "Pt", areal_density=0.4, rng=rng)
+    >>> sheet = carbon_nitride((50, 50), rng=rng)
+    >>> specimen = scatter_single_atoms(sheet, "Pt", areal_density=0.4, rng=rng)
     >>> int((specimen.get_tags() == SINGLE_ATOM).sum())
     10
     """

@@ -34,6 +34,16 @@ class AcidSite:
         Index of the oxygen that takes the proton.
     proton : (float, float, float)
         Where the proton goes [Å].
+
+    Examples
+    --------
+    >>> from stemforge.structures import zeolite_cell
+    >>> crystal = zeolite_cell()
+    >>> site = acid_sites(crystal)[0]
+    >>> site.name, crystal.symbols[site.aluminium], crystal.symbols[site.oxygen]
+    ('T1-O1', 'Si', 'O')
+    >>> round(float(np.linalg.norm(crystal.positions[site.oxygen] - site.proton)), 2)
+    0.97
     """
 
     t: int

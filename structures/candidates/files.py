@@ -51,6 +51,12 @@ class CandidateSet:
         Why others were left out, one message each.
     closed : tuple of str
         Names of acid sites at which the guest does not fit.
+
+    Examples
+    --------
+    >>> done = CandidateSet((), None, failed=("T3-O5-1: the calculator failed",), closed=("T12-O12",))
+    >>> done.exit_code, done.closed
+    (1, ('T12-O12',))
     """
 
     candidates: tuple[Candidate, ...]

@@ -52,6 +52,15 @@ class Candidate:
         Whether all forces are below the limit.
     reference_force : float or None, default None
         Largest force that is left on the empty site and on the molecule alone, which the energy refers to [eV/Å].
+
+    Examples
+    --------
+    >>> from stemforge.structures import CandidateSearch, candidates
+    >>> search = CandidateSearch(t_sites=(12,), max_tries=100)
+    >>> made = candidates("mfi", "pyridine", "docked", search, calculator="none", quiet=True)
+    >>> one = made.candidates[0]
+    >>> one.name, one.oxygen_site, one.energy, one.transferred
+    ('T12-O11-1', 11, None, False)
     """
 
     name: str

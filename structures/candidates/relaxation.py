@@ -34,6 +34,14 @@ class Relaxed:
         Steps taken.
     converged : bool
         Whether the largest force is below the limit.
+
+    Examples
+    --------
+    >>> from ase.build import molecule
+    >>> from ase.calculators.emt import EMT
+    >>> relaxed = relax(molecule("N2"), EMT(), fmax=0.01)
+    >>> relaxed.converged, relaxed.force < 0.01, round(float(relaxed.atoms.get_distance(0, 1)), 2)
+    (True, True, 1.0)
     """
 
     atoms: Atoms

@@ -59,6 +59,16 @@ class CandidateSearch:
     ------
     stemforge.errors.InputError
         If a value is out of range.
+
+    Examples
+    --------
+    >>> from stemforge.structures import acid_sites, zeolite_cell
+    >>> [site.name for site in CandidateSearch(t_sites=(12,)).chosen(acid_sites(zeolite_cell()))]
+    ['T12-O11', 'T12-O12', 'T12-O20', 'T12-O24']
+    >>> CandidateSearch(oxygens="nearest")
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: oxygens must be all or best, got 'nearest'.
     """
 
     t_sites: tuple[int, ...] | None = None
@@ -147,7 +157,7 @@ def docked_starts(
     --------
     >>> from stemforge.structures import CandidateSearch, zeolite_cell
     >>> from stemforge.structures.candidates.search import docked_starts
-    >>> starts, closed = docked_starts(zeolite_cell(), "pyridine", CandidateSearch(t_sites=(12,)))
+    >>> starts, closed = docked_starts(zeolite_cell(), "pyridine", CandidateSearch(t_sites=(12,), max_tries=100))
     >>> [start.name for start in starts], [site.name for site in closed]
     (['T12-O11-1', 'T12-O20-1', 'T12-O24-1'], ['T12-O12'])
     """

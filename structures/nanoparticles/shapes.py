@@ -42,8 +42,8 @@ def volume_diameter(element: str, number: int) -> float:
     Examples
     --------
     >>> from stemforge.structures.nanoparticles.shapes import volume_diameter
-    >>> round(volume_diameter("Au", 309), 2)
-    21.55
+    >>> round(volume_diameter("Au", 309), 1)
+    21.6
     """
     return float((6 * number * _lattice(element)[1] / np.pi) ** (1 / 3))
 

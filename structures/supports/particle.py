@@ -164,7 +164,7 @@ def carbon_particle(
     --------
     >>> import numpy as np
     >>> from stemforge.structures import carbon_particle
-    >>> particle = carbon_particle((60, 60), mean_thickness=40, rng=np.random.default_rng(0))
+    >>> particle = carbon_particle((30, 30), mean_thickness=20, rng=np.random.default_rng(0))
     >>> particle.get_chemical_symbols()[0], particle.pbc
     ('C', array([ True,  True, False]))
     """

@@ -36,8 +36,8 @@ def channel_axis(crystal: Atoms) -> tuple[int, int, int]:
     --------
     >>> from stemforge.structures import zeolite_cell
     >>> from stemforge.structures.zeolites.viewing import channel_axis
-    >>> channel_axis(zeolite_cell("mfi")), channel_axis(zeolite_cell("mor"))
-    ((0, 1, 0), (0, 0, 1))
+    >>> channel_axis(zeolite_cell("mfi")), channel_axis(zeolite_cell("fau"))
+    ((0, 1, 0), (0, 1, 1))
     """
     if _widest(crystal, _USUAL) >= OPEN:
         return _USUAL

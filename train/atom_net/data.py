@@ -60,7 +60,7 @@ def draw_heat(
     --------
     >>> heat, weight, offset, near = draw_heat((32, 32), np.array([[10.25, 20.0]]), np.empty((0, 2)))
     >>> float(offset[0, 20, 10]), float(offset[1, 20, 10]), int(near.sum())
-    (0.25, 0.0, 28)
+    (0.25, 0.0, 26)
     """
     height, width = shape
     heat = np.zeros(shape, np.float32)
@@ -110,6 +110,17 @@ class AtomHeatMaps(EpochBatches):
     ------
     HeatMaps
         A batch.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations, CorpusWriter, Sample
+    >>> writer = CorpusWriter("corpus", {"name": "demo"}, "0" * 64, kind="measured")
+    >>> rng, made = np.random.default_rng(0), Annotations([[20, 30], [40, 10]])
+    >>> samples = [Sample(i, rng.random((1, 64, 64), "float32"), 0.3, ("HAADF",), made) for i in range(4)]
+    >>> _ = writer.write(0, samples)
+    >>> data = AtomHeatMaps([Corpus("corpus")], "validation", AtomNetRecipe(crop=64, per_image=3))
+    >>> [(batch.image.shape, batch.offset.shape) for batch in data]
+    [(torch.Size([3, 1, 64, 64]), torch.Size([3, 2, 64, 64]))]
     """
 
     def __init__(self, corpora: Sequence[Corpus], part: str, recipe: AtomNetRecipe) -> None:

@@ -9,7 +9,15 @@ from stemforge.train.task import Task
 
 
 class AtomNetTask(Task):
-    """Train AtomNet by the cross-entropy of its heat map and the likelihood of its offsets, with AdamW."""
+    """Train AtomNet by the cross-entropy of its heat map and the likelihood of its offsets, with AdamW.
+
+    Examples
+    --------
+    >>> from stemforge.train import AtomNet, AtomNetRecipe
+    >>> task = AtomNetTask(AtomNetRecipe(learning_rate=1e-3), AtomNet())
+    >>> type(task.configure_optimizers()).__name__, task.monitor
+    ('AdamW', 'validation_loss')
+    """
 
     def loss(self, batch: HeatMaps, part: str) -> Tensor:
         """Cross-entropy of the heat map and negative log-likelihood of the offsets; logs both."""

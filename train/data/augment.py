@@ -36,6 +36,15 @@ class Augmentation(Settings):
         Largest relative change of the image's grey about its mean.
     blur
         Largest standard deviation of a Gaussian blur of the input [pixel]; labels and targets stay sharp.
+
+    Examples
+    --------
+    >>> Augmentation(rotation="quarter", zoom=(1.0, 1.0)).flip
+    True
+    >>> Augmentation.from_mapping({"zoom": [1.2, 0.8]})
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.RecipeError: settings: zoom must be ordered, got [1.2, 0.8]
     """
 
     rotation: Literal["any", "quarter", "none"] = "any"
@@ -146,6 +155,13 @@ def draw_view(
         How to vary it.
     rng
         Source of the random numbers.
+
+    Examples
+    --------
+    >>> quarter = Augmentation(rotation="quarter", zoom=(1, 1))
+    >>> view = draw_view((256, 200), 64, quarter, np.random.default_rng(0))
+    >>> view.cut(np.zeros((256, 200))).shape, np.abs(view.matrix).round(6).sum(0).tolist()
+    ((64, 64), [1.0, 1.0])
     """
     quarter = rng.integers(4) * np.pi / 2
     angle = {"any": rng.uniform(0, 2 * np.pi), "quarter": quarter, "none": 0.0}[augmentation.rotation]
@@ -165,7 +181,15 @@ def draw_view(
 def shade(
     image: NDArray[np.float32], augmentation: Augmentation, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Vary brightness, contrast and sharpness of an image between 0 and 1; shape and position stay."""
+    """Vary brightness, contrast and sharpness of an image between 0 and 1; shape and position stay.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).random((32, 32), "float32")
+    >>> shaded = shade(image, Augmentation(brightness=0.3, contrast=0.0), np.random.default_rng(1))
+    >>> shaded.shape, 0 <= float(shaded.min()), float(shaded.max()) <= 1, bool(shaded.mean() != image.mean())
+    ((32, 32), True, True, True)
+    """
     shift = rng.uniform(-1, 1) * augmentation.brightness
     scale = 1 + rng.uniform(-1, 1) * augmentation.contrast
     blur = rng.uniform(0, 1) * augmentation.blur

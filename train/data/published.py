@@ -66,6 +66,17 @@ def read_published_pairs(
     ------
     InputError
         No such file, no zip file, no pairs, or an image that is damaged, too large or too small.
+
+    Examples
+    --------
+    >>> image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (128, 128), "uint8"))
+    >>> image.save("a.png")
+    >>> with zipfile.ZipFile("pairs.zip", "w") as archive:
+    ...     for name in ("molecule_1_a", "molecule_2_a"):
+    ...         for folder in ("input", "label"):
+    ...             archive.write("a.png", f"{folder}/{name}.png")
+    >>> [pair.name for pair in read_published_pairs("pairs.zip", "validation")]
+    ['input/molecule_2_a.png']
     """
     path = Path(path)
     try:

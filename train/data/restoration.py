@@ -217,6 +217,21 @@ class RestorationPairs(EpochBatches):
     ------
     noisy, clean, target
         Float32 tensors of shape (n, 1, patch, patch), twice, and (n, 1, scale · patch, scale · patch).
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from stemforge.train import DIVAESRRecipe
+    >>> import zipfile
+    >>> Image.fromarray(np.random.default_rng(0).integers(0, 255, (128, 128), "uint8")).save("a.png")
+    >>> with zipfile.ZipFile("pairs.zip", "w") as archive:
+    ...     for number in range(4):
+    ...         for folder in ("input", "label"):
+    ...             archive.write("a.png", f"{folder}/molecule_{number}_a.png")
+    >>> recipe = DIVAESRRecipe(validation=0.25)
+    >>> sources, _ = open_sources(["pairs.zip"], recipe)
+    >>> [noisy.shape for noisy, clean, target in RestorationPairs(sources, "validation", recipe)]
+    [torch.Size([1, 1, 64, 64])]
     """
 
     def __init__(self, sources: Sequence[PairSource], part: str, recipe: RestorationRecipe) -> None:

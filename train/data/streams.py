@@ -152,12 +152,20 @@ class CorpusDataset(Epochs, Dataset[Any]):
 
     Examples
     --------
-    ::
-
-        data = CorpusDataset(Corpus("corpora/pt-nc"))
-        loader = DataLoader(data, batch_size=4, shuffle=True, num_workers=2, collate_fn=collate)
-        for data.epoch in range(10):
-            for images, targets in loader: ...
+    >>> from stemforge import Annotations, Corpus, CorpusWriter, Sample
+    >>> from torch.utils.data import DataLoader
+    >>> writer = CorpusWriter("corpus", {"name": "demo", "degradation": {"dose": 2e4}}, "0" * 64)
+    >>> clean = np.full((1, 16, 16), 0.05, "float32")
+    >>> _ = writer.write(0, [Sample(i, clean, 0.3, ("HAADF",), Annotations([[i, 3]])) for i in range(3)])
+    >>> data = CorpusDataset(Corpus("corpus"))
+    >>> loader = DataLoader(data, batch_size=2, shuffle=True, collate_fn=collate)
+    >>> for data.epoch in range(2):
+    ...     for images, targets in loader:
+    ...         print(data.epoch, tuple(images.shape))
+    0 (2, 1, 16, 16)
+    0 (1, 1, 16, 16)
+    1 (2, 1, 16, 16)
+    1 (1, 1, 16, 16)
     """
 
     def __init__(self, corpus: Corpus, transform: Transform | None = None, *, seed: int = 0) -> None:
@@ -239,14 +247,21 @@ class CorpusStream(SampleStream):
 
     Examples
     --------
-    ::
-
-        corpus = Corpus("corpora/pt-nc")
-        crops = RecordedImages(corpus_degradation(corpus), size=128, per_sample=16)
-        data = CorpusStream(corpus, crops, buffer=256)
-        loader = DataLoader(data, batch_size=32, num_workers=2, collate_fn=collate)
-        for data.epoch in range(10):
-            for images, targets in loader: ...
+    >>> from stemforge import Annotations, Corpus, CorpusWriter, Sample
+    >>> from torch.utils.data import DataLoader
+    >>> writer = CorpusWriter("corpus", {"name": "demo", "degradation": {"dose": 2e4}}, "0" * 64)
+    >>> clean = np.full((1, 16, 16), 0.05, "float32")
+    >>> for shard in range(2):
+    ...     sample = Sample(shard, clean, 0.3, ("HAADF",), Annotations([[shard + 4, 3]]))
+    ...     _ = writer.write(shard, [sample])
+    >>> corpus = Corpus("corpus")
+    >>> crops = RecordedImages(corpus_degradation(corpus), size=8, per_sample=3)
+    >>> data = CorpusStream(corpus, crops, buffer=4)
+    >>> for data.epoch in range(2):
+    ...     for images, targets in DataLoader(data, batch_size=6, collate_fn=collate):
+    ...         print(data.epoch, tuple(images.shape))
+    0 (6, 1, 8, 8)
+    1 (6, 1, 8, 8)
     """
 
     def __init__(

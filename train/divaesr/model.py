@@ -41,6 +41,15 @@ class DIVAESRSettings(Settings):
     squeeze
         Pixels along a side that EDSR folds into channels before its residual blocks: 1 as published; with 2 they
         cost a quarter and see twice as far.
+
+    Examples
+    --------
+    >>> DIVAESRSettings(mode="sr", features=32, squeeze=2).squeeze
+    2
+    >>> DIVAESRSettings.from_mapping({"features": 30, "squeeze": 2})
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.RecipeError: settings: features must be a multiple of squeeze² = 4
     """
 
     mode: Mode = "divaesr"

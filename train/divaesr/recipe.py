@@ -20,6 +20,15 @@ class DIVAESRRecipe(RestorationRecipe):
         Of the difference between output and target in the same sum.
     network
         Sizes and mode.
+
+    Examples
+    --------
+    >>> DIVAESRRecipe.shipped().network.mode, DIVAESRRecipe.load("divaesr-small").network.features
+    ('divaesr', 48)
+    >>> DIVAESRRecipe.from_mapping({"kl_weight": -1})
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.RecipeError: settings: 'kl_weight': must be at least 0 (got -1)
     """
 
     NETWORK: ClassVar[str] = "divaesr"

@@ -11,7 +11,16 @@ from stemforge.train.task import Task
 
 
 class DIVAESRTask(Task):
-    """Train DIVAESR by MSE(noise) + KL weight · KL + λ · L1(output, target), or what its mode leaves of that."""
+    """Train DIVAESR by MSE(noise) + KL weight · KL + λ · L1(output, target), or what its mode leaves of that.
+
+    Examples
+    --------
+    >>> from stemforge.train import DIVAESR, DIVAESRRecipe, DIVAESRSettings
+    >>> settings = DIVAESRSettings(channels=(4, 8), latent=4, blocks=1, features=4)
+    >>> task = DIVAESRTask(DIVAESRRecipe(network=settings), DIVAESR(settings))
+    >>> task.monitor, task.recipe.kl_weight
+    ('validation_mse', 0.00025)
+    """
 
     # The output's error decides in every mode, so that their runs can be compared.
     monitor: ClassVar[str] = "validation_mse"

@@ -112,6 +112,22 @@ class MoleculeImages(EpochBatches):
     ------
     CorpusError
         A corpus that lacks what is needed.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations, CorpusWriter
+    >>> from stemforge.simulate import SEGMENTS
+    >>> from stemforge.train import FasterRCNNSettings
+    >>> writer = CorpusWriter("corpus", {"name": "demo", "degradation": {"dose": 1e3}}, "0" * 64)
+    >>> signal = 0.05 + 0.01 * np.random.default_rng(0).random((4, 64, 64), "float32")
+    >>> labels = Annotations([[30, 30]], [[20, 20, 40, 40]], {"species": np.array([0], "uint8")})
+    >>> names = {"molecules": ["pyridine"]}
+    >>> _ = writer.write(0, [Sample(i, signal, 0.25, SEGMENTS, labels, names) for i in range(2)])
+    >>> network = FasterRCNNSettings(classes=("pyridine",))
+    >>> recipe = FasterRCNNRecipe(crop=64, per_image=1, validation=0.5, network=network)
+    >>> (images, targets), = MoleculeImages([Corpus("corpus")], "validation", recipe)
+    >>> images[0].shape, targets[0]["boxes"].tolist(), targets[0]["labels"].tolist()
+    (torch.Size([1, 64, 64]), [[20.5, 20.5, 40.5, 40.5]], [1])
     """
 
     def __init__(

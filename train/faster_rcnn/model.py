@@ -40,6 +40,15 @@ class FasterRCNNSettings(Settings):
         Proposals that are judged.
     detections
         Most objects found in an image.
+
+    Examples
+    --------
+    >>> FasterRCNNSettings(classes=("pyridine", "thiophene")).backbone
+    'resnet50'
+    >>> FasterRCNNSettings.from_mapping({"backbone": "resnet18"})
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.RecipeError: settings: anchors must list 4 levels for resnet18, each with the same ...
     """
 
     classes: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)] = ("molecule",)
@@ -94,9 +103,11 @@ class FasterRCNN(TorchvisionFasterRCNN):
 
     Examples
     --------
-    >>> network = FasterRCNN(FasterRCNNSettings(classes=("pyridine", "thiophene"))).eval()
-    >>> sorted(network([torch.rand(1, 96, 128)])[0])
-    ['boxes', 'labels', 'scores']
+    >>> import torch
+    >>> small = FasterRCNNSettings(backbone="resnet18", anchors=((8,), (16,), (32,), (64,)), pyramid=8, head=16)
+    >>> found = FasterRCNN(small).eval()([torch.rand(1, 96, 128)])[0]
+    >>> sorted(found), found["boxes"].shape[1]
+    (['boxes', 'labels', 'scores'], 4)
     """
 
     def __init__(self, settings: FasterRCNNSettings | None = None) -> None:

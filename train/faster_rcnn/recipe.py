@@ -33,6 +33,16 @@ class FasterRCNNRecipe(DosedRecipe):
         come with stemforge; null shows images as they are.
     network
         Sizes; its ``classes`` are set from the corpora.
+
+    Examples
+    --------
+    >>> recipe = FasterRCNNRecipe(boxes=0.5, network=FasterRCNNSettings(classes=("pyridine",)))
+    >>> recipe.boxes, recipe.zoom, recipe.network.classes
+    (0.5, 1, ('pyridine',))
+    >>> FasterRCNNRecipe.from_mapping({"zoom": 3})
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.RecipeError: settings: 'zoom': must be 1 or 2 (got 3)
     """
 
     NETWORK: ClassVar[str] = "faster-rcnn"

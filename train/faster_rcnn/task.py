@@ -8,7 +8,17 @@ from stemforge.train.task import Task
 
 
 class FasterRCNNTask(Task):
-    """Train Faster R-CNN by the sum of its four losses."""
+    """Train Faster R-CNN by the sum of its four losses.
+
+    Examples
+    --------
+    >>> from stemforge.train import FasterRCNN, FasterRCNNRecipe, FasterRCNNSettings
+    >>> small = FasterRCNNSettings(backbone="resnet18", anchors=((8,), (16,), (32,), (64,)), pyramid=8, head=16)
+    >>> task = FasterRCNNTask(FasterRCNNRecipe(network=small), FasterRCNN(small))
+    >>> target = {"boxes": torch.tensor([[8.0, 8, 24, 24]]), "labels": torch.tensor([1])}
+    >>> sorted(task.model.losses([torch.rand(1, 64, 64)], [target]))
+    ['loss_box_reg', 'loss_classifier', 'loss_objectness', 'loss_rpn_box_reg']
+    """
 
     def loss(self, batch: tuple[list[Tensor], list[dict[str, Tensor]]], part: str) -> Tensor:
         """Loss of images and targets; logs its terms, and F1 of the boxes where it validates."""

@@ -108,6 +108,15 @@ class CutAtoms:
         Which atoms count.
     turn
         Turn and mirror each crop at random.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations
+    >>> image = np.random.default_rng(0).random((1, 48, 48), "float32")
+    >>> sample = Sample(0, image, 0.3, ("HAADF",), Annotations([[20, 30]]))
+    >>> crops, classes = CutAtoms(Crops(per_image=6), degradation=None)(sample, np.random.default_rng(0))
+    >>> crops.shape, classes.tolist()
+    (torch.Size([6, 1, 21, 21]), [1, 1, 1, 0, 0, 0])
     """
 
     crops: Crops
@@ -146,6 +155,17 @@ class AtomCrops(EpochBatches):
     ------
     crops, classes
         Tensors of shape (n, 1, 21, 21) and (n,).
+
+    Examples
+    --------
+    >>> from stemforge import Annotations, CorpusWriter
+    >>> writer = CorpusWriter("corpus", {"name": "demo"}, "0" * 64, kind="measured")
+    >>> rng, made = np.random.default_rng(0), Annotations([[20, 30], [40, 10]])
+    >>> samples = [Sample(i, rng.random((1, 48, 48), "float32"), 0.3, ("HAADF",), made) for i in range(4)]
+    >>> _ = writer.write(0, samples)
+    >>> data = AtomCrops([Corpus("corpus")], "train", SACCNNRecipe(crops=Crops(per_image=8), validation=0.25))
+    >>> [(crops.shape, classes.tolist().count(1)) for crops, classes in data]
+    [(torch.Size([16, 1, 21, 21]), 8), (torch.Size([8, 1, 21, 21]), 4)]
     """
 
     def __init__(self, corpora: Sequence[Corpus], part: str, recipe: SACCNNRecipe) -> None:

@@ -21,6 +21,7 @@ class SACCNN(nn.Module):
 
     Examples
     --------
+    >>> import torch
     >>> SACCNN()(torch.zeros(5, 1, 21, 21)).shape
     torch.Size([5, 2])
     """

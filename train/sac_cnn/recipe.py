@@ -22,6 +22,16 @@ class Crops(Settings):
         Share of the negatives taken at bright spots that are no atoms, and just beside atoms.
     jitter
         How far a positive's centre may lie from its atom [pixel].
+
+    Examples
+    --------
+    >>> crops = Crops(per_image=40, positive=0.25)
+    >>> round(crops.per_image * crops.positive)
+    10
+    >>> Crops.from_mapping({"positive": 1.5})
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.RecipeError: settings: 'positive': must be less than 1 (got 1.5)
     """
 
     per_image: Annotated[int, Field(ge=2)] = 96

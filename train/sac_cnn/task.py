@@ -10,7 +10,16 @@ from stemforge.train.task import Task
 
 
 class SACCNNTask(Task):
-    """Train SAC-CNN by cross-entropy with AMSGrad, as published."""
+    """Train SAC-CNN by cross-entropy with AMSGrad, as published.
+
+    Examples
+    --------
+    >>> from stemforge.train import SACCNN, SACCNNRecipe
+    >>> task = SACCNNTask(SACCNNRecipe(learning_rate=1e-3), SACCNN())
+    >>> optimiser = task.configure_optimizers()
+    >>> type(optimiser).__name__, optimiser.defaults["amsgrad"], optimiser.defaults["lr"]
+    ('Adam', True, 0.001)
+    """
 
     optimiser = staticmethod(partial(torch.optim.Adam, amsgrad=True))
 

@@ -31,6 +31,15 @@ class UNetSettings(Settings):
         Channels at each resolution; each next has half the pixels along a side.
     blocks
         Residual blocks at each resolution, on the way down and, except at the last, up.
+
+    Examples
+    --------
+    >>> UNetSettings(widths=(8, 16), blocks=(1, 2)).scale
+    2
+    >>> UNetSettings.from_mapping({"widths": [8, 16]})
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.RecipeError: settings: blocks: needs one number for each of the 2 widths
     """
 
     scale: Literal[1, 2] = 2

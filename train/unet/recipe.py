@@ -19,6 +19,12 @@ class UNetRecipe(RestorationRecipe):
         divided by the target's contrast, so that faint images count as much as strong ones, but not without bound.
     network
         Sizes.
+
+    Examples
+    --------
+    >>> recipe = UNetRecipe.load("unet", {"network.scale": 1})
+    >>> recipe.scale, recipe.target, UNetRecipe.PATCH
+    (1, 'signal', 128)
     """
 
     NETWORK: ClassVar[str] = "unet"

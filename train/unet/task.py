@@ -15,6 +15,14 @@ class UNetTask(Task):
 
     The quantile loss (Koenker & Bassett 1978, doi:10.2307/1913643) is least where 5 % of the values lie below the lower
     end and 5 % above the upper.
+
+    Examples
+    --------
+    >>> from stemforge.train import UNet, UNetRecipe, UNetSettings
+    >>> settings = UNetSettings(widths=(4, 8), blocks=(1, 1))
+    >>> task = UNetTask(UNetRecipe(network=settings), UNet(settings))
+    >>> task.monitor, task.recipe.floor
+    ('validation_loss', 0.1)
     """
 
     monitor: ClassVar[str] = "validation_loss"
