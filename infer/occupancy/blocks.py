@@ -39,6 +39,15 @@ class BlockAverages:
         crystal's cell, in one block and one domain.
     channel
         Number of that channel in the crystal's cell, shape (n,).
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> content = np.array([0.9, 1.1, 0.8, 1.0])
+    >>> measured = SimpleNamespace(content=content, content_error=np.full(4, 0.2))  # of an Occupancy
+    >>> block = BlockAverages(measured, copies=np.array([[0, 1, 2, 3]]), channel=np.array([0]))
+    >>> block.content.round(2).tolist(), block.content_error.tolist()  # known twice as well as that of one channel
+    ([0.95], [0.1])
     """
 
     occupancy: Occupancy

@@ -139,6 +139,14 @@ def find_specimen(micrograph: Micrograph, usable: UsableArea | None = None) -> S
     Specimen
         The mask. All that is usable, with a remark, where the noise does not tell how many electrons there were: images
         that were filtered or rendered, and phase images.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).poisson(200, (128, 128))
+    >>> image[:, :64] = np.random.default_rng(1).poisson(5, (128, 64))  # a hole
+    >>> found = find_specimen(Micrograph(image))
+    >>> round(found.share, 2), bool(found.mask[64, 20]), bool(found.mask[64, 100])
+    (0.44, False, True)
     """
     usable = usable_area(micrograph.image) if usable is None else usable
     if not usable.mask.any():

@@ -37,6 +37,16 @@ class AcidSitePosterior:
         Of each candidate, if one of them is what a block shows; shape (b, m).
     none
         Probability that a block shows none of them, shape (b,).
+
+    Examples
+    --------
+    >>> from stemforge.structures.candidates.table import TableRow
+    >>> rows = tuple(TableRow(f"T{t}-O1", t, 1, None, None, "", True, f"T{t}.cif") for t in (3, 12))
+    >>> folder = CandidateFolder("made", (), rows)
+    >>> likely = np.array([[0.05, 0.95], [0.3, 0.7]])  # of two blocks of cells
+    >>> sites = AcidSitePosterior(None, folder, "flat", np.array([0.5, 0.5]), likely, np.zeros(2))
+    >>> sites.best, sites.smallest_sets().sum(1).tolist(), sites.information.round(2).tolist()
+    (['T12', 'T12'], [1, 2], [0.71, 0.12])
     """
 
     conformation: Conformation
