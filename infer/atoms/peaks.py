@@ -68,7 +68,8 @@ def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     Examples
     --------
     >>> y, x = np.mgrid[:30, :40]
-    >>> likelihood = np.exp(-((x - 20.3) ** 2 + (y - 10) ** 2) / 18)
+    >>> odds = 6 * np.exp(-((x - 20.3) ** 2 + (y - 10) ** 2) / 18) - 3  # their logarithm
+    >>> likelihood = 1 / (1 + np.exp(-odds))
     >>> find_spots(likelihood, 0.5).points.round(1).tolist()
     [[20.3, 10.0]]
     """
