@@ -62,6 +62,15 @@ class Adaptation:
         is where training helped.
     detections
         On the user's images.
+
+    Examples
+    --------
+    >>> recipe = SimulationRecipe.shipped("pt-nc")
+    >>> threshold = ThresholdCalibration((0.4, 0.5), (0.71, 0.74), (0.05, 0.04), 12)
+    >>> scores = Comparison({"atom-net": 0.69, ADAPTED: 0.74}, 12)
+    >>> adapted = Adaptation(Path("atom-net.safetensors"), None, recipe, threshold, None, scores, True, ())
+    >>> adapted.comparison.best == ADAPTED, adapted.threshold.best
+    (True, 0.5)
     """
 
     weights: Path
@@ -110,6 +119,16 @@ def adapt_detector(
     InputError
         Before anything is made: a folder that holds another adaptation, too few images, too little time, a recipe
         without atoms, images that the recipe cannot explain.
+
+    Examples
+    --------
+    >>> recipe = SimulationRecipe.shipped("pt-nc")
+    >>> adapt_detector([], recipe, "adapted", AdaptOptions(minutes=0.5))  # refused before anything is made
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: minutes must be 1 or more, got 0.5
+    >>> Path("adapted").exists()
+    False
     """
     options, out = options or AdaptOptions(), Path(out)
     require_time(options.minutes)

@@ -38,6 +38,24 @@ def write_results(adaptation: Adaptation, out: Path, *, seed: int = 0, quiet: bo
     -------
     Report
         As it was written.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations, Micrograph
+    >>> from stemforge.adapt.training.comparison import Comparison
+    >>> from stemforge.evaluate.likelihoods.choosing import ThresholdCalibration
+    >>> from stemforge.infer import Detection
+    >>> from stemforge.simulate import SimulationRecipe
+    >>> from stemforge.train.weights import find_weights
+    >>> image = Micrograph(np.arange(1024.0).reshape(32, 32), 0.3, name="area")  # too small for grafts
+    >>> found = Detection(image, Annotations([[9, 9]], columns={"score": [0.8]}), image.image, 0.3, 0.5)
+    >>> scores = Comparison({"atom-net": 0.69, ADAPTED: 0.74}, 12)
+    >>> threshold = ThresholdCalibration((0.5,), (0.74,), (0.04,), 12)
+    >>> recipe, weights = SimulationRecipe.shipped("pt-nc"), find_weights("atom-net")
+    >>> adaptation = Adaptation(weights, None, recipe, threshold, None, scores, False, (found,))
+    >>> report = write_results(adaptation, Path(), quiet=True)
+    >>> sorted(path.name for path in Path().glob("**/*.*"))
+    ['area.csv', 'area.png', 'report.html']
     """
     title = "stemforge adapt"
     report = Report(title, "your images → posterior → simulation and grafts → detector")

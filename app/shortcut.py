@@ -23,6 +23,15 @@ def add_shortcut(folder: str | Path) -> list[Path]:
     -------
     list
         The files that were written.
+
+    Examples
+    --------
+    >>> import os
+    >>> from unittest.mock import patch
+    >>> with patch.dict(os.environ, HOME=os.getcwd()):  # another desktop than the user's
+    ...     places = add_shortcut("my images")
+    >>> [place.name for place in places if place.parent.name == "Desktop"]
+    ['stemforge.desktop']
     """
     from pyshortcuts import make_shortcut
 

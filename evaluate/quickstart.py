@@ -66,6 +66,15 @@ def run_quickstart(out: str | Path, *, workers: int | None = None, quiet: bool =
     ------
     InputError
         The folder holds other files.
+
+    Examples
+    --------
+    >>> Path("mine").mkdir()
+    >>> _ = Path("mine/thesis.txt").write_text("words")
+    >>> run_quickstart("mine")  # refused before any work
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: out mine: holds thesis.txt; choose an empty or new folder
     """
     out = Path(out)
     _check_folder(out)

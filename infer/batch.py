@@ -29,6 +29,13 @@ class Outcome:
         How many things were found on them.
     failed
         Why images were left out, one message each.
+
+    Examples
+    --------
+    >>> Outcome(images=3, found=41, failed=("blank.tif: every pixel has the same value",)).exit_code
+    1
+    >>> Outcome(images=3, found=64).exit_code
+    0
     """
 
     images: int
@@ -88,6 +95,20 @@ class Batch:
         Replace results that are already there.
     quiet
         Show no progress.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stemforge.micrograph.writers import write_tiff
+    >>> for name in "ab":
+    ...     write_tiff(f"{name}.tif", np.eye(32), sampling=0.3)
+    >>> batch = Batch([Path("a.tif"), Path("b.tif")], Path("out"), (".json",), quiet=True)
+    >>> def measure(micrograph, results):
+    ...     results.path(".json").write_text(f"{micrograph.sampling:.1f}")
+    ...     return 1
+    >>> outcome = batch.run("sizes", measure, "images", {})
+    >>> outcome.found, sorted(path.name for path in Path("out").iterdir())
+    (2, ['a.json', 'b.json', 'run.json'])
     """
 
     images: Sequence[Path]

@@ -26,6 +26,12 @@ class Decision:
         Likelihood from which a candidate is an atom, or a molecule.
     expected_f1
         F1 to be expected of the best choice by the likelihoods alone; None where these are not calibrated.
+
+    Examples
+    --------
+    >>> from stemforge.infer import decide
+    >>> decide([0.9, 0.8, 0.1], Card("sac-cnn", threshold=0.6))  # its likelihoods are not calibrated
+    Decision(threshold=0.6, expected_f1=None)
     """
 
     threshold: float
@@ -73,6 +79,14 @@ def decide(likelihoods: ArrayLike, card: Card) -> Decision:
         Of the image's candidates, from :data:`CANDIDATE` on.
     card
         Of the network.
+
+    Examples
+    --------
+    >>> card = Card("atom-net", threshold=0.6, min_expected_f1=0.4)
+    >>> decide([0.95, 0.9, 0.5, 0.1], card).threshold  # likelihoods promise enough for a threshold of its own
+    0.5
+    >>> decide([0.2, 0.1, 0.1], card).threshold  # little to be found: the card's
+    0.6
     """
     if card.min_expected_f1 is None:
         return Decision(card.threshold)

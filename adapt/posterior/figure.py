@@ -18,6 +18,18 @@ def draw_posterior(calibration: Calibration) -> Figure:
     """Draw each parameter's distribution over the images above its prior, which is even on this axis.
 
     Orange: the posterior runs into that end of the prior. Grey: not determined by the images.
+
+    Examples
+    --------
+    >>> from stemforge.settings import Uniform
+    >>> from stemforge.simulate import SimulationRecipe
+    >>> prior = Uniform(uniform=(50, 400))
+    >>> share = (0.0, 0.8, 0.2, 0.0)
+    >>> one = Estimate("support.mean_thickness", prior, (90.0, 120.0, 160.0), share, True, 0.7, 0.91, None)
+    >>> none = np.empty((0, 8, 8), dtype=np.float16)
+    >>> calibration = Calibration(SimulationRecipe.shipped("pt-nc"), ("a",), (one,), {}, {}, 64, none, none, 0.3)
+    >>> draw_posterior(calibration).axes[0].get_title()
+    'support.mean_thickness'
     """
     rows = -(-len(calibration.estimates) // _COLUMNS)
     figure = Figure(figsize=(2.5 * _COLUMNS, 1.9 * rows + 0.4), layout="constrained")
@@ -59,7 +71,16 @@ def _panel(axes: Axes, one: Estimate) -> None:
 
 
 def draw_patches(calibration: Calibration) -> Figure:
-    """Draw real patches above such by the calibrated recipe."""
+    """Draw real patches above such by the calibrated recipe.
+
+    Examples
+    --------
+    >>> from stemforge.simulate import SimulationRecipe
+    >>> real, simulated = np.random.default_rng(0).poisson(40, (2, 3, 32, 32)).astype(np.float16)
+    >>> calibration = Calibration(SimulationRecipe.shipped("pt-nc"), ("a",), (), {}, {}, 64, real, simulated, 0.3)
+    >>> [len(part.axes) for part in draw_patches(calibration).subfigs]
+    [3, 3]
+    """
     columns = len(calibration.real)
     figure = Figure(figsize=(2.2 * columns, 4.9), layout="constrained")
     rows = (("real", calibration.real), ("simulated by the calibrated recipe", calibration.simulated))

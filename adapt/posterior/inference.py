@@ -71,6 +71,15 @@ def calibrate_recipe(
     InputError
         Before anything is simulated: too few images, or such as the recipe cannot explain: of mixed scale or kind,
         filtered ones, too small ones; a recipe for segments, or one that leaves nothing open.
+
+    Examples
+    --------
+    >>> from stemforge.simulate import SimulationRecipe
+    >>> images = np.random.default_rng(0).poisson(40, (2, 128, 128))
+    >>> calibrate_recipe([Micrograph(image, 0.3) for image in images], SimulationRecipe.shipped("pt-nc"))
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: images: 2 given, calibration needs at least 3: what differs from image to image, ...
     """
     sampling, side = check_images(micrographs, recipe)
     check_size(num, recipe)

@@ -51,6 +51,15 @@ class Estimate:
         How often the true value of hidden patches lay in the 90 % interval.
     distribution
         What replaces the prior; None where it is kept.
+
+    Examples
+    --------
+    >>> from stemforge.settings import LogUniform
+    >>> prior = LogUniform(loguniform=(1e4, 1e5))
+    >>> heights = tuple(np.r_[np.zeros(12), np.arange(12)] / 66)
+    >>> dose = Estimate("degradation.dose", prior, (4e4, 8e4, 1e5), heights, True, 0.7, 0.91, None)
+    >>> dose.edge  # the images may have had more electrons than the prior allows
+    'upper'
     """
 
     field: str
@@ -107,6 +116,20 @@ class Calibration:
         Patches of the micrographs, and by the new recipe, in electrons a pixel, shape (n, side, side).
     sampling
         Pixel size of the patches [Å]; None where the recipe leaves it open.
+
+    Examples
+    --------
+    >>> from stemforge.settings import Uniform
+    >>> prior = Uniform(uniform=(50, 400))
+    >>> share = (0.0, 0.8, 0.2, 0.0)
+    >>> one = Estimate("support.mean_thickness", prior, (90.0, 120.0, 160.0), share, True, 0.7, 0.91, None)
+    >>> patches = np.zeros((4, 8, 8), dtype=np.float16)
+    >>> recipe = SimulationRecipe.shipped("pt-nc")
+    >>> found = Calibration(recipe, ("a", "b", "c"), (one,), {}, {}, 64, patches, patches, 0.3)
+    >>> print(found.lines()[1])
+    support.mean_thickness                            90 – 160       120               50 – 400
+    >>> print(found.lines()[2])
+    check on 64 hidden simulated patches: the true value lay in the 90 % interval in 91 % of all cases
     """
 
     recipe: SimulationRecipe

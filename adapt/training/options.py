@@ -30,6 +30,12 @@ class AdaptOptions:
         On which atoms are found.
     quiet
         Show no progress.
+
+    Examples
+    --------
+    >>> options = AdaptOptions(minutes=60, start="any-atom", posterior=False)
+    >>> options.posterior, options.grafts  # the recipe's priors stand; grafts are learnt from all the same
+    (False, True)
     """
 
     minutes: float = 30.0

@@ -51,6 +51,15 @@ def create_app(settings: AppSettings) -> Any:
     ------
     InputError
         The folder cannot be used.
+
+    Examples
+    --------
+    >>> from starlette.testclient import TestClient
+    >>> app = create_app(AppSettings(Path("sessions")))
+    >>> TestClient(app, base_url="http://127.0.0.1:8642").get("/").status_code
+    200
+    >>> TestClient(app, base_url="http://elsewhere.example").get("/").status_code  # another page's name for it
+    403
     """
     check_folder(settings.folder, "folder")
     store = Store(settings.folder)

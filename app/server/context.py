@@ -38,6 +38,12 @@ class AppSettings:
         Most that a session may take of the disk.
     watch
         Folders that sessions may watch.
+
+    Examples
+    --------
+    >>> settings = AppSettings(Path("sessions"), port=9000, watch=(Path("microscope"),))
+    >>> settings.host, settings.upload_bytes // 2**20, settings.session_cookie
+    ('127.0.0.1', 512, 'stemforge-session-9000')
     """
 
     folder: Path

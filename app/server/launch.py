@@ -38,6 +38,15 @@ def run_app(settings: AppSettings, *, browser: bool = True) -> None:
     ------
     InputError
         The address or the folder cannot be used.
+
+    Examples
+    --------
+    >>> taken = socket.create_server(("127.0.0.1", 0))
+    >>> run_app(AppSettings(Path("sessions"), port=taken.getsockname()[1]))
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: host 127.0.0.1, port ...: cannot listen there (...); choose another port
+    >>> taken.close()
     """
     listener = _listen(settings.host, settings.port)
     settings = replace(settings, port=listener.getsockname()[1])

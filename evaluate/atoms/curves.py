@@ -25,6 +25,13 @@ class ThresholdCurve:
         Pooled over all images, shape (t,).
     f1_mean, f1_sd
         Mean and standard deviation (ddof = 1; NaN for a single image) of F1 over images, shape (t,).
+
+    Examples
+    --------
+    >>> f1 = np.array([0.61, 0.72, 0.55])
+    >>> curve = ThresholdCurve(np.array([0.3, 0.5, 0.7]), f1, f1, f1, f1, np.full(3, 0.05))
+    >>> float(curve.thresholds[curve.f1_mean.argmax()])
+    0.5
     """
 
     thresholds: NDArray[np.float64]

@@ -32,6 +32,12 @@ class Match:
         Number of predictions without a true point.
     false_negatives
         Number of true points without a prediction.
+
+    Examples
+    --------
+    >>> match = Match(np.array([[0, 1], [2, 0]]), np.array([0.4, 1.1]), false_positives=1, false_negatives=0)
+    >>> match.true_positives, match.pairs[0].tolist()  # the first prediction is the second true point
+    (2, [0, 1])
     """
 
     pairs: NDArray[np.intp]

@@ -39,6 +39,14 @@ class AtomEvaluation:
         the tables hold no scores.
     notes
         Remarks for the reader: missing calibration, missing scores, where curves begin.
+
+    Examples
+    --------
+    >>> image = ImageEvaluation("a", "a", None, {"published": AtomScore(30, 10, 20)}, np.array([0.5]))
+    >>> found = AtomEvaluation("found", "labels", (image,), {"published": None}, 0.5, {}, ("no calibration",))
+    >>> row = found.to_dict()["images"][0]
+    >>> row["name"], row["sampling_angstrom"], row["scores"]["published"]["recall"]
+    ('a', None, 0.6)
     """
 
     pred: str

@@ -31,6 +31,12 @@ class AtomScore:
         Root mean square distance of the matched pairs [px]; None where nothing matched.
     rmse_angstrom
         The same [Å]; None where nothing matched or the pixel size is not known.
+
+    Examples
+    --------
+    >>> score = AtomScore(true_positives=30, false_positives=10, false_negatives=20)
+    >>> score.precision, score.recall, round(score.f1, 3)
+    (0.75, 0.6, 0.667)
     """
 
     true_positives: int
@@ -85,6 +91,12 @@ class ImageEvaluation:
         Score by name of the criterion; None where a criterion in Å meets an image without calibration.
     distances
         Distances of the pairs matched by the published criterion [px], shape (m,).
+
+    Examples
+    --------
+    >>> one = ImageEvaluation("a", "a", 0.29, {"published": AtomScore(30, 10, 20)}, np.array([0.5, 1.5]))
+    >>> one.scores["published"].recall, float(one.distances.mean())
+    (0.6, 1.0)
     """
 
     name: str
@@ -108,6 +120,12 @@ class Summary:
         without a localisation error are left out of its mean.
     pooled
         Score of all images' counts added up: every atom weighs the same, whichever image it is on.
+
+    Examples
+    --------
+    >>> whole = summarise([AtomScore(8, 2, 2), AtomScore(90, 10, 90)])
+    >>> whole.images, round(whole.mean["recall"], 3), round(whole.pooled.recall, 3)  # a mean of images, and of atoms
+    (2, 0.65, 0.516)
     """
 
     images: int

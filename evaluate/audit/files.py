@@ -66,6 +66,17 @@ def audit_files(
     ------
     InputError
         A file that cannot be read, or a table without image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stemforge.micrograph.writers import write_tiff
+    >>> rng, (y, x) = np.random.default_rng(0), np.mgrid[:96, :96]
+    >>> atoms, image = rng.uniform(8, 88, (20, 2)), rng.normal(0, 0.2, (96, 96))
+    >>> write_tiff("a.tif", image + sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / 18) for a, b in atoms))
+    >>> Annotations(atoms[:, ::-1]).to_csv("a.csv")  # x and y exchanged
+    >>> audit_files(["a.tif"], ["a.csv"], weights=None).lines()[0]
+    'a: the labels are transposed (x and y swapped)'
     """
     pairs, alone = pair_files(images, labels, unlabelled=True)
     pictures = Images(sorted([*alone, *(picture for picture, _ in pairs)]), sampling)

@@ -22,6 +22,12 @@ class Fault:
         Rows of the table, counted from 1; empty where the whole file is meant.
     image
         Name of the image that the rows fit instead.
+
+    Examples
+    --------
+    >>> fault = Fault("image", "all rows belong to b", image="b")
+    >>> fault.kind, fault.rows  # no rows: the whole file
+    ('image', ())
     """
 
     kind: str
@@ -59,6 +65,14 @@ class Verdict:
     share
         Of sound labels, the share that lies on bright spots, and the ends of an interval that holds 95 in 100; else
         None.
+
+    Examples
+    --------
+    >>> points = np.array([[4.0, 5.0], [20.0, 9.0]])
+    >>> transposed = Fault("transposed", "x and y are exchanged")
+    >>> verdict = Verdict("a", "a", points, (transposed,), ("a", "a"), points[:, ::-1], certain=True)
+    >>> verdict.sound, verdict.placed.tolist()
+    (False, [[5.0, 4.0], [9.0, 20.0]])
     """
 
     image: str

@@ -29,6 +29,16 @@ class Audit:
         One for each file of labels.
     micrographs
         The images by name.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate.audit.findings import Fault
+    >>> points = np.array([[4.0, 5.0], [20.0, 9.0]])
+    >>> fault = Fault("transposed", "x and y are exchanged")
+    >>> verdict = Verdict("a", "a", points, (fault,), ("a", "a"), points[:, ::-1], certain=True)
+    >>> audit = Audit((verdict,), {"a": Micrograph(np.eye(32), name="a")})
+    >>> audit.lines(), audit.repaired()["a"].points.tolist()
+    (['a: x and y are exchanged', '0 of 1 files of labels fit their images'], [[5.0, 4.0], [9.0, 20.0]])
     """
 
     verdicts: tuple[Verdict, ...]

@@ -38,6 +38,16 @@ class ImageComparison:
         Statistics of each image.
     two_sample
         How well they can be distinguished.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate.corpora.two_sample import Classified
+    >>> images = np.random.default_rng(0).poisson(60, (2, 256, 256)) * 7.0
+    >>> real, simulated = ((image_statistics(image, 0.3),) for image in images)
+    >>> one = Classified(0.5, 0.5, (0.5,))
+    >>> found = ImageComparison(real, simulated, TwoSample(one, one, (), 1, 1))
+    >>> found.lines()[-3].strip()
+    'distinguished, network: 50% of patches, 50% of images'
     """
 
     real: tuple[ImageStatistics, ...]
@@ -98,6 +108,18 @@ def compare_images(
     ------
     InputError
         A corpus of measured images, too few images, or a micrograph without pixel size.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations, ingest_images
+    >>> from stemforge.micrograph.writers import write_tiff
+    >>> write_tiff("a.tif", np.random.default_rng(0).random((64, 64)), sampling=0.3)
+    >>> Annotations([[9, 9]]).to_csv("a.csv")
+    >>> measured = ingest_images(["a.tif"], ["a.csv"], "measured")
+    >>> compare_images([], Corpus("measured"))
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: corpus measured: holds measured images; compare wants a simulated one
     """
     degradation = corpus_degradation(corpus)
     if degradation is None:

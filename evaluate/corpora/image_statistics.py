@@ -49,6 +49,13 @@ class ImageStatistics:
         10th, 50th and 90th percentile of their height over the local mean, as a share of it.
     blob_width
         Full width at half maximum of the mean of the brightest blobs [Å].
+
+    Examples
+    --------
+    >>> wedge = np.linspace(30, 90, 256) * np.ones((256, 1))
+    >>> found = image_statistics(7.0 * np.random.default_rng(0).poisson(wedge) + 1000, 0.3)
+    >>> round(float(found.noise), 2), list(found.flat())[-4:]  # noise of 60 electrons in a pixel
+    (0.13, ['texture 2.3-3.2 Å', 'blob contrast p10', 'blob contrast p50', 'blob contrast p90'])
     """
 
     sampling: float
@@ -98,10 +105,10 @@ def image_statistics(image: ArrayLike, sampling: float) -> ImageStatistics:
 
     Examples
     --------
-    >>> counts = np.random.default_rng(0).poisson(60, (256, 256))
-    >>> found = image_statistics(7.0 * counts + 1000, 0.3)
-    >>> 0.95 < found.noise * np.sqrt(60) < 1.05
-    True
+    >>> wedge = np.linspace(30, 90, 256) * np.ones((256, 1))  # of even thickness an image would not tell its offset
+    >>> found = image_statistics(7.0 * np.random.default_rng(0).poisson(wedge) + 1000, 0.3)
+    >>> round(found.gain), round(found.counts / 10), round(float(found.noise * np.sqrt(found.counts)), 1)
+    (7, 6, 1.0)
     """
     values = np.asarray(image, dtype=np.float64)
     if values.ndim != 2 or min(values.shape) < 128:

@@ -35,6 +35,12 @@ class Inspection:
         What is in it, as text by heading.
     statistics
         Of the corpus; None for a micrograph.
+
+    Examples
+    --------
+    >>> inspected = Inspection(Micrograph(np.eye(32), 0.3), {"pixels": "32 × 32", "pixel size": "0.3 Å"})
+    >>> print(*inspected.lines(), sep=", ")
+    pixels         32 × 32, pixel size     0.3 Å
     """
 
     content: Corpus | Micrograph
@@ -68,6 +74,13 @@ def inspect(path: str | Path, *, frame: int | None = None, signal: str | None = 
     ------
     InputError
         Neither a corpus nor an image that can be read, or a frame of a corpus.
+
+    Examples
+    --------
+    >>> from stemforge.micrograph.writers import write_tiff
+    >>> write_tiff("area.tif", np.random.default_rng(0).random((64, 80)), sampling=0.29)
+    >>> list(inspect("area.tif").words.items())[:3]
+    [('micrograph', 'area'), ('size', '80 × 64 pixels'), ('pixel size', '0.29 Å (2.32 × 1.86 nm)')]
     """
     if Path(path).is_dir():
         if frame is not None or signal is not None:

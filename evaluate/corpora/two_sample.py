@@ -64,6 +64,14 @@ class TwoSample:
         The statistics that separate the two kinds best, each alone.
     real, simulated
         Images of either kind.
+
+    Examples
+    --------
+    >>> network = Classified(0.55, 0.6, (0.5, 0.6))
+    >>> statistics = Classified(0.71, 0.8, (0.7, 0.72))
+    >>> test = TwoSample(network, statistics, (), real=8, simulated=8)
+    >>> test.best, test.accuracy
+    ('statistics', 0.71)
     """
 
     network: Classified
@@ -138,6 +146,14 @@ def two_sample_test(
         Too few images, or images smaller than a patch.
     MicrographError
         An image without noise.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).normal(size=(3, 64, 64)).astype(np.float32)
+    >>> two_sample_test(images, images)
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: the two-sample test needs at least 4 real images, not 3
     """
     for name, images in (("real", real), ("simulated", simulated)):
         if len(images) < folds:

@@ -37,6 +37,16 @@ class RestorationEvaluation:
         The raw and the restored image, and what was matched on each, by name.
     options
         ``tolerance``, ``merge`` and ``bend`` as they were used.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate.crystals.framework import FrameworkScore
+    >>> score = FrameworkScore(0.9, 0.9, 0.9, 0.2, 0.8, columns=10, maxima=10, matched=9)
+    >>> match = FrameworkMatch(score, np.ones((10, 2)), np.ones((10, 2)))
+    >>> lattice = Lattice((0, 0), (48, 0), (0, 32), 0.25, 0.0, 0.0, 1.0, "oblong", (12.0, 8.0))
+    >>> evaluation = RestorationEvaluation(lattice, {"raw": Micrograph(np.eye(64), name="field")}, {"raw": match}, {})
+    >>> evaluation.lines()
+    ['field, raw: F1 0.900, rms 0.20 Å']
     """
 
     lattice: Lattice
@@ -94,6 +104,15 @@ def evaluate_restoration(
     ------
     InputError
         No lattice found, tolerance or merge not positive, or weights of another network.
+
+    Examples
+    --------
+    >>> from stemforge.train import load_weights
+    >>> noise = Micrograph(np.random.default_rng(0).random((96, 96)), name="noise")
+    >>> evaluate_restoration(noise, *load_weights("divaesr"), tolerance=-1)
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: tolerance must be a positive length [Å], not -1
     """
     _check_lengths(tolerance, merge)
     framework = Framework.named(framework) if isinstance(framework, str) else framework
@@ -133,6 +152,14 @@ def evaluate_restorations(
     ------
     InputError
         Options, weights or results that cannot be; nothing has been written then.
+
+    Examples
+    --------
+    >>> batch = Batch([Path("field.tif")], Path("scores"), ("_framework.json", "_framework.png"))
+    >>> evaluate_restorations(batch, "divaesr", framework="quartz")  # refused before any image is read
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: framework 'quartz' is not known; there is mfi, fau, cha, mor, bea, or give a CIF file
     """
     _check_lengths(options.get("tolerance", TOLERANCE), options.get("merge", MERGE))
     wanted = Framework.named(framework)
@@ -187,6 +214,16 @@ def compare_framework(
     -------
     dict
         ``"raw"`` and the restorations by name.
+
+    Examples
+    --------
+    >>> cell = Framework("oblong", (12.0, 8.0), np.array([[0.1, 0.2], [0.6, 0.3], [0.3, 0.8]]), np.full(3, 14))
+    >>> lattice = Lattice((0, 0), (48, 0), (0, 32), 0.25, 0.0, 0.0, 1.0, "oblong", (12.0, 8.0))
+    >>> raw = Micrograph(np.tile(cell.image((32, 48)), (4, 4)), 0.25)
+    >>> restored = Restoration(raw, raw.image, 0.25)
+    >>> found = compare_framework(raw, {"same": restored}, lattice, framework=cell, bend=False)
+    >>> {name: match.score.f1 for name, match in found.items()}
+    {'raw': 1.0, 'same': 1.0}
     """
     framework = framework or Framework.named(lattice.framework)
     fractional = framework.columns(merge).fractional
@@ -217,6 +254,16 @@ def draw_framework(
         From :func:`compare_framework`.
     path
         Where to save the picture; None saves nothing.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate.crystals.framework import FrameworkScore
+    >>> score = FrameworkScore(1.0, 1.0, 1.0, 0.1, 0.8, columns=2, maxima=2, matched=2)
+    >>> points = np.array([[30.0, 30.0], [34.0, 33.0]])
+    >>> images = {"raw": Micrograph(np.random.default_rng(0).random((64, 64)), 0.25)}
+    >>> figure = draw_framework(images, {"raw": FrameworkMatch(score, points, points)}, "framework.png")
+    >>> Path("framework.png").exists(), figure.axes[0].get_title()
+    (True, 'raw: F1 1.000, rms 0.10 Å (2 of 2 columns, 2 maxima)')
     """
     figure = Figure(figsize=(6.2 * len(found), 6.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(found)))

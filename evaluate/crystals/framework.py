@@ -37,6 +37,11 @@ class FrameworkScore:
         Grey value from which a maximum counted, as a quantile of the image.
     columns, maxima, matched
         Number of columns on the image, of maxima that count, and of matched pairs.
+
+    Examples
+    --------
+    >>> print(FrameworkScore(0.92, 0.9, 0.94, 0.21, 0.8, columns=100, maxima=104, matched=94))
+    F1 0.920, rms 0.21 Å
     """
 
     f1: float
@@ -55,7 +60,15 @@ class FrameworkScore:
 
 @dataclass(frozen=True)
 class FrameworkMatch:
-    """Columns and maxima of an image, (x, y) [pixel]: ``points`` that count at the threshold of ``score``."""
+    """Columns and maxima of an image, (x, y) [pixel]: ``points`` that count at the threshold of ``score``.
+
+    Examples
+    --------
+    >>> score = FrameworkScore(0.8, 1.0, 0.67, 0.2, 0.8, columns=3, maxima=2, matched=2)
+    >>> match = FrameworkMatch(score, columns=np.ones((3, 2)), points=np.ones((2, 2)))
+    >>> len(match.points) == match.score.maxima
+    True
+    """
 
     score: FrameworkScore
     columns: NDArray[np.float64]

@@ -46,6 +46,13 @@ class BoxScore:
         ``ap`` and ``ar`` of each class.
     images, truth, predicted
         Number of images, of labelled and of predicted boxes.
+
+    Examples
+    --------
+    >>> each = {"pyridine": {"ap": 0.6, "ar": 0.65}}
+    >>> score = BoxScore(0.6, 0.9, 0.7, 0.65, *[None] * 6, each, images=1, truth=10, predicted=11)
+    >>> score.classes["pyridine"]["ar"], score.ap_small  # no small box was labelled
+    (0.65, None)
     """
 
     ap: float | None
@@ -189,6 +196,13 @@ class MoleculeEvaluation:
         As it was scored.
     boxes
         What a box is in the score.
+
+    Examples
+    --------
+    >>> score = BoxScore(0.6, 0.9, 0.7, 0.65, *[None] * 6, {"pyridine": {"ap": 0.6, "ar": 0.65}}, 1, 10, 11)
+    >>> evaluation = MoleculeEvaluation("found", "labels", score, {"a": score}, True, 32.0, None)
+    >>> evaluation.table().title
+    '11 boxes against 10 labelled ones on 1 images (van-der-waals)'
     """
 
     pred: str
@@ -265,6 +279,15 @@ def evaluate_molecules(
     InputError
         A table that cannot be used, images without partner, classes of which none is in both folders, or boxes of
         several definitions that cannot be converted.
+
+    Examples
+    --------
+    >>> row = "x0_px,y0_px,x1_px,y1_px,label,score{}4,4,12,12,pyridine,0.9{}".format(*2 * [chr(10)])
+    >>> for folder in ("found", "labels"):
+    ...     Path(folder).mkdir()
+    ...     _ = (Path(folder) / "a.csv").write_text(row)
+    >>> evaluate_molecules("found", "labels").score.ap
+    1.0
     """
     if threshold is not None and not np.isfinite(threshold):
         raise InputError(f"threshold must be a finite number, not {threshold}")

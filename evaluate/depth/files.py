@@ -43,6 +43,15 @@ class FocalReading:
         Pixel size [Å], where the files carry none or a wrong one.
     signal
         Which of several images in a file.
+
+    Examples
+    --------
+    >>> FocalReading(read_foci("-40,-20,0,20,40"), sampling=0.25).foci
+    [-40.0, -20.0, 0.0, 20.0, 40.0]
+    >>> FocalReading([0.0, 20.0])
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: focus: 2 different foci; depth needs 3 at least: ...
     """
 
     foci: Sequence[float]
@@ -142,6 +151,16 @@ def depth_files(
     ------
     InputError
         Results that cannot be; nothing has been written then.
+
+    Examples
+    --------
+    >>> from stemforge.micrograph.writers import write_tiff
+    >>> from stemforge.simulate import Microscope
+    >>> for number in range(3):
+    ...     write_tiff(f"f{number}.tif", np.random.default_rng(number).poisson(30, (64, 64)), sampling=0.25)
+    >>> reading, optics = FocalReading([-40.0, -20.0, 0.0, 20.0]), FocalOptics("Pt", Microscope())
+    >>> depth_files([Path(".")], ResultFolder(Path("depths"), False), optics, reading, quiet=True).failed
+    ('.: 3 frames, 4 foci; give the focus of each frame, in their order (focus)',)
     """
     names = [(f"{path.stem}{ending}", path) for path in paths for ending in ENDINGS]
     clash = name_clash(names, folder.path)

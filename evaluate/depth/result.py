@@ -46,6 +46,17 @@ class AtomDepth:
         Largest overlap of its images with another atom's, 0 to 1.
     focusing
         How bright it is on each frame, as seen and as fitted.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate.depth.fit import AtomAt
+    >>> fit = AtomDepthFit(AtomAt(9.0, 12.0, 12.0, 11.5), np.diag([0.1, 0.01, 0.01, 4.0]), 50.0, 60, converged=True)
+    >>> tried = np.linspace(-40, 40, 9)
+    >>> profile = DepthProfile(tried, 100 - (tried - 11.5) ** 2 / 4)
+    >>> focusing = FrameBrightness(np.ones((5, 3)), np.ones((5, 2)), chi2=3.0)
+    >>> atom = AtomDepth(fit, profile, overlap=0.0, focusing=focusing)
+    >>> atom.depth, atom.error, atom.state((-40.0, 40.0)), atom.state((-40.0, 0.0))
+    (11.5, 2.0, 'depth', 'limit')
     """
 
     fit: AtomDepthFit
@@ -104,6 +115,20 @@ class Depths:
         Mean of the aligned frames, shape (height, width).
     order_chance
         How often frames in another order would suit their foci better.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate.depth.fit import AtomAt
+    >>> from stemforge.simulate import Microscope
+    >>> foci, tried = [-40.0, -20.0, 0.0, 20.0, 40.0], np.linspace(-40, 40, 9)
+    >>> fit = AtomDepthFit(AtomAt(9.0, 4.0, 4.0, 11.5), np.diag([0.1, 0.01, 0.01, 4.0]), 50.0, 60, converged=True)
+    >>> profile = DepthProfile(tried, 100 - (tried - 11.5) ** 2 / 4)
+    >>> focusing = FrameBrightness(np.ones((5, 3)), np.ones((5, 2)), chi2=3.0)
+    >>> series, optics = FocalSeries(np.ones((5, 32, 32)), foci, 0.25), FocalOptics("Pt", Microscope())
+    >>> atoms = (AtomDepth(fit, profile, 0.0, focusing),)
+    >>> found = Depths(series, optics, atoms, np.zeros((5, 2)), 1.0, np.ones((32, 32)), order_chance=0.0)
+    >>> found.states, found.depths.tolist(), found.known.tolist()
+    (('depth',), [11.5], [True])
     """
 
     series: FocalSeries

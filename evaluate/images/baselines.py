@@ -46,6 +46,13 @@ class Baseline:
         transfer function is fitted, and for Noise2Self, which chooses on each image.
     transfer
         The Wiener filter over spatial frequency: (frequencies [cycles a pixel], factors), else empty.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).random((64, 64))
+    >>> blur = Baseline("gaussian", 2.0)
+    >>> bool(blur(noise).std() < 0.2 * noise.std()), blur.to_dict()
+    (True, {'name': 'gaussian', 'parameter': 2.0})
     """
 
     name: str

@@ -44,6 +44,14 @@ class Comparison:
         Pixel size of ``truth`` [Å], or None.
     dose
         Incident electrons per area [e/Å²], or None.
+
+    Examples
+    --------
+    >>> truth = np.random.default_rng(0).random((32, 32))
+    >>> images = Comparison("field", 5 + 2 * truth, truth, {"unet": 0.5 * truth}, sampling=0.25, dose=1e3)
+    >>> recorded, _, restored = images.on_one_scale()
+    >>> bool(np.allclose(recorded, restored["unet"]))  # one grey scale for all
+    True
     """
 
     name: str

@@ -93,6 +93,13 @@ def calibrate_threshold(
     -------
     ThresholdCalibration
         The curve; ``best`` is what was stored.
+
+    Examples
+    --------
+    >>> calibrate_threshold("model.onnx", ["corpus"])
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.WeightsError: model.onnx: only a stemforge weights file (.safetensors) can carry a threshold
     """
     path = Path(weights)
     if path.suffix != ".safetensors":

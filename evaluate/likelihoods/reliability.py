@@ -80,6 +80,12 @@ class Reliability:
         Mean likelihood and share of hits of each bin, shape (bins,).
     number
         Candidates in each bin, shape (bins,).
+
+    Examples
+    --------
+    >>> curve = Reliability.of([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 0], bins=2)
+    >>> curve.likelihood.round(2).tolist(), curve.share.tolist()  # too sure at the upper end
+    ([0.15, 0.85], [0.0, 0.5])
     """
 
     likelihood: NDArray[np.float64]
@@ -114,7 +120,15 @@ class Reliability:
 
 
 def draw_reliability(curves: Sequence[tuple[str, Reliability]], path: str | Path | None = None) -> Figure:
-    """Draw reliability curves beside the diagonal; each with its name and expected calibration error."""
+    """Draw reliability curves beside the diagonal; each with its name and expected calibration error.
+
+    Examples
+    --------
+    >>> curve = Reliability.of([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], bins=2)
+    >>> figure = draw_reliability([("calibrated", curve)], "reliability.png")
+    >>> Path("reliability.png").exists(), figure.axes[0].get_legend().get_texts()[0].get_text()
+    (True, 'calibrated: ECE 0.150')
+    """
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.6", lw=1)

@@ -111,6 +111,19 @@ def report_files(
     ------
     InputError
         Files that cannot be used, or results in the way; no image that can be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stemforge import Annotations
+    >>> from stemforge.micrograph.writers import write_tiff
+    >>> rng = np.random.default_rng(0)
+    >>> write_tiff("area.tif", rng.poisson(100, (128, 128)), sampling=0.3)
+    >>> Annotations(rng.uniform(5, 120, (6, 2))).to_csv("area.csv", 0.3)
+    >>> sources = Sources(images=[Path("area.tif")])
+    >>> report = report_files([Path("area.csv")], ResultFolder(Path("report"), False), sources=sources, quiet=True)
+    >>> sorted(path.name for path in Path("report").iterdir())
+    ['atoms.csv', 'report.html', 'report.json']
     """
     images, tables = sort_inputs(paths)
     out.check([PAGE, DATA, ATOMS], [*images, *tables])

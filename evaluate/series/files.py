@@ -59,6 +59,15 @@ class Following:
         Where the network runs.
     movie
         Kind of the movie.
+
+    Examples
+    --------
+    >>> Following(frame_time=0.5, movie="mp4").endings[-1]
+    '_tracks.mp4'
+    >>> Following(reach=-1.0)
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: reach must be positive, not -1.0
     """
 
     weights: str | Path = "any-atom"
@@ -121,6 +130,18 @@ def track_files(
     InputError
         Options, weights or results that cannot be, or what tracks and MP4 need is not installed; nothing has been
         written then.
+
+    Examples
+    --------
+    >>> rng, folder = np.random.default_rng(0), Path("film")
+    >>> folder.mkdir()
+    >>> places = rng.uniform(20, 230, (15, 2))
+    >>> for number in range(4):
+    ...     Annotations(places + rng.normal(0, 0.5, (15, 2))).to_csv(folder / f"film_{number}.csv", 0.3)
+    >>> track_files([folder], ResultFolder(Path("tracks"), False), quiet=True).found
+    15
+    >>> sorted(path.name for path in Path("tracks").iterdir())[-2:]
+    ['film_tracks.png', 'run.json']
     """
     following.check()
     names = [(f"{path.stem}{ending}", path) for path in paths for ending in following.endings]

@@ -51,6 +51,18 @@ def write_movie(tracks: "Tracks", path: str | Path) -> None:
     ------
     InputError
         Another ending, or imageio-ffmpeg is not installed (extra ``stemforge[track]``).
+
+    Examples
+    --------
+    >>> from stemforge import Annotations
+    >>> from stemforge.evaluate import Series, track_atoms
+    >>> rng = np.random.default_rng(0)
+    >>> places = rng.uniform(10, 90, (15, 2))
+    >>> frames = [Annotations(places + rng.normal(0, 0.3, (15, 2))) for _ in range(3)]
+    >>> tracks = track_atoms(Series(frames, (100, 100), 0.3, rng.random((3, 100, 100), dtype=np.float32)))
+    >>> write_movie(tracks, "movie.gif")
+    >>> Image.open("movie.gif").n_frames
+    3
     """
     kind = Path(path).suffix[1:].lower()
     if kind not in get_args(MovieFormat):

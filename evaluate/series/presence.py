@@ -40,6 +40,15 @@ class Presence:
         On which frames each atom was found, shape (atoms, frames).
     log_likelihood
         Of all atoms.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> found = rng.random((40, 30)) < 0.8
+    >>> found[:10, 15:] = False  # ten atoms leave in the middle
+    >>> presence = fit_presence(found, np.ones_like(found))
+    >>> presence.some_left, 9 < presence.losses < 12, presence.chance.shape
+    (True, True, (40, 30))
     """
 
     chance: NDArray[np.float64]

@@ -16,7 +16,13 @@ _LOW_EVENT = 0.1  # expected events of which the lower end is 0: the law's would
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and the ends of an interval that holds 95 in 100."""
+    """A number and the ends of an interval that holds 95 in 100.
+
+    Examples
+    --------
+    >>> print(Estimate(0.25, 0.18, 0.34))
+    0.25 (0.18 to 0.34)
+    """
 
     value: float
     low: float

@@ -50,6 +50,17 @@ class Tracks:
         Share of a frame's atoms that coincide with those of the next one, mean.
     distortion
         What frames drifted while they were scanned, of those where it is beyond chance.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations
+    >>> from stemforge.evaluate import track_atoms
+    >>> rng = np.random.default_rng(0)
+    >>> places = rng.uniform(20, 230, (15, 2))
+    >>> frames = [Annotations(places + rng.normal(0, 0.5, (15, 2))) for _ in range(4)]
+    >>> tracks = track_atoms(Series(frames, (256, 256), sampling=0.3))
+    >>> len(tracks.tracks), tracks.single, tracks.hops, tracks.watched
+    (15, 0, 0, 45)
     """
 
     series: Series

@@ -48,6 +48,15 @@ class Arrangement:
         Bonds and clusters; None where no bond length is known, or the image is too dense for them.
     remarks
         What could not be measured, and why, each with the image's name; cells are None then, or bonds and clusters.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate import Window
+    >>> window = Window.frame((256, 256), sampling=0.293)
+    >>> pattern = PointPattern(window.draw(30, np.random.default_rng(2)), window, "area")
+    >>> arrangement = analyse_pattern(pattern, simulations=39)
+    >>> "{:.2f} ({:.2f} to {:.2f}) per nm²".format(*arrangement.density), arrangement.bonded is None
+    ('0.53 (0.36 to 0.76) per nm²', True)
     """
 
     pattern: PointPattern

@@ -73,6 +73,12 @@ class BondedFraction:
         Å or px.
     contradicted
         Whether more than all atoms would be bonded at this recall and purity.
+
+    Examples
+    --------
+    >>> found = BondedFraction(3.26, 0.29, 0.12, 0.19, 0.1, 0.28, 100, recall=1.0, purity=1.0, level=0.95, unit="Å")
+    >>> found.sentence.split("; ")[1]
+    '19.0 % (10.0 to 28.0 %) are bonded to one.'
     """
 
     length: float

@@ -48,6 +48,14 @@ class ClusterSizes:
         As given.
     unit
         Å or px.
+
+    Examples
+    --------
+    >>> observed, placed = np.array([50, 12, 3]), np.array([58.0, 4.0, 0.5])
+    >>> corrected = np.array([40.0, 8.5, 2.4])
+    >>> sizes = ClusterSizes(observed, placed, placed - 0.5, placed + 3, corrected, np.arange(65), 3.26, 1.0, "Å")
+    >>> sizes.sentence.split(", so that ")[1]
+    '8.5 dimers and 2.4 trimers are none of chance.'
     """
 
     observed: NDArray[np.int64]

@@ -40,6 +40,14 @@ class Curve:
         Of random places in this mask; None where none was asked for.
     images
         How many it was measured on.
+
+    Examples
+    --------
+    >>> radii = np.array([1.0, 2.0, 3.0])
+    >>> curve = Curve("g", radii, np.array([2.5, 1.2, 1.0]), np.ones(3), "Å")
+    >>> curve.to_csv("g.csv")
+    >>> print(open("g.csv").readline().strip())
+    r_Å,g,theory
     """
 
     name: str

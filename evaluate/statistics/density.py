@@ -90,6 +90,12 @@ class Count:
         Of the mask [nm² or px²].
     corrected
         Density with errors of detection, where that is known of the mask.
+
+    Examples
+    --------
+    >>> count = Count("area", atoms=30, area=120.0)
+    >>> f"{count.density} atoms per nm²"
+    '0.25 atoms per nm²'
     """
 
     name: str

@@ -34,6 +34,13 @@ class Envelope:
         Number of random patterns.
     level
         As above.
+
+    Examples
+    --------
+    >>> one = np.ones(3)
+    >>> envelope = Envelope(-one, one, -2 * one, 2 * one, 0 * one, 0.02, (0.01, 0.02), simulations=199, level=0.95)
+    >>> envelope.random  # of 199 random patterns too few are as extreme
+    False
     """
 
     low: NDArray[np.float64]

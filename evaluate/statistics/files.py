@@ -134,6 +134,17 @@ def analyse_files(
     InputError
         A table or image that cannot be read or is known of no table, masks that leave nothing, no image with 10 atoms,
         some with pixel size and some without.
+
+    Examples
+    --------
+    >>> from stemforge.micrograph.writers import write_tiff
+    >>> rng = np.random.default_rng(0)
+    >>> write_tiff("area.tif", rng.poisson(100, (128, 128)), sampling=0.3)
+    >>> Annotations(rng.uniform(5, 120, (20, 2))).to_csv("area.csv", 0.3)
+    >>> sources = Sources(images=[Path("area.tif")])
+    >>> survey = analyse_files([Path("area.csv")], sources, simulations=199, quiet=True)
+    >>> survey.counts[0].atoms, round(survey.counts[0].area, 1)
+    (20, 14.7)
     """
     analysis = Analysis(element, length, recall, purity, simulations, seed)
     collected = collect_atoms(read_found(find_tables(tables), sources))

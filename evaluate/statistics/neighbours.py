@@ -48,6 +48,14 @@ class NeighbourDistances:
         As above.
     unit
         Å or px.
+
+    Examples
+    --------
+    >>> window = Window.frame((512, 512), sampling=0.293)
+    >>> pattern = PointPattern(window.draw(80, np.random.default_rng(2)), window)
+    >>> distances = nearest_neighbours(pattern, simulations=0)
+    >>> distances.unit, round(distances.used, 2)  # the others are nearer to the edge than to their neighbour
+    ('Å', 0.78)
     """
 
     distances: NDArray[np.float64]
@@ -167,6 +175,11 @@ class ClarkEvans:
         Share of them that are at least as extreme.
     level
         As above.
+
+    Examples
+    --------
+    >>> print(ClarkEvans(1.21, 0.9, 1.1, 0.01, 0.95).sentence)
+    Clark and Evans' index is 1.210; 1 is random, less is clustered, more is ordered, and 95 % of random patterns ...
     """
 
     index: float

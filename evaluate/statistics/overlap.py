@@ -39,6 +39,11 @@ class SharedArea:
         By which (x, y) [unit] the second image's must be moved onto the first one's.
     unit
         Å or px.
+
+    Examples
+    --------
+    >>> print(SharedArea("a", "b", 12, (80.0, -30.0), "Å"))
+    a and b may show the same specimen area: 12 atoms coincide, moved by 80, -30 Å; compare the images, ...
     """
 
     first: str

@@ -53,6 +53,15 @@ class Survey:
         How it was made.
     intensities
         Of the atoms; None where tables have none.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate import Window
+    >>> window, rng = Window.frame((256, 256), sampling=0.3), np.random.default_rng(1)
+    >>> patterns = [PointPattern(window.draw(n, rng), window, f"{n}") for n in (20, 30)]
+    >>> survey = survey_patterns(patterns, simulations=39, quiet=True)
+    >>> [round(value, 2) for value in survey.densities], survey.bonded is None
+    ([0.42, 0.12], True)
     """
 
     images: tuple[Arrangement, ...]

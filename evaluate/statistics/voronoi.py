@@ -48,6 +48,14 @@ class VoronoiAreas:
         Unit of areas, nm² or px².
     level
         As above.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[15:480:30, 15:480:30]
+    >>> square = PointPattern.inside(np.stack([x.ravel(), y.ravel()], axis=1), Window.frame((480, 480)))
+    >>> cells = voronoi_areas(square, simulations=0)
+    >>> round(cells.mean), cells.unit, cells.variation < 0.05
+    (897, 'px²', True)
     """
 
     areas: NDArray[np.float64]

@@ -70,6 +70,13 @@ class Sweep:
         How it was measured: weights, corpus, scaling, the baselines' parameters.
     comparisons
         Of a restorer: the first image at each dose, as every method restored it; stored in no file.
+
+    Examples
+    --------
+    >>> rows = tuple(Row(dose, "sac-cnn", f"{n}", {"f1": dose / 1e5 + n / 10}) for dose in (1e4, 5e4) for n in (1, 2))
+    >>> sweep = Sweep("sac-cnn", "atoms", rows, {})
+    >>> [(one["dose"], round(one["mean"], 2), one["images"]) for one in sweep.summary()]
+    [(10000.0, 0.25, 2), (50000.0, 0.65, 2)]
     """
 
     architecture: str
@@ -174,6 +181,18 @@ def sweep_doses(
     ------
     InputError
         Doses that are no doses, a corpus that lacks what the model needs, weights that do not fit.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations, ingest_images
+    >>> from stemforge.micrograph.writers import write_tiff
+    >>> write_tiff("a.tif", np.random.default_rng(0).random((64, 64)), sampling=0.3)
+    >>> Annotations([[9, 9]]).to_csv("a.csv")
+    >>> measured = ingest_images(["a.tif"], ["a.csv"], "measured")
+    >>> sweep_doses(Corpus("measured"), "sac-cnn")
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.CorpusError: measured: holds measured images, whose dose cannot be changed
     """
     if not doses or any(not (np.isfinite(dose) and dose > 0) for dose in doses):
         raise InputError(f"doses must be positive numbers [e/Å²], not {list(doses)}")

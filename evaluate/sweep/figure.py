@@ -40,6 +40,14 @@ def draw_sweep(result: Sweep, path: str | Path | None = None) -> Figure:
     Figure
         A panel for each figure of merit, as in Figures 3 and 4 of Yang et al., Adv. Sci. 2024,
         doi:10.1002/advs.202408629; what is physically possible is dashed.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate.sweep.doses import Row
+    >>> rows = tuple(Row(dose, "sac-cnn", f"{n}", {"f1": dose / 1e5 + n / 10}) for dose in (1e4, 5e4) for n in (1, 2))
+    >>> figure = draw_sweep(Sweep("sac-cnn", "atoms", rows, {}), "sweep.png")
+    >>> Path("sweep.png").exists(), figure.get_suptitle()
+    (True, 'sac-cnn: mean ± sd over 2 images')
     """
     shown = SHOWN[result.finds]
     summary = result.summary()
@@ -99,6 +107,14 @@ def draw_conditions(result: Sweep, path: str | Path | None = None) -> Figure:
     Figure
         A heat map each for the support's thickness and the density and defocus of visible atoms: mean F1 of the images
         in each third of all images and doses. A field without images stays white.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate.sweep.doses import Row
+    >>> rows = tuple(Row(1e4, "sac-cnn", f"{n}", {"f1": 1 - n / 10, "thickness": 50.0 * n}) for n in (1, 2, 3))
+    >>> figure = draw_conditions(Sweep("sac-cnn", "atoms", rows, {}), "conditions.png")
+    >>> Path("conditions.png").exists(), figure.axes[0].get_title()
+    (True, 'F1 by thickness [Å]')
     """
     rows = [{**row.metrics, "dose": row.dose} for row in result.rows if row.metrics.get("f1") is not None]
     doses = sorted({row.dose for row in result.rows})
@@ -154,6 +170,19 @@ def draw_restorations(result: Sweep, path: str | Path | None = None, *, dose: fl
     ------
     InputError
         A sweep without restored images, or without this dose.
+
+    Examples
+    --------
+    >>> from stemforge.evaluate import Comparison
+    >>> truth = np.random.default_rng(0).random((64, 64))
+    >>> images = tuple(Comparison("field", truth, truth, {"unet": truth}, 0.25, dose) for dose in (1e3, 1e4, 1e5))
+    >>> figure = draw_restorations(Sweep("unet", "images", (), {}, images), "restored.png")
+    >>> Path("restored.png").exists()
+    True
+    >>> draw_restorations(Sweep("unet", "images", (), {}), "restored.png")
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: the sweep holds no restored images
     """
     found = {comparison.dose: comparison for comparison in result.comparisons}
     if not found:

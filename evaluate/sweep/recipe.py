@@ -50,6 +50,14 @@ def sweep_recipe(
     ------
     InputError
         A recipe of a single image, and what :func:`stemforge.evaluate.sweep_doses` refuses.
+
+    Examples
+    --------
+    >>> recipe = SimulationRecipe.shipped("quickstart").replace(num_samples=1)
+    >>> sweep_recipe(recipe, "sac-cnn")  # refused before anything is simulated
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: a sweep needs at least two images, as one is kept for tuning the baselines, not 1; ...
     """
     named = {name: options[name] for name in ("restorer", "baselines", "scaling") if name in options}
     check_sweep(weights, **named)
@@ -75,6 +83,13 @@ def check_sweep(
     """Refuse what a sweep cannot use before anything is simulated; arguments as for ``sweep_doses``.
 
     ``drawn_dose``, that of the restored image that is drawn, is for weights that restore images.
+
+    Examples
+    --------
+    >>> check_sweep("unet", baselines=["gaussian", "median"])
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: baselines: 'median' is not known; known are gaussian, wiener, tv, bm3d, ...
     """
     unknown = sorted(set(baselines) - set(ALL_BASELINES))
     if unknown:

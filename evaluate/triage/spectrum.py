@@ -126,6 +126,12 @@ def image_spectrum(image: ArrayLike) -> ImageSpectrum:
     ------
     MicrographError
         A smaller image.
+
+    Examples
+    --------
+    >>> spectrum = image_spectrum(np.random.default_rng(0).normal(size=(128, 160)))
+    >>> spectrum.power.shape, bool(abs(spectrum.noise.mean() - 1) < 0.1)  # white noise of variance 1
+    ((128, 81), True)
     """
     values = np.asarray(image, dtype=np.float64)
     if values.ndim != 2 or min(values.shape) < LEAST_SIDE:

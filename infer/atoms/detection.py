@@ -67,6 +67,14 @@ class Detection:
         Share of the micrograph in which atoms could be found: the usable area without its very edge.
     specimen
         Where the micrograph shows specimen and not vacuum; None: not asked.
+
+    Examples
+    --------
+    >>> likelihood = np.zeros((100, 100), dtype=np.float32)
+    >>> atoms = Annotations([[20, 30], [70, 60]], columns={"score": [0.9, 0.7]})
+    >>> found = Detection(Micrograph(np.eye(100), 0.2), atoms, likelihood, 0.2, 0.5, number=(2.4, 1.6, 3.6))
+    >>> "{:.2f} ({:.2f} to {:.2f}) visible atoms per nm²".format(*found.density)
+    '0.60 (0.40 to 0.90) visible atoms per nm²'
     """
 
     micrograph: Micrograph
@@ -100,7 +108,14 @@ class Detection:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Candidates on an image, and at which threshold they are atoms."""
+    """Candidates on an image, and at which threshold they are atoms.
+
+    Examples
+    --------
+    >>> candidates = Annotations([[4, 5], [20, 9], [30, 31]], columns={"score": [0.9, 0.6, 0.2]})
+    >>> Chosen(candidates, Decision(threshold=0.5)).atoms.points.tolist()
+    [[4.0, 5.0], [20.0, 9.0]]
+    """
 
     candidates: Annotations
     decision: Decision
@@ -192,6 +207,15 @@ def choose_atoms(find: Callable[[float], Annotations], card: Card) -> Chosen:
     """Choose the threshold as :func:`stemforge.infer.decide` does; the card's where likelihoods are not calibrated.
 
     ``find`` is what :func:`atom_finder` gives.
+
+    Examples
+    --------
+    >>> candidates = Annotations([[4, 5], [20, 9], [30, 31]], columns={"score": [0.9, 0.6, 0.2]})
+    >>> def find(least):  # as atom_finder returns it
+    ...     return candidates.where(candidates["score"] >= least)
+    >>> found = choose_atoms(find, Card("sac-cnn", threshold=0.5))
+    >>> found.decision.threshold, len(found.atoms)
+    (0.5, 2)
     """
     candidates = find(lowest_likelihood(card))
     if card.calibration is None:
@@ -321,6 +345,16 @@ def detect_atoms(
         :func:`stemforge.infer.check_sampling`).
     WeightsError
         A network that detects no atoms.
+
+    Examples
+    --------
+    >>> from stemforge.train import load_weights
+    >>> y, x = np.mgrid[:64, :64]
+    >>> spots = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / 18) for a, b in [(20, 22), (44, 40)])
+    >>> image = np.random.default_rng(0).poisson(100 + 60 * spots)
+    >>> found = detect_atoms(Micrograph(image, sampling=0.293), *load_weights("atom-net"))
+    >>> sorted(found.atoms.points.round().tolist()), found.likelihood.shape
+    ([[20.0, 22.0], [44.0, 40.0]], (64, 64))
     """
     if threshold is not None and not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")

@@ -58,6 +58,18 @@ def detect_atoms_in_files(
     ------
     InputError
         Options, weights or results that cannot be; nothing has been written then.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:64, :64]
+    >>> spot = np.exp(-((x - 20) ** 2 + (y - 40) ** 2) / 18)
+    >>> write_tiff("image.tif", np.random.default_rng(0).poisson(100 + 60 * spot), sampling=0.293)
+    >>> batch = Batch([Path("image.tif")], Path("atoms"), (".csv", ".png"), quiet=True)
+    >>> detect_atoms_in_files(batch, "atom-net").found
+    1
+    >>> sorted(path.name for path in Path("atoms").iterdir())
+    ['image.csv', 'image.png', 'run.json']
     """
     if threshold is not None and not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")

@@ -49,6 +49,16 @@ def draw_detection(
     -------
     Figure
         The picture; its first axes are those with the marks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stemforge import Annotations, Micrograph
+    >>> atoms = Annotations([[20, 30], [70, 60]], columns={"score": [0.9, 0.7]})
+    >>> image = Micrograph(np.random.default_rng(0).random((100, 100)), 0.2, name="area")
+    >>> figure = draw_detection(Detection(image, atoms, image.image, 0.2, 0.5), "area.png")
+    >>> figure.axes[0].get_title(), Path("area.png").exists()
+    ('area: 2 atoms from 0.50 on', True)
     """
     micrograph = detection.micrograph
     height, width = micrograph.shape

@@ -28,6 +28,14 @@ def find_regions(likelihood: NDArray[np.float32], threshold: float) -> Annotatio
     Annotations
         Centroids weighted by likelihood, (x, y) [pixel], with column ``score``: the region's maximum. Highest
         score first.
+
+    Examples
+    --------
+    >>> likelihood = np.zeros((9, 9), dtype=np.float32)
+    >>> likelihood[2, 3:6], likelihood[7, 7] = 0.9, 0.6
+    >>> found = find_regions(likelihood, 0.5)
+    >>> found.points.tolist(), found["score"].astype(float).round(1).tolist()
+    ([[4.0, 2.0], [7.0, 7.0]], [0.9, 0.6])
     """
     regions, count = ndimage.label(likelihood >= threshold)
     if not count:
@@ -60,7 +68,8 @@ def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     Examples
     --------
     >>> y, x = np.mgrid[:30, :40]
-    >>> likelihood = np.exp(-((x - 20.3) ** 2 + (y - 10) ** 2) / 18)
+    >>> odds = 6 * np.exp(-((x - 20.3) ** 2 + (y - 10) ** 2) / 18) - 3  # their logarithm
+    >>> likelihood = 1 / (1 + np.exp(-odds))
     >>> find_spots(likelihood, 0.5).points.round(1).tolist()
     [[20.3, 10.0]]
     """
@@ -102,6 +111,14 @@ def find_peaks(
     Annotations
         Points (x, y) [pixel] with columns ``score``, the likelihood at the peak, and ``sigma_px``, the standard
         deviation of each coordinate by the network's own word [pixel]. Highest score first.
+
+    Examples
+    --------
+    >>> likelihood = np.zeros((9, 9), dtype=np.float32)
+    >>> likelihood[4, 2:5] = 0.5, 0.9, 0.4
+    >>> offset = np.full((2, 9, 9), 0.25, dtype=np.float32)  # the network places atoms below the pixel
+    >>> find_peaks(likelihood, offset, np.full((9, 9), 0.1), 0.5).points.tolist()
+    [[3.25, 4.25]]
     """
     # An atom's spot is one peak; two atoms nearer than this cannot be told apart.
     highest = ndimage.maximum_filter(likelihood, footprint=DISC)

@@ -51,6 +51,14 @@ class SamplingCurve:
         Expected visible atoms per area [1/nm²], were it the right size.
     number
         Expected visible atoms on the part that was looked at.
+
+    Examples
+    --------
+    >>> curve = SamplingCurve(np.full(19, 0.5), np.linspace(0, 1, 19), np.full(19, 12.0))
+    >>> curve.sizes[[0, -1]].round(2).tolist()
+    [0.07, 0.87]
+    >>> curve.features(0.3).shape  # both curves around 0.3 Å a pixel, as Sizing knows them
+    (12,)
     """
 
     expected_f1: NDArray[np.float64]
@@ -83,6 +91,13 @@ class SamplingEstimate:
         What the detector said at all sizes; of several images the mean.
     images
         From how many images it is.
+
+    Examples
+    --------
+    >>> curve = SamplingCurve(np.full(19, 0.5), np.linspace(0, 1, 19), np.full(19, 12.0))
+    >>> estimate = SamplingEstimate(0.29, 0.1, curve)
+    >>> print(estimate)
+    0.29 Å per pixel (0.24 to 0.35), from its atoms
     """
 
     sampling: float
@@ -145,6 +160,15 @@ def estimate_sampling(
     InputError
         The pixel size cannot be told: hardly anything looks like an atom, or atoms look alike at all sizes; or the
         weights have nothing to compare with.
+
+    Examples
+    --------
+    >>> from stemforge.train import load_weights
+    >>> noise = np.random.default_rng(0).poisson(100, (50, 50))
+    >>> estimate_sampling(Micrograph(noise, name="film"), *load_weights("sac-cnn"))
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: these weights cannot tell a pixel size: their card has no reference curves; ...
     """
     if card.sizing is None or card.sampling is None:
         raise InputError(
@@ -194,6 +218,13 @@ def sampling_curve(
         Shape (height, width). Of a large one the brightest part is looked at, other parts at other sizes.
     model, card, device
         As for :func:`estimate_sampling`.
+
+    Examples
+    --------
+    >>> from stemforge.train import SACCNN
+    >>> noise = np.random.default_rng(0).random((48, 48), dtype=np.float32)
+    >>> sampling_curve(noise, SACCNN().eval(), Card("sac-cnn", sampling=0.2)).number.shape
+    (19,)
     """
     rows = [*_curve(image, model, card, device)]
     if len(rows) < len(SIZES) // 2:
@@ -206,7 +237,17 @@ def sampling_curve(
 
 
 def size_of(curve: SamplingCurve, sizing: Sizing) -> tuple[float, float]:
-    """Return the pixel size [Å] that fits curves best, and the error of its logarithm; beforehand none is preferred."""
+    """Return the pixel size [Å] that fits curves best, and the error of its logarithm; beforehand none is preferred.
+
+    Examples
+    --------
+    >>> from stemforge.train import load_weights
+    >>> curve = SamplingCurve(np.linspace(0.9, 0, 19), np.linspace(2, 0, 19), np.full(19, 12.0))
+    >>> _, card = load_weights("atom-net")
+    >>> size, error = size_of(curve, card.sizing)
+    >>> RANGE[0] < size < RANGE[1], error > 0
+    (True, True)
+    """
     logs = np.arange(np.log(RANGE[0]), np.log(RANGE[1]), 0.02)
     deviations = np.array([curve.features(size) for size in np.exp(logs)]) - np.array(sizing.mean)
     inverse = np.linalg.inv(np.array(sizing.covariance))
@@ -218,7 +259,15 @@ def size_of(curve: SamplingCurve, sizing: Sizing) -> tuple[float, float]:
 
 
 def draw_sampling(estimate: SamplingEstimate, path: str | Path | None = None) -> Figure:
-    """Draw expected F1 and density over the assumed pixel size, and the estimate with two standard deviations."""
+    """Draw expected F1 and density over the assumed pixel size, and the estimate with two standard deviations.
+
+    Examples
+    --------
+    >>> curve = SamplingCurve(np.full(19, 0.5), np.linspace(0, 1, 19), np.full(19, 12.0))
+    >>> figure = draw_sampling(SamplingEstimate(0.29, 0.1, curve), "sizes.png")
+    >>> [axes.get_ylabel() for axes in figure.axes], Path("sizes.png").exists()
+    (['expected F1', 'expected atoms per nm²'], True)
+    """
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     axes.semilogx(SIZES, estimate.curve.expected_f1, "o-", color=BLUE)

@@ -37,6 +37,21 @@ def draw_columns(columns: MeasuredColumns, path: str | Path | None = None) -> Fi
     Figure
         Left the image, in the middle the image with a disc for each column, as Figure 5G of Yang et al. (2024), right
         the intensities by class.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from stemforge import Micrograph
+    >>> noise, points = np.random.default_rng(0).random((40, 40)), np.array([[3.0, 4.0], [9.0, 4.0]])
+    >>> likely, strength = np.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1]]), (np.array([4.1, 1.8]), np.full(2, 0.3))
+    >>> measured = SimpleNamespace(sampling=0.5)  # the lattice
+    >>> found = MeasuredColumns(
+    ...     Micrograph(noise), None, measured, points, np.full((2, 2), 0.1), *strength, np.arange(2), likely,
+    ...     way=0.1, spread=0.05, other=0.0, explained=0.9, fine_detail=0.5,
+    ... )
+    >>> figure = draw_columns(found, "columns.png")
+    >>> Path("columns.png").exists(), [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
+    (True, ['with T atoms: 1', 'oxygen: 1'])
     """
     micrograph = columns.micrograph
     height, width = micrograph.shape

@@ -30,6 +30,15 @@ def columns_of_files(
         Images and where results go: ``_columns.csv`` and ``_columns.png``.
     framework, cells, guests
         As for :func:`find_columns`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> batch = Batch([Path("field.tif")], Path("columns"), ("_columns.csv", "_columns.png"))
+    >>> columns_of_files(batch, "mfi", cells=0)  # refused before any image is read
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: cells must be 1 or more, not 0
     """
     if cells < 1:
         raise InputError(f"cells must be 1 or more, not {cells}")

@@ -53,6 +53,19 @@ class MeasuredColumns:
         Where the blocks of cells lie that were averaged; None where none were.
     guests
         Columns of molecules; None where they were not looked for.
+
+    Examples
+    --------
+    >>> lattice = Lattice((0.0, 0.0), (20.0, 0.0), (0.0, 13.0), 0.5, 0.0, 0.0, 0.9, "mfi", (20.0, 13.0))
+    >>> where = np.zeros((4, 4), dtype=int), np.zeros((4, 4, 2)), np.ones((4, 4)), np.zeros((1, 2))
+    >>> points, likely = np.array([[3.0, 4.0], [9.0, 4.0]]), np.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1]])
+    >>> strength = np.array([4.1, 1.8]), np.array([0.3, 0.3]), np.array([0, 1])
+    >>> found = MeasuredColumns(
+    ...     Micrograph(np.eye(40)), Domains(lattice, *where, 10, (5.0, 5.0)), lattice, points, np.full((2, 2), 0.1),
+    ...     *strength, likely, way=0.1, spread=0.05, other=0.0, explained=0.9, fine_detail=0.5,
+    ... )
+    >>> print(found)
+    1 columns with T atoms, 1 of oxygen; places known to 0.05 Å, 0.10 Å from the lattice's
     """
 
     micrograph: Micrograph

@@ -95,6 +95,16 @@ def measure_completeness(
     ------
     InputError
         An image without noise, or without room for a graft; what :func:`detect_atoms` refuses.
+
+    Examples
+    --------
+    >>> from stemforge.train import load_weights
+    >>> y, x = np.mgrid[:96, :96]
+    >>> spots = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / 18) for a, b in [(20, 22), (70, 30), (48, 66)])
+    >>> film, network = Micrograph(np.random.default_rng(0).poisson(100 + 60 * spots), 0.293), load_weights("atom-net")
+    >>> found = measure_completeness(film, *network, np.random.default_rng(0), number=8)
+    >>> len(found.detection.atoms), len(found.grafts.found)
+    (3, 8)
     """
     if number < 1:
         raise InputError(f"grafts must be 1 or more, not {number}")

@@ -21,6 +21,18 @@ def draw_completeness(result: Completeness, path: str | Path | None = None) -> F
         From :func:`stemforge.infer.completeness.analysis.measure_completeness`.
     path
         Where to save the picture; None saves nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stemforge import Micrograph
+    >>> from stemforge.infer import measure_completeness
+    >>> from stemforge.train import load_weights
+    >>> noise, rng = np.random.default_rng(0).poisson(100, (72, 72)), np.random.default_rng(0)
+    >>> result = measure_completeness(Micrograph(noise, 0.293), *load_weights("atom-net"), rng, number=6)
+    >>> figure = draw_completeness(result, "film.png")
+    >>> Path("film.png").exists(), figure.axes[0].get_title()
+    (True, 'how many atoms of each visibility are found')
     """
     figure = Figure(figsize=(10.5, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])

@@ -60,6 +60,14 @@ def completeness_of_files(
     ------
     InputError
         Options, weights or results that cannot be; nothing has been written then.
+
+    Examples
+    --------
+    >>> batch = Batch([Path("film.tif")], Path("completeness"), (".csv", ".json", ".png"))
+    >>> completeness_of_files(batch, "atom-net", grafts=0)  # refused before any image is read
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: grafts must be 1 or more, not 0
     """
     check_options(threshold, tile, grafts)
     batch.reading.refuse_auto()
@@ -103,6 +111,17 @@ def add_completeness(
         Show no progress.
     options
         As for :func:`stemforge.infer.detect_atoms`.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations
+    >>> from stemforge.train import load_weights
+    >>> ramp = Micrograph(np.arange(1024.0).reshape(32, 32), 0.3, name="ramp")  # without noise
+    >>> found = Detection(ramp, Annotations([[9, 9]], columns={"score": [0.8]}), ramp.image, 0.3, 0.5)
+    >>> results = Results("ramp", Path.cwd)
+    >>> add_completeness(found, *load_weights("atom-net"), results, quiet=True)
+    >>> results.facts["completeness"]["failed"].split(";")[0]  # the detection keeps what it has
+    'ramp: the image has no noise: was it filtered or simulated without counting?'
     """
     micrograph = detection.micrograph
     if largest is not None and micrograph.image.size > largest:

@@ -45,6 +45,17 @@ class Completeness:
         Atoms from a contrast-to-noise on, corrected.
     measured
         Contrast-to-noise that the ideal observer measures of each atom found.
+
+    Examples
+    --------
+    >>> from stemforge import Micrograph
+    >>> from stemforge.infer import measure_completeness
+    >>> from stemforge.train import load_weights
+    >>> noise = np.random.default_rng(0).poisson(100, (72, 72))
+    >>> network, rng = load_weights("atom-net"), np.random.default_rng(0)
+    >>> result = measure_completeness(Micrograph(noise, 0.293), *network, rng, number=6)
+    >>> sum(one.grafts for one in result.bins()), result.pair_recall is None  # no atom found, so none beside another
+    (6, True)
     """
 
     detection: Detection

@@ -72,8 +72,8 @@ def identify_conformation(
     >>> one, other = (Candidate.from_atoms(name, film) for name, film in zip("ab", films))
     >>> hk = one.crystal.indices(1.1)
     >>> fade = np.exp(-((hk / one.cell) ** 2).sum(1) / 0.18)
-    >>> cell = cell_image(one.crystal.coefficients(hk) * fade, hk, (54, 80))
-    >>> image = np.tile(cell, (4, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (216, 240))
+    >>> cell = cell_image(one.crystal.coefficients(hk) * fade, hk, (36, 54))
+    >>> image = np.tile(cell, (4, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (144, 162))
     >>> found = identify_conformation(Micrograph(image.astype("float32")), [one, other])
     >>> found.best
     ['a']

@@ -39,6 +39,14 @@ class Candidate:
         The same without guests.
     displacement
         How far the guests of an image may lie beside where they are here, across the beam: root mean square [Å].
+
+    Examples
+    --------
+    >>> from stemforge.structures import mfi, place_guest
+    >>> film = place_guest(mfi(), "pyridine", rng=np.random.default_rng(0))
+    >>> candidate = Candidate.from_atoms("one", film)
+    >>> candidate.cell.round(1).tolist(), len(candidate.guest_positions)
+    ([20.1, 13.4], 22)
     """
 
     name: str
@@ -83,6 +91,13 @@ def read_candidates(paths: Sequence[str | Path], *, displacement: float = 0.0) -
     ------
     InputError
         A file that cannot be read, or what :func:`check_candidates` refuses.
+
+    Examples
+    --------
+    >>> read_candidates(["one.cif", "other.cif"])
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: candidate one.cif: path must be an existing CIF, got 'one.cif'.
     """
     found = []
     for path, name in zip(paths, names_of(paths), strict=True):

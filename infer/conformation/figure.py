@@ -34,6 +34,23 @@ def draw_conformation(conformation: Conformation, path: str | Path | None = None
     Figure
         Above the average cell and the candidates' images in one grey scale; below the confusion among the candidates
         and the differences in one scale of their own; right the probabilities.
+
+    Examples
+    --------
+    >>> from stemforge import Micrograph
+    >>> from stemforge.infer import Lattice
+    >>> from stemforge.infer.conformation.result import Likeness, Prospects
+    >>> cells = np.random.default_rng(0).random((3, 16, 24))
+    >>> lattice = Lattice((0.0, 0.0), (24.0, 0.0), (0.0, 16.0), 0.84, 0.0, 0.0, 1.0, "mfi", (20.1, 13.4))
+    >>> likely, film = np.array([[0.7, 0.2, 0.1]]), Micrograph(np.eye(16), name="film")
+    >>> further = Likeness(np.ones((1, 2)), np.ones((1, 2))), Prospects(np.eye(2), 1.0, 1), cells[0], cells[1:]
+    >>> logs = np.log(likely)
+    >>> found = Conformation(
+    ...     film, None, lattice, ("a", "b"), np.ones((1, 2)), 9, 9, logs[:, :2], logs[:, 2], likely, *further, 0.9
+    ... )
+    >>> figure = draw_conformation(found, "film.png")
+    >>> Path("film.png").exists(), figure.axes[2].get_title()
+    (True, 'candidate a')
     """
     order = np.argsort(-conformation.mean_probability[:-1], kind="stable")
     chosen = order[:_SHOWN]

@@ -49,6 +49,14 @@ def conformation_of_files(
     displacement
         How far molecules may lie beside where candidates have them, as for :class:`Candidate` [Å]; by default 0 for
         CIF files, and 0.3 for a folder.
+
+    Examples
+    --------
+    >>> batch = Batch([Path("field.tif")], Path("conformation"), ("_conformation.csv", "_conformation.png"))
+    >>> conformation_of_files(batch, ["one.cif", "other.cif"])  # refused before any image is read
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: candidate one.cif: path must be an existing CIF, got 'one.cif'.
     """
     # What cannot be compared is refused before any image is read.
     folder, known = _candidates(candidates, prior, displacement)

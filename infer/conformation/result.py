@@ -85,6 +85,20 @@ class Conformation:
         The candidates' images of it, shape (m, rows, columns).
     explained
         Share of the average cell's variance, noise taken away, that the best candidate explains.
+
+    Examples
+    --------
+    >>> likely = np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1]])  # of two candidates and none of them
+    >>> lattice = Lattice((2.0, 2.0), (4.0, 0.0), (0.0, 4.0), 5.0, 0.0, 0.0, 1.0, "mfi", (20.1, 13.4))
+    >>> places = np.zeros((2, 2))
+    >>> domains = Domains(lattice, places.astype(int), np.zeros((2, 2, 2)), places, np.zeros((1, 2)), 2, (1.0, 1.0))
+    >>> beside = Likeness(np.ones((3, 2)), np.ones((3, 2))), Prospects(np.eye(2), 1.0, 1), places, np.zeros((2, 2, 2))
+    >>> film, logs, names = Micrograph(np.eye(4)), np.log(likely), ("straight", "tilted")
+    >>> found = Conformation(
+    ...     film, domains, lattice, names, np.ones((3, 2)), 9, 1, logs[:, :2], logs[:, 2], likely, *beside, 0.9
+    ... )
+    >>> found.best, found.mean_probability.round(2).tolist()
+    (['straight', 'straight', 'tilted'], [0.47, 0.43, 0.1])
     """
 
     micrograph: Micrograph

@@ -40,6 +40,16 @@ class Domains:
         Of each domain from the first, as shares of the two axes from −½ to ½; shape (domains, 2).
     step, first
         Distance between places, and the middle of the first (x, y) [pixel].
+
+    Examples
+    --------
+    >>> lattice = Lattice((0.0, 0.0), (20.0, 0.0), (0.0, 15.0), 1.0, 0.0, 0.0, 1.0, "oblong", (20.0, 15.0))
+    >>> labels = np.zeros((10, 10), dtype=int)
+    >>> labels[:, 7:] = 1  # the right part is displaced by half a cell
+    >>> displacements = np.array([[0.0, 0.0], [0.5, 0.0]])
+    >>> domains = Domains(lattice, labels, np.zeros((10, 10, 2)), np.ones((10, 10)), displacements, 10, (5.0, 5.0))
+    >>> domains.shares.tolist(), domains.at(np.array([[20.0, 30.0], [90.0, 30.0]])).tolist(), domains.moved(1).origin_px
+    ([0.7, 0.3], [0, 1], (10.0, 0.0))
     """
 
     lattice: Lattice

@@ -44,6 +44,16 @@ def draw_lattice(
     -------
     Figure
         The picture.
+
+    Examples
+    --------
+    >>> from stemforge.infer import Lattice
+    >>> lattice = Lattice((40.0, 30.0), (20.0, 0.0), (0.0, 15.0), 1.0, 0.0, 0.0, 0.9, "oblong", (20.0, 15.0))
+    >>> where = np.zeros((8, 8), dtype=int), np.zeros((8, 8, 2)), np.ones((8, 8)), np.zeros((1, 2))
+    >>> image = Micrograph(np.random.default_rng(0).random((80, 80)), name="field")
+    >>> figure = draw_lattice(image, Domains(lattice, *where, 10, (5.0, 5.0)), "lattice.png")
+    >>> Path("lattice.png").exists(), figure.axes[0].get_title()
+    (True, 'field: oblong, 1.0000 Å per pixel, turned by 0.00°')
     """
     lattice = domains.lattice
     if framework is None and lattice.framework in FRAMEWORKS:
@@ -131,6 +141,15 @@ def draw_restoration(restoration: Restoration, path: str | Path | None = None) -
     Figure
         The picture: above the whole field, below its middle. Where the network says how sure it is, hatched where what
         is drawn could as well be nothing, and beside it the width of the interval.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).random((64, 64))
+    >>> finer = noise.repeat(2, axis=0).repeat(2, axis=1).astype(np.float32)
+    >>> restoration = Restoration(Micrograph(noise, 0.25, name="field"), finer, 0.125)
+    >>> figure = draw_restoration(restoration, "compared.png")
+    >>> Path("compared.png").exists(), len(figure.axes)
+    (True, 4)
     """
     raw, restored, doubtful = restoration.micrograph, restoration.as_micrograph(), restoration.doubtful
     shown = [

@@ -49,6 +49,16 @@ def restore_files(
         As for :func:`restore_micrograph`.
     residual
         Draw what was taken away, see :func:`restoration_residual`, and note how much structure is in it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> write_tiff("field.tif", np.random.default_rng(0).random((64, 64)), sampling=0.25)
+    >>> batch = Batch([Path("field.tif")], Path("out"), ("_restored.tif", "_restored.png", "_compared.png"), quiet=True)
+    >>> restore_files(batch, "divaesr").found
+    1
+    >>> sorted(path.name for path in Path("out").iterdir())
+    ['field_compared.png', 'field_restored.png', 'field_restored.tif', 'run.json']
     """
     wanted = Framework.named(framework) if lattice else None
     model, card = load_finder(weights, "images")
@@ -100,6 +110,15 @@ def find_lattices_in_files(batch: Batch, framework: str = "mfi", *, threshold: f
         Images and where results go: ``_lattice.json`` and ``_lattice.png``.
     framework, threshold
         As for :func:`find_lattice`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> write_tiff("noise.tif", np.random.default_rng(0).random((96, 96)))
+    >>> batch = Batch([Path("noise.tif")], Path("lattices"), ("_lattice.json", "_lattice.png"), quiet=True)
+    >>> outcome = find_lattices_in_files(batch, "mfi")
+    >>> outcome.found, outcome.failed[0].split(";")[0]
+    (0, "noise: no lattice of the framework 'mfi' found")
     """
     if not 0 < threshold < 1:
         raise InputError(f"threshold must lie between 0 and 1, not {threshold}")

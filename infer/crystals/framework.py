@@ -143,6 +143,13 @@ class Columns:
         Positions along the two in-plane axes, 0 ≤ value < 1, shape (n, 2).
     weight
         Sum of the atomic numbers in each column, shape (n,).
+
+    Examples
+    --------
+    >>> square = Framework("square", (4.0, 4.0), np.array([[0.0, 0.0], [0.02, 0.0], [0.5, 0.5]]), np.array([14, 14, 8]))
+    >>> columns = square.columns()  # two silicon atoms in line, and an oxygen
+    >>> len(columns.fractional), columns.weight.tolist()
+    (2, [28.0, 8.0])
     """
 
     fractional: NDArray[np.float64]

@@ -61,6 +61,14 @@ class Lattice:
     MFI along b has the plane group p2gg. A half turn maps the framework onto itself, and so does a mirror
     together with half a cell in each direction: the image cannot tell the sense of a and c. The sense given here
     is the one with the rotation between −45° and 135°, and the second axis 90° further on.
+
+    Examples
+    --------
+    >>> lattice = Lattice((50.0, 40.0), (20.0, 0.0), (0.0, 13.0), 1.0, 0.0, 0.0, 0.9, "mfi", (20.0, 13.0))
+    >>> lattice.to_pixel(np.array([[0.5, 0.5]])).tolist()
+    [[60.0, 46.5]]
+    >>> lattice.to_fractional(np.array([[70.0, 53.0]])).tolist()
+    [[1.0, 1.0]]
     """
 
     origin_px: tuple[float, float]

@@ -39,6 +39,12 @@ class Residual:
         Power of the difference at the frequencies where the restored image has structure, over that of the noise
         beside them: 1 where noise alone is left. Structure that was taken away, moved or invented raises it. None
         where the restored image has no such frequencies, as without a crystal.
+
+    Examples
+    --------
+    >>> residual = Residual(np.full((4, 4), 5.0), np.full((4, 4), 4.0), structure=1.1)
+    >>> float(residual.difference.mean())
+    1.0
     """
 
     recorded: NDArray[np.float64]
@@ -170,6 +176,14 @@ def draw_residual(
     -------
     Figure
         The picture.
+
+    Examples
+    --------
+    >>> recorded = np.random.default_rng(0).normal(5, 1, (64, 64))
+    >>> residual = Residual(recorded, np.full((64, 64), 5.0), structure=1.0)
+    >>> figure = draw_residual(residual, "residual.png", sampling=0.25, name="field")
+    >>> Path("residual.png").exists(), figure.axes[2].get_title()
+    (True, 'recorded − restored: structure 1.0 times the noise')
     """
     height, width = residual.recorded.shape
     figure = Figure(figsize=(15.6, 3.7 * height / width + 0.6), layout="constrained")

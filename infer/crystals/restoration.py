@@ -42,6 +42,13 @@ class Restoration:
         Between them lie 90 % of the true values; None where the network does not say.
     recorded
         The micrograph as the network was given it: at its pixel size, from 0 to 1.
+
+    Examples
+    --------
+    >>> raw = Micrograph(np.eye(40), sampling=0.25, name="field")
+    >>> restored = Restoration(raw, np.eye(80, dtype=np.float32), 0.125)
+    >>> restored.scale.tolist(), restored.to_original([[39.5, 39.5]]).tolist()  # twice as many pixels along a side
+    ([0.5, 0.5], [[19.5, 19.5]])
     """
 
     micrograph: Micrograph

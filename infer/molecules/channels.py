@@ -29,6 +29,15 @@ class ChannelCheck:
         their channel is empty, since no crystal is there, or since a better box lies in the same channel.
     reason
         Why no channel was measured; empty where channels were.
+
+    Examples
+    --------
+    >>> from stemforge import Micrograph
+    >>> columns = {"score": np.array([0.9]), "state": np.array(["filled"], dtype=object)}
+    >>> found = Annotations([[8, 8]], np.array([[4.0, 4.0, 12.0, 12.0]]), columns)
+    >>> left = MoleculeDetection(Micrograph(np.eye(32)), found, np.eye(32), 0.5, 0.25)
+    >>> print(ChannelCheck(left, None, boxes=4, empty=2, beside=1))
+    of 4 boxes 1 lie in channels that the image as recorded shows to be filled, ... left out: 2 in empty channels, ...
     """
 
     detection: MoleculeDetection

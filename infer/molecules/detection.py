@@ -67,6 +67,14 @@ class MoleculeDetection:
         All boxes of which some count; None: those that count.
     expected_f1
         F1 to be expected of the best threshold by the likelihoods alone; None where there are none.
+
+    Examples
+    --------
+    >>> columns = {"label": np.array(["pyridine"], dtype=object), "score": np.array([0.9])}
+    >>> found = Annotations([[8, 8]], np.array([[4.0, 4.0, 12.0, 12.0]]), columns)
+    >>> MoleculeDetection(Micrograph(np.eye(32)), found, np.eye(32), 0.5, sampling=0.25).to_csv("found.csv")
+    >>> print(Path("found.csv").read_text().splitlines()[1])
+    4.00,4.00,12.00,12.00,pyridine,0.9000,0.1000,0.1000,0.3000,0.3000,van-der-waals,,,,,,
     """
 
     micrograph: Micrograph
@@ -120,6 +128,15 @@ def read_molecules(path: str | Path) -> Annotations:
     ------
     AnnotationsError
         File missing or no such table.
+
+    Examples
+    --------
+    >>> columns = {"label": np.array(["pyridine"], dtype=object), "score": np.array([0.9])}
+    >>> boxes = Annotations([[8, 8]], np.array([[4.0, 4.0, 12.0, 12.0]]), columns)
+    >>> MoleculeDetection(Micrograph(np.eye(32)), boxes, np.eye(32), 0.5, sampling=0.25).to_csv("found.csv")
+    >>> found = read_molecules("found.csv")
+    >>> found.points.tolist(), found["label"].tolist(), found["boxes"].tolist()
+    ([[8.0, 8.0]], ['pyridine'], ['van-der-waals'])
     """
     table = Annotations.from_csv(path)
     header, rows = read_cells(Path(path))  # text, which a table of numbers drops
@@ -184,6 +201,14 @@ def detect_molecules(
         Options out of range, image too small to restore.
     WeightsError
         Weights of another architecture.
+
+    Examples
+    --------
+    >>> from stemforge.train import load_weights
+    >>> image = Micrograph(np.random.default_rng(0).random((64, 64)), sampling=0.25)
+    >>> found = detect_molecules(image, *load_weights("faster-rcnn"), restorer=load_weights("divaesr"))
+    >>> len(found.molecules), found.shown.shape, found.definition.margin
+    (0, (128, 128), 'van-der-waals')
     """
     check_options(card.threshold if threshold is None else threshold, tile, tile_overlap, iou)
     network = MoleculeDetector.named(card.architecture)
@@ -326,6 +351,18 @@ def detect_boxes(
     boxes, labels, scores
         Shapes (n, 4), (n,), (n,); best first. Boxes are (x0, y0, x1, y1) [pixel of the image], 0 being
         the outer edge of the first pixel.
+
+    Examples
+    --------
+    >>> class Bright(torch.nn.Module):
+    ...     def forward(self, images):
+    ...         y, x = np.nonzero(np.asarray(images[0][0]) > 0)
+    ...         box = torch.tensor([[x.min(), y.min(), x.max() + 1, y.max() + 1]])
+    ...         return [{"boxes": box, "labels": torch.ones(1), "scores": torch.ones(1)}]
+    >>> image = np.zeros((64, 64))
+    >>> image[20:30, 40:44] = 1
+    >>> detect_boxes(Bright(), image)[0].tolist()
+    [[40.0, 20.0, 44.0, 30.0]]
     """
     values = np.asarray(image, dtype=np.float32)
     detector = detector.to(device).eval()

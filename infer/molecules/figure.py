@@ -29,6 +29,16 @@ def draw_molecules(detection: MoleculeDetection, path: str | Path | None = None)
     Figure
         The picture: a colour for each class, fainter boxes for lower likelihoods, or scores where the detector is not
         calibrated.
+
+    Examples
+    --------
+    >>> from stemforge import Annotations
+    >>> columns = {"label": np.array(["pyridine"], dtype=object), "score": np.array([0.9])}
+    >>> found = Annotations([[8, 8]], np.array([[4.0, 4.0, 12.0, 12.0]]), columns)
+    >>> detection = MoleculeDetection(Micrograph(np.eye(32), name="field"), found, np.eye(32), 0.5, 0.25)
+    >>> figure = draw_molecules(detection, "field.png")
+    >>> Path("field.png").exists(), [len(axes.patches) for axes in figure.axes]
+    (True, [2, 1])
     """
     micrograph = detection.micrograph
     height, width = micrograph.shape

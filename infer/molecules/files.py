@@ -60,6 +60,14 @@ def detect_molecules_in_files(
         are left out. By default that of the detector's training; ``"none"`` keeps all boxes.
     threshold, tile, tile_overlap, iou, augment, device
         As for :func:`detect_molecules`.
+
+    Examples
+    --------
+    >>> batch = Batch([Path("field.tif")], Path("molecules"), (".csv", ".png"))
+    >>> detect_molecules_in_files(batch, "faster-rcnn", framework="quartz")  # refused before any image is read
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: framework 'quartz' is not known; there is mfi, fau, cha, mor, bea, or give a CIF file
     """
     check_options(0.5 if threshold is None else threshold, tile, tile_overlap, iou)
     detector, card = load_finder(weights, "molecules")

@@ -45,7 +45,7 @@ def in_all_orientations(
     >>> image = np.zeros((4, 6), dtype="float32")
     >>> image[1, 4] = 1
     >>> boxes, _, scores, agreement = in_all_orientations(brightest, image)
-    >>> boxes.tolist(), round(scores[0], 3), agreement.tolist()
+    >>> boxes.round(9).tolist(), round(float(scores[0]), 3), agreement.tolist()
     ([[4.0, 1.0, 5.0, 2.0]], 0.8, [1.0])
     """
     parts, kinds, scores, orientation = [], [], [], []

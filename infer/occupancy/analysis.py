@@ -74,15 +74,16 @@ def measure_occupancy(
 
     Examples
     --------
-    >>> from stemforge.infer.occupancy.crystal import ChannelCrystal
+    >>> from dataclasses import replace
     >>> crystal = ChannelCrystal.named("mfi", ("pyridine",))
+    >>> crystal = replace(crystal, guests=crystal.guests[:2])  # two poses of 128: enough for empty channels
     >>> hk = crystal.indices(1.5)
     >>> fade = np.exp(-((hk / crystal.cell) ** 2).sum(1) / 0.18)
-    >>> cell = cell_image(crystal.coefficients(hk) * fade, hk, (54, 80))
-    >>> empty = np.tile(cell, (4, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (216, 240))
-    >>> found = measure_occupancy(Micrograph(empty.astype("float32")), guests=("pyridine",))
-    >>> found.count("filled")
-    0
+    >>> cell = cell_image(crystal.coefficients(hk) * fade, hk, (36, 54))
+    >>> empty = np.tile(cell, (3, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (108, 162))
+    >>> found = measure_occupancy(Micrograph(empty.astype("float32")), framework=crystal)
+    >>> found.count("filled"), found.count("empty")
+    (0, 12)
     """
     crystal = ChannelCrystal.named(framework, tuple(guests)) if isinstance(framework, str) else framework
     lattice = find_lattice(micrograph, framework=crystal.framework) if lattice is None else lattice

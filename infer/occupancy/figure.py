@@ -37,6 +37,20 @@ def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figu
     Figure
         Left the image, in the middle the image without the framework, blurred by 1 Å, both with a circle for each
         channel; right how much each channel holds.
+
+    Examples
+    --------
+    >>> from stemforge.infer import Domains, Lattice
+    >>> lattice = Lattice((0.0, 0.0), (20.0, 0.0), (0.0, 13.0), 1.0, 0.0, 0.0, 0.9, "mfi", (20.0, 13.0))
+    >>> where = np.zeros((4, 4), dtype=int), np.zeros((4, 4, 2)), np.ones((4, 4)), np.zeros((1, 2))
+    >>> noise, one = np.random.default_rng(0).random((3, 40, 40)), np.ones(2)
+    >>> channels = np.array([[10.0, 10.0], [20.0, 17.0]]), np.array([0.99, 0.01]), np.array([3.0, -2.0]), one, one / 10
+    >>> guests = np.array(["pyridine", "pyridine"], dtype=object)
+    >>> rest = guests, one, (0.4, 0.7, 0.5), 0.0, None, None, None, (1.1, 1.0), 0.95, 9.0, noise[1:]
+    >>> film = Micrograph(noise[0], name="film")
+    >>> figure = draw_occupancy(Occupancy(film, Domains(lattice, *where, 10, (5.0, 5.0)), *channels, *rest), "film.png")
+    >>> Path("film.png").exists(), figure.axes[0].get_title()
+    (True, 'film: 50 % of channels filled (40 to 70)')
     """
     micrograph, sampling = occupancy.micrograph, occupancy.lattice.sampling
     height, width = micrograph.shape
@@ -93,6 +107,20 @@ def draw_blocks(blocks: BlockAverages, path: str | Path | None = None) -> Figure
         From :func:`average_occupancy`.
     path
         Where to save the picture; None saves nothing.
+
+    Examples
+    --------
+    >>> from stemforge.infer import Domains, Lattice
+    >>> lattice = Lattice((0.0, 0.0), (20.0, 0.0), (0.0, 13.0), 1.0, 0.0, 0.0, 0.9, "mfi", (20.0, 13.0))
+    >>> where = np.zeros((4, 4), dtype=int), np.zeros((4, 4, 2)), np.ones((4, 4)), np.zeros((1, 2))
+    >>> noise, one = np.random.default_rng(0).random((3, 40, 40)), np.ones(2)
+    >>> channels = np.array([[10.0, 10.0], [20.0, 17.0]]), np.array([0.99, 0.01]), np.array([3.0, -2.0]), one, one / 10
+    >>> rest = one, one, (0.4, 0.7, 0.5), 0.0, None, None, None, (1.1, 1.0), 0.95, 9.0, noise[1:]
+    >>> film = Micrograph(noise[0], name="film")
+    >>> measured = Occupancy(film, Domains(lattice, *where, 10, (5.0, 5.0)), *channels, *rest)
+    >>> figure = draw_blocks(BlockAverages(measured, np.array([[0, 1]]), np.array([0])), "blocks.png")
+    >>> Path("blocks.png").exists(), figure.axes[0].get_title()
+    (True, 'film: means of 2 copies of a channel, ± 0.07')
     """
     occupancy = blocks.occupancy
     micrograph, step = occupancy.micrograph, occupancy.lattice.sampling

@@ -32,6 +32,15 @@ def occupancy_of_files(
     cells
         Of two or more, means over blocks of cells as from :func:`average_occupancy` are written, too: ``_blocks.csv``
         and ``_blocks.png``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> batch = Batch([Path("field.tif")], Path("occupancy"), ("_occupancy.csv", "_occupancy.png"))
+    >>> occupancy_of_files(batch, "quartz")  # refused before any image is read
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: framework 'quartz' is not known; there is mfi, fau, cha, mor, bea, or give a CIF file
     """
     if cells < 1:
         raise InputError(f"cells must be 1 or more, got {cells}")

@@ -69,6 +69,19 @@ class Occupancy:
         over poses.
     framework
         The framework as the image shows it, and what that leaves of the image; shape (2, height, width).
+
+    Examples
+    --------
+    >>> lattice = Lattice((0.0, 0.0), (20.0, 0.0), (0.0, 13.0), 1.0, 0.0, 0.0, 0.9, "mfi", (20.0, 13.0))
+    >>> where = np.zeros((4, 4), dtype=int), np.zeros((4, 4, 2)), np.ones((4, 4)), np.zeros((1, 2))
+    >>> domains = Domains(lattice, *where, 10, (5.0, 5.0))
+    >>> likely, evidence, content = np.array([0.99, 0.01, 0.6]), np.array([3.0, -2.0, 0.2]), np.array([0.9, 0.0, 0.4])
+    >>> channels = np.array([[10.0, 10.0], [20.0, 17.0], [30.0, 10.0]]), likely, evidence, content, np.full(3, 0.1)
+    >>> guests, film = np.array(["pyridine"] * 3, dtype=object), Micrograph(np.eye(40))
+    >>> rest = guests, np.ones(3), (0.4, 0.7, 0.5), 0.0, None, None, None, (1.1, 1.0), 0.95, 9.0, np.zeros((2, 40, 40))
+    >>> found = Occupancy(film, domains, *channels, *rest)
+    >>> found.state.tolist(), found.count("open")
+    (['filled', 'empty', 'open'], 1)
     """
 
     micrograph: Micrograph

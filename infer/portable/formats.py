@@ -52,6 +52,12 @@ class Exported:
         The file.
     difference
         Largest difference between its likelihoods and stemforge's on two images of odd sizes.
+
+    Examples
+    --------
+    >>> exported = Exported(Path("detector.pt2"), difference=3e-7)
+    >>> exported.difference < TOLERANCE  # as good as stemforge itself
+    True
     """
 
     path: Path
@@ -81,6 +87,13 @@ def export_detector(weights: str | Path, path: str | Path, *, overwrite: bool = 
         Weights that find no atoms, or a name for another kind of file; ONNX and its runtime are not installed.
     WeightsError
         The network's preparation has no form outside Python, or the written model disagrees with stemforge.
+
+    Examples
+    --------
+    >>> export_detector("atom-net", "detector.h5")  # refused before weights are read
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: out detector.h5: must end in .onnx, .pt2, .zip, not '.h5'
     """
     path = Path(path)
     check_file(path, "out", (".onnx", ".pt2", ".zip"), overwrite=overwrite)

@@ -24,7 +24,7 @@ def dim_parts(counts: NDArray[np.float64]) -> NDArray[np.bool_]:
     --------
     >>> steps = np.where(np.arange(256) < 64, 5.0, 60.0) * np.ones((256, 1))
     >>> round(float(dim_parts(np.random.default_rng(0).poisson(steps).astype(float)).mean()), 2)
-    0.24
+    0.23
     """
     bright = np.percentile(ndimage.gaussian_filter(counts, LOCAL), _BRIGHT)
     return np.asarray(ndimage.gaussian_filter(counts, _SMOOTH) < _DIM * bright)

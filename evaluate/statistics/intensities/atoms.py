@@ -34,6 +34,14 @@ class AtomIntensities:
         Of all together, each over the median of its image, in the order of ``atoms``.
     error
         Median of the stated errors over intensities.
+
+    Examples
+    --------
+    >>> values = np.random.default_rng(0).lognormal(3, 0.2, 60)
+    >>> columns = {"intensity": values, "intensity_error": values / 5, "fitted": np.ones(60)}
+    >>> found = measure_intensities({"area": Annotations(np.zeros((60, 2)), columns=columns)})
+    >>> found.summary()["shares_of_images"]
+    {'area': {'one atom': 1.0}}
     """
 
     atoms: Mapping[str, Annotations]

@@ -33,6 +33,22 @@ def draw_acid_site(sites: AcidSitePosterior, path: str | Path | None = None) -> 
     Figure
         Bars for T sites, and one for none of the candidates; of many blocks their mean, and the share of blocks in
         which a site is the best as a point.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import numpy as np
+    >>> from stemforge import Micrograph
+    >>> from stemforge.infer import CandidateFolder
+    >>> from stemforge.structures.candidates.table import TableRow
+    >>> rows = tuple(TableRow(f"T{t}-O1", t, 1, None, None, "", True, f"T{t}.cif") for t in (3, 12))
+    >>> shown = SimpleNamespace(micrograph=Micrograph(np.eye(4), name="film"), averaged=9)  # a Conformation
+    >>> likely = np.array([[0.05, 0.95]])
+    >>> sites = AcidSitePosterior(
+    ...     shown, CandidateFolder("made", (), rows), "flat", np.full(2, 0.5), likely, np.zeros(1)
+    ... )
+    >>> draw_acid_site(sites, "film.png").axes[0].get_title(), Path("film.png").exists()
+    ('film: T site of the acid, 9 cells averaged', True)
     """
     number, blocks = len(sites.names), len(sites.none)
     figure = Figure(figsize=(max(6.4, 0.62 * number + 2.6), 4.2), layout="constrained")

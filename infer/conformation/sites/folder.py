@@ -34,6 +34,14 @@ class CandidateFolder:
         What the folder's table says of each.
     failed
         Names of candidates that could not be made.
+
+    Examples
+    --------
+    >>> found = [("T3-O1", 3, 1, -1.2, 0.7), ("T3-O2", 3, 2, -1.1, 0.1), ("T5-O1", 5, 1, -1.1, 0.2)]
+    >>> rows = [TableRow(*one, "", True, f"{one[0]}.cif") for one in found]
+    >>> folder = CandidateFolder(Path("made"), (), tuple(rows))
+    >>> folder.t_sites, folder.without, folder.flat_prior().tolist(), folder.energy_prior().round(1).tolist()
+    ((3, 5), (1, 2, 4), [0.25, 0.25, 0.5], [0.7, 0.1, 0.2])
     """
 
     path: Path

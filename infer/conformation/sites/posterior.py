@@ -37,6 +37,16 @@ class AcidSitePosterior:
         Of each candidate, if one of them is what a block shows; shape (b, m).
     none
         Probability that a block shows none of them, shape (b,).
+
+    Examples
+    --------
+    >>> from stemforge.structures.candidates.table import TableRow
+    >>> rows = tuple(TableRow(f"T{t}-O1", t, 1, None, None, "", True, f"T{t}.cif") for t in (3, 12))
+    >>> folder = CandidateFolder("made", (), rows)
+    >>> likely = np.array([[0.05, 0.95], [0.3, 0.7]])  # of two blocks of cells
+    >>> sites = AcidSitePosterior(None, folder, "flat", np.array([0.5, 0.5]), likely, np.zeros(2))
+    >>> sites.best, sites.smallest_sets().sum(1).tolist(), sites.information.round(2).tolist()
+    (['T12', 'T12'], [1, 2], [0.71, 0.12])
     """
 
     conformation: Conformation
@@ -242,8 +252,8 @@ def locate_acid_site(
     >>> one = folder.candidates[1]
     >>> hk = one.crystal.indices(1.1)
     >>> fade = np.exp(-((hk / one.cell) ** 2).sum(1) / 0.18)
-    >>> cell = cell_image(one.crystal.coefficients(hk) * fade, hk, (54, 80))
-    >>> image = np.tile(cell, (4, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (216, 240))
+    >>> cell = cell_image(one.crystal.coefficients(hk) * fade, hk, (36, 54))
+    >>> image = np.tile(cell, (4, 3)) + np.random.default_rng(0).normal(0, cell.std() / 20, (144, 162))
     >>> found = identify_conformation(Micrograph(image.astype("float32")), folder.candidates)
     >>> locate_acid_site(found, folder).best
     ['T12']
