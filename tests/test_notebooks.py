@@ -22,7 +22,9 @@ def read(path):
 def pictures(notebook):
     """Return the PNG pictures that the cells of a notebook that ran have shown."""
     outputs = [one for cell in notebook.cells for one in cell.get("outputs", ())]
-    return [base64.b64decode(one["data"]["image/png"]) for one in outputs if "image/png" in one.get("data", {})]
+    return [
+        base64.b64decode(one["data"]["image/png"]) for one in outputs if "image/png" in one.get("data", {})
+    ]
 
 
 def test_five_notebooks_all_listed_in_the_documents():
