@@ -1,5 +1,6 @@
 """Every command that the documents show fits the real commands, and the README's walk can be walked."""
 
+import json
 import re
 import shlex
 import shutil
@@ -23,7 +24,12 @@ from stemforge.train.networks import network
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path
-    for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/gallery/*/*.py"))
+    for path in (
+        ROOT / "README.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("examples/gallery/*/*.py"),
+        *ROOT.glob("examples/notebooks/*.ipynb"),
+    )
     if path.is_file()
 )
 NAMES = {name for name, *_ in ALL}
@@ -31,6 +37,10 @@ NAMES = {name for name, *_ in ALL}
 
 def _commands(path):
     text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = ["".join(cell["source"]) for cell in json.loads(text)["cells"]]
+        named = [one.replace("\n", " ") for one in re.findall(r"`(stemforge [^`]+)`", "\n".join(cells))]
+        return [one for one in named if one.removeprefix("stemforge ") not in NAMES]
     if path.suffix == ".py":
         named = [one.replace("\n# ", " ") for one in re.findall(r"``(stemforge [^`]+)``", text)]
         return [one for one in named if one.removeprefix("stemforge ") not in NAMES]
