@@ -1,14 +1,18 @@
 """What Faster R-CNN's training optimises."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from stemforge.train.task import Task
+from stemforge.train.task import F1, Merit, Task
 
 
 class FasterRCNNTask(Task):
     """Train Faster R-CNN by the sum of its four losses."""
+
+    merit: ClassVar[Merit | None] = F1
 
     def loss(self, batch: tuple[list[Tensor], list[dict[str, Tensor]]], part: str) -> Tensor:
         """Loss of images and targets; logs its terms, and F1 of the boxes where it validates."""
