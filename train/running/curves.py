@@ -14,7 +14,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from stemforge.colours import BLUE, GREY, VERMILION
@@ -136,7 +136,10 @@ class LearningCurves:
         self.draw(panels[0])
         if shown and merit is not None:
             self.draw(panels[1], merit)
-        kept = "" if self.best is None else f"the weights kept are those of epoch {self.best}"
+            if legend := panels[1].get_legend():
+                legend.remove()  # the other panel's tells it
+        reason = f"the lowest {self.monitor.replace('_', ' ')}"
+        kept = "" if self.best is None else f"the weights kept are those of epoch {self.best}, {reason}"
         figure.suptitle(": ".join(text for text in (title, kept) if text), fontsize=11)
         return figure
 
@@ -183,10 +186,8 @@ def _by_ratio(axes: Axes, values: NDArray[np.float64]) -> None:
     if values.max() < 3 * values.min():
         return
     axes.set_yscale("log")
-    if values.max() < 100 * values.min():
-        # Less than two decades have too few powers of ten to read from.
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
