@@ -56,9 +56,10 @@ class _EpochLines(Callback):
         self.begun = time.monotonic()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        # Asking for them takes the mean over all processes, so that each must ask.
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if not (trainer.is_global_zero and isinstance(module, Task)):
             return
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         score, before = figures.get(module.monitor), self.best.best_model_score
         better = score is not None and (before is None or score < float(before))
         number = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
