@@ -29,6 +29,7 @@ from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import SimulationRecipe, simulate_corpus
 from stemforge.train import AtomNetRecipe, Card, RunOptions, fit, load_weights, save_weights
 from stemforge.train.arithmetic import computes_in_bfloat16
+from stemforge.train.running.devices import trainer_devices
 
 ADAPTED = "adapted"
 """Name of the adapted detector in a comparison."""
@@ -299,7 +300,7 @@ def _trained(
         "limit_val_batches": _VALIDATION_BATCHES,
     }
     if options.device != "cpu":
-        trainer["accelerator"] = "gpu"
+        trainer |= trainer_devices(options.device)
         # Beside a GPU the processor's cores have nothing else to do than to prepare images.
         preparing = max(1, (options.workers or usable_cores()) - 1)
     if computes_in_bfloat16(options.device):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from stemforge.colours import BLUE, GREEN, VERMILION
+from stemforge.colours import GREEN
 from stemforge.console import progress
 from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError
@@ -28,6 +28,7 @@ from stemforge.simulate.stages import Stage
 from stemforge.structures import draw_structure
 from stemforge.train import Card, RunOptions, SACCNNRecipe, fit, load_weights
 from stemforge.train.labelled import visible_atoms
+from stemforge.train.running.curves import LearningCurves
 
 # Images that are simulated for the test alone.
 _TEST_IMAGES = 4
@@ -198,16 +199,9 @@ def _dose_series(corpus: Corpus) -> Figure:
 
 def _training_figure(run: Path, calibration: ThresholdCalibration) -> Figure:
     """Loss over epochs from the CSV log, and F1 over the threshold."""
-    table = np.genfromtxt(run / "logs" / "csv" / "metrics.csv", delimiter=",", names=True)
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for part, colour in (("train", BLUE), ("validation", VERMILION)):
-        values = np.atleast_1d(table[f"{part}_loss"])
-        known = np.isfinite(values)
-        epochs = np.atleast_1d(table["epoch"])[known]
-        left.plot(epochs, values[known], "o-", color=colour, label=part, markersize=3)
-    left.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
-    left.legend(frameon=False)
+    LearningCurves.read(run).draw(left)
     curve = calibration.thresholds, calibration.f1_mean, calibration.f1_sd
     right.errorbar(*curve, fmt="o-", color=GREEN, markersize=3)
     right.axvline(calibration.best, color="0.6", linestyle="--")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from stemforge.options import Folders, Overrides, Progress, parse_overrides
+from stemforge.options import Folders, Overrides, Progress, named_as_options, parse_overrides
 from stemforge.train.networks import NETWORKS
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ class Run:
     half
         Store the weights as 16-bit floats, in half the space.
     accelerator
-        What to train on: cpu, gpu, mps; Lightning's choice by default.
+        Kind of the devices that are counted: cpu, gpu (NVIDIA or Apple); Lightning's choice by default.
     devices
-        How many, or which.
+        What to train on: one device by its name, as infer takes it (cpu, cuda, cuda:1, mps), or how many (4), or which
+        ("0,2").
     num_nodes
         Machines that train together.
     strategy
@@ -51,7 +52,7 @@ class Run:
     resume: bool = False
     half: bool = False
     accelerator: str = "auto"
-    devices: str = "auto"
+    devices: Annotated[str, Parameter(name=("--devices", "--device"))] = "auto"
     num_nodes: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
@@ -60,10 +61,12 @@ class Run:
     def options(self, quiet: bool) -> "RunOptions":
         """Return what the training function takes."""
         from stemforge.train.fit import RunOptions
+        from stemforge.train.running.devices import trainer_devices
 
+        with named_as_options(["devices"]):
+            devices = trainer_devices(self.devices, self.accelerator)
         trainer = {
-            "accelerator": self.accelerator,
-            "devices": int(self.devices) if self.devices.isdigit() else self.devices,
+            **devices,
             "num_nodes": self.num_nodes,
             "strategy": self.strategy,
             "precision": self.precision,

@@ -24,13 +24,12 @@ from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
     ModelCheckpoint,
-    RichProgressBar,
     WeightAveraging,
 )
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from stemforge.console import ProgressLog, shows_bars
+from stemforge.console import shows_bars
 from stemforge.errors import InputError, WeightsError, errors_about
 from stemforge.files import write_text, write_whole, writing
 from stemforge.outputs.places import check_folder
@@ -39,6 +38,8 @@ from stemforge.train.card import Card
 from stemforge.train.data.batches import EpochBatches
 from stemforge.train.networks import Network, TrainingData, network
 from stemforge.train.recipe import TrainingRecipe
+from stemforge.train.running.curves import PICTURE, run_table
+from stemforge.train.running.shown import callbacks_that_show
 from stemforge.train.task import Task
 from stemforge.train.weights import load_weights, save_weights
 
@@ -97,28 +98,6 @@ class _CountEpochs(Callback):
         torch.manual_seed(int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0]))
 
 
-class _Log(Callback):
-    """Say once a minute how far the training is, and how good the last epoch was, where no terminal shows a bar."""
-
-    def __init__(self, duration: datetime.timedelta | None) -> None:
-        self.limit = None if duration is None else duration.total_seconds()
-
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        total = trainer.num_training_batches * (float(trainer.max_epochs or 1) - trainer.current_epoch)
-        self.progress = ProgressLog("train", total, "batches", self.limit)
-
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, *_: Any
-    ) -> None:
-        if not trainer.is_global_zero:
-            return
-        self.progress.title = f"train, epoch {trainer.current_epoch}"
-        best = trainer.callback_metrics.get(str(module.monitor))
-        if best is not None:
-            self.progress.title += f", {str(module.monitor).replace('_', ' ')} {float(best):.4g}"
-        self.progress.advance(1)
-
-
 class _WholeCheckpoints(TorchCheckpointIO):
     """Checkpoints that are replaced whole or not at all, also where the disk is full."""
 
@@ -144,8 +123,8 @@ def fit(
     data
         Folders of corpora; for restorers also zip files laid out as ``stem-sr.zip`` or ``trainval.zip``.
     out
-        Folder of the run: ``recipe.yaml``, ``checkpoints/``, ``logs/`` (CSV and TensorBoard) and, in the end, the
-        weights, such as ``atom-net.safetensors``.
+        Folder of the run: ``recipe.yaml``, ``checkpoints/``, ``logs/`` (CSV and TensorBoard),
+        ``learning_curves.png`` and, in the end, the weights, such as ``atom-net.safetensors``.
     options
         Resume, initial weights, progress, devices.
 
@@ -262,10 +241,9 @@ def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) 
     callbacks.append(EarlyStopping(task.monitor, patience=recipe.patience))
     if recipe.average:
         callbacks.append(WeightAveraging(use_buffers=True, avg_fn=partial(_averaged, recipe.average)))
-    if not options.quiet:
-        limit = options.trainer_options.get("max_time")
-        limit = limit if isinstance(limit, datetime.timedelta) else None
-        callbacks.append(RichProgressBar() if shows_bars() else _Log(limit))
+    limit = options.trainer_options.get("max_time")
+    limit = limit if isinstance(limit, datetime.timedelta) else None
+    callbacks += callbacks_that_show(out, recipe.NETWORK, best, limit, options.quiet)
     # Strategies that share a model out write folders of parts in their way.
     shared_out = any(
         name in str(options.trainer_options.get("strategy")) for name in ("fsdp", "deepspeed", "parallel")
@@ -275,7 +253,7 @@ def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) 
         max_epochs=recipe.epochs,
         callbacks=callbacks,
         logger=[
-            CSVLogger(out / "logs", "csv", version=""),
+            run_table(out),
             TensorBoardLogger(out / "logs", "tensorboard", version=""),
         ],
         enable_progress_bar=not options.quiet and shows_bars(),
@@ -350,7 +328,7 @@ def _claim(out: Path, recipe: TrainingRecipe) -> None:
 def _before_first_checkpoint(out: Path, recipe: TrainingRecipe) -> bool:
     """Whether a folder holds no more than a run of the same recipe that was stopped before its first epoch ended."""
     names = {path.name for path in out.iterdir()}
-    if not names <= {"recipe.yaml", "logs", "checkpoints"} or "recipe.yaml" not in names:
+    if not names <= {"recipe.yaml", "logs", "checkpoints", PICTURE} or "recipe.yaml" not in names:
         return False
     if any((out / "checkpoints").glob("*.ckpt")):
         return False

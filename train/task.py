@@ -1,14 +1,65 @@
 """What every Lightning task has: the network, its recipe, its card in every checkpoint, and a watch over the loss."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import lightning
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from stemforge.errors import InputError
 from stemforge.train.card import CARD_KEY, Card
+
+
+@dataclass(frozen=True)
+class Merit:
+    """A figure of merit in a user's words.
+
+    Parameters
+    ----------
+    column
+        Its name among the figures that a task logs, without the part of the data: ``"f1"``.
+    name, unit
+        As a user knows it.
+    of_one
+        Whether it goes from 0 to 1.
+    squared
+        Whether its square is logged.
+
+    Examples
+    --------
+    >>> RMS_ERROR.text(121.0)
+    'RMS error 11 grey levels'
+    """
+
+    column: str
+    name: str
+    unit: str = ""
+    of_one: bool = False
+    squared: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name and unit, for an axis."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+    def shown(self, logged: ArrayLike) -> NDArray[np.float64]:
+        """Return what is shown of logged values."""
+        values = np.asarray(logged, np.float64)
+        return np.sqrt(values) if self.squared else values
+
+    def text(self, logged: float) -> str:
+        """Return a logged value with its name and unit."""
+        value = float(self.shown(logged))
+        digits = f"{value:.2f}" if self.of_one else f"{value:.3g}"
+        return f"{self.name} {digits} {self.unit}".rstrip()
+
+
+F1 = Merit("f1", "F1", of_one=True)
+RMS_ERROR = Merit("mse", "RMS error", "grey levels", squared=True)
 
 
 class Task(lightning.LightningModule):
@@ -29,6 +80,9 @@ class Task(lightning.LightningModule):
 
     monitor: ClassVar[str] = "validation_loss"
     """What decides which epoch is the best; the lower, the better."""
+
+    merit: ClassVar[Merit | None] = None
+    """What a user judges the network by."""
 
     optimiser: ClassVar[Callable[..., torch.optim.Optimizer]] = torch.optim.AdamW
 

@@ -39,11 +39,12 @@ def test_two_processes_learn_as_one_does_from_batches_twice_as_large(corpus, tmp
     options = RunOptions(num_workers=0, quiet=True, trainer_options={"accelerator": "cpu", "devices": 1})
     fit(alone, [corpus], tmp_path / "one", options)
     (tmp_path / "two.yaml").write_text(AtomNetRecipe(**SMALL, images_per_batch=1).to_yaml())
-    words = ["--data", corpus, "--recipe", tmp_path / "two.yaml", "--out", tmp_path / "two", "--quiet"]
+    words = ["--data", corpus, "--recipe", tmp_path / "two.yaml", "--out", tmp_path / "two"]
     words += ["--accelerator", "cpu", "--devices", 2, "--strategy", "ddp"]
     command = [sys.executable, "-m", "stemforge", "train", "atom-net", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Epoch 1/1: F1") == 1
     assert done.stderr.count("wrote") == 1
     one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")
     assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-3)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stemforge.train.data.restoration import GREY
-from stemforge.train.task import Task
+from stemforge.train.task import RMS_ERROR, Merit, Task
 
 
 class DIVAESRTask(Task):
@@ -24,6 +24,7 @@ class DIVAESRTask(Task):
 
     # The output's error decides in every mode, so that their runs can be compared.
     monitor: ClassVar[str] = "validation_mse"
+    merit: ClassVar[Merit | None] = RMS_ERROR
     optimiser = torch.optim.Adam
 
     def loss(self, batch: tuple[Tensor, Tensor, Tensor], part: str) -> Tensor:

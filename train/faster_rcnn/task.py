@@ -1,10 +1,12 @@
 """What Faster R-CNN's training optimises."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from stemforge.train.task import Task
+from stemforge.train.task import F1, Merit, Task
 
 
 class FasterRCNNTask(Task):
@@ -19,6 +21,8 @@ class FasterRCNNTask(Task):
     >>> sorted(task.model.losses([torch.rand(1, 64, 64)], [target]))
     ['loss_box_reg', 'loss_classifier', 'loss_objectness', 'loss_rpn_box_reg']
     """
+
+    merit: ClassVar[Merit | None] = F1
 
     def loss(self, batch: tuple[list[Tensor], list[dict[str, Tensor]]], part: str) -> Tensor:
         """Loss of images and targets; logs its terms, and F1 of the boxes where it validates."""

@@ -1,12 +1,13 @@
 """What SAC-CNN's training optimises."""
 
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stemforge.train.task import Task
+from stemforge.train.task import F1, Merit, Task
 
 
 class SACCNNTask(Task):
@@ -21,6 +22,7 @@ class SACCNNTask(Task):
     ('Adam', True, 0.001)
     """
 
+    merit: ClassVar[Merit | None] = F1
     optimiser = staticmethod(partial(torch.optim.Adam, amsgrad=True))
 
     def loss(self, batch: tuple[Tensor, Tensor], part: str) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from stemforge.train.data.restoration import GREY
-from stemforge.train.task import Task
+from stemforge.train.task import RMS_ERROR, Merit, Task
 from stemforge.train.unet.model import INTERVAL, Estimate
 
 
@@ -26,6 +26,7 @@ class UNetTask(Task):
     """
 
     monitor: ClassVar[str] = "validation_loss"
+    merit: ClassVar[Merit | None] = RMS_ERROR
     optimiser = torch.optim.AdamW
 
     def on_fit_start(self) -> None:
