@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -26,6 +27,8 @@ def serve(modules: Sequence[str] = ()) -> None:
     # What readers remark goes past a user, who did not choose them; what matters is raised.
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
+    # Ctrl-C in a terminal reaches all its processes; this one is ended by its parent, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     for module in modules:
         import_module(module)

@@ -1,6 +1,7 @@
 """The child process: what it returns, and how it ends functions that would never end."""
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -155,3 +156,11 @@ def test_a_module_that_cannot_be_imported_beforehand_ends_one_call(functions):
     with pytest.raises(ChildError, match="ends the process"):
         call(functions, "echo")
     assert call(functions, "echo")["path"] == "file"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no signals are sent here")
+def test_a_child_leaves_ctrl_c_to_its_parent(functions, capfd):
+    process = call(functions, "process")
+    os.kill(process, signal.SIGINT)
+    assert call(functions, "process") == process
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
