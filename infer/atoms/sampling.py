@@ -222,9 +222,11 @@ def sampling_curve(
     Examples
     --------
     >>> from stemforge.train import SACCNN
-    >>> noise = np.random.default_rng(0).random((48, 48), dtype=np.float32)
-    >>> sampling_curve(noise, SACCNN().eval(), Card("sac-cnn", sampling=0.2)).number.shape
-    (19,)
+    >>> noise = np.random.default_rng(0).random((20, 20), dtype=np.float32)
+    >>> sampling_curve(noise, SACCNN().eval(), Card("sac-cnn", sampling=0.8))
+    Traceback (most recent call last):
+        ...
+    stemforge.errors.InputError: 20 × 20 pixels are too few to tell their size; give it (sampling)
     """
     rows = [*_curve(image, model, card, device)]
     if len(rows) < len(SIZES) // 2:
