@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from stemforge.corpus.reader import Corpus
 from stemforge.train import AtomNetRecipe, RunOptions, fit, load_weights
 from stemforge.train.atom_net.data import AtomHeatMaps
+from stemforge.train.data.batches import Place, _share
 
 SMALL = {
     "epochs": 1,
@@ -78,3 +79,16 @@ def test_workers_that_are_started_anew_know_their_rank(corpus, monkeypatch, work
     for rank, share in enumerate(shares):
         for image, wanted in zip(share, every[rank::2], strict=True):
             np.testing.assert_array_equal(image.numpy(), wanted.numpy())
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_process_is_without_a_batch(batches, workers):
+    """One without would leave the others waiting for ever."""
+    work = []
+    for rank in range(4):
+        places = [Place(rank=rank, ranks=4, worker=worker, workers=workers) for worker in range(workers)]
+        work.append([index for place in places for index in range(batches)[_share(place, batches)]])
+    assert {len(share) for share in work} == {max(1, batches // 4)}
+    if batches >= 4:
+        assert len({index for share in work for index in share}) == batches - batches % 4

@@ -122,7 +122,7 @@ class EpochBatches(Epochs, IterableDataset):
 
     def __len__(self) -> int:
         batches = -(-len(self.items) // self.per_batch)
-        return batches // ranks if (ranks := self.place.ranks) <= batches else batches
+        return max(batches // self.place.ranks, min(batches, 1))
 
     def __iter__(self) -> Iterator[Any]:
         validating = self.part == "validation"
@@ -236,7 +236,11 @@ def _share(here: Place, batches: int) -> slice:
     """Return the batches of a process: every n-th, over data-loader workers and distributed ranks."""
     # First among ranks, then among a rank's workers. Every rank gets the same number of batches: a rank without
     # work would leave the others waiting.
-    usable = batches - batches % here.ranks if batches >= here.ranks else batches
+    if 0 < batches < here.ranks:
+        # Too few to share: some ranks do the same.
+        first = here.rank % batches
+        return slice(first, first + 1 if here.worker == 0 else first)
+    usable = batches - batches % here.ranks
     return slice(here.rank + here.ranks * here.worker, usable, here.ranks * here.workers)
 
 
