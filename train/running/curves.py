@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from lightning.pytorch.loggers import CSVLogger
@@ -25,7 +25,7 @@ PICTURE = "learning_curves.png"
 """Name of the picture in a run's folder."""
 
 # Colour, line and marker: each alone tells the two from each other.
-_PARTS = {
+_PARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "train": ("training", {"color": BLUE, "linestyle": "--", "marker": "s", "markersize": 3.5}),
     "validation": ("validation", {"color": VERMILION, "linestyle": "-", "marker": "o", "markersize": 4}),
 }
@@ -47,11 +47,11 @@ class _Rows(ExperimentWriter):
         path = Path(self.metrics_file_path)
         with path.open(newline="") as stream:
             rows = list(csv.DictReader(stream))
-        stream = io.StringIO(newline="")
-        writer = csv.DictWriter(stream, fieldnames, extrasaction="ignore")
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-        write_whole(path, stream.getvalue().encode())
+        write_whole(path, text.getvalue().encode())
 
 
 class TableLogger(CSVLogger):
@@ -64,7 +64,7 @@ class TableLogger(CSVLogger):
         if self._experiment is None:
             Path(self.log_dir).mkdir(parents=True, exist_ok=True)
             self._experiment = _Rows(self.log_dir)
-        return self._experiment
+        return cast(ExperimentWriter, self._experiment)
 
 
 def run_table(run: str | Path) -> TableLogger:
