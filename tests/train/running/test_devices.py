@@ -4,6 +4,8 @@ import platform
 
 import pytest
 import torch
+from lightning.fabric import accelerators as fabric
+from lightning.pytorch.accelerators import MPSAccelerator
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -52,6 +54,9 @@ class ReachedError(Exception):
 
 def test_an_apple_gpu_is_taken_where_there_is_one(tmp_path, tiny_corpus, monkeypatch):
     """As far as the network would be moved to it: this machine has none."""
+    # Lightning keeps the answer that it was once given, which would go for other tests, too.
+    for accelerator in (MPSAccelerator, fabric.MPSAccelerator):
+        monkeypatch.setattr(accelerator, "is_available", staticmethod(lambda: True))
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(platform, "processor", lambda: "arm")
     devices = []
