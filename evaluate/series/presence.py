@@ -131,7 +131,7 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
         appeared=whole.chance[:, 0, 0],
         disappeared=whole.chance[:, -1, 2],
         losses=whole.losses,
-        exposure=whole.losses / whole.leave if whole.losses > 0 else whole.steps,
+        exposure=whole.exposure,
         arrivals=whole.arrivals,
         followed=whole.followed,
         found=found,
@@ -141,13 +141,12 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """The likeliest description of all atoms: chances of states and recalls, events of the followed, rate of all."""
+    """The likeliest description of all atoms: chances of states and recalls; events of followed atoms, their chances."""
 
     chance: NDArray[np.float64]
     recall: NDArray[np.float64]
     losses: float
-    leave: float
-    steps: float
+    exposure: float
     arrivals: float
     followed: float
     total: float
@@ -165,6 +164,10 @@ def _fitted(like: NDArray[np.float64], visible: NDArray[np.bool_], begun: float,
         few = unfollowed(visible, _RECALLS, weights, steps, begun)
         total -= few.log_followed
         number = len(like) + few.atoms.sum()
+        # Events that are followed, over those of all atoms at the same rate. Not over the number of events itself: it
+        # may be almost nothing, and then is no measure of anything.
+        exposure = staying + few.staying - (few.leaving / leave if leave > 0 else 0.0)
+        arriving = number * (1 - begun)
         rate = (leaving + few.leaving) / max(staying + few.staying, 1e-12)
         first = (chance[:, 0, 1].sum() + few.begun) / number
         weights = (each.sum(0) + few.atoms) / number
@@ -172,15 +175,13 @@ def _fitted(like: NDArray[np.float64], visible: NDArray[np.bool_], begun: float,
             break
         previous, leave = total, rate
         begun = begun if all_begun else float(np.clip(first, 0.01, 0.99))
-    # The rate is that of all atoms; the events by which it is known are those of the followed ones.
     return _Fit(
         chance,
         each,
         leaving,
-        rate,
-        staying,
+        exposure,
         coming,
-        followed=coming / (coming + few.coming) if coming > 0 else 1.0,
+        followed=1 - few.coming / arriving if arriving > 0 else 1.0,
         total=total,
     )
 

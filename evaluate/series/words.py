@@ -75,12 +75,12 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
 
 def _drift(tracks: "Tracks") -> dict[str, Any]:
     unit = tracks.series.unit
-    x, y = tracks.drift[-1]
+    x, y = np.round(tracks.drift[-1], 1) + 0.0  # no -0.0
     error = drift_error(tracks)
     known = f"known to {error:.1g} {unit}" if error > 0 else "how well cannot be told"
     step = np.median(np.hypot(*np.diff(tracks.drift, axis=0).T))
     return _entry(
-        float(np.hypot(x, y)),
+        float(np.hypot(*tracks.drift[-1])),
         unit,
         f"The frames drifted by {x:.1f}, {y:.1f} {unit} (x, y) in all, {step:.2g} {unit} from frame to frame, "
         f"{known}; motion of all atoms together would look the same.",

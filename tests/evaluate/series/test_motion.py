@@ -155,6 +155,21 @@ def test_rates_of_short_series_are_those_of_all_atoms():
     assert presence.arrivals < 0.8 * arrivals
 
 
+@pytest.mark.parametrize("recall", [1.0, 0.8])
+@pytest.mark.parametrize("frames", [4, 8, 30])
+def test_steady_atoms_have_limits_by_how_often_they_were_looked_at(frames, recall):
+    """Of fifteen that stay nothing is lost: at most three losses in as many frames × atoms as were followed."""
+    found = np.random.default_rng(3).random((15, frames)) < recall
+    found = found[found.sum(1) > 1]
+    presence = fit_presence(found, np.ones_like(found))
+    steps = len(found) * (frames - 1)
+    assert 0.3 * steps < presence.exposure <= steps
+    assert 0.2 < presence.followed <= 1
+    lost = rate(0, presence.exposure)
+    assert (lost.value, lost.low) == (0, 0)
+    assert 3 / steps < lost.high < 13 / steps
+
+
 @pytest.mark.slow
 def test_few_atoms_of_which_none_leaves_lose_hardly_any():
     """Half a loss that is believed in beforehand would make 0.007 of it, on 8 frames of 17 atoms."""
