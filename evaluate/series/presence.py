@@ -141,7 +141,7 @@ def fit_presence(found: NDArray[np.bool_], visible: NDArray[np.bool_]) -> Presen
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """The likeliest description of all atoms: chances of states and recalls; events of followed atoms, their chances."""
+    """The likeliest description of all atoms: chances of states and recalls; events of those followed, and chances."""
 
     chance: NDArray[np.float64]
     recall: NDArray[np.float64]
