@@ -41,6 +41,11 @@ def simulate_sample(
     Sample
         With signal of shape (detectors, height, width) as fraction of incident electrons.
 
+    Raises
+    ------
+    InputError
+        What the engine cannot image, such as a turned scan with ``kernels``; :func:`check_recipe` finds more.
+
     Examples
     --------
     >>> recipe = SimulationRecipe.load("fe-c3n4", {"scan.shape": [32, 32]})
@@ -54,6 +59,7 @@ def simulate_sample(
         drawn = recipe.draw(recipe.rng(index, Stage.DRAW))
     focus = drawn.focus_depth(atoms)
     drawn = drawn.replace(engine=engine or planned_engine(recipe))
+    drawn.engine.check(drawn.microscope, drawn.scan)
     rng = recipe.rng(index, Stage.SIMULATION)
     signal = drawn.engine.image(atoms, drawn.microscope, drawn.scan, focus, rng)
     labels, described = _labels(drawn, atoms, signal, focus)

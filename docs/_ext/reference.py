@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+from effects import EFFECTS, draw_effects, shown
+
 from stemforge.__main__ import COMMANDS, command_line
 from stemforge.settings import Field, Settings, fields_of
 from stemforge.settings.notes import flow
@@ -20,12 +22,18 @@ ROOMS = {
     room: "stemforge" if room == "stemforge" else f"stemforge.{room}"
     for room in ("stemforge", "structures", "simulate", "train", "infer", "evaluate", "adapt", "app")
 }
+EFFECTS_FOLDER = "recipes/effects"
 GALLERY = "sphinx_gallery.gen_gallery"
 DRAWN = "number, or a distribution from which each sample draws its own"
 
 
 def setup(app):
-    app.connect("config-inited", lambda app, config: write_pages(Path(app.srcdir) / "reference"))
+    app.connect(
+        "config-inited",
+        lambda app, config: write_pages(
+            Path(app.srcdir) / "reference", pictures=GALLERY in app.config.extensions
+        ),
+    )
     app.connect("include-read", lambda app, path, parent, text: text.__setitem__(0, as_page(text[0])))
     app.connect("source-read", lambda app, name, text: text.__setitem__(0, as_source(app, text[0])))
     if GALLERY not in app.config.extensions:
@@ -64,11 +72,14 @@ def number(lines: list[str]) -> None:
             lines[index] = re.sub(r"\[(\d+)\]_", r"[\1]", line)
 
 
-def write_pages(folder: Path) -> None:
-    pages = dict([*command_pages(), *recipe_pages(), *api_pages()])
+def write_pages(folder: Path, *, pictures: bool) -> None:
+    pages = dict([*command_pages(), *recipe_pages(pictures), *api_pages()])
     pages["weights.md"] = (ROOT / "train" / "pretrained" / "README.md").read_text(encoding="utf-8")
+    if pictures:
+        draw_effects(folder / EFFECTS_FOLDER)
+    drawn = {f"{EFFECTS_FOLDER}/{name}.png" for name in EFFECTS}
     for old in folder.rglob("*.*"):
-        if old.relative_to(folder).as_posix() not in pages:
+        if old.relative_to(folder).as_posix() not in {*pages, *drawn}:
             old.unlink()
     for name, text in pages.items():
         path = folder / name
@@ -124,7 +135,7 @@ def command_page(words: list[str]) -> str:
 # Fields of recipes, by the settings themselves.
 
 
-def recipe_pages() -> Iterator[tuple[str, str]]:
+def recipe_pages(pictures: bool) -> Iterator[tuple[str, str]]:
     rows = [
         (
             f"`{one.name}`",
@@ -134,7 +145,7 @@ def recipe_pages() -> Iterator[tuple[str, str]]:
         for one in shipped()
     ]
     for kind, settings in kinds().items():
-        yield f"recipes/{kind}.md", fields_page(kind, settings)
+        yield f"recipes/{kind}.md", fields_page(kind, settings, pictures=pictures and kind == "simulate")
     text = (
         "# Recipes and their fields\n\n[Recipes](../../recipes.md) says how they are used; "
         "`stemforge recipe explain FIELD` prints the same of one field.\n\n"
@@ -160,7 +171,7 @@ def recipe_pages() -> Iterator[tuple[str, str]]:
     yield "recipes/index.md", text + "\n" + toctree(kinds())
 
 
-def fields_page(kind: str, settings: type[Settings]) -> str:
+def fields_page(kind: str, settings: type[Settings], *, pictures: bool) -> str:
     groups: dict[tuple[str, type], list[Field]] = {}
     for field in fields_of(settings):
         groups.setdefault((field.name.rpartition(".")[0], field.settings), []).append(field)
@@ -179,8 +190,21 @@ def fields_page(kind: str, settings: type[Settings]) -> str:
         parts.append(
             table(("field", "meaning", "unit", "values", "default"), [field_row(one) for one in fields])
         )
+        if pictures:
+            parts.extend(effect for one in fields if (effect := effect_of(one)))
         last = parent
     return "\n".join(parts)
+
+
+def effect_of(field: Field) -> str:
+    """Return the picture of what a field does to an image, where there is one."""
+    parent, _, leaf = field.name.rpartition(".")
+    name = f"{parent}.{field.of}.{leaf}" if field.of else field.name
+    if name not in EFFECTS:
+        return ""
+    unit = f" [{plain(field.description.unit)}]" if field.description.unit else ""
+    values = ", ".join(map(shown, EFFECTS[name].values))
+    return f"`{leaf}`{unit}:\n\n![{leaf} at {values}](effects/{name}.png)\n"
 
 
 def field_row(field: Field) -> tuple[str, ...]:

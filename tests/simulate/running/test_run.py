@@ -170,7 +170,7 @@ def test_a_signal_stops_a_run(tmp_path, workers, number, quick):
         family = psutil.Process(run.pid).children(recursive=True)
         # As a terminal does: to the whole foreground group.
         os.killpg(run.pid, number)
-        _, output = run.communicate(timeout=30)
+        _, output = run.communicate(timeout=120)
     finally:
         taken.close()
         if run.poll() is None:
