@@ -144,8 +144,8 @@ def _run(words: list[str]) -> int:
     ) as error:  # a file that went away, a disk that broke: nothing that a traceback would explain
         say(f"stemforge: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
         return 2
-    except KeyboardInterrupt:
-        say("stemforge: stopped; what was finished is kept")
+    except KeyboardInterrupt as stop:
+        say(f"stemforge: stopped; what was finished is kept{f' ({stop})' if str(stop) else ''}")
         return 130
     return code if isinstance(code, int) else 0
 

@@ -142,7 +142,7 @@ class Reading:
         """Return the micrograph of an image file, or one for each frame of a stack."""
         from stemforge.micrograph.readers import read_micrograph, read_stack
 
-        with named_as_options(["frame", "sampling", "signal"]):
+        with named_as_options(["frame", "sampling", "signal", "stack"]):
             if self.stack:
                 return read_stack(path, sampling=self.length, signal=self.signal)
             return [read_micrograph(path, sampling=self.length, frame=self.frame, signal=self.signal)]

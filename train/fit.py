@@ -40,6 +40,7 @@ from stemforge.train.networks import Network, TrainingData, network
 from stemforge.train.recipe import TrainingRecipe
 from stemforge.train.running.curves import PICTURE, run_table
 from stemforge.train.running.shown import callbacks_that_show
+from stemforge.train.running.stopping import stopped_by_signals
 from stemforge.train.task import Task
 from stemforge.train.weights import load_weights, save_weights
 
@@ -180,7 +181,7 @@ def fit(
     if last is None and leads:
         _claim(out, recipe)
     again = "go on with the run (resume), or start anew where it has no checkpoints/last.ckpt yet"
-    with writing(out, then=again), main_not_imported():
+    with writing(out, then=again), main_not_imported(), stopped_by_signals(out):
         trainer.fit(task, loaders[0], loaders[1], ckpt_path=last, weights_only=True)
 
     path = out / f"{kind.name}.safetensors"

@@ -73,7 +73,7 @@ def read_images(
         raise MicrographError("holds a stack of 0 frames")
     if last and frame is None and not stack:
         raise MicrographError(
-            f"holds a stack of {last + 1} frames; choose one from 0 to {last} (frame), or read all of them"
+            f"holds a stack of {last + 1} frames; choose one from 0 to {last} (frame), or read all of them (stack)"
         )
     if frame is not None and not 0 <= frame <= last:
         raise MicrographError(f"frame must lie in 0 to {last}, not {frame}")
