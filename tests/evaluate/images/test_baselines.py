@@ -21,6 +21,7 @@ def tuned():
     return tune_baselines([_pair(0)], ALL_BASELINES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL_BASELINES)
 def test_each_baseline_betters_an_image_it_was_not_tuned_on(tuned, name):
     noisy, target = _pair(5)

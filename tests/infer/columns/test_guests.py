@@ -154,6 +154,7 @@ def with_guests(found, crystal, found_guest):
     return replace(found, guests=GuestColumns.placed(search, crystal, moved, grid, copies)), axes
 
 
+@pytest.mark.slow
 def test_columns_stand_in_filled_channels(with_guests, crystal):
     columns, axes = with_guests
     guests = columns.guests
@@ -164,6 +165,7 @@ def test_columns_stand_in_filled_channels(with_guests, crystal):
     assert "of guests" in str(columns)
 
 
+@pytest.mark.slow
 def test_table_and_picture_have_guests(with_guests, tmp_path):
     columns, _ = with_guests
     columns.to_csv(tmp_path / "columns.csv")
@@ -210,6 +212,7 @@ def test_command_finds_ordered_guests_and_none_in_an_empty_film(film, crystal, t
     assert cKDTree(heavy).query(places)[0].max() < 0.4
 
 
+@pytest.mark.slow
 def test_what_is_not_determined_is_told(with_guests):
     columns, _ = with_guests
     nothing = replace(columns.guests, search=GuestSearch(remarks=(f"{NOT_DETERMINED}: no order",)))
