@@ -17,6 +17,7 @@ from stemforge.files import write_figure
 from stemforge.infer.atoms.detection import Detection
 from stemforge.infer.atoms.sampling import SamplingEstimate
 from stemforge.infer.specimen.figure import draw_edge
+from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.drawing import draw_left_out, draw_micrograph, draw_pixels, entitle
 from stemforge.micrograph.image import Micrograph
 
@@ -74,7 +75,7 @@ def draw_detection(
     if detection.specimen is not None:
         draw_edge(axes, detection.specimen)
     colours = ScalarMappable(Normalize(detection.threshold, 1), "autumn")
-    _rings(axes, detection, colours, min(1.0, _FINE / max(height, width)))
+    _rings(axes, detection.atoms, colours, min(1.0, _FINE / max(height, width)))
     bar = figure.colorbar(colours, ax=axes, label="likelihood", shrink=0.6, pad=0.01)
     entitle(axes, _title(detection, estimate))
     for row, (shown, words) in enumerate(
@@ -106,9 +107,12 @@ def _title(detection: Detection, estimate: SamplingEstimate | None) -> str:
     return title
 
 
-def _rings(axes: Axes, detection: Detection, colours: ScalarMappable, size: float) -> None:
-    x, y = detection.atoms.points.T
-    edges: Any = colours.to_rgba(detection.atoms["score"])
+def _rings(
+    axes: Axes, atoms: Annotations, colours: ScalarMappable, size: float, corner: tuple[int, int] = (0, 0)
+) -> None:
+    """Draw a ring around each atom; `corner` is the place (x, y) of the first pixel that is drawn."""
+    x, y = (atoms.points - corner).T
+    edges: Any = colours.to_rgba(atoms["score"])
     axes.scatter(x, y, s=_RING * size, facecolors="none", edgecolors=edges, linewidths=1.2 * size**0.5)
 
 
@@ -131,9 +135,9 @@ class _Part(NamedTuple):
 def _parts(detection: Detection) -> list[_Part]:
     """Choose the parts of a large image with most atoms, with fewest, and the middle one of all with some."""
     height, width = detection.micrograph.shape
-    if max(height, width) <= _FINE:
+    if max(height, width) <= _FINE or min(height, width) < _SIDE:
         return []
-    side = max(_SIDE, max(height, width) // 12)
+    side = min(max(_SIDE, max(height, width) // 12), height, width)
     down, across = height // side, width // side
     used = detection.specimen.mask if detection.specimen is not None else np.ones((height, width), dtype=bool)
     tiles = used[: down * side, : across * side].reshape(down, side, across, side).mean(axis=(1, 3))
@@ -170,11 +174,7 @@ def _draw_parts(
         cut = detection.micrograph.image[part.y : part.y + part.side, part.x : part.x + part.side]
         draw_pixels(axes, cut, detection.micrograph.sampling)
         here = detection.atoms.where(_within(detection.atoms.points, part))
-        x, y = here.points.T
-        edges: Any = colours.to_rgba(here["score"])
-        axes.scatter(
-            x - part.x, y - part.y, s=_RING * 0.8, facecolors="none", edgecolors=edges, linewidths=1.2
-        )
+        _rings(axes, here, colours, 0.8, (part.x, part.y))
         entitle(axes, f"{letter}: {part.words} ({len(here)})", 9)
 
 

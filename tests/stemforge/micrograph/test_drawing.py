@@ -18,7 +18,7 @@ def _ramp(height, width):
     return np.add.outer(np.arange(height), np.arange(width)).astype(float)
 
 
-@pytest.mark.parametrize("shape", [(64, 64), (30, 200), (300, 90), (3, 3)])
+@pytest.mark.parametrize("shape", [(64, 64), (30, 200), (300, 90), (3, 3), (40, 1500), (2600, 260)])
 @pytest.mark.parametrize("points", [[], [[1, 1], [2, 2]]])
 def test_it_draws_and_saves(tmp_path, shape, points):
     figure = draw_detection(_detection(_ramp(*shape), points), tmp_path / "over.png")
