@@ -54,7 +54,7 @@ def find_atoms(session, image, sampling):
     f1 = 2 * np.cumsum(p) / (np.arange(1, len(p) + 1) + p.sum())
     threshold = facts["threshold"]
     if len(p) and facts["min_expected_f1"] is not None and f1.max() >= facts["min_expected_f1"]:
-        threshold = p[f1.argmax()]
+        threshold = min(f1.max() / 2, p[f1.argmax()])  # half of it: arXiv:1402.1892
     scale = np.divide(image.shape, view.shape)[::-1]
     points = (np.column_stack([x, y]) + offset[:, y, x].T + 0.5) * scale - 0.5
     return np.column_stack([points, p])[p >= threshold]

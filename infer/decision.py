@@ -43,7 +43,8 @@ def best_expected_f1(likelihoods: ArrayLike) -> Decision:
 
     Of k candidates with likelihoods p that are called atoms, or molecules, Σp are; all candidates hold Σp in all. So
     F1 is about 2 Σₖp / (k + Σp), and it is highest at a threshold of half its own value (Lipton, Elkan & Naryanaswamy
-    2014, arXiv:1402.1892).
+    2014, arXiv:1402.1892). On an image with few candidates, any threshold between the last that is taken and the next
+    takes the same ones; half the F1 lies between them, and is right for a further candidate, too, such as a graft.
 
     Parameters
     ----------
@@ -58,14 +59,15 @@ def best_expected_f1(likelihoods: ArrayLike) -> Decision:
     Examples
     --------
     >>> best_expected_f1([0.9, 0.8, 0.1, 0.1])
-    Decision(threshold=0.8, expected_f1=0.871...)
+    Decision(threshold=0.435..., expected_f1=0.871...)
     """
     p = np.sort(np.asarray(likelihoods, dtype=float))[::-1]
     if not len(p):
         return Decision(1.0, 0.0)
     f1 = 2 * np.cumsum(p) / (np.arange(1, len(p) + 1) + p.sum())
     best = int(np.argmax(f1))
-    return Decision(float(p[best]), float(f1[best]))
+    # Never above the last that is taken, as rounding could have it.
+    return Decision(float(min(f1[best] / 2, p[best])), float(f1[best]))
 
 
 def decide(likelihoods: ArrayLike, card: Card) -> Decision:
@@ -84,7 +86,7 @@ def decide(likelihoods: ArrayLike, card: Card) -> Decision:
     --------
     >>> card = Card("atom-net", threshold=0.6, min_expected_f1=0.4)
     >>> decide([0.95, 0.9, 0.5, 0.1], card).threshold  # likelihoods promise enough for a threshold of its own
-    0.5
+    0.431...
     >>> decide([0.2, 0.1, 0.1], card).threshold  # little to be found: the card's
     0.6
     """

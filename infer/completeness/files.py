@@ -195,9 +195,10 @@ def write_completeness(result: Completeness, results: Results) -> dict[str, Any]
     per_area = density["atoms_per_nm2"]
     say(
         f"{result.detection.micrograph.name}: half of the atoms of contrast-to-noise {result.curve.half:.1f} are "
-        f"found; about {false['expected']:.0f} of {len(result.false.scores)} found on the specimen are none "
-        f"({false['low']:.0f} to {false['high']:.0f}); {per_area['expected']:.2f} ({per_area['low']:.2f} to "
-        f"{per_area['high']:.2f}) atoms per nm² from contrast-to-noise {density['from_cnr']:.1f} on"
+        f"found; of {len(result.false.scores)} atoms found at some distance from every edge, about "
+        f"{false['expected']:.0f} ({false['low']:.0f} to {false['high']:.0f}) are false; "
+        f"{per_area['expected']:.2f} ({per_area['low']:.2f} to {per_area['high']:.2f}) atoms per nm² from "
+        f"contrast-to-noise {density['from_cnr']:.1f} on"
     )
     kept = ("area_nm2", "grafts", "half_found_at_cnr", "lost_however_bright", "beside_another", "corrected")
     facts = {name: summary[name] for name in kept}

@@ -78,6 +78,7 @@ def test_refused_before_anything_is_made(recipe, images, tmp_path):
 def test_from_images_to_detector_and_page(recipe, images, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("stemforge.adapt.report.MEASURED", 1)
+    monkeypatch.setattr("stemforge.adapt.training.plan._TRAINING", 0.1)
     measure = partial(measure_completeness, number=60)
     monkeypatch.setattr("stemforge.adapt.report.measure_completeness", measure)
     (tmp_path / "tiny.yaml").write_text(recipe.to_yaml())

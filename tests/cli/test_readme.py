@@ -109,6 +109,8 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where an icon is put
     monkeypatch.setattr("stemforge.adapt.report.MEASURED", 1)
+    for share, value in (("_TRAINING", 0.1), ("_POSTERIOR", 0.0)):  # without a posterior its share is trained
+        monkeypatch.setattr(f"stemforge.adapt.training.plan.{share}", value)
     for room in ("infer.completeness.files", "adapt.report"):
         monkeypatch.setattr(f"stemforge.{room}.measure_completeness", few_grafts)
     for index in range(3):

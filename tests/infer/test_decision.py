@@ -34,6 +34,19 @@ def test_the_threshold_is_half_the_f1():
     assert chosen.threshold == pytest.approx(chosen.expected_f1 / 2, abs=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_few_clear_atoms_do_not_raise_the_threshold(seed):
+    """A further atom had to be as sure as the least sure of these."""
+    rng = np.random.default_rng(seed)
+    likelihoods = np.append(rng.uniform(0.95, 1, 5), rng.uniform(0.02, 0.05, 3))
+    chosen = best_expected_f1(likelihoods)
+    assert (likelihoods >= chosen.threshold).sum() == 5
+    assert chosen.threshold == pytest.approx(0.5, abs=0.05)
+    further = best_expected_f1(np.append(likelihoods, 0.6))
+    assert (likelihoods >= further.threshold).sum() == 5
+    assert 0.6 > further.threshold == pytest.approx(chosen.threshold, abs=0.05)
+
+
 def test_order_does_not_matter():
     assert best_expected_f1([0.1, 0.9, 0.1, 0.8]) == best_expected_f1([0.9, 0.8, 0.1, 0.1])
 
@@ -48,7 +61,8 @@ def test_an_image_that_promises_little_gets_the_cards_threshold():
     assert decide(faint, CARD).threshold == 0.7
     assert decide(faint, CARD).expected_f1 == pytest.approx(2 * 3 / 33)
     clear = [0.9, 0.5, 0.3]
-    assert decide(clear, CARD).threshold == 0.5
+    # 0.9 and 0.5 are taken: 2 (0.9 + 0.5) / (2 + 1.7).
+    assert decide(clear, CARD).threshold == pytest.approx(1.4 / 3.7)
     assert decide(clear, Card("atom-net", threshold=0.7)).expected_f1 is None
 
 
@@ -67,6 +81,6 @@ def test_candidates_below_the_threshold_stay_candidates():
 
     chosen = choose_atoms(find, CARD)
     assert len(chosen.candidates) == 4
-    assert chosen.decision.threshold == 0.5
+    assert 0.3 < chosen.decision.threshold < 0.5
     assert chosen.atoms["score"].tolist() == [0.9, 0.5]
     assert choose_atoms(find, Card("atom-net", threshold=0.2)).atoms["score"].tolist() == [0.9, 0.5, 0.3]
