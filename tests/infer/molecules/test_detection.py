@@ -106,7 +106,8 @@ def test_a_calibrated_detector_says_how_likely_a_box_is_and_decides():
     assert likely == pytest.approx(1 / (1 + np.exp(7.5 - 4 * odds)))
     assert len(detection.candidates) == 3
     assert len(detection.molecules) == 2
-    assert detection.threshold == pytest.approx(likely[1])
+    assert likely[2] < detection.threshold < likely[1]
+    assert detection.threshold == pytest.approx(detection.expected_f1 / 2)
     assert detection.expected_f1 > 0.5
     # As the image promises too little, the card's threshold holds.
     careful = detect_molecules(micrograph, Squares(), replace(calibrated, min_expected_f1=0.999))
