@@ -142,14 +142,22 @@ def test_the_front_door_is_light(arguments):
     assert result.stdout.splitlines()[-1] == "HEAVY [] 0"
 
 
-def test_finding_atoms_loads_nothing_it_does_not_use():
-    code = (
-        "import sys\nfrom stemforge.infer import detect_atoms\n"
-        "from stemforge.train import load_weights\n"
-        "load_weights('atom-net')\n"
-        "unused = {'torchvision', 'torch._dynamo', 'abtem', 'ase', 'dask', 'lightning'}\n"
-        "print('UNUSED', sorted(unused & set(sys.modules)))\n"
-    )
+@pytest.mark.parametrize(
+    ("work", "unused"),
+    [
+        (
+            "from stemforge.infer import detect_atoms\nfrom stemforge.train import load_weights\nload_weights('atom-net')",
+            {"torchvision", "torch._dynamo", "abtem", "ase", "dask", "lightning"},
+        ),
+        (
+            "from stemforge.simulate import SimulationRecipe\nSimulationRecipe.load('pt-nc')",
+            {"torch", "abtem", "dask", "lightning"},
+        ),
+    ],
+    ids=["finding atoms", "reading a recipe"],
+)
+def test_what_is_not_used_is_not_loaded(work, unused):
+    code = f"import sys\n{work}\nprint('UNUSED', sorted({unused!r} & set(sys.modules)))\n"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )

@@ -79,7 +79,8 @@ def find_spots(likelihood: NDArray[np.float32], threshold: float) -> Annotations
     places = peak_local_max(
         values, min_distance=5, threshold_abs=below, exclude_border=False, footprint=DISC, p_norm=2
     )
-    around = np.pad(log_odds(values), 1, mode="edge")
+    # Mirrored, a peak in the outermost line stays in it: repeated values would put it on the edge.
+    around = np.pad(log_odds(values), 1, mode="reflect")
     rows, columns = places.T + 1
     peak = around[rows, columns]
     steps = ((0, 1), (1, 0))

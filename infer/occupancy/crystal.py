@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from abtem.parametrizations import LobatoParametrization
 from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
@@ -187,6 +186,8 @@ class ChannelCrystal(Crystal):
 
 @cache
 def _scattering(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from abtem.parametrizations import LobatoParametrization  # see Microscope.probe
+
     k = np.linspace(0, _FINEST, 1501)
     return k, np.asarray(LobatoParametrization().scattering_factor(chemical_symbols[number])(k**2))
 

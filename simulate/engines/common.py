@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import abtem
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
@@ -15,6 +14,9 @@ from stemforge.errors import InputError
 from stemforge.settings import Settings
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
+
+if TYPE_CHECKING:
+    import abtem
 
 Image = NDArray[np.float32]
 """Fraction of incident electrons, shape (channels, height, width)."""
@@ -142,6 +144,8 @@ def reproducible(device: str = "cpu") -> Iterator[None]:
     InputError
         On ``"gpu"`` without CuPy or without a GPU.
     """
+    import abtem  # see Microscope.probe
+
     if device == "gpu":
         require_cupy()
     settings = {
@@ -167,8 +171,10 @@ def require_cupy() -> None:
         ) from error
 
 
-def matched_probe(microscope: Microscope, potential: abtem.PotentialArray) -> abtem.Probe:
+def matched_probe(microscope: Microscope, potential: "abtem.PotentialArray") -> "abtem.Probe":
     """Return a probe without aberrations on a potential's grid; refuse a grid too coarse for the detectors."""
+    import abtem  # see Microscope.probe
+
     probe = abtem.Probe(energy=microscope.energy, semiangle_cutoff=microscope.semiangle_cutoff)
     probe.grid.match(potential)
     microscope.check_antialias(min(probe.cutoff_angles), float(max(potential.sampling or (0.0,))))

@@ -1,9 +1,8 @@
 """The reference engine, abTEM's multislice, and what PRISM shares with it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import abtem
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
@@ -23,6 +22,9 @@ from stemforge.simulate.engines.common import (
 from stemforge.simulate.engines.fourier import fourier_series, probe_grid, signal_on
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
+
+if TYPE_CHECKING:
+    import abtem
 
 _BATCH_BYTES = 64 * 2**20
 
@@ -57,6 +59,8 @@ class AbtemEngine(EngineSettings):
 
     def image(self, atoms: Atoms, microscope: Microscope, scan: Scan, focus: float, rng: Rng = None) -> Image:
         """Image a structure with abTEM; parameters as in :meth:`EngineSettings.image`."""
+        import abtem  # see Microscope.probe
+
         cell = (float(atoms.cell[0, 0]), float(atoms.cell[1, 1]))
         places = _direct_places(scan, cell)
         grid = probe_grid(microscope, cell)
@@ -76,7 +80,7 @@ class AbtemEngine(EngineSettings):
         return np.ascontiguousarray(np.swapaxes(total, 1, 2), dtype=np.float32)
 
     def _scan(
-        self, potential: Any, microscope: Microscope, depths: Sequence[float], places: abtem.GridScan
+        self, potential: Any, microscope: Microscope, depths: Sequence[float], places: "abtem.GridScan"
     ) -> Iterable[Array]:
         """Image at each focus [Å], shape (channels, x, y)."""
         raise NotImplementedError
@@ -95,6 +99,8 @@ class AbtemEngine(EngineSettings):
 
     def potential(self, atoms: Atoms, microscope: Microscope, rng: Rng = None) -> Any:
         """Return abTEM's potential of the atoms, built, inside :func:`reproducible`; parameters as in :meth:`image`."""
+        import abtem  # see Microscope.probe
+
         moved = self.configurations(atoms, microscope, rng)
         imaged = abtem.AtomsEnsemble(moved) if self.frozen_phonons else moved[0]
         gpts, thickness = self._gpts(atoms, microscope), self.slice_thickness
@@ -128,16 +134,18 @@ class Multislice(AbtemEngine):
     name: Literal["multislice"] = "multislice"
 
     def _scan(
-        self, potential: Any, microscope: Microscope, depths: Sequence[float], places: abtem.GridScan
+        self, potential: Any, microscope: Microscope, depths: Sequence[float], places: "abtem.GridScan"
     ) -> Iterator[Array]:
         """Scan at each focus."""
         for depth in depths:
             yield self._at_focus(potential, microscope, depth, places)
 
     def _at_focus(
-        self, potential: Any, microscope: Microscope, depth: float, places: abtem.GridScan
+        self, potential: Any, microscope: Microscope, depth: float, places: "abtem.GridScan"
     ) -> Array:
         """Scan in batches of positions; abTEM would hold all positions' waves at once."""
+        import abtem  # see Microscope.probe
+
         probe = microscope.probe(depth)
         probe.grid.match(potential)
         grid = places.get_positions()
@@ -163,8 +171,10 @@ class Multislice(AbtemEngine):
         return grown, self._potential_bytes(microscope, whole) + _BATCH_BYTES
 
 
-def _direct_places(scan: Scan, cell: tuple[float, float]) -> abtem.GridScan:
+def _direct_places(scan: Scan, cell: tuple[float, float]) -> "abtem.GridScan":
     """Every pixel of a straight raster as a probe position; a field larger than the structure is refused."""
+    import abtem  # see Microscope.probe
+
     x0, y0 = scan.origin(cell)
     width, height = scan.field_of_view
     return abtem.GridScan((x0, y0), (x0 + width, y0 + height), gpts=scan.shape[::-1], endpoint=False)
@@ -199,6 +209,8 @@ def _configurations(
 def channels_of(measured: Any) -> Array:
     """Return what abTEM measured as one array for each channel, shape (channels, *scan)."""
     # abTEM gives a list where several detectors are asked for.
+    import abtem  # see Microscope.probe
+
     measured = measured if isinstance(measured, list | tuple) else [measured]
     arrays = []
     for one in measured:

@@ -1,9 +1,8 @@
 """PRISM, abTEM's scattering matrix; crystals on a segmented detector tile by tile."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import abtem
 import numpy as np
 from ase import Atoms
 from pydantic import Field
@@ -14,6 +13,9 @@ from stemforge.simulate.engines.multislice import AbtemEngine, Array, Multislice
 from stemforge.simulate.engines.segmented import segmented_signal
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
+
+if TYPE_CHECKING:
+    import abtem
 
 # Of the reference on a segmented detector: potential sampling as a share of the coarsest, and slice thickness [Å].
 _FINEST = (0.33, 0.5)
@@ -63,9 +65,11 @@ class Prism(AbtemEngine):
         return segmented_signal(atoms, microscope, scan, focus, **settings)
 
     def _scan(
-        self, potential: Any, microscope: Microscope, depths: Sequence[float], places: abtem.GridScan
+        self, potential: Any, microscope: Microscope, depths: Sequence[float], places: "abtem.GridScan"
     ) -> list[Array]:
         """Image at each focus; the scattering matrix of a configuration is made once for all of them."""
+        import abtem  # see Microscope.probe
+
         detectors = microscope.detectors.abtem_detectors()
         configurations = _configurations_of(potential)
         images: list[Any] = [0] * len(depths)
@@ -110,6 +114,8 @@ class Prism(AbtemEngine):
 
 def _configurations_of(potential: Any) -> list[Any]:
     """Return the potential of each frozen-phonon configuration."""
+    import abtem  # see Microscope.probe
+
     if potential.array.ndim == 3:
         return [potential]
     grid = {"sampling": potential.sampling, "slice_thickness": potential.slice_thickness}

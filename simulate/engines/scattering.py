@@ -18,7 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from abtem.antialias import antialias_aperture
 from ase import Atoms
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -149,6 +148,8 @@ def measure_object_function(
 
 def _transmission(symbol: str, microscope: Microscope, sampling: float) -> Complex:
     """Fourier coefficients of the atom's transmission function, in FFT order, beyond abTEM's limit of angles 0."""
+    from abtem.antialias import antialias_aperture  # see Microscope.probe
+
     atom = Atoms(symbol, positions=[[0.0, 0.0, 0.5]], cell=[_ATOM_CELL, _ATOM_CELL, 1.0])
     still = Multislice(slice_thickness=1.0, frozen_phonons=0, sampling=sampling)
     with reproducible():

@@ -6,9 +6,8 @@ Ophus 2017, doi:10.1186/s40679-017-0046-1), at the few probe positions that its 
 spatial frequency of it exceeds 2α/λ. The signal at any pixel of the field then follows from its Fourier series.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import abtem
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
@@ -20,6 +19,9 @@ from stemforge.simulate.engines.common import matched_probe, reproducible, requi
 from stemforge.simulate.engines.fourier import fourier_series, probe_grid, signal_at
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.scan import Scan
+
+if TYPE_CHECKING:
+    import abtem
 
 # The potential is projected on a grid at least this fine [Å] before it is cut to the wave's frequencies: abTEM
 # places atoms by linear interpolation, which on a coarse grid would smear them by an amount that depends on
@@ -143,8 +145,10 @@ def _fingerprint(atoms: Atoms) -> bytes:
     return atoms.numbers[order].tobytes() + np.round(atoms.positions[order], 4).tobytes()
 
 
-def _potential(atoms: Atoms, sampling: float, slice_thickness: float) -> abtem.PotentialArray:
+def _potential(atoms: Atoms, sampling: float, slice_thickness: float) -> "abtem.PotentialArray":
     """Projected potential with the atoms' thermal motion, on a grid of about ``sampling``."""
+    import abtem  # see Microscope.probe
+
     lengths = np.diag(atoms.cell)[:2]
     gpts = [fft.next_fast_len(int(np.ceil(length / sampling))) for length in lengths]
     finer = int(np.ceil(sampling / _PROJECTION_SAMPLING))
@@ -172,7 +176,7 @@ def _potential(atoms: Atoms, sampling: float, slice_thickness: float) -> abtem.P
 
 
 def _fourier_series(
-    potential: abtem.PotentialArray,
+    potential: "abtem.PotentialArray",
     lengths: NDArray[np.float64],
     microscope: Microscope,
     focus: float,
@@ -180,6 +184,8 @@ def _fourier_series(
     device: str,
 ) -> NDArray[np.complex128]:
     """Fourier coefficients of the four signals over a periodic cell, shape (4, kx, ky), in FFT order."""
+    import abtem  # see Microscope.probe
+
     if device == "gpu":
         require_cupy()
     waves_in = abtem.SMatrix(

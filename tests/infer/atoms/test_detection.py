@@ -122,6 +122,14 @@ def test_peaks_keep_close_atoms_apart_where_a_region_does_not():
     np.testing.assert_allclose(find_spots(likelihood, 0.05).points, [[20, 20], [28, 20]], atol=0.6)
 
 
+def test_a_peak_in_the_outermost_line_stays_in_it():
+    """It was put on the edge, half a pixel off, whatever its neighbours."""
+    likelihood = np.full((30, 40), 0.01, dtype=np.float32)
+    likelihood[0, 20] = likelihood[29, 5] = likelihood[12, 39] = 0.9
+    found = find_spots(likelihood, 0.5).points
+    assert sorted(found.tolist()) == [[5, 29], [20, 0], [39, 12]]
+
+
 def test_peaks_on_a_plateau_keep_their_distance():
     likelihood = np.zeros((60, 60), np.float32)
     likelihood[20:45, 22:40] = 1
