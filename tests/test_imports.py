@@ -146,11 +146,12 @@ def test_the_front_door_is_light(arguments):
     ("work", "unused"),
     [
         (
-            "from stemforge.infer import detect_atoms\nfrom stemforge.train import load_weights\nload_weights('atom-net')",
+            "from stemforge.infer import detect_atoms; from stemforge.train import load_weights; "
+            "load_weights('atom-net')",
             {"torchvision", "torch._dynamo", "abtem", "ase", "dask", "lightning"},
         ),
         (
-            "from stemforge.simulate import SimulationRecipe\nSimulationRecipe.load('pt-nc')",
+            "from stemforge.simulate import SimulationRecipe; SimulationRecipe.load('pt-nc')",
             {"torch", "abtem", "dask", "lightning"},
         ),
     ],
