@@ -171,7 +171,7 @@ def _measure(
         )
     if result.atom.atoms == 0:
         say(
-            f"{micrograph.name}: too few atoms were found to measure one; grafts are {result.atom.width:g} Å wide "
+            f"{micrograph.name}: too few atoms were found to measure how wide they are; grafts are {result.atom.width:g} Å wide "
             "(standard deviation), as atoms usually are"
         )
     return result
