@@ -171,8 +171,8 @@ def _measure(
         )
     if result.atom.atoms == 0:
         say(
-            f"{micrograph.name}: too few atoms were found to measure how wide they are; grafts are {result.atom.width:g} Å wide "
-            "(standard deviation), as atoms usually are"
+            f"{micrograph.name}: too few atoms were found to measure how wide they are; grafts are "
+            f"{result.atom.width:g} Å wide (standard deviation), as atoms usually are"
         )
     return result
 
