@@ -2,6 +2,7 @@
 
 from stemforge.console import say
 from stemforge.errors import MicrographError
+from stemforge.micrograph.flaws.periodic import shows_lattice
 from stemforge.micrograph.flaws.processed import cut_off_share, noise_fades
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.usable import UsableArea, usable_area
@@ -63,6 +64,11 @@ def tell_doubts(micrograph: Micrograph) -> list[str]:
         doubts.append(
             f"{100 * share:.0f} % of its pixels have the largest value: what is brighter was cut off, and atoms there "
             "cannot be found"
+        )
+    if shows_lattice(micrograph.image):
+        doubts.append(
+            "its power spectrum shows a lattice: columns of a crystal along a zone axis can be taken for atoms, and "
+            "likelihoods and expected F1 do not hold there; single sheets, such as graphene, are what any-atom learnt"
         )
     for doubt in doubts:
         say(f"{micrograph.name}: {doubt}")
