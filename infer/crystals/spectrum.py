@@ -113,7 +113,11 @@ class Reciprocal:
 
     @property
     def periodic(self) -> bool:
-        """Whether the spectrum has reflections of any crystal: noise and amorphous material have none."""
+        """Whether the spectrum can have reflections of a crystal at all: noise alone has none.
+
+        It only spares the search; the texture of amorphous carbon on recorded images passes, too
+        (:func:`stemforge.micrograph.flaws.periodic.shows_lattice` tells these apart).
+        """
         return bool(np.count_nonzero(self.spectrum.values > _STRONG) >= _BINS)
 
     def axes(
