@@ -6,18 +6,15 @@ from scipy import ndimage
 
 _SIDE = 1024  # of the part that is looked at [pixel]
 _LEAST_SIDE = 64
-_LOWEST, _HIGHEST = (
-    0.02,
-    0.48,
-)  # spatial frequencies that are looked at [1/pixel]: slow background has the lowest
+# Spatial frequencies that are looked at [1/pixel]: slow background has the lowest.
+_LOWEST, _HIGHEST = 0.02, 0.48
 _AXIS = 2.5  # bins beside both axes, on which the flicker of scan lines lies
-_AROUND, _PEAK = (
-    25,
-    7,
-)  # bins whose mean a frequency is compared with, and those in the middle that are left out
+# Bins whose mean a frequency is compared with, and those in the middle that are left out.
+_AROUND, _PEAK = 25, 7
 # Times the power around. Speckle of amorphous material is distributed exponentially about it: 12 to 28 is its largest
 # on recorded HAADF images; sheets of graphene and MoS₂ have 200 to 1500.
 _SHARP = 25.0
+_MOST = 60  # reflections, the strongest, that are looked at
 _TURNED = 0.2  # sine of the least angle between two reflections that span a lattice
 _NEAR = 2.0  # bins within which a third is their sum
 
@@ -62,7 +59,9 @@ def shows_lattice(image: ArrayLike) -> bool:
         around[line] = _mean_around(power, asked, size)[line]
     sharp = asked & (power > _SHARP * around) & (around > 0)
     labels, number = ndimage.label(sharp, structure=np.ones((3, 3)))
-    places = ndimage.maximum_position(power, labels, np.arange(1, number + 1))
+    every = np.arange(1, number + 1)
+    strongest = np.argsort(ndimage.maximum(power, labels, every))[::-1][:_MOST]
+    places = ndimage.maximum_position(power, labels, every[strongest])
     found = np.array([(fx[place], fy[place]) for place in places]).reshape(-1, 2)
     first, second = found[:, None], found[None]
     areas = np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0])

@@ -30,6 +30,12 @@ def test_a_lattice_is_noticed_however_it_lies(length, turn):
     assert shows_lattice(recorded(waves(*hexagonal(length, turn)), 0.05))
 
 
+def test_hundreds_of_reflections_show_one():
+    comb = np.zeros(X.shape)
+    comb[::12, ::12] = 1
+    assert shows_lattice(recorded(comb, 50))
+
+
 def test_noise_hides_one():
     assert not shows_lattice(recorded(waves(*hexagonal(0.12, 7)), 0.002))
 
