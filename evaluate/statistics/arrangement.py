@@ -1,6 +1,6 @@
 """Everything about where the atoms of one image stand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -103,7 +103,7 @@ class Arrangement:
             "voronoi_variation": None if self.cells is None else self.cells.variation,
             "voronoi_p": None if self.cells is None else self.cells.p,
         }
-        return row | bond_row(self.bonded, self.sizes)
+        return row | bond_row(self.bonded, [] if self.sizes is None else [self.sizes])
 
     def to_csv(self, path: str | Path) -> None:
         """Write a row for each atom: distance to its neighbour, area of its cell, number and size of its cluster."""
@@ -131,21 +131,25 @@ class Arrangement:
         return draw_arrangement(self)
 
 
-def bond_row(bonded: BondedFraction | None, sizes: ClusterSizes | None) -> dict[str, Any]:
-    """Return what is known of bonds and clusters, by name; nothing without a bond length."""
-    if bonded is None or sizes is None:
+def bond_row(bonded: BondedFraction | None, images: Sequence[ClusterSizes]) -> dict[str, Any]:
+    """Return what is known of bonds and of the clusters of all images, by name; nothing without a bond length."""
+    if bonded is None or not images:
         return {}
+    # Below 0 by chance alone; not a number where one image's cannot be corrected.
+    dimers, trimers = (
+        sum(number) for number in zip(*((one.dimers, one.trimers) for one in images), strict=True)
+    )
     return {
         "bonded_observed": bonded.observed,
         "bonded_by_chance": bonded.by_chance,
         "bonded": bonded.fraction,
         "bonded_low": bonded.low,
         "bonded_high": bonded.high,
-        "dimers_found": int(sizes.observed[1]),
-        "dimers": max(sizes.dimers, 0.0) if np.isfinite(sizes.dimers) else None,
-        "trimers_found": int(sizes.observed[2]),
-        "trimers": max(sizes.trimers, 0.0) if np.isfinite(sizes.trimers) else None,
-        "clusters_of_more_found": int(sizes.observed[3:].sum()),
+        "dimers_found": int(sum(one.observed[1] for one in images)),
+        "dimers": max(dimers, 0.0) if np.isfinite(dimers) else None,
+        "trimers_found": int(sum(one.observed[2] for one in images)),
+        "trimers": max(trimers, 0.0) if np.isfinite(trimers) else None,
+        "clusters_of_more_found": int(sum(one.observed[3:].sum() for one in images)),
     }
 
 

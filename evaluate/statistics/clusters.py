@@ -20,7 +20,8 @@ SIMULATIONS = 199
 """Random placements for each step of the correction."""
 
 _ODDS = 0.5  # missed over found atoms, beyond which numbers of clusters cannot be solved for
-_STEPS = 3  # of the correction for coincidences; the third changes less than one in a hundred clusters
+_FEWEST, _MOST = 3, 25  # steps of the correction for coincidences
+_CLOSE = 2.0  # standard errors of the mean of the random placements, within which they agree with what was observed
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,8 @@ class ClusterSizes:
     corrected
         Clusters without coincidences, and with missed atoms, shape (sizes,). Where all atoms were found and there are
         no clusters it comes out a little below 0 as often as above, so that means over images are right; tables have 0
-        then. With missed atoms none is below 0. NaN where fewer than two of three atoms were found: one large cluster
-        would mean many small ones.
+        then. With missed atoms none is below 0. NaN where fewer than two of three atoms were found (one large cluster
+        would mean many small ones), or where so many atoms touch by chance that the correction does not settle.
     members
         Number of each atom's cluster, shape (n,).
     length
@@ -84,8 +85,10 @@ class ClusterSizes:
         text = f"{self.observed[1]} dimers and {self.observed[2]} trimers are found with links of up to "
         dimers, trimers = (f"{self.placed[i]:.1f} ({self.low[i]:.0f} to {self.high[i]:.0f})" for i in (1, 2))
         text += f"{self.length:.3g} {self.unit}; random places give {dimers} and {trimers}"
-        if not np.isfinite(self.corrected).all():
+        if not _solvable(self.recall):
             return f"{text}. At a recall of {self.recall:.2g} too many atoms are missing to correct these numbers."
+        if not np.isfinite(self.corrected).all():
+            return f"{text}. Too many atoms touch by chance to say how many of these clusters are real."
         two, three = max(self.dimers, 0), max(self.trimers, 0)
         return f"{text}, so that {two:.1f} dimers and {three:.1f} trimers are none of chance."
 
@@ -116,8 +119,9 @@ def clusters(
 
     Clusters lie at random in projection, and some of them then touch by chance. How many is found by placing clusters
     as they were found, as rigid bodies and turned at random, again in the mask: what that adds is taken away, and the
-    smaller number placed anew, until as many are counted as were observed. Where atoms were missed a cluster of m
-    shows k of them with binomial chance, and what was seen is solved for what is there.
+    smaller number placed anew, until as many are counted as were observed, within the error of that count. Where
+    atoms were missed a cluster of m shows k of them with binomial chance, and what was seen is solved for what is
+    there.
 
     Parameters
     ----------
@@ -200,18 +204,24 @@ def _without_coincidences(
     # Of sizes that were not found there is no shape, and no number to place.
     can = np.array([size in shapes for size in range(1, most + 1)])
     number = observed - fixed
-    for _ in range(_STEPS):
-        counted = np.mean(
-            [
-                _sizes(
-                    linked(np.concatenate([still, _place(number, shapes, window, outer, rng)]), radius), most
-                )
-                for _ in range(simulations)
-            ],
-            axis=0,
+    for step in range(1, _MOST + 1):
+        drawn = (
+            np.concatenate([still, _place(number, shapes, window, outer, rng)]) for _ in range(simulations)
         )
-        corrected = number + observed - counted
+        counts = np.array([_sizes(linked(points, radius), most) for points in drawn])
+        lacking = observed - counts.mean(axis=0)
+        corrected = number + lacking
+        # Of a size of which none is placed there may be too many still, but not too few.
+        lacking[(number == 0) | ~can] = np.maximum(lacking, 0)[(number == 0) | ~can]
+        close = np.abs(lacking) <= _CLOSE * counts.std(axis=0) / np.sqrt(simulations)
+        if step >= _FEWEST and close[can].all():
+            break
         number = np.where(can, np.maximum(corrected, 0), 0)
+        # Where most atoms touch others, what is added at one step makes more touch at the next.
+        if number @ np.arange(1, most + 1) > 2 * len(points):
+            return np.full(most, np.nan)
+    else:
+        return np.full(most, np.nan)
     # Where lone atoms touch one that stays in place it is no less there.
     return np.asarray(np.where(can | (fixed == 0), corrected + fixed, observed))
 
@@ -254,11 +264,16 @@ def _place(
     return points[window.contains(points)]
 
 
+def _solvable(recall: float) -> bool:
+    """Tell whether enough atoms were found to solve for what is missing."""
+    return (1 - recall) / recall <= _ODDS
+
+
 def _with_missed(number: NDArray[np.float64], recall: float) -> NDArray[np.float64]:
     """Solve for the clusters of which each atom is found with this chance; NaN where that would say nothing."""
     if recall == 1:
         return number
-    if (1 - recall) / recall > _ODDS:
+    if not (_solvable(recall) and np.isfinite(number).all()):
         return np.full(len(number), np.nan)
     sizes = np.arange(1, len(number) + 1)
     shown = binom.pmf(sizes[:, None], sizes[None, :], recall)

@@ -124,16 +124,6 @@ class Survey:
         atoms, area = sum(one.atoms for one in self.counts), sum(one.area for one in self.counts)
         density, low, high = pooled_density(self.counts)
         sizes = [one.sizes for one in self.images if one.sizes is not None]
-        pooled: dict[str, Any] = {}
-        if self.bonded is not None and sizes:
-            bonds = bond_row(self.bonded, sizes[0])
-            pooled = {key: value for key, value in bonds.items() if key.startswith("bonded")}
-            pooled |= {
-                "dimers_found": int(sum(one.observed[1] for one in sizes)),
-                "dimers": max(sum(one.dimers for one in sizes), 0.0),
-                "trimers_found": int(sum(one.observed[2] for one in sizes)),
-                "trimers": max(sum(one.trimers for one in sizes), 0.0),
-            }
         return {
             "images": len(self.counts),
             "atoms": atoms,
@@ -150,7 +140,7 @@ class Survey:
             "clark_evans": vars(self.clark_evans),
             "ripley_l_p": self.l_curve.envelope.p if self.l_curve.envelope else None,
             "pair_correlation_p": self.g.envelope.p if self.g.envelope else None,
-            **pooled,
+            **bond_row(self.bonded, sizes),
         }
 
     def lines(self) -> list[str]:

@@ -126,6 +126,26 @@ def test_dimers_are_counted_without_coincidences(specimen):
     assert np.mean([one.observed[1] - one.placed[1] for one in none]) == pytest.approx(0, abs=1.0)
 
 
+@pytest.mark.slow
+def test_the_correction_goes_on_until_it_explains_what_was_found():
+    # On average 0.4 neighbours by chance: three steps left 0.4 of these dimers.
+    rng, window = np.random.default_rng(0), Window.frame((400, 400), sampling=1.0)
+    patterns = [PointPattern(window.draw(2000, rng), window) for _ in range(4)]
+    found = [clusters(one, 3.2, simulations=39, rng=rng) for one in patterns]
+    chance = np.mean([one.observed[1] for one in found])
+    assert chance > 150
+    assert abs(np.mean([one.dimers for one in found])) < 0.15 * chance
+
+
+def test_where_almost_all_atoms_touch_no_dimers_are_counted(tmp_path):
+    rng, window = np.random.default_rng(0), Window.frame((200, 200), sampling=1.0)
+    sizes = clusters(PointPattern(window.draw(1300, rng), window), 3.2, simulations=19, rng=rng)
+    assert np.isnan(sizes.dimers)
+    assert "Too many atoms touch by chance" in sizes.sentence
+    sizes.to_csv(tmp_path / "sizes.csv")
+    assert all(row.endswith(",") for row in (tmp_path / "sizes.csv").read_text().splitlines()[1:])
+
+
 def test_missed_atoms_of_clusters_are_solved_for():
     solved = _with_missed(np.array([10 * 2 * 0.8 * 0.2, 10 * 0.64, 0, 0, 0]), 0.8)
     np.testing.assert_allclose(solved, [0, 10, 0, 0, 0], atol=1e-9)
