@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from stemforge import simulate as room
-from stemforge.console import console, say
+from stemforge.console import console, say, status
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.writer import HEADER
 from stemforge.errors import InputError, RecipeError, UnfinishedError
@@ -103,7 +103,7 @@ def new(
     if composed.assumed:
         say(f"  not given, so wide or assumed: {', '.join(composed.assumed)}")
     if picture:
-        with console.status("simulating one image …"):
+        with status("simulating one image …"):
             room.draw_preview(composed.recipe, image)
         say(f"{image}: one image of it")
     say(f"next: stemforge plan {out}, then stemforge simulate {out} --out CORPUS")
@@ -205,11 +205,12 @@ def plan(
     max_error: float | None = None,
     out: Path = Path(),
     json: Path | None = None,
+    progress: Progress = Progress(),
 ) -> None:
     """Say what a corpus will take before it is made: engine and its error, time, memory, disk.
 
     Nothing is written but what `--json` names. One sample is made to measure; where that would take minutes, its
-    cost is extrapolated from a small piece.
+    cost is extrapolated from a small piece. On crystals, comparing engines on that piece takes minutes itself.
 
     Parameters
     ----------
@@ -233,11 +234,12 @@ def plan(
     if json is not None:
         check_file(json, "--json", [".json"], inputs=[Path(recipe)])
     settings = room.SimulationRecipe.load(recipe, parse_overrides(overrides))
-    with console.status("measuring one sample, and engines on a piece of it …"):
-        found = room.plan_corpus(settings, num=num, workers=workers, folder=out, max_error=max_error)
+    found = room.plan_corpus(
+        settings, num=num, workers=workers, folder=out, max_error=max_error, quiet=progress.quiet
+    )
     if found.checks:
         _print_checks(found)
-    say("\n".join(_plan_lines(found)))
+    say("\n".join(_plan_lines(found, max_error)))
     if json is not None:
         found.to_json(json)
 
@@ -254,7 +256,7 @@ def _print_checks(found: "room.CorpusPlan") -> None:
     console.print(table)
 
 
-def _plan_lines(found: "room.CorpusPlan") -> list[str]:
+def _plan_lines(found: "room.CorpusPlan", max_error: float | None) -> list[str]:
     engine = found.engine.model_dump(exclude_none=True, exclude={"name"})
     how = "measured on a sample" if found.measured else "extrapolated from a piece, to a factor of two"
     reason = (
@@ -265,6 +267,12 @@ def _plan_lines(found: "room.CorpusPlan") -> list[str]:
     return [
         f"{found.recipe}: {found.num_samples} images, {found.workers} workers",
         f"  engine   {found.engine.name} ({reason}): " + ", ".join(f"{k} {v}" for k, v in engine.items()),
+        # Named, an engine is judged by rules, and not by its error on this specimen.
+        *(
+            []
+            if max_error is None
+            else [f"           use it with --engine.name auto --engine.max_error {max_error:g}"]
+        ),
         f"  time     {_duration(found.seconds_per_sample)} an image and core, {_duration(found.seconds)} in all",
         f"  memory   {found.memory_per_worker / 1e9:.2f} GB a worker",
         f"  disk     {found.disk / 1e9:.2f} GB",

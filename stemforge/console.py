@@ -210,3 +210,29 @@ def progress(title: str, total: int, unit: str = "", quiet: bool = False) -> Ite
     with Progress(*columns, console=console, disable=quiet) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.advance(task, done)
+
+
+@contextmanager
+def status(text: str, quiet: bool = False) -> Iterator[None]:
+    """Say what is being done while it cannot be counted: turning in a terminal, as one line in a log.
+
+    Parameters
+    ----------
+    text
+        What is done.
+    quiet
+        Show nothing.
+
+    Examples
+    --------
+    >>> with status("simulating one image …", quiet=True):
+    ...     pass
+    """
+    if quiet:
+        yield
+    elif shows_bars():
+        with console.status(text):
+            yield
+    else:
+        say(text)
+        yield

@@ -13,6 +13,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from stemforge import console
 from stemforge.errors import InputError
 from stemforge.simulate.engines.auto import Auto, Engine
 from stemforge.simulate.engines.common import EngineSettings, Extent
@@ -109,13 +110,15 @@ def check_engine(
     return Piece.of_sample(recipe, index).deviation(checked, recipe.engine.reference(recipe.microscope))
 
 
-def choose_engine(recipe: SimulationRecipe) -> tuple[Engine, list[EngineError]]:
+def choose_engine(recipe: SimulationRecipe, *, quiet: bool = True) -> tuple[Engine, list[EngineError]]:
     """Find the cheapest engine whose error is within the bound that ``engine: {name: auto, max_error: …}`` sets.
 
     Parameters
     ----------
     recipe
         The first sample is looked at.
+    quiet
+        Show no progress. A piece of a crystal takes minutes.
 
     Returns
     -------
@@ -142,7 +145,7 @@ def choose_engine(recipe: SimulationRecipe) -> tuple[Engine, list[EngineError]]:
     """
     if not isinstance(recipe.engine, Auto):
         return recipe.engine, []
-    return Piece.of_sample(recipe, 0).cheapest(recipe.engine)
+    return Piece.of_sample(recipe, 0).cheapest(recipe.engine, quiet=quiet)
 
 
 @dataclass
@@ -240,14 +243,17 @@ class Piece:
         size = (self.extent.positions, self.extent.area, self.extent.depth)
         return EngineError(engine, reference, self.sample, error, farthest, seconds, reference_seconds, *size)
 
-    def cheapest(self, auto: Auto) -> tuple[Engine, list[EngineError]]:
+    def cheapest(self, auto: Auto, *, quiet: bool = True) -> tuple[Engine, list[EngineError]]:
         """Return the first engine of those that ``auto`` may be whose error is within the bound, and what was tried."""
-        reference = auto.reference(self.microscope)
+        reference, candidates = auto.reference(self.microscope), auto.candidates(self.microscope)
         tried: list[EngineError] = []
-        for engine in auto.candidates(self.microscope):
-            tried.append(self.deviation(engine, reference))
-            if tried[-1].error <= auto.max_error:
-                return engine, tried
+        title = "comparing engines on a piece of the first sample"
+        with console.progress(title, len(candidates), "engines at most", quiet) as advance:
+            for engine in candidates:
+                tried.append(self.deviation(engine, reference))
+                advance(1)
+                if tried[-1].error <= auto.max_error:
+                    return engine, tried
         raise InputError(
             f"engine.max_error: {auto.max_error:g} is out of reach, the finest setting gives {tried[-1].error:.2g}; "
             "give a larger max_error, or set engine.name, sampling and slice_thickness"

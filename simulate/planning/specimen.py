@@ -90,8 +90,8 @@ def _check_engine(engine: EngineSettings, pieces: list[Atoms], certain: bool) ->
         return
     problem = (
         f"engine.name: kernels adds up single atoms, but the support has columns of {tallest:.0f} atoms along the "
-        "beam, which guide the probe; take engine: {name: auto, max_error: 0.1}, prism "
-        "or multislice (docs/physics.md says how wrong kernels is)"
+        "beam, which guide the probe; take prism, multislice or engine: {name: auto, max_error: 0.1}, which takes "
+        "kernels only where its error on a piece is measured to be smaller (docs/physics.md says how wrong kernels is)"
     )
     if certain:
         raise InputError(problem)

@@ -130,7 +130,7 @@ def simulate_corpus(
             _check_disk(recipe, folder, len(missing))
             if client is not None:
                 check_workers(client, recipe, folder)
-            job = Job(recipe, writer, _engine(recipe, folder), retries)
+            job = Job(recipe, writer, _engine(recipe, folder, quiet), retries)
             if client is None and workers > 1:
                 from stemforge.simulate.running.cluster import local_client
 
@@ -229,14 +229,14 @@ def _summary(folder: Path, failures: list[Failure], failed: int, made: str) -> s
     )
 
 
-def _engine(recipe: SimulationRecipe, folder: Path) -> Engine:
+def _engine(recipe: SimulationRecipe, folder: Path, quiet: bool = True) -> Engine:
     """Return the engine to use; what ``max_error`` led to is kept with the corpus, and found there again."""
     path = folder / PLAN
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads(path.read_text())
         if found["recipe_hash"] == recipe.content_hash:
             return recipe.replace(engine=found["engine"]).engine
-    engine, checks = choose_engine(recipe)
+    engine, checks = choose_engine(recipe, quiet=quiet)
     if checks:
         write_json(path, {"recipe_hash": recipe.content_hash, "engine": engine, "checks": checks})
     return engine

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from stemforge.console import status
 from stemforge.errors import InputError
 from stemforge.files import write_json
 from stemforge.installation.machine import usable_cores
@@ -91,6 +92,7 @@ def plan_corpus(
     folder: str | Path = ".",
     max_error: float | None = None,
     trials: int = 1,
+    quiet: bool = True,
 ) -> CorpusPlan:
     """Choose the engine of a corpus and find out what the corpus will take.
 
@@ -112,6 +114,8 @@ def plan_corpus(
     trials
         Samples over which time and size are averaged, unless these take long: where a recipe draws thick and thin
         specimens one says little.
+    quiet
+        Show no progress.
 
     Returns
     -------
@@ -145,16 +149,26 @@ def plan_corpus(
             raise InputError(f"{name} must be at least 1, not {value}")
     recipe = recipe.pinned()
     check_recipe(recipe)
-    engine, checks = choose_engine(recipe)
+    engine, checks = choose_engine(recipe, quiet=quiet)
     recipe = recipe.replace(engine=engine, num_samples=num)
-    measured = True
+    measured, expected = True, ""
     if engine.is_costly(recipe.microscope):
-        check = checks[-1] if checks else check_engine(recipe)
+        if checks:
+            check = checks[-1]
+        else:
+            with status(
+                f"imaging a piece of the first sample with {engine.title} and its reference …", quiet
+            ):
+                check = check_engine(recipe)
         seconds, memory, size = extrapolate(recipe, check)
         measured = seconds <= _TRIAL and memory <= psutil.virtual_memory().available
+        expected = f", about {2 * seconds:.0f} s"
     if measured:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
+        with (
+            status(f"making samples to measure their time and memory{expected} …", quiet),
+            ProcessPoolExecutor(1, mp_context=context) as pool,
+        ):
             seconds, memory, size = pool.submit(_trial, recipe.model_dump_json(), trials).result()
     total = seconds * recipe.num_shards * recipe.shard_size / workers
     guests = guest_visibility(recipe)

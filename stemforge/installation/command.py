@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from stemforge.console import console, show
+from stemforge.console import show, status
 from stemforge.installation.report import Installation, examine
 
 # Those that decide results or break most often; --json has all.
@@ -36,7 +36,7 @@ def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
         found = examine()
         show(_as_json(found))
     else:
-        with console.status("looking at packages, devices and weights …"):
+        with status("looking at packages, devices and weights …"):
             found = examine()
         for line in _lines(found):
             show(line)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stemforge import InputError, RecipeError, verify_corpus
+from stemforge.__main__ import main
 from stemforge.simulate import Kernels, Prism, simulate_corpus, simulate_sample
 from stemforge.simulate.planning import deviation as engine_check
 from stemforge.simulate.planning.deviation import (
@@ -216,3 +217,12 @@ def test_the_plan_is_kept_with_the_corpus_and_used_again(tmp_path, monkeypatch):
     more = simulate_corpus(settings.replace(num_samples=3), tmp_path / "c", workers=1, quiet=True)
     assert len(more) == 3
     assert verify_corpus(tmp_path / "c") == []
+
+
+@pytest.mark.slow
+def test_the_command_says_what_it_does_and_how_the_engine_is_used(few_probes, capsys):
+    overrides = [word for name, value in QUICK.items() for word in (f"--{name}", json.dumps(value))]
+    assert main(["plan", "fe-c3n4", *overrides, "--max-error", "0.6", "--num", "2"]) == 0
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "making samples to measure their time and memory" in printed
+    assert "use it with --engine.name auto --engine.max_error 0.6" in printed
