@@ -101,10 +101,9 @@ class EditedImage:
         """
         points = Annotations(places).points
         shown, _ = shown_atoms(self.candidates.points, self.candidates["score"], self.edits)
-        tree = cKDTree(self.candidates.points[shown]) if len(shown) else None
-        distance, nearest = tree.query(points) if tree else (np.full(len(points), np.inf), np.empty(0, int))
-        moved = np.asarray(distance) > _MOVED
-        gone = set(range(len(shown))) - set(np.asarray(nearest)[~moved].tolist())
+        distance, nearest = cKDTree(self.candidates.points[shown]).query(points)
+        moved = distance > _MOVED
+        gone = set(range(len(shown))) - set(nearest[~moved].tolist())
         removed = sorted({*self.edits.removed, *shown[list(gone)].tolist()})
         added = list(dict.fromkeys(map(tuple, points[moved].tolist())))
         edits = Edits(threshold=self.edits.threshold, removed=removed, added=added, masks=self.edits.masks)

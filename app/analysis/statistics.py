@@ -21,6 +21,11 @@ from stemforge.evaluate.statistics.window import LEAST_ATOMS
 from stemforge.files import plain
 from stemforge.infer.specimen.mask import Specimen
 
+EXPECTED_F1 = (
+    "How well the detector expects to do here: 1 finds every visible atom and nothing else. By its own likelihoods, "
+    "before corrections by hand."
+)
+"""What that number means to a user."""
 _SIMULATIONS = 199  # random patterns for intervals of 95 %
 _BINS = 24
 
@@ -57,11 +62,7 @@ def measure(
     else:
         remarks.append(f"With fewer than {LEAST_ATOMS} atoms nothing can be said of how they stand.")
     if expected_f1 is not None:
-        sentence = (
-            "How well the detector expects to do here: 1 finds every visible atom and nothing else. By its own "
-            "likelihoods, before corrections by hand."
-        )
-        answers.append(_answer("Expected F1", expected_f1, None, "", sentence))
+        answers.append(_answer("Expected F1", expected_f1, None, "", EXPECTED_F1))
     return {"answers": plain(answers), "series": plain(series), "remarks": remarks}
 
 

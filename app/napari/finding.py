@@ -1,15 +1,16 @@
 """Atoms on one image, as the panel finds, counts and keeps them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike
 
 from stemforge.app.analysis.detection import Candidates, find_candidates
 from stemforge.app.analysis.edited import BY_HAND, EditedImage
 from stemforge.app.analysis.names import file_stems
-from stemforge.app.analysis.statistics import count_atoms
+from stemforge.app.analysis.statistics import EXPECTED_F1, count_atoms
 from stemforge.app.analysis.tables import IMAGES, LABELS, TABLES, write_atoms
 from stemforge.app.sessions.records import Edits
 from stemforge.files import make_folder
@@ -21,6 +22,20 @@ from stemforge.micrograph.usable import usable_area
 from stemforge.outputs.folder import ResultFolder
 from stemforge.outputs.record import RunRecord
 
+_BY_LIKELIHOODS = (
+    "Visible atoms by the likelihoods of all candidates, also those below the threshold, and an interval that holds 95 "
+    "in 100."
+)
+_OF_PLACED = "Of the atoms that were placed by hand, by the network: the highest within 0.88 Å of each."
+
+
+class Row(NamedTuple):
+    """What is known of an image: a label, a value with its unit, and what it means."""
+
+    label: str
+    value: str
+    explanation: str
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -30,14 +45,14 @@ class Summary:
     ----------
     count
         How many atoms there are.
-    lines
+    rows
         What else is known of them.
     doubts
         Why that may not hold.
     """
 
     count: str
-    lines: tuple[str, ...]
+    rows: tuple[Row, ...]
     doubts: tuple[str, ...]
 
 
@@ -74,44 +89,38 @@ class Found:
         """Say how many atoms there are, how dense, and how far that can be trusted."""
         image, detection = self.image, self.candidates.detection
         atoms, area, density = count_atoms(image).answers
-        lines = [
-            f"{density['value']:.3g} ({density['low']:.3g} to {density['high']:.3g}) atoms {density['unit']} on "
-            f"{area['value']:.4g} {area['unit']} of specimen; interval of 95 % by counting alone"
+        rows = [
+            Row("Density", _spanned(density, density["unit"]), density["explanation"]),
+            Row("Specimen", f"{area['value']:.4g} {area['unit']}", area["explanation"]),
         ]
         beside = len(image.chosen) - atoms["value"]
         if beside:
-            lines.append(f"{beside} more where there is no specimen")
+            rows.append(
+                Row("Off the specimen", f"{beside}", "Atoms that are shown where there is no specimen.")
+            )
         removed, added = len(image.edits.removed), len(image.edits.added)
-        by_hand = removed + added > 0
-        if by_hand:
-            lines.append(f"By hand: {added} placed, {removed} taken out (who moves an atom does both)")
+        if removed or added:
+            sentence = "An atom that was moved is one placed and one taken out."
+            rows.append(Row("By hand", f"{added} placed, {removed} taken out", sentence))
         elif detection.density is not None:
-            expected, low, high = detection.density
-            lines.append(
-                f"{expected:.3g} ({low:.3g} to {high:.3g}) visible atoms per nm² by all likelihoods, also those below "
-                "the threshold"
-            )
+            spanned = _spanned(dict(zip(("value", "low", "high"), detection.density, strict=True)), "per nm²")
+            rows.append(Row("By likelihoods", spanned, _BY_LIKELIHOODS))
         if detection.expected_f1 is not None:
-            before = ", before corrections by hand" if by_hand else ""
-            lines.append(
-                f"Expected F1 {detection.expected_f1:.2f}{before} (1: every visible atom and nothing else)"
-            )
+            rows.append(Row("Expected F1", f"{detection.expected_f1:.2f}", EXPECTED_F1))
         remark = sampling_remark(image.micrograph)
         doubts = [*self.candidates.remarks, *image.facts["doubts"], *([remark] if remark else [])]
-        noun = "atom" if atoms["value"] == 1 else "atoms"
-        return Summary(
-            f"{atoms['value']} {noun}", tuple(lines), tuple(one[:1].upper() + one[1:] for one in doubts)
-        )
+        count = f"{atoms['value']} atom{'s'[: atoms['value'] != 1]}"
+        return Summary(count, tuple(rows), tuple(one[:1].upper() + one[1:] for one in doubts))
 
-    def placed_likelihoods(self) -> str:
-        """Say which likelihoods the network gives to the atoms that were placed by hand; empty without any."""
+    def placed_likelihoods(self) -> Row:
+        """Say which likelihoods the network gives to the atoms that were placed by hand."""
         atoms = self.image.chosen
         score = sorted(atoms["score"][atoms[BY_HAND] == 1])
         if not score:
-            return ""
+            return Row("Likelihood", "nothing was placed by hand", _OF_PLACED)
         below = sum(one < self.threshold for one in score)
         span = " to ".join(dict.fromkeys(f"{one:.2f}" for one in (score[0], score[-1])))
-        return f"Likelihood of what was placed by hand: {span}; {below} of {len(score)} below {self.threshold:.2f}"
+        return Row("Likelihood", f"{span}; {below} of {len(score)} below {self.threshold:.2f}", _OF_PLACED)
 
     @property
     def stem(self) -> str:
@@ -194,3 +203,8 @@ def find_atoms(micrograph: Micrograph, weights: str) -> Found:
     usable = detection.usable or usable_area(micrograph.image)
     image = EditedImage(micrograph, detection.atoms, edits, usable, facts, detection.likelihood_at)
     return Found(found, image)
+
+
+def _spanned(answer: Mapping[str, Any], unit: str) -> str:
+    """Return a number with its unit and the ends of its interval."""
+    return f"{answer['value']:.3g} {unit} ({answer['low']:.3g} to {answer['high']:.3g})"

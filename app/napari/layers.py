@@ -110,15 +110,13 @@ def places_of(points: Any, frame: Frame, shape: tuple[int, int]) -> tuple[NDArra
     return places[on_it], int((~on_it).sum())
 
 
-def points_over(layer: Any, frame: Frame, image: EditedImage) -> dict[str, Any]:
-    """Return arguments of a layer of points: rings coloured by likelihood, squares where placed by hand.
+def points_over(layer: Any, image: EditedImage) -> dict[str, Any]:
+    """Return arguments of an empty layer of points for the atoms of an image.
 
     Parameters
     ----------
     layer
         The image layer, whose place in the world the points share.
-    frame
-        Which image of a stack.
     image
         The atoms.
     """
@@ -130,16 +128,28 @@ def points_over(layer: Any, frame: Frame, image: EditedImage) -> dict[str, Any]:
         "size": _RING * width,
         "border_width": _LINE,
         "face_color": "transparent",
-        **looks(image, frame),
     }
 
 
 def looks(image: EditedImage, frame: Frame) -> dict[str, Any]:
-    """Return data, features, colours and symbols of the atoms that are shown."""
+    """Return data, features, border colours and symbols of the atoms: squares where placed by hand, else rings.
+
+    Without atoms that is the data alone: napari takes no empty lists of colours.
+
+    Parameters
+    ----------
+    image
+        The atoms.
+    frame
+        Which image of a stack they are on.
+    """
     atoms = image.chosen
+    data = _coordinates(atoms.points, frame)
+    if not len(atoms):
+        return {"data": data}
     score, by_hand = atoms["score"], atoms[BY_HAND]
     return {
-        "data": _coordinates(atoms.points, frame),
+        "data": data,
         "features": {"score": score.astype(float), BY_HAND: by_hand},
         "border_color": likelihood_colours(image.edits.threshold).to_rgba(score).reshape(-1, 4),
         "symbol": np.where(by_hand == 1, "square", "disc"),
@@ -149,4 +159,4 @@ def looks(image: EditedImage, frame: Frame) -> dict[str, Any]:
 def _coordinates(points: ArrayLike, frame: Frame) -> NDArray[np.float64]:
     """Return places (x, y) as napari has them: frame, row, column."""
     rows = np.asarray(points, dtype=float).reshape(-1, 2)[:, ::-1]
-    return np.hstack([np.tile(np.array(frame, dtype=float), (len(rows), 1)).reshape(len(rows), -1), rows])
+    return np.hstack([np.full((len(rows), len(frame)), frame, dtype=float), rows])

@@ -30,7 +30,8 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 
 from stemforge.app.analysis.detectors import SHIPPED
-from stemforge.app.napari.finding import Found, find_atoms
+from stemforge.app.analysis.edited import BY_HAND
+from stemforge.app.napari.finding import Found, Row, find_atoms
 from stemforge.app.napari.layers import (
     BY_HAND_COLOUR,
     Frame,
@@ -74,7 +75,7 @@ class AtomPanel(QWidget):
         self._of_layer = 0.0
         self._build()
         self._timer = QTimer(self, singleShot=True, interval=_PAUSE)
-        self._timer.timeout.connect(self._tell)
+        self._timer.timeout.connect(lambda: self._tell())
         layers = napari_viewer.layers
         for event in (layers.events.inserted, layers.events.removed, layers.events.reordered):
             event.connect(self._layers_changed)
@@ -87,7 +88,7 @@ class AtomPanel(QWidget):
         """Make what the panel shows."""
         self.image, self.detector = QComboBox(), QComboBox()
         self.image.currentIndexChanged.connect(self._image_chosen)
-        self.sampling = QDoubleSpinBox(decimals=4, maximum=1e4, singleStep=0.01, suffix=" Å")
+        self.sampling = QDoubleSpinBox(decimals=4, maximum=1e4, singleStep=0.01, suffix=" Å per pixel")
         self.sampling.setSpecialValueText("missing")
         self.sampling.setToolTip("Side of a pixel; taken from the layer's scale where that is a length")
         for row, one in enumerate(SHIPPED):
@@ -234,12 +235,11 @@ class AtomPanel(QWidget):
         if layer not in self._viewer.layers:
             show_info(f"{layer.name} was removed meanwhile; its atoms are not shown")
             return
-        points = Points(**points_over(layer, frame, found.image))
-        points.feature_defaults = {"score": np.nan, "by_hand": 1}
-        points.current_border_color, points.current_symbol = BY_HAND_COLOUR, "square"
+        points = Points(**points_over(layer, found.image), features={"score": [], BY_HAND: []})
         self._every[points] = _Shown(found, layer, frame)
-        self._viewer.add_layer(points)
+        self._draw(points, found)
         points.events.data.connect(self._edited)
+        self._viewer.add_layer(points)
         self._correct(points)
 
     def _correct(self, points: Any) -> None:
@@ -264,30 +264,32 @@ class AtomPanel(QWidget):
         self._every[self._points] = replace(shown, found=shown.found.corrected(places))
         return elsewhere
 
-    def _draw(self, found: Found) -> None:
+    def _draw(self, points: Any, found: Found) -> None:
         """Show these atoms instead of those before."""
-        points = self._points
         self._every[points] = replace(self._every[points], found=found)
         self._drawing = True
         points.selected_data = set()
         for name, value in looks(found.image, self._every[points].frame).items():
             setattr(points, name, value)
+        # What the user places next is marked until the network has scored it.
+        points.feature_defaults = {"score": np.nan, BY_HAND: 1}
+        points.current_border_color, points.current_symbol = BY_HAND_COLOUR, "square"
         self._drawing = False
 
     def _threshold_changed(self, threshold: float) -> None:
         if self._points is not None:
             self._read()
-            self._draw(self._every[self._points].found.at(threshold))
+            self._draw(self._points, self._every[self._points].found.at(threshold))
             self._timer.start()
 
     def _score(self) -> None:
         """Ask the network for the likelihood of what was placed by hand."""
         self._read()
         found = self._every[self._points].found
-        self._draw(found)
-        self._tell(found.placed_likelihoods() or "No atom was placed by hand; all likelihoods are as found")
+        self._draw(self._points, found)
+        self._tell(found.placed_likelihoods())
 
-    def _tell(self, more: str = "") -> None:
+    def _tell(self, *more: Row) -> None:
         """Say in words what there is."""
         self.results.setVisible(self._points is not None)
         if self._points is None:
@@ -300,13 +302,19 @@ class AtomPanel(QWidget):
         except InputError as error:
             self.words.setText(escape(str(error)))
             return
-        lines = [*summary.lines, *([more] if more else [])]
+        rows = [*summary.rows, *more]
         if elsewhere:
-            lines.append(f"{elsewhere} points off the image, or on another frame, are not counted")
-        text = [f"<p style='font-size: 18px'><b>{escape(summary.count)}</b></p>"]
-        text += [f"<p>{escape(line)}</p>" for line in lines]
-        text += [f"<p style='color: #ffb000'>⚠ {escape(doubt)}</p>" for doubt in summary.doubts]
-        self.words.setText("".join(text))
+            rows.append(Row("Not counted", f"{elsewhere}", "Points off the image, or on another frame."))
+        cells = "".join(
+            f"<tr><td style='padding-right: 10px'>{escape(row.label)}</td><td>{escape(row.value)}</td></tr>"
+            for row in rows
+        )
+        text = f"<p style='font-size: 18px'><b>{escape(summary.count)}</b></p><table>{cells}</table>"
+        text += "".join(f"<p style='color: #ffb000'>⚠ {escape(doubt)}</p>" for doubt in summary.doubts)
+        self.words.setText(text)
+        self.words.setToolTip(
+            "".join(f"<p><b>{escape(row.label)}</b>: {escape(row.explanation)}</p>" for row in rows)
+        )
 
     def _save(self) -> None:
         """Write tables, overlay and labels into a folder that the user chooses."""

@@ -9,7 +9,7 @@ import pytest
 from stemforge.__main__ import main
 from stemforge.app.analysis.edited import BY_HAND
 from stemforge.app.napari.finding import find_atoms
-from stemforge.app.napari.layers import frame_of, micrograph_of, places_of, points_over, sampling_of
+from stemforge.app.napari.layers import frame_of, looks, micrograph_of, places_of, points_over, sampling_of
 from stemforge.corpus.reader import Corpus
 from stemforge.errors import InputError
 from stemforge.micrograph.annotations import Annotations
@@ -84,7 +84,7 @@ def test_of_a_stack_the_shown_frame_is_taken():
 
 def test_points_lie_over_their_image(found, places):
     one = layer(found.image.micrograph.image)
-    points = points_over(one, (), found.image)
+    points = {**points_over(one, found.image), **looks(found.image, ())}
     for place in places:
         assert np.hypot(*(points["data"][:, ::-1] - place).T).min() < 1
     assert all(points[name] is getattr(one, name) for name in ("scale", "units", "affine"))
@@ -93,7 +93,8 @@ def test_points_lie_over_their_image(found, places):
     np.testing.assert_array_equal(again, found.image.chosen.points)
     assert elsewhere == 0
     # On the third frame of a stack; the control: nothing of it on the second, and nothing off the image.
-    stack = points_over(layer(np.zeros((4, 128, 128))), (2,), found.image)
+    assert points_over(layer(np.zeros((4, 128, 128))), found.image)["ndim"] == 3
+    stack = looks(found.image, (2,))
     assert set(stack["data"][:, 0]) == {2.0}
     assert len(places_of(SimpleNamespace(data=stack["data"]), (2,), (128, 128))[0]) == len(again)
     assert places_of(SimpleNamespace(data=stack["data"]), (1,), (128, 128))[1] == len(again)
@@ -111,9 +112,12 @@ def test_what_is_placed_by_hand_gets_the_network_s_likelihood(found, places):
     # The same atom, beside its middle, has the likelihood of its peak; an empty place has none.
     assert by_hand[0] == found.image.chosen["score"][first] > 0.5
     assert by_hand[1] < 0.1
-    assert edited.placed_likelihoods().endswith(f"; 1 of 2 below {edited.threshold:.2f}")
-    assert found.placed_likelihoods() == ""
-    assert "By hand: 2 placed, 1 taken out" in " ".join(edited.summary().lines)
+    assert edited.placed_likelihoods().value.endswith(f"; 1 of 2 below {edited.threshold:.2f}")
+    assert found.placed_likelihoods().value == "nothing was placed by hand"
+    rows = {row.label: row.value for row in edited.summary().rows}
+    assert rows["By hand"] == "2 placed, 1 taken out"
+    assert "By likelihoods" not in rows  # corrections make it untrue
+    assert "By likelihoods" in {row.label for row in found.summary().rows}
     # Places that were left alone are no corrections; a doubled point is one atom.
     same = found.corrected([*points, points[0]])
     assert same.image.edits == found.image.edits
@@ -133,6 +137,11 @@ def test_an_image_without_atoms_has_few():
     nothing = find_atoms(Micrograph(noise, SAMPLING, "HAADF", "noise"), "any-atom")
     assert len(nothing.image.chosen) <= 1
     assert any("Hardly anything looks like an atom" in doubt for doubt in nothing.summary().doubts)
+    # An image with nothing at all takes what a user places.
+    for frame in ((), (2,)):
+        empty = looks(nothing.at(1.0).image, frame)
+        assert empty["data"].shape == (0, 2 + len(frame))
+    assert len(nothing.at(1.0).corrected([[20, 30]]).image.chosen) == 1
 
 
 def test_doubts_are_shown(blobs):
@@ -143,13 +152,17 @@ def test_doubts_are_shown(blobs):
 
 
 @pytest.mark.slow
-def test_what_is_saved_goes_into_the_next_commands(found, tmp_path, capsys):
+def test_what_is_saved_goes_into_the_next_commands(found, tmp_path):
     points = found.image.chosen.points
     edited = found.corrected([*points[1:], EMPTY])
     out = tmp_path / "out"
-    told = edited.save(out)
-    assert f"stemforge ingest {out / 'images'} --labels {out / 'labels'}" in told
-    entry = json.loads((out / "atoms" / "run.json").read_text())["infer atoms"]["film"]
+    sentence = edited.save(out)
+    assert f"stemforge ingest {out / 'images'} --labels {out / 'labels'}" in sentence
+
+    def read_entry():
+        return json.loads((out / "atoms" / "run.json").read_text())["infer atoms"]["film"]
+
+    entry = read_entry()
     assert entry["corrected_by_hand"] == {"removed": 1, "added": 1, "masks": 0}
     assert entry["atoms"] == len(points)
     assert "visible_atoms_per_nm2" not in entry  # corrections make it untrue
@@ -157,10 +170,8 @@ def test_what_is_saved_goes_into_the_next_commands(found, tmp_path, capsys):
     assert table[BY_HAND].sum() == 1
     assert table["score"][table[BY_HAND] == 1][0] < 0.1  # the network's word, not the hand's
     assert main(["analyse", str(out / "atoms"), "--out", str(tmp_path / "analysed"), "--quiet"]) == 0
-    assert (
-        main(["ingest", str(out / "images"), "--labels", str(out / "labels"), "--out", str(tmp_path / "c")])
-        == 0
-    )
+    labels = ["--labels", str(out / "labels")]
+    assert main(["ingest", str(out / "images"), *labels, "--out", str(tmp_path / "c")]) == 0
     (sample,) = list(Corpus(tmp_path / "c"))
     assert sample.sampling == pytest.approx(SAMPLING)
     np.testing.assert_allclose(sample.labels.points, table.points, atol=1e-3)
@@ -171,9 +182,4 @@ def test_what_is_saved_goes_into_the_next_commands(found, tmp_path, capsys):
     with pytest.raises(InputError, match="would replace the image"):
         found.save(out, overwrite=True, inputs=[out / "images" / "film.tif"])
     found.save(out, overwrite=True)
-    assert (
-        json.loads((out / "atoms" / "run.json").read_text())["infer atoms"]["film"]["corrected_by_hand"][
-            "added"
-        ]
-        == 0
-    )
+    assert read_entry()["corrected_by_hand"]["added"] == 0

@@ -22,6 +22,7 @@ with warnings.catch_warnings():
     npe2 = pytest.importorskip("npe2")
     try:
         from napari.components import ViewerModel
+        from napari.utils.colormaps.standardize_color import transform_color
         from napari.utils.notifications import notification_manager
         from qtpy.QtWidgets import QFileDialog, QMessageBox
 
@@ -96,7 +97,8 @@ def test_atoms_are_found_corrected_scored_and_saved(
     points.remove_selected()
     points.add([[places[0][1] + 1, places[0][0] - 1], EMPTY[::-1]])
     assert np.isnan(points.features["score"][-2:]).all()  # the network was not asked yet
-    qtbot.waitUntil(lambda: "By hand: 2 placed, 2 taken out" in panel.words.text())
+    assert transform_color(module.BY_HAND_COLOUR)[0] == pytest.approx(points.border_color[-1])
+    qtbot.waitUntil(lambda: "2 placed, 2 taken out" in panel.words.text())
     panel.score.click()
     assert len(points.data) == 15
     scores = points.features["score"].to_numpy()
@@ -128,7 +130,12 @@ def test_the_slider_shows_more_and_keeps_corrections(qtbot, viewer, panel, film)
     add(viewer, film)
     work(qtbot, panel, panel.find)
     points = viewer.layers[-1]
+    panel.threshold.setValue(1.0)
+    assert len(points.data) == 0
+    panel.threshold.setValue(0.4)
+    assert len(points.data) >= 15
     points.add([EMPTY[::-1]])
+    assert transform_color(module.BY_HAND_COLOUR)[0] == pytest.approx(points.border_color[-1])
     panel.threshold.setValue(panel.threshold.minimum())
     assert len(points.data) >= 16
     panel.threshold.setValue(1.0)
@@ -145,7 +152,7 @@ def test_of_a_stack_the_shown_frame_is_searched(qtbot, viewer, panel, film):
     assert len(points.data) == 15
     assert set(points.data[:, 0]) == {1.0}
     points.add([[2.0, 10.0, 10.0]])
-    qtbot.waitUntil(lambda: "1 points off the image, or on another frame" in panel.words.text())
+    qtbot.waitUntil(lambda: "Not counted" in panel.words.text())
     assert len(panel.found.image.chosen) == 15
 
 
