@@ -60,6 +60,8 @@ class _Shown:
 class AtomPanel(QWidget):
     """A panel that finds atoms on an image layer, takes corrections by hand, and keeps them.
 
+    napari hands out layers behind a proxy, another one each time: they are compared by ``==``.
+
     Parameters
     ----------
     napari_viewer
@@ -87,6 +89,8 @@ class AtomPanel(QWidget):
     def _build(self) -> None:
         """Make what the panel shows."""
         self.image, self.detector = QComboBox(), QComboBox()
+        # Long names of files must not make the panel wide.
+        self.image.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.image.currentIndexChanged.connect(self._image_chosen)
         self.sampling = QDoubleSpinBox(decimals=4, maximum=1e4, singleStep=0.01, suffix=" Å per pixel")
         self.sampling.setSpecialValueText("missing")
@@ -112,6 +116,7 @@ class AtomPanel(QWidget):
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.threshold.setDecimals(2)
+        self.threshold.setSingleStep(0.01)
         self.threshold.setToolTip("Likelihood from which atoms are shown")
         self.threshold.valueChanged.connect(self._threshold_changed)
         self.score, self.save = QPushButton("Score again"), QPushButton("Save…")
@@ -121,7 +126,9 @@ class AtomPanel(QWidget):
         self.save.clicked.connect(self._save)
         inner = QVBoxLayout(self.results)
         inner.addWidget(self.words)
-        inner.addWidget(QLabel("Smallest likelihood"))
+        label = QLabel("Smallest likelihood")
+        label.setBuddy(self.threshold)
+        inner.addWidget(label)
         inner.addWidget(self.threshold)
         inner.addWidget(QLabel(_HINT, wordWrap=True))
         buttons = QHBoxLayout()
@@ -155,7 +162,7 @@ class AtomPanel(QWidget):
             layer.events.name.connect(self._layers_changed)
         self.image.setCurrentIndex(layers.index(chosen) if chosen in layers else len(layers) - 1)
         self.image.blockSignals(False)
-        if self.image.currentData() is not chosen:
+        if self.image.currentData() != chosen:
             self._image_chosen()
         self._every = {points: one for points, one in self._every.items() if points in self._viewer.layers}
         if self._points is not None and self._points not in self._every:
@@ -165,10 +172,11 @@ class AtomPanel(QWidget):
     def _active_changed(self, _event: Any = None) -> None:
         """Follow the layer that the user works on: an image to look at, or points to correct."""
         active = self._viewer.layers.selection.active
-        if active in self._every and active is not self._points:
+        if active in self._every and active != self._points:
             self._correct(active)
         elif isinstance(active, Image):
-            self.image.setCurrentIndex(self.image.findText(active.name))
+            layers = [self.image.itemData(row) for row in range(self.image.count())]
+            self.image.setCurrentIndex(layers.index(active) if active in layers else -1)
 
     def _image_chosen(self, _index: int = 0) -> None:
         """Show the pixel size of the layer that was chosen."""
@@ -196,7 +204,7 @@ class AtomPanel(QWidget):
         # The field rounds; where the user left it as it is, the layer knows better.
         typed = self.sampling.value() if self.sampling.value() != self._of_layer else None
         self._work(
-            f"Looking for atoms on {layer.name}…",
+            "Looking for atoms…",
             lambda: find_atoms(micrograph_of(layer, frame, typed), weights),
             lambda found: self._show(found, layer, frame),
         )
@@ -227,7 +235,8 @@ class AtomPanel(QWidget):
     def _working(self, title: str) -> None:
         self.bar.setVisible(bool(title))
         self.find.setText(title or "Find atoms")
-        for button in (self.find, self.score, self.save):
+        self.find.setEnabled(not title and self.image.count() > 0)
+        for button in (self.score, self.save):
             button.setEnabled(not title)
 
     def _show(self, found: Found, layer: Any, frame: Frame) -> None:
@@ -253,7 +262,7 @@ class AtomPanel(QWidget):
         self._tell()
 
     def _edited(self, event: Any) -> None:
-        if not self._drawing and event.source is self._points:
+        if not self._drawing and event.source == self._points:
             self._timer.start()
 
     def _read(self) -> int:
@@ -304,13 +313,19 @@ class AtomPanel(QWidget):
             return
         rows = [*summary.rows, *more]
         if elsewhere:
-            rows.append(Row("Not counted", f"{elsewhere}", "Points off the image, or on another frame."))
+            rows.append(
+                Row(
+                    "Not counted",
+                    f"{elsewhere}",
+                    "Points off the image or on another frame; Score again takes them away.",
+                )
+            )
         cells = "".join(
             f"<tr><td style='padding-right: 10px'>{escape(row.label)}</td><td>{escape(row.value)}</td></tr>"
             for row in rows
         )
         text = f"<p style='font-size: 18px'><b>{escape(summary.count)}</b></p><table>{cells}</table>"
-        text += "".join(f"<p style='color: #ffb000'>⚠ {escape(doubt)}</p>" for doubt in summary.doubts)
+        text += "".join(f"<p>⚠ {escape(doubt)}</p>" for doubt in summary.doubts)
         self.words.setText(text)
         self.words.setToolTip(
             "".join(f"<p><b>{escape(row.label)}</b>: {escape(row.explanation)}</p>" for row in rows)
@@ -334,7 +349,7 @@ class AtomPanel(QWidget):
                 if QMessageBox.question(self, "Save", question) != QMessageBox.StandardButton.Yes:
                     return
             self._work(
-                f"Writing {found.image.micrograph.name}…",
+                "Writing…",
                 lambda: found.save(folder, overwrite=True, inputs=inputs),
                 show_info,
             )

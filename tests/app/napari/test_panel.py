@@ -30,6 +30,8 @@ with warnings.catch_warnings():
     except ImportError as error:  # napari without Qt, or Qt without its libraries
         pytest.skip(f"napari's Qt cannot be imported: {error}", allow_module_level=True)
 
+from napari.utils._proxies import PublicOnlyProxy
+
 pytestmark = pytest.mark.slow
 MANIFEST = Path(stemforge.__file__).parent.parent / "app" / "napari" / "manifest.yaml"
 SAMPLING, EMPTY = 0.293, (108.0, 20.0)
@@ -49,7 +51,7 @@ def viewer():
 
 @pytest.fixture
 def panel(qtbot, viewer, messages):
-    one = module.AtomPanel(viewer)
+    one = module.AtomPanel(PublicOnlyProxy(viewer))  # as napari gives it to a plugin
     qtbot.addWidget(one)
     return one
 
@@ -161,10 +163,11 @@ def test_what_a_user_can_mend_is_one_sentence(qtbot, viewer, panel, messages, fi
     assert panel.sampling.text() == "missing"
     work(qtbot, panel, panel.find)
     assert messages()[-1].startswith("film: pixel size is missing; type it")
-    # The control: with the size typed, atoms are found.
+    # The control: with the size typed, atoms are found; it stays while layers come.
     panel.sampling.setValue(SAMPLING)
     work(qtbot, panel, panel.find)
     assert len(viewer.layers[-1].data) == 15
+    assert panel.sampling.value() == SAMPLING
     (tmp_path / "broken.safetensors").write_bytes(b"no weights")
     for file, message in (
         ("broken.safetensors", "is no readable safetensors file"),
@@ -221,6 +224,8 @@ def test_layers_come_and_go(qtbot, viewer, panel, film):
     assert panel.results.title() == "mirrored"
     viewer.layers.selection.active = points
     assert panel.results.title() == "renamed"
+    points.add([[5.0, 5.0]])
+    qtbot.waitUntil(lambda: "1 placed" in panel.words.text())
     viewer.layers.remove(points)
     assert panel.results.isHidden()
     assert panel.found is None
