@@ -76,7 +76,9 @@ class AtomPanel(QWidget):
         self._drawing = False
         self._of_layer = 0.0
         self._build()
-        self._timer = QTimer(self, singleShot=True, interval=_PAUSE)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE)
         self._timer.timeout.connect(lambda: self._tell())
         layers = napari_viewer.layers
         for event in (layers.events.inserted, layers.events.removed, layers.events.reordered):
@@ -92,31 +94,42 @@ class AtomPanel(QWidget):
         # Long names of files must not make the panel wide.
         self.image.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.image.currentIndexChanged.connect(self._image_chosen)
-        self.sampling = QDoubleSpinBox(decimals=4, maximum=1e4, singleStep=0.01, suffix=" Å per pixel")
+        self.sampling = QDoubleSpinBox()
+        self.sampling.setDecimals(4)
+        self.sampling.setMaximum(1e4)
+        self.sampling.setSingleStep(0.01)
+        self.sampling.setSuffix(" Å per pixel")
         self.sampling.setSpecialValueText("missing")
         self.sampling.setToolTip("Side of a pixel; taken from the layer's scale where that is a length")
         for row, one in enumerate(SHIPPED):
             self.detector.addItem(one["label"], one["name"])
             self.detector.setItemData(row, one["description"], Qt.ItemDataRole.ToolTipRole)
-        self.own = QToolButton(text="…", toolTip="Weights file of a detector of your own")
-        self.own.clicked.connect(self._choose_weights)
-        self.find = QPushButton("Find atoms")
-        self.find.clicked.connect(self._find)
-        self.bar = QProgressBar(maximum=0, visible=False)
-        form = QFormLayout(fieldGrowthPolicy=QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.browse = QToolButton()
+        self.browse.setText("…")
+        self.browse.setToolTip("Weights file of a detector of your own")
+        self.browse.clicked.connect(self._choose_weights)
+        self.search = QPushButton("Find atoms")
+        self.search.clicked.connect(self._find)
+        self.bar = QProgressBar()
+        self.bar.setMaximum(0)
+        self.bar.setVisible(False)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Image", self.image)
         form.addRow("Pixel size", self.sampling)
         chooser = QHBoxLayout()
         chooser.addWidget(self.detector, 1)
-        chooser.addWidget(self.own)
+        chooser.addWidget(self.browse)
         form.addRow("Detector", chooser)
 
         self.results = QGroupBox()
-        self.words = QLabel(wordWrap=True, textFormat=Qt.TextFormat.RichText)
+        self.words, hint = QLabel(), QLabel(_HINT)
+        self.words.setTextFormat(Qt.TextFormat.RichText)
+        for text in (self.words, hint):
+            text.setWordWrap(True)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.threshold.setDecimals(2)
-        self.threshold.setSingleStep(0.01)
         self.threshold.setToolTip("Likelihood from which atoms are shown")
         self.threshold.valueChanged.connect(self._threshold_changed)
         self.score, self.save = QPushButton("Score again"), QPushButton("Save…")
@@ -130,7 +143,7 @@ class AtomPanel(QWidget):
         label.setBuddy(self.threshold)
         inner.addWidget(label)
         inner.addWidget(self.threshold)
-        inner.addWidget(QLabel(_HINT, wordWrap=True))
+        inner.addWidget(hint)
         buttons = QHBoxLayout()
         buttons.addWidget(self.score)
         buttons.addWidget(self.save)
@@ -138,7 +151,7 @@ class AtomPanel(QWidget):
 
         outer = QVBoxLayout(self)
         outer.addLayout(form)
-        outer.addWidget(self.find)
+        outer.addWidget(self.search)
         outer.addWidget(self.bar)
         outer.addWidget(self.results)
         outer.addStretch(1)
@@ -187,7 +200,7 @@ class AtomPanel(QWidget):
                 size = sampling_of(layer)
         self.sampling.setValue(size or 0.0)
         self._of_layer = self.sampling.value()
-        self.find.setEnabled(layer is not None and self.bar.isHidden())
+        self.search.setEnabled(layer is not None and self.bar.isHidden())
 
     def _choose_weights(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -234,8 +247,8 @@ class AtomPanel(QWidget):
 
     def _working(self, title: str) -> None:
         self.bar.setVisible(bool(title))
-        self.find.setText(title or "Find atoms")
-        self.find.setEnabled(not title and self.image.count() > 0)
+        self.search.setText(title or "Find atoms")
+        self.search.setEnabled(not title and self.image.count() > 0)
         for button in (self.score, self.save):
             button.setEnabled(not title)
 

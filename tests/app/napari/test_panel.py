@@ -67,7 +67,7 @@ def add(viewer, image, name="film", **options):
 def work(qtbot, panel, button):
     """Press a button, and wait until its work is done."""
     button.click()
-    qtbot.waitUntil(lambda: panel.find.isEnabled(), timeout=60000)
+    qtbot.waitUntil(lambda: panel.search.isEnabled(), timeout=60000)
 
 
 def nearest(points, place):
@@ -80,7 +80,7 @@ def test_atoms_are_found_corrected_scored_and_saved(
 ):
     image = add(viewer, film)
     assert panel.sampling.value() == pytest.approx(SAMPLING)
-    work(qtbot, panel, panel.find)
+    work(qtbot, panel, panel.search)
     points = viewer.layers[-1]
     assert messages() == []
     assert points.name == "film atoms"
@@ -130,7 +130,7 @@ def test_atoms_are_found_corrected_scored_and_saved(
 
 def test_the_slider_shows_more_and_keeps_corrections(qtbot, viewer, panel, film):
     add(viewer, film)
-    work(qtbot, panel, panel.find)
+    work(qtbot, panel, panel.search)
     points = viewer.layers[-1]
     panel.threshold.setValue(1.0)
     assert len(points.data) == 0
@@ -148,7 +148,7 @@ def test_of_a_stack_the_shown_frame_is_searched(qtbot, viewer, panel, film):
     noise = np.random.default_rng(0).normal(film.mean(), 6, film.shape)
     add(viewer, np.stack([noise, film, noise]))
     viewer.dims.set_current_step(0, 1)
-    work(qtbot, panel, panel.find)
+    work(qtbot, panel, panel.search)
     points = viewer.layers[-1]
     assert points.name == "film_001 atoms"
     assert len(points.data) == 15
@@ -161,11 +161,11 @@ def test_of_a_stack_the_shown_frame_is_searched(qtbot, viewer, panel, film):
 def test_what_a_user_can_mend_is_one_sentence(qtbot, viewer, panel, messages, film, tmp_path, monkeypatch):
     add(viewer, film, scale=(1, 1), units=("pixel", "pixel"))
     assert panel.sampling.text() == "missing"
-    work(qtbot, panel, panel.find)
+    work(qtbot, panel, panel.search)
     assert messages()[-1].startswith("film: pixel size is missing; type it")
     # The control: with the size typed, atoms are found; it stays while layers come.
     panel.sampling.setValue(SAMPLING)
-    work(qtbot, panel, panel.find)
+    work(qtbot, panel, panel.search)
     assert len(viewer.layers[-1].data) == 15
     assert panel.sampling.value() == SAMPLING
     (tmp_path / "broken.safetensors").write_bytes(b"no weights")
@@ -174,9 +174,9 @@ def test_what_a_user_can_mend_is_one_sentence(qtbot, viewer, panel, messages, fi
         ("none.pt", "no such weights"),
     ):
         monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, file=file: (str(tmp_path / file), ""))
-        panel.own.click()
+        panel.browse.click()
         assert panel.detector.currentText() == file
-        work(qtbot, panel, panel.find)
+        work(qtbot, panel, panel.search)
         assert message in messages()[-1]
     (tmp_path / "file").touch()
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "file"))
@@ -195,20 +195,20 @@ def test_the_window_stays_alive_while_atoms_are_looked_for(qtbot, viewer, panel,
 
     monkeypatch.setattr(module, "find_atoms", slow)
     add(viewer, film)
-    panel.find.click()
+    panel.search.click()
     qtbot.wait(50)
-    assert not panel.find.isEnabled()
+    assert not panel.search.isEnabled()
     assert not panel.bar.isHidden()
     add(viewer, film, "another")  # other things can be done meanwhile
     assert panel.image.count() == 2
     release.set()
-    qtbot.waitUntil(lambda: panel.find.isEnabled())
+    qtbot.waitUntil(lambda: panel.search.isEnabled())
     assert messages() == ["film: any-atom came late"]
     assert panel.bar.isHidden()
 
 
 def test_layers_come_and_go(qtbot, viewer, panel, film):
-    assert not panel.find.isEnabled()
+    assert not panel.search.isEnabled()
     first = add(viewer, film)
     second = add(viewer, film[:, ::-1], "mirrored", scale=(0.025, 0.025))
     assert [panel.image.itemText(n) for n in range(2)] == ["film", "mirrored"]
@@ -216,10 +216,10 @@ def test_layers_come_and_go(qtbot, viewer, panel, film):
     assert panel.image.currentText() == "film"
     first.name = "renamed"
     assert panel.image.itemText(0) == "renamed"
-    work(qtbot, panel, panel.find)
+    work(qtbot, panel, panel.search)
     points = viewer.layers[-1]
     viewer.layers.selection.active = second
-    work(qtbot, panel, panel.find)
+    work(qtbot, panel, panel.search)
     mirrored = viewer.layers[-1]
     assert panel.results.title() == "mirrored"
     viewer.layers.selection.active = points
