@@ -14,7 +14,7 @@ SHIPPED = (
     {
         "name": "sac-cnn",
         "label": "SAC-CNN (published network)",
-        "description": "The published architecture, for comparison; its likelihoods are not calibrated.",
+        "description": "The published architecture, trained anew for heavy atoms on light supports, for comparison.",
     },
 )
 """Name of the weights, what a user reads, and for what they are; the first is where to start."""
