@@ -1,5 +1,7 @@
 """Atoms of one image, in a worker that keeps networks warm."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -7,7 +9,7 @@ import numpy as np
 import tifffile
 
 from stemforge.errors import InputError
-from stemforge.infer import decide, detect_atoms, estimate_sampling
+from stemforge.infer import Detection, decide, detect_atoms, estimate_sampling
 from stemforge.infer.atoms.sampling import SIZER
 from stemforge.infer.decision import lowest_likelihood
 from stemforge.infer.weights import load_finder
@@ -74,12 +76,68 @@ def detect(
         sampling, remark = _estimated(Micrograph(image, None, name=name), model, card)
         estimated = sampling is not None
         remarks.append(remark)
-    micrograph = Micrograph(image, sampling, name=name, metadata=metadata)
+    found = find_candidates(Micrograph(image, sampling, name=name, metadata=metadata), model, card)
+    remarks += found.remarks
+    atoms = found.detection.atoms
+    columns = ["x", "y", "score", *(one for one in atoms.columns if one != "score")]
+    table = np.column_stack([atoms.points, *(atoms[one].astype(float) for one in columns[2:])])
+    return {
+        "table": table,
+        "columns": columns,
+        "threshold": found.threshold,
+        "lowest": found.lowest,
+        "expected_f1": found.detection.expected_f1,
+        "sampling": sampling,
+        "estimated": estimated,
+        "remarks": remarks,
+        "focus": None,
+        "facts": {"weights": weights.rsplit("/", 1)[-1], "detector": detector, **found.facts},
+        "card": card.to_json() if card.calibration is not None and card.counting is not None else None,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What may be an atom on an image, for a user who moves the threshold.
+
+    Parameters
+    ----------
+    detection
+        With all candidates, where the network has them.
+    threshold
+        Likelihood from which the detector takes them for atoms.
+    lowest
+        Likelihood from which candidates are complete.
+    facts
+        What :class:`stemforge.app.analysis.edited.EditedImage` must know of the detection.
+    remarks
+        What a user must know of it.
+    """
+
+    detection: Detection
+    threshold: float
+    lowest: float
+    facts: Mapping[str, Any]
+    remarks: tuple[str, ...]
+
+
+def find_candidates(micrograph: Micrograph, model: Any, card: Card) -> Candidates:
+    """Find what may be an atom on an image, down to a low likelihood, and from which one on it is taken for one.
+
+    Parameters
+    ----------
+    micrograph
+        The image.
+    model, card
+        Of a network that finds atoms.
+    """
     # Regions of networks that are not calibrated grow together below their own threshold.
     lowest = lowest_likelihood(card)
     detection = detect_atoms(micrograph, model, card, threshold=lowest, fit=False, tile=_TILE)
-    atoms = detection.atoms
-    threshold = card.threshold if card.calibration is None else decide(atoms["score"], card).threshold
+    threshold = (
+        card.threshold if card.calibration is None else decide(detection.atoms["score"], card).threshold
+    )
+    remarks = []
     if detection.expected_f1 is not None and detection.expected_f1 < (card.min_expected_f1 or _FEW):
         remarks.append(
             f"Hardly anything looks like an atom (expected F1 {detection.expected_f1:.2f}); only what is sure is "
@@ -87,27 +145,12 @@ def detect(
         )
     if detection.usable is not None and detection.usable.reasons:
         remarks.append(f"Left out of the image: {detection.usable}.")
-    columns = ["x", "y", "score", *(one for one in atoms.columns if one != "score")]
-    table = np.column_stack([atoms.points, *(atoms[one].astype(float) for one in columns[2:])])
-    return {
-        "table": table,
-        "columns": columns,
-        "threshold": min(float(threshold), 1.0),
-        "lowest": float(lowest),
-        "expected_f1": detection.expected_f1,
-        "sampling": sampling,
-        "estimated": estimated,
-        "remarks": remarks,
-        "focus": None,
-        "facts": {
-            "weights": weights.rsplit("/", 1)[-1],
-            "detector": detector,
-            # By which widths of atoms are expected; of networks that know no pixel sizes nothing is known.
-            "sampling": sampling if card.sampling is not None else None,
-            "density": detection.density,
-        },
-        "card": card.to_json() if card.calibration is not None and card.counting is not None else None,
+    facts = {
+        # By which widths of atoms are expected; of networks that know no pixel sizes nothing is known.
+        "sampling": micrograph.sampling if card.sampling is not None else None,
+        "density": detection.density,
     }
+    return Candidates(detection, min(float(threshold), 1.0), float(lowest), facts, tuple(remarks))
 
 
 def find_likely(path: str, name: str, sampling: float | None) -> dict[str, Any]:

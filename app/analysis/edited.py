@@ -1,16 +1,17 @@
 """The atoms of an image as a user left them: candidates above the threshold, less and more by hand."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
+from scipy.spatial import cKDTree
 
 from stemforge.app.sessions.records import Edits, Polygon, shown_atoms
 from stemforge.infer import find_specimen, refine_places
@@ -24,6 +25,12 @@ from stemforge.micrograph.usable import UsableArea, usable_area
 BY_HAND = "by_hand"
 """Column of tables: 1 where an atom was added by hand."""
 MASKED = "masked by hand"
+_MOVED = 1e-3  # pixels: other programs may keep places with less precision
+
+
+def _certain(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return likelihood 1 for each place that a user chose."""
+    return np.ones(len(places))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +49,19 @@ class EditedImage:
         What of the image shows specimen, without the areas masked by hand.
     facts
         What is known of the detection.
+    score
+        Gives likelihoods of atoms at places (x, y) that were added by hand; 1 where no network is asked.
+
+    Examples
+    --------
+    >>> micrograph = Micrograph(np.eye(40), 0.3)
+    >>> candidates = Annotations([[10, 10], [20, 20], [30, 30]], columns={"score": [0.9, 0.8, 0.2]})
+    >>> usable = UsableArea(np.ones((40, 40), dtype=bool), {})
+    >>> image = EditedImage(micrograph, candidates, Edits(threshold=0.5), usable, {})
+    >>> image.chosen.points.tolist()
+    [[10.0, 10.0], [20.0, 20.0]]
+    >>> image.corrected([[20, 20], [5, 35]]).edits
+    Edits(threshold=0.5, removed=[0], added=[(5.0, 35.0)], masks=[])
     """
 
     micrograph: Micrograph
@@ -49,14 +69,17 @@ class EditedImage:
     edits: Edits
     usable: UsableArea
     facts: Mapping[str, Any]
+    score: Callable[[NDArray[np.float64]], NDArray[np.float64]] = _certain
 
     @property
     def chosen(self) -> Annotations:
-        """Atoms that are shown, with their columns (likelihood 1 where added by hand) and :data:`BY_HAND`."""
+        """Atoms that are shown, with their columns (1 where added by hand, but ``score``) and :data:`BY_HAND`."""
         kept, added = shown_atoms(self.candidates.points, self.candidates["score"], self.edits)
         points = np.concatenate([self.candidates.points[kept], added])
         columns = {
-            name: np.concatenate([values[kept], np.ones(len(added))])
+            name: np.concatenate(
+                [values[kept], self.score(added) if name == "score" else np.ones(len(added))]
+            )
             for name, values in self.candidates.columns.items()
         }
         by_hand = np.repeat([0, 1], [len(kept), len(added)])
@@ -66,6 +89,25 @@ class EditedImage:
     def specimen(self) -> Specimen:
         """Where there is specimen, as far as it is usable and not masked."""
         return find_specimen(self.micrograph, self.usable).believed(self.chosen.points, self.usable)
+
+    def corrected(self, places: ArrayLike) -> "EditedImage":
+        """Return the image with the atoms that a user left of those that are shown, and those that the user placed.
+
+        Parameters
+        ----------
+        places
+            Of all of them (x, y) [pixel], shape (n, 2). What stands where a candidate is shown is that candidate, once;
+            others were placed by hand. A candidate that was moved is one taken out and one placed.
+        """
+        points = Annotations(places).points
+        shown, _ = shown_atoms(self.candidates.points, self.candidates["score"], self.edits)
+        distance, nearest = cKDTree(self.candidates.points[shown]).query(points)
+        moved = distance > _MOVED
+        gone = set(range(len(shown))) - set(nearest[~moved].tolist())
+        removed = sorted({*self.edits.removed, *shown[list(gone)].tolist()})
+        added = list(dict.fromkeys(map(tuple, points[moved].tolist())))
+        edits = Edits(threshold=self.edits.threshold, removed=removed, added=added, masks=self.edits.masks)
+        return replace(self, edits=edits)
 
     def measured(self) -> Annotations:
         """Return the atoms that are shown with places and intensities fitted to the image, all together."""

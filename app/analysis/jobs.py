@@ -11,6 +11,7 @@ from stemforge.app.analysis.edited import edited_image, painted
 from stemforge.app.analysis.names import file_stems
 from stemforge.app.analysis.tables import (
     IMAGES,
+    LABELS,
     MASKS,
     TABLES,
     note_progress,
@@ -24,8 +25,6 @@ from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.usable import UsableArea
 from stemforge.micrograph.writers import write_tiff
 from stemforge.outputs.folder import ResultFolder
-
-LABELS = "labels"
 
 Made = list[dict[str, str]]
 """Name for downloads and path of each file that a job made."""

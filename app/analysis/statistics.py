@@ -1,11 +1,13 @@
 """Where the atoms of one image stand, in numbers with their unit and a sentence each."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stemforge.app.analysis.edited import edited_image
+from stemforge.app.analysis.edited import EditedImage, edited_image
 from stemforge.errors import InputError
 from stemforge.evaluate import (
     NeighbourDistances,
@@ -17,7 +19,13 @@ from stemforge.evaluate import (
 )
 from stemforge.evaluate.statistics.window import LEAST_ATOMS
 from stemforge.files import plain
+from stemforge.infer.specimen.mask import Specimen
 
+EXPECTED_F1 = (
+    "How well the detector expects to do here: 1 finds every visible atom and nothing else. By its own likelihoods, "
+    "before corrections by hand."
+)
+"""What that number means to a user."""
 _SIMULATIONS = 199  # random patterns for intervals of 95 %
 _BINS = 24
 
@@ -43,13 +51,9 @@ def measure(
         nearest neighbours beside those of random places; ``remarks``.
     """
     image = edited_image(folder, name, sampling, edits)
-    atoms, specimen = image.chosen, image.specimen
-    if not specimen.mask.any():
-        raise InputError(f"{name}: all of the image is masked; take a mask away")
-    window = Window(specimen.mask, sampling)
-    inside = atoms.points[window.contains(atoms.points)]
-    answers = [*_counted(len(inside), len(atoms), window)]
-    remarks = [specimen.remark] if specimen.remark else []
+    counted = count_atoms(image)
+    window, inside, answers = counted.window, counted.places, [*counted.answers]
+    remarks = [counted.specimen.remark] if counted.specimen.remark else []
     series = None
     if len(inside) >= LEAST_ATOMS:
         neighbours = nearest_neighbours(PointPattern(inside, window, name), simulations=_SIMULATIONS)
@@ -58,12 +62,44 @@ def measure(
     else:
         remarks.append(f"With fewer than {LEAST_ATOMS} atoms nothing can be said of how they stand.")
     if expected_f1 is not None:
-        sentence = (
-            "How well the detector expects to do here: 1 finds every visible atom and nothing else. By its own "
-            "likelihoods, before corrections by hand."
-        )
-        answers.append(_answer("Expected F1", expected_f1, None, "", sentence))
+        answers.append(_answer("Expected F1", expected_f1, None, "", EXPECTED_F1))
     return {"answers": plain(answers), "series": plain(series), "remarks": remarks}
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """How many atoms a user sees on the specimen, and on how much of it.
+
+    Parameters
+    ----------
+    specimen, window
+        Where there is specimen.
+    places
+        Of the atoms on it (x, y) [pixel], shape (n, 2).
+    answers
+        Atoms, area and density, each with label, value, low, high, unit and explanation.
+    """
+
+    specimen: Specimen
+    window: Window
+    places: NDArray[np.float64]
+    answers: tuple[Answer, ...]
+
+
+def count_atoms(image: EditedImage) -> Counted:
+    """Count the atoms that are shown, on the specimen.
+
+    Raises
+    ------
+    InputError
+        Nothing of the image is left.
+    """
+    atoms, specimen = image.chosen, image.specimen
+    if not specimen.mask.any():
+        raise InputError(f"{image.micrograph.name}: all of the image is masked; take a mask away")
+    window = Window(specimen.mask, image.micrograph.sampling)
+    inside = atoms.points[window.contains(atoms.points)]
+    return Counted(specimen, window, inside, tuple(_counted(len(inside), len(atoms), window)))
 
 
 def _answer(

@@ -18,8 +18,8 @@ from stemforge.micrograph.writers import write_tiff
 from stemforge.outputs.folder import ResultFolder
 from stemforge.outputs.record import RunRecord
 
-IMAGES, TABLES, MASKS = "images", "atoms", "masks"
-"""Folders of images, tables and masks."""
+IMAGES, TABLES, MASKS, LABELS = "images", "atoms", "masks", "labels"
+"""Folders of images, tables, masks, and labels to learn from."""
 
 Entry = Mapping[str, Any]
 """What the server says of an image: folder, name, sampling, edits, and more of its record."""
@@ -74,25 +74,46 @@ def write_tables(images: list[dict[str, Any]], out: Path, overlays: bool = False
     record = RunRecord(ResultFolder(out / TABLES), "infer atoms")
     for stem, one in zip(file_stems(image["name"] for image in images), images, strict=True):
         image = edited_image(one["folder"], one["name"], one["sampling"], one["edits"])
-        atoms = image.measured()
-        picture, table = out / IMAGES / f"{stem}.tif", out / TABLES / f"{stem}.csv"
-        write_tiff(picture, image.micrograph.image, one["sampling"])
-        atoms.to_csv(table, one["sampling"])
-        results = [table.name]
-        if overlays:
-            draw_detection(detection_of(image, atoms, one["expected_f1"]), table.with_suffix(".png"))
-            results.append(f"{stem}.png")
+        write_atoms(image, one, stem, record, overlays)
         if masked:
             write_tiff(out / MASKS / f"{stem}.tif", image.specimen.mask.astype(np.float32))
-        record.add(stem, {**_entry(one, image, picture, len(atoms)), "results": results})
         yield stem
     record.save()
 
 
+def write_atoms(image: EditedImage, one: Entry, stem: str, record: RunRecord, overlay: bool) -> Annotations:
+    """Write an image and the table of its atoms, and note it in the record; return the atoms.
+
+    Parameters
+    ----------
+    image
+        The image with its corrections.
+    one
+        What else is known of it: ``expected_f1``, ``sampling_in_file`` and ``sampling_source``.
+    stem
+        Of the files.
+    record
+        In the folder of tables; the image goes into :data:`IMAGES` beside that.
+    overlay
+        Draw the atoms, too.
+    """
+    folder = record.folder.path
+    picture, table = folder.parent / IMAGES / f"{stem}.tif", folder / f"{stem}.csv"
+    atoms = image.measured()
+    write_tiff(picture, image.micrograph.image, image.micrograph.sampling)
+    atoms.to_csv(table, image.micrograph.sampling)
+    results = [table.name]
+    if overlay:
+        draw_detection(detection_of(image, atoms, one["expected_f1"]), table.with_suffix(".png"))
+        results.append(f"{stem}.png")
+    record.add(stem, {**_entry(one, image, picture, len(atoms)), "results": results})
+    return atoms
+
+
 def _entry(one: Entry, image: EditedImage, picture: Path, atoms: int) -> dict[str, Any]:
     """Return what ``run.json`` says of an image; what corrections by hand make untrue is left out."""
-    edits = one["edits"]
-    corrected = bool(edits["removed"] or edits["added"] or edits["masks"])
+    edits = image.edits
+    corrected = bool(edits.removed or edits.added or edits.masks)
     density = image.facts.get("density")
     entry = {
         "file": picture.absolute(),
@@ -100,11 +121,11 @@ def _entry(one: Entry, image: EditedImage, picture: Path, atoms: int) -> dict[st
         "stemforge": stemforge.__version__,
         "weights": image.facts.get("weights", ""),
         "atoms": atoms,
-        "threshold": round(float(edits["threshold"]), 4),
+        "threshold": round(edits.threshold, 4),
         "expected_f1": one["expected_f1"],
-        "corrected_by_hand": {name: len(edits[name]) for name in ("removed", "added", "masks")},
-        "sampling": {"angstrom": one["sampling"], "in_file": one["sampling_in_file"]},
-        "doubts": [],
+        "corrected_by_hand": {name: len(getattr(edits, name)) for name in ("removed", "added", "masks")},
+        "sampling": {"angstrom": image.micrograph.sampling, "in_file": one["sampling_in_file"]},
+        "doubts": list(image.facts.get("doubts", ())),
     }
     if one["sampling_source"] == "estimated":
         entry["sampling"]["estimated"] = True

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from stemforge.adapt.training.comparison import compare_detectors
-from stemforge.app.analysis.jobs import IMAGES, LABELS, write_labels
-from stemforge.app.analysis.tables import note_progress
+from stemforge.app.analysis.jobs import write_labels
+from stemforge.app.analysis.tables import IMAGES, LABELS, note_progress
 from stemforge.corpus.ingest import ingest_images
 from stemforge.errors import InputError
 from stemforge.infer.weights import load_finder

@@ -1,25 +1,8 @@
 """Which detectors a session can choose from."""
 
+from stemforge.app.analysis.detectors import SHIPPED
 from stemforge.app.server.context import RefusedError
 from stemforge.app.sessions.store import Session
-
-SHIPPED = (
-    {
-        "name": "any-atom",
-        "label": "Any atom",
-        "description": "Single atoms of any element; knows when it does not know. Start with this one.",
-    },
-    {
-        "name": "atom-net",
-        "label": "Heavy atoms",
-        "description": "Trained on heavy single atoms on light supports, such as Pt on carbon.",
-    },
-    {
-        "name": "sac-cnn",
-        "label": "SAC-CNN (published network)",
-        "description": "The published architecture, for comparison; its likelihoods are not calibrated.",
-    },
-)
 
 
 def detectors_of(session: Session) -> list[dict[str, str]]:

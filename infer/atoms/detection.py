@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from stemforge.errors import InputError, errors_about
 from stemforge.infer.atoms.peaks import find_peaks, find_regions, find_spots
-from stemforge.infer.atoms.places.refinement import WIDTH, refine_places
+from stemforge.infer.atoms.places.refinement import FARTHEST, WIDTH, refine_places
 from stemforge.infer.decision import Decision, decide, lowest_likelihood
 from stemforge.infer.resampling import check_sampling, file_sampling, resampled, scaled_places
 from stemforge.infer.specimen.mask import Specimen, find_specimen
@@ -104,6 +104,47 @@ class Detection:
             of_usable = np.array([self.specimen.share, self.specimen.low, self.specimen.high])
             area, smallest, largest = area * of_usable / self.usable.mask.mean()
         return expected / area, low / largest, high / smallest
+
+    def likelihood_at(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Return the likelihoods of atoms at places that somebody else chose, such as a user.
+
+        A hand is less exact than a pixel: it is the highest likelihood within 0.88 Å of the place, as far as a fit may
+        move an atom from it.
+
+        Parameters
+        ----------
+        points
+            Places (x, y) [pixel of the micrograph], shape (n, 2).
+
+        Returns
+        -------
+        ndarray
+            Shape (n,); 0 off the image, and in what was left out of it.
+
+        Examples
+        --------
+        >>> likelihood = np.zeros((100, 100), dtype=np.float32)
+        >>> likelihood[30, 20] = 0.75
+        >>> found = Detection(Micrograph(np.eye(100), 0.3), Annotations([]), likelihood, 0.3, 0.5)
+        >>> found.likelihood_at([[21.5, 30], [40, 30]]).tolist()
+        [0.75, 0.0]
+        """
+        atoms = Annotations(points)
+        known = atoms.inside(self.micrograph.shape)
+        if self.usable is not None:
+            known &= self.usable.inside(atoms.points)
+        scale = np.divide(self.likelihood.shape, self.micrograph.shape)[::-1]
+        reach = FARTHEST * WIDTH / (self.sampling or UNKNOWN_SAMPLING)
+        around = int(reach) + 1
+        found = np.zeros(len(atoms))
+        for n in np.flatnonzero(known):
+            x, y = scaled_places(atoms.points[n], scale)
+            top, left = max(0, round(y) - around), max(0, round(x) - around)
+            part = self.likelihood[top : round(y) + around + 1, left : round(x) + around + 1]
+            rows, columns = np.indices(part.shape)
+            near = np.hypot(rows + top - y, columns + left - x) <= reach
+            found[n] = part[near].max(initial=0.0)
+        return found
 
 
 @dataclass(frozen=True)

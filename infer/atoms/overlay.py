@@ -74,7 +74,7 @@ def draw_detection(
         draw_left_out(axes, detection.usable)
     if detection.specimen is not None:
         draw_edge(axes, detection.specimen)
-    colours = ScalarMappable(Normalize(detection.threshold, 1), "autumn")
+    colours = likelihood_colours(detection.threshold)
     _rings(axes, detection.atoms, colours, min(1.0, _FINE / max(height, width)))
     bar = figure.colorbar(colours, ax=axes, label="likelihood", shrink=0.6, pad=0.01)
     entitle(axes, _title(detection, estimate))
@@ -90,6 +90,17 @@ def draw_detection(
     if path is not None:
         write_figure(figure, path, dpi=140)
     return figure
+
+
+def likelihood_colours(threshold: float) -> ScalarMappable:
+    """Return the colours of likelihoods from a threshold on: red where they are low, yellow where they are high.
+
+    Examples
+    --------
+    >>> [[float(part) for part in colour] for colour in likelihood_colours(0.4).to_rgba([0.4, 1.0])]
+    [[1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0]]
+    """
+    return ScalarMappable(Normalize(threshold, 1), "autumn")
 
 
 def _title(detection: Detection, estimate: SamplingEstimate | None) -> str:

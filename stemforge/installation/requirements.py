@@ -15,7 +15,7 @@ FEATURES = {
     "bioimage": "packages for bioimage.io, tested",
     "cluster": "simulate on a cluster's job queue",
     "components": "baselines pca and ica of stemforge sweep",
-    "napari": "results and corpora in napari",
+    "napari": "results and corpora in napari, and a panel that finds atoms",
     "onnx": "networks for other programs",
     "relax": "relax candidates: stemforge structures candidates",
     "track": "stemforge track, and movies",

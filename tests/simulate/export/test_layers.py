@@ -18,7 +18,7 @@ from stemforge.simulate.recording.record import corpus_degradation, record, reco
 SAMPLING = 0.25
 POINTS = np.array([[3.0, 4.0], [20.125, 30.5]])
 BOXES = np.array([[2.0, 3.5, 10.0, 12.25]])
-MANIFEST = Path(stemforge.__file__).parent.parent / "simulate" / "export" / "napari.yaml"
+MANIFEST = Path(stemforge.__file__).parent.parent / "app" / "napari" / "manifest.yaml"
 
 
 @pytest.fixture
