@@ -1,12 +1,23 @@
 """The commands of this room: ``stemforge calibrate`` and ``adapt``."""
 
 from pathlib import Path
+from typing import Any
 
 from stemforge import adapt as room, simulate
 from stemforge.console import say, show
 from stemforge.errors import InputError
 from stemforge.files import write_figure, write_text
-from stemforge.options import Device, Images, Overrides, Progress, Reading, parse_overrides
+from stemforge.options import (
+    Device,
+    Images,
+    Overrides,
+    Overwrite,
+    Progress,
+    Reading,
+    Seed,
+    Workers,
+    parse_overrides,
+)
 from stemforge.outputs.folder import ResultFolder
 from stemforge.train.catalogue.shipped import find_recipe
 
@@ -18,10 +29,10 @@ def calibrate(
     out: Path,
     recipe: str = "pt-nc",
     num: int = 1200,
-    seed: int = 0,
-    workers: int | None = None,
+    randomness: Seed = Seed(),
+    processes: Workers = Workers(),
     work: Path | None = None,
-    overwrite: bool = False,
+    replacing: Overwrite = Overwrite(),
     reading: Reading = Reading(),
     progress: Progress = Progress(),
 ) -> None:
@@ -35,9 +46,9 @@ def calibrate(
     Parameters
     ----------
     images
-        Micrographs of one kind and one pixel size, at least three.
+        Image files, or folders of them: annular micrographs of one kind and one pixel size, at least three.
     overrides
-        Fields of the base recipe by dotted name.
+        Fields of the recipe by dotted name.
     out
         The new recipe, a YAML file that `stemforge simulate` takes.
     recipe
@@ -45,27 +56,25 @@ def calibrate(
         stemforge.
     num
         Patches to simulate.
-    seed
-        Root of the randomness.
-    workers
-        Processes that simulate; by default one for each core.
     work
         Folder that keeps the simulated patches, so that the same command, stopped or with other images of this size and
         scale, goes on with them; by default they are thrown away.
-    overwrite
-        Replace a recipe that exists, with what stands beside it.
     """
     if out.suffix not in {".yaml", ".yml"}:
         raise InputError(f"--out {out}: must end in .yaml")
     names = [out.name, f"{out.stem}.json", f"{out.stem}.png", f"{out.stem}-patches.png"]
-    folder, inputs = ResultFolder(out.parent, overwrite), [*images, Path(recipe)]
+    folder, inputs = ResultFolder(out.parent, replacing.overwrite), [*images, Path(recipe)]
     folder.check(names, inputs)
     base = simulate.SimulationRecipe.load(recipe, parse_overrides(overrides))
     reading.refuse_auto()
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
-    found = room.calibrate_recipe(
-        micrographs, base, num=num, seed=seed, workers=workers, work=work, quiet=progress.quiet
-    )
+    options: dict[str, Any] = {
+        "num": num,
+        "seed": randomness.seed,
+        "workers": processes.workers,
+        "work": work,
+    }
+    found = room.calibrate_recipe(micrographs, base, **options, quiet=progress.quiet)
     with folder.staged(inputs) as staging:
         write_text(staging / names[0], found.recipe.to_yaml(like=find_recipe(recipe).text))
         found.to_json(staging / names[1])
@@ -87,9 +96,9 @@ def adapt(
     minutes: float = 30.0,
     start: Path | None = None,
     posterior: bool = True,
-    grafts: bool = True,
-    seed: int = 0,
-    workers: int | None = None,
+    grafting: bool = True,
+    randomness: Seed = Seed(),
+    processes: Workers = Workers(),
     reading: Reading = Reading(),
     device: Device = Device(),
     progress: Progress = Progress(),
@@ -104,11 +113,11 @@ def adapt(
     Parameters
     ----------
     images
-        Annular micrographs of one kind and one pixel size, at least three.
+        Image files, or folders of them: annular micrographs of one kind and one pixel size, at least three.
     overrides
         Fields of the recipe by dotted name.
     recipe
-        Of your material, such as `stemforge new` writes: a YAML file, or the name of a recipe that ships with
+        Recipe of your material, such as `stemforge new` writes: a YAML file, or the name of a recipe that ships with
         stemforge.
     out
         Folder for everything that is made.
@@ -119,21 +128,24 @@ def adapt(
         of your material: atom-net or any-atom.
     posterior
         Find what the images say of the recipe first; without it its priors stand.
-    grafts
-        Learn from atoms put into your own images, too.
-    seed
-        Root of the randomness.
-    workers
-        Processes that simulate; by default one for each core.
+    grafting
+        Learn from simulated atoms put into your own images, too.
     """
     reading.refuse_auto()
     base = simulate.SimulationRecipe.load(recipe, parse_overrides(overrides))
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
     options = room.AdaptOptions(
-        minutes, start, posterior, grafts, seed, workers, device.check(), progress.quiet
+        minutes,
+        start,
+        posterior,
+        grafting,
+        randomness.seed,
+        processes.workers,
+        device.check(),
+        progress.quiet,
     )
     adapted = room.adapt_detector(micrographs, base, out, options)
-    report = room.write_results(adapted, out, seed=seed, quiet=progress.quiet)
+    report = room.write_results(adapted, out, seed=randomness.seed, quiet=progress.quiet)
     for line in (*report.scores, *report.notes):
         show(line)
     averaged = " --augment" if adapted.averaged else ""

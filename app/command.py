@@ -7,6 +7,7 @@ from stemforge import app
 from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.installation.requirements import install_command
+from stemforge.options import Folders
 
 _NEEDED = ("fastapi", "uvicorn", "python_multipart")
 
@@ -19,7 +20,7 @@ def serve(
     browser: bool = True,
     upload_megabytes: int = 512,
     session_gigabytes: float = 20.0,
-    watch: tuple[Path, ...] = (),
+    watch_folder: Folders | None = None,
 ) -> None:
     """Open a page in the browser to see, correct and count atoms on images, without further commands.
 
@@ -30,22 +31,22 @@ def serve(
     Parameters
     ----------
     port
-        Of the server; 0 takes a free one.
+        Port of the server; 0 takes a free one.
     host
         Address to listen at. Another one than 127.0.0.1 lets other machines in that know the token, which the printed
         address holds; use it in a network that you trust, for nothing is encrypted.
     folder
-        Where images, corrections and results are kept.
+        Folder in which images, corrections and results are kept.
     browser
         Open the page in a browser.
     upload_megabytes
         Largest file that is taken [MB].
     session_gigabytes
         Most that one session may take of the disk [GB].
-    watch
-        Folder that a microscope writes, whose new images the page may show as they come; can be given several times. A
-        browser cannot name a folder of this machine: only those given here can be watched, and then the page asks for
-        the token in the printed address.
+    watch_folder
+        Folders that a microscope writes, whose new images the page may show as they come. A browser cannot name a
+        folder of this machine: only those given here can be watched, and then the page asks for the token in the
+        printed address.
     """
     from stemforge.evaluate.triage.folders import check_folders
 
@@ -54,17 +55,20 @@ def serve(
         raise InputError(f"upload_megabytes must be at least 1, not {upload_megabytes}")
     if not 0 < session_gigabytes < float("inf"):
         raise InputError(f"session_gigabytes must be a positive number, not {session_gigabytes}")
-    check_folders(watch)
-    for one in watch:
+    watched = watch_folder or []
+    check_folders(watched)
+    for one in watched:
         if not one.is_dir():
-            raise InputError(f"watch {one}: is no folder; give the one that the microscope writes into")
+            raise InputError(
+                f"watch_folder {one}: is no folder; give the one that the microscope writes into"
+            )
     settings = app.AppSettings(
         folder.absolute(),
         host,
         port,
         upload_bytes=upload_megabytes * 2**20,
         session_bytes=int(session_gigabytes * 1e9),
-        watch=tuple(one.resolve() for one in watch),
+        watch=tuple(one.resolve() for one in watched),
     )
     app.run_app(settings, browser=browser)
 
@@ -78,7 +82,7 @@ def shortcut(*, folder: Path = Path("~/stemforge-app")) -> None:
     Parameters
     ----------
     folder
-        Where the app keeps images, corrections and results.
+        Folder in which images, corrections and results are kept.
     """
     _check_installed((*_NEEDED, "pyshortcuts"))
     place = folder.expanduser()

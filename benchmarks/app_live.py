@@ -45,7 +45,7 @@ def times(*, images: int = 10, size: int = 512) -> None:
     with tempfile.TemporaryDirectory() as name, chromium() as browser:
         folder = Path(name) / "microscope"
         folder.mkdir()
-        with server("--watch", str(folder)) as (address, _, _):
+        with server("--watch-folder", str(folder)) as (address, _, _):
             page = browser.new_page(viewport={"width": 1280, "height": 720})
             watch(page, address)
             for index in range(images + 1):
@@ -71,7 +71,7 @@ def pictures(*, out: Path = Path("docs/images")) -> None:
     with tempfile.TemporaryDirectory() as name, chromium() as browser:
         folder = Path(name) / "microscope"
         folder.mkdir()
-        with server("--watch", str(folder)) as (address, _, _):
+        with server("--watch-folder", str(folder)) as (address, _, _):
             page = browser.new_page(viewport={"width": 1280, "height": 720})
             watch(page, address)
             for index, (number, blur) in enumerate([(0, 0), (1, 0), (2, 6), (1, 0), (0, 0), (2, 0)]):

@@ -131,10 +131,8 @@ def trained(folder: Path, count: int, epochs: int) -> dict[str, float]:
     Eight of the ten images train; an epoch ends with its validation on the other two.
     """
     run = folder / f"run-{count}"
-    words = (
-        f"--epochs {epochs} --images_per_batch {4 // count} --per_image 1 --validation 0.2 --num-workers 0"
-    )
-    words += f" --accelerator cpu --devices {count} --strategy {'ddp' if count > 1 else 'auto'}"
+    words = f"--epochs {epochs} --images_per_batch {4 // count} --per_image 1 --validation 0.2 --workers 0"
+    words += f" --accelerator cpu --device {count} --strategy {'ddp' if count > 1 else 'auto'}"
     command = [sys.executable, "-m", "stemforge", "train", "atom-net", "--data", str(folder / "corpus")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command += ["--out", str(run), *words.split()]

@@ -5,17 +5,16 @@ from typing import Any
 
 from stemforge import evaluate, infer
 from stemforge.console import say
-from stemforge.options import Device, Images, Output, Progress, Reading
+from stemforge.options import AtomDetector, Device, Images, Output, Progress, Reading, Tiles, Workers
 
 
 def completeness(
     images: Images,
     /,
     *,
-    weights: Path = Path("any-atom"),
-    threshold: float | None = None,
+    detector: AtomDetector = AtomDetector(),
     grafts: int = 300,
-    tile: int = 512,
+    tiles: Tiles = Tiles(),
     reading: Reading = Reading(),
     output: Output = Output(),
     device: Device = Device(),
@@ -34,29 +33,24 @@ def completeness(
     Parameters
     ----------
     images
-        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), as recorded.
-    weights
-        A stemforge weights file, or the name of weights that come with stemforge.
-    threshold
-        Likelihood from which a candidate is an atom; by default each image has its own, as for `infer atoms`.
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them; as
+        recorded.
     grafts
         Simulated atoms put into each image in all; a few tens at a time, far from each other.
-    tile
-        Side of the tiles in which large images are worked through [pixel].
     """
     from stemforge.infer.completeness.files import ENDINGS
 
     batch = infer.Batch(
         images, output.folder("completeness"), ENDINGS, reading, output.overwrite, progress.quiet
     )
-    options: dict[str, Any] = {"threshold": threshold, "grafts": grafts, "tile": tile}
-    return infer.completeness_of_files(batch, weights, **options, device=device.check()).exit_code
+    options: dict[str, Any] = {"threshold": detector.threshold, "grafts": grafts, "tile": tiles.tile}
+    return infer.completeness_of_files(batch, detector.weights, **options, device=device.check()).exit_code
 
 
 def quickstart(
     *,
     out: Path = Path("stemforge-quickstart"),
-    workers: int | None = None,
+    processes: Workers = Workers(),
     progress: Progress = Progress(),
 ) -> None:
     """Simulate, train, detect and score on a small scale, and write report.html.
@@ -68,10 +62,8 @@ def quickstart(
     ----------
     out
         Folder for everything that is made. Run again, it goes on where it stopped.
-    workers
-        Processes that simulate; by default one for each core.
     """
-    report = evaluate.run_quickstart(out, workers=workers, quiet=progress.quiet)
+    report = evaluate.run_quickstart(out, workers=processes.workers, quiet=progress.quiet)
     for line in report.scores:
         say(line)
     say(f"wrote {out / 'report.html'}: open it in a browser")

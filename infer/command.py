@@ -2,11 +2,23 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import Parameter
-
-from stemforge.options import Device, Images, Output, Progress, Reading
+from stemforge.options import (
+    AtomDetector,
+    Augmentation,
+    CrystalCalibration,
+    Device,
+    Folders,
+    Framework,
+    Images,
+    Output,
+    Progress,
+    Reading,
+    Restorer,
+    Tiles,
+    Words,
+)
 
 FEW = 3
 """Images up to which completeness is measured without being asked for."""
@@ -16,12 +28,11 @@ def atoms(
     images: Images,
     /,
     *,
-    weights: Path = Path("any-atom"),
-    threshold: float | None = None,
+    detector: AtomDetector = AtomDetector(),
     likelihood: bool = False,
-    augment: bool = False,
+    augmentation: Augmentation = Augmentation(),
     completeness: bool | None = None,
-    tile: int = 512,
+    tiles: Tiles = Tiles(),
     reading: Reading = Reading(),
     output: Output = Output(),
     device: Device = Device(),
@@ -42,36 +53,29 @@ def atoms(
 
     Where files carry no pixel size, or a doubtful one, `--sampling auto` estimates it from the atoms on each image, and
     `--sampling common` one for all images, if they were taken at one magnification; it stands in run.json and on the
-    overlay with its error, which is about 15 to 25 %.
+    overlay with its error, which is about 15 to 25 %. With `--augment` the result turns with the image, and on eleven
+    real images F1 of atom-net was 0.670 instead of 0.653.
 
     Parameters
     ----------
     images
-        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG).
-    weights
-        A stemforge weights file, the published checkpoint, or the name of weights that come with stemforge: any-atom,
-        trained on many simulated specimens and microscopes; atom-net or sac-cnn, trained on simulated Pt on thick
-        carbon at 60 kV.
-    threshold
-        Likelihood from which a candidate is an atom, the same for all images. By default each image has its own, with
-        the highest F1 to be expected; where that is low, as on images without atoms, the one stored with the weights.
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them.
     likelihood
-        Write the likelihood maps too.
-    augment
-        Average over the eight orientations of each image: eight times the work. The result turns with the image,
-        and on eleven real images F1 of atom-net was 0.670 instead of 0.653.
+        Write the likelihood maps, too (TIFF).
     completeness
         Put simulated atoms into each image and look for them, as `stemforge evaluate completeness` does: how many atoms
         of each visibility are found, how many of those found are none, and the density corrected for both. About
         fifteen times the work; by default done for up to three images of at most 1024 × 1024 pixels.
-    tile
-        Side of the tiles in which large images are worked through [pixel].
     """
     reading.prepare()
     from stemforge.infer.atoms.files import LIKELIHOOD, detect_atoms_in_files
     from stemforge.infer.batch import Batch
 
-    options: dict[str, Any] = {"augment": augment, "tile": tile, "device": device.check()}
+    options: dict[str, Any] = {
+        "augment": augmentation.augment,
+        "tile": tiles.tile,
+        "device": device.check(),
+    }
     endings: tuple[str, ...] = (".csv", ".png", *((LIKELIHOOD,) if likelihood else ()))
     further = None
     if len(images) <= FEW if completeness is None else completeness:
@@ -82,17 +86,18 @@ def atoms(
         largest = None if completeness else SMALL
         further = partial(add_completeness, quiet=progress.quiet, largest=largest, **options)
     batch = Batch(images, output.folder("atoms"), endings, reading, output.overwrite, progress.quiet)
-    found = detect_atoms_in_files(batch, weights, threshold=threshold, further=further, **options)
-    return found.exit_code
+    return detect_atoms_in_files(
+        batch, detector.weights, threshold=detector.threshold, further=further, **options
+    ).exit_code
 
 
 def restore(
     images: Images,
     /,
     *,
-    weights: Path = Path("divaesr"),
-    lattice: bool = False,
-    framework: str = "mfi",
+    restorer: Restorer = Restorer(),
+    calibration: CrystalCalibration = CrystalCalibration(),
+    crystal: Framework = Framework(),
     overlap: int = 16,
     residual: bool = False,
     reading: Reading = Reading(),
@@ -109,17 +114,10 @@ def restore(
     Parameters
     ----------
     images
-        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), at least 64 × 64 pixels at the network's
-        pixel size.
-    weights
-        A stemforge weights file of a divaesr or unet; by default the weights that come with stemforge under this name.
-    lattice
-        Find the pixel size of images without calibration from the lattice of the framework; an image without
-        one is left out.
-    framework
-        Whose lattice: mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them. Images must have at least
+        64 × 64 pixels at the network's pixel size.
     overlap
-        By how much neighbouring patches overlap at least [pixel].
+        By how much neighbouring tiles overlap at least [pixel].
     residual
         Draw what was taken away (NAME_residual.png): the image as recorded, what the restored one would have been
         recorded as, their difference and grey values. In run.json, structure_left: how much stronger the difference is
@@ -138,9 +136,9 @@ def restore(
         "_residual.png",
     )
     batch = Batch(images, output.folder("restored"), endings, reading, output.overwrite, progress.quiet)
-    options: dict[str, Any] = {"lattice": lattice, "framework": framework, "overlap": overlap}
-    options["residual"] = residual
-    return restore_files(batch, weights, **options, device=device.check()).exit_code
+    options: dict[str, Any] = {"lattice": calibration.lattice, "framework": crystal.framework}
+    options |= {"overlap": overlap, "residual": residual}
+    return restore_files(batch, restorer.weights, **options, device=device.check()).exit_code
 
 
 def molecules(
@@ -150,12 +148,12 @@ def molecules(
     weights: Path = Path("faster-rcnn"),
     restorer: Path | None = None,
     threshold: float | None = None,
-    lattice: bool = False,
+    calibration: CrystalCalibration = CrystalCalibration(),
     framework: str | None = None,
-    tile: int = 512,
-    tile_overlap: int = 64,
+    tiles: Tiles = Tiles(),
+    overlap: int = 64,
     iou: float = 0.5,
-    augment: bool = False,
+    augmentation: Augmentation = Augmentation(),
     reading: Reading = Reading(),
     output: Output = Output(),
     device: Device = Device(),
@@ -171,36 +169,29 @@ def molecules(
     `stemforge infer occupancy` does: boxes in channels that it shows to be empty are left out, and so are those where
     there is no crystal of the framework; channel is filled where it shows a molecule, else open. likelihood is the
     probability that the box is right, by its score and its channel together; guest is the molecule that fits the image
-    as recorded best, and guest_probability how probable that is.
+    as recorded best, and guest_probability how probable that is. With `--augment`, agreement is the share of the
+    orientations that have the box.
 
     Parameters
     ----------
     images
-        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG).
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them.
     weights
-        A stemforge weights file of a faster-rcnn; by default the weights that come with stemforge under this name.
+        Weights of a faster-rcnn: a stemforge weights file, or the name of weights that come with stemforge.
     restorer
-        Weights of the restorer that restores the images first; by default the one that the detector was trained
-        with, where it lies beside the detector's weights or comes with stemforge.
+        Weights of the restorer that restores the images before molecules are looked for; by default the one that the
+        detector was trained with, where it lies beside the detector's weights or comes with stemforge.
     threshold
         Likelihood from which a box counts, the same for all images. By default each image has its own, with the highest
         F1 to be expected; where that is low, as on images without molecules, the one stored with the weights. Of
         weights that are not calibrated, the score.
-    lattice
-        Find the pixel size of images without calibration from the lattice of the framework; an image without
-        one is left out.
     framework
-        In whose channels the molecules are: mfi, fau, cha, mor or bea, or a CIF file; none keeps every box unasked. By
-        default the framework that the detector was trained with.
-    tile
-        Side of the tiles that the detector sees at once [pixel].
-    tile_overlap
-        By how much tiles overlap [pixel].
+        Framework of the zeolite in whose channels the molecules are: mfi, fau, cha, mor or bea, or a CIF file; none
+        keeps every box, whatever its channel shows. By default the framework that the detector was trained with.
+    overlap
+        By how much neighbouring tiles overlap at least [pixel].
     iou
         Overlap (intersection over union) from which two boxes are the same molecule.
-    augment
-        Average over the eight orientations of each image: eight times the work of restoring and finding. agreement is
-        then the share of the orientations that have the box.
     """
     reading.prepare()
     from stemforge.infer.batch import Batch
@@ -212,13 +203,13 @@ def molecules(
         batch,
         weights,
         restorer=restorer,
-        lattice=lattice,
+        lattice=calibration.lattice,
         framework=framework,
         threshold=threshold,
-        tile=tile,
-        tile_overlap=tile_overlap,
+        tile=tiles.tile,
+        tile_overlap=overlap,
         iou=iou,
-        augment=augment,
+        augment=augmentation.augment,
         device=device.check(),
     )
     return found.exit_code
@@ -228,8 +219,8 @@ def lattice(
     images: Images,
     /,
     *,
-    framework: str = "mfi",
-    threshold: float = 0.72,
+    crystal: Framework = Framework(),
+    min_correlation: float = 0.72,
     reading: Reading = Reading(),
     output: Output = Output(),
     progress: Progress = Progress(),
@@ -237,7 +228,7 @@ def lattice(
     """Find a framework's lattice in images of a crystal: pixel size, rotation, origin, and where it holds.
 
     For each image NAME_lattice.json and NAME_lattice.png, the lattice drawn on the image, in the folder `lattices`. It
-    is registered place by place: domains displaced against each other are told and their boundaries drawn, distortion
+    is registered place by place: domains displaced against each other are found and their boundaries drawn, distortion
     is followed, and what shows no crystal is darkened. The images' own calibration is not used. An image without a
     lattice is named and left out, and which other framework it shows, if one that is built in; the exit code is then 1,
     or 2 where it was the only one.
@@ -245,10 +236,8 @@ def lattice(
     Parameters
     ----------
     images
-        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG); bright atoms on dark.
-    framework
-        mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
-    threshold
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them; bright atoms on dark.
+    min_correlation
         Least correlation of the image's average cell with the framework, 0 to 1; what shows another framework reaches
         0.66.
     """
@@ -258,15 +247,15 @@ def lattice(
 
     endings = ("_lattice.json", "_lattice.png")
     batch = Batch(images, output.folder("lattices"), endings, reading, output.overwrite, progress.quiet)
-    return find_lattices_in_files(batch, framework, threshold=threshold).exit_code
+    return find_lattices_in_files(batch, crystal.framework, min_correlation=min_correlation).exit_code
 
 
 def occupancy(
     images: Images,
     /,
     *,
-    framework: str = "mfi",
-    guest: Annotated[list[str] | None, Parameter(negative=())] = None,
+    crystal: Framework = Framework(),
+    guest: Words | None = None,
     cells: int = 1,
     reading: Reading = Reading(),
     output: Output = Output(),
@@ -278,25 +267,24 @@ def occupancy(
     the evidence (decimal logarithm) of the channel by itself, content and content_error (molecules in a unit cell along
     the beam, by contrast), state (filled, empty, or open where the image does not tell), guest and guest_probability;
     and NAME_occupancy.png, a map; in the folder `occupancy`. The lattice is found on the image, whose own calibration
-    is not used. What an image does not allow to be told is said. An image without the lattice is named and left out;
-    the exit code is then 1, or 2 where it was the only one.
+    is not used. What the image does not determine is named. An image without the lattice is named and left out; the
+    exit code is then 1, or 2 where it was the only one.
+
+    With `--cells` also NAME_blocks.csv, a row for each block and channel of the cell: x_px,y_px,x_nm,y_nm (middle of
+    the copies), channel (its number in the cell), copies, content and content_error (their mean), spread (standard
+    deviation among them), probability (share of them that is filled, as expected), and how many are filled, empty,
+    open; and NAME_blocks.png, a map. The answer for each single channel stays the same.
 
     Parameters
     ----------
     images
-        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG): iDPC-STEM along the channels, bright atoms on
-        dark, not restored.
-    framework
-        mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them: iDPC-STEM along the
+        channels, bright atoms on dark, not restored.
     guest
-        Molecule to look for: pyridine, thiophene, benzene, or what ase.build.molecule knows; give it once for each. By
-        default the first two.
+        Molecules to look for: pyridine, thiophene, benzene, or names that ase.build.molecule knows. By default pyridine
+        and thiophene.
     cells
-        Average over blocks of so many cells along each side, too: NAME_blocks.csv, a row for each block and channel of
-        the cell: x_px,y_px,x_nm,y_nm (middle of the copies), channel (its number in the cell), copies, content and
-        content_error (their mean), spread (standard deviation among them), probability (share of them that is filled,
-        as expected), and how many are filled, empty, open; and NAME_blocks.png, a map. The answer for each channel
-        stays its own.
+        Cells along each side of the blocks over which is averaged; 1 averages nothing.
     """
     reading.prepare()
     from stemforge.infer.batch import Batch
@@ -304,16 +292,16 @@ def occupancy(
     from stemforge.infer.occupancy.files import ENDINGS, occupancy_of_files
 
     batch = Batch(images, output.folder("occupancy"), ENDINGS, reading, output.overwrite, progress.quiet)
-    return occupancy_of_files(batch, framework, guests=tuple(guest or GUESTS), cells=cells).exit_code
+    return occupancy_of_files(batch, crystal.framework, guests=tuple(guest or GUESTS), cells=cells).exit_code
 
 
 def columns(
     images: Images,
     /,
     *,
-    framework: str = "mfi",
+    crystal: Framework = Framework(),
     cells: int = 1,
-    guest: Annotated[list[str] | None, Parameter(negative=())] = None,
+    guest: Words | None = None,
     reading: Reading = Reading(),
     output: Output = Output(),
     progress: Progress = Progress(),
@@ -323,40 +311,42 @@ def columns(
     For each image NAME_columns.csv, a row for each column: x_px,y_px,x_nm,y_nm, x_error_px,y_error_px (standard
     deviations), intensity,intensity_error (in silicon atoms in a cell along the beam), class (T, O, or none where
     a column is missing), its probability, and the probability of each class; and NAME_columns.png, the columns
-    coloured by class; in the folder `columns`. The lattice is found on the image, whose own calibration is not used;
-    domains displaced against each other are told, and have their own columns.
-    An image without the lattice is named and left out; the exit code is then 1, or 2 where it was the only one.
+    coloured by class; in the folder `columns`. With `--cells` blocks of cells are averaged first: places are then those
+    of the averaged image, and block_x_px,block_y_px the middle of each column's block on the image as recorded. The
+    lattice is found on the image, whose own calibration is not used; domains displaced against each other are found,
+    and have their own columns. An image without the lattice is named and left out; the exit code is then 1, or 2 where
+    it was the only one.
+
+    With `--guest`, atom columns of molecules are looked for, too. They are determined only where the crystal is ordered
+    and molecules lie alike in all cells; otherwise the command says that they are not. Rows are added, class guest,
+    with guest_probability (that there is such a column), guest, channel (of the cell), elements and
+    elements_probability (what but hydrogen it holds; do not rely on which atom of a ring is the heteroatom); intensity
+    is empty where it is not known.
 
     Parameters
     ----------
     images
-        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG): iDPC-STEM along the channels, bright atoms on
-        dark, not restored.
-    framework
-        mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them: iDPC-STEM along the
+        channels, bright atoms on dark, not restored.
     cells
-        Average blocks of so many cells along each side first; places are then those of the averaged image, and
-        block_x_px,block_y_px the middle of each column's block on the image as recorded.
+        Cells along each side of the blocks over which is averaged; 1 averages nothing.
     guest
-        Molecule whose columns are looked for, too: pyridine, thiophene, benzene, or what ase.build.molecule knows; give
-        it once for each. Only where the crystal is ordered and molecules lie alike in all cells; otherwise it is said
-        that they are not determined. Rows are added, class guest, with guest_probability (that there is such a
-        column), guest, channel (of the cell), elements and elements_probability (what but hydrogen it holds; do not
-        rely on which atom of a ring is the heteroatom); intensity is empty where it is not known.
+        Molecules whose columns are looked for, too: pyridine, thiophene, benzene, or names that ase.build.molecule
+        knows. By default none.
     """
     reading.prepare()
     from stemforge.infer.batch import Batch
     from stemforge.infer.columns.files import ENDINGS, columns_of_files
 
     batch = Batch(images, output.folder("columns"), ENDINGS, reading, output.overwrite, progress.quiet)
-    return columns_of_files(batch, framework, cells=cells, guests=tuple(guest or ())).exit_code
+    return columns_of_files(batch, crystal.framework, cells=cells, guests=tuple(guest or ())).exit_code
 
 
 def conformation(
     images: Images,
     /,
     *,
-    candidates: Annotated[list[Path], Parameter(consume_multiple=True, negative=())],
+    candidates: Folders,
     cells: int | None = None,
     prior: Literal["flat", "energy"] | None = None,
     displacement: float | None = None,
@@ -372,7 +362,7 @@ def conformation(
     published work compares them), none_probability and every candidate's; and NAME_conformation.png, the average cell,
     candidates' images, what they leave, and probabilities; in the folder `conformation`. How often the candidates would
     be confused at this noise, and how many cells it takes to tell them in 95 %, stands in run.json. The lattice is
-    found on the image, whose own calibration is not used; domains displaced against each other are told, and cut
+    found on the image, whose own calibration is not used; domains displaced against each other are found, and cut
     along their own lattice. An image without the lattice is named and left out; the exit code is then 1, or 2 where it
     was the only one.
 
@@ -383,17 +373,17 @@ def conformation(
     Parameters
     ----------
     images
-        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG): iDPC-STEM along the channels, bright atoms on
-        dark, not restored.
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them: iDPC-STEM along the
+        channels, bright atoms on dark, not restored.
     candidates
         CIF files, two or more, seen along b: one framework, with guests in other places or poses; at most one without.
         Or the folder that stemforge structures candidates filled.
     cells
-        Average over blocks of so many cells along each side: 1 asks each cell by itself. By default all cells of the
-        image have one answer.
+        Cells along each side of the blocks over which is averaged; 1 averages nothing. By default all cells of the
+        image are averaged and have one answer.
     prior
-        What is as likely before, of a folder's candidates: flat (the default), all T sites alike; or energy, the
-        Boltzmann weights in candidates.csv.
+        How likely the candidates of a folder are before the image is looked at: flat (the default), all T sites alike;
+        or energy, the Boltzmann weights in candidates.csv.
     displacement
         How far molecules may lie beside where the candidates have them, across the beam: root mean square [Å]. By
         default 0 for CIF files, and 0.3 for a folder, as relaxations by tight binding are off.

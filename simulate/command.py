@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from stemforge import simulate as room
 from stemforge.console import console, say, status
@@ -15,7 +13,21 @@ from stemforge.exchange.exported import WriterOptions
 from stemforge.exchange.formats import FormatName
 from stemforge.exchange.results import Sources, export_results
 from stemforge.files import write_whole
-from stemforge.options import Folders, Images, Labels, Overrides, Progress, parse_overrides
+from stemforge.options import (
+    Boxes,
+    Calibration,
+    Files,
+    JsonFile,
+    Labels,
+    Numbers,
+    Overrides,
+    Overwrite,
+    PairedImages,
+    Progress,
+    Words,
+    Workers,
+    parse_overrides,
+)
 from stemforge.outputs.places import check_file
 
 
@@ -27,7 +39,7 @@ def new(
     density: str | None = None,
     placement: str | None = None,
     particles: str | None = None,
-    defect: Annotated[list[str] | None, Parameter(negative=())] = None,
+    defect: Words | None = None,
     thickness: str | None = None,
     energy: float | None = None,
     semiangle: str | None = None,
@@ -38,7 +50,7 @@ def new(
     size: int = 512,
     num: int = 200,
     picture: bool = True,
-    overwrite: bool = False,
+    replacing: Overwrite = Overwrite(),
 ) -> None:
     """Write a recipe for your specimen and microscope, and a picture of one image of it.
 
@@ -48,22 +60,24 @@ def new(
     Parameters
     ----------
     support
-        carbon, carbon-particle, c3n4; layers (graphene, hbn, mos2, ws2; several: graphene:3); a crystal with the face
-        that the beam enters (mgo:001, ceo2:111, slab.cif:110); or a structure file that is taken as it is (slab.xyz).
+        What the atoms sit on: carbon, carbon-particle, c3n4; layers (graphene, hbn, mos2, ws2; several: graphene:3); a
+        crystal with the face that the beam enters (mgo:001, ceo2:111, slab.cif:110); or a structure file that is taken
+        as it is (slab.xyz).
     out
         The recipe, a new YAML file; the picture gets the same name and .png.
     element
-        Of the single atoms; without it the specimen has none.
+        Chemical symbol of the single atoms; without it the specimen has none.
     density
         Single atoms per area [1/nm²].
     placement
-        surface, volume, hollow, bridge, top, step or substitutional; by default what is usual on the support.
+        Where the single atoms sit: surface, volume, hollow, bridge, top, step or substitutional; by default where they
+        usually do on the support.
     particles
         Nanoparticles, ELEMENT:DIAMETER [Å]: Au:20,60.
     defect
-        Point defects, KIND:ELEMENT:DENSITY [1/nm²]: vacancy:S:0.2, interstitial:N:0.1; substitution:Mo>W:0.05.
+        Point defects, KIND:ELEMENT:DENSITY [1/nm²], such as vacancy:S:0.2 interstitial:N:0.1 substitution:Mo>W:0.05.
     thickness
-        Of the support along the beam [Å].
+        Thickness of the support along the beam [Å].
     energy
         Beam energy [eV].
     semiangle
@@ -71,9 +85,9 @@ def new(
     detector
         Inner and outer angle of the annular detector [mrad]: 60,200.
     sampling
-        Pixel size [Å].
+        Pixel size of the images [Å].
     dose
-        Incident electrons per area [e/Å²].
+        Dose, incident electrons per area [e/Å²].
     source_size
         Full width at half maximum of the effective source [Å]: what blurs an atom beyond the probe.
     size
@@ -82,8 +96,6 @@ def new(
         Images in a corpus.
     picture
         Simulate one image and draw it, cut to 15 nm, or 1.8 nm for crystals.
-    overwrite
-        Replace a recipe and picture that exist.
     """
     known = {"support": support, "element": element, "density": density, "placement": placement}
     others = {"particles": particles, "defects": defect or ()}
@@ -92,10 +104,10 @@ def new(
     request = room.RecipeRequest.from_mapping(
         {**known, **others, "thickness": thickness, **optics, **recording}, source="new"
     )
-    check_file(out, "--out", [".yaml", ".yml"], overwrite=overwrite)
+    check_file(out, "--out", [".yaml", ".yml"], overwrite=replacing.overwrite)
     image = out.with_suffix(".png")
     if picture:
-        check_file(image, "--out", overwrite=overwrite)
+        check_file(image, "--out", overwrite=replacing.overwrite)
     composed = room.compose_recipe(request)
     room.check_recipe(composed.recipe)
     write_whole(out, composed.text.encode())
@@ -115,7 +127,7 @@ def simulate(
     *overrides: Overrides,
     out: Path,
     num: int | None = None,
-    workers: int | None = None,
+    processes: Workers = Workers(),
     scheduler: str | None = None,
     retries: int = 2,
     audit: float | None = None,
@@ -124,22 +136,19 @@ def simulate(
     """Make a labelled corpus from a recipe, or what of it is still missing.
 
     Any field of the recipe can be set: `--microscope.energy 80e3 --scan.shape [256,256]`. Whatever ends a run, a full
-    disk, Ctrl-C, a crash, what was finished is kept: run the same command again to go on.
+    disk, Ctrl-C, a crash, what was finished is kept: run the same command again to go on. Of a set of recipes, such as
+    any-atom, each makes a corpus OUT/NAME.
 
     Parameters
     ----------
     recipe
-        A YAML file, or the name of a recipe that ships with stemforge: au-carbon, co-n-graphene, fe-c3n4, ir-mgo,
-        metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart, si-graphene, zsm5-columns, zsm5-idpc. Or a
-        set of recipes, such as any-atom: each makes a corpus OUT/NAME.
+        A YAML file, or the name of a recipe that ships with stemforge (`stemforge recipe list` shows them).
     overrides
         Fields of the recipe by dotted name.
     out
         Folder of the corpus. Finished parts of the same recipe are kept.
     num
         Number of images; the recipe's by default. A larger number extends an existing corpus.
-    workers
-        Processes on this machine; by default one for each core.
     scheduler
         Address (tcp://HOST:PORT) or scheduler file of a running dask cluster that does the work instead. Its workers
         must see the folder of the corpus under the same path.
@@ -162,7 +171,7 @@ def simulate(
             corpus = room.simulate_corpus(
                 settings,
                 folder,
-                workers=workers,
+                workers=processes.workers,
                 scheduler=scheduler,
                 retries=retries,
                 audit=audit,
@@ -201,10 +210,10 @@ def plan(
     /,
     *overrides: Overrides,
     num: int | None = None,
-    workers: int | None = None,
     max_error: float | None = None,
     out: Path = Path(),
-    json: Path | None = None,
+    processes: Workers = Workers(),
+    report: JsonFile = JsonFile(),
     progress: Progress = Progress(),
 ) -> None:
     """Say what a corpus will take before it is made: engine and its error, time, memory, disk.
@@ -215,33 +224,28 @@ def plan(
     Parameters
     ----------
     recipe
-        A YAML file, or the name of a recipe that ships with stemforge: au-carbon, co-n-graphene, fe-c3n4, ir-mgo,
-        metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart, si-graphene, zsm5-columns, zsm5-idpc.
+        A YAML file, or the name of a recipe that ships with stemforge (`stemforge recipe list` shows them).
     overrides
         Fields of the recipe by dotted name.
     num
         Number of images; the recipe's by default.
-    workers
-        Processes on this machine; by default one for each core.
     max_error
         Find the cheapest engine with this error at most: root mean square deviation from multislice, as a share of
         the image's standard deviation. The same as `--engine.name auto --engine.max_error`.
     out
         Folder of the corpus; its disk must have room.
-    json
-        Write the plan to this file, too.
     """
-    if json is not None:
-        check_file(json, "--json", [".json"], inputs=[Path(recipe)])
+    if report.json is not None:
+        check_file(report.json, "--json", [".json"], inputs=[Path(recipe)])
     settings = room.SimulationRecipe.load(recipe, parse_overrides(overrides))
     found = room.plan_corpus(
-        settings, num=num, workers=workers, folder=out, max_error=max_error, quiet=progress.quiet
+        settings, num=num, workers=processes.workers, folder=out, max_error=max_error, quiet=progress.quiet
     )
     if found.checks:
         _print_checks(found)
     say("\n".join(_plan_lines(found, max_error)))
-    if json is not None:
-        found.to_json(json)
+    if report.json is not None:
+        found.to_json(report.json)
 
 
 def _print_checks(found: "room.CorpusPlan") -> None:
@@ -289,19 +293,19 @@ def _duration(seconds: float) -> str:
 
 
 def export(
-    found: Images,
+    found: Files,
     /,
     *,
     out: Path,
     format: FormatName,
-    images: Folders | None = None,
-    sampling: float | None = None,
-    dose: Annotated[list[float] | None, Parameter(consume_multiple=True, negative=())] = None,
+    paired: PairedImages = PairedImages(),
+    calibration: Calibration = Calibration(),
+    dose: Numbers | None = None,
     clean: bool = False,
     seed: int | None = None,
     bits: Literal[8, 16] = 8,
     box: float = 3.0,
-    boxes: str = "van-der-waals",
+    molecules: Boxes = Boxes(),
     channel: str | None = None,
     min_cnr: float | None = None,
     labelling: Labels = Labels(),
@@ -315,7 +319,7 @@ def export(
     ----------
     found
         One corpus; or folders of results as `stemforge infer` writes them, tables of points or boxes (CSV), and image
-        files.
+        files, or folders of them.
     out
         Folder for the export, new or empty.
     format
@@ -323,23 +327,16 @@ def export(
         found at z = 0. geojson: NAME.geojson for QuPath. hyperspy: NAME.hspy with markers. imagej: NAME_rois.zip and
         NAME_results.csv. napari: NAME_points.csv or NAME_shapes.csv. ome-tiff: NAME.ome.tif; ome-zarr: NAME.ome.zarr;
         tiff: NAME.tif (32 bit, with pixel size); these three with NAME.csv (labels).
-    images
-        Image files of the tables, or folders of them, paired by name; by default those that run.json names.
-    sampling
-        Pixel size of results and images [Å], where neither run.json, table nor image has one or a wrong one.
     dose
         Doses [e/Å²] at which every image of a corpus is exported, instead of the recipe's.
     clean
         Export the noise-free images of a corpus.
     seed
-        Root of a corpus' noise; the recipe's by default.
+        Start of the random numbers: the same seed gives the same noise. By default the recipe's.
     bits
-        Of COCO's pictures.
+        Bits per pixel of COCO's pictures.
     box
         Side of the boxes around atoms in COCO [Å].
-    boxes
-        What a molecule's box in a corpus is: van-der-waals, round the spheres of its heavy atoms, or a distance round
-        their centres [Å].
     channel
         Detector of a corpus that COCO's pictures show; the first by default.
     min_cnr
@@ -354,15 +351,20 @@ def export(
         "seed": seed,
         "bits": bits,
         "box": box,
-        "boxes": room.BoxDefinition.parse(boxes).margin,
+        "boxes": room.BoxDefinition.parse(molecules.boxes or "van-der-waals").margin,
         "channel": channel,
         "min_cnr": min_cnr,
     }
     settings = room.Export.from_mapping(values, source="export")
-    sources = Sources(images or (), sampling, labelling.label_unit)
+    sources = Sources(paired.images or (), calibration.sampling, labelling.label_unit)
     if len(found) == 1 and (found[0] / HEADER).is_file():
         _refuse_options(
-            "a corpus", {"--images": images, "--sampling": sampling, "--label-unit": sources.label_unit}
+            "a corpus",
+            {
+                "--images": paired.images,
+                "--sampling": calibration.sampling,
+                "--label-unit": sources.label_unit,
+            },
         )
         number = room.export_corpus(Corpus(found[0]), out, settings, quiet=progress.quiet)
     else:

@@ -10,7 +10,7 @@ from stemforge import __version__
 from stemforge.cache import set_font_cache
 from stemforge.console import console, flush_streams, results, say, set_up_streams
 from stemforge.errors import InputError, UnfinishedError
-from stemforge.options import named_as_options, option_names
+from stemforge.options import named_as_options, option_names, resolve_images
 
 GROUPS = {
     "structures": "Build structures.",
@@ -128,6 +128,7 @@ def _run(words: list[str]) -> int:
         command, bound, _ = command_line(words).parse_args(words, exit_on_error=False, print_error=True)
         set_font_cache()
         with named_as_options(option_names(command)):
+            resolve_images(command, bound.arguments)
             code = command(*bound.args, **bound.kwargs)
     except CycloptsError:
         return 2  # cyclopts has printed what is wrong

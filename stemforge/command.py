@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stemforge.console import say, show
-from stemforge.options import Folders, Images, Labels, Progress
+from stemforge.options import Calibration, Folders, Images, Labels, Progress
 
 
 def ingest(
@@ -12,31 +12,39 @@ def ingest(
     *,
     labels: Folders,
     out: Path,
-    sampling: float | None = None,
+    calibration: Calibration = Calibration(),
     modality: str = "HAADF",
     labelling: Labels = Labels(),
+    progress: Progress = Progress(),
 ) -> None:
     """Make a corpus of real labelled images, to train on or to measure against.
+
+    Instead of tables, `--labels` also takes one COCO file (JSON) with the boxes of all images, whose file names must be
+    those of the images.
 
     Parameters
     ----------
     images
-        Image files, or folders of them.
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them.
     labels
         Tables with columns X,Y or x_px,y_px (CSV, TSV or text of ImageJ), or folders of them. A table belongs to the
-        image of the same name, or with the same number before the first underscore. Or one COCO file (JSON) with the
-        boxes of all images, whose file names must be those of the images.
+        image of the same name, or with the same number before the first underscore.
     out
         Folder of the new corpus.
-    sampling
-        Pixel size of the images [Å], where the files carry none or a wrong one.
     modality
-        Imaging mode.
+        Imaging mode that the corpus notes, such as HAADF or MAADF.
     """
     from stemforge.corpus.ingest import ingest_images
 
-    unit = labelling.label_unit
-    corpus = ingest_images(images, labels, out, sampling=sampling, modality=modality, label_unit=unit)
+    corpus = ingest_images(
+        images,
+        labels,
+        out,
+        sampling=calibration.sampling,
+        modality=modality,
+        label_unit=labelling.label_unit,
+        quiet=progress.quiet,
+    )
     samples = list(corpus.labels_only())
     say(f"{out}: {len(corpus)} images, {sum(len(sample.labels) for sample in samples)} labels")
     if any(sample.sampling is None for sample in samples):

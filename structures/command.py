@@ -1,18 +1,16 @@
 """The commands of this room: ``stemforge structures candidates``."""
 
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from stemforge.errors import InputError
-from stemforge.options import Output, Progress
+from stemforge.options import Framework, Output, Progress, Seed, Words
 
 
 def make_candidates(
     *,
     guest: str = "pyridine",
-    framework: str = "mfi",
-    t_sites: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    crystal: Framework = Framework(),
+    t_sites: Words | None = None,
     oxygens: Literal["all", "best"] = "all",
     orientations: int = 1,
     protonated: bool = False,
@@ -21,7 +19,7 @@ def make_candidates(
     radius: float = 3.5,
     fmax: float = 0.1,
     steps: int = 150,
-    seed: int = 0,
+    randomness: Seed = Seed(),
     output: Output = Output(),
     progress: Progress = Progress(),
 ) -> int:
@@ -32,7 +30,8 @@ def make_candidates(
     hydrogen, is relaxed; the framework beyond the aluminium and its oxygens stays. Columns of candidates.csv: name,
     T site, oxygen, energy_eV (molecule at the site against the empty site and the molecule alone), weight (Boltzmann,
     over all candidates), distances between heteroatom (head), proton and oxygen, whether the proton went to the
-    molecule (transferred), displacement by the relaxation, force that is left, steps, converged.
+    molecule (transferred), displacement by the relaxation, force that is left, steps, converged. A CIF file given as
+    `--framework` must hold Si and O alone.
 
     The same command again goes on where it was stopped. A candidate that fails, or whose molecule leaves its channel,
     is named and left out, and the exit code is then 1. Oxygens whose proton points into no channel are named.
@@ -40,29 +39,26 @@ def make_candidates(
     Parameters
     ----------
     guest
-        Molecule: pyridine, thiophene, benzene, a name that ase.build.molecule knows, or a structure file (such as XYZ).
-    framework
-        mfi, fau, cha, mor or bea, or a CIF of a zeolite that holds Si and O alone.
+        Molecule at the site: pyridine, thiophene, benzene, a name that ase.build.molecule knows, or a structure file
+        (such as XYZ).
     t_sites
-        all, or numbers of T sites, such as 1 12 or T1 T12.
+        T sites that get the aluminium: all, or their numbers, such as 1 12 or T1 T12.
     oxygens
-        all oxygens of each T site, or the best: that before whose proton the molecule has most room.
+        Which oxygens of each T site get the proton: all, or the best, before whose proton the molecule has most room.
     orientations
         Starting poses at each oxygen; each becomes a candidate.
     protonated
         Start with the proton on the molecule.
     calculator
-        What relaxes: gfn2 or gfn1 (tight binding; pip install "stemforge[relax]"), or none: docked only.
+        How structures are relaxed: gfn2 or gfn1 (tight binding; pip install "stemforge[relax]"), or none: docked only.
     temperature
-        For the Boltzmann weights [K].
+        Temperature of the Boltzmann weights [K].
     radius
         Oxygens within this distance of the molecule belong to the cluster [Å].
     fmax
         Largest force that may be left [eV/Å].
     steps
         Most steps of a relaxation.
-    seed
-        Of the starting poses.
     """
     from stemforge.structures.candidates.files import candidates
     from stemforge.structures.candidates.search import CandidateSearch
@@ -75,11 +71,17 @@ def make_candidates(
         radius=radius,
         fmax=fmax,
         steps=steps,
-        seed=seed,
+        seed=randomness.seed,
     )
     folder = output.results("candidates")
     return candidates(
-        framework, guest, folder, search, calculator=calculator, temperature=temperature, quiet=progress.quiet
+        crystal.framework,
+        guest,
+        folder,
+        search,
+        calculator=calculator,
+        temperature=temperature,
+        quiet=progress.quiet,
     ).exit_code
 
 

@@ -34,17 +34,17 @@ class Run:
     half
         Store the weights as 16-bit floats, in half the space.
     accelerator
-        Kind of the devices that are counted: cpu, gpu (NVIDIA or Apple); Lightning's choice by default.
-    devices
-        What to train on: one device by its name, as infer takes it (cpu, cuda, cuda:1, mps), or how many (4), or which
-        ("0,2").
+        Kind of the devices: cpu, or gpu (NVIDIA or Apple); by default what Lightning finds.
+    device
+        Where the network is trained: one device by its name (cpu, cuda, cuda:1, mps), how many (4), or which ("0,2");
+        by default what Lightning finds.
     num_nodes
         Machines that train together.
     strategy
         How devices share the work, such as ddp.
     precision
-        Of the arithmetic, such as bf16-mixed.
-    num_workers
+        Precision of the arithmetic, such as bf16-mixed.
+    workers
         Processes that prepare images; 0 does it in between training steps.
     """
 
@@ -52,26 +52,26 @@ class Run:
     resume: bool = False
     half: bool = False
     accelerator: str = "auto"
-    devices: Annotated[str, Parameter(name=("--devices", "--device"))] = "auto"
+    device: str = "auto"
     num_nodes: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
-    num_workers: int = 1
+    workers: int = 1
 
     def options(self, quiet: bool) -> "RunOptions":
         """Return what the training function takes."""
         from stemforge.train.fit import RunOptions
         from stemforge.train.running.devices import trainer_devices
 
-        with named_as_options(["devices"]):
-            devices = trainer_devices(self.devices, self.accelerator)
+        with named_as_options(["device"]):
+            devices = trainer_devices(self.device, self.accelerator)
         trainer = {
             **devices,
             "num_nodes": self.num_nodes,
             "strategy": self.strategy,
             "precision": self.precision,
         }
-        return RunOptions(self.resume, self.init, self.num_workers, quiet, self.half, trainer)
+        return RunOptions(self.resume, self.init, self.workers, quiet, self.half, trainer)
 
 
 def train(
@@ -87,7 +87,7 @@ def train(
     """Train a network on corpora.
 
     Any field of the recipe can be set: `--epochs 10 --visible.min_cnr 5`, `--network.mode sr`,
-    `--restorer divaesr`. On several GPUs or machines Lightning's own flags apply: `--accelerator gpu --devices 4
+    `--restorer divaesr`. On several GPUs or machines Lightning's own flags apply: `--accelerator gpu --device 4
     --strategy ddp`.
 
     Parameters

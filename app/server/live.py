@@ -107,7 +107,7 @@ def _folders(context: Context) -> tuple[Path, ...]:
     if not context.settings.watch:
         raise RefusedError(
             404,
-            "No folder may be watched: start stemforge app with --watch and the folder of the microscope.",
+            "No folder may be watched: start stemforge app with --watch-folder and the folder of the microscope.",
         )
     return context.settings.watch
 

@@ -119,7 +119,9 @@ class Watcher:
     def _look(self, session: Session, known: _Watched) -> None:
         folder = Path(session.live.folder or "")
         if folder not in self.folders:
-            known.note = "The server was started without this folder (--watch); start it again with it."
+            known.note = (
+                "The server was started without this folder (--watch-folder); start it again with it."
+            )
             return
         if not folder.is_dir():
             known.note = "The folder cannot be reached now. The watch goes on when it is back."

@@ -26,7 +26,7 @@ def evaluate_atoms(
     *,
     sampling: float | None = None,
     tolerances: Sequence[float] = (0.5, 1, 2),
-    threshold: float | None = None,
+    min_score: float | None = None,
     unlabelled: bool = False,
     select: Callable[[Annotations], ArrayLike] | None = None,
     label_unit: str | None = None,
@@ -45,7 +45,7 @@ def evaluate_atoms(
         else from its truth. It is never guessed; without it, criteria in Å are reported as None.
     tolerances
         Largest distances of a match [Å], reported beside the published box criterion.
-    threshold
+    min_score
         Count only predictions with at least this score; by default all in the tables.
     unlabelled
         Leave predictions without truth out instead of refusing them.
@@ -64,7 +64,7 @@ def evaluate_atoms(
     Raises
     ------
     InputError
-        A table that cannot be used, images without partner, a threshold for tables without scores.
+        A table that cannot be used, images without partner, a least score for tables without scores.
 
     References
     ----------
@@ -80,13 +80,13 @@ def evaluate_atoms(
     >>> {name: round(summary.mean["f1"], 3) for name, summary in result.summary.items()}
     {'box21_iou0.5': 0.667, '0.5 Å': 0.0, '1 Å': 0.667, '2 Å': 0.667}
     """
-    _check_numbers(sampling, tolerances, threshold)
+    _check_numbers(sampling, tolerances, min_score)
     found = read_points(pred, "pred")
     samplings = {name: sampling or table.sampling for name, table in found.items()}
     known = read_points(truth, "truth", label_unit=label_unit, samplings=samplings)
     pairs = pair_images(found, known, unlabelled)
     tables = [(found[name], _selected(known[other], select)) for name, other in pairs.items()]
-    scored = _are_scored(tables, threshold)
+    scored = _are_scored(tables, min_score)
     scales = [sampling or table.sampling or labels.sampling for table, labels in tables]
     if label_unit is None:
         for (table, labels), scale in zip(tables, scales, strict=True):
@@ -94,7 +94,7 @@ def evaluate_atoms(
     criteria: dict[str, float | None] = {PUBLISHED: None} | {f"{t:g} Å": t for t in tolerances}
     images = []
     for (table, labels), scale in zip(tables, scales, strict=True):
-        points = table.points if threshold is None else table.points.where(table.points["score"] >= threshold)
+        points = table.points if min_score is None else table.points.where(table.points["score"] >= min_score)
         pair = points.points, labels.points.points
         scores: dict[str, AtomScore | None] = {}
         for name, tolerance in criteria.items():
@@ -111,7 +111,7 @@ def evaluate_atoms(
         if summary[name] and scored and any(len(table.points) for table, _ in tables):
             curves[name] = _curve(tables, scales, tolerance)
     notes = _notes(tables, scales, scored)
-    return AtomEvaluation(str(pred), str(truth), tuple(images), summary, threshold, curves, notes)
+    return AtomEvaluation(str(pred), str(truth), tuple(images), summary, min_score, curves, notes)
 
 
 _Pairs = Sequence[tuple[Table, Table]]
@@ -131,19 +131,19 @@ def _refuse_other_unit(table: Table, labels: Table, sampling: float | None) -> N
         )
 
 
-def _check_numbers(sampling: float | None, tolerances: Sequence[float], threshold: float | None) -> None:
+def _check_numbers(sampling: float | None, tolerances: Sequence[float], min_score: float | None) -> None:
     for name, value in (("sampling", sampling), *(("tolerances", length) for length in tolerances)):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} must be a positive length [Å], not {value}")
-    if threshold is not None and not np.isfinite(threshold):
-        raise InputError(f"threshold must be a finite number, not {threshold}")
+    if min_score is not None and not np.isfinite(min_score):
+        raise InputError(f"min_score must be a finite number, not {min_score}")
 
 
-def _are_scored(tables: _Pairs, threshold: float | None) -> bool:
-    """Say whether all predictions have scores; refuse scores that are not finite, or missing for a threshold."""
+def _are_scored(tables: _Pairs, min_score: float | None) -> bool:
+    """Say whether all predictions have scores; refuse scores that are not finite, or missing where they decide."""
     bare = [table.source for table, _ in tables if "score" not in table.points.columns]
-    if threshold is not None and bare:
-        raise InputError(f"{bare[0]}: has no column 'score', so threshold={threshold:g} cannot be applied")
+    if min_score is not None and bare:
+        raise InputError(f"{bare[0]}: has no column 'score', so min_score={min_score:g} cannot be applied")
     for table, _ in tables:
         if not bare and not np.all(np.isfinite(table.points["score"])):
             raise InputError(f"{table.source}: column score holds cells that are empty or not finite")

@@ -6,7 +6,7 @@ from typing import Any
 from stemforge import evaluate
 from stemforge.console import show
 from stemforge.errors import InputError
-from stemforge.options import Device, Folders, Images, Labels, Progress
+from stemforge.options import Calibration, Device, Folders, Images, Labels, Overwrite, Progress
 from stemforge.outputs.folder import ResultFolder
 from stemforge.outputs.places import check_folder
 
@@ -17,8 +17,8 @@ def audit(
     *,
     labels: Folders,
     out: Path | None = None,
-    overwrite: bool = False,
-    sampling: float | None = None,
+    replacing: Overwrite = Overwrite(),
+    calibration: Calibration = Calibration(),
     labelling: Labels = Labels(),
     weights: Path = Path("atom-net"),
     device: Device = Device(),
@@ -33,31 +33,31 @@ def audit(
     Parameters
     ----------
     images
-        Image files, or folders of them.
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them.
     labels
         Tables with columns X,Y or x_px,y_px (CSV, TSV or text of ImageJ), or folders of them. A table belongs to the
         image of the same name, or with the same number before the first underscore.
     out
         Write audit.json, repaired tables of all files with a certain mend, and a picture of each image with faults into
         this folder. By default nothing is written.
-    overwrite
-        Write into a folder that is not empty.
-    sampling
-        Pixel size of the images [Å], where the files carry none or a wrong one.
     weights
-        Of a network that finds atoms, whose evidence counts beside that of bright spots: a file, or the name of weights
-        that come with stemforge.
+        Weights of a network that finds atoms, whose likelihoods count beside bright spots: a stemforge weights file, or
+        the name of weights that come with stemforge.
     """
     if out is not None:
         check_folder(out, "--out")
-        if out.exists() and any(out.iterdir()) and not overwrite:
+        if out.exists() and any(out.iterdir()) and not replacing.overwrite:
             raise InputError(f"--out {out}: is not empty; choose another folder or say --overwrite")
-    options: dict[str, Any] = {"sampling": sampling, "label_unit": labelling.label_unit, "weights": weights}
+    options: dict[str, Any] = {
+        "sampling": calibration.sampling,
+        "label_unit": labelling.label_unit,
+        "weights": weights,
+    }
     found = evaluate.audit_files(images, labels, **options, device=device.check(), quiet=progress.quiet)
     for line in found.lines():
         show(line)
     if out is not None:
-        with ResultFolder(out, overwrite, "--out").staged(images) as staging:
+        with ResultFolder(out, replacing.overwrite, "--out").staged(images) as staging:
             names = [path.name for path in found.write(staging)]
         show(f"wrote {out}/{', '.join(names)}")
     return 0 if found.sound else 1

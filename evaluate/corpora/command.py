@@ -5,8 +5,20 @@ from pathlib import Path
 import stemforge
 from stemforge import evaluate
 from stemforge.console import say, show
+from stemforge.errors import InputError
+from stemforge.evaluate.corpora.inspection import find_inspected
 from stemforge.files import write_figure
-from stemforge.options import Images, Output, Progress, Reading
+from stemforge.options import (
+    ChosenFrame,
+    FigureFile,
+    Files,
+    Images,
+    Output,
+    Overwrite,
+    Progress,
+    Reading,
+    Seed,
+)
 from stemforge.outputs.places import PICTURES, check_file
 
 
@@ -16,7 +28,7 @@ def compare(
     *,
     corpus: Path,
     num: int = 44,
-    seed: int = 0,
+    randomness: Seed = Seed(),
     reading: Reading = Reading(),
     output: Output = Output(),
     progress: Progress = Progress(),
@@ -30,19 +42,20 @@ def compare(
     Parameters
     ----------
     images
-        Annular micrographs, at least four.
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them: annular
+        micrographs, at least four.
     corpus
-        Simulated; its images are degraded as its recipe says.
+        Folder of a simulated corpus; its images are degraded as its recipe says.
     num
         Most images to take from the corpus.
-    seed
-        Root of the randomness.
     """
     reading.refuse_auto()
     folder = output.results("compare", ("compare.json", "compare.png"), images)
     micrographs = [micrograph for path in images for micrograph in reading.read(path)]
     simulated = stemforge.Corpus(corpus)
-    comparison = evaluate.compare_images(micrographs, simulated, num=num, seed=seed, quiet=progress.quiet)
+    comparison = evaluate.compare_images(
+        micrographs, simulated, num=num, seed=randomness.seed, quiet=progress.quiet
+    )
     say("\n".join(comparison.lines()))
     with folder.staged(images) as staging:
         comparison.to_json(staging / "compare.json")
@@ -51,36 +64,31 @@ def compare(
 
 
 def inspect(
-    path: Path,
+    found: Files,
     /,
     *,
-    out: Path | None = None,
-    frame: int | None = None,
-    signal: str | None = None,
-    overwrite: bool = False,
+    drawing: FigureFile = FigureFile(),
+    chosen: ChosenFrame = ChosenFrame(),
+    replacing: Overwrite = Overwrite(),
 ) -> None:
-    """Show what is in a corpus or a micrograph.
+    """Show what is in corpora and micrographs.
+
+    `--figure` draws one corpus as a contact sheet with histograms, one micrograph with its histogram.
 
     Parameters
     ----------
-    path
-        Folder of a corpus, or an image file.
-    out
-        Draw a contact sheet of the corpus with histograms, or the micrograph with its histogram, into this file (PNG,
-        PDF, SVG, JPG).
-    frame
-        Which frame of a stack to look at, counted from 0.
-    signal
-        Which of several images in a file (EMD, DM4, HSPY, EMI): its title, such as HAADF, or its number; by default the
-        only one, or that called HAADF.
-    overwrite
-        Replace a picture that exists.
+    found
+        Folders of corpora; image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them.
     """
-    if out is not None:
-        check_file(out, "--out", PICTURES, overwrite=overwrite, inputs=[path])
-    found = evaluate.inspect(path, frame=frame, signal=signal)
-    for line in found.lines():
-        show(line)
-    if out is not None:
-        write_figure(found.figure(), out)
-        show(f"{'picture':<14} {out}")
+    paths = find_inspected(found)
+    if drawing.figure is not None:
+        if len(paths) > 1:
+            raise InputError(f"--figure draws one corpus or image, not {len(paths)}; give one")
+        check_file(drawing.figure, "--figure", PICTURES, overwrite=replacing.overwrite, inputs=paths)
+    for number, path in enumerate(paths):
+        inspection = evaluate.inspect(path, frame=chosen.frame, signal=chosen.signal)
+        for line in ([""] if number else []) + inspection.lines():
+            show(line)
+        if drawing.figure is not None:
+            write_figure(inspection.figure(), drawing.figure)
+            show(f"{'picture':<14} {drawing.figure}")

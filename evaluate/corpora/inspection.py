@@ -1,6 +1,6 @@
 """Inspection: what is in a corpus or a micrograph, in words and as a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from matplotlib.patches import Rectangle
 from stemforge.colours import BLUE, MARKS, ORANGE
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
+from stemforge.corpus.writer import HEADER
 from stemforge.errors import InputError
 from stemforge.evaluate.corpora.statistics import CorpusStatistics, draw_histograms
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.paths import find_images, folder_images
 from stemforge.micrograph.readers import read_micrograph
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record, recording_rng
 from stemforge.train import Visible
@@ -91,6 +93,29 @@ def inspect(path: str | Path, *, frame: int | None = None, signal: str | None = 
         return Inspection(corpus, describe_corpus(corpus, statistics), statistics)
     micrograph = read_micrograph(path, frame=frame, signal=signal)
     return Inspection(micrograph, describe_micrograph(micrograph))
+
+
+def find_inspected(paths: Sequence[str | Path]) -> list[Path]:
+    """Return the corpora and image files that paths name: a folder is a corpus, or holds images.
+
+    Raises
+    ------
+    InputError
+        A folder that is neither.
+
+    Examples
+    --------
+    >>> from stemforge.micrograph.writers import write_tiff
+    >>> Path("images").mkdir()
+    >>> write_tiff("images/area.tif", np.eye(8), sampling=0.29)
+    >>> find_inspected(["images"])
+    [PosixPath('images/area.tif')]
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        corpus = path.is_dir() and ((path / HEADER).is_file() or not folder_images(path))
+        found += [path] if corpus else find_images([path])
+    return found
 
 
 def describe_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None) -> dict[str, str]:

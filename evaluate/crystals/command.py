@@ -6,19 +6,28 @@ from typing import Any
 from stemforge import evaluate, infer, simulate
 from stemforge.console import show
 from stemforge.evaluate.results import check_results, write_result
-from stemforge.options import Device, Images, Output, Progress, Reading
+from stemforge.options import (
+    Device,
+    Framework,
+    Images,
+    JsonFile,
+    Output,
+    Progress,
+    Reading,
+    Restorer,
+    ScoredBoxes,
+    Scoring,
+)
 
 
 def molecules(
     *,
     pred: Path,
     truth: Path,
-    json: Path | None = None,
+    report: JsonFile = JsonFile(),
     one_class: bool = False,
-    small: float = 16.0,
-    threshold: float | None = None,
-    unlabelled: bool = False,
-    boxes: str | None = None,
+    scored: ScoredBoxes = ScoredBoxes(),
+    scoring: Scoring = Scoring(),
 ) -> None:
     """Score detected molecules against labels.
 
@@ -31,38 +40,27 @@ def molecules(
         Folder that `stemforge infer molecules` wrote, one CSV an image.
     truth
         Folder of labels (CSV with columns x0_px,y0_px,x1_px,y1_px,label), or a corpus. Images pair by name.
-    json
-        Write everything to this file.
     one_class
         Take all classes as one.
-    small
-        Side below which a molecule's box counts as small [pixel]; from three times as much on it counts as large.
-    threshold
-        Count only predictions with at least this score. By default all in the tables.
-    unlabelled
-        Leave predictions without labels out instead of refusing them.
-    boxes
-        What a box is in the score: van-der-waals, round the spheres of a molecule's heavy atoms, or a distance round
-        their centres [Å]; by default as in the predictions. Others are converted.
     """
-    check_results({"--json": json}, [pred, truth])
+    check_results({"--json": report.json}, [pred, truth])
     options: dict[str, Any] = {
-        "boxes": None if boxes is None else simulate.BoxDefinition.parse(boxes),
+        "boxes": None if scored.boxes is None else simulate.BoxDefinition.parse(scored.boxes),
         "one_class": one_class,
-        "small": small,
-        "unlabelled": unlabelled,
+        "small": scored.small,
+        "unlabelled": scoring.unlabelled,
     }
-    evaluation = evaluate.evaluate_molecules(pred, truth, threshold=threshold, **options)
+    evaluation = evaluate.evaluate_molecules(pred, truth, min_score=scoring.min_score, **options)
     show(evaluation.table())
-    write_result(json, evaluation.to_json)
+    write_result(report.json, evaluation.to_json)
 
 
 def framework(
     images: Images,
     /,
     *,
-    weights: Path = Path("divaesr"),
-    framework: str = "mfi",
+    restorer: Restorer = Restorer(),
+    crystal: Framework = Framework(),
     tolerance: float = 0.6,
     merge: float = 1.0,
     bend: bool = True,
@@ -80,11 +78,8 @@ def framework(
     Parameters
     ----------
     images
-        Image files of the crystal along its channels.
-    weights
-        Of the restorer: a file, or the name of weights that come with stemforge.
-    framework
-        mfi, fau, cha, mor or bea, or a CIF file; seen along its channels.
+        Image files (TIFF, DM3, DM4, EMD, SER, MRC, HSPY, PNG, JPEG), or folders of them: the crystal along
+        its channels.
     tolerance
         Largest distance between a maximum and its column [Å].
     merge
@@ -97,5 +92,5 @@ def framework(
     reading.refuse_auto()
     batch = infer.Batch(images, out, endings, reading, output.overwrite, progress.quiet)
     options: dict[str, Any] = {"tolerance": tolerance, "merge": merge, "bend": bend}
-    options["framework"] = framework
-    return evaluate.evaluate_restorations(batch, weights, **options, device=device.check()).exit_code
+    options["framework"] = crystal.framework
+    return evaluate.evaluate_restorations(batch, restorer.weights, **options, device=device.check()).exit_code

@@ -245,7 +245,7 @@ def evaluate_molecules(
     *,
     one_class: bool = False,
     small: float = SMALL,
-    threshold: float | None = None,
+    min_score: float | None = None,
     unlabelled: bool = False,
     boxes: BoxDefinition | None = None,
 ) -> MoleculeEvaluation:
@@ -260,7 +260,7 @@ def evaluate_molecules(
         by name, see :func:`~stemforge.evaluate.pair_images`.
     one_class, small
         As for :func:`score_boxes`.
-    threshold
+    min_score
         Count only predictions with at least this score. Average precision is meant to see them all.
     unlabelled
         Leave predictions without truth out instead of refusing them.
@@ -289,8 +289,8 @@ def evaluate_molecules(
     >>> evaluate_molecules("found", "labels").score.ap
     1.0
     """
-    if threshold is not None and not np.isfinite(threshold):
-        raise InputError(f"threshold must be a finite number, not {threshold}")
+    if min_score is not None and not np.isfinite(min_score):
+        raise InputError(f"min_score must be a finite number, not {min_score}")
     predicted = read_boxes(pred, "pred")
     wanted = _definition(predicted, pred) if boxes is None else boxes
     labelled = read_boxes(truth, "truth", wanted)
@@ -304,7 +304,7 @@ def evaluate_molecules(
         if not np.isfinite(found[name]["score"]).all():
             raise InputError(f"pred {pred}: the table {name} holds scores that are no finite numbers")
     tables = {
-        name: found[name] if threshold is None else found[name].where(found[name]["score"] >= threshold)
+        name: found[name] if min_score is None else found[name].where(found[name]["score"] >= min_score)
         for name in pairs
     }
     if not one_class:
@@ -312,7 +312,7 @@ def evaluate_molecules(
     options: dict[str, Any] = {"one_class": one_class, "small": small}
     score = score_boxes(list(tables.values()), [known[other] for other in pairs.values()], **options)
     alone = {name: score_boxes([tables[name]], [known[other]], **options) for name, other in pairs.items()}
-    return MoleculeEvaluation(str(pred), str(truth), score, alone, one_class, small, threshold, wanted)
+    return MoleculeEvaluation(str(pred), str(truth), score, alone, one_class, small, min_score, wanted)
 
 
 def _definition(tables: Mapping[str, BoxTable], folder: str | Path) -> BoxDefinition:

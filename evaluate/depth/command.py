@@ -1,26 +1,27 @@
 """The command of this shelf: ``stemforge depth``."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from stemforge.console import say
-from stemforge.options import Images, Output, Progress
+from stemforge.options import Calibration, ChosenSignal, Files, Output, Progress
 
 
 def depth(
-    series: Images,
+    series: Files,
     /,
     *,
-    focus: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    focus: Annotated[list[float | Path], Parameter(consume_multiple=True, negative=())],
     element: str,
     recipe: str | None = None,
     energy: float | None = None,
     semiangle: float | None = None,
     detector: str | None = None,
     source_size: float | None = None,
-    sampling: float | None = None,
-    signal: str | None = None,
+    calibration: Calibration = Calibration(),
+    chosen: ChosenSignal = ChosenSignal(),
     output: Output = Output(),
     progress: Progress = Progress(),
 ) -> int:
@@ -38,13 +39,14 @@ def depth(
         Stacks of images (TIFF, DM3, DM4, EMD, SER, MRC, HSPY), or folders of images, one a frame, by the numbers in
         their names.
     focus
-        Focus of each frame in their order [Å]: --focus=-60,-40,-20,0,20,40,60, or a text file with one a line. Larger
-        numbers are deeper along the beam (abTEM's defocus); depths count from the plane of focus 0.
+        Focus of each frame in their order [Å], such as --focus -60 -40 -20 0 20 40 60; or a text file with one a line.
+        Larger numbers are deeper along the beam (abTEM's defocus); depths count from the plane of focus 0.
     element
         Chemical symbol of the atoms.
     recipe
-        A recipe's name or file, or a microscope that stemforge knows (nion-ultrastem-100, nion-hermes, jeol-arm300cf).
-        Without it energy, semiangle and detector are needed.
+        Where the microscope is described: a YAML file, the name of a recipe that ships with stemforge, or a microscope
+        that stemforge knows (nion-ultrastem-100, nion-hermes, jeol-arm300cf). Without it energy, semiangle and detector
+        are needed.
     energy
         Beam energy [eV].
     semiangle
@@ -53,11 +55,6 @@ def depth(
         Inner and outer angle of the annular detector [mrad]: 60,200.
     source_size
         Full width at half maximum of the effective source [Å]; by default the one that suits the atoms best.
-    sampling
-        Pixel size of the images [Å], where the files carry none or a wrong one.
-    signal
-        Which of several images in a file (EMD, DM4, HSPY, EMI): its title, such as HAADF, or its number; by default the
-        only one, or that called HAADF.
     """
     from stemforge.evaluate.depth.files import FocalReading, depth_files, read_foci
     from stemforge.evaluate.depth.optics import focal_optics, read_angles
@@ -67,7 +64,7 @@ def depth(
     optics = focal_optics(
         element, recipe=recipe, energy=energy, semiangle=semiangle, detector=angles, source_size=source_size
     )
-    reading = FocalReading(read_foci(focus), sampling, signal)
+    reading = FocalReading(read_foci(focus), calibration.sampling, chosen.signal)
     folder = output.results("depths")
     found = depth_files(series, folder, optics, reading, quiet=progress.quiet)
     atoms = counted(found.found, "atom", "atoms")

@@ -20,6 +20,7 @@ from stemforge.files import write_figure
 from stemforge.infer import Outcome
 from stemforge.infer.resampling import enough_memory
 from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.paths import folder_images
 from stemforge.micrograph.readers import FORMATS, read_micrograph, read_stack
 from stemforge.outputs.folder import ResultFolder, name_clash
 from stemforge.outputs.record import RunRecord
@@ -46,7 +47,7 @@ class FocalReading:
 
     Examples
     --------
-    >>> FocalReading(read_foci("-40,-20,0,20,40"), sampling=0.25).foci
+    >>> FocalReading(read_foci([-40, -20, 0, 20, 40]), sampling=0.25).foci
     [-40.0, -20.0, 0.0, 20.0, 40.0]
     >>> FocalReading([0.0, 20.0])
     Traceback (most recent call last):
@@ -65,13 +66,13 @@ class FocalReading:
         FocalSeries(np.zeros((len(self.foci), 1, 1), dtype=np.float32), np.array(self.foci), 1.0, "focus")
 
 
-def read_foci(text: str) -> list[float]:
-    """Read the foci of frames: numbers with commas between them, or a file with one number a line.
+def read_foci(given: Sequence[float | str | Path]) -> list[float]:
+    """Read the foci of frames: numbers, or a file with one number a line.
 
     Parameters
     ----------
-    text
-        Such as ``-40,-20,0,20``, or the path of a text file; what follows a # in it is a remark.
+    given
+        Numbers, such as ``[-40, -20, 0, 20]``, or the path of a text file; what follows a # in it is a remark.
 
     Returns
     -------
@@ -85,17 +86,16 @@ def read_foci(text: str) -> list[float]:
 
     Examples
     --------
-    >>> read_foci("-40, 0, 2e1")
+    >>> read_foci([-40, "0", "2e1"])
     [-40.0, 0.0, 20.0]
     """
-    words, source = [word.strip() for word in text.split(",")], "focus"
-    # Numbers are numbers whatever files are called; a long list of them is no name that a file can have.
-    if len(words) == 1 and not _NUMBER.fullmatch(words[0]):
-        words, source = _lines(Path(text)), f"focus: {text}"
+    words, source = [str(one).strip() for one in given], "focus"
+    if len(words) == 1 and not _NUMBER.fullmatch(words[0]):  # numbers are numbers whatever files are called
+        words, source = _lines(Path(words[0])), f"focus: {words[0]}"
     for number, word in enumerate(words):
         if not _NUMBER.fullmatch(word):
             raise InputError(
-                f"{source}: '{word}' (entry {number + 1}) is no number; give the foci in Å as -40,-20,0,20, or the "
+                f"{source}: '{word}' (entry {number + 1}) is no number; give the foci in Å as -40 -20 0 20, or the "
                 "path of a file with one a line"
             )
     return [float(word.replace("−", "-")) for word in words]
@@ -105,7 +105,7 @@ def _lines(path: Path) -> list[str]:
     """Return the lines of a text file that hold something beside remarks."""
     if not path.is_file():
         raise InputError(
-            f"focus: '{path}' is neither numbers nor a file; give the foci in Å as -40,-20,0,20, or the path of a file "
+            f"focus: '{path}' is neither numbers nor a file; give the foci in Å as -40 -20 0 20, or the path of a file "
             "with one a line"
         )
     try:
@@ -220,8 +220,7 @@ def read_focal_series(path: Path, reading: FocalReading) -> tuple[FocalSeries, l
 def _frames(path: Path, reading: FocalReading) -> list[Micrograph]:
     if not path.is_dir():
         return read_stack(path, sampling=reading.sampling, signal=reading.signal, whole=True)
-    files = [one for one in path.iterdir() if one.suffix.lower() in FORMATS and not one.name.startswith(".")]
-    files = sorted((one for one in files if not one.name.endswith(ENDINGS)), key=name_key)
+    files = sorted((one for one in folder_images(path) if not one.name.endswith(ENDINGS)), key=name_key)
     if not files:
         raise InputError(f"{path}: holds no images ({', '.join(FORMATS)})")
     if frame_numbers(files) is None:

@@ -1,21 +1,29 @@
 """The command of this shelf: ``stemforge report``."""
 
-from pathlib import Path
-
 from stemforge import evaluate
 from stemforge.console import say
-from stemforge.options import Device, Images, Labels, Output, Places, Progress, Reading
+from stemforge.options import (
+    AtomDetector,
+    Augmentation,
+    Device,
+    Files,
+    Labels,
+    Output,
+    Places,
+    Progress,
+    Reading,
+    Tiles,
+)
 
 
 def report(
-    sources: Images,
+    sources: Files,
     /,
     *,
     title: str | None = None,
-    weights: Path = Path("any-atom"),
-    threshold: float | None = None,
-    augment: bool = False,
-    tile: int = 512,
+    detector: AtomDetector = AtomDetector(),
+    augmentation: Augmentation = Augmentation(),
+    tiles: Tiles = Tiles(),
     places: Places = Places(),
     reading: Reading = Reading(),
     labelling: Labels = Labels(),
@@ -37,15 +45,7 @@ def report(
     sources
         Image files, or folders of them; or tables that `stemforge infer atoms` wrote, or of ImageJ, or folders of them.
     title
-        Of the page; by default the name of the folder of the first image or table.
-    weights
-        A stemforge weights file, or the name of weights that come with stemforge: any-atom, atom-net or sac-cnn.
-    threshold
-        Likelihood from which a candidate is an atom; by default each image has its own, as for `infer atoms`.
-    augment
-        Average over the eight orientations of each image: eight times the work.
-    tile
-        Side of the tiles in which large images are worked through [pixel].
+        Title of the page; by default the name of the folder of the first image or table.
     """
     from stemforge.evaluate.reports.files import PAGE
     from stemforge.evaluate.reports.inputs import Detecting
@@ -55,7 +55,14 @@ def report(
     page = evaluate.report_files(
         sources,
         output.results("report"),
-        detecting=Detecting(weights, threshold, augment, tile, device.check(), reading),
+        detecting=Detecting(
+            detector.weights,
+            detector.threshold,
+            augmentation.augment,
+            tiles.tile,
+            device.check(),
+            reading,
+        ),
         sources=Sources(
             places.images or (), places.masks or (), reading.length, labelling.label_unit, places.closest
         ),

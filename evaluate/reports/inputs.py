@@ -12,7 +12,7 @@ from stemforge.infer import Batch
 from stemforge.infer.atoms.detection import TILE
 from stemforge.infer.atoms.files import detect_atoms_in_files
 from stemforge.infer.batch import file_stamp
-from stemforge.micrograph.readers import FORMATS
+from stemforge.micrograph.paths import folder_images
 from stemforge.micrograph.tables import ENDINGS as TABLES
 from stemforge.options import Reading
 from stemforge.outputs.folder import ResultFolder, name_clash
@@ -58,9 +58,7 @@ def sort_inputs(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     tables: list[Path] = []
     for path in paths:
         if path.is_dir():
-            pictures = sorted(
-                one for one in path.iterdir() if one.suffix.lower() in FORMATS and one.is_file()
-            )
+            pictures = folder_images(path)
             if pictures and COMMAND not in _commands(path):
                 images += pictures
             else:

@@ -1,22 +1,20 @@
 """The command of this shelf: ``stemforge track``."""
 
-from pathlib import Path
 from typing import Literal
 
 from stemforge.console import say
-from stemforge.options import Device, Images, Labels, Output, Progress
+from stemforge.options import AtomDetector, Calibration, ChosenSignal, Device, Files, Labels, Output, Progress
 
 
 def track(
-    series: Images,
+    series: Files,
     /,
     *,
-    weights: Path = Path("any-atom"),
-    threshold: float | None = None,
+    detector: AtomDetector = AtomDetector(),
     frame_time: float | None = None,
     reach: float | None = None,
-    sampling: float | None = None,
-    signal: str | None = None,
+    calibration: Calibration = Calibration(),
+    chosen: ChosenSignal = ChosenSignal(),
     movie: Literal["gif", "mp4"] = "gif",
     labelling: Labels = Labels(),
     output: Output = Output(),
@@ -38,20 +36,11 @@ def track(
         Stacks of images (TIFF, DM3, DM4, EMD, SER, MRC, HSPY), folders of images, one a frame, or folders of tables
         that `stemforge infer atoms` wrote, one a frame. Frames of folders come by the numbers in their names; a
         missing number is a frame on which nothing was found.
-    weights
-        A stemforge weights file, or the name of weights that come with stemforge, as for `infer atoms`.
-    threshold
-        Likelihood from which a candidate is an atom, the same for all frames; by default each frame has its own.
     frame_time
-        From the start of a frame to that of the next [s]; by default times are in frames.
+        Time from the start of a frame to that of the next [s]; by default times are in frames.
     reach
         Longest hop that is followed [Å, or pixels without pixel size]; by default 0.3/√density, 5.5 Å at 0.3 atoms per
         nm². A longer way is a disappearance and an appearance.
-    sampling
-        Pixel size of the images [Å], where the files carry none or a wrong one.
-    signal
-        Which of several images in a file (EMD, DM4, HSPY, EMI): its title, such as HAADF, or its number; by default the
-        only one, or that called HAADF.
     movie
         Kind of the movie: GIF, of 200 frames at most, or MP4 (H.264), of all frames.
     """
@@ -59,7 +48,15 @@ def track(
     from stemforge.evaluate.series.words import counted
 
     following = Following(
-        weights, threshold, sampling, signal, labelling.label_unit, frame_time, reach, device.check(), movie
+        detector.weights,
+        detector.threshold,
+        calibration.sampling,
+        chosen.signal,
+        labelling.label_unit,
+        frame_time,
+        reach,
+        device.check(),
+        movie,
     )
     folder = output.results("tracks")
     found = track_files(series, folder, following, quiet=progress.quiet)

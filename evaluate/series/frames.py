@@ -13,6 +13,7 @@ from stemforge.console import say
 from stemforge.errors import InputError, MicrographError
 from stemforge.evaluate.statistics.reading import recorded
 from stemforge.micrograph.image import Micrograph
+from stemforge.micrograph.paths import folder_images
 from stemforge.micrograph.readers import FORMATS, read_mask, read_micrograph, read_stack
 from stemforge.micrograph.tables import table_files
 from stemforge.outputs.folder import ResultFolder
@@ -158,8 +159,7 @@ def frame_shape(files: Sequence[Path], points: NDArray[np.float64], name: str) -
 
 
 def _images(path: Path, results: tuple[str, ...]) -> list[Path]:
-    files = [one for one in path.iterdir() if one.suffix.lower() in FORMATS and not one.name.startswith(".")]
-    return [one for one in files if not one.name.endswith(results)]
+    return [one for one in folder_images(path) if not one.name.endswith(results)]
 
 
 def _image(file: Path, sampling: float | None, signal: str | None) -> Micrograph | None:

@@ -2,15 +2,15 @@
 
 from stemforge import evaluate
 from stemforge.console import say
-from stemforge.options import Images, Labels, Output, Places, Progress
+from stemforge.options import Calibration, Files, Labels, Output, Places, Progress
 
 
 def analyse(
-    tables: Images,
+    tables: Files,
     /,
     *,
     places: Places = Places(),
-    sampling: float | None = None,
+    calibration: Calibration = Calibration(),
     labelling: Labels = Labels(),
     output: Output = Output(),
     progress: Progress = Progress(),
@@ -29,8 +29,6 @@ def analyse(
     ----------
     tables
         Tables that `stemforge infer atoms` wrote, or of ImageJ (X,Y), or folders of them.
-    sampling
-        Pixel size of the images [Å], where the files carry none or a wrong one.
     """
     from stemforge.evaluate.statistics.files import result_names, write_survey
     from stemforge.evaluate.statistics.reading import Sources, find_tables
@@ -39,7 +37,13 @@ def analyse(
     folder = output.results("analyse", result_names(files), files)
     survey = evaluate.analyse_files(
         files,
-        Sources(places.images or (), places.masks or (), sampling, labelling.label_unit, places.closest),
+        Sources(
+            places.images or (),
+            places.masks or (),
+            calibration.sampling,
+            labelling.label_unit,
+            places.closest,
+        ),
         element=places.element,
         length=places.bond,
         recall=places.recall,

@@ -1,5 +1,6 @@
 """The command of this shelf: ``stemforge sweep``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import stemforge
 from stemforge import evaluate, simulate
 from stemforge.console import say
 from stemforge.errors import InputError
-from stemforge.options import Device, Output, Progress
+from stemforge.options import Device, Numbers, Output, Progress, ScoredBoxes, Seed, Words
+
+_DOSES = (100.0, 300.0, 500.0, 1e3, 1.5e3, 3e3, 6e3, 1e6)
+_BASELINES = ("gaussian", "wiener", "tv", "bm3d")
 
 
 def sweep(
@@ -15,16 +19,15 @@ def sweep(
     /,
     *,
     weights: Path,
-    doses: str = "100,300,500,1000,1500,3000,6000,1000000",
+    dose: Numbers | None = None,
     restorer: Path | None = None,
     num: int | None = None,
     validation: float | None = None,
-    baselines: str = "gaussian,wiener,tv,bm3d",
+    baselines: Words | None = None,
     scaling: str = "affine",
     drawn_dose: float | None = None,
-    small: float = 16.0,
-    boxes: str | None = None,
-    seed: int = 0,
+    scored: ScoredBoxes = ScoredBoxes(),
+    randomness: Seed = Seed(),
     output: Output = Output(),
     device: Device = Device(),
     progress: Progress = Progress(),
@@ -35,7 +38,8 @@ def sweep(
     by SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster R-CNN by AP, AP50 and AR. Writes
     sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images; for atoms also
     sweep-conditions.png, F1 over dose and thickness, density and defocus; for restorers sweep-differences.png, one
-    image as each method restored it, how that differs from the truth and from the image, and grey values.
+    image as each method restored it, how that differs from the truth and from the image, and grey values. Of the images
+    of a recipe 0.9 are scored by default; the rest tune the baselines.
 
     Parameters
     ----------
@@ -43,44 +47,38 @@ def sweep(
         A corpus, or a recipe, of which a corpus is then simulated for this sweep alone, with another seed than the
         recipe's: its structures are none that a model was trained on.
     weights
-        Of the model: a file, or the name of weights that come with stemforge, such as atom-net.
-    doses
-        Doses with commas between them [e/Å²].
+        Weights of the model: a stemforge weights file, or the name of weights that come with stemforge, such as
+        atom-net.
+    dose
+        Doses [e/Å²]; by default 100 300 500 1000 1500 3000 6000 1e6.
     restorer
-        Weights of the restorer of what Faster R-CNN is given.
+        Weights of the restorer that restores the images before molecules are looked for; by default the one that the
+        detector was trained with, where it lies beside the detector's weights or comes with stemforge.
     num
         Number of images, where a recipe is simulated; at least two.
     validation
-        Share of the corpus that is scored, from its end; by default what training kept for validation, and of a
-        recipe 0.9: the rest is for tuning the baselines.
+        Share of each corpus that is used, from its end; by default what training kept for validation.
     baselines
-        Which ones of gaussian, wiener, tv, bm3d, noise2self, pca and ica, with commas between them; none for none. The
-        last two need stemforge[components].
+        Classical methods beside the model: gaussian, wiener, tv, bm3d, noise2self, pca, ica, or none; by default the
+        first four. The last two need stemforge[components].
     scaling
         How images are fitted to their target before they are compared: affine, minmax or none.
     drawn_dose
-        Of restorers: dose of the image in sweep-differences.png, one of the doses; by default the middle one.
-    small
-        Side below which a molecule's box counts as small [pixel]; from three times as much on it counts as large.
-    boxes
-        What a molecule's box is in the score: van-der-waals, round the spheres of its heavy atoms, or a distance round
-        their centres [Å]; by default as the weights were trained.
-    seed
-        Root of the noise.
+        Dose of the image in sweep-differences.png, of restorers, one of the doses; by default the middle one.
     """
     from stemforge.evaluate.sweep.figure import check_drawn_dose, draw_sweep_figures
     from stemforge.evaluate.sweep.table import sweep_lines
 
-    amounts = parse_doses(doses)
-    names = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
+    amounts = check_doses(_DOSES if dose is None else dose)
+    names = [] if baselines == ["none"] else baselines or list(_BASELINES)
     checked: dict[str, Any] = {"restorer": restorer, "baselines": names, "scaling": scaling}
     pictures = ("sweep.png", "sweep-conditions.png", "sweep-differences.png")
     check_drawn_dose(drawn_dose, amounts)
     folder = output.results("sweep", ("sweep.json", "sweep.csv", *pictures))
     options = checked | {
-        "small": small,
-        "boxes": None if boxes is None else simulate.BoxDefinition.parse(boxes),
-        "seed": seed,
+        "small": scored.small,
+        "boxes": None if scored.boxes is None else simulate.BoxDefinition.parse(scored.boxes),
+        "seed": randomness.seed,
         "device": device.check(),
         "quiet": progress.quiet,
     }
@@ -105,20 +103,20 @@ def sweep(
     say(f"wrote {folder.path}/{', '.join(['sweep.json', 'sweep.csv', *figures])}")
 
 
-def parse_doses(text: str) -> list[float]:
-    """Read doses [e/Å²] with commas between them.
+def check_doses(doses: Sequence[float]) -> list[float]:
+    """Return doses [e/Å²] that can be swept over.
 
     Examples
     --------
-    >>> parse_doses("100, 1e6")
-    [100.0, 1000000.0]
+    >>> check_doses([100, 1e6])
+    [100, 1000000.0]
     """
-    try:
-        doses = [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise InputError(f"--doses {text}: expected numbers with commas between them, in e/Å²") from error
     if any(not 0 < dose < float("inf") for dose in doses):
-        raise InputError(f"--doses {text}: every dose must be positive [e/Å²]")
+        raise InputError(f"dose: every one must be positive [e/Å²], not {_listed(doses)}")
     if len(set(doses)) != len(doses):
-        raise InputError(f"--doses {text}: names a dose twice")
-    return doses
+        raise InputError(f"dose: {_listed(doses)} has one twice")
+    return list(doses)
+
+
+def _listed(doses: Sequence[float]) -> str:
+    return " ".join(f"{dose:g}" for dose in doses)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from stemforge import evaluate
-from stemforge.options import Device, Images, Output, Progress, Reading
+from stemforge.options import Device, Files, Output, Progress, Reading
 
 
 def triage(
-    folders: Images,
+    folders: Files,
     /,
     *,
     weights: Path = Path("any-atom"),
@@ -33,14 +33,16 @@ def triage(
     folders
         Folders with image files, also in folders below; or image files.
     weights
-        A stemforge weights file of a detector of atoms, or the name of weights that come with stemforge.
+        A stemforge weights file, the published checkpoint, or the name of weights that come with stemforge: any-atom,
+        trained on many simulated specimens and microscopes; atom-net or sac-cnn, trained on simulated Pt on thick
+        carbon at 60 kV.
     watch
         Go on looking for new files, as a microscope writes them; files that are half written are waited for. Ctrl-C
         ends it.
     watch_for
-        Watch for so many seconds.
+        How long new files are looked for [s]; --watch alone does so until Ctrl-C.
     workers
-        Processes that work side by side.
+        Processes that work at the same time on this machine.
     """
     from stemforge.evaluate.triage.examiners import Examination
     from stemforge.evaluate.triage.watching import Watch

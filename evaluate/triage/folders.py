@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stemforge.errors import InputError
-from stemforge.micrograph.readers import FORMATS
+from stemforge.micrograph.paths import image_names
 from stemforge.outputs.record import RECORD
 
 
@@ -112,14 +112,7 @@ def _below(folder: Path, closed: list[Path]) -> Iterator[Path]:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        emi = {name[:-4] for name in names if name.lower().endswith(".emi")}
-        for name in sorted(names):
-            ending = Path(name).suffix.lower()
-            if name.startswith(".") or ending not in FORMATS:
-                continue
-            if ending == ".ser" and name[:-4].rpartition("_")[0] in emi:
-                continue
-            yield Path(root) / name
+        yield from (Path(root) / name for name in image_names(names))
 
 
 @dataclass

@@ -19,6 +19,10 @@ _SHIFT = 0.15
 _FALSE = 0.5
 # Of the logarithm of one atom's electrons: without clusters, and how much more per share of spots with a further atom.
 _BRIGHTNESS = (0.1, 0.3)
+# Where nothing was found a few may still be missed: 3 is the largest number with a chance of 5 % to give none. An image
+# on which that would be more atoms per nm² than this says nothing of its density, unless as many were found.
+_HIDDEN = 3.0
+_MOST_HIDDEN = 1.0  # [1/nm²]
 # Grafts in which the ideal observer's answer is learnt, at least.
 _ENOUGH = 8
 
@@ -82,6 +86,15 @@ class Density:
         Its area [nm²].
     found
         Atoms found there, whatever their brightness.
+    recall
+        Share of atoms of this contrast-to-noise that are found.
+
+    Examples
+    --------
+    >>> Density(4.0, 0.0, 0.0, 22.0, area=1.6, found=0, recall=0.5).too_small
+    'only 1.6 nm² of specimen lie away from edges, with fewer than 3 atoms found; 6 nm² would do'
+    >>> Density(4.0, 0.0, 0.0, 22.0, area=20.0, found=0, recall=0.5).too_small is None
+    True
     """
 
     cnr: float
@@ -90,6 +103,18 @@ class Density:
     high: float
     area: float
     found: int
+    recall: float
+
+    @property
+    def too_small(self) -> str | None:
+        """Why the image is too small for a density, and what would do; None where it is not."""
+        needed = _HIDDEN / self.recall / _MOST_HIDDEN
+        if self.area >= needed or self.found >= _HIDDEN:
+            return None
+        return (
+            f"only {self.area:.2g} nm² of specimen lie away from edges, with fewer than {_HIDDEN:.0f} atoms found; "
+            f"{np.ceil(needed):.0f} nm² would do"
+        )
 
     @property
     def per_area(self) -> tuple[float, float, float]:
@@ -164,9 +189,9 @@ def corrected_density(
     # Atoms are whole.
     low, high = np.percentile(draws, [2.5, 97.5])
     low, high = np.floor(low), np.ceil(high)
-    # Where nothing was found a few may still be missed: 3 is the largest number with a chance of 5 % to give none.
-    high = max(float(high), 3 / max(float(curve(cnr)), 0.05) if not len(measured) else 0.0)
-    return Density(cnr, number, float(low), high, area, len(measured))
+    recall = max(float(curve(cnr)), 0.05)
+    high = max(float(high), _HIDDEN / recall if not len(measured) else 0.0)
+    return Density(cnr, number, float(low), high, area, len(measured), recall)
 
 
 def _likelihoods(

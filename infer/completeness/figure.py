@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from stemforge.colours import BLUE, GREY, VERMILION
 from stemforge.files import write_figure
@@ -41,15 +42,23 @@ def draw_completeness(result: Completeness, path: str | Path | None = None) -> F
     right.remove()
     _draw_false(upper, result)
     _draw_placement(lower, result)
-    per_area = result.density.per_area
-    title = f"{result.detection.micrograph.name}: {len(result.detection.atoms)} atoms found; corrected "
-    title += "{:.2f} ({:.2f} to {:.2f})".format(*per_area)
-    title += f" per nm² from contrast-to-noise {result.density.cnr:g} on"
+    counted = f"{len(result.detection.atoms)} atoms found, {len(result.false.scores)} of them away from edges"
+    title = f"{result.detection.micrograph.name}: {counted}\n{_density(result)}"
     entitle(left, "how many atoms of each visibility are found")
     figure.suptitle(literal(title), fontsize=10.5)
     if path is not None:
         write_figure(figure, path, dpi=120)
     return figure
+
+
+def _density(result: Completeness) -> str:
+    if result.density.too_small:
+        return f"too small for a density: {result.density.too_small}"
+    number, low, high = result.density.per_area
+    return (
+        f"corrected {number:.2f} ({low:.2f} to {high:.2f}) atoms per nm² from contrast-to-noise "
+        f"{result.density.cnr:g} on"
+    )
 
 
 def _draw_recall(axes: Axes, result: Completeness) -> None:
@@ -71,7 +80,7 @@ def _draw_recall(axes: Axes, result: Completeness) -> None:
     # What was found lies below: which part of the curve the image's atoms are on.
     ticks = np.clip(result.measured, 1, result.brightest)
     axes.plot(
-        ticks, np.full(len(ticks), -0.035), "|", color=VERMILION, ms=7, label="atoms found, as measured"
+        ticks, np.full(len(ticks), -0.035), "|", color=VERMILION, ms=7, label="atoms found away from edges"
     )
     axes.set(xlabel="contrast-to-noise", ylabel="recall", ylim=(-0.07, 1.03), xlim=(1, result.brightest))
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.09), frameon=False, fontsize=8.5)
@@ -83,11 +92,13 @@ def _draw_false(axes: Axes, result: Completeness) -> None:
     scores = np.linspace(threshold, 1, 60)
     rows = np.array([result.false.expected(float(score)) for score in scores])
     found = np.array([(result.false.scores >= score).sum() for score in scores])
-    axes.plot(scores, found, color=GREY, label="found")
+    axes.step(scores, found, where="mid", color=GREY, label="found, away from edges")
     axes.fill_between(scores, rows[:, 1], rows[:, 2], color=VERMILION, alpha=0.18, lw=0)
     axes.plot(scores, rows[:, 0], color=VERMILION, label="false among them")
+    entitle(axes, "how many of those found are false")
     axes.set(xlabel="score, at least", ylabel="atoms", xlim=(threshold, 1))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.15 * max(found.max(initial=0), rows[:, 2].max(initial=0), 1))
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.legend(frameon=False, fontsize=8.5)
     axes.grid(alpha=0.2)
 
@@ -97,7 +108,8 @@ def _draw_placement(axes: Axes, result: Completeness) -> None:
     middle = [(row["low"] + row["high"]) / 2 for row in rows]
     axes.plot(middle, [row["error"] for row in rows], "o-", color=BLUE, ms=4, label="this detector")
     axes.plot(middle, [row["bound"] for row in rows], "--", color=GREY, label="Cramér–Rao bound")
-    axes.set(xlabel="contrast-to-noise", ylabel="error of a coordinate [Å]", xlim=(1, result.brightest))
+    entitle(axes, "how exactly they are placed")
+    axes.set(xlabel="contrast-to-noise", ylabel="error [Å]", xlim=(1, result.brightest))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=8.5)
     axes.grid(alpha=0.2)

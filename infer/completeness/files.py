@@ -192,13 +192,18 @@ def write_completeness(result: Completeness, results: Results) -> dict[str, Any]
     write_csv(results.path(f"{COMPLETENESS}.csv"), [*header, "error_angstrom", "bound_angstrom"], rows)
     draw_completeness(result, results.path(f"{COMPLETENESS}.png"))
     false, density = summary["false_atoms"], summary["corrected"]
-    per_area = density["atoms_per_nm2"]
+    if result.density.too_small:
+        answer = f"the image is too small for a density: {result.density.too_small}"
+    else:
+        per_area = density["atoms_per_nm2"]
+        answer = (
+            f"{per_area['expected']:.2f} ({per_area['low']:.2f} to {per_area['high']:.2f}) atoms per nm² from "
+            f"contrast-to-noise {density['from_cnr']:.1f} on"
+        )
     say(
         f"{result.detection.micrograph.name}: half of the atoms of contrast-to-noise {result.curve.half:.1f} are "
-        f"found; of {len(result.false.scores)} atoms found at some distance from every edge, about "
-        f"{false['expected']:.0f} ({false['low']:.0f} to {false['high']:.0f}) are false; "
-        f"{per_area['expected']:.2f} ({per_area['low']:.2f} to {per_area['high']:.2f}) atoms per nm² from "
-        f"contrast-to-noise {density['from_cnr']:.1f} on"
+        f"found; of {len(result.false.scores)} atoms found away from edges, about "
+        f"{false['expected']:.0f} ({false['low']:.0f} to {false['high']:.0f}) are false; {answer}"
     )
     kept = ("area_nm2", "grafts", "half_found_at_cnr", "lost_however_bright", "beside_another", "corrected")
     facts = {name: summary[name] for name in kept}

@@ -135,6 +135,7 @@ class Completeness:
     def summary(self) -> dict[str, Any]:
         """Return everything as plain values: what is written as JSON and, shortened, in ``run.json``."""
         number, low, high = self.false.expected()
+        too_small = self.density.too_small
         per_area = dict(zip(("expected", "low", "high"), self.density.per_area, strict=True))
         scores = np.unique(np.append(np.linspace(0, 0.9, 10), self.detection.threshold))
         by_score = [
@@ -182,7 +183,11 @@ class Completeness:
                 "by_score": by_score,
             },
             "companions": self.spots.companions,
-            "corrected": {"from_cnr": self.density.cnr, "atoms_per_nm2": per_area},
+            "corrected": {
+                "from_cnr": self.density.cnr,
+                "atoms_per_nm2": None if too_small else per_area,
+                "too_small": too_small,
+            },
         }
 
     def _one(self) -> Annotations:

@@ -101,14 +101,16 @@ def restore_files(
     return batch.run("infer restore", work, "restored", options)
 
 
-def find_lattices_in_files(batch: Batch, framework: str = "mfi", *, threshold: float = THRESHOLD) -> Outcome:
+def find_lattices_in_files(
+    batch: Batch, framework: str = "mfi", *, min_correlation: float = THRESHOLD
+) -> Outcome:
     """Find a framework's lattice on many images; write what was found and a picture of each.
 
     Parameters
     ----------
     batch
         Images and where results go: ``_lattice.json`` and ``_lattice.png``.
-    framework, threshold
+    framework, min_correlation
         As for :func:`find_lattice`.
 
     Examples
@@ -120,14 +122,14 @@ def find_lattices_in_files(batch: Batch, framework: str = "mfi", *, threshold: f
     >>> outcome.found, outcome.failed[0].split(";")[0]
     (0, "noise: no lattice of the framework 'mfi' found")
     """
-    if not 0 < threshold < 1:
-        raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
+    if not 0 < min_correlation < 1:
+        raise InputError(f"min_correlation must lie between 0 and 1, not {min_correlation}")
     wanted = Framework.named(framework)
     batch.reading.refuse_auto()
     batch.check_out()
 
     def work(micrograph: Micrograph, results: Results) -> int:
-        found = find_lattice(micrograph, framework=wanted, threshold=threshold)
+        found = find_lattice(micrograph, framework=wanted, threshold=min_correlation)
         domains = find_domains(micrograph, found, framework=wanted)
         content = {
             "image": micrograph.name,
@@ -146,7 +148,9 @@ def find_lattices_in_files(batch: Batch, framework: str = "mfi", *, threshold: f
             say(f"{micrograph.name}: {line}")
         return 1
 
-    return batch.run("infer lattice", work, "lattices", {"framework": framework, "threshold": threshold})
+    return batch.run(
+        "infer lattice", work, "lattices", {"framework": framework, "min_correlation": min_correlation}
+    )
 
 
 def lattice_of(micrograph: Micrograph, framework: Framework | None) -> Lattice | None:

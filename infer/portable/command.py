@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from stemforge.options import Overwrite
 
-def export_model(weights: Path, /, *, out: Path, overwrite: bool = False) -> None:
+
+def export_model(weights: Path, /, *, out: Path, replacing: Overwrite = Overwrite()) -> None:
     """Write a detector of atoms for programs without stemforge: ONNX, torch.export, or a package for bioimage.io.
 
     One file holds preparation, network, smoothing, calibration and the search for peaks, for images of any size. It is
@@ -18,11 +20,10 @@ def export_model(weights: Path, /, *, out: Path, overwrite: bool = False) -> Non
     out
         File to write: .onnx; .pt2, which torch.export.load reads; or .zip, a package for bioimage.io. The first and the
         last need `pip install "stemforge[onnx]"`.
-    overwrite
-        Replace the file.
     """
-    from stemforge.console import say
+    from stemforge.console import say, status
     from stemforge.infer.portable.formats import export_detector
 
-    made = export_detector(weights, out, overwrite=overwrite)
+    with status("writing the detector, and running it beside stemforge's …"):
+        made = export_detector(weights, out, overwrite=replacing.overwrite)
     say(f"wrote {made.path}; its likelihoods differ from stemforge's by {made.difference:.1e} at most")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from ase import Atoms
 from pydantic import Field
+from scipy import fft
 
 from stemforge.errors import InputError
 from stemforge.simulate.engines.common import Cost, EngineSettings, Extent, Image, Rng
@@ -63,6 +64,15 @@ class Prism(AbtemEngine):
             return super().image(atoms, microscope, scan, focus, rng)
         settings = self.model_dump(include={"sampling", "slice_thickness", "device"})
         return segmented_signal(atoms, microscope, scan, focus, **settings)
+
+    def _gpts(self, atoms: Atoms, microscope: Microscope) -> tuple[int, int]:
+        """Return a grid that the interpolation divides; on others abTEM warns that intensities may be wrong."""
+        share = self.interpolation
+        x, y = (
+            share * fft.next_fast_len(-(-points // share), real=True)
+            for points in super()._gpts(atoms, microscope)
+        )
+        return x, y
 
     def _scan(
         self, potential: Any, microscope: Microscope, depths: Sequence[float], places: "abtem.GridScan"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stemforge.console import say
+from stemforge.console import progress, say
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
@@ -15,6 +15,7 @@ from stemforge.micrograph.coco import CocoImage, read_coco
 from stemforge.micrograph.coordinates import suggested_unit
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.names import pair_names
+from stemforge.micrograph.paths import find_images
 from stemforge.micrograph.readers import FORMATS, read_micrograph
 from stemforge.micrograph.tables import ENDINGS as TABLES, table_files
 from stemforge.settings import Settings
@@ -58,6 +59,7 @@ def ingest_images(
     sampling: float | None = None,
     modality: str = "HAADF",
     label_unit: str | None = None,
+    quiet: bool = True,
 ) -> Corpus:
     """Make a corpus of measured images and their labels.
 
@@ -76,6 +78,8 @@ def ingest_images(
     label_unit
         Unit of the labels, where the tables do not name it: ``"px"`` or one of length, which the pixel size makes
         pixels. By default pixels, and tables are refused whose points are plainly in another unit.
+    quiet
+        Show no progress.
 
     Returns
     -------
@@ -98,28 +102,33 @@ def ingest_images(
     ((1, 32, 40), [[3.0, 4.0], [30.0, 8.5]])
     """
     if any(Path(path).suffix.lower() == COCO for path in labels):
-        return _ingest_coco(images, labels, out, sampling=sampling, modality=modality, label_unit=label_unit)
+        if len(labels) > 1 or label_unit is not None:
+            what = "several label files" if len(labels) > 1 else f"labels in {label_unit}"
+            raise InputError(f"labels: a COCO file stands alone and counts in pixels; there are {what}")
+        return _ingest_coco(images, Path(labels[0]), out, sampling=sampling, modality=modality, quiet=quiet)
     pairs, _ = pair_files(images, labels)
     # Everything is read and checked before anything is written, one image at a time: all may not fit into memory.
     # The unit is part of the content: without it, corpora from before there were units are recognised again.
     digest = hashlib.sha256((label_unit or "").encode())
-    for picture, table in pairs:
-        micrograph = read_micrograph(picture, sampling=sampling, modality=modality)
-        options: dict[str, Any] = {"sampling": micrograph.sampling, "label_unit": label_unit}
-        objects = Annotations.from_csv(table, micrograph.shape, **options)
-        if not len(objects):
-            say(f"{table}: has no labels; {picture.name} is taken for an image without atoms")
-        if label_unit is None:
-            _doubt(table, objects, micrograph)
-        digest.update(f"{picture.stem} {table.stem}".encode())
-        for path in (picture, table):
-            with path.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    with progress("check", len(pairs), "images", quiet) as advance:
+        for picture, table in pairs:
+            micrograph = read_micrograph(picture, sampling=sampling, modality=modality)
+            options: dict[str, Any] = {"sampling": micrograph.sampling, "label_unit": label_unit}
+            objects = Annotations.from_csv(table, micrograph.shape, **options)
+            if not len(objects):
+                say(f"{table}: has no labels; {picture.name} is taken for an image without atoms")
+            if label_unit is None:
+                _doubt(table, objects, micrograph)
+            digest.update(f"{picture.stem} {table.stem}".encode())
+            for path in (picture, table):
+                with path.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+            advance(1)
     recipe = IngestRecipe(
         num_samples=len(pairs), content=digest.hexdigest(), modality=modality, sampling=sampling
     )
     writer = CorpusWriter(out, recipe.model_dump(mode="json"), recipe.hash, kind="measured")
-    with writer.alone():
+    with writer.alone(), progress("write", len(pairs), "images", quiet) as advance:
         for index, (picture, table) in enumerate(pairs):
             micrograph = read_micrograph(picture, sampling=sampling, modality=modality)
             options = {"sampling": micrograph.sampling, "label_unit": label_unit}
@@ -134,23 +143,20 @@ def ingest_images(
                 | ({} if label_unit is None else {"label_unit": label_unit}),
             )
             writer.write(index, [sample])
+            advance(1)
     return Corpus(out)
 
 
 def _ingest_coco(
     images: Sequence[str | Path],
-    labels: Sequence[str | Path],
+    source: Path,
     out: str | Path,
     *,
     sampling: float | None,
     modality: str,
-    label_unit: str | None,
+    quiet: bool,
 ) -> Corpus:
     """Make a corpus of measured images and one COCO file."""
-    if len(labels) > 1 or label_unit is not None:
-        what = "several label files" if len(labels) > 1 else f"labels in {label_unit}"
-        raise InputError(f"labels: a COCO file stands alone and counts in pixels; there are {what}")
-    source = Path(labels[0])
     listed = {image.file_name: image for image in read_coco(source)}
     pictures = {path.name: path for path in _files(images, FORMATS, "images")}
     for names, problem in (
@@ -160,25 +166,28 @@ def _ingest_coco(
         if names:
             raise InputError(f"{problem}: {', '.join(names[:10])}")
     digest = hashlib.sha256()
-    for path in (source, *(pictures[name] for name in sorted(pictures))):
-        digest.update(path.name.encode())
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-        if path != source:
-            shape = read_micrograph(path, sampling=sampling, modality=modality).shape
-            if shape != listed[path.name].shape:
-                stated = listed[path.name].shape
-                raise InputError(
-                    f"{path}: is {shape[1]} × {shape[0]} pixels, {source} says {stated[1]} × {stated[0]}"
-                )
+    with progress("check", len(pictures), "images", quiet) as advance:
+        for path in (source, *(pictures[name] for name in sorted(pictures))):
+            digest.update(path.name.encode())
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+            if path != source:
+                shape = read_micrograph(path, sampling=sampling, modality=modality).shape
+                if shape != listed[path.name].shape:
+                    stated = listed[path.name].shape
+                    raise InputError(
+                        f"{path}: is {shape[1]} × {shape[0]} pixels, {source} says {stated[1]} × {stated[0]}"
+                    )
+                advance(1)
     recipe = IngestRecipe(
         num_samples=len(pictures), content=digest.hexdigest(), modality=modality, sampling=sampling
     )
     writer = CorpusWriter(out, recipe.model_dump(mode="json"), recipe.hash, kind="measured")
-    with writer.alone():
+    with writer.alone(), progress("write", len(pictures), "images", quiet) as advance:
         for index, name in enumerate(sorted(pictures)):
             micrograph = read_micrograph(pictures[name], sampling=sampling, modality=modality)
             writer.write(index, [_coco_sample(index, micrograph, listed[name], modality)])
+            advance(1)
     return Corpus(out)
 
 
@@ -252,12 +261,8 @@ def _files(paths: Sequence[str | Path], endings: tuple[str, ...], what: str) -> 
     for path in map(Path, paths):
         if path.is_dir() and endings == TABLES:
             found += table_files(path)
-        elif path.is_dir():
-            found += sorted(
-                p for p in path.iterdir() if p.suffix.lower() in endings and not p.name.startswith(".")
-            )
         else:
-            found.append(path)
+            found += find_images([path]) if endings == FORMATS else [path]
     if not found:
         raise InputError(f"{what}: no files ending in {', '.join(endings)} in {', '.join(map(str, paths))}")
     stems = [path.stem for path in found]

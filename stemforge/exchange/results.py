@@ -18,6 +18,7 @@ from stemforge.exchange.formats import FORMATS, Format, FormatName
 from stemforge.exchange.running import ExportRun, check_new_folder
 from stemforge.micrograph.annotations import BOX_COLUMNS, Annotations
 from stemforge.micrograph.coordinates import find_coordinates, sampling_of_columns
+from stemforge.micrograph.paths import folder_images
 from stemforge.micrograph.readers import FORMATS as IMAGES, read_micrograph
 from stemforge.micrograph.tables import ENDINGS, read_cells, table_files
 from stemforge.outputs.record import TableRecord
@@ -163,7 +164,9 @@ def find_results(found: Sequence[str | Path], sources: Sources = Sources()) -> l
     alone: list[Path] = []
     for path in map(Path, found):
         if path.is_dir():
-            tables += _tables(path)
+            images = [] if (path / HEADER).is_file() or table_files(path) else folder_images(path)
+            alone += images
+            tables += [] if images else _tables(path)
         elif path.suffix.lower() in ENDINGS:
             tables.append(path)
         elif path.suffix.lower() in IMAGES:
@@ -187,7 +190,7 @@ def _tables(folder: Path) -> list[Path]:
     files = table_files(folder)
     placed = [path for path in files if _has_places(path)]
     if not placed:
-        raise InputError(f"{folder}: holds no table of points or boxes (CSV)")
+        raise InputError(f"{folder}: holds no table of points or boxes (CSV), nor images alone")
     if len(placed) < len(files):
         names = ", ".join(path.name for path in files if path not in placed)
         say(f"{folder}: without places, left out: {names}")

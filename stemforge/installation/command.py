@@ -1,11 +1,10 @@
 """The command ``stemforge doctor``."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from stemforge.console import show, status
+from stemforge.files import write_json
 from stemforge.installation.report import Installation, examine
+from stemforge.options import JsonFile
+from stemforge.outputs.places import check_file
 
 # Those that decide results or break most often; --json has all.
 _SHOWN = (
@@ -22,33 +21,20 @@ _SHOWN = (
 )
 
 
-def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+def doctor(*, report: JsonFile = JsonFile()) -> int:
     """Say what this installation can do here, what is missing for which feature, and what is broken.
 
     Exits with 0 if everything that stemforge needs works, with 1 if something is broken.
-
-    Parameters
-    ----------
-    json
-        Print everything as JSON.
     """
-    if json:
+    if report.json is not None:
+        check_file(report.json, "--json", [".json"])
+    with status("looking at packages, devices and weights …"):
         found = examine()
-        show(_as_json(found))
-    else:
-        with status("looking at packages, devices and weights …"):
-            found = examine()
-        for line in _lines(found):
-            show(line)
+    for line in _lines(found):
+        show(line)
+    if report.json is not None:
+        write_json(report.json, found.to_mapping())
     return 1 if found.problems else 0
-
-
-def _as_json(found: Installation) -> str:
-    from json import dumps
-
-    from stemforge.files import plain
-
-    return dumps(plain(found.to_mapping()), indent=2)
 
 
 def _lines(found: Installation) -> list[str]:

@@ -110,6 +110,13 @@ class RunRecord:
         return None if (self.folder.path / RECORD).exists() else {}
 
 
+def recorded_results(folder: Path) -> set[str]:
+    """Return the names of files in a folder that any command recorded as its results."""
+    groups = (RunRecord(ResultFolder(folder), "")._read() or {}).values()
+    listed = [entry.get("results") for entries in groups for entry in entries.values()]
+    return {name for names in listed if isinstance(names, list) for name in names}
+
+
 def _merged(before: dict[str, Any] | None, entry: dict[str, Any]) -> dict[str, Any]:
     """Return the entry to keep: of an image that failed, results from before are still there."""
     if entry.get("results", ()) is not None:

@@ -9,7 +9,7 @@ import yaml
 from stemforge import InputError
 from stemforge.adapt.command import calibrate
 from stemforge.micrograph.writers import write_tiff
-from stemforge.options import Progress
+from stemforge.options import Progress, Workers
 from stemforge.settings import Uniform
 from stemforge.simulate import SimulationRecipe, degrade, simulate_sample
 
@@ -54,7 +54,10 @@ def images(wide, tmp_path_factory):
 @pytest.mark.slow
 def test_recipe_record_and_pictures_are_written_and_the_work_is_kept(wide, images, tmp_path, capsys):
     (tmp_path / "wide.yaml").write_text(wide.to_yaml())
-    out, options = tmp_path / "fitted.yaml", {"recipe": str(tmp_path / "wide.yaml"), "num": 160, "workers": 1}
+    out, options = (
+        tmp_path / "fitted.yaml",
+        {"recipe": str(tmp_path / "wide.yaml"), "num": 160, "processes": Workers(1)},
+    )
     calibrate(images, out=out, work=tmp_path / "work", progress=QUIET, **options)
     new = SimulationRecipe.load(out)
     assert new.degradation.gain == Uniform(uniform=(1, 9))  # of no image's business

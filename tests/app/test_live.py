@@ -243,7 +243,7 @@ def test_a_server_that_watches_asks_for_its_token_and_keeps_it(start_server, tmp
     """Other users of the machine reach 127.0.0.1, too."""
     tokens = []
     for _ in range(2):
-        with start_server(tmp_path / "kept", "--watch", folder) as server:
+        with start_server(tmp_path / "kept", "--watch-folder", folder) as server:
             address, _, token = server.address.partition("?")
             assert httpx.get(f"{address}api/session").status_code == 401
             assert httpx.get(f"{address}?{token}").status_code == 303

@@ -29,7 +29,7 @@ def test_missing_image(infer, tmp_path):
 
 
 def test_folder_instead_of_an_image(infer, tmp_path):
-    infer(tmp_path, tmp_path.name, "is a folder")
+    infer(tmp_path, tmp_path.name, "holds no image")
 
 
 @pytest.mark.parametrize("keep", [0, 100, 5000])
@@ -75,8 +75,8 @@ def test_no_image_at_all(infer, tmp_path):
     [
         (["--accelerator", "abacus"], "accelerator"),
         (["--precision", "17"], "17"),
-        (["--devices", "0"], "devices"),
-        (["--num-workers", "-1"], "num_workers"),
+        (["--device", "0"], "devices"),
+        (["--workers", "-1"], "num_workers"),
         (["--init", "nothing"], "--init: nothing: no such weights file"),
         (["--resume"], "(--resume)"),
         (["--epochs", "0"], "epochs set: 'epochs'"),
@@ -323,7 +323,7 @@ def test_inspecting_what_cannot_be_read(refuse, write_image, tmp_path, name):
         path.write_bytes(path.read_bytes()[:700])
     elif name == "folder":
         (tmp_path / name).mkdir()
-    refuse(["inspect", tmp_path / name, "--out", tmp_path / "o.png"], name)
+    refuse(["inspect", tmp_path / name, "--figure", tmp_path / "o.png"], name)
     assert not (tmp_path / "o.png").exists()
 
 
@@ -331,7 +331,7 @@ def test_inspecting_what_cannot_be_read(refuse, write_image, tmp_path, name):
 def test_inspecting_into_what_is_no_picture(refuse, write_image, tmp_path, out):
     path = write_image("spots.png", np.random.default_rng(0).integers(0, 255, (32, 32), dtype=np.uint8))
     before = path.read_bytes()
-    refuse(["inspect", path, "--out", tmp_path / out], "--out", out)
+    refuse(["inspect", path, "--figure", tmp_path / out], "--figure", out)
     assert path.read_bytes() == before
 
 

@@ -273,7 +273,7 @@ def test_ingest_train_and_score(cli, infer, write_image, blobs, tmp_path):
         "1",
         "--crops.per_image",
         "8",
-        "--num-workers",
+        "--workers",
         "0",
         "--quiet",
         "--accelerator",
@@ -297,7 +297,7 @@ def test_ingest_train_and_score(cli, infer, write_image, blobs, tmp_path):
 
 def test_training_can_go_on(cli, tiny_corpus, tmp_path):
     words = ["train", "sac-cnn", "--data", tiny_corpus, "--out", tmp_path / "run", "--crops.per_image", "8"]
-    words += ["--num_workers", "0", "--quiet", "--accelerator", "cpu"]
+    words += ["--workers", "0", "--quiet", "--accelerator", "cpu"]
     assert cli(*words, "--epochs", "1")[0] == 0
     code, output = cli(*words, "--epochs", "2")
     assert code == 2
@@ -336,7 +336,7 @@ def test_a_corpus_without_atoms(cli, refuse, tiny_overrides, tmp_path):
     assert code == 0
     assert "0 labelled atoms" in output
     assert [len(sample.labels) for sample in Corpus(out)] == [0, 0]
-    code, output = cli("inspect", out, "--out", tmp_path / "sheet.png")
+    code, output = cli("inspect", out, "--figure", tmp_path / "sheet.png")
     assert code == 0
     assert "0, 0 to 0 an image" in output
     refuse(["train", "sac-cnn", "--data", out, "--out", tmp_path / "run"], "no labelled atom")
@@ -357,12 +357,12 @@ def test_the_threshold_is_stored_with_the_weights(cli, write_blobs, spot_weights
 
 
 def test_inspect_prints_and_draws(cli, tiny_corpus, write_image, tmp_path):
-    code, output = cli("inspect", tiny_corpus, "--out", tmp_path / "sheet.png")
+    code, output = cli("inspect", tiny_corpus, "--figure", tmp_path / "sheet.png")
     assert code == 0
     labels = sum(len(sample.labels) for sample in Corpus(tiny_corpus))
     assert "4 of 64 × 64 pixels (0.293 Å a pixel), HAADF" in output
     assert f"{labels}, " in output
-    code, output = cli("inspect", write_image(), "--out", tmp_path / "image.png")
+    code, output = cli("inspect", write_image(), "--figure", tmp_path / "image.png")
     assert code == 0
     assert "0.293 Å (1.88 × 1.88 nm)" in output
     for name in ("sheet.png", "image.png"):

@@ -146,7 +146,7 @@ def test_the_readmes_walk(cli, tmp_path, monkeypatch, blobs):
             "--support.mean_thickness",
             "100",
         ],
-        "train": ["--epochs", "1", "--crop", "32", "--network.width", "4", "--num_workers", "0"],
+        "train": ["--epochs", "1", "--crop", "32", "--network.width", "4", "--workers", "0"],
         "evaluate atoms": ["--unlabelled"],
         "analyse": ["--simulations", "199"],
         "report": ["--simulations", "199"],

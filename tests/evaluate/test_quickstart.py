@@ -71,4 +71,4 @@ def test_run_again_it_does_not_start_over(finished):
 
 def test_its_folder_can_be_inspected(finished, tmp_path):
     out, _ = finished
-    assert main(["inspect", str(out / "corpus"), "--out", str(tmp_path / "sheet.png")]) == 0
+    assert main(["inspect", str(out / "corpus"), "--figure", str(tmp_path / "sheet.png")]) == 0

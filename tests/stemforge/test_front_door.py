@@ -102,7 +102,7 @@ def test_streams_that_know_few_characters(tmp_path, variables):
 @pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(tmp_path, tiny_corpus):
     """Nobody reads what is printed; the picture is drawn all the same."""
-    command = [sys.executable, "-m", "stemforge", "inspect", tiny_corpus, "--out", tmp_path / "a.png"]
+    command = [sys.executable, "-m", "stemforge", "inspect", tiny_corpus, "--figure", tmp_path / "a.png"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         running.stdout.close()
         printed = running.stderr.read()

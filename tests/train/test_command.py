@@ -5,7 +5,7 @@ import pytest
 from stemforge.__main__ import main
 from stemforge.train import load_weights
 
-TINY = ["--num-workers", "0", "--quiet", "--accelerator", "cpu", "--epochs", "1"]
+TINY = ["--workers", "0", "--quiet", "--accelerator", "cpu", "--epochs", "1"]
 TINY_DIVAESR = [
     "--per_image",
     "2",
@@ -50,8 +50,8 @@ def test_every_network_has_the_same_flags(network, capsys, monkeypatch):
     assert code == 0
     lines = [line.strip(" │*") for line in message.splitlines() if line.startswith("│")]
     for flag in (
-        *("--data", "--out", "--recipe", "--init", "--resume", "--half", "--accelerator", "--devices"),
-        *("--num-nodes", "--strategy", "--precision", "--num-workers", "--quiet"),
+        *("--data", "--out", "--recipe", "--init", "--resume", "--half", "--accelerator", "--device"),
+        *("--num-nodes", "--strategy", "--precision", "--workers", "--quiet"),
     ):
         (line,) = (line for line in lines if line.startswith(f"{flag} "))
         assert len(line.split()) > 4, line

@@ -41,7 +41,7 @@ def test_two_processes_learn_as_one_does_from_batches_twice_as_large(corpus, tmp
     fit(alone, [corpus], tmp_path / "one", options)
     (tmp_path / "two.yaml").write_text(AtomNetRecipe(**SMALL, images_per_batch=1).to_yaml())
     words = ["--data", corpus, "--recipe", tmp_path / "two.yaml", "--out", tmp_path / "two"]
-    words += ["--accelerator", "cpu", "--devices", 2, "--strategy", "ddp"]
+    words += ["--accelerator", "cpu", "--device", 2, "--strategy", "ddp"]
     command = [sys.executable, "-m", "stemforge", "train", "atom-net", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr

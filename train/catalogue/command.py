@@ -32,11 +32,11 @@ def show(recipe: str, /, *overrides: Overrides, full: bool = False) -> None:
     Parameters
     ----------
     recipe
-        A YAML file, or the name of a recipe that ships with stemforge; `stemforge recipe list` lists them.
+        A YAML file, or the name of a recipe that ships with stemforge (`stemforge recipe list` shows them).
     overrides
         Fields of the recipe by dotted name.
     full
-        Every field, those at their default too, each with its meaning and unit, in place of the file's comments.
+        Show every field, also those at their default, each with its meaning and unit, in place of the file's comments.
     """
     from stemforge.train.catalogue.shipped import find_recipe
 

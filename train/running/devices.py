@@ -6,12 +6,12 @@ from typing import Any
 from stemforge.errors import InputError
 
 
-def trainer_devices(devices: str, accelerator: str = "auto") -> dict[str, Any]:
+def trainer_devices(device: str, accelerator: str = "auto") -> dict[str, Any]:
     """Return what :class:`lightning.Trainer` takes for devices.
 
     Parameters
     ----------
-    devices
+    device
         One device by its name: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; or how many of the accelerator's
         devices, ``"4"``; or which, ``"0,2"``; or ``"auto"``.
     accelerator
@@ -30,13 +30,13 @@ def trainer_devices(devices: str, accelerator: str = "auto") -> dict[str, Any]:
     >>> trainer_devices("4", "gpu")
     {'accelerator': 'gpu', 'devices': 4}
     """
-    named = re.fullmatch(r"(cpu|cuda|mps)(?::(\d+))?", devices)
+    named = re.fullmatch(r"(cpu|cuda|mps)(?::(\d+))?", device)
     if named is None:
-        return {"accelerator": accelerator, "devices": int(devices) if devices.isdigit() else devices}
+        return {"accelerator": accelerator, "devices": int(device) if device.isdigit() else device}
     kind, number = named.groups()
     if accelerator not in ("auto", kind) and (accelerator != "gpu" or kind == "cpu"):
         raise InputError(
-            f"devices must be of the accelerator {accelerator}, not {devices}; name one of them alone"
+            f"device must be of the accelerator {accelerator}, not {device}; name one of them alone"
         )
     # torch has one processor and one Apple GPU.
     return {"accelerator": kind, "devices": 1 if kind == "cpu" or number is None else [int(number)]}

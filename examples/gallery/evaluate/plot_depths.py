@@ -50,4 +50,4 @@ panels[3].set(xlabel="true depth [Å]", ylabel="measured depth [Å]")
 plt.show()
 
 # %%
-# For a stack: ``stemforge depth focal.tif --focus -60,-40,-20,0,20,40,60 --element Pt``.
+# For a stack: ``stemforge depth focal.tif --focus -60 -40 -20 0 20 40 60 --element Pt``.

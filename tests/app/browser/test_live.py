@@ -19,7 +19,7 @@ def watched(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def entrance(start_server, watched, tmp_path_factory):
-    with start_server(tmp_path_factory.mktemp("live") / "kept", "--watch", watched) as server:
+    with start_server(tmp_path_factory.mktemp("live") / "kept", "--watch-folder", watched) as server:
         yield server.address
 
 

@@ -42,7 +42,7 @@ def test_a_table_is_printed_and_results_are_written_on_request(folders, tmp_path
     assert all(path.stat().st_size for path in out)
     assert json.loads(out[0].read_text(encoding="utf-8"))["summary"]["1 Å"]["mean"]["f1"] == 0.75
     assert "wrote" in capsys.readouterr().out
-    _run("--pred", pred, "--truth", truth, *options, "--threshold", "0.7")
+    _run("--pred", pred, "--truth", truth, *options, "--min-score", "0.7")
     assert "replaced" in capsys.readouterr().out
 
 
@@ -56,7 +56,7 @@ def test_help_explains_the_options(capsys):
         "--csv",
         "--figure",
         "--sampling",
-        "--threshold",
+        "--min-score",
         "--unlabelled",
     ):
         assert option in printed

@@ -41,7 +41,7 @@ def folders(tmp_path):
 
 
 def test_scores_by_hand(folders):
-    result = evaluate_atoms(*folders, threshold=0.5)
+    result = evaluate_atoms(*folders, min_score=0.5)
     assert [(i.name, i.truth) for i in result.images] == [("021_HAADF_15nm", "021_Results"), ("b", "b")]
     f1 = {name: [i.scores[name].f1 for i in result.images] for name in result.summary}
     # Distances are 1, 5 and 6 px: 0.29, 1.46 and 1.76 Å.
@@ -60,7 +60,7 @@ def test_scores_by_hand(folders):
 
 
 def test_curves_hold_all_predictions_whatever_the_threshold(folders):
-    curves = evaluate_atoms(*folders, threshold=0.85).curves
+    curves = evaluate_atoms(*folders, min_score=0.85).curves
     assert set(curves) == {"box21_iou0.5", "0.5 Å", "1 Å", "2 Å"}
     assert curves["box21_iou0.5"].thresholds[0] == 0.1
     assert curves["box21_iou0.5"].recall[0] == 3 / 4

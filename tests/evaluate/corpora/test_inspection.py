@@ -17,6 +17,7 @@ from stemforge.evaluate.corpora.inspection import (
 )
 from stemforge.evaluate.corpora.statistics import CorpusStatistics
 from stemforge.micrograph.annotations import Annotations
+from stemforge.options import FigureFile, Overwrite
 from stemforge.simulate import SEGMENTS
 
 
@@ -162,8 +163,8 @@ def test_a_picture_is_not_replaced_unasked(tiny_corpus, tmp_path, capsys):
     out = tmp_path / "picture.png"
     out.write_text("mine")
     with pytest.raises(InputError, match=r"exists already.*--overwrite"):
-        inspect(tiny_corpus, out=out)
+        inspect([tiny_corpus], drawing=FigureFile(out))
     assert out.read_text() == "mine"
-    inspect(tiny_corpus, out=out, overwrite=True)
+    inspect([tiny_corpus], drawing=FigureFile(out), replacing=Overwrite(overwrite=True))
     assert out.read_bytes().startswith(b"\x89PNG")
     assert "CNR as drawn" in capsys.readouterr().out

@@ -98,7 +98,7 @@ def test_folders(folders):
     assert evaluation.score.classes["thiophene"]["ap"] == pytest.approx(1)
     assert evaluation.images["img_001"].truth == 2
     assert evaluation.images["img_002"].ap is None
-    assert evaluate_molecules(*folders, threshold=0.5).score.predicted == 1
+    assert evaluate_molecules(*folders, min_score=0.5).score.predicted == 1
 
 
 def test_a_corpus_as_truth(folders, tmp_path):

@@ -10,7 +10,7 @@ from stemforge.__main__ import main
 from stemforge.corpus.sample import Sample, Structure
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.evaluate import Sweep, draw_conditions, draw_sweep, sweep_doses
-from stemforge.evaluate.sweep.command import parse_doses
+from stemforge.evaluate.sweep.command import check_doses
 from stemforge.evaluate.sweep.doses import Row
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import BoxDefinition, SimulationRecipe
@@ -214,7 +214,7 @@ def test_f1_over_dose_and_conditions(tmp_path):
 def test_the_command_for_atoms(tiny_corpus, spot_weights, tmp_path):
     out = tmp_path / "out"
     words = ["sweep", str(tiny_corpus), "--weights", str(spot_weights), "--out", str(out), "--quiet"]
-    assert main([*words, "--doses", "1e5", "--validation", "0.5"]) == 0
+    assert main([*words, "--dose", "1e5", "--validation", "0.5"]) == 0
     assert (out / "sweep-conditions.png").is_file()
 
 
@@ -301,7 +301,7 @@ def test_a_total_takes_the_place_of_the_mean():
 def test_the_command(segments, restorer, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["sweep", str(segments), "--weights", str(restorer), "--out", str(out), "--quiet"]
-    words += ["--doses", "500,1e5", "--validation", "0.3", "--baselines", "gaussian"]
+    words += ["--dose", "500", "1e5", "--validation", "0.3", "--baselines", "gaussian"]
     assert main(words) == 0
     assert "Gaussian" in capsys.readouterr().err
     pictures = {"sweep.png", "sweep-differences.png"}
@@ -319,7 +319,7 @@ def test_a_sweep_leaves_no_picture_of_an_earlier_one(segments, detector, tmp_pat
     for name in ("sweep.json", "sweep-differences.png", "sweep-conditions.png", "notes.txt"):
         (out / name).write_text("earlier")
     words = ["sweep", str(segments), "--weights", str(detector), "--out", str(out), "--quiet", "--overwrite"]
-    words += ["--doses", "1e5", "--validation", "0.3"]
+    words += ["--dose", "1e5", "--validation", "0.3"]
     assert main([*words, "--drawn-dose", "1e5"]) == 2
     assert "--drawn-dose: is for weights that restore images" in capsys.readouterr().err
     assert (out / "sweep-differences.png").is_file()
@@ -330,9 +330,9 @@ def test_a_sweep_leaves_no_picture_of_an_earlier_one(segments, detector, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--doses", "1,x"], "--doses"),
-        (["--doses", "-1"], "positive"),
-        (["--doses", "5,5"], "twice"),
+        (["--dose", "1", "x"], "--dose"),
+        (["--dose", "-1"], "positive"),
+        (["--dose", "5", "5"], "twice"),
         (["--baselines", "median"], "median"),
         (["--scaling", "log"], "--scaling"),
         (["--drawn-dose", "7"], "--drawn-dose must be one of"),
@@ -347,7 +347,8 @@ def test_bad_options(segments, restorer, tmp_path, capsys, words, message):
     assert not out.exists()
 
 
-def test_doses_are_read():
-    assert parse_doses("100,1e6") == [100, 1e6]
-    with pytest.raises(InputError):
-        parse_doses("")
+def test_doses_are_positive_and_differ():
+    assert check_doses([100, 1e6]) == [100, 1e6]
+    for doses in ([0.0], [float("inf")], [5.0, 5.0]):
+        with pytest.raises(InputError, match="dose"):
+            check_doses(doses)

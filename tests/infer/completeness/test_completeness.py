@@ -7,14 +7,19 @@ import pytest
 from scipy import ndimage
 from scipy.special import ndtr
 
-from stemforge.infer import refine_places
+from stemforge.infer import measure_completeness, refine_places
+from stemforge.infer.batch import Results
 from stemforge.infer.completeness.brightness import USUAL_WIDTH, IdealObserver, typical_atom
-from stemforge.infer.completeness.density import corrected_density
+from stemforge.infer.completeness.density import Density, corrected_density
+from stemforge.infer.completeness.figure import draw_completeness
+from stemforge.infer.completeness.files import write_completeness
 from stemforge.infer.completeness.injection import Grafts, beside, inject, nearest_pairs, typical_spots
 from stemforge.infer.completeness.purity import false_atoms, negative_image, surrogate_image
 from stemforge.infer.completeness.recall import RecallCurve, recall_bins
 from stemforge.micrograph.annotations import Annotations
+from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import Host, Spots, graft
+from stemforge.train import load_weights
 
 SAMPLING = 0.3
 NONE = Annotations([], columns={"score": np.empty(0)})
@@ -218,6 +223,40 @@ def test_corrected_density_holds_the_truth(seed):
     )
     assert nothing.number == 0
     assert nothing.high >= 3
+
+
+@pytest.mark.parametrize(
+    ("area", "found", "recall", "enough"),
+    [
+        (2.9, 0, 1.0, False),  # 3 atoms may hide there: more than 1 per nm²
+        (3.1, 0, 1.0, True),
+        (5.9, 2, 0.5, False),
+        (6.1, 2, 0.5, True),
+        (0.5, 2, 1.0, False),
+        (0.5, 3, 1.0, True),  # so many were found that there are some
+    ],
+)
+def test_an_image_may_be_too_small_for_a_density(area, found, recall, enough):
+    density = Density(4.0, found, 0.0, 9.0, area, found, recall)
+    assert (density.too_small is None) == enough
+
+
+@pytest.mark.parametrize(("side", "small"), [(48, True), (144, False)])
+def test_a_small_image_says_so_in_place_of_a_density(side, small, blobs, capsys, tmp_path):
+    image = blobs([[3.0, side / 2]], (side, side), noise=10.0)  # at the edge
+    micrograph = Micrograph(image, SAMPLING, name="crop")
+    rng = np.random.default_rng(0)
+    result = measure_completeness(micrograph, *load_weights("atom-net"), rng, number=12)
+    summary = result.summary()["corrected"]
+    assert (summary["atoms_per_nm2"] is None) == small
+    (folder := tmp_path / "out").mkdir()
+    write_completeness(result, Results("crop", lambda: folder))
+    printed = capsys.readouterr().err
+    title = draw_completeness(result).get_suptitle()
+    assert f"{len(result.detection.atoms)} atoms found, {len(result.false.scores)} of them away" in title
+    for text in (printed, title):
+        assert ("too small for a density: only" in text) == small
+        assert ("nm² from contrast-to-noise" in text) != small
 
 
 @pytest.mark.slow

@@ -56,6 +56,19 @@ def test_the_same_generator_gives_the_same_bytes(options):
     assert first.tobytes() != other.tobytes()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("interpolation", [2, 4])
+def test_grids_fit_the_interpolation(interpolation):
+    """135 points, which 2 and 4 do not divide: abTEM would warn of them."""
+    structure, sampling = Atoms("Pt", positions=[[10, 10, 1]], cell=[20.0, 20.0, 2.0]), 20 / 134.5
+    plain, prism = (Prism(interpolation=one, sampling=sampling) for one in (1, interpolation))
+    assert plain._gpts(structure, MICROSCOPE) == (135, 135)
+    assert all(points % interpolation == 0 for points in prism._gpts(structure, MICROSCOPE))
+    wanted = image(structure, engine=Prism, sampling=sampling)
+    found = image(structure, engine=Prism, sampling=sampling, interpolation=interpolation)
+    np.testing.assert_allclose(found.mean((1, 2)), wanted.mean((1, 2)), rtol=0.15)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", ENGINES, ids=str)
 def test_pixels_finer_than_the_image_needs_lie_on_its_fourier_series(options, monkeypatch):

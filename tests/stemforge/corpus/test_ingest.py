@@ -78,7 +78,7 @@ def test_sampling_override_and_repetition(data):
         (lambda f: (f / "labels/022_Results.csv").write_text("a,b\n"), "expected columns"),
         (lambda f: (f / "images/022_HAADF.tif").write_bytes(b"II*"), r"022_HAADF\.tif"),
         (lambda f: tifffile.imwrite(f / "images/022_HAADF.tiff", IMAGE), "two files are named 022_HAADF"),
-        (lambda f: [p.unlink() for p in (f / "images").iterdir()], "no files ending in"),
+        (lambda f: [p.unlink() for p in (f / "images").iterdir()], "holds no image"),
     ],
 )
 def test_refused_before_anything_is_written(data, prepare, says):

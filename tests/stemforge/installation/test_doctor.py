@@ -41,9 +41,9 @@ def test_a_sound_installation(doctor):
         assert word in printed
 
 
-def test_json_has_all(doctor):
-    code, printed = doctor("--json")
-    found = json.loads(printed)
+def test_json_has_all(doctor, tmp_path):
+    code, _ = doctor("--json", str(tmp_path / "doctor.json"))
+    found = json.loads((tmp_path / "doctor.json").read_text())
     assert code == 0
     assert found["problems"] == []
     assert set(found["packages"]) == {one.name for one in required_packages()}

@@ -30,7 +30,7 @@ from stemforge.train.running.devices import trainer_devices
     ],
 )
 def test_devices_have_the_names_that_inference_takes(devices, accelerator, wanted):
-    taken = Run(devices=devices, accelerator=accelerator).options(quiet=True).trainer_options
+    taken = Run(device=devices, accelerator=accelerator).options(quiet=True).trainer_options
     assert (taken["accelerator"], taken["devices"]) == wanted
 
 

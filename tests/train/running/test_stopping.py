@@ -21,7 +21,7 @@ import pytest
 def test_a_signal_ends_a_run_with_a_sentence(tmp_path, tiny_corpus, number, variables):
     run = tmp_path / "run"
     words = [sys.executable, "-m", "stemforge", "train", "sac-cnn", "--data", tiny_corpus, "--out", run]
-    words += ["--num-workers", "0", "--accelerator", "cpu", "--patience", "100000", "--crops.per_image", "4"]
+    words += ["--workers", "0", "--accelerator", "cpu", "--patience", "100000", "--crops.per_image", "4"]
     began = subprocess.Popen(
         [*map(str, words), "--epochs", "100000"],
         stdout=subprocess.PIPE,
