@@ -14,7 +14,7 @@ from stemforge.files import write_figure
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate.engines.auto import Auto
-from stemforge.simulate.engines.prism import Prism
+from stemforge.simulate.engines.kernels import Kernels
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.recording.record import Recording, record, recording_rng
 from stemforge.simulate.sample import simulate_sample
@@ -34,8 +34,8 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     Parameters
     ----------
     recipe
-        Its field of view is cut to 15 nm, or 1.8 nm where the engine is not ``kernels``; ``auto`` stands for
-        PRISM with interpolation 4.
+        Its field of view is cut to 15 nm, or 1.8 nm where the engine is not ``kernels``, which stands in for ``auto``:
+        the picture says that columns along the beam do not guide the probe then.
     path
         Where to save the picture; None saves nothing.
     index
@@ -67,7 +67,8 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     _draw_structure(figure, grid[2], atoms, small.scan)
     dose = "" if recording.dose is None else f", {recording.dose:,.0f} e/Å²"
     optics = f"{drawn.microscope.energy / 1e3:g} kV, {drawn.microscope.semiangle_cutoff:.3g} mrad"
-    figure.suptitle(f"{optics}, {sample.sampling:g} Å per pixel{dose}", fontsize=10)
+    summed = ", a sum over atoms: no channelling" if isinstance(recipe.engine, Auto) else ""
+    figure.suptitle(f"{optics}, {sample.sampling:g} Å per pixel{dose}{summed}", fontsize=10)
     if path is not None:
         write_figure(figure, path, dpi=120)
     return figure
@@ -76,9 +77,9 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
 def preview_recipe(recipe: SimulationRecipe) -> SimulationRecipe:
     """Return the recipe with a field of view and an engine that take seconds."""
     engine = recipe.engine
-    if isinstance(engine, Auto):
-        # A picture need not be exact: one configuration of phonons, and a fast PRISM.
-        engine = Prism(**engine.model_dump(include={"slice_thickness"}), interpolation=4, frozen_phonons=1)
+    if isinstance(engine, Auto) and not recipe.microscope.detectors.segmented:
+        # A picture need not be exact, but PRISM fast enough for it would lose the atoms on top.
+        engine = Kernels(**engine.model_dump(include=set(Kernels.model_fields) - {"name"}))
     widest = _WIDEST_KERNELS if engine.name == "kernels" else _WIDEST
     most = max(16, int(widest / recipe.scan.sampling))
     height, width = (min(length, most) for length in recipe.scan.shape)

@@ -18,6 +18,7 @@ from stemforge.errors import InputError
 from stemforge.simulate.engines.auto import Auto, Engine
 from stemforge.simulate.engines.common import EngineSettings, Extent
 from stemforge.simulate.engines.multislice import AbtemEngine
+from stemforge.simulate.engines.prism import Prism, largest_interpolation
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.recording.idpc import idpc_image
@@ -160,6 +161,8 @@ class Piece:
         Seed of the frozen phonons, the same for every engine.
     sample
         Number of the sample that it was cut from.
+    interpolation
+        The highest of PRISM that loses no electrons on the whole field, which is deeper than the piece.
     """
 
     atoms: Atoms
@@ -168,6 +171,7 @@ class Piece:
     focus: float
     phonons: int = 0
     sample: int = 0
+    interpolation: int = 2
 
     def __post_init__(self) -> None:
         self._reference: tuple[EngineSettings, NDArray[np.float32], float] | None = None
@@ -183,7 +187,9 @@ class Piece:
         scan = Scan.of_any_size((_POSITIONS, _POSITIONS), step)
         column, depth = cut_piece(atoms, focus, _POSITIONS * step + 2 * _MARGIN)
         phonons = int(recipe.rng(index, Stage.SIMULATION).integers(2**63))
-        return cls(column, microscope, scan, depth, phonons, index)
+        whole = float(np.ptp(atoms.positions[:, 2])) if len(atoms) else 0.0
+        most = largest_interpolation(microscope, float(np.diag(atoms.cell)[:2].min()), whole)
+        return cls(column, microscope, scan, depth, phonons, index, most)
 
     @classmethod
     def of_crystal(cls, atoms: Atoms, microscope: Microscope, focus: float, sample: int = 0) -> "Piece":
@@ -245,7 +251,12 @@ class Piece:
 
     def cheapest(self, auto: Auto, *, quiet: bool = True) -> tuple[Engine, list[EngineError]]:
         """Return the first engine of those that ``auto`` may be whose error is within the bound, and what was tried."""
-        reference, candidates = auto.reference(self.microscope), auto.candidates(self.microscope)
+        reference = auto.reference(self.microscope)
+        candidates = [
+            one
+            for one in auto.candidates(self.microscope)
+            if not isinstance(one, Prism) or one.interpolation <= self.interpolation
+        ]
         tried: list[EngineError] = []
         title = "comparing engines on a piece of the first sample"
         with console.progress(title, len(candidates), "engines at most", quiet) as advance:

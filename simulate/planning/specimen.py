@@ -8,6 +8,7 @@ from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.simulate.engines.common import EngineSettings
 from stemforge.simulate.engines.kernels import elastic_scattering
+from stemforge.simulate.engines.prism import Prism, largest_interpolation
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.structures import SUPPORT
 from stemforge.structures.atoms.columns import COLUMN_RADIUS, column_heights
@@ -38,7 +39,8 @@ def check_specimen(recipe: SimulationRecipe) -> None:
     Raises
     ------
     InputError
-        ``kernels`` for columns along the beam, or a support that lets no electron of the probe through unscattered.
+        ``kernels`` for columns along the beam; PRISM whose interpolation loses electrons on their way through the
+        support; or a support that lets no electron of the probe through unscattered.
     """
     rng = np.random.default_rng(0)
     drawn = (recipe.support.draw(rng) for _ in range(_DRAWS))
@@ -48,6 +50,7 @@ def check_specimen(recipe: SimulationRecipe) -> None:
     if not pieces:
         return
     _check_engine(recipe.engine, pieces, certain=recipe.support.kind == "crystal_slab")
+    _check_window(recipe, pieces)
     _check_energy(recipe, pieces)
     _check_elements(recipe, pieces[0])
 
@@ -96,6 +99,24 @@ def _check_engine(engine: EngineSettings, pieces: list[Atoms], certain: bool) ->
     if certain:
         raise InputError(problem)
     say(f"warning: {problem}")
+
+
+def _check_window(recipe: SimulationRecipe, pieces: list[Atoms]) -> None:
+    engine = recipe.engine
+    if not isinstance(engine, Prism) or engine.interpolation == 1:
+        return
+    microscope, side = recipe.microscope, min(recipe.scan.cell)
+    depth = max(float(np.ptp(piece.positions[:, 2])) for piece in pieces)
+    most = largest_interpolation(microscope, side, depth)
+    if engine.interpolation > most:
+        outer = max(outer for _, outer in microscope.detectors.angles.values())
+        window, spread = side / engine.interpolation, 2e-3 * outer * depth
+        raise InputError(
+            f"engine.interpolation: {engine.interpolation} computes waves in windows of {window:.3g} Å, but what the "
+            f"top of {depth:.0f} Å scatters to {outer:g} mrad spreads over {spread:.3g} Å, and would be lost; take "
+            f"{most}, a support of {depth * window / spread:.0f} Å at most, a larger scan or scan.margin, or a smaller "
+            "outer angle"
+        )
 
 
 def _check_energy(recipe: SimulationRecipe, pieces: list[Atoms]) -> None:

@@ -5,6 +5,7 @@ import pytest
 from ase import Atoms
 
 from stemforge.simulate import Kernels, Microscope, Multislice, Prism, Scan
+from stemforge.simulate.engines.prism import largest_interpolation
 from stemforge.structures import Tag, amorphous_carbon
 
 pytestmark = pytest.mark.physics
@@ -71,6 +72,22 @@ def test_prism_without_interpolation_is_multislice():
         for engine in (Prism, Multislice)
     )
     assert np.abs(prism - slow).max() <= 1e-4 * slow.max()
+
+
+@pytest.mark.parametrize(("depth", "kept"), [(10.0, True), (15.0, True), (30.0, False)])
+def test_prism_loses_what_leaves_its_window(depth, kept):
+    """An atom on top: what it scatters travels sideways below it."""
+    microscope = Microscope(energy=200e3, semiangle_cutoff=25, detectors={"rings": {"HAADF": (70, 170)}})
+    atoms = Atoms("Pt", positions=[[6, 6, 1]], cell=[12, 12, depth])
+    scan = Scan.of_any_size((3, 3), 0.42)
+    prism, slow = (
+        engine.image(atoms, microscope, scan, 1.0).mean()
+        for engine in (Prism(frozen_phonons=0, interpolation=2), Multislice(frozen_phonons=0))
+    )
+    assert (largest_interpolation(microscope, 12.0, depth) >= 2) is kept
+    assert bool(abs(prism / slow - 1) < 0.04) is kept
+    if not kept:
+        assert prism < 0.75 * slow
 
 
 ABERRATIONS = {

@@ -6,7 +6,9 @@ from ase.build import fcc100
 
 from stemforge.errors import InputError
 from stemforge.simulate.engines.kernels import elastic_scattering
+from stemforge.simulate.engines.prism import largest_interpolation
 from stemforge.simulate.planning.specimen import channels
+from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.sample import check_recipe
 from stemforge.structures import amorphous_carbon, carbon_nitride, crystal_slab
 
@@ -44,6 +46,31 @@ def test_kernels_are_refused_on_a_zone_axis(of_crystal):
         check_recipe(of_crystal(engine={"name": "kernels"}))
     check_recipe(of_crystal(support={"face": None, "zone_axis": [1, 2, 7]}, engine={"name": "kernels"}))
     check_recipe(of_crystal(engine={"name": "prism"}))
+
+
+def test_prism_is_refused_where_its_window_loses_electrons(of_crystal):
+    engine = {"name": "prism", "interpolation": 2}
+    thick = {"thickness": 60, "mistilt": 0.0}
+    for scan, refused in (({"scan.shape": [64, 64]}, True), ({"scan.shape": [256, 256]}, False)):
+        recipe = of_crystal(support=thick, engine=engine, **scan)
+        if refused:
+            with pytest.raises(
+                InputError, match=r"engine\.interpolation: 2 computes waves in windows of .* would be lost"
+            ):
+                check_recipe(recipe)
+            check_recipe(recipe.replace(engine={"name": "prism"}))
+        else:
+            check_recipe(recipe)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ir-mgo", "pt-ceo2"])
+def test_windows_hold_what_the_crystals_that_ship_scatter(name):
+    recipe = SimulationRecipe.load(name)
+    for index in range(12):
+        drawn, atoms = recipe.build(index)
+        side, depth = min(np.diag(atoms.cell)[:2]), np.ptp(atoms.positions[:, 2])
+        assert largest_interpolation(drawn.microscope, side, depth) >= recipe.engine.interpolation
 
 
 def test_kernels_are_warned_of_for_a_crystal_from_a_file(quick, tmp_path, capsys):
