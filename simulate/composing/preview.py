@@ -15,6 +15,7 @@ from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate.engines.auto import Auto
 from stemforge.simulate.engines.kernels import Kernels
+from stemforge.simulate.engines.prism import Prism, largest_interpolation
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.recording.record import Recording, record, recording_rng
 from stemforge.simulate.sample import simulate_sample
@@ -24,6 +25,7 @@ from stemforge.structures import draw_projection, is_flat
 # Field of view that is drawn at most [Å]: engines for crystals take a time that grows with the square of the area.
 _WIDEST = 18.0
 _WIDEST_KERNELS = 150.0
+_FASTEST = 4  # interpolation of PRISM
 # From this contrast-to-noise on an atom is drawn as one that can be found.
 _VISIBLE = 5.0
 
@@ -34,8 +36,8 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     Parameters
     ----------
     recipe
-        Its field of view is cut to 15 nm, or 1.8 nm where the engine is not ``kernels``, which stands in for ``auto``:
-        the picture says that columns along the beam do not guide the probe then.
+        Its field of view is cut to 15 nm, or 1.8 nm where the engine is not ``kernels``. For ``auto`` stands PRISM with
+        one configuration of phonons, or ``kernels`` where its window would lose electrons; the picture says so then.
     path
         Where to save the picture; None saves nothing.
     index
@@ -52,7 +54,7 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     >>> len(draw_preview(recipe).axes)
     3
     """
-    small = preview_recipe(recipe)
+    small = preview_recipe(recipe, index)
     drawn, atoms = small.build(index)
     sample = simulate_sample(small, index)
     recording = record(sample, small.degradation, recording_rng({}, index, small.seed))
@@ -67,26 +69,42 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     _draw_structure(figure, grid[2], atoms, small.scan)
     dose = "" if recording.dose is None else f", {recording.dose:,.0f} e/Å²"
     optics = f"{drawn.microscope.energy / 1e3:g} kV, {drawn.microscope.semiangle_cutoff:.3g} mrad"
-    summed = ", a sum over atoms: no channelling" if isinstance(recipe.engine, Auto) else ""
+    summed = (
+        ", a sum over atoms: no channelling" if small.engine.name == "kernels" != recipe.engine.name else ""
+    )
     figure.suptitle(f"{optics}, {sample.sampling:g} Å per pixel{dose}{summed}", fontsize=10)
     if path is not None:
         write_figure(figure, path, dpi=120)
     return figure
 
 
-def preview_recipe(recipe: SimulationRecipe) -> SimulationRecipe:
+def preview_recipe(recipe: SimulationRecipe, index: int = 0) -> SimulationRecipe:
     """Return the recipe with a field of view and an engine that take seconds."""
-    engine = recipe.engine
-    if isinstance(engine, Auto) and not recipe.microscope.detectors.segmented:
-        # A picture need not be exact, but PRISM fast enough for it would lose the atoms on top.
-        engine = Kernels(**engine.model_dump(include=set(Kernels.model_fields) - {"name"}))
-    widest = _WIDEST_KERNELS if engine.name == "kernels" else _WIDEST
+    if recipe.engine.name == "kernels":
+        return _cut(recipe, _WIDEST_KERNELS)
+    small = _cut(recipe, _WIDEST)
+    small = small.replace(
+        microscope=recipe.microscope.replace(focal_spread=0.0),
+        scan=small.scan.replace(margin=min(recipe.scan.margin, 2.0)),
+    )
+    if not isinstance(recipe.engine, Auto) or recipe.microscope.detectors.segmented:
+        return small
+    # A picture need not be exact: one configuration of phonons, and a fast PRISM, or a sum over atoms where that
+    # would lose those on top.
+    drawn, atoms = small.build(index)
+    side, depth = min(drawn.scan.cell), float(np.ptp(atoms.positions[:, 2]))
+    most = min(_FASTEST, largest_interpolation(drawn.microscope, side, depth))
+    if most < 2:
+        kernels = Kernels(**recipe.engine.model_dump(include=set(Kernels.model_fields) - {"name"}))
+        return _cut(recipe.replace(engine=kernels), _WIDEST_KERNELS)
+    prism = {"interpolation": most, "frozen_phonons": 1}
+    return small.replace(engine=Prism(**recipe.engine.model_dump(include={"slice_thickness"}), **prism))
+
+
+def _cut(recipe: SimulationRecipe, widest: float) -> SimulationRecipe:
     most = max(16, int(widest / recipe.scan.sampling))
     height, width = (min(length, most) for length in recipe.scan.shape)
-    if engine.name == "kernels":
-        return recipe.replace(engine=engine, scan=recipe.scan.replace(shape=(height, width)))
-    scan = recipe.scan.replace(shape=(height, width), margin=min(recipe.scan.margin, 2.0))
-    return recipe.replace(engine=engine, microscope=recipe.microscope.replace(focal_spread=0.0), scan=scan)
+    return recipe.replace(scan=recipe.scan.replace(shape=(height, width)))
 
 
 def _draw_structure(figure: Figure, place: SubplotSpec, atoms: Atoms, scan: Scan) -> None:

@@ -72,13 +72,15 @@ def test_controls_say_what_they_are(page):
 
 @pytest.mark.parametrize("support", SUPPORTS)
 def test_every_control_changes_the_recipe_up_to_both_ends(support):
-    usual = recipe_of(support, "Pt", {"sampling": 0.01})
+    # A crystal's image must hold what the crystal scatters.
+    base = {"size": 80.0} if support in CRYSTALS else {"sampling": 0.01}
+    usual = recipe_of(support, "Pt", base)
     assert not usual.distributions
     for control in controls_of(support):
         shown = control.public()
         for end in {shown["low"], shown["high"]} - {shown["default"]}:
-            if (control.name, end) != ("sampling", 0.01):
-                assert recipe_of(support, "Pt", {"sampling": 0.01, control.name: end}) != usual
+            if base.get(control.name) != end:
+                assert recipe_of(support, "Pt", {**base, control.name: end}) != usual
     assert recipe_of(support, None, {}).single_atoms == ()
 
 
@@ -217,6 +219,13 @@ def test_a_simulated_image_becomes_one_of_the_session(page, settings):
     assert image["sampling_source"] == "file"
     assert page.get("/api/session").json()["images"] == [image]
     assert not list((settings.folder / "simulations").iterdir())
+
+
+def test_a_crystal_that_scatters_over_more_than_its_image_is_refused():
+    with pytest.raises(
+        InputError, match=r"MgO \(001\) of 2\.1 nm scatters to 250 mrad over more than .* take it thinner"
+    ):
+        recipe_of("mgo:001", "Pt", {"thickness": 2.1, "outer": 250})
 
 
 def test_crystals_are_made_by_an_engine_that_may_image_them():

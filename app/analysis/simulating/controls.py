@@ -133,7 +133,7 @@ _R, _M, _D = RecipeRequest, Microscope, Degradation
 CONTROLS = (
     Control("thickness", _R, "thickness", "Thickness", "Specimen", 20, 600, 150, 5, "nm", supports=("carbon",)),
     Control("thickness", _R, "thickness", "Thickness", "Specimen", 3.2, 96, 32, 3.2, "nm", supports=("c3n4",)),
-    Control("thickness", _R, "thickness", "Thickness", "Specimen", 8.4, 42, 16.8, 4.2, "nm", supports=CRYSTALS),
+    Control("thickness", _R, "thickness", "Thickness", "Specimen", 8.4, 21, 12.6, 4.2, "nm", supports=CRYSTALS),
     Control("layers", Layers, "num_layers", "Layers", "Specimen", 1, 6, 1, 1, supports=SHEETS),
     Control("support.nitrogen_fraction", AmorphousCarbon, "nitrogen_fraction", "Nitrogen", "Specimen", 0, 0.3, 0.05,
             0.01, supports=("carbon",)),

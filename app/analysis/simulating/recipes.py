@@ -44,7 +44,14 @@ def recipe_of(support: str, element: str | None, values: dict[str, float]) -> Si
         source="these values",
     )
     others = {name: value for name, value in found.items() if name not in _SPECIAL}
-    return fixed_recipe(known, {**others, "seed": round(found["seed"])})
+    recipe = fixed_recipe(known, {**others, "seed": round(found["seed"])})
+    if support in CRYSTALS and recipe.engine.name == "kernels":
+        raise InputError(
+            f"{SUPPORTS[support]} of {found['thickness'] / 10:g} nm scatters to {found['outer']:g} mrad over more than "
+            "an image of this size holds; take it thinner, more or larger pixels, or a smaller outer angle. The "
+            "recipe for stemforge simulate has no such limit."
+        )
+    return recipe
 
 
 def _require_small(support: str, found: dict[str, float]) -> None:

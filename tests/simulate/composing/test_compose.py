@@ -7,7 +7,8 @@ import pytest
 from stemforge.errors import RecipeError
 from stemforge.files import plain_yaml
 from stemforge.settings import LogUniform, Uniform
-from stemforge.simulate import RecipeRequest, SimulationRecipe, compose_recipe, draw_preview
+from stemforge.simulate import RecipeRequest, SimulationRecipe, check_recipe, compose_recipe, draw_preview
+from stemforge.simulate.composing.preview import preview_recipe
 
 KNOWN = {
     "energy": 80e3,
@@ -146,3 +147,13 @@ def test_the_command_writes_a_recipe_and_a_picture(tmp_path, monkeypatch, capsys
     assert main([*words, "--overwrite", "--no-picture"]) == 0
     assert main([*words, "--overwrite", "--energy", "80"]) == 2
     assert SimulationRecipe.load("si.yaml").microscope.energy == 60e3
+
+
+@pytest.mark.parametrize(("thickness", "engine"), [(9.0, "prism (interpolation 4)"), (60.0, "kernels")])
+def test_a_preview_of_a_crystal_loses_no_electrons(thickness, engine):
+    recipe = compose(**{**KNOWN, "thickness": thickness, "support": "mgo:001", "element": "Ir"}).recipe
+    assert recipe.engine.name == "auto"
+    small = preview_recipe(recipe)
+    assert small.engine.title == engine
+    if engine != "kernels":
+        check_recipe(small)
