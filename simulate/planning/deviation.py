@@ -97,7 +97,8 @@ def check_engine(
     Returns
     -------
     EngineError
-        The deviation. It holds for the piece: what builds up over a greater depth is not in it. With a segmented
+        The deviation. It holds for the piece: what builds up over a greater depth is not in it, and PRISM with
+        interpolation has a narrower window on it than on the field, so that its error is less there. With a segmented
         detector the piece is the first tile, the reference PRISM with much finer sampling and slices.
 
     Examples
