@@ -6,6 +6,7 @@ import pytest
 from stemforge.errors import InputError
 from stemforge.evaluate.atoms.command import atoms
 from stemforge.micrograph.annotations import Annotations
+from stemforge.options import FigureFile, JsonFile
 
 
 @pytest.fixture
@@ -75,15 +76,21 @@ def test_help_explains_the_options(capsys):
 )
 def test_outputs_are_checked_before_work(folders, tmp_path, option, name, says):
     pred, truth = folders
+    path = tmp_path / name
+    options = {
+        "json": {"report": JsonFile(path)},
+        "figure": {"drawing": FigureFile(path)},
+        "csv": {"csv": path},
+    }
     with pytest.raises(InputError, match=says):
-        atoms(pred=pred, truth=truth, **{option: tmp_path / name})
+        atoms(pred=pred, truth=truth, **options[option])
 
 
 def test_one_file_for_two_outputs_is_refused(folders, tmp_path):
     """Each output has an ending of its own, so that no file of another kind is replaced either."""
     pred, truth = folders
     with pytest.raises(InputError, match=r"--json .*must end in \.json"):
-        atoms(pred=pred, truth=truth, json=tmp_path / "a.csv", csv=tmp_path / "a.csv")
+        atoms(pred=pred, truth=truth, report=JsonFile(tmp_path / "a.csv"), csv=tmp_path / "a.csv")
 
 
 def test_without_calibration_the_table_is_in_pixels(folders, capsys):

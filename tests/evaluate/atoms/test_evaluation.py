@@ -237,14 +237,14 @@ def _wrong_columns(pred):
 @pytest.mark.parametrize(
     ("spoil", "options", "says"),
     [
-        (_no_scores, {"threshold": 0.5}, r"b\.csv: has no column 'score'"),
+        (_no_scores, {"min_score": 0.5}, r"b\.csv: has no column 'score'"),
         (_empty_score, {}, r"b\.csv: column score holds cells"),
         (_crooked_nm, {}, r"b\.csv: columns x_nm, y_nm do not follow"),
         (_wrong_columns, {}, r"b\.csv: expected columns x_px,y_px or X,Y"),
         (None, {"sampling": 0}, "sampling must be a positive length"),
         (None, {"sampling": float("nan")}, "sampling must be a positive length"),
         (None, {"tolerances": [1, -2]}, "tolerances must be a positive length"),
-        (None, {"threshold": float("nan")}, "threshold must be a finite number"),
+        (None, {"min_score": float("nan")}, "min_score must be a finite number"),
         (None, {"select": lambda atoms: [True]}, "select must return 3 booleans"),
     ],
 )

@@ -112,7 +112,7 @@ def test_permissions_bind(tmp_path):
         shutil.which("stemforge"),
         "inspect",
         "none.tif",
-        "--out",
+        "--figure",
         str(tmp_path / "closed" / "a.png"),
     ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
