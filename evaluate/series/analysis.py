@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemforge.errors import InputError
-from stemforge.evaluate.series.chances import LinkModel, step_excess
+from stemforge.evaluate.series.chances import LinkChances, LinkModel, step_excess
 from stemforge.evaluate.series.coincidence import check_specimen
 from stemforge.evaluate.series.detections import LEAST_ATOMS, Detections, Series
 from stemforge.evaluate.series.distortion import Distortion, refine_alignment, straightened
@@ -85,7 +85,8 @@ def track_atoms(
         presence = _presence(found, linked, placed, drift, distortion)
         model = _learnt(placed, linked, split, presence, model)
         advance(1)
-    tracks = tuple(_track(placed, parts, aside) for parts, aside in split)
+    chances = LinkChances(model, found.frames)
+    tracks = tuple(_track(placed, parts, aside, chances) for parts, aside in split)
     return Tracks(series, tracks, drift, error, presence, model, common, distortion)
 
 
@@ -138,8 +139,11 @@ def _learnt(
     )
 
 
-def _track(placed: Detections, parts: list[NDArray[np.int64]], aside: list[int]) -> Track:
+def _track(
+    placed: Detections, parts: list[NDArray[np.int64]], aside: list[int], chances: LinkChances
+) -> Track:
     index = np.concatenate(parts)
     part = np.repeat(np.arange(len(parts)), [len(one) for one in parts])
+    hops = [chances.hop(placed, index, int(number) + 1) for number in np.flatnonzero(np.diff(part))]
     path = Path(placed.frame[index], placed.points[index], placed.variance[index], part)
-    return Track(path, placed.score[index], index, np.array(aside, dtype=int))
+    return Track(path, placed.score[index], index, np.array(aside, dtype=int), np.array(hops))

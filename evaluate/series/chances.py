@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from scipy.special import expit
 
 from stemforge.evaluate.series.detections import Detections
 
@@ -74,6 +75,16 @@ class LinkModel:
     def width(self, variance: Any, frames: Any = 1) -> Any:
         """Return the standard deviation of a coordinate's step [unit], of detections whose variances sum to this."""
         return np.sqrt(variance + self.motion * frames + 1e-12)
+
+    def shortest_hop(self, variance: NDArray[np.float64]) -> float:
+        """Return the length from which a step counts as a hop, of a typical atom [unit].
+
+        Parameters
+        ----------
+        variance
+            Of a coordinate, of all detections that were followed [unit²].
+        """
+        return max(float(GATE * self.width(2 * np.median(variance))), self.least)
 
 
 def step_excess(
@@ -174,6 +185,23 @@ class LinkChances:
                 track = track[cut]
                 best = self.evidence(found, track)
         return track
+
+    def hop(self, found: Detections, track: NDArray[np.int64], number: int) -> float:
+        """Return the chance that a step of a track is one atom's hop.
+
+        Otherwise what is before it and what is after it are two atoms, or false detections.
+
+        Parameters
+        ----------
+        found
+            The series, drift taken off.
+        track
+            Detections of the track.
+        number
+            Of the first detection after the step.
+        """
+        parts = (max(self.evidence(found, part), 0.0) for part in (track[:number], track[number:]))
+        return float(expit(self.evidence(found, track) - sum(parts)))
 
     def evidence(self, found: Detections, track: NDArray[np.int64]) -> float:
         """Return the logarithm of how much likelier detections are of one atom than all false.

@@ -175,7 +175,7 @@ def _steps(one: "Track") -> tuple[Any, Any]:
     """Return the lengths of steps from a frame to the next, and of hops."""
     length = np.hypot(*np.diff(one.path.points, axis=0).T)
     hop, row = np.diff(one.path.part) > 0, np.diff(one.path.frame) == 1
-    return length[~hop & row], length[hop]
+    return length[~hop & row], one.path.hop_lengths
 
 
 def _stays(tracks: "Tracks", number: int) -> list[tuple[float, bool]]:

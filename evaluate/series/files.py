@@ -218,8 +218,11 @@ def _followed(path: Path, following: Following, find: Find | None, quiet: bool) 
     series = read_series(path, following, find, quiet)
     if series.sampling is None:
         say(f"{series.name}: no calibration: lengths are in pixels; give the pixel size for Å (--sampling)")
-    with progress(f"{path.name}: tracks", ROUNDS, "rounds", quiet) as advance:
-        return track_atoms(series, reach=following.reach, advance=advance)
+    with progress(f"{path.name}: tracks", ROUNDS + 1, "rounds", quiet) as advance:
+        tracks = track_atoms(series, reach=following.reach, advance=advance)
+        tracks.hop_recall  # noqa: B018 - the last part of the work, kept by the tracks
+        advance(1)
+    return tracks
 
 
 def _finder(following: Following) -> Find:

@@ -45,6 +45,11 @@ class Path:
         """From the first to the last place (x, y) [unit]."""
         return np.asarray(self.points[-1] - self.points[0])
 
+    @property
+    def hop_lengths(self) -> Array:
+        """Lengths of its hops [unit]."""
+        return np.asarray(np.hypot(*np.diff(self.points, axis=0).T)[np.diff(self.part) > 0])
+
 
 @dataclass(frozen=True)
 class Diffusion:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemforge.evaluate.series.chances import GATE, LinkModel
-from stemforge.evaluate.series.detections import Series
-from stemforge.evaluate.series.distortion import Distortion
+from stemforge.evaluate.series.chances import LinkModel
+from stemforge.evaluate.series.detections import Detections, Series
+from stemforge.evaluate.series.distortion import Distortion, straightened
+from stemforge.evaluate.series.hop_recall import HopRecall, hop_recall
 from stemforge.evaluate.series.motion import (
     SHIFTED,
     Diffusion,
@@ -98,10 +99,26 @@ class Tracks:
         """Chances to hop of all atoms, from frame to frame."""
         return sum(one.watched for one in self.tracks)
 
+    @cached_property
+    def placed(self) -> Detections:
+        """What was found, distortion and drift taken off."""
+        return straightened(self.series.detections, self.distortion).moved(self.drift)
+
+    @cached_property
+    def hop_recall(self) -> HopRecall:
+        """Which share of hops is found, by length: atoms are linked again, so that it takes as long as a few rounds."""
+        return hop_recall(self.placed, self.tracks, self.drift, self.model)
+
     @property
     def hop_rate(self) -> Estimate:
-        """Hops per atom and frame."""
-        return rate(self.hops, self.watched)
+        """Hops per atom and frame.
+
+        Each that was found counts by the chance that it is one, over the chance that such a hop is found
+        (:attr:`hop_recall`).
+        """
+        lengths = np.concatenate([one.path.hop_lengths for one in self.tracks])
+        chances = np.concatenate([one.hop_chance for one in self.tracks])
+        return self.hop_recall.rate(lengths, chances, self.watched)
 
     @property
     def loss_rate(self) -> Estimate:
@@ -178,8 +195,7 @@ class Tracks:
     @property
     def shortest_hop(self) -> float:
         """Length from which a step counts as a hop, of a typical atom [unit]."""
-        variance = np.concatenate([one.path.variance for one in self.tracks])
-        return max(float(GATE * self.model.width(2 * np.median(variance))), self.model.least)
+        return self.model.shortest_hop(np.concatenate([one.path.variance for one in self.tracks]))
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Return every number with its interval, unit and a sentence that says how to read it."""

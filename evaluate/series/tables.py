@@ -6,26 +6,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import stemforge
-from stemforge.evaluate.series.distortion import straightened
 from stemforge.evaluate.series.motion import diffusion_of, localisation_excess
 from stemforge.files import write_csv, write_json
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from stemforge.evaluate.series.result import Tracks
 
 
 def write_frames(tracks: "Tracks", path: str | File) -> None:
     """Write a row for each atom and frame, from the first to the last on which it was found."""
-    unit, found = _unit(tracks), tracks.series.detections
+    unit = _unit(tracks)
     header = ["track", "frame", "state", "place", "x_px", "y_px", f"x_{unit}_aligned", f"y_{unit}_aligned"]
-    aligned = straightened(found, tracks.distortion).moved(tracks.drift).points
-    rows = [row for number in range(len(tracks.tracks)) for row in _frames_of(tracks, number, aligned)]
+    rows = [row for number in range(len(tracks.tracks)) for row in _frames_of(tracks, number)]
     write_csv(path, [*header, "score", "present"], rows)
 
 
-def _frames_of(tracks: "Tracks", number: int, aligned: "NDArray[np.float64]") -> list[list[Any]]:
+def _frames_of(tracks: "Tracks", number: int) -> list[list[Any]]:
     """Return the rows of one atom."""
     one, found = tracks.tracks[number], tracks.series.detections
     listed = {int(frame): row for row, frame in enumerate(one.path.frame)}
@@ -39,7 +35,7 @@ def _frames_of(tracks: "Tracks", number: int, aligned: "NDArray[np.float64]") ->
             state = "missed" if frame in filled else "blank"
         cells: list[Any] = [None] * 5
         if index is not None:
-            places = (*found.points[index] / tracks.series.scale, *aligned[index])
+            places = (*found.points[index] / tracks.series.scale, *tracks.placed.points[index])
             cells = [*(f"{value:.3f}" for value in places), f"{found.score[index]:.4f}"]
         place = None if row is None else one.path.part[row]
         rows.append([number, frame, state, place, *cells, f"{tracks.presence.chance[number, frame]:.4f}"])
@@ -127,6 +123,7 @@ def write_numbers(tracks: "Tracks", path: str | File) -> None:
             "y": bent.coefficients[..., 1],
             "unit": tracks.series.unit,
         },
+        "hop_recall": {"lengths": tracks.hop_recall.lengths, "found": tracks.hop_recall.found},
         "squared_displacements": tracks.squared_displacements,
     }
     write_json(path, content)

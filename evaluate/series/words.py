@@ -55,7 +55,8 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
             tracks.hop_rate,
             "per atom and frame",
             f"{counted(tracks.hops, 'hop', 'hops')}, {tracks.hop_rate} per atom and frame: steps of more than "
-            f"{tracks.shortest_hop:.2g} {unit} ({_limit(tracks)}), and up to {tracks.model.reach:.2g} {unit}.",
+            f"{tracks.shortest_hop:.2g} {unit} ({_limit(tracks)}), and up to {tracks.model.reach:.2g} {unit}"
+            f"{_found_again(tracks)}.",
         ),
         "loss_rate": _of(
             tracks.loss_rate,
@@ -141,6 +142,14 @@ def _limit(tracks: "Tracks") -> str:
     if tracks.shortest_hop > tracks.model.least:
         return "shorter ones are errors or ordinary motion"
     return "by less, fits move where a neighbour comes or leaves"
+
+
+def _found_again(tracks: "Tracks") -> str:
+    """Say which share of hops is found."""
+    recall = tracks.hop_recall
+    if not len(recall.found):
+        return ""
+    return f"; of hops that were added to the series {100 * recall.mean:.0f} % were found, and the rate is that of all"
 
 
 def _atoms(events: float) -> str:
