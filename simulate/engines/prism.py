@@ -23,12 +23,7 @@ _FINEST = (0.33, 0.5)
 
 
 def largest_interpolation(microscope: Microscope, side: float, depth: float) -> int:
-    """Return the highest interpolation whose window holds what the detectors count.
-
-    PRISM computes waves in a window of the field's width over the interpolation. An electron that the top of a
-    structure scatters to the outermost detector angle α moves sideways by α × depth; where that is more than half a
-    window it is lost. One Pt atom above vacuum, HAADF 70 to 170 mrad at 200 kV: within 3 % of multislice's signal
-    while it is less, 0.68 of it at 1.7 half windows, 0.07 at 3.4 (``tests/physics/test_engines.py``).
+    """Return the highest interpolation whose window holds what the detectors count (:func:`narrowest_window`).
 
     Parameters
     ----------
@@ -44,8 +39,31 @@ def largest_interpolation(microscope: Microscope, side: float, depth: float) -> 
     >>> [largest_interpolation(Microscope(), side, 40.0) for side in (10.0, 30.0, 100.0)]
     [1, 2, 6]
     """
-    reach = max(outer for _, outer in microscope.detectors.angles.values()) * 1e-3 * depth
-    return max(1, int(side / (2 * reach))) if reach else int(side)
+    window = narrowest_window(microscope, depth)
+    return max(1, int(side / window)) if window else int(side)
+
+
+def narrowest_window(microscope: Microscope, depth: float) -> float:
+    """Return the width [Å] of the narrowest window in which PRISM may compute waves without losing electrons.
+
+    A window is the field's width over the interpolation. An electron that the top of a structure scatters to the
+    outermost detector angle α moves sideways by α × depth; where that is more than half a window it is lost. One Pt
+    atom above vacuum, HAADF 70 to 170 mrad at 200 kV: within 3 % of multislice's signal while it is less, 0.68 of it
+    at 1.7 half windows, 0.07 at 3.4 (``tests/physics/test_engines.py``).
+
+    Parameters
+    ----------
+    microscope
+        Its detectors count.
+    depth
+        Of the structure [Å].
+
+    Examples
+    --------
+    >>> round(narrowest_window(Microscope(), 40.0), 1)  # to 200 mrad
+    16.0
+    """
+    return 2e-3 * max(outer for _, outer in microscope.detectors.angles.values()) * depth
 
 
 class Prism(AbtemEngine):

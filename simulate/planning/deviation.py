@@ -18,7 +18,7 @@ from stemforge.errors import InputError
 from stemforge.simulate.engines.auto import Auto, Engine
 from stemforge.simulate.engines.common import EngineSettings, Extent
 from stemforge.simulate.engines.multislice import AbtemEngine
-from stemforge.simulate.engines.prism import Prism, largest_interpolation
+from stemforge.simulate.engines.prism import Prism, largest_interpolation, narrowest_window
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.recording.idpc import idpc_image
@@ -97,9 +97,9 @@ def check_engine(
     Returns
     -------
     EngineError
-        The deviation. It holds for the piece: what builds up over a greater depth is not in it, and PRISM with
-        interpolation has a narrower window on it than on the field, so that its error is less there. With a segmented
-        detector the piece is the first tile, the reference PRISM with much finer sampling and slices.
+        The deviation. It holds for the piece: what builds up over a greater depth is not in it. For PRISM with
+        interpolation it is as wide as its windows need. With a segmented detector the piece is the first tile, the
+        reference PRISM with much finer sampling and slices.
 
     Examples
     --------
@@ -109,7 +109,8 @@ def check_engine(
     0.0
     """
     checked = recipe.engine if engine is None else engine
-    return Piece.of_sample(recipe, index).deviation(checked, recipe.engine.reference(recipe.microscope))
+    piece = Piece.of_sample(recipe, index, checked)
+    return piece.deviation(checked, recipe.engine.reference(recipe.microscope))
 
 
 def choose_engine(recipe: SimulationRecipe, *, quiet: bool = True) -> tuple[Engine, list[EngineError]]:
@@ -147,7 +148,25 @@ def choose_engine(recipe: SimulationRecipe, *, quiet: bool = True) -> tuple[Engi
     """
     if not isinstance(recipe.engine, Auto):
         return recipe.engine, []
-    return Piece.of_sample(recipe, 0).cheapest(recipe.engine, quiet=quiet)
+    auto, piece = recipe.engine, Piece.of_sample(recipe, 0)
+    reference = auto.reference(piece.microscope)
+    candidates = [
+        one for one in auto.candidates(piece.microscope) if _interpolation(one) <= piece.interpolation
+    ]
+    tried: list[EngineError] = []
+    title = "comparing engines on a piece of the first sample"
+    with console.progress(title, len(candidates), "engines at most", quiet) as advance:
+        for engine in candidates:
+            # Wider ones take longer: only where the engine needs them.
+            one = piece if _interpolation(engine) == 1 else Piece.of_sample(recipe, 0, engine)
+            tried.append(one.deviation(engine, reference))
+            advance(1)
+            if tried[-1].error <= auto.max_error:
+                return engine, tried
+    raise InputError(
+        f"engine.max_error: {auto.max_error:g} is out of reach, the finest setting gives {tried[-1].error:.2g}; "
+        "give a larger max_error, or set engine.name, sampling and slice_thickness"
+    )
 
 
 @dataclass
@@ -178,17 +197,23 @@ class Piece:
         self._reference: tuple[EngineSettings, NDArray[np.float32], float] | None = None
 
     @classmethod
-    def of_sample(cls, recipe: SimulationRecipe, index: int) -> "Piece":
-        """Cut a piece: a column around a single atom or, with a segmented detector, the first tile."""
+    def of_sample(cls, recipe: SimulationRecipe, index: int, engine: EngineSettings | None = None) -> "Piece":
+        """Cut a piece: a column around a single atom or, with a segmented detector, the first tile.
+
+        The column is wide enough for the windows of an engine.
+        """
         drawn, atoms = recipe.build(index)
         microscope, focus = drawn.microscope, drawn.focus_depth(atoms)
         if microscope.detectors.segmented:
             return cls.of_crystal(atoms, microscope, focus, index)
         step = microscope.nyquist_sampling
         scan = Scan.of_any_size((_POSITIONS, _POSITIONS), step)
-        column, depth = cut_piece(atoms, focus, _POSITIONS * step + 2 * _MARGIN)
-        phonons = int(recipe.rng(index, Stage.SIMULATION).integers(2**63))
         whole = float(np.ptp(atoms.positions[:, 2])) if len(atoms) else 0.0
+        side, share = _POSITIONS * step + 2 * _MARGIN, _interpolation(engine)
+        if share > 1:
+            side = max(side, share * narrowest_window(microscope, min(whole, PIECE_DEPTH)))
+        column, depth = cut_piece(atoms, focus, side)
+        phonons = int(recipe.rng(index, Stage.SIMULATION).integers(2**63))
         most = largest_interpolation(microscope, float(np.diag(atoms.cell)[:2].min()), whole)
         return cls(column, microscope, scan, depth, phonons, index, most)
 
@@ -250,26 +275,10 @@ class Piece:
         size = (self.extent.positions, self.extent.area, self.extent.depth)
         return EngineError(engine, reference, self.sample, error, farthest, seconds, reference_seconds, *size)
 
-    def cheapest(self, auto: Auto, *, quiet: bool = True) -> tuple[Engine, list[EngineError]]:
-        """Return the first engine of those that ``auto`` may be whose error is within the bound, and what was tried."""
-        reference = auto.reference(self.microscope)
-        candidates = [
-            one
-            for one in auto.candidates(self.microscope)
-            if not isinstance(one, Prism) or one.interpolation <= self.interpolation
-        ]
-        tried: list[EngineError] = []
-        title = "comparing engines on a piece of the first sample"
-        with console.progress(title, len(candidates), "engines at most", quiet) as advance:
-            for engine in candidates:
-                tried.append(self.deviation(engine, reference))
-                advance(1)
-                if tried[-1].error <= auto.max_error:
-                    return engine, tried
-        raise InputError(
-            f"engine.max_error: {auto.max_error:g} is out of reach, the finest setting gives {tried[-1].error:.2g}; "
-            "give a larger max_error, or set engine.name, sampling and slice_thickness"
-        )
+
+def _interpolation(engine: EngineSettings | None) -> int:
+    """Return by how much the windows of an engine are narrower than the field."""
+    return engine.interpolation if isinstance(engine, Prism) else 1
 
 
 def cut_piece(atoms: Atoms, focus: float, side: float) -> tuple[Atoms, float]:

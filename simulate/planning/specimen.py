@@ -8,7 +8,7 @@ from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.simulate.engines.common import EngineSettings
 from stemforge.simulate.engines.kernels import elastic_scattering
-from stemforge.simulate.engines.prism import Prism, largest_interpolation
+from stemforge.simulate.engines.prism import Prism, largest_interpolation, narrowest_window
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.structures import SUPPORT
 from stemforge.structures.atoms.columns import COLUMN_RADIUS, column_heights
@@ -110,7 +110,7 @@ def _check_window(recipe: SimulationRecipe, pieces: list[Atoms]) -> None:
     most = largest_interpolation(microscope, side, depth)
     if engine.interpolation > most:
         outer = max(outer for _, outer in microscope.detectors.angles.values())
-        window, spread = side / engine.interpolation, 2e-3 * outer * depth
+        window, spread = side / engine.interpolation, narrowest_window(microscope, depth)
         raise InputError(
             f"engine.interpolation: {engine.interpolation} computes waves in windows of {window:.3g} Å, but what the "
             f"top of {depth:.0f} Å scatters to {outer:g} mrad spreads over {spread:.3g} Å, and would be lost; take "

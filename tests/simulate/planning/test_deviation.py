@@ -74,6 +74,21 @@ def test_the_bound_decides(tried):
     assert check_engine(recipe(), reference).error == 0
 
 
+def test_the_piece_is_as_wide_as_the_windows_of_prism_need():
+    """In the windows of a piece as narrow as others do with, PRISM would lose electrons that it keeps on the field."""
+    rings = {"rings": {"HAADF": [60.0, 200.0]}}
+    thick = recipe(**{"scan.shape": [256, 256], "support.num_layers": 10, "microscope.detectors": rings})
+    engines = (None, Kernels(), Prism(), Prism(interpolation=2), Prism(interpolation=3))
+    pieces = [Piece.of_sample(thick, 0, engine) for engine in engines]
+    widths = [float(piece.atoms.cell[0, 0]) for piece in pieces]
+    assert widths[0] == widths[1] == widths[2] < widths[3] < widths[4]
+    # To 200 mrad through all layers, to both sides, in a window of the width over the interpolation.
+    spread = 2 * 0.2 * np.ptp(pieces[0].atoms.positions[:, 2])
+    assert widths[0] / 2 < spread
+    for width, interpolation in zip(widths[3:], (2, 3), strict=True):
+        assert width / interpolation == pytest.approx(spread, rel=0.1)
+
+
 def test_the_check_is_the_same_twice_and_looks_at_the_sample_asked_for():
     still = Kernels(thermal_sigma=0.0)
     one, again, other = (check_engine(recipe(), still, index=i) for i in (0, 0, 1))
