@@ -16,8 +16,8 @@ from stemforge.evaluate.series.track import Track
 ADDED = 150
 """Hops that are added: of 150 a share of 0.85 is known to 3 in 100."""
 
-_RATE = 0.05  # added hops per atom and frame at a time: so few that each is as good as alone
-_PASSES = 60  # at most: of few atoms on few frames
+_RATE = 0.02  # added hops per atom and frame at a time: among many, hops are taken for one another
+_PASSES = 100  # at most: of few atoms on few frames
 _WIDTH = 0.12  # of the kernel over lengths, in the range of lengths
 _LEAST = 0.1  # recall: with less a found hop counts for no more
 _LEVEL = 1.96  # standard deviations of an interval that holds 95 in 100
