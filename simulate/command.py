@@ -368,8 +368,17 @@ def export(
         )
         number = room.export_corpus(Corpus(found[0]), out, settings, quiet=progress.quiet)
     else:
-        changed = settings.model_dump(exclude_defaults=True, exclude={"format", "bits", "box"})
-        _refuse_options("results", {f"--{name.replace('_', '-')}": value for name, value in changed.items()})
+        _refuse_options(
+            "results",
+            {
+                "--dose": dose,
+                "--clean": clean or None,
+                "--seed": seed,
+                "--boxes": molecules.boxes,
+                "--channel": channel,
+                "--min-cnr": min_cnr,
+            },
+        )
         options = WriterOptions(settings.bits, settings.box)
         number = export_results(found, out, format, sources, options, quiet=progress.quiet)
     say(f"{out}: {number} {'structures' if format == 'extxyz' else 'images'} as {format}")
@@ -379,4 +388,4 @@ def _refuse_options(what: str, options: Mapping[str, object]) -> None:
     """Refuse options that say nothing of what is exported."""
     given = [name for name, value in options.items() if value is not None]
     if given:
-        raise InputError(f"{given[0].replace('--doses', '--dose')} says nothing of {what}; leave it out")
+        raise InputError(f"{given[0]} says nothing of {what}; leave it out")

@@ -154,8 +154,12 @@ def test_the_front_door_is_light(arguments):
             "from stemforge.simulate import SimulationRecipe; SimulationRecipe.load('pt-nc')",
             {"torch", "abtem", "dask", "lightning"},
         ),
+        (
+            "from stemforge.__main__ import main; main(['recipe', 'explain', 'learning_rate'])",
+            {"torch", "torchvision", "abtem", "dask", "lightning"},
+        ),
     ],
-    ids=["finding atoms", "reading a recipe"],
+    ids=["finding atoms", "reading a recipe", "explaining a field"],
 )
 def test_what_is_not_used_is_not_loaded(work, unused):
     code = f"import sys\n{work}\nprint('UNUSED', sorted({unused!r} & set(sys.modules)))\n"

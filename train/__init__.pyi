@@ -1,8 +1,9 @@
 # ruff: noqa: TID251, TID252 - lazy_loader reads this stub and wants relative imports
 from .atom_net.data import AtomHeatMaps as AtomHeatMaps
-from .atom_net.model import AtomNet as AtomNet, AtomNetSettings as AtomNetSettings
+from .atom_net.model import AtomNet as AtomNet
 from .atom_net.preparation import standardise_image as standardise_image
 from .atom_net.recipe import AtomNetRecipe as AtomNetRecipe
+from .atom_net.settings import AtomNetSettings as AtomNetSettings
 from .atom_net.task import AtomNetTask as AtomNetTask
 from .card import (
     Calibration as Calibration,
@@ -24,12 +25,14 @@ from .data.streams import (
     SimulationStream as SimulationStream,
     collate as collate,
 )
-from .divaesr.model import DIVAESR as DIVAESR, DIVAESRSettings as DIVAESRSettings
+from .divaesr.model import DIVAESR as DIVAESR
 from .divaesr.recipe import DIVAESRRecipe as DIVAESRRecipe
+from .divaesr.settings import DIVAESRSettings as DIVAESRSettings
 from .divaesr.task import DIVAESRTask as DIVAESRTask
 from .faster_rcnn.data import MoleculeImages as MoleculeImages
-from .faster_rcnn.model import FasterRCNN as FasterRCNN, FasterRCNNSettings as FasterRCNNSettings
+from .faster_rcnn.model import FasterRCNN as FasterRCNN
 from .faster_rcnn.recipe import FasterRCNNRecipe as FasterRCNNRecipe
+from .faster_rcnn.settings import FasterRCNNSettings as FasterRCNNSettings
 from .faster_rcnn.task import FasterRCNNTask as FasterRCNNTask
 from .fit import RunOptions as RunOptions, fit as fit
 from .labelled import (
@@ -52,7 +55,8 @@ from .sac_cnn.preparation import median_filter as median_filter, subtract_backgr
 from .sac_cnn.recipe import Crops as Crops, SACCNNRecipe as SACCNNRecipe
 from .sac_cnn.task import SACCNNTask as SACCNNTask
 from .stitching import restore_image as restore_image
-from .unet.model import UNet as UNet, UNetSettings as UNetSettings
+from .unet.model import UNet as UNet
 from .unet.recipe import UNetRecipe as UNetRecipe
+from .unet.settings import UNetSettings as UNetSettings
 from .unet.task import UNetTask as UNetTask
 from .weights import find_weights as find_weights, load_weights as load_weights, save_weights as save_weights

@@ -32,37 +32,45 @@ Finds = Literal["atoms", "images", "molecules"]
 
 
 class Row(NamedTuple):
-    """One line of the table: where a network's room is, what it does in one line of help, and its recipes that ship.
+    """One line of the table: where a network is and where the class of its recipes, and its recipes that ship.
 
-    The first recipe is the one with the network's name.
+    Between them stands what it does in one line of help. The first recipe is the one with the network's name.
     """
 
     where: str
+    recipe: str
     summary: str
     recipes: tuple[str, ...]
 
 
 NETWORKS: Mapping[str, Row] = {
     "sac-cnn": Row(
-        "stemforge.train.sac_cnn.network:SACCNNNetwork", "detector of single atoms in crops", ("sac-cnn",)
+        "stemforge.train.sac_cnn.network:SACCNNNetwork",
+        "stemforge.train.sac_cnn.recipe:SACCNNRecipe",
+        "detector of single atoms in crops",
+        ("sac-cnn",),
     ),
     "atom-net": Row(
         "stemforge.train.atom_net.network:AtomNetNetwork",
+        "stemforge.train.atom_net.recipe:AtomNetRecipe",
         "map of single atoms",
         ("atom-net", "atom-net-fine-tuning"),
     ),
     "divaesr": Row(
         "stemforge.train.divaesr.network:DIVAESRNetwork",
+        "stemforge.train.divaesr.recipe:DIVAESRRecipe",
         "restores low-dose iDPC images",
         ("divaesr", "divaesr-small", "vae", "sr", "vae-sr"),
     ),
     "unet": Row(
         "stemforge.train.unet.network:UNetNetwork",
+        "stemforge.train.unet.recipe:UNetRecipe",
         "restores them, with an interval for each pixel",
         ("unet", "unet-published"),
     ),
     "faster-rcnn": Row(
         "stemforge.train.faster_rcnn.network:FasterRCNNNetwork",
+        "stemforge.train.faster_rcnn.recipe:FasterRCNNRecipe",
         "detector of molecules",
         ("faster-rcnn", "faster-rcnn-small"),
     ),
@@ -127,8 +135,6 @@ class Network(ABC):
         What it does, in messages.
     use
         Command that uses its weights, with ``{weights}`` for the file.
-    recipe
-        Class of its training recipes.
 
     Examples
     --------
@@ -142,7 +148,6 @@ class Network(ABC):
     finds: ClassVar[Finds]
     work: ClassVar[str]
     use: ClassVar[str]
-    recipe: "ClassVar[type[TrainingRecipe]]"
 
     @classmethod
     def named(cls, name: str) -> Self:
@@ -158,6 +163,11 @@ class Network(ABC):
             needed = " or ".join(names_of(cls.finds))
             raise WeightsError(f"{cls.work} needs weights of {needed}, these are of {name}")
         return found
+
+    @property
+    def recipe(self) -> "type[TrainingRecipe]":
+        """Class of its training recipes."""
+        return recipe_class(self.name)
 
     @abstractmethod
     def build(self, settings: Mapping[str, Any]) -> "nn.Module":
@@ -359,10 +369,35 @@ def network(name: str) -> Network:
     >>> network("atom-net").finds
     'atoms'
     """
+    return _named(_row(name).where)()
+
+
+def recipe_class(name: str) -> "type[TrainingRecipe]":
+    """Return the class of a network's training recipes, without importing the network, which takes torch.
+
+    Raises
+    ------
+    WeightsError
+        No network has this name.
+
+    Examples
+    --------
+    >>> recipe_class("unet").shipped().network.scale
+    2
+    """
+    return _named(_row(name).recipe)
+
+
+def _row(name: str) -> Row:
     if name not in NETWORKS:
         raise WeightsError(f"no network is called '{name}'; there are {', '.join(NETWORKS)}")
-    module, _, row = NETWORKS[name].where.partition(":")
-    return getattr(import_module(module), row)()
+    return NETWORKS[name]
+
+
+def _named(path: str) -> Any:
+    """Import what ``module:name`` names."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
 
 
 def names_of(finds: Finds) -> tuple[str, ...]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its module stats takes a second to import, and is when it is first used
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
-from scipy.stats import trim_mean
 
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate.microscope import FWHM
@@ -102,7 +102,7 @@ class Texture:
         # A matrix product takes the means of all rings of all windows at once.
         share = (ring.ravel()[:, None] == numbers).astype(np.float32)
         rings = power.reshape(len(power), -1) @ (share / share.sum(0))
-        power = trim_mean(rings / mean[:, None], 0.1, axis=0)
+        power = scipy.stats.trim_mean(rings / mean[:, None], 0.1, axis=0)
         # As slow as the windows are long there is no telling: the plane took most of that away.
         power[:2] = power[2]
         return cls(numbers / (side * sampling), power)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its module signal takes a second to import, and is when it is first used
 from numpy.typing import NDArray
-from scipy import ndimage, signal as sps
+from scipy import ndimage
 
 from stemforge.simulate.recording.decay import decay_kernels
 from stemforge.simulate.splines import cubic_weights
@@ -101,7 +102,9 @@ def _decay(expected: Counts, decay_time: float, count: Callable[[Counts], Counts
     mean, noise = decay_kernels(decay_time)
     run_up = len(mean) - 1
     expected = np.pad(expected, ((0, 0), (0, 0), (run_up, 0)), mode="edge")
-    counts = sps.lfilter(mean, 1.0, expected) + sps.lfilter(noise, 1.0, count(expected) - expected)
+    counts = scipy.signal.lfilter(mean, 1.0, expected) + scipy.signal.lfilter(
+        noise, 1.0, count(expected) - expected
+    )
     return np.asarray(counts[..., run_up:], dtype=np.float32)
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated, Self
 
 import numpy as np
+import scipy  # its module signal takes a second to import, and is when it is first used
 from ase.units import _e
 from numpy.typing import NDArray
 from pydantic import model_validator
-from scipy import ndimage, signal as sps
+from scipy import ndimage
 
 from stemforge.errors import InputError
 from stemforge.settings import (
@@ -333,7 +334,7 @@ def _flicker(
     kicks = rng.normal(size=height * width)
     kicks[1:] *= np.sqrt(1 - memory**2)
     if line == width:
-        current = sps.lfilter([1], [1, -memory], kicks).reshape(height, width)
+        current = scipy.signal.lfilter([1], [1, -memory], kicks).reshape(height, width)
     else:
         current = _patch_of_flicker(kicks.reshape(height, width), memory, line, rng)
     return (1 + settings.flicker * current).astype(np.float32)
@@ -345,7 +346,7 @@ def _patch_of_flicker(
     """Run the process along each line of a patch; between one line and the next the rest of the scan line passes."""
     height, width = kicks.shape
     decay = memory ** np.arange(1, width + 1)
-    current = sps.lfilter([1], [1, -memory], kicks, axis=1)
+    current = scipy.signal.lfilter([1], [1, -memory], kicks, axis=1)
     gap = memory ** (line - width)
     passed = np.sqrt(1 - gap**2) * rng.normal(size=height)
     passed[0] = before = 0.0  # the first kick is a whole one: the process begins in its stationary state

@@ -1,35 +1,13 @@
 """AtomNet, which maps where single atoms are, how exactly, and how likely, in one pass over an image."""
 
 import itertools
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemforge.settings import Settings
-
-
-class AtomNetSettings(Settings):
-    """Sizes of AtomNet.
-
-    Parameters
-    ----------
-    width
-        Channels at full resolution; they double from level to level.
-    levels
-        Resolutions, each half of the one before.
-
-    Examples
-    --------
-    >>> small = AtomNetSettings(width=4, levels=2)
-    >>> [sum(p.numel() for p in AtomNet(one).parameters()) for one in (small, AtomNetSettings())]
-    [1704, 487764]
-    """
-
-    width: Annotated[int, Field(ge=4, le=128)] = 16
-    levels: Annotated[int, Field(ge=2, le=6)] = 4
+from stemforge.train.atom_net.settings import AtomNetSettings
 
 
 class AtomMaps(NamedTuple):

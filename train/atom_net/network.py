@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from stemforge.train.atom_net.model import AtomNet, AtomNetSettings
+from stemforge.train.atom_net.model import AtomNet
 from stemforge.train.atom_net.preparation import Standardisation, standardise_image
 from stemforge.train.atom_net.recipe import AtomNetRecipe
+from stemforge.train.atom_net.settings import AtomNetSettings
 from stemforge.train.networks import AtomDetector, TrainingData
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ class AtomNetNetwork(AtomDetector):
     """AtomNet: likelihood of an atom, the way to its centre, and how exact that is."""
 
     name = "atom-net"
-    recipe = AtomNetRecipe
     smoothing = 1.0
 
     def build(self, settings: Mapping[str, Any]) -> AtomNet:

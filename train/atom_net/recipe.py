@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from stemforge.train.atom_net.model import AtomNetSettings
+from stemforge.train.atom_net.settings import AtomNetSettings
 from stemforge.train.data.augment import Augmentation
 from stemforge.train.networks import NETWORKS
 from stemforge.train.recipe import Doses, TrainingRecipe, Visible

@@ -11,7 +11,7 @@ from stemforge.errors import RecipeError
 from stemforge.settings import Settings
 from stemforge.simulate.recipe import SimulationRecipe, shipped_recipes
 from stemforge.simulate.recipe_set import RecipeSet, is_set
-from stemforge.train.networks import NETWORKS, network
+from stemforge.train.networks import NETWORKS, recipe_class
 
 # The end of a sentence; not that of "Chem. Soc.", words that begin with a capital.
 _END = re.compile(r"(?:(?<=[a-z]{4})|(?<=\d)|(?<=V)|(?<=\)))[.] ")
@@ -85,9 +85,9 @@ class RecipeFile:
 
 
 def settings_of(kind: str) -> type[Settings]:
-    """Return the class of the recipes of a kind; of a network it is imported with the network."""
+    """Return the class of the recipes of a kind."""
     classes: dict[str, type[Settings]] = {SIMULATE: SimulationRecipe, SET: RecipeSet}
-    return classes[kind] if kind in classes else network(kind).recipe
+    return classes[kind] if kind in classes else recipe_class(kind)
 
 
 def kinds() -> dict[str, type[Settings]]:

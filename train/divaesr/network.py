@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stemforge.train.divaesr.model import DIVAESR, PATCH, DIVAESRSettings
+from stemforge.train.divaesr.model import DIVAESR, PATCH
 from stemforge.train.divaesr.recipe import DIVAESRRecipe
+from stemforge.train.divaesr.settings import DIVAESRSettings
 from stemforge.train.networks import Restored, Restorer
 from stemforge.train.stitching import restore_image
 
@@ -20,7 +21,6 @@ class DIVAESRNetwork(Restorer):
     """DIVAESR and its ablations."""
 
     name = "divaesr"
-    recipe = DIVAESRRecipe
     patch = PATCH
 
     def build(self, settings: Mapping[str, Any]) -> DIVAESR:

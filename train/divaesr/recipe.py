@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from stemforge.train.data.restoration import RestorationRecipe
-from stemforge.train.divaesr.model import DIVAESRSettings
+from stemforge.train.data.restorer import RestorationRecipe
+from stemforge.train.divaesr.settings import DIVAESRSettings
 from stemforge.train.networks import NETWORKS
 
 

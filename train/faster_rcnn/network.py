@@ -17,8 +17,9 @@ from stemforge.simulate import BoxDefinition
 from stemforge.train.card import Card, Inputs, RestorerFile
 from stemforge.train.data.exposures import require_segments
 from stemforge.train.faster_rcnn.data import MoleculeImages, detector_input, molecule_names
-from stemforge.train.faster_rcnn.model import FasterRCNN, FasterRCNNSettings
+from stemforge.train.faster_rcnn.model import FasterRCNN
 from stemforge.train.faster_rcnn.recipe import FasterRCNNRecipe
+from stemforge.train.faster_rcnn.settings import FasterRCNNSettings
 from stemforge.train.networks import MoleculeDetector, Restore, Restorer, TrainingData
 from stemforge.train.weights import find_weights, load_weights
 
@@ -30,7 +31,6 @@ class FasterRCNNNetwork(MoleculeDetector):
     """Faster R-CNN, on iDPC images as they are or restored."""
 
     name = "faster-rcnn"
-    recipe = FasterRCNNRecipe
 
     def build(self, settings: Mapping[str, Any]) -> FasterRCNN:
         """Build it for the classes and in the sizes of its settings."""

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from stemforge.train.data.dosed import DosedRecipe
-from stemforge.train.faster_rcnn.model import FasterRCNNSettings
+from stemforge.train.faster_rcnn.settings import FasterRCNNSettings
 from stemforge.train.networks import NETWORKS
 
 

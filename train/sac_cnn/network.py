@@ -27,7 +27,6 @@ class SACCNNNetwork(AtomDetector):
     """SAC-CNN: the likelihood that an atom stands in the middle of a crop of 21 × 21 pixels."""
 
     name = "sac-cnn"
-    recipe = SACCNNRecipe
     smoothing = 2.0
 
     def build(self, settings: Mapping[str, Any]) -> SACCNN:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from stemforge.train.networks import Restored, Restorer
 from stemforge.train.stitching import restore_planes
-from stemforge.train.unet.model import SMALLEST, UNet, UNetSettings
+from stemforge.train.unet.model import SMALLEST, UNet
 from stemforge.train.unet.recipe import UNetRecipe
+from stemforge.train.unet.settings import UNetSettings
 
 if TYPE_CHECKING:
     from stemforge.train.data.batches import EpochBatches
@@ -21,7 +22,6 @@ class UNetNetwork(Restorer):
     """A U-Net that restores and says how sure it is."""
 
     name = "unet"
-    recipe = UNetRecipe
     patch = SMALLEST
 
     def build(self, settings: Mapping[str, Any]) -> UNet:

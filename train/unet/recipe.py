@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from stemforge.train.data.restoration import RestorationRecipe, Target
+from stemforge.train.data.restorer import RestorationRecipe, Target
 from stemforge.train.networks import NETWORKS
-from stemforge.train.unet.model import UNetSettings
+from stemforge.train.unet.settings import UNetSettings
 
 
 class UNetRecipe(RestorationRecipe):
