@@ -1,150 +1,137 @@
-"""How fast `stemforge app` answers, and how much memory it takes: start, atoms of an image, many images, four sessions.
+"""How fast ``stemforge app`` answers, and how much memory it takes, without a browser.
 
-Usage: python benchmarks/app.py [start] [atoms] [large] [many] [users]
+python benchmarks/app.py                    # all of them
+python benchmarks/app.py start              # from the command to the first answer
+python benchmarks/app.py atoms              # atoms and statistics of an image of 512²
+python benchmarks/app.py large              # pictures of an image of 4096²
+python benchmarks/app.py many --images 40   # memory of the server and its workers over images of 2048²
+python benchmarks/app.py users              # four sessions at once
 """
 
-import io
-import subprocess
-import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
-import psutil
-import tifffile
+from app_server import Memory, server, spots
+from cyclopts import App
 
+from stemforge.console import say
 
-def tiff(side, seed=0):
-    """Return a TIFF of Gaussian atoms (0.3 per nm²) on noise."""
-    rng = np.random.default_rng(seed)
-    image = rng.normal(100, 8, (side, side)).astype(np.float32)
-    for x, y in rng.uniform(10, side - 10, (int(0.3 * (side * 0.0293) ** 2), 2)):
-        rows, columns = np.mgrid[int(y) - 9 : int(y) + 10, int(x) - 9 : int(x) + 10]
-        image[rows, columns] += 40 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 3.7**2))
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, image, imagej=True, resolution=(1e4 / 0.293,) * 2, metadata={"unit": "um"})
-    return stream.getvalue()
+app = App()
 
 
 @contextmanager
-def server():
-    """Start a server in a new folder; yield its address, its process and how long it took."""
-    with tempfile.TemporaryDirectory() as folder:
-        begin = time.perf_counter()
-        command = [
-            sys.executable,
-            "-m",
-            "stemforge",
-            "app",
-            "--port",
-            "0",
-            "--no-browser",
-            "--folder",
-            folder,
-        ]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        address = process.stderr.readline().split()[3]
-        httpx.get(address + "api/session")
-        try:
-            yield address, psutil.Process(process.pid), time.perf_counter() - begin
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-@contextmanager
-def open_session(address):
+def open_session(address: str) -> Iterator[httpx.Client]:
+    """Open a session."""
     with httpx.Client(base_url=address, timeout=300) as browser:
         browser.get("/api/session")
         yield browser
 
 
-def send(browser, content, name="image.tif"):
+def drawn(size: int, seed: int = 0) -> bytes:
+    """Return an image of spots as a TIFF file."""
+    with tempfile.TemporaryDirectory() as folder:
+        return spots(Path(folder) / "image.tif", size, seed).read_bytes()
+
+
+def send(browser: httpx.Client, content: bytes, name: str = "image.tif") -> str:
+    """Give a file to the server; return the image's id."""
     answer = browser.post("/api/images", files={"file": (name, content)})
     answer.raise_for_status()
-    return answer.json()["id"]
+    return str(answer.json()["id"])
 
 
-def wait(browser, image):
+def wait(browser: httpx.Client, image: str) -> dict[str, Any]:
+    """Wait until the atoms of an image are known."""
     while True:
-        found = browser.get(f"/api/images/{image}").json()
-        if found["status"] in ("done", "failed"):
-            assert found["status"] == "done", found
+        found: dict[str, Any] = browser.get(f"/api/images/{image}").json()
+        if found["status"] == "failed":
+            raise SystemExit(found["error"])
+        if found["status"] == "done":
             return found
         time.sleep(0.02)
 
 
-def memory(process):
-    """Return the memory of the server, and of all its processes [MB]."""
-    every = [process, *process.children(recursive=True)]
-    return process.memory_info().rss / 1e6, sum(one.memory_full_info().uss for one in every) / 1e6
-
-
-def start():
+@app.command
+def start() -> None:
+    """Print times from the command to the first answer [s]."""
     times = []
     for _ in range(3):
-        with server() as (_, _, seconds):
-            times.append(seconds)
-    print("start to the first answer [s]:", " ".join(f"{one:.2f}" for one in times))
+        begin = time.perf_counter()
+        with server() as (address, _, _):
+            httpx.get(address + "api/session").raise_for_status()
+            times.append(time.perf_counter() - begin)
+    say("start to the first answer [s]: " + " ".join(f"{one:.2f}" for one in times))
 
 
-def atoms():
+@app.command
+def atoms() -> None:
+    """Print times until atoms and statistics of an image of 512² are known, the network warm [s]."""
     with server() as (address, _, _), open_session(address) as browser:
-        wait(browser, send(browser, tiff(512)))
+        wait(browser, send(browser, drawn(512)))
         times = []
         for seed in range(1, 8):
-            content = tiff(512, seed)
+            content = drawn(512, seed)
             begin = time.perf_counter()
             wait(browser, send(browser, content))
             times.append(time.perf_counter() - begin)
-        print(
+        say(
             f"512² sent to atoms known, warm [s]: median {np.median(times):.2f}, longest {max(times):.2f}, of 7"
         )
-        image = wait(browser, send(browser, tiff(512, 20)))
+        image = wait(browser, send(browser, drawn(512, 20)))
         browser.get(f"/api/images/{image['id']}/statistics")
         begin = time.perf_counter()
         browser.get(f"/api/images/{image['id']}/statistics").raise_for_status()
-        print(f"statistics, warm [s]: {time.perf_counter() - begin:.2f}")
+        say(f"statistics, warm [s]: {time.perf_counter() - begin:.2f}")
 
 
-def large():
+@app.command
+def large() -> None:
+    """Print times until pictures of an image of 4096² are there [s]."""
     with server() as (address, _, _), open_session(address) as browser:
-        content = tiff(4096)
+        content = drawn(4096)
         begin = time.perf_counter()
         image = send(browser, content)
         middle = time.perf_counter()
         for level in (4, 2, 0):
             browser.get(f"/api/images/{image}/picture?level={level}").raise_for_status()
-            print(f"4096²: level {level} {time.perf_counter() - begin:.2f} s after the drop")
-        print(f"4096²: of these {middle - begin:.2f} s for sending and reading")
+            say(f"4096²: level {level} {time.perf_counter() - begin:.2f} s after the drop")
+        say(f"4096²: of these {middle - begin:.2f} s for sending and reading")
 
 
-def many(number=8):
-    with server() as (address, process, _), open_session(address) as browser:
-        content = tiff(2048)
-        images = [send(browser, content, f"{n}.tif") for n in range(number)]
-        for done, image in enumerate(images):
+@app.command
+def many(*, images: int = 8, size: int = 2048) -> None:
+    """Print memory [MB] after each of many images that were sent at once: most so far, now, and of each process."""
+    with server() as (address, process, _), open_session(address) as browser, Memory(process) as memory:
+        content = drawn(size)
+        names = [send(browser, content, f"{number}.tif") for number in range(images)]
+        begin = time.perf_counter()
+        for number, image in enumerate(names, start=1):
             wait(browser, image)
-            if done in (0, number // 2, number - 1):
-                alone, together = memory(process)
-                print(
-                    f"2048²: after {done + 1} images {alone:.0f} MB server, {together:.0f} MB with its workers"
-                )
+            each = [round(one) for one in memory.now().values()]
+            say(
+                f"{size}²: {number} images after {time.perf_counter() - begin:.0f} s: at most {memory.most:.0f} MB, "
+                f"shared pages counted once {memory.once:.0f}; now {sum(each)}, of which the server's first {each}"
+            )
 
 
-def users(number=4, images=6):
-    """Let four sessions send images at once, and measure what a click takes meanwhile."""
+@app.command
+def users(*, people: int = 4, images: int = 6) -> None:
+    """Let sessions send images at once, and print what a request takes meanwhile [s]."""
     with server() as (address, _, _):
         with open_session(address) as first:
-            wait(first, send(first, tiff(256)))
-        times, counts = [], []
+            wait(first, send(first, drawn(256)))
+        times, right = [], []
 
-        def use(seed):
+        def use(seed: int) -> None:
             with open_session(address) as browser:
-                names = [send(browser, tiff(512, seed * 100 + n)) for n in range(images)]
+                names = [send(browser, drawn(512, seed * 100 + n)) for n in range(images)]
                 while True:
                     begin = time.perf_counter()
                     found = browser.get("/api/session").json()["images"]
@@ -153,21 +140,26 @@ def users(number=4, images=6):
                     if all(one["status"] == "done" for one in found):
                         break
                     time.sleep(0.1)
-                counts.append([one["id"] for one in found] == names)
+                right.append([one["id"] for one in found] == names)
 
-        threads = [threading.Thread(target=use, args=(seed,)) for seed in range(number)]
+        threads = [threading.Thread(target=use, args=(seed,)) for seed in range(people)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert counts == [True] * number, "a session saw another one's images"
-        print(
-            f"{number} sessions of {images} images each: p95 of {len(times)} requests {np.quantile(times, 0.95):.3f} s"
+        if right != [True] * people:
+            raise SystemExit("a session was shown another one's images")
+        say(
+            f"{people} sessions of {images} images each: p95 of {len(times)} requests {np.quantile(times, 0.95):.3f} s"
         )
 
 
-if __name__ == "__main__":
-    chosen = [globals()[name] for name in sys.argv[1:]] or [start, atoms, large, many, users]
-    for measure in chosen:
+@app.default
+def every() -> None:
+    """Print all of them."""
+    for measure in (start, atoms, large, many, users):
         measure()
-        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    app()

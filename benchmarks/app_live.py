@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from app_page import chromium, picture, server, spots, wait
+from app_page import chromium, picture, wait
+from app_server import server, spots
 from cyclopts import App
 from playwright.sync_api import Page
 from scipy import ndimage

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app_page import chromium, picture, server, wait
+from app_page import chromium, picture, wait
+from app_server import server
 from cyclopts import App
 from playwright.sync_api import Page
 

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from app_page import DRAWN, chromium, server, spots, wait
+from app_page import DRAWN, chromium, wait
+from app_server import server, spots
 from cyclopts import App
 from playwright.sync_api import Page
 

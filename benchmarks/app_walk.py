@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app_page import chromium, mask, picture, server, wait
+from app_page import chromium, mask, picture, wait
+from app_server import server
 from cyclopts import App
 from playwright.sync_api import Page
 

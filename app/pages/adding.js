@@ -69,7 +69,7 @@ export class Sending {
   }
 }
 
-/* What is dropped, pasted or chosen on the page; `elsewhere(files)` says whether another place of it took that. */
+/* What is dropped, pasted or chosen on the page; `elsewhere(files)` promises to say whether another place of it took that. */
 export class Adding extends Sending {
   constructor(arrived, trouble, elsewhere) {
     super(arrived, trouble);
@@ -96,5 +96,5 @@ export class Adding extends Sending {
     });
   }
 
-  given(files) { if (!this.elsewhere(files)) this.add(files); }
+  async given(files) { if (!await this.elsewhere(files)) this.add(files); }
 }

@@ -6,7 +6,7 @@ import { counted, digits, find, notice, say } from "./format.js";
 import { listenToKeys } from "./keys.js";
 import { byName, List } from "./list.js";
 import { recall, remember } from "./memory.js";
-import { FIRST, Places } from "./places.js";
+import { FIRST, OF_IMAGES, Places } from "./places.js";
 import { Pointer } from "./pointer.js";
 import { Pyramids } from "./pyramid.js";
 import { Results } from "./results.js";
@@ -79,12 +79,18 @@ function moved(name) {
   view.resize();
 }
 
-/* Whether a place other than the first has taken files that were dropped or pasted; else the first does. */
-function taken(files) {
-  if (places.current === FIRST) return false;
-  if (places.module?.dropped) { places.module.dropped(files); return true; }
-  places.open(FIRST);
-  return false;
+/* Whether a place other than the first has taken files that were dropped or pasted, its script waited for; else the
+   first does. */
+async function taken(files) {
+  const name = places.current;
+  if (name === FIRST) return false;
+  if (!OF_IMAGES.includes(name)) { places.open(FIRST); return false; }
+  try {
+    (await places.loaded(name)).dropped(files);
+  } catch (error) {
+    notice(error.message); // dropped again, they are taken once the script can be had
+  }
+  return true;
 }
 
 /* The server's word on an image: new, changed, or the one that is shown. */
@@ -372,9 +378,11 @@ function wire() {
   click("suggested", () => view.edits?.change({ threshold: view.edits.candidates.threshold }));
   find("notice").lastElementChild.addEventListener("click", () => notice(""));
   click("sample", async () => {
-    find("sample").disabled = true;
+    const button = find("sample"), name = button.textContent;
+    button.disabled = true;
+    button.textContent = "Simulating an image …";
     try { const image = await server.sample(); known(image); choose(image.id); } catch (error) { notice(error.message); }
-    find("sample").disabled = false;
+    Object.assign(button, { disabled: false, textContent: name });
   });
   const slider = find("threshold");
   slider.addEventListener("input", () => view.edits?.preview(Number(slider.value)));

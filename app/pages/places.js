@@ -7,6 +7,7 @@ import { session } from "./server.js";
 export const FIRST = "atoms";
 export const TITLES = { atoms: "Atoms", molecules: "Molecules", simulate: "Simulate", live: "Live" };
 const NAMES = Object.keys(TITLES);
+export const OF_IMAGES = [FIRST, "molecules"]; // that take files: their modules have dropped(files)
 
 /* An image has changed its place: say where it is, and offer to open it. */
 export const tellMoved = (image) =>
@@ -55,11 +56,17 @@ export class Places {
 
   async load(name) {
     try {
-      if (!this.modules.has(name)) await (this.loading.get(name)?.started ?? this.begin(name));
-      if (this.current === name) this.modules.get(name).opened?.();
+      const module = await this.loaded(name);
+      if (this.current === name) module.opened?.();
     } catch (error) {
       notice(error.message); // it is tried again when the place is opened again
     }
+  }
+
+  /* The module of a place, once its script runs. */
+  async loaded(name) {
+    if (!this.modules.has(name)) await (this.loading.get(name)?.started ?? this.begin(name));
+    return this.modules.get(name);
   }
 
   /* Until its script runs, nothing in a place can be pressed: forms would be sent, and what is pressed would be lost. */

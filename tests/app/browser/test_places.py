@@ -77,3 +77,43 @@ def test_keys_of_one_place_do_nothing_in_another(open_page, spots):
     assert hands.page.input_value("#threshold") == "0.9"
     hands.page.keyboard.press("h")
     assert hands.page.get_attribute("#rings", "aria-pressed") == "false"
+
+
+DROP = """(bytes) => {
+  const given = new DataTransfer();
+  given.items.add(new File([new Uint8Array(bytes)], "dropped.tif"));
+  document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true }));
+}"""
+PLACES_OF_IMAGES = """async () => {
+  const session = await (await fetch("/api/session")).json();
+  return session.images.map((image) => image.place);
+}"""
+
+
+@pytest.mark.parametrize("place", ["molecules", "atoms"])
+def test_files_dropped_before_a_place_s_script_runs_go_to_that_place(open_page, spots, place):
+    hands = open_page()
+    page, kept = hands.page, []
+    page.route("**/static/molecules.js", lambda route: kept.append(route))
+    if place == "molecules":
+        page.click("#tab-molecules")
+        page.wait_for_timeout(300)
+        assert len(kept) == 1
+    page.evaluate(DROP, list(spots("dropped.tif", size=64).read_bytes()))
+    page.wait_for_timeout(500)
+    # Control: at the place of atoms, whose script runs, they are sent at once.
+    assert page.evaluate(PLACES_OF_IMAGES) == ([] if place == "molecules" else ["atoms"])
+    for route in kept:
+        route.continue_()
+    hands.wait(f"document.querySelector('{'#m-list' if place == 'molecules' else '#list'} li')")
+    assert page.evaluate(PLACES_OF_IMAGES) == [place]
+    assert page.evaluate(SHOWN) == [f"place-{place}"]
+
+
+def test_files_dropped_on_a_place_without_images_go_to_the_atoms(open_page, spots):
+    hands = open_page()
+    hands.page.click("#tab-simulate")
+    hands.page.evaluate(DROP, list(spots("dropped.tif", size=64).read_bytes()))
+    hands.wait("document.querySelector('#list li')")
+    assert hands.page.evaluate(PLACES_OF_IMAGES) == ["atoms"]
+    assert hands.page.evaluate(SHOWN) == ["place-atoms"]
