@@ -66,42 +66,6 @@ def test_an_object_function_is_that_of_abtem_s_multislice(symbol, energy, semian
     assert abs(other[0] / expected[0] - 1) > 1e-3
 
 
-SHORT_WAVES = [
-    ("C", 300e3, 30, (90, 185)),
-    ("Pt", 200e3, 25, (40, 160)),
-    ("Au", 300e3, 20, (30, 100)),
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("symbol", "energy", "semiangle", "detector"), SHORT_WAVES)
-def test_a_sampled_detector_gives_the_object_function_of_all_its_points(
-    symbol, energy, semiangle, detector, monkeypatch
-):
-    microscope = Microscope(energy=energy, semiangle_cutoff=semiangle, detectors={"rings": {"d": detector}})
-    summed = []
-    transform = scattering._intensities
-    monkeypatch.setattr(
-        scattering, "_intensities", lambda *of: (summed.append(len(of[0])), transform(*of))[1]
-    )
-
-    def measure(enough):
-        summed.clear()
-        monkeypatch.setattr(scattering, "_ENOUGH_POINTS", enough)
-        amplitude = measure_object_function(
-            symbol, energy, semiangle, detector, microscope.potential_sampling
-        )[1]
-        return amplitude, sum(summed)
-
-    found, waves = measure(scattering._ENOUGH_POINTS)
-    expected, every = measure(10**6)
-    assert waves < every / 1.9
-    np.testing.assert_allclose(found, expected, rtol=1e-3)
-    # Control: with few points their directions show.
-    few = measure(3)[0]
-    assert np.abs(few / expected - 1).max() > 2e-3
-
-
 def test_the_cache_is_used(tmp_path, monkeypatch):
     monkeypatch.setenv("STEMFORGE_CACHE_DIR", str(tmp_path))
     scattering._cached_object_function.cache_clear()
