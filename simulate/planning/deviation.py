@@ -7,7 +7,9 @@ phonons, which on single sheets outweighs what an engine gets wrong, is then in 
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from ase import Atoms
@@ -148,25 +150,8 @@ def choose_engine(recipe: SimulationRecipe, *, quiet: bool = True) -> tuple[Engi
     """
     if not isinstance(recipe.engine, Auto):
         return recipe.engine, []
-    auto, piece = recipe.engine, Piece.of_sample(recipe, 0)
-    reference = auto.reference(piece.microscope)
-    candidates = [
-        one for one in auto.candidates(piece.microscope) if _interpolation(one) <= piece.interpolation
-    ]
-    tried: list[EngineError] = []
-    title = "comparing engines on a piece of the first sample"
-    with console.progress(title, len(candidates), "engines at most", quiet) as advance:
-        for engine in candidates:
-            # Wider ones take longer: only where the engine needs them.
-            one = piece if _interpolation(engine) == 1 else Piece.of_sample(recipe, 0, engine)
-            tried.append(one.deviation(engine, reference))
-            advance(1)
-            if tried[-1].error <= auto.max_error:
-                return engine, tried
-    raise InputError(
-        f"engine.max_error: {auto.max_error:g} is out of reach, the finest setting gives {tried[-1].error:.2g}; "
-        "give a larger max_error, or set engine.name, sampling and slice_thickness"
-    )
+    wider = partial(Piece.of_sample, recipe, 0)
+    return Piece.of_sample(recipe, 0).cheapest(recipe.engine, wider, quiet=quiet)
 
 
 @dataclass
@@ -274,6 +259,31 @@ class Piece:
         farthest = round(float(level[np.abs(level - 1).argmax()]), 4)
         size = (self.extent.positions, self.extent.area, self.extent.depth)
         return EngineError(engine, reference, self.sample, error, farthest, seconds, reference_seconds, *size)
+
+    def cheapest(
+        self, auto: Auto, wider: "Callable[[EngineSettings], Piece] | None" = None, *, quiet: bool = True
+    ) -> tuple[Engine, list[EngineError]]:
+        """Return the first engine of those that ``auto`` may be whose error is within the bound, and what was tried.
+
+        ``wider`` gives the piece for PRISM with interpolation; it takes longer, and so is asked for only then.
+        """
+        reference = auto.reference(self.microscope)
+        candidates = [
+            one for one in auto.candidates(self.microscope) if _interpolation(one) <= self.interpolation
+        ]
+        tried: list[EngineError] = []
+        title = "comparing engines on a piece of the first sample"
+        with console.progress(title, len(candidates), "engines at most", quiet) as advance:
+            for engine in candidates:
+                piece = wider(engine) if wider and _interpolation(engine) > 1 else self
+                tried.append(piece.deviation(engine, reference))
+                advance(1)
+                if tried[-1].error <= auto.max_error:
+                    return engine, tried
+        raise InputError(
+            f"engine.max_error: {auto.max_error:g} is out of reach, the finest setting gives {tried[-1].error:.2g}; "
+            "give a larger max_error, or set engine.name, sampling and slice_thickness"
+        )
 
 
 def _interpolation(engine: EngineSettings | None) -> int:

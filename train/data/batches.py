@@ -180,7 +180,8 @@ def require_sampling(corpora: Sequence[Corpus], sampling: float | None) -> None:
         pixel = corpus[0].sampling
         if sampling and pixel and abs(sampling / pixel - 1) > 0.02:
             raise CorpusError(
-                f"{corpus.folder}: has pixels of {pixel:g} Å, the weights were trained at {sampling:g} Å"
+                f"{corpus.folder}: has pixels of {pixel:g} Å, the weights were trained at {sampling:g} Å; take weights "
+                f"for these pixels, or a corpus of those (stemforge simulate … --scan.sampling {sampling:g})"
             )
 
 
