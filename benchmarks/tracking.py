@@ -13,8 +13,9 @@ Series of 256 × 256 pixels, 0.293 Å a pixel, with 0.3 atoms per nm² (about 17
 random and 0.7 Å steadily, places found to 0.15–0.38 Å, three false atoms a frame (Poisson), and a recall that differs
 from atom to atom (Beta law, mean 0.8, 0.88 or 0.95). `links`: atoms that diffuse by 1 Å (rms) from frame to frame,
 and atoms that stay: share of links that are right, of those that are true and of those that were made. `hops`: 3 in
-100 atoms hop by 2 to 5 Å from frame to frame; found over all true ones, and over those within the reach of the
-series. `still`: nothing moves: share moved, hops, D. `diffusion`: how often the interval of D holds the truth.
+100 atoms hop by 2 to 5 Å from frame to frame; their rate, corrected and as counted, over the true one, and over that of
+hops within the reach of the series. `still`: nothing moves: share moved, hops, D. `diffusion`: how often the interval
+of D holds the truth.
 `losses`: 2 in 100 atoms disappear from frame to frame and as many come (`--loss 0`: none). `distortion`: frames drift
 by 1 to 3 Å while they are scanned, with the correction and without, beside frames that do not. `strangers`: frames of
 independent random points, and series whose second half shows another specimen: how many are refused. `images`: frames
@@ -41,6 +42,7 @@ from stemforge import Annotations, Micrograph
 from stemforge.errors import InputError
 from stemforge.evaluate import Series, Tracks, track_atoms
 from stemforge.evaluate.series import distortion as alignment
+from stemforge.evaluate.series.rates import rate
 from stemforge.infer import detect_atoms
 from stemforge.infer.weights import load_finder
 from stemforge.simulate import SimulationRecipe, degrade
@@ -198,8 +200,8 @@ def _rates(
     for recall in recalls:
         made = [simulate(seed, frames, recall, **options) for seed in range(series)]
         followed = [(track_atoms(one), truth) for one, truth in made]
-        for name, (rate, true_rate) in rates.items():
-            ones = [rate(tracks) for tracks, _ in followed]
+        for name, (rate_of, true_rate) in rates.items():
+            ones = [rate_of(tracks) for tracks, _ in followed]
             values, true = (
                 np.array([one.value for one in ones]),
                 np.array([true_rate(*one) for one in followed]),
@@ -220,6 +222,10 @@ def hops(series: int, frames: int = 40, recalls: Sequence[float] = RECALLS) -> d
 
     rates: dict[str, Any] = {
         "hops": (lambda tracks: tracks.hop_rate, lambda tracks, truth: truth.hops / truth.chances),
+        "hops as counted": (
+            lambda tracks: rate(tracks.hops, tracks.watched),
+            lambda tracks, truth: truth.hops / truth.chances,
+        ),
         "hops within reach": (lambda tracks: tracks.hop_rate, within),
     }
     return _rates(series, frames, {"hop": 0.03}, rates, recalls)
