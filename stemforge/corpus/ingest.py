@@ -12,7 +12,7 @@ from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import InputError
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.coco import CocoImage, read_coco
-from stemforge.micrograph.coordinates import suggested_unit
+from stemforge.micrograph.coordinates import rows_elsewhere, suggested_unit
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.names import pair_names
 from stemforge.micrograph.paths import find_images
@@ -21,6 +21,7 @@ from stemforge.micrograph.tables import ENDINGS as TABLES, table_files
 from stemforge.settings import Settings
 
 COCO = ".json"
+_ROWS = 10  # that are named
 """Ending of files with annotations in COCO's format."""
 
 
@@ -119,6 +120,7 @@ def ingest_images(
                 say(f"{table}: has no labels; {picture.name} is taken for an image without atoms")
             if label_unit is None:
                 _doubt(table, objects, micrograph)
+            _remark_other_places(table, objects)
             digest.update(f"{picture.stem} {table.stem}".encode())
             for path in (picture, table):
                 with path.open("rb") as stream:
@@ -253,6 +255,17 @@ def _doubt(table: Path, objects: Annotations, micrograph: Micrograph) -> None:
         say(
             f"{table}: all labels lie in one corner of the image; if they are in {unit[0]}, say so (--label-unit), and "
             "see `stemforge audit`"
+        )
+
+
+def _remark_other_places(table: Path, objects: Annotations) -> None:
+    """Say where only the pixels or only the nanometres of a row were corrected."""
+    others = rows_elsewhere(objects.points, objects.columns)
+    if len(others):
+        rows = ", ".join(str(row + 1) for row in others[:_ROWS]) + (", …" if len(others) > _ROWS else "")
+        say(
+            f"{table}: x_nm, y_nm lie elsewhere than x_px, y_px in {len(others)} of {len(objects)} rows ({rows}); the "
+            "pixels are taken: correct these"
         )
 
 

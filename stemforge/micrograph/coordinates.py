@@ -220,3 +220,31 @@ def sampling_of_columns(
             "from the same calibration, or leave them all empty"
         )
     return 10 * ratio
+
+
+def rows_elsewhere(points: NDArray[np.float64], columns: Mapping[str, NDArray]) -> NDArray[np.int64]:
+    """Return the rows whose ``x_nm,y_nm`` lie half a pixel and more from their place in pixels; empty cells do not.
+
+    The pixel size is that of most rows, so that a few that were changed by hand are told.
+
+    Parameters
+    ----------
+    points
+        Points (x, y) [pixel], shape (n, 2).
+    columns
+        The other columns of their table.
+
+    Examples
+    --------
+    >>> points = np.array([[10.0, 0.0], [20.0, 40.0], [30.0, 8.0]])
+    >>> rows_elsewhere(points, {"x_nm": np.array([0.25, 0.5, 2.0]), "y_nm": np.array([0.0, 1.0, 0.2])})
+    array([2])
+    """
+    if not {"x_nm", "y_nm"} <= set(columns):
+        return np.empty(0, dtype=np.int64)
+    nm = np.column_stack([columns["x_nm"], columns["y_nm"]])
+    known = np.isfinite(nm) & (points > 0)
+    if not known.any():
+        return np.empty(0, dtype=np.int64)
+    pixel = float(np.median(nm[known] / points[known]))
+    return np.flatnonzero((np.abs(nm - pixel * points) > abs(pixel) / 2).any(1))

@@ -166,3 +166,21 @@ def test_a_table_without_labels_is_remarked(data, capsys):
     (data / "labels/021_Results.csv").write_text("X,Y\n")
     assert len(run(data)) == 2
     assert "has no labels" in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("row", "remarked"),
+    [
+        ("9,9,0.27,0.27", False),
+        ("9,9,,", False),  # added by hand
+        ("9,9,0.60,0.27", True),  # only the nanometres were corrected
+        ("19,9,0.27,0.27", True),  # only the pixels
+    ],
+)
+def test_rows_whose_nanometres_lie_elsewhere_are_remarked(data, capsys, row, remarked):
+    table = f"x_px,y_px,x_nm,y_nm\n5,5,0.15,0.15\n{row}\n25,2,0.75,0.06\n"
+    (data / "labels/021_Results.csv").write_text(table)
+    corpus = run(data)
+    assert corpus[0].labels.points[1].tolist() == [float(cell) for cell in row.split(",")[:2]]  # the pixels
+    shown = " ".join(capsys.readouterr().err.split())
+    assert ("lie elsewhere than x_px, y_px in 1 of 3 rows (2)" in shown) == remarked
