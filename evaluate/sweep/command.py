@@ -57,7 +57,8 @@ def sweep(
     num
         Number of images, where a recipe is simulated; at least two.
     validation
-        Share of each corpus that is used, from its end; by default what training kept for validation.
+        Share of each corpus that is used, from its end; by default what training kept for validation. 1 uses all, for
+        weights that find atoms or molecules, on a corpus that they never met.
     baselines
         Classical methods beside the model: gaussian, wiener, tv, bm3d, noise2self, pca, ica, or none; by default the
         first four. The last two need stemforge[components].

@@ -155,7 +155,8 @@ def sweep_doses(
     restorer
         Weights of the restorer of what the detector of molecules sees.
     validation
-        Share of the corpus that is scored, from its end; by default what the model's training kept.
+        Share of the corpus that is scored, from its end; by default what the model's training kept. With 1 every image
+        is, where no baselines are tuned: for weights that find atoms or molecules, on a corpus that they never met.
     baselines
         Which of :data:`~stemforge.evaluate.images.baselines.ALL_BASELINES` stand beside a restorer.
     scaling
@@ -198,14 +199,16 @@ def sweep_doses(
         raise InputError(f"doses must be positive numbers [e/Å²], not {list(doses)}")
     model, card = load_weights(weights)
     share = card.validation if validation is None else validation
-    if not 0 < share < 1:
-        raise InputError(f"validation must lie between 0 and 1, not {share}")
+    finds = network(card.architecture).finds
+    if not (0 < share < 1 or (share == 1 and finds != "images")):
+        tuned = "; on the other images baselines are tuned" if finds == "images" else ", or be 1"
+        raise InputError(f"validation must lie between 0 and 1{tuned}, not {share}")
     if seed < 0:
         raise InputError(f"seed must not be negative, not {seed}")
     degradation = corpus_degradation(corpus)
     if degradation is None:
         raise CorpusError(f"{corpus.folder}: holds measured images, whose dose cannot be changed")
-    training, held_out = ([item.number for item in part] for part in split_corpora([corpus], share))
+    training, held_out = _divided(corpus, share)
     job = _Job(corpus, degradation, model.to(device).eval(), card, seed, device)
     settings: dict[str, Any] = {
         "weights": str(weights),
@@ -214,7 +217,6 @@ def sweep_doses(
         "doses": list(doses),
         "seed": seed,
     }
-    finds = network(card.architecture).finds
     if restorer is not None and finds != "molecules":
         raise InputError(f"restorer: is for weights that find molecules; {card.architecture} finds {finds}")
     if boxes is not None and finds != "molecules":
@@ -239,6 +241,14 @@ def sweep_doses(
                 if found.sample != "all" and found.method == card.architecture:
                     advance(1)
     return Sweep(card.architecture, finds, tuple(rows), settings, tuple(job.comparisons))
+
+
+def _divided(corpus: Corpus, share: float) -> tuple[list[int], list[int]]:
+    """Return the numbers of the images on which baselines are tuned, and of those that are scored."""
+    if share == 1:
+        return [], list(range(len(corpus)))
+    training, held_out = split_corpora([corpus], share)
+    return [item.number for item in training], [item.number for item in held_out]
 
 
 _Scorer = Callable[[float, Sequence[int]], Iterator[Row]]

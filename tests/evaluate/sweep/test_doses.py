@@ -145,6 +145,17 @@ def test_boxes_are_not_converted_without_a_pixel_size(segments, detector, tmp_pa
         sweep_doses(Corpus(tmp_path / "corpus"), detector, [1e6], boxes=BoxDefinition(0.5), quiet=True)
 
 
+def test_every_image_of_a_corpus_can_be_scored(tiny_corpus, spot_weights):
+    corpus = Corpus(tiny_corpus)
+    names = [
+        {row.sample for row in sweep_doses(corpus, spot_weights, [1e5], validation=share, quiet=True).rows}
+        for share in (0.5, 1)
+    ]
+    every = {sample.metadata["name"] for sample in corpus}
+    assert every <= names[1]
+    assert not every <= names[0]
+
+
 def test_atoms(tiny_corpus, spot_weights):
     result = sweep_doses(Corpus(tiny_corpus), spot_weights, [1e3, 1e5], validation=0.5, quiet=True)
     assert _mean(result, 1e5, "sac-cnn", "f1")["mean"] > 0.5
@@ -226,8 +237,12 @@ def test_what_does_not_fit(segments, tiny_corpus, restorer, detector, spot_weigh
     for doses in ([], [0], [np.nan]):
         with pytest.raises(InputError, match="doses"):
             sweep_doses(Corpus(segments), restorer, doses)
-    with pytest.raises(InputError, match="validation"):
+    with pytest.raises(
+        InputError, match=r"validation must .*; on the other images baselines are tuned, not 1"
+    ):
         sweep_doses(Corpus(segments), restorer, [100], validation=1)
+    with pytest.raises(InputError, match=r"validation must lie between 0 and 1, or be 1, not 1\.5"):
+        sweep_doses(Corpus(segments), detector, [100], validation=1.5)
     with pytest.raises(InputError, match="restor"):
         sweep_doses(Corpus(segments), detector, [100], restorer=detector)
     with pytest.raises(InputError, match="restor"):
