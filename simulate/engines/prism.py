@@ -60,8 +60,8 @@ def narrowest_window(microscope: Microscope, depth: float) -> float:
 
     Examples
     --------
-    >>> round(narrowest_window(Microscope(), 40.0), 1)  # to 200 mrad
-    16.0
+    >>> round(narrowest_window(Microscope(), 40.0), 1)  # to 185 mrad
+    14.8
     """
     return 2e-3 * max(outer for _, outer in microscope.detectors.angles.values()) * depth
 
