@@ -39,7 +39,8 @@ def sweep(
     sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images; for atoms also
     sweep-conditions.png, F1 over dose and thickness, density and defocus; for restorers sweep-differences.png, one
     image as each method restored it, how that differs from the truth and from the image, and grey values. Of the images
-    of a recipe 0.9 are scored by default; the rest tune the baselines.
+    of a recipe 0.9 are scored by default; the rest tune the baselines. With `--validation 1` weights that find atoms or
+    molecules are scored on every image, of a corpus that they never met.
 
     Parameters
     ----------
@@ -57,8 +58,7 @@ def sweep(
     num
         Number of images, where a recipe is simulated; at least two.
     validation
-        Share of each corpus that is used, from its end; by default what training kept for validation. 1 uses all, for
-        weights that find atoms or molecules, on a corpus that they never met.
+        Share of each corpus that is used, from its end; by default what training kept for validation.
     baselines
         Classical methods beside the model: gaussian, wiener, tv, bm3d, noise2self, pca, ica, or none; by default the
         first four. The last two need stemforge[components].
