@@ -6,10 +6,12 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from stemforge.evaluate.series.chances import LinkModel
 from stemforge.evaluate.series.detections import Detections
 from stemforge.evaluate.series.links import link, split_track
+from stemforge.evaluate.series.motion import LEVEL
 from stemforge.evaluate.series.rates import Estimate, rate
 from stemforge.evaluate.series.track import Track
 
@@ -20,7 +22,6 @@ _RATE = 0.02  # added hops per atom and frame at a time: among many, hops are ta
 _PASSES = 100  # at most: of few atoms on few frames
 _WIDTH = 0.12  # of the kernel over lengths, in the range of lengths
 _LEAST = 0.1  # recall: with less a found hop counts for no more
-_LEVEL = 1.96  # standard deviations of an interval that holds 95 in 100
 _SEED = 0
 
 Pair = tuple[int, int]
@@ -88,7 +89,7 @@ class HopRecall:
             return one
         mean = max(self.mean, _LEAST)
         factor = float(np.sum(chances / self.at(lengths))) / number if number else 1 / mean
-        error = _LEVEL * np.sqrt((1 - mean) / (mean * len(self.found)))
+        error = norm.ppf((1 + LEVEL) / 2) * np.sqrt((1 - mean) / (mean * len(self.found)))
         low, high = one.low, one.high
         if one.value > 0:
             high = one.value * np.exp(np.hypot(np.log(one.high / one.value), error))
