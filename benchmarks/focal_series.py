@@ -8,13 +8,15 @@
 Films of carbon, 50 Å thick, with Pt atoms about 11 Å from each other at random depths in them (`kernels`, 60 kV, 32
 mrad, 90–185 mrad, source 1 Å), 256 × 256 pixels of 0.25 Å, foci from 75 Å above the film's entrance to 75 Å below its
 exit, drift of 0.5 Å a frame at random. Doses are those of one frame [e/Å²]. `depths`: rms errors of depth over the
-Cramér–Rao bound, which is made from numerical derivatives of the simulated image of one atom, with counting noise on
-a flat film (amplitude, place and the background of each frame not known). The film's texture and the drift are not in
-the bound. `holds` is the share of stated 95 % intervals with the true depth in them, `pull` the standard deviation of
-errors over stated ones. Without --source-size the source is fitted. `controls`: the same frames in shuffled orders,
-films without atoms, and noise alone: how many are refused, and what is said of the others. `multislice`: a Pt atom at
-two depths of a thin film, imaged by abTEM's multislice with frozen phonons, independently of the images that are
-fitted. `draw`: the sheet of one series of `depths`, the source fitted.
+Cramér–Rao bound, which is made from numerical derivatives of the simulated image of one atom, with counting noise on a
+flat film (amplitude, place and the background of each frame not known). The film's texture and the drift are not in
+that bound; `texture_bound` has the texture, as Gaussian noise whose power, of frame against frame at each spatial
+frequency, is that of noiseless films without atoms, of other seeds. `holds` is the share of stated 95 % intervals with
+the true depth in them, `pull` the standard deviation of errors over stated ones. Without --source-size the source is
+fitted. `controls`: the same frames in shuffled orders, films without atoms, and noise alone: how many are refused, and
+what is said of the others. `multislice`: a Pt atom at two depths of a thin film, imaged by abTEM's multislice with
+frozen phonons, independently of the images that are fitted. `draw`: the sheet of one series of `depths`, the source
+fitted.
 """
 
 import argparse
@@ -28,6 +30,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.sparse.linalg import LinearOperator, cg
 from scipy.spatial import cKDTree
 
 from stemforge.errors import InputError
@@ -122,10 +125,39 @@ def derivatives(microscope: Microscope, foci: NDArray[np.float64], z: float) -> 
     return made, np.stack([by_x, by_x.swapaxes(1, 2), by_z])
 
 
+def texture_power(foci: NDArray[np.float64], seed: int, films: int = 4) -> NDArray[np.float64]:
+    """Return the power of the film's texture, frame against frame, at the frequencies of the image of one atom.
+
+    In images of one atom by one pixel: shape (PATCH, PATCH, frames, frames), the mean over films without atoms and over
+    rings of spatial frequency, of images blurred by the source.
+    """
+    sigma, window = SOURCE / FWHM / SAMPLING, np.outer(np.hanning(SIDE), np.hanning(SIDE))
+    ring = np.rint(np.hypot(*np.meshgrid(*[np.fft.fftfreq(SIDE, 1 / SIDE)] * 2))).astype(int)
+    count, power = np.bincount(ring.ravel()), 0.0
+    for film in range(films):
+        frames = simulate(seed + 1000 + film, foci, platinum=False, drift=0.0).frames
+        blurred = ndimage.gaussian_filter(frames, (0, sigma, sigma))
+        waves = np.fft.fft2((blurred - blurred.mean((1, 2), keepdims=True)) * window)
+        of_pairs = [[np.bincount(ring.ravel(), (a * b.conj()).real.ravel()) for a in waves] for b in waves]
+        power = power + np.array(of_pairs) / count / (window**2).sum() / films
+    wanted = np.hypot(*np.meshgrid(*[np.fft.fftfreq(PATCH)] * 2)) * SIDE
+    return np.array(
+        [[np.interp(wanted, np.arange(len(count)), one) for one in row] for row in power]
+    ).transpose(2, 3, 0, 1)
+
+
 def depth_bound(
-    microscope: Microscope, foci: NDArray[np.float64], z: float, level: float, dose: float
+    microscope: Microscope,
+    foci: NDArray[np.float64],
+    z: float,
+    level: float,
+    dose: float,
+    power: NDArray[np.float64] | None = None,
 ) -> float:
-    """Return the least standard deviation of a depth on a flat background with counting noise [Å]."""
+    """Return the least standard deviation of a depth with counting noise, on a flat film or on a texture [Å].
+
+    `power` is that of the texture (:func:`texture_power`), which is Gaussian noise to the bound.
+    """
     made, slopes = derivatives(microscope, foci, z)
     electrons = dose * SAMPLING**2
     flat = [np.zeros_like(made) for _ in foci]
@@ -133,7 +165,36 @@ def depth_bound(
         one[number] = 1
     columns = electrons * np.array([made, *slopes, *flat]).reshape(4 + len(foci), -1)
     expected = electrons * (made + level).ravel()
-    return float(np.sqrt(np.linalg.inv(columns / expected @ columns.T)[3, 3]))
+    weighted = columns / expected
+    if power is not None:
+        weighted = whitened(columns, expected, electrons**2 * power)
+    return float(np.sqrt(np.linalg.inv(weighted @ columns.T)[3, 3]))
+
+
+def whitened(columns: Images, counting: NDArray[np.float64], power: NDArray[np.float64]) -> Images:
+    """Multiply by the inverse of the covariance: counting noise of every pixel plus texture of some power.
+
+    By conjugate gradients, with the noise of the mean pixel for a preconditioner.
+    """
+    shape = (len(power[0, 0]), PATCH, PATCH)
+
+    def filtered(matrices: NDArray[np.float64], image: NDArray[np.float64]) -> NDArray[np.float64]:
+        waves = np.fft.fft2(image.reshape(shape)).transpose(1, 2, 0)[..., None]
+        return np.asarray(np.fft.ifft2((matrices @ waves)[..., 0].transpose(2, 0, 1)).real.ravel())
+
+    size = columns.shape[1]
+    inverse = np.linalg.inv(power + np.median(counting) * np.eye(shape[0]))
+    covariance = LinearOperator((size, size), lambda image: counting * image.ravel() + filtered(power, image))
+    roughly = LinearOperator((size, size), lambda image: filtered(inverse, image))
+    solved = [cg(covariance, one, rtol=1e-6, M=roughly) for one in columns]
+    if any(failed for _, failed in solved):
+        raise RuntimeError("the bound on a texture was not found")
+    return np.array([one for one, _ in solved])
+
+
+def root_mean_square(depths: NDArray[np.float64], nodes: NDArray[np.float64], bounds: list[float]) -> float:
+    """Return the root mean square of bounds that are known at some depths, over the depths of atoms [Å]."""
+    return float(np.sqrt((np.interp(depths, nodes, bounds) ** 2).mean()))
 
 
 def compare(found: Depths, truth: Truth) -> dict[str, NDArray[np.float64]]:
@@ -167,6 +228,7 @@ def measured_depths(
         for number in range(series)
     ]
     microscope = truths[0].microscope.replace(A1=0.0)
+    power = np.zeros([PATCH, PATCH, frames, frames]) if flat else texture_power(foci, seed)
     for dose in doses:
         results, states, sources = [], [], []
         for number, truth in enumerate(truths):
@@ -178,7 +240,8 @@ def measured_depths(
         one = {name: np.concatenate([result[name] for result in results]) for name in results[0]}
         nodes = np.linspace(one["depth"].min(), one["depth"].max(), 5)
         bounds = [depth_bound(microscope, foci, z, level, dose) for z in nodes]
-        bound = float(np.sqrt((np.interp(one["depth"], nodes, bounds) ** 2).mean()))
+        textured = [depth_bound(microscope, foci, z, level, dose, power) for z in nodes]
+        bound, texture = (root_mean_square(one["depth"], nodes, some) for some in (bounds, textured))
         rms = float(np.sqrt((one["error"] ** 2).mean()))
         row = {
             "dose": dose, "foci": frames, "atoms": len(one["error"]), "of": sum(len(t.depths) for t in truths),
@@ -188,6 +251,7 @@ def measured_depths(
             "pull": float((one["error"] / one["stated"]).std()), "holds": float(one["holds"].mean()),
         }  # fmt: skip
         row |= {"bound": bound, "over_bound": rms / bound}
+        row |= {"texture_bound": texture, "over_texture_bound": rms / texture}
         yield {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}
 
 
