@@ -8,7 +8,6 @@ from ase import Atoms
 from ase.neighborlist import natural_cutoffs
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import norm
 
 from stemforge.errors import InputError
 from stemforge.evaluate.statistics.envelopes import LEVEL
@@ -128,7 +127,8 @@ def bonded_fraction(
 
     Atoms of a thin specimen that keep a distance from each other in space have fewer neighbours by chance than that.
     How much fewer is read off the pairs right beyond the length, up to 1.6 of it, over those of random places, of all
-    images together: 1 − F is raised to the power of that share, 1 at most, as clusters have more.
+    images together: 1 − F is raised to the power of that share, which may exceed 1 by its standard error alone, as
+    clusters have more.
 
     Parameters
     ----------
@@ -276,18 +276,15 @@ def _beyond(pattern: PointPattern, radius: float) -> tuple[int, float]:
 
 
 def _avoided(pairs: ArrayLike, expected: float) -> NDArray[np.float64]:
-    """Return the share of the coincidences of random places that there are, of pairs beyond the length; 1 at most.
+    """Return the share of the coincidences of random places that there are, of pairs beyond the length.
 
-    Of a number that scatters by its error about 1 the smaller one of it and 1 is too small by 0.4 errors on average, of
-    one that lies z errors lower by L(z) = φ(z) − z (1 − Φ(z)) of them. As z is known to one error only, L(z/2) is
-    given back: what is left lies between −0.3 errors, where there are as many as at random places, and 0.1.
+    At most one standard error more than 1, as clusters have more: so a number that scatters about 1 is too small by
+    0.08 errors on average, where one that may not exceed 1 would be by 0.4.
     """
     number = np.asarray(pairs, dtype=float)
     if expected == 0:
         return np.ones_like(number)
-    kept, error = number / expected, np.sqrt(np.maximum(number, 1)) / expected
-    half = np.maximum(1 - kept, 0) / error / 2
-    return np.minimum(kept + error * (norm.pdf(half) - half * norm.sf(half)), 1.0)
+    return np.minimum(number / expected, 1 + expected**-0.5)
 
 
 def empty_space(pattern: PointPattern, radius: float) -> float:
