@@ -163,7 +163,7 @@ def bonded_fraction(
     >>> pattern = PointPattern.inside(np.concatenate([alone, pair, pair + [0, 8]]), window)
     >>> result = bonded_fraction(pattern, bond_length("Pt"))
     >>> round(result.observed, 2), round(result.by_chance, 2), result.low < 0.2 < result.high
-    (0.29, 0.12, True)
+    (0.29, 0.11, True)
     """
     check_bonds(length, recall, purity)
     patterns, rng = several(pattern), rng or np.random.default_rng(0)
