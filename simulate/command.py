@@ -308,6 +308,7 @@ def export(
     molecules: Boxes = Boxes(),
     channel: str | None = None,
     min_cnr: float | None = None,
+    vacancies: bool = False,
     labelling: Labels = Labels(),
     progress: Progress = Progress(),
 ) -> None:
@@ -340,7 +341,9 @@ def export(
     channel
         Detector of a corpus that COCO's pictures show; the first by default.
     min_cnr
-        Leave out a corpus' atoms whose contrast-to-noise in the image is lower.
+        Leave out a corpus' atoms, and vacancies, whose contrast-to-noise in the image is lower.
+    vacancies
+        Export a corpus' vacancies beside its atoms, as "S vacancy": where the recipe's defects removed an atom.
     """
     if dose and clean:
         raise InputError("give either --dose or --clean")
@@ -354,6 +357,7 @@ def export(
         "boxes": room.BoxDefinition.parse(molecules.boxes or "van-der-waals").margin,
         "channel": channel,
         "min_cnr": min_cnr,
+        "vacancies": vacancies,
     }
     settings = room.Export.from_mapping(values, source="export")
     sources = Sources(paired.images or (), calibration.sampling, labelling.label_unit)
@@ -377,6 +381,7 @@ def export(
                 "--boxes": molecules.boxes,
                 "--channel": channel,
                 "--min-cnr": min_cnr,
+                "--vacancies": vacancies or None,
             },
         )
         options = WriterOptions(settings.bits, settings.box)

@@ -15,14 +15,16 @@ from pydantic import Field, model_validator
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError
-from stemforge.exchange.exported import LABEL, Exported, FileNames, WriterOptions
+from stemforge.exchange.exported import LABEL, VACANCY, Exported, FileNames, WriterOptions
 from stemforge.exchange.formats import FormatName
 from stemforge.exchange.running import ExportRun, check_new_folder
 from stemforge.micrograph.annotations import Annotations
 from stemforge.settings import Settings
 from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition, sample_molecule_boxes
+from stemforge.simulate.labels.vacancies import with_vacancies
 from stemforge.simulate.recording.degrade import Degradation
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record, recording_rng
+from stemforge.structures.tags import Tag
 
 
 class Export(Settings):
@@ -47,7 +49,10 @@ class Export(Settings):
     channel
         Detector that COCO's pictures show; the first by default.
     min_cnr
-        Leave out atoms whose contrast-to-noise in the image is lower: they are in it, but cannot be seen.
+        Leave out atoms whose contrast-to-noise in the image is lower: they are in it, but cannot be seen. Of vacancies,
+        whose contrast is negative, those whose magnitude is lower.
+    vacancies
+        With where atoms of the support are missing, named ``S vacancy`` and the like.
 
     Examples
     --------
@@ -68,6 +73,7 @@ class Export(Settings):
     boxes: Literal["van-der-waals"] | Annotated[float, Field(ge=0, le=20)] = "van-der-waals"
     channel: str | None = None
     min_cnr: float | None = None
+    vacancies: bool = False
 
     @model_validator(mode="after")
     def _doses_fit(self) -> Self:
@@ -75,6 +81,8 @@ class Export(Settings):
             raise ValueError("give either doses or clean")
         if self.doses and self.format == "extxyz":
             raise ValueError("structures have no noise; leave out doses for extxyz")
+        if self.vacancies and self.format == "extxyz":
+            raise ValueError("structures hold the atoms that are there; leave out vacancies for extxyz")
         if len(set(self.doses)) < len(self.doses):
             raise ValueError(f"a dose is named twice in {', '.join(f'{dose:g}' for dose in self.doses)}")
         return self
@@ -154,6 +162,8 @@ def _check_fit(corpus: Corpus, export: Export) -> int:
             f"{corpus.folder}: has no pixel size, so boxes of {export.box:g} Å cannot be drawn around its atoms; "
             "ingest the images with their pixel size (sampling)"
         )
+    if export.vacancies:
+        with_vacancies(first)
     if export.min_cnr is not None and "cnr" not in first.labels.columns:
         raise InputError(f"min_cnr: the labels of {corpus.folder} state no contrast-to-noise")
     return 0 if export.channel is None else channels.index(export.channel)
@@ -179,6 +189,7 @@ def _items(corpus: Corpus, export: Export, degradations: dict[str, Degradation |
     definition = BoxDefinition(export.boxes)
     for sample in map(partial(_with_boxes, definition=definition), corpus):
         name = names.new(str(sample.metadata.get("name", f"{sample.index:06d}")))
+        sample = with_vacancies(sample) if export.vacancies else sample
         for ending, degradation in degradations.items():
             recording = _recording(corpus, sample, export, degradation)
             yield exported_sample(sample, recording, name + ending, structure=export.format == "extxyz")
@@ -218,7 +229,7 @@ def exported_sample(sample: Sample, recording: Recording, name: str, *, structur
 
 
 def label_names(sample: Sample, labels: Annotations) -> NDArray[np.object_]:
-    """Return the name of each labelled object: its species, its element's symbol, or ``atom``."""
+    """Return the name of each labelled object: its species, its element's symbol, that of a vacancy, or ``atom``."""
     names = sample.metadata.get("molecules")
     if isinstance(names, list) and "species" in labels.columns:
         found = [str(names[int(s)]) for s in labels["species"]]
@@ -226,6 +237,9 @@ def label_names(sample: Sample, labels: Annotations) -> NDArray[np.object_]:
         found = [chemical_symbols[int(z)] for z in labels["element"]]
     else:
         found = ["atom"] * len(labels)
+    if "tag" in labels.columns:
+        missing = labels["tag"] == Tag.VACANCY
+        found = [name + VACANCY if gone else name for name, gone in zip(found, missing, strict=True)]
     return np.array(found, dtype=object)
 
 
@@ -245,7 +259,10 @@ def _recording(corpus: Corpus, sample: Sample, export: Export, degradation: Degr
     recording = record(sample, degradation, recording_rng(corpus.recipe, sample.index, export.seed))
     if export.min_cnr is None:
         return recording
-    visible = recording.labels.where(recording.labels["cnr"] >= export.min_cnr)
+    cnr = recording.labels["cnr"]
+    if export.vacancies:
+        cnr = np.where(recording.labels["tag"] == Tag.VACANCY, -cnr, cnr)
+    visible = recording.labels.where(cnr >= export.min_cnr)
     return dataclasses.replace(recording, labels=visible)
 
 

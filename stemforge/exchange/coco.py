@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from stemforge.errors import CorpusError
-from stemforge.exchange.exported import LABEL, Exported, Writer, WriterOptions
+from stemforge.exchange.exported import LABEL, VACANCY, Exported, Writer, WriterOptions
 from stemforge.files import plain, write_png, write_whole
 from stemforge.micrograph.annotations import Annotations
 
@@ -25,7 +25,8 @@ class CocoWriter(Writer):
     """``annotations.json`` in COCO's format beside ``images/NAME.png``.
 
     COCO's coordinates are 0 at the outer corner of the first pixel: half a pixel more than stemforge's. Atoms have a
-    keypoint, ``centre``, and a box of a given size around it; their categories are numbered by atomic number.
+    keypoint, ``centre``, and a box of a given size around it; their categories are numbered by atomic number, those of
+    vacancies by 1000 more.
     ``intensity`` of each image gives the values of 0 and of the brightest grey.
     """
 
@@ -98,9 +99,10 @@ class CocoWriter(Writer):
     def _category(self, places: Annotations, i: int) -> int:
         name = str(places[LABEL][i])
         if name not in self.categories:
-            atom = places.boxes is None
-            element = atom and "element" in places.columns
-            self.categories[name] = int(places["element"][i]) if element else len(self.categories) + 1
+            atom, number = places.boxes is None, len(self.categories) + 1
+            if atom and "element" in places.columns:
+                number = int(places["element"][i]) + 1000 * name.endswith(VACANCY)
+            self.categories[name] = number
             self.kinds[name] = _ATOM if atom else _MOLECULE
         return self.categories[name]
 

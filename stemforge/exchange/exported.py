@@ -18,6 +18,8 @@ from stemforge.micrograph.writers import write_tiff
 
 LABEL = "label"
 """Column with the name of each object, such as ``Pt`` or ``pyridine``."""
+VACANCY = " vacancy"
+"""Ends the name of a missing atom, as in ``S vacancy``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,3 +1,4 @@
+import csv
 import json
 
 import ase.io
@@ -18,8 +19,16 @@ from stemforge.exchange.formats import FORMATS
 from stemforge.infer.molecules.detection import read_molecules
 from stemforge.micrograph.annotations import Annotations
 from stemforge.options import Progress
-from stemforge.simulate import SEGMENTS, Export, export_corpus, idpc_image
+from stemforge.simulate import (
+    SEGMENTS,
+    Export,
+    SimulationRecipe,
+    export_corpus,
+    idpc_image,
+    simulate_corpus,
+)
 from stemforge.simulate.command import export
+from stemforge.simulate.labels.vacancies import with_vacancies
 from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
 
 SAMPLING = 0.25
@@ -124,6 +133,39 @@ def test_coco_is_read_by_others(corpus, tmp_path):
         grey = np.asarray(picture.convert("L"), float)
         for x, y in np.rint(wanted.points).astype(int):
             assert grey[y, x] > np.percentile(grey, 80)
+
+
+@pytest.mark.slow
+def test_vacancies_are_exported_by_the_name_of_what_is_missing(tmp_path):
+    defects = [{"kind": "vacancy", "element": "S", "fraction": 0.6}]
+    recipe = SimulationRecipe.load(
+        "mos2-vacancies", {"scan.shape": [48, 48], "num_samples": 2, "defects": defects}
+    )
+    corpus = simulate_corpus(recipe, tmp_path / "c", workers=1, quiet=True)
+    atoms = [len(recorded(corpus, i).labels) for i in range(2)]
+    vacancies = [len(corpus[i].metadata["vacancies"]["points"]) for i in range(2)]
+    assert atoms == [0, 0]  # MoS₂ itself is the support
+    assert min(vacancies) > 3
+    recording = record(with_vacancies(corpus[0]), corpus_degradation(corpus), recording_rng(corpus.recipe, 0))
+    exported(corpus, tmp_path / "coco", "coco", vacancies=True)
+    coco = COCO(str(tmp_path / "coco" / "annotations.json"))
+    assert {c["id"]: c["name"] for c in coco.loadCats(coco.getCatIds())} == {1016: "S vacancy"}
+    keypoints = np.array([a["keypoints"][:2] for a in coco.loadAnns(coco.getAnnIds(imgIds=[1]))])
+    np.testing.assert_allclose(keypoints - 0.5, recording.labels.points, atol=1e-6)
+    least = -float(np.median(recording.labels["cnr"]))
+    assert least > 0
+    exported(corpus, tmp_path / "visible", "tiff", vacancies=True, min_cnr=least)
+    rows = list(csv.DictReader((tmp_path / "visible" / "mos2-vacancies-000000.csv").read_text().splitlines()))
+    assert 0 < len(rows) == np.sum(recording.labels["cnr"] <= -least) < vacancies[0]
+    assert {row["label"] for row in rows} == {"S vacancy"}
+    with pytest.raises(InputError, match="vacancies for extxyz"):
+        exported(corpus, tmp_path / "x", "extxyz", vacancies=True)
+
+
+def test_a_corpus_that_says_nothing_of_vacancies_is_refused_before_anything_is_written(corpus, tmp_path):
+    with pytest.raises(CorpusError, match="says nothing of vacancies"):
+        exported(corpus, tmp_path / "o", "coco", vacancies=True)
+    assert not (tmp_path / "o").exists()
 
 
 @pytest.mark.parametrize("bits", [8, 16])
