@@ -2,13 +2,12 @@
 from .atoms.detection import (
     Chosen as Chosen,
     Detection as Detection,
-    atom_finder as atom_finder,
     choose_atoms as choose_atoms,
     detect_atoms as detect_atoms,
-    map_image as map_image,
 )
 from .atoms.detector import Detector as Detector
 from .atoms.files import detect_atoms_in_files as detect_atoms_in_files
+from .atoms.maps import atom_finder as atom_finder, map_image as map_image
 from .atoms.overlay import draw_detection as draw_detection
 from .atoms.peaks import find_peaks as find_peaks, find_regions as find_regions, find_spots as find_spots
 from .atoms.places.refinement import refine_places as refine_places

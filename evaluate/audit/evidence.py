@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from stemforge.infer.atoms.detection import atom_finder
+from stemforge.infer.atoms.maps import atom_finder
 from stemforge.infer.resampling import resampled, scaled_places
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card

@@ -9,8 +9,8 @@ from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.evaluate.statistics.reading import find_tables
 from stemforge.infer import Batch
-from stemforge.infer.atoms.detection import TILE
 from stemforge.infer.atoms.files import detect_atoms_in_files
+from stemforge.infer.atoms.maps import TILE
 from stemforge.infer.batch import file_stamp
 from stemforge.micrograph.paths import folder_images
 from stemforge.micrograph.tables import ENDINGS as TABLES

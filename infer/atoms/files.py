@@ -8,7 +8,8 @@ from typing import Any
 
 from stemforge.console import progress, say
 from stemforge.errors import InputError
-from stemforge.infer.atoms.detection import TILE, Detection, detect_atoms
+from stemforge.infer.atoms.detection import Detection, detect_atoms
+from stemforge.infer.atoms.maps import TILE
 from stemforge.infer.atoms.overlay import draw_detection
 from stemforge.infer.atoms.sampling import SIZER, SamplingEstimate, common_estimate, estimate_sampling
 from stemforge.infer.batch import Batch, Outcome, Results

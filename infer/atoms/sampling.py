@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stemforge.colours import BLUE, VERMILION
 from stemforge.errors import InputError, errors_about
 from stemforge.files import write_figure
-from stemforge.infer.atoms.detection import atom_finder
+from stemforge.infer.atoms.maps import atom_finder
 from stemforge.infer.decision import CANDIDATE, best_expected_f1
 from stemforge.infer.resampling import file_sampling, resampled
 from stemforge.micrograph.image import Micrograph

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from stemforge.errors import InputError, errors_about
-from stemforge.infer.atoms.detection import TILE, Detection, detect_atoms
+from stemforge.infer.atoms.detection import Detection, detect_atoms
+from stemforge.infer.atoms.maps import TILE
 from stemforge.infer.completeness.brightness import IdealObserver, TypicalAtom, typical_atom
 from stemforge.infer.completeness.density import Clusters, corrected_density
 from stemforge.infer.completeness.injection import Grafts, beside, inject

@@ -8,7 +8,8 @@ import numpy as np
 from stemforge.console import progress, say
 from stemforge.errors import InputError
 from stemforge.files import plain, write_csv, write_json
-from stemforge.infer.atoms.detection import TILE, Detection
+from stemforge.infer.atoms.detection import Detection
+from stemforge.infer.atoms.maps import TILE
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.completeness.analysis import GRAFTS, measure_completeness
 from stemforge.infer.completeness.figure import draw_completeness

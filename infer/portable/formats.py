@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stemforge.errors import InputError, WeightsError
 from stemforge.files import write_whole
-from stemforge.infer.atoms.detection import atom_finder
+from stemforge.infer.atoms.maps import atom_finder
 from stemforge.infer.decision import CANDIDATE
 from stemforge.infer.portable.bioimage import pack
 from stemforge.infer.portable.description import KEY, OPSET, describe
