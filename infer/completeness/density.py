@@ -13,9 +13,11 @@ from stemforge.infer.completeness.recall import RecallCurve
 _STEP = 0.5  # of contrast-to-noise
 _ITERATIONS = 15  # more follow each atom's noise
 _DRAWS = 200
-# What the bootstrap cannot know, as found on simulated images: standard deviation of the shift by which the visibility
-# of grafts differs from that of atoms, and of the logarithm of the number of false atoms over the expected one.
+# What the bootstrap cannot know, as found on simulated images: standard deviations of the shift by which the visibility
+# of grafts differs from that of atoms, of the logarithm of what is measured of atoms over what grafts say, and of that
+# of the number of false atoms over the expected one.
 _SHIFT = 0.15
+_MEASURED = 0.08
 _FALSE = 0.5
 # Of the logarithm of one atom's electrons: without clusters, and how much more per share of spots with a further atom.
 _BRIGHTNESS = (0.1, 0.3)
@@ -157,7 +159,7 @@ def corrected_density(
         Of the specimen [nm²].
     rng
         Source of the bootstrap: spots (Poisson), whether each is one and how many atoms it is, the completeness' curve,
-        and how far grafts and surrogates may be from atoms and support.
+        and how far grafts and surrogates may be from atoms and support, in visibility and in what is measured.
     """
     clusters = Clusters.none(len(measured)) if clusters is None else clusters
     response = Response.fit(grafts)
@@ -166,26 +168,27 @@ def corrected_density(
     middle = (edges[:-1] + edges[1:]) / 2
     likely = _likelihoods(measured, middle, response)
 
-    def atoms(weights: NDArray[np.float64], recall: NDArray[np.float64], shift: float) -> float:
+    def atoms(weights: NDArray[np.float64], recall: NDArray[np.float64], least: float) -> float:
         """Count the atoms of spots whose weights are given for each number of atoms, shape (spots, numbers)."""
         total = 0.0
         for size, (column, together) in enumerate(zip(weights.T, clusters.together, strict=True), 1):
             if column.any():
                 # Each atom of a spot is less visible than the spot.
-                counted = np.clip((edges[1:] - (cnr + shift) * together) / _STEP, 0, 1)
+                counted = np.clip((edges[1:] - least * together) / _STEP, 0, 1)
                 total += size * float(counted @ _unfold(likely, column, recall))
         return total
 
-    number = atoms(true[:, None] * clusters.chances(0.0), curve(middle), 0.0)
+    number = atoms(true[:, None] * clusters.chances(0.0), curve(middle), cnr)
     draws = []
     for index in range(_DRAWS):
         false = np.minimum((1 - true) * np.exp(rng.normal(0, _FALSE)), 1)
         weights = rng.poisson(1.0, len(measured)) * (rng.random(len(measured)) >= false)
-        shift = rng.normal(0, _SHIFT)
+        shift, scale = rng.normal(0, _SHIFT), np.exp(rng.normal(0, _MEASURED))
         chances = clusters.chances(rng.normal(0, _BRIGHTNESS[0] + _BRIGHTNESS[1] * clusters.further))
         drawn = (rng.random((len(measured), 1)) > np.cumsum(chances, axis=1)).sum(1, keepdims=True)
         each = weights[:, None] * (drawn == np.arange(chances.shape[1]))
-        draws.append(atoms(each, curve.drawn(index)(middle + shift), shift))
+        # Atoms that are measured as `middle` are `scale` times as visible.
+        draws.append(atoms(each, curve.drawn(index)(scale * middle + shift), (cnr + shift) / scale))
     # Atoms are whole.
     low, high = np.percentile(draws, [2.5, 97.5])
     low, high = np.floor(low), np.ceil(high)
