@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import stemforge
-from stemforge.console import console, progress, say
+from stemforge.console import INTERVALS, console, progress, say
 from stemforge.errors import InputError, WriteError
 from stemforge.infer.resampling import enough_memory
 from stemforge.micrograph.image import Micrograph
@@ -66,6 +66,8 @@ class Results:
         self.names: list[str] = []
         self.facts: dict[str, Any] = {}
         """What ``run.json`` says of the image, beside file, weights and options."""
+        self.intervals = False
+        """Whether numbers with intervals were printed, so that the command says once what these are."""
         self._stage = stage
         self._folder: Path | None = None
 
@@ -191,6 +193,8 @@ class Batch:
                     advance(1)
             finally:
                 run.save()
+        if run.intervals:
+            say(INTERVALS)
         say(f"{self.out}: {run.found} {noun} on {run.done} of {len(self.images)} images")
         return Outcome(len(self.images), run.found, tuple(run.failed))
 
@@ -211,6 +215,7 @@ class _Run:
         self.batch, self.work, self.options, self.record = batch, work, options, record
         self.failed: list[str] = []
         self.found = self.done = 0
+        self.intervals = False
         self._written: dict[str, Path] = {}
         self._stamp: list[int] | None = None
 
@@ -250,6 +255,7 @@ class _Run:
             results = Results(name, lambda: stack.enter_context(folder.staged(self.batch.images, _LEFT)))
             with enough_memory(micrograph.name):
                 count = self.work(micrograph, results)
+            self.intervals |= results.intervals
         self._written[name] = path
         if self.batch.overwrite:
             self._remove_older(name, results.names)

@@ -370,7 +370,7 @@ def export(
                 "--label-unit": sources.label_unit,
             },
         )
-        number = room.export_corpus(Corpus(found[0]), out, settings, quiet=progress.quiet)
+        contents = room.export_corpus(Corpus(found[0]), out, settings, quiet=progress.quiet)
     else:
         _refuse_options(
             "results",
@@ -385,8 +385,8 @@ def export(
             },
         )
         options = WriterOptions(settings.bits, settings.box)
-        number = export_results(found, out, format, sources, options, quiet=progress.quiet)
-    say(f"{out}: {number} {'structures' if format == 'extxyz' else 'images'} as {format}")
+        contents = export_results(found, out, format, sources, options, quiet=progress.quiet)
+    say(f"{out}: {contents} as {format}")
 
 
 def _refuse_options(what: str, options: Mapping[str, object]) -> None:

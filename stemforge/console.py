@@ -22,6 +22,9 @@ from rich.progress import (
 SPELLED = "stemforge.spelled"
 """How characters that a stream cannot show are written; the ``errors`` of a stream or of :meth:`str.encode`."""
 
+INTERVALS = "Numbers in brackets (low to high) are the ends of 95 % intervals."
+"""What commands print once below numbers with such intervals, in the place of a remark on each."""
+
 _A_LINE = 60  # between two lines of a log [s]
 _SPELLINGS = {
     "Å": "A",

@@ -73,7 +73,8 @@ def inspect(
 ) -> None:
     """Show what is in corpora and micrographs.
 
-    `--figure` draws one corpus as a contact sheet with histograms, one micrograph with its histogram.
+    Of a stack the number of its frames, and its first frame or that of `--frame`. `--figure` draws one corpus as a
+    contact sheet with histograms, one micrograph with its histogram.
 
     Parameters
     ----------

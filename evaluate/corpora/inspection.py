@@ -68,7 +68,7 @@ def inspect(path: str | Path, *, frame: int | None = None, signal: str | None = 
     path
         Folder of a corpus, or an image file.
     frame
-        Which frame of a stack to look at, counted from 0.
+        Which frame of a stack to look at, counted from 0; by default the first.
     signal
         Which of several images in a file, by its title or number.
 
@@ -82,7 +82,7 @@ def inspect(path: str | Path, *, frame: int | None = None, signal: str | None = 
     >>> from stemforge.micrograph.writers import write_tiff
     >>> write_tiff("area.tif", np.random.default_rng(0).random((64, 80)), sampling=0.29)
     >>> list(inspect("area.tif").words.items())[:3]
-    [('micrograph', 'area'), ('size', '80 × 64 pixels'), ('pixel size', '0.29 Å (2.32 × 1.86 nm)')]
+    [('micrograph', 'area.tif'), ('size', '80 × 64 pixels'), ('pixel size', '0.29 Å (2.32 × 1.86 nm)')]
     """
     if Path(path).is_dir():
         if frame is not None or signal is not None:
@@ -91,7 +91,8 @@ def inspect(path: str | Path, *, frame: int | None = None, signal: str | None = 
         corpus = Corpus(path)
         statistics = CorpusStatistics.of(corpus)
         return Inspection(corpus, describe_corpus(corpus, statistics), statistics)
-    micrograph = read_micrograph(path, frame=frame, signal=signal)
+    # The first frame of a stack, which a file with one image has, too.
+    micrograph = read_micrograph(path, frame=frame or 0, signal=signal)
     return Inspection(micrograph, describe_micrograph(micrograph))
 
 
@@ -130,12 +131,16 @@ def describe_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None) 
 
 def describe_micrograph(micrograph: Micrograph) -> dict[str, str]:
     """Return what a micrograph is, as text by heading."""
-    image = micrograph.image
-    lines = {"micrograph": micrograph.name, "size": f"{image.shape[1]} × {image.shape[0]} pixels"}
-    if micrograph.metadata.get("signal", micrograph.name) != micrograph.name:
-        lines["signal"] = str(micrograph.metadata["signal"])
+    image, known, file = micrograph.image, micrograph.metadata, _file_name(micrograph)
+    lines = {"micrograph": file}
+    if known.get("frames", 1) > 1:
+        shown = f"shown is {known['frame']}, --frame takes another one"
+        lines["frames"] = f"{known['frames']}, numbered 0 to {known['frames'] - 1}; {shown}"
+    lines["size"] = f"{image.shape[1]} × {image.shape[0]} pixels"
+    if known.get("signal", file) not in (file, Path(file).stem):
+        lines["signal"] = str(known["signal"])
     if micrograph.sampling is None:
-        remark = micrograph.metadata.get("calibration", "")
+        remark = known.get("calibration", "")
         why = f" ({remark})" if remark else ""
         lines["pixel size"] = f"not in the file{why}; commands that need it take it as --sampling"
     else:
@@ -144,6 +149,11 @@ def describe_micrograph(micrograph: Micrograph) -> dict[str, str]:
     low, middle, high = np.percentile(image, [0, 50, 100])
     lines["intensity"] = f"{low:g} to {high:g}, median {middle:g}"
     return lines
+
+
+def _file_name(micrograph: Micrograph) -> str:
+    """Return the name of a micrograph's file, which a user knows it by; its own where it comes from none."""
+    return Path(micrograph.metadata.get("file", micrograph.name)).name
 
 
 def draw_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None, most: int = 12) -> Figure:
@@ -225,7 +235,10 @@ def draw_histogram(micrograph: Micrograph) -> Figure:
     figure = Figure(figsize=(9, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     draw_micrograph(left, micrograph)
-    entitle(left, micrograph.name, 9)
+    known, title = micrograph.metadata, _file_name(micrograph)
+    if known.get("frames", 1) > 1:
+        title += f", frame {known['frame']} of 0 to {known['frames'] - 1}"
+    entitle(left, title, 9)
     right.hist(micrograph.image.ravel(), bins=200, color=BLUE)
     right.set(xlabel="intensity", ylabel="pixels")
     return figure

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from stemforge.colours import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 from stemforge.evaluate.series.rates import survival
-from stemforge.evaluate.series.words import counted, drift_error, lasting
+from stemforge.evaluate.series.words import ATOM, counted, drift_error, lasting, per_time
 from stemforge.micrograph.drawing import draw_micrograph, entitle, literal
 from stemforge.micrograph.image import Micrograph
 
@@ -32,7 +32,10 @@ def draw_tracks(tracks: "Tracks") -> Figure:
     residence_into(panels[1, 2], tracks)
     moved, share = int(tracks.moved.sum()), tracks.share_moved
     title = f"{tracks.series.name}: {len(tracks.tracks)} atoms on {len(tracks.series)} frames, {moved} moved "
-    title += f"({100 * share.low:.0f} to {100 * share.high:.0f} %), {counted(tracks.hops, 'hop', 'hops')}"
+    title += f"({100 * share.low:.0f} to {100 * share.high:.0f} %), "
+    # The rate of the text, which is not what was found over what was watched.
+    rate, unit = per_time(tracks.hop_rate, ATOM, tracks) or (tracks.hop_rate, ATOM)
+    title += f"{counted(tracks.hops, 'hop', 'hops')} found: {rate} {unit}"
     figure.suptitle(literal(title), fontsize=11.5)
     return figure
 
@@ -111,7 +114,7 @@ def steps_into(axes: Axes, tracks: "Tracks") -> None:
     edges = np.linspace(0, longest, _BINS + 1)
     style: dict[str, Any] = {"bins": edges.tolist(), "edgecolor": "white", "lw": 0.5}
     axes.hist(ordinary, color=SKY, alpha=0.65, label=f"{len(ordinary)} steps", **style)
-    axes.hist(hops, color=VERMILION, alpha=0.85, label=f"{len(hops)} hops", **style)
+    axes.hist(hops, color=VERMILION, alpha=0.85, label=f"{counted(len(hops), 'hop', 'hops')} found", **style)
     r = np.linspace(0, longest, 400)
     law = r / width**2 * np.exp(-(r**2) / (2 * width**2)) * len(ordinary) * (edges[1] - edges[0])
     axes.plot(r, law, color=GREY, ls="--", lw=1.5, label="errors and ordinary motion")

@@ -20,8 +20,9 @@ class Estimate:
 
     Examples
     --------
-    >>> print(Estimate(0.25, 0.18, 0.34))
-    0.25 (0.18 to 0.34)
+    >>> one = Estimate(0.25, 0.18, 0.34)
+    >>> print(one, one.per(0.5), sep=", ")
+    0.25 (0.18 to 0.34), 0.5 (0.36 to 0.68)
     """
 
     value: float
@@ -30,6 +31,10 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+    def per(self, amount: float) -> "Estimate":
+        """Return it for each unit of an amount, such as a rate per second, of that per frame and a frame's seconds."""
+        return Estimate(self.value / amount, self.low / amount, self.high / amount)
 
 
 def rate(events: float, exposure: float, certain: bool = True) -> Estimate:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stemforge.console import INTERVALS
 from stemforge.evaluate.series.chances import LinkModel
 from stemforge.evaluate.series.detections import Detections, Series
 from stemforge.evaluate.series.distortion import Distortion, straightened
@@ -203,7 +204,7 @@ class Tracks:
 
     def lines(self) -> list[str]:
         """Say in words what was found."""
-        return [one["sentence"] for one in self.summary().values()]
+        return [*(one["sentence"] for one in self.summary().values()), INTERVALS]
 
     def figure(self) -> "Figure":
         """Draw tracks, drift, steps, mean squared displacement, residence, and who was present."""

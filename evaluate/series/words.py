@@ -10,8 +10,15 @@ if TYPE_CHECKING:
     from stemforge.evaluate.series.result import Tracks
 
 
+ATOM, FRAME = "per atom and frame", "per frame"
+"""Units of rates."""
+
+
 def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
-    """Return the numbers of a series by name, each with ``value``, ``low``, ``high``, ``unit`` and ``sentence``."""
+    """Return the numbers of a series by name, each with ``value``, ``low``, ``high``, ``unit`` and ``sentence``.
+
+    Rates are per frame; where the time of a frame is known, ``per_time`` has the same per second.
+    """
     series, unit, time = tracks.series, tracks.series.unit, tracks.series.time_unit
     frames, atoms = len(series), len(tracks.tracks)
     named = {
@@ -51,23 +58,26 @@ def describe(tracks: "Tracks") -> dict[str, dict[str, Any]]:
             f"lie more than {tracks.model.least:.2g} {unit} away in the second half of their track, and further than "
             "errors of places allow; shorter ways are not told from errors.",
         ),
-        "hop_rate": _of(
+        "hop_rate": _rate(
             tracks.hop_rate,
-            "per atom and frame",
-            f"{counted(tracks.hops, 'hop', 'hops')}, {tracks.hop_rate} per atom and frame: steps of more than "
-            f"{tracks.shortest_hop:.2g} {unit} ({_limit(tracks)}), and up to {tracks.model.reach:.2g} {unit}"
+            ATOM,
+            tracks,
+            f"{counted(tracks.hops, 'hop', 'hops')} found, {in_time(tracks.hop_rate, ATOM, tracks)}: steps of more "
+            f"than {tracks.shortest_hop:.2g} {unit} ({_limit(tracks)}), and up to {tracks.model.reach:.2g} {unit}"
             f"{_found_again(tracks)}.",
         ),
-        "loss_rate": _of(
+        "loss_rate": _rate(
             tracks.loss_rate,
-            "per atom and frame",
-            f"{_atoms(tracks.presence.losses)} disappeared, {tracks.loss_rate} per atom and frame, those not "
+            ATOM,
+            tracks,
+            f"{_atoms(tracks.presence.losses)} disappeared, {in_time(tracks.loss_rate, ATOM, tracks)}, those not "
             f"counted that were only missed.",
         ),
-        "arrival_rate": _of(
+        "arrival_rate": _rate(
             tracks.arrival_rate,
-            "per frame",
-            f"{_atoms(tracks.presence.arrivals)} appeared, {tracks.arrival_rate} per frame.",
+            FRAME,
+            tracks,
+            f"{_atoms(tracks.presence.arrivals)} appeared, {in_time(tracks.arrival_rate, FRAME, tracks)}.",
         ),
         "residence": _of(tracks.residence, time, _residence(tracks)),
     }
@@ -149,7 +159,10 @@ def _found_again(tracks: "Tracks") -> str:
     recall = tracks.hop_recall
     if not len(recall.found):
         return ""
-    return f"; of hops that were added to the series {100 * recall.mean:.0f} % were found, and the rate is that of all"
+    return (
+        f"; of hops that were added to the series {100 * recall.mean:.0f} % were found, and the rate counts those "
+        "that were missed"
+    )
 
 
 def _atoms(events: float) -> str:
@@ -175,6 +188,27 @@ def _percent(one: Estimate) -> str:
 
 def _entry(value: float | None, unit: str, sentence: str) -> dict[str, Any]:
     return {"value": value, "low": None, "high": None, "unit": unit, "sentence": sentence}
+
+
+def in_time(one: Estimate, unit: str, tracks: "Tracks") -> str:
+    """Say a rate per frame, and per second where the time of a frame is known, as diffusion coefficients are."""
+    later = per_time(one, unit, tracks)
+    return f"{one} {unit}" + (f", {later[0]} {later[1]}" if later else "")
+
+
+def per_time(one: Estimate, unit: str, tracks: "Tracks") -> tuple[Estimate, str] | None:
+    """Return a rate per frame as one per second, and its unit; None where the time of a frame is not known."""
+    series = tracks.series
+    return (
+        None if series.frame_time is None else (one.per(series.step), unit.replace("frame", series.time_unit))
+    )
+
+
+def _rate(one: Estimate, unit: str, tracks: "Tracks", sentence: str) -> dict[str, Any]:
+    """Return an entry with the rate per frame, as ever, and per second beside it."""
+    later = per_time(one, unit, tracks)
+    ends = None if later is None else {**vars(later[0]), "unit": later[1]}
+    return _of(one, unit, sentence) | {"per_time": ends}
 
 
 def _of(one: Estimate, unit: str, sentence: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2
 
 import stemforge
-from stemforge.console import progress
+from stemforge.console import INTERVALS, progress
 from stemforge.errors import InputError
 from stemforge.evaluate.statistics.arrangement import Arrangement, analyse_pattern, bond_row
 from stemforge.evaluate.statistics.bonds import BondedFraction, bonded_fraction
@@ -158,6 +158,8 @@ class Survey:
         lines.append(index.sentence)
         if self.bonded is not None:
             lines.append(self.bonded.sentence)
+        if self.corrected is not None or self.bonded is not None:
+            lines.append(INTERVALS)
         if self.intensities is not None:
             lines.append(self.intensities.sentence)
         lines += [remark for one in self.images for remark in one.remarks]

@@ -36,11 +36,11 @@ def sweep(
 
     AtomNet and SAC-CNN by F1, precision, recall and localisation error, beside what is physically possible; restorers
     by SSIM, PSNR, VIF and MSE beside the raw image and classical baselines; Faster R-CNN by AP, AP50 and AR. Writes
-    sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images; for atoms also
-    sweep-conditions.png, F1 over dose and thickness, density and defocus; for restorers sweep-differences.png, one
-    image as each method restored it, how that differs from the truth and from the image, and grey values. Of the images
-    of a recipe 0.9 are scored by default; the rest tune the baselines. With `--validation 1` weights that find atoms or
-    molecules are scored on every image, of a corpus that they never met.
+    sweep.json, sweep.csv and sweep.png, mean and standard deviation over the images, the model by the name of its
+    weights; for atoms also sweep-conditions.png, F1 over dose and thickness, density and defocus; for restorers
+    sweep-differences.png, one image as each method restored it, how that differs from the truth and from the image, and
+    grey values. Of the images of a recipe 0.9 are scored by default; the rest tune the baselines. With `--validation 1`
+    weights that find atoms or molecules are scored on every image, of a corpus that they never met.
 
     Parameters
     ----------

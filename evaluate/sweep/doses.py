@@ -16,7 +16,7 @@ from stemforge.errors import CorpusError, InputError, MicrographError
 from stemforge.evaluate.atoms.matching import match_boxes
 from stemforge.evaluate.atoms.scores import AtomScore
 from stemforge.evaluate.crystals.molecules import SMALL, score_boxes
-from stemforge.evaluate.images.baselines import BASELINES, Baseline, tune_baselines
+from stemforge.evaluate.images.baselines import ALL_BASELINES, BASELINES, Baseline, tune_baselines
 from stemforge.evaluate.images.differences import Comparison, Image
 from stemforge.evaluate.images.quality import Scaling, image_quality
 from stemforge.evaluate.pairing import sample_name
@@ -46,7 +46,10 @@ _SCORES = ("f1", "precision", "recall")
 
 @dataclass(frozen=True)
 class Row:
-    """One method's figures on one image at one dose [e/Å²]; ``sample`` "all" where they are of all together."""
+    """One method's figures on one image at one dose [e/Å²]; ``sample`` "all" where they are of all together.
+
+    ``method`` is the name of the model's weights (:func:`model_name`), ``raw`` or a baseline.
+    """
 
     dose: float
     method: str
@@ -209,7 +212,7 @@ def sweep_doses(
     if degradation is None:
         raise CorpusError(f"{corpus.folder}: holds measured images, whose dose cannot be changed")
     training, held_out = _divided(corpus, share)
-    job = _Job(corpus, degradation, model.to(device).eval(), card, seed, device)
+    job = _Job(corpus, degradation, model.to(device).eval(), card, model_name(weights), seed, device)
     settings: dict[str, Any] = {
         "weights": str(weights),
         "corpus": str(corpus.folder),
@@ -234,13 +237,25 @@ def sweep_doses(
         settings |= {"threshold": card.threshold, "min_expected_f1": card.min_expected_f1}
     require_sampling([corpus], card.sampling)
     rows: list[Row] = []
-    with progress(f"sweep {card.architecture}", len(doses) * len(held_out), "images", quiet) as advance:
+    with progress(f"sweep {job.name}", len(doses) * len(held_out), "images", quiet) as advance:
         for dose in sorted(doses):
             for found in scorer(dose, held_out):
                 rows.append(found)
-                if found.sample != "all" and found.method == card.architecture:
+                if found.sample != "all" and found.method == job.name:
                     advance(1)
     return Sweep(card.architecture, finds, tuple(rows), settings, tuple(job.comparisons))
+
+
+def model_name(weights: str | Path) -> str:
+    """Return what rows call a model: the name of its weights, as several of one architecture are compared.
+
+    Examples
+    --------
+    >>> model_name("atom-net"), model_name("runs/thick/epoch-40.safetensors"), model_name("raw.safetensors")
+    ('atom-net', 'epoch-40', 'raw (weights)')
+    """
+    name = Path(weights).stem
+    return f"{name} (weights)" if name in ("raw", *ALL_BASELINES) else name
 
 
 def _divided(corpus: Corpus, share: float) -> tuple[list[int], list[int]]:
@@ -262,6 +277,7 @@ class _Job:
     degradation: Degradation
     model: torch.nn.Module
     card: Card
+    name: str
     seed: int
     device: str
     comparisons: list[Comparison] = field(default_factory=list)
@@ -278,7 +294,7 @@ class _Job:
 
 def _finding(job: _Job) -> _Scorer:
     require_atoms([job.corpus])
-    method = job.card.architecture
+    method = job.name
 
     def score(dose: float, indices: Sequence[int]) -> Iterator[Row]:
         for index in indices:
@@ -364,9 +380,9 @@ def _restoring(
             images = {name: method(exposure.noisy) for name, method in methods.items()}
             if index == indices[0]:
                 job.comparisons.append(_compared(job, sample, exposure, wanted, images, restored.image))
-            for name, image in (images | {job.card.architecture: restored.image}).items():
+            for name, image in (images | {job.name: restored.image}).items():
                 figures = image_quality(image, wanted, scaling=scaling).to_dict()
-                if name == job.card.architecture and restored.low is not None and restored.high is not None:
+                if name == job.name and restored.low is not None and restored.high is not None:
                     figures["held"] = float(np.mean((restored.low <= wanted) & (wanted <= restored.high)))
                 yield Row(dose, name, sample_name(sample), figures)
 
@@ -381,14 +397,14 @@ def _compared(
     images: Mapping[str, Image],
     restored: Image,
 ) -> Comparison:
-    shown = {job.card.architecture: restored} | {k: v for k, v in images.items() if k != "raw"}
+    shown = {job.name: restored} | {k: v for k, v in images.items() if k != "raw"}
     fine = None if sample.sampling is None else sample.sampling * len(exposure.noisy) / len(truth)
     return Comparison(sample_name(sample), exposure.noisy, truth, shown, fine, exposure.dose)
 
 
 def _detecting(job: _Job, restorer: str | Path | None, small: float, wanted: BoxDefinition) -> _Scorer:
     require_segments([job.corpus], 1, boxes=True)
-    net, method = MoleculeDetector.named(job.card.architecture), job.card.architecture
+    net, method = MoleculeDetector.named(job.card.architecture), job.name
     restore, _ = restoring(job.card, None if restorer is None else load_weights(restorer), job.device)
     classes = net.classes(job.card)
     options: dict[str, Any] = {"one_class": len(classes) == 1, "small": small}

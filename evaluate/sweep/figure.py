@@ -85,7 +85,7 @@ def draw_sweep(result: Sweep, path: str | Path | None = None) -> Figure:
     if len(names) > 1:
         panels[0].legend(fontsize=8, framealpha=0.8, edgecolor="none")
     count = max((row["images"] for row in summary), default=0)
-    title = f"{result.architecture}: mean ± sd over {count} image{'s'[: count != 1]}"
+    title = f"{names[0] if names else result.architecture}: mean ± sd over {count} image{'s'[: count != 1]}"
     figure.suptitle(literal(title), fontsize=10)
     if path is not None:
         write_figure(figure, path, dpi=120)
@@ -190,7 +190,7 @@ def draw_restorations(result: Sweep, path: str | Path | None = None, *, dose: fl
     doses = sorted(known for known in found if known is not None)
     wanted = doses[len(doses) // 2] if dose is None else dose
     check_drawn_dose(wanted, doses)
-    return draw_differences(found[wanted], path, names={"unet": "U-Net", "divaesr": "DIVAESR"} | NAMES)
+    return draw_differences(found[wanted], path, names=NAMES)
 
 
 def check_drawn_dose(dose: float | None, doses: Sequence[float]) -> None:

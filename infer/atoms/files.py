@@ -91,6 +91,7 @@ def detect_atoms_in_files(
             estimate = estimate_sampling(micrograph, *sizer, device=device)
             say(f"{micrograph.name}: {estimate}")
         if estimate is not None:
+            results.intervals = True
             micrograph = replace(micrograph, sampling=estimate.sampling)
         detection = detect_atoms(
             micrograph, model, card, threshold=threshold, tile=tile, device=device, augment=augment

@@ -206,6 +206,7 @@ def write_completeness(result: Completeness, results: Results) -> dict[str, Any]
         f"found; of {len(result.false.scores)} atoms found away from edges, about "
         f"{false['expected']:.0f} ({false['low']:.0f} to {false['high']:.0f}) are false; {answer}"
     )
+    results.intervals = True
     kept = ("area_nm2", "grafts", "half_found_at_cnr", "lost_however_bright", "beside_another", "corrected")
     facts = {name: summary[name] for name in kept}
     return {"completeness": {**facts, "false_atoms": {k: false[k] for k in ("expected", "low", "high")}}}

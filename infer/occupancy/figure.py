@@ -50,7 +50,7 @@ def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figu
     >>> film = Micrograph(noise[0], name="film")
     >>> figure = draw_occupancy(Occupancy(film, Domains(lattice, *where, 10, (5.0, 5.0)), *channels, *rest), "film.png")
     >>> Path("film.png").exists(), figure.axes[0].get_title()
-    (True, 'film: 50 % of channels filled (40 to 70)')
+    (True, 'film: 50 % of channels filled (90 %: 40 to 70)')
     """
     micrograph, sampling = occupancy.micrograph, occupancy.lattice.sampling
     height, width = micrograph.shape
@@ -66,7 +66,7 @@ def draw_occupancy(occupancy: Occupancy, path: str | Path | None = None) -> Figu
     low, high, mean = occupancy.share
     entitle(
         left,
-        f"{micrograph.name}: {100 * mean:.0f} % of channels filled ({100 * low:.0f} to {100 * high:.0f})",
+        f"{micrograph.name}: {100 * mean:.0f} % of channels filled (90 %: {100 * low:.0f} to {100 * high:.0f})",
     )
     middle.set_title("what the framework leaves of it", fontsize=10)
     mark = {"marker": "o", "ls": "", "mfc": "none", "mew": 1.5}

@@ -131,8 +131,8 @@ class Occupancy:
             order = f"; molecules lie alike in copies of a channel ({self.alike:.2f}), and probabilities rest on that"
         return (
             f"{self.count(FILLED)} channels filled, {self.count(EMPTY)} empty, {self.count(OPEN)} open; filled in all "
-            f"{100 * mean:.0f} % ({100 * low:.0f} to {100 * high:.0f}); a molecule in every cell would stand out by "
-            f"{self.detectability:.1f} standard deviations{order}"
+            f"{100 * mean:.0f} % (90 %: {100 * low:.0f} to {100 * high:.0f}); a molecule in every cell would stand out "
+            f"by {self.detectability:.1f} standard deviations{order}"
         )
 
     def to_dict(self) -> dict[str, Any]:

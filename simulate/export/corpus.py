@@ -17,7 +17,7 @@ from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError
 from stemforge.exchange.exported import LABEL, VACANCY, Exported, FileNames, WriterOptions
 from stemforge.exchange.formats import FormatName
-from stemforge.exchange.running import ExportRun, check_new_folder
+from stemforge.exchange.running import Contents, ExportRun, check_new_folder
 from stemforge.micrograph.annotations import Annotations
 from stemforge.settings import Settings
 from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition, sample_molecule_boxes
@@ -88,7 +88,7 @@ class Export(Settings):
         return self
 
 
-def export_corpus(corpus: Corpus, out: str | Path, export: Export, *, quiet: bool = False) -> int:
+def export_corpus(corpus: Corpus, out: str | Path, export: Export, *, quiet: bool = False) -> Contents:
     """Write a corpus' images and labels, or its structures, for other programs.
 
     Images are degraded as the corpus' recipe says, segments integrated to iDPC; an image depends on the seed and its
@@ -108,8 +108,8 @@ def export_corpus(corpus: Corpus, out: str | Path, export: Export, *, quiet: boo
 
     Returns
     -------
-    int
-        Number of images, or structures.
+    Contents
+        How many images, or structures, with how many objects.
 
     Raises
     ------
@@ -121,8 +121,8 @@ def export_corpus(corpus: Corpus, out: str | Path, export: Export, *, quiet: boo
     >>> from stemforge import Annotations, CorpusWriter
     >>> writer = CorpusWriter("corpus", {"name": "demo", "seed": 1, "degradation": {"dose": 2e4}}, "0" * 64)
     >>> _ = writer.write(0, [Sample(0, np.ones((1, 16, 16), "float32"), 0.3, ("HAADF",), Annotations([]))])
-    >>> export_corpus(Corpus("corpus"), "out", Export(format="coco", doses=(1e4, 4e4)), quiet=True)
-    2
+    >>> print(export_corpus(Corpus("corpus"), "out", Export(format="coco", doses=(1e4, 4e4)), quiet=True))
+    2 images with 0 atoms
     >>> sorted(str(path.relative_to("out")) for path in Path("out").rglob("*.*"))
     ['annotations.json', 'export.json', 'images/000000_10000eA2.png', 'images/000000_40000eA2.png']
     """
@@ -132,8 +132,7 @@ def export_corpus(corpus: Corpus, out: str | Path, export: Export, *, quiet: boo
     options = WriterOptions(export.bits, export.box, channel, _species(corpus))
     run = ExportRun(Path(out), export.format, _description(corpus, export), options)
     total = len(corpus) * len(degradations)
-    run.write(_items(corpus, export, degradations), total, quiet=quiet)
-    return total
+    return run.write(_items(corpus, export, degradations), total, quiet=quiet)
 
 
 def _degradations(corpus: Corpus, export: Export) -> dict[str, Degradation | None]:

@@ -8,7 +8,7 @@ phonons, which on single sheets outweighs what an engine gets wrong, is then in 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -19,7 +19,7 @@ from stemforge import console
 from stemforge.errors import InputError
 from stemforge.simulate.engines.auto import Auto, Engine
 from stemforge.simulate.engines.common import EngineSettings, Extent
-from stemforge.simulate.engines.multislice import AbtemEngine
+from stemforge.simulate.engines.multislice import AbtemEngine, Multislice
 from stemforge.simulate.engines.prism import Prism, largest_interpolation, narrowest_window
 from stemforge.simulate.microscope import Microscope
 from stemforge.simulate.recipe import SimulationRecipe
@@ -30,6 +30,7 @@ from stemforge.simulate.stages import Stage
 PIECE_DEPTH = 40.0
 """Most of a structure's depth that a piece keeps [Å]."""
 _POSITIONS = 10  # probe positions along a side of the square that is imaged
+_FEW = 3  # of them, by which it is told how long all will take
 _MARGIN = 7.0  # Å of structure around it, for the probe's tails
 
 
@@ -151,7 +152,9 @@ def choose_engine(recipe: SimulationRecipe, *, quiet: bool = True) -> tuple[Engi
     if not isinstance(recipe.engine, Auto):
         return recipe.engine, []
     wider = partial(Piece.of_sample, recipe, 0)
-    return Piece.of_sample(recipe, 0).cheapest(recipe.engine, wider, quiet=quiet)
+    with console.status("building the first sample, to compare engines on a piece of it …", quiet):
+        piece = wider()
+    return piece.cheapest(recipe.engine, wider, quiet=quiet)
 
 
 @dataclass
@@ -245,11 +248,15 @@ class Piece:
         signal = np.stack([still.image(one, *rest) for one in moved]).mean(axis=0)
         return signal, (time.perf_counter() - start) / len(moved)
 
+    def reference(self, engine: EngineSettings) -> tuple[NDArray[np.float32], float]:
+        """Return the reference's signal and seconds; it is imaged once."""
+        if self._reference is None or self._reference[0] != engine:
+            self._reference = (engine, *self.image(engine))
+        return self._reference[1:]
+
     def deviation(self, engine: EngineSettings, reference: EngineSettings) -> EngineError:
         """Compare an engine with its reference: iDPC images where the detector is segmented, otherwise signals."""
-        if self._reference is None or self._reference[0] != reference:
-            self._reference = (reference, *self.image(reference))
-        _, truth, reference_seconds = self._reference
+        truth, reference_seconds = self.reference(reference)
         found, seconds = (truth, reference_seconds) if engine == reference else self.image(engine, reference)
         level = found.mean((1, 2)) / np.maximum(truth.mean((1, 2)), 1e-30)
         if self.microscope.detectors.segmented:
@@ -271,11 +278,19 @@ class Piece:
         candidates = [
             one for one in auto.candidates(self.microscope) if _interpolation(one) <= self.interpolation
         ]
+        seconds = self._image_reference(reference, quiet)
+        if not quiet:
+            most = f"{len(candidates)} engines follow at most, the cheapest first"
+            console.say(f"the reference took {seconds:.0f} s; {most}")
         tried: list[EngineError] = []
         title = "comparing engines on a piece of the first sample"
         with console.progress(title, len(candidates), "engines at most", quiet) as advance:
             for engine in candidates:
-                piece = wider(engine) if wider and _interpolation(engine) > 1 else self
+                piece = self
+                if wider and _interpolation(engine) > 1:
+                    if not quiet:
+                        console.say(f"{engine.title}: on a wider piece, which the reference images, too …")
+                    piece = wider(engine)
                 tried.append(piece.deviation(engine, reference))
                 advance(1)
                 if tried[-1].error <= auto.max_error:
@@ -284,6 +299,30 @@ class Piece:
             f"engine.max_error: {auto.max_error:g} is out of reach, the finest setting gives {tried[-1].error:.2g}; "
             "give a larger max_error, or set engine.name, sampling and slice_thickness"
         )
+
+    def _image_reference(self, engine: EngineSettings, quiet: bool) -> float:
+        """Image the piece with the reference; return the seconds that it took.
+
+        It may take minutes, within which nothing can be counted: how many is told before.
+        """
+        title = f"imaging the piece with the reference, {engine.title}"
+        # PRISM computes the same waves for a few probe positions as for all.
+        if not quiet and isinstance(engine, Multislice):
+            with console.status(f"timing the reference, {engine.title}, on a few probe positions …"):
+                title += f": about {self._expected(engine):.0f} s"
+        with console.status(f"{title} …", quiet):
+            return self.reference(engine)[1]
+
+    def _expected(self, engine: Multislice) -> float:
+        """Return what the whole image should take [s], by few probe positions and one configuration of phonons."""
+        one, step = (
+            engine.replace(frozen_phonons=min(engine.frozen_phonons, 1)),
+            self.microscope.nyquist_sampling,
+        )
+        # The first is not timed: it imports and compiles.
+        pieces = [replace(self, scan=Scan.of_any_size((side, side), step)) for side in (1, _FEW)]
+        seconds = [piece.image(one)[1] for piece in pieces][-1] * max(engine.frozen_phonons, 1)
+        return engine.cost(self.microscope, pieces[-1].extent, self.extent, seconds)[0]
 
 
 def _interpolation(engine: EngineSettings | None) -> int:

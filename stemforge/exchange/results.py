@@ -15,7 +15,7 @@ from stemforge.corpus.writer import HEADER
 from stemforge.errors import InputError
 from stemforge.exchange.exported import LABEL, Exported, FileNames, WriterOptions
 from stemforge.exchange.formats import FORMATS, Format, FormatName
-from stemforge.exchange.running import ExportRun, check_new_folder
+from stemforge.exchange.running import Contents, ExportRun, check_new_folder
 from stemforge.micrograph.annotations import BOX_COLUMNS, Annotations
 from stemforge.micrograph.coordinates import find_coordinates, sampling_of_columns
 from stemforge.micrograph.paths import folder_images
@@ -91,7 +91,7 @@ def export_results(
     options: WriterOptions = WriterOptions(),
     *,
     quiet: bool = False,
-) -> int:
+) -> Contents:
     """Write tables of what was found with their images, or images alone, for other programs.
 
     Parameters
@@ -111,8 +111,8 @@ def export_results(
 
     Returns
     -------
-    int
-        Number of tables and images.
+    Contents
+        How many tables and images, with how many objects.
 
     Raises
     ------
@@ -125,8 +125,8 @@ def export_results(
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> Annotations([[3.0, 4.5]]).to_csv(folder / "spots.csv", 0.25)
-    >>> export_results([folder / "spots.csv"], folder / "qupath", "geojson", quiet=True)
-    1
+    >>> print(export_results([folder / "spots.csv"], folder / "qupath", "geojson", quiet=True))
+    1 atom of 1 image
     >>> sorted(path.name for path in (folder / "qupath").iterdir())
     ['export.json', 'spots.geojson']
     """
@@ -141,8 +141,8 @@ def export_results(
         "format": format,
         "found": [result.path.absolute() for result in results],
     }
-    ExportRun(Path(out), format, info, options).write(_items(results, wanted), len(results), quiet=quiet)
-    return len(results)
+    run = ExportRun(Path(out), format, info, options)
+    return run.write(_items(results, wanted), len(results), quiet=quiet)
 
 
 def find_results(found: Sequence[str | Path], sources: Sources = Sources()) -> list[Result]:

@@ -1,7 +1,8 @@
 """One export: every item through the writer of its format, into a folder that has all of them or none."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,45 @@ def check_new_folder(out: str | Path) -> None:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What an export holds.
+
+    Parameters
+    ----------
+    format
+        Name of its format.
+    images
+        How many images, or tables of one, are in it; of ``extxyz`` structures.
+    objects
+        How many objects on them, by kind, ``atoms`` or ``molecules``; empty where no image was searched for any.
+
+    Examples
+    --------
+    >>> print(Contents("tiff", 2, {"atoms": 40}), Contents("geojson", 1, {"atoms": 1}), Contents("tiff", 1), sep="; ")
+    2 images with 40 atoms; 1 atom of 1 image; 1 image
+    """
+
+    format: FormatName
+    images: int
+    objects: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        items = _counted(self.images, "structures" if self.format == "extxyz" else "images")
+        objects = " and ".join(_counted(number, kind) for kind, number in self.objects.items())
+        if not objects:
+            return items
+        # Formats that need no image may hold none.
+        holds_images = "image" in FORMATS[self.format].needs
+        return (
+            f"{items} with {objects}" if holds_images or self.format == "extxyz" else f"{objects} of {items}"
+        )
+
+
+def _counted(number: int, things: str) -> str:
+    return f"{number} {things if number != 1 else things.removesuffix('s')}"
+
+
+@dataclass(frozen=True)
 class ExportRun:
     """An export into a folder.
 
@@ -50,8 +90,8 @@ class ExportRun:
     info: Mapping[str, Any]
     options: WriterOptions
 
-    def write(self, items: Iterable[Exported], total: int, *, quiet: bool = False) -> None:
-        """Write all items, or none where one cannot be written.
+    def write(self, items: Iterable[Exported], total: int, *, quiet: bool = False) -> Contents:
+        """Write all items, or none where one cannot be written; return what was written.
 
         Parameters
         ----------
@@ -62,7 +102,7 @@ class ExportRun:
         quiet
             Show no progress.
         """
-        folder = ResultFolder(self.out)
+        folder, images, objects = ResultFolder(self.out), 0, Counter[str]()
         again = "run the same command again; nothing of the export is kept"
         with (
             progress(f"export {self.format}", total, "images", quiet) as advance,
@@ -71,6 +111,17 @@ class ExportRun:
             writer = FORMATS[self.format].open(staging, replace(self.options, info=self.info))
             for item in items:
                 writer.add(item)
+                images += 1
+                objects.update(self._objects(item))
                 advance(1)
             writer.close()
             write_json(staging / RECORD, self.info)
+        return Contents(self.format, images, dict(objects))
+
+    def _objects(self, item: Exported) -> dict[str, int]:
+        """Return how many objects an item has, by kind."""
+        if self.format == "extxyz" and item.structure is not None:
+            return {"atoms": len(item.structure.numbers)}
+        if item.objects is None:
+            return {}
+        return {"atoms" if item.objects.boxes is None else "molecules": len(item.objects)}

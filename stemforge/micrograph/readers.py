@@ -49,8 +49,8 @@ def read_micrograph(
     -------
     Micrograph
         Image of shape (height, width), named after the file. Its metadata has ``file``, ``signal`` (the title),
-        ``sampling_in_file`` [Å] where the file has one, and ``calibration``, a remark, where it has one that means
-        nothing.
+        ``frame`` and how many ``frames`` the file has, ``sampling_in_file`` [Å] where the file has one, and
+        ``calibration``, a remark, where it has one that means nothing.
 
     Raises
     ------
@@ -135,7 +135,9 @@ def _micrograph(
     several = found["count"] > 1
     number = found["first"] + place
     name = f"{path.stem}_{number:03d}" if several else path.stem
+    # Set for every file: what a file says itself by these names is something else.
     metadata = {**found["metadata"], "file": str(path), "signal": found["title"]}
+    metadata |= {"frame": number, "frames": found["count"]}
     if found["sampling"] is not None:
         metadata["sampling_in_file"] = found["sampling"]
     if found["remark"]:

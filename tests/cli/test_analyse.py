@@ -52,6 +52,7 @@ def test_tables_with_a_mask(cli, table, mask, tmp_path):
     code, printed = cli(*_words(tmp_path, "--masks", mask, "--element", "Pt"))
     assert code == 0, printed
     assert "3 images, 69 atoms" in printed
+    assert printed.count("95 % intervals") == 1
     assert "c: 4 atoms; statistics of places need 10" in printed
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     sheets = [f"{name}_places.{end}" for name in "ab" for end in ("csv", "png")]

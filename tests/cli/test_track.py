@@ -59,11 +59,19 @@ def test_a_stack(track, frames, tmp_path):
     assert names == [*(f"film{end}" for end in endings), "run.json"]
     content = _numbers(tmp_path, "film")
     assert content["numbers"]["atoms"]["value"] == 15
-    assert content["numbers"]["hop_rate"]["value"] == pytest.approx(1 / 45, rel=0.02)
+    rate = content["numbers"]["hop_rate"]
+    assert rate["value"] == pytest.approx(1 / 45, rel=0.02)
+    assert rate["per_time"]["value"] == pytest.approx(rate["value"] / 2)
+    assert rate["per_time"]["unit"] == "per atom and s"
+    assert content["numbers"]["loss_rate"]["per_time"]["high"] == pytest.approx(
+        content["numbers"]["loss_rate"]["high"] / 2
+    )
     assert content["numbers"]["residence"]["unit"] == "s"
     assert content["drift"]["x"][-1] == pytest.approx(6 * 0.293, abs=0.1)
     assert content["drift"]["y"][-1] == pytest.approx(-3 * 0.293, abs=0.1)
-    assert "1 hop, " in printed
+    assert "1 hop found, " in printed
+    assert f"{rate['per_time']['value']:.3g} (" in printed
+    assert printed.count("95 % intervals") == 1
     assert "15 atoms in 1 of 1 series" in printed
     record = json.loads((tmp_path / "out" / "run.json").read_text())["track"]["film"]
     assert record["frames"] == FRAMES

@@ -45,6 +45,16 @@ def test_what_fails_is_left_out(images, tmp_path, capsys):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("printed", [True, False])
+def test_what_intervals_are_is_printed_once(images, tmp_path, capsys, printed):
+    def work(micrograph, results):
+        results.intervals = printed
+        return 1
+
+    Batch(images, tmp_path / "out", [".txt"], quiet=True).run("test", work, "things", {})
+    assert capsys.readouterr().err.count("95 % intervals") == printed
+
+
 def test_a_result_must_not_replace_its_image(images, tmp_path):
     with pytest.raises(InputError, match=r"a\.tif"):
         Batch(images, tmp_path, [".tif"]).check_out()

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+import tifffile
 
 from stemforge import Micrograph
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.errors import InputError
+from stemforge.evaluate import inspect as inspect_file
 from stemforge.evaluate.corpora.command import inspect
 from stemforge.evaluate.corpora.inspection import (
     contact_sheet,
@@ -17,7 +19,7 @@ from stemforge.evaluate.corpora.inspection import (
 )
 from stemforge.evaluate.corpora.statistics import CorpusStatistics
 from stemforge.micrograph.annotations import Annotations
-from stemforge.options import FigureFile, Overwrite
+from stemforge.options import ChosenFrame, FigureFile, Overwrite
 from stemforge.simulate import SEGMENTS
 
 
@@ -63,6 +65,22 @@ def test_micrograph_in_words(sampling, says):
     assert lines["size"] == "40 × 30 pixels"
     assert says in lines["pixel size"]
     assert lines["intensity"] == "-2 to 7, median 0"
+
+
+@pytest.mark.parametrize(("frame", "shown"), [(None, 0), (2, 2)])
+def test_a_stack_is_named_by_its_file_and_frame(frame, shown, tmp_path, capsys):
+    frames = np.random.default_rng(0).random((5, 30, 40)).astype("float32")
+    tifffile.imwrite(tmp_path / "film.tif", frames)
+    inspect([tmp_path / "film.tif"], chosen=ChosenFrame(frame=frame), drawing=FigureFile(tmp_path / "f.png"))
+    printed = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert printed[:2] == [
+        ["micrograph", "film.tif"],
+        ["frames", f"5, numbered 0 to 4; shown is {shown}, --frame takes another one"],
+    ]
+    assert "signal" not in dict(printed)
+    assert f"{frames[shown].min():g} to {frames[shown].max():g}" in dict(printed)["intensity"]
+    figure = inspect_file(tmp_path / "film.tif", frame=frame).figure()
+    assert figure.axes[0].get_title() == f"film.tif, frame {shown} of 0 to 4"
 
 
 @pytest.mark.parametrize(("images", "most", "shown"), [(1, 12, 1), (3, 12, 3), (7, 5, 5), (5, 2, 2)])

@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from unittest.mock import patch
 
@@ -120,6 +121,13 @@ def test_hops_are_counted(make_series, errors):
     assert tracks.moved.sum() == tracks.hops
     assert tracks.hop_rate.low < 5 / (25 * 11) < tracks.hop_rate.high
     assert 0.6 < tracks.shortest_hop < 2.5
+    # The sheet has the rate of the text, with hops that were missed, beside the number of those found.
+    shown = f"{tracks.hops} hops found: {tracks.hop_rate} per atom and frame"
+    assert tracks.figure().get_suptitle().endswith(shown)
+    assert f"{tracks.hops} hops found, {tracks.hop_rate} per atom and frame" in " ".join(tracks.lines())
+    assert tracks.summary()["hop_rate"]["per_time"] is None
+    timed = replace(tracks, series=replace(series, frame_time=0.5))
+    assert timed.figure().get_suptitle().endswith(f"{tracks.hop_rate.per(0.5)} per atom and s")
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from stemforge.corpus.writer import CorpusWriter
 from stemforge.evaluate import Sweep, draw_conditions, draw_sweep, sweep_doses
 from stemforge.evaluate.sweep.command import check_doses
 from stemforge.evaluate.sweep.doses import Row
+from stemforge.evaluate.sweep.table import sweep_lines
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import BoxDefinition, SimulationRecipe
 from stemforge.train import (
@@ -62,7 +63,7 @@ def segments(tmp_path_factory):
 def restorer(tmp_path_factory):
     torch.manual_seed(0)
     settings = DIVAESRSettings(mode="sr", blocks=1, features=4)
-    path = tmp_path_factory.mktemp("weights") / "d.safetensors"
+    path = tmp_path_factory.mktemp("weights") / "small-restorer.safetensors"
     card = Card("divaesr", 0.25, settings=settings.model_dump(mode="json"), recipe={"target": "atoms"})
     save_weights(path, DIVAESR(settings), card)
     return path
@@ -79,7 +80,7 @@ def detector(tmp_path_factory):
         anchors=((8,), (16,), (32,), (64,)),
         detections=20,
     )
-    path = tmp_path_factory.mktemp("weights") / "f.safetensors"
+    path = tmp_path_factory.mktemp("weights") / "two-species.safetensors"
     save_weights(
         path, FasterRCNN(settings), Card("faster-rcnn", 0.25, settings=settings.model_dump(mode="json"))
     )
@@ -96,7 +97,7 @@ def test_restoration_beside_raw_and_baselines(segments, restorer):
     options = {"validation": 0.5, "baselines": ["gaussian", "wiener"], "quiet": True}
     result = sweep_doses(Corpus(segments), restorer, [300, 1e6], **options)
     methods = {row.method for row in result.rows}
-    assert methods == {"raw", "gaussian", "wiener", "divaesr"}
+    assert methods == {"raw", "gaussian", "wiener", "small-restorer"}
     for metric in ("ssim", "psnr", "vif"):
         assert _mean(result, 300, "raw", metric)["mean"] < _mean(result, 1e6, "raw", metric)["mean"]
     assert _mean(result, 300, "gaussian", "ssim")["mean"] >= _mean(result, 300, "raw", "ssim")["mean"]
@@ -112,7 +113,7 @@ def test_restoration_beside_raw_and_baselines(segments, restorer):
 def test_molecules(segments, detector):
     result = sweep_doses(Corpus(segments), detector, [1000], validation=0.5, quiet=True)
     assert {row["metric"] for row in result.summary()} >= {"ap", "ap50", "ar", "ap pyridine", "ar thiophene"}
-    assert _mean(result, 1000, "faster-rcnn", "ap")["images"] == 2
+    assert _mean(result, 1000, "two-species", "ap")["images"] == 2
 
 
 def test_molecules_in_boxes_of_another_definition(segments, detector, restorer):
@@ -130,7 +131,7 @@ def test_molecules_in_boxes_of_another_definition(segments, detector, restorer):
         for boxes, margin in ((None, "van-der-waals"), (BoxDefinition(0.5), 0.5), (BoxDefinition(3.5), 3.5)):
             result = sweep_doses(Corpus(segments), detector, [1e6], boxes=boxes, **options)
             assert result.settings["boxes"] == margin
-            assert _mean(result, 1e6, "faster-rcnn", "ap")["mean"] == pytest.approx(1)
+            assert _mean(result, 1e6, "two-species", "ap")["mean"] == pytest.approx(1)
     with pytest.raises(InputError, match="boxes: is for weights that find molecules"):
         sweep_doses(Corpus(segments), restorer, [1e6], boxes=BoxDefinition(0.5))
 
@@ -158,8 +159,8 @@ def test_every_image_of_a_corpus_can_be_scored(tiny_corpus, spot_weights):
 
 def test_atoms(tiny_corpus, spot_weights):
     result = sweep_doses(Corpus(tiny_corpus), spot_weights, [1e3, 1e5], validation=0.5, quiet=True)
-    assert _mean(result, 1e5, "sac-cnn", "f1")["mean"] > 0.5
-    visible = [_mean(result, dose, "sac-cnn", "visible")["mean"] for dose in (1e3, 1e5)]
+    assert _mean(result, 1e5, "spots", "f1")["mean"] > 0.5
+    visible = [_mean(result, dose, "spots", "visible")["mean"] for dose in (1e3, 1e5)]
     assert visible[0] <= visible[1]
     for row in result.rows:
         corpus_row = next(s for s in Corpus(tiny_corpus) if s.metadata["name"] == row.sample)
@@ -172,7 +173,7 @@ def test_atoms_beside_what_is_possible(tiny_corpus, spot_weights):
     result = sweep_doses(Corpus(tiny_corpus), spot_weights, [3e4, 3e6], validation=0.5, quiet=True)
     figures = {
         dose: {
-            m: _mean(result, dose, "sac-cnn", m)["mean"] for m in ("placement_px", "bound_px", "ideal_recall")
+            m: _mean(result, dose, "spots", m)["mean"] for m in ("placement_px", "bound_px", "ideal_recall")
         }
         for dose in (3e4, 3e6)
     }
@@ -180,7 +181,7 @@ def test_atoms_beside_what_is_possible(tiny_corpus, spot_weights):
         # These atoms outshine their thin support: part of the background beside them is their own, and the bound
         # is higher than it should be.
         assert 0 < mean["bound_px"] < 1.8 * mean["placement_px"]
-        assert _mean(result, dose, "sac-cnn", "recall")["mean"] <= mean["ideal_recall"] + 0.05 <= 1.05
+        assert _mean(result, dose, "spots", "recall")["mean"] <= mean["ideal_recall"] + 0.05 <= 1.05
     # Counting noise alone would go down tenfold; the support's texture stays.
     fall = figures[3e4]["bound_px"] / figures[3e6]["bound_px"]
     assert 1.2 < fall < 10
@@ -303,6 +304,21 @@ def test_mean_and_sd(tmp_path):
     assert [axes.get_title() for axes in figure.axes] == ["SSIM", "PSNR [dB]", "VIF", "MSE (0–255 grey)"]
 
 
+def test_the_printed_table_has_spreads_where_several_images_are_scored():
+    rows = [
+        Row(dose, "film", str(i), {"f1": 0.5 + 0.1 * i})
+        for dose, number in ((1e3, 3), (1e4, 1))
+        for i in range(number)
+    ]
+    printed = [line.split() for line in sweep_lines(Sweep("atom-net", "atoms", tuple(rows), {}))]
+    assert printed == [
+        ["F1", "1000", "10000", "e/Å²"],
+        ["film", "0.600", "0.500"],
+        ["±", "over", "images", "0.100", "–"],
+    ]
+    assert draw_sweep(Sweep("atom-net", "atoms", tuple(rows), {})).get_suptitle().startswith("film: ")
+
+
 def test_a_total_takes_the_place_of_the_mean():
     rows = (
         Row(1.0, "m", "a", {"ap": 0.2}),
@@ -318,7 +334,9 @@ def test_the_command(segments, restorer, tmp_path, capsys):
     words = ["sweep", str(segments), "--weights", str(restorer), "--out", str(out), "--quiet"]
     words += ["--dose", "500", "1e5", "--validation", "0.3", "--baselines", "gaussian"]
     assert main(words) == 0
-    assert "Gaussian" in capsys.readouterr().err
+    printed = [line.split() for line in capsys.readouterr().err.splitlines()]
+    # One image is scored: nothing is spread. The row has the name of the weights.
+    assert [line[0] for line in printed[:4]] == ["SSIM", "small-restorer", "raw", "Gaussian"]
     pictures = {"sweep.png", "sweep-differences.png"}
     assert {path.name for path in out.iterdir()} == {"sweep.json", "sweep.csv", *pictures}
     content = json.loads((out / "sweep.json").read_text(), parse_constant=lambda name: pytest.fail(name))

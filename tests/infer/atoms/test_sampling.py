@@ -171,7 +171,9 @@ def test_one_pixel_size_for_all_images(tmp_path, capsys, estimates):
     assert len(set(sizes.values())) == 1  # that of the image that tells none, too
     assert record["noise"]["sampling"]["of_images"] == 2
     assert sizes["one"] == pytest.approx(0.4, rel=0.35)
-    assert "from the atoms on 2 images" in " ".join(capsys.readouterr().err.split())
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "from the atoms on 2 images" in printed
+    assert printed.count("95 % intervals") == 1
 
 
 @pytest.mark.slow

@@ -328,4 +328,6 @@ def test_infer_atoms_adds_it_to_few_images_or_on_request(
         assert ("completeness" in record[name]) == measured
     if measured:
         assert record[names[0]]["completeness"]["grafts"]["number"] >= 1
-    assert ("only where --completeness asks" in capsys.readouterr().err) == (side == 140 and flag is None)
+    printed = " ".join(capsys.readouterr().err.split())
+    assert ("only where --completeness asks" in printed) == (side == 140 and flag is None)
+    assert printed.count("95 % intervals") == measured

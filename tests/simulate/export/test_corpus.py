@@ -1,5 +1,6 @@
 import csv
 import json
+from pathlib import Path
 
 import ase.io
 import h5py
@@ -113,7 +114,7 @@ def files(folder):
 
 
 def test_coco_is_read_by_others(corpus, tmp_path):
-    assert exported(corpus, tmp_path / "o", "coco", box=2.0) == 3
+    assert exported(corpus, tmp_path / "o", "coco", box=2.0).images == 3
     coco = COCO(str(tmp_path / "o" / "annotations.json"))
     assert len(coco.getImgIds()) == 3
     assert {c["id"]: c["name"] for c in coco.loadCats(coco.getCatIds())} == {78: "Pt", 26: "Fe"}
@@ -294,7 +295,7 @@ def test_hyperspy(corpus, tmp_path):
 
 
 def test_structures(corpus, tmp_path):
-    assert exported(corpus, tmp_path / "o", "extxyz") == 3
+    assert exported(corpus, tmp_path / "o", "extxyz").images == 3
     frames = ase.io.read(tmp_path / "o" / "structures.extxyz", index=":")
     assert [frame.info["sample"] for frame in frames] == [0, 1, 2]
     for frame, sample in zip(frames, corpus, strict=True):
@@ -337,7 +338,7 @@ def test_clean_images_are_the_signals(corpus, molecules, tmp_path):
 
 
 def test_several_doses(corpus, tmp_path):
-    assert exported(corpus, tmp_path / "o", "tiff", doses=[1e3, 2.5e6]) == 6
+    assert exported(corpus, tmp_path / "o", "tiff", doses=[1e3, 2.5e6]).images == 6
     low, high = (tifffile.imread(tmp_path / "o" / f"made-001_{d}eA2.tif") for d in ("1000", "2.5e06"))
     assert high.mean() / low.mean() == pytest.approx(2500, rel=0.1)
     record_ = json.loads((tmp_path / "o" / "export.json").read_text())
@@ -426,7 +427,23 @@ def test_corpora_that_lack_what_is_wanted(molecules, tmp_path, write_blobs):
         assert not (tmp_path / "o").exists()
 
 
-def test_the_command(corpus, tmp_path, capsys):
-    export([corpus.folder], out=tmp_path / "o", format="tiff", dose=[1e3, 1e4], progress=Progress(quiet=True))
-    assert "6 images as tiff" in " ".join(capsys.readouterr().err.split())
-    assert len(list((tmp_path / "o").glob("*.tif"))) == 6
+@pytest.mark.parametrize(
+    ("format", "dose", "printed"),
+    [
+        ("tiff", [1e3, 1e4], "o: 6 images with {labels} atoms as tiff"),
+        ("napari", None, "o: {labels} atoms of 3 images as napari"),
+        ("extxyz", None, "o: 3 structures with {atoms} atoms as extxyz"),
+    ],
+)
+def test_the_command_says_what_it_wrote(corpus, tmp_path, capsys, monkeypatch, format, dose, printed):
+    monkeypatch.chdir(tmp_path)
+    export([corpus.folder], out=Path("o"), format=format, dose=dose, progress=Progress(quiet=True))
+    labels = sum(len(sample.labels) for sample in corpus) * len(dose or [0])
+    atoms = sum(len(sample.structure.numbers) for sample in corpus)
+    assert capsys.readouterr().err.splitlines()[-1] == printed.format(labels=labels, atoms=atoms)
+    assert len(list(Path("o").glob("*.tif"))) == {"tiff": 6, "napari": 3, "extxyz": 0}[format]
+
+
+def test_molecules_are_counted_as_such(molecules, tmp_path):
+    number = sum(len(sample.labels) for sample in molecules)
+    assert str(exported(molecules, tmp_path / "o", "coco")) == f"2 images with {number} molecules"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,32 @@ def test_engines_are_tried_from_the_cheapest_to_the_reference(tried):
     assert 0.003 < checks[1].error < 0.3
     assert 0.01 < checks[0].error < 0.6
     assert all(0.7 < check.level < 1.3 for check in checks)
+
+
+def test_it_says_what_it_does_before_the_first_engine_is_measured(capsys, monkeypatch):
+    before = []
+
+    def stop(self, *args):
+        before.append(" ".join(capsys.readouterr().err.split()))
+        raise InputError("stopped here")
+
+    monkeypatch.setattr(Piece, "reference", stop)
+    with pytest.raises(InputError, match="stopped here"):
+        choose_engine(recipe(), quiet=False)
+    assert re.fullmatch(
+        r"building the first sample, to compare engines on a piece of it … "
+        r"timing the reference, multislice, on a few probe positions … "
+        r"imaging the piece with the reference, multislice: about \d+ s …",
+        before[0],
+    )
+    with pytest.raises(InputError, match="stopped here"):
+        choose_engine(recipe(), quiet=True)
+    assert before[1] == ""
+
+
+def test_it_says_how_many_engines_follow(capsys):
+    choose_engine(recipe(**{"engine.max_error": 0.9}), quiet=False)
+    assert "the reference took" in capsys.readouterr().err
 
 
 def test_the_bound_decides(tried):

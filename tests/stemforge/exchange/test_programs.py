@@ -383,7 +383,8 @@ def test_a_folder_of_several_results(tmp_path):
     for name in ("film", "other"):
         write_results(tmp_path / "found", name)
     write_csv(tmp_path / "found" / "statistics.csv", ["distance_nm", "g"], [[0.1, 1.0]])
-    assert export_results([tmp_path / "found"], tmp_path / "o", "geojson", quiet=True) == 2
+    contents = export_results([tmp_path / "found"], tmp_path / "o", "geojson", quiet=True)
+    assert str(contents) == f"{2 * len(POINTS)} atoms of 2 images"
     assert sorted(path.name for path in (tmp_path / "o").iterdir()) == [
         "export.json",
         "film.geojson",
@@ -405,7 +406,7 @@ def test_images_that_are_given(tmp_path):
 @pytest.mark.parametrize("format", [name for name, one in FORMATS.items() if one.needs == ("image",)])
 def test_an_image_alone(tmp_path, format):
     write_tiff(tmp_path / "film.tif", image(), SAMPLING)
-    assert export_results([tmp_path / "film.tif"], tmp_path / "o", format, quiet=True) == 1
+    assert str(export_results([tmp_path / "film.tif"], tmp_path / "o", format, quiet=True)) == "1 image"
     assert not list((tmp_path / "o").glob("*.csv"))  # nobody looked for anything
 
 
