@@ -8,7 +8,7 @@ from typing import Any
 
 from stemforge.console import progress
 from stemforge.errors import InputError
-from stemforge.exchange.exported import Exported, WriterOptions
+from stemforge.exchange.exported import LABEL, VACANCY, Exported, WriterOptions
 from stemforge.exchange.formats import FORMATS, FormatName
 from stemforge.files import PARTIAL, write_json
 from stemforge.outputs.folder import ResultFolder
@@ -41,7 +41,8 @@ class Contents:
     images
         How many images, or tables of one, are in it; of ``extxyz`` structures.
     objects
-        How many objects on them, by kind, ``atoms`` or ``molecules``; empty where no image was searched for any.
+        How many objects on them, by kind, ``atoms``, ``vacancies`` or ``molecules``; empty where no image was searched
+        for any.
 
     Examples
     --------
@@ -66,7 +67,8 @@ class Contents:
 
 
 def _counted(number: int, things: str) -> str:
-    return f"{number} {things if number != 1 else things.removesuffix('s')}"
+    one = "vacancy" if things == "vacancies" else things.removesuffix("s")
+    return f"{number} {things if number != 1 else one}"
 
 
 @dataclass(frozen=True)
@@ -124,4 +126,8 @@ class ExportRun:
             return {"atoms": len(item.structure.numbers)}
         if item.objects is None:
             return {}
-        return {"atoms" if item.objects.boxes is None else "molecules": len(item.objects)}
+        if item.objects.boxes is not None:
+            return {"molecules": len(item.objects)}
+        names = item.objects.columns.get(LABEL, ())
+        missing = sum(str(name).endswith(VACANCY) for name in names)
+        return {"atoms": len(item.objects) - missing} | ({"vacancies": missing} if missing else {})

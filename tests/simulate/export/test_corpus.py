@@ -148,7 +148,8 @@ def test_vacancies_are_exported_by_the_name_of_what_is_missing(tmp_path):
     assert atoms == [0, 0]  # MoS₂ itself is the support
     assert min(vacancies) > 3
     recording = record(with_vacancies(corpus[0]), corpus_degradation(corpus), recording_rng(corpus.recipe, 0))
-    exported(corpus, tmp_path / "coco", "coco", vacancies=True)
+    contents = exported(corpus, tmp_path / "coco", "coco", vacancies=True)
+    assert str(contents) == f"2 images with 0 atoms and {sum(vacancies)} vacancies"
     coco = COCO(str(tmp_path / "coco" / "annotations.json"))
     assert {c["id"]: c["name"] for c in coco.loadCats(coco.getCatIds())} == {1016: "S vacancy"}
     keypoints = np.array([a["keypoints"][:2] for a in coco.loadAnns(coco.getAnnIds(imgIds=[1]))])
