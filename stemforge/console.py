@@ -174,7 +174,9 @@ def _minutes(seconds: float) -> str:
 
 
 @contextmanager
-def progress(title: str, total: int, unit: str = "", quiet: bool = False) -> Iterator[Callable[[int], None]]:
+def progress(
+    title: str, total: int, unit: str = "", quiet: bool = False
+) -> Iterator[Callable[[float], None]]:
     """Show a progress bar with an estimate of the time left; in a log, a line a minute.
 
     Parameters

@@ -190,6 +190,7 @@ def detect_atoms(
     device: "str | torch.device" = "cpu",
     augment: bool = False,
     fit: bool = True,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> Detection:
     """Find single atoms on a micrograph with a trained network, such as AtomNet or SAC-CNN.
 
@@ -215,6 +216,8 @@ def detect_atoms(
         Average over the image's eight orientations: eight times the work.
     fit
         Fit the atoms' images (:func:`stemforge.infer.refine_places`); without, atoms stay where the network has them.
+    advance
+        Called with the share of the network's work that was done since the last call.
 
     Returns
     -------
@@ -249,7 +252,9 @@ def detect_atoms(
         usable = usable_area(micrograph.image) if usable is None else usable
         filled = usable.fill(micrograph.image)
         image, sampling = resampled(filled, micrograph.sampling, card.sampling, white=True)
-        likelihood, find = atom_finder(model, card, image, tile=tile, device=device, augment=augment)
+        likelihood, find = atom_finder(
+            model, card, image, tile=tile, device=device, augment=augment, advance=advance
+        )
     scale = np.array([micrograph.shape[1] / image.shape[1], micrograph.shape[0] / image.shape[0]])
     counted = usable.beyond(BESIDE * float(scale.max()))
     if not counted.all():

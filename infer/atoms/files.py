@@ -23,6 +23,8 @@ from stemforge.train.card import Card
 LIKELIHOOD = "_likelihood.tif"
 """Ending of a likelihood map's file."""
 
+_LARGE = 2_000_000  # pixels, which take some 5 s
+
 
 def detect_atoms_in_files(
     batch: Batch,
@@ -93,9 +95,13 @@ def detect_atoms_in_files(
         if estimate is not None:
             results.intervals = True
             micrograph = replace(micrograph, sampling=estimate.sampling)
-        detection = detect_atoms(
-            micrograph, model, card, threshold=threshold, tile=tile, device=device, augment=augment
-        )
+        # What takes seconds needs no bar of its own beside that of all images.
+        quiet = batch.quiet or micrograph.image.size * (8 if augment else 1) < _LARGE
+        with progress(micrograph.name, 100, "%", quiet) as advance:
+            detection = detect_atoms(
+                micrograph, model, card, threshold=threshold, tile=tile, device=device, augment=augment,
+                advance=lambda share: advance(100 * share),
+            )  # fmt: skip
         warn_uncalibrated(micrograph, card)
         detection.atoms.to_csv(results.path(".csv"), micrograph.sampling)
         draw_detection(detection, results.path(".png"), estimate)

@@ -32,6 +32,7 @@ def map_image(
     *,
     tile: int = TILE,
     device: "str | torch.device" = "cpu",
+    advance: Callable[[float], None] = lambda share: None,
 ) -> Maps:
     """Run a network that detects atoms over a prepared image.
 
@@ -48,6 +49,8 @@ def map_image(
         result.
     device
         Where the network runs.
+    advance
+        Called with the share of the work that was done since the last call, after each tile.
 
     Returns
     -------
@@ -70,7 +73,8 @@ def map_image(
     margin, step = network.reach(model)
     out: Maps | None = None
     with torch.inference_mode():
-        for rows, columns in tiles(values.shape, step * -(-tile // step)):
+        pieces = list(tiles(values.shape, step * -(-tile // step)))
+        for rows, columns in pieces:
             top, left = max(0, rows.start - margin), max(0, columns.start - margin)
             part = np.ascontiguousarray(values[top : rows.stop + margin, left : columns.stop + margin])
             found = network.maps(model, torch.from_numpy(part)[None, None].to(device)).cpu().numpy()
@@ -79,6 +83,7 @@ def map_image(
             out[:, rows, columns] = found[
                 :, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
             ]
+            advance(1 / len(pieces))
     if out is None:
         raise InputError(f"an image of {values.shape[0]} × {values.shape[1]} pixels has no pixel")
     return out
@@ -92,6 +97,7 @@ def atom_finder(
     tile: int = TILE,
     device: "str | torch.device" = "cpu",
     augment: bool = False,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> tuple[NDArray[np.float32], Callable[[float], Annotations]]:
     """Run a network that detects atoms over an image, once for all thresholds.
 
@@ -101,7 +107,7 @@ def atom_finder(
         Of a network that detects atoms, in evaluation mode.
     image
         As recorded, at the network's pixel size, shape (height, width).
-    tile, device, augment
+    tile, device, augment, advance
         As for :func:`stemforge.infer.detect_atoms`.
 
     Returns
@@ -126,10 +132,11 @@ def atom_finder(
     0
     """
     network = AtomDetector.named(card.architecture)
-    regions = card.inputs.spots == "regions"
+    regions, share = card.inputs.spots == "regions", 1 / 8 if augment else 1.0
 
     def run(prepared: NDArray[np.float32]) -> Maps:
-        maps = map_image(network, model, prepared, tile=tile, device=device)
+        part = partial(_scaled, advance, share)
+        maps = map_image(network, model, prepared, tile=tile, device=device, advance=part)
         # What neighbouring pixels and orientations say is averaged as log odds; published regions are of likelihoods.
         if not regions:
             _apply(log_odds, maps[0], maps[0])
@@ -163,6 +170,11 @@ def _all_orientations(run: Callable[[NDArray[np.float32]], Maps], image: NDArray
             every.append(maps)
     mean: Maps = np.mean(every, axis=0)
     return mean
+
+
+def _scaled(advance: Callable[[float], None], share: float, done: float) -> None:
+    """Count what was done of a share of the work."""
+    advance(share * done)
 
 
 def _apply(

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,17 @@ from scipy.spatial.distance import cdist
 
 from stemforge import Annotations, Micrograph
 from stemforge.errors import InputError, WeightsError
-from stemforge.infer import detect_atoms, find_regions, find_spots, map_image
+from stemforge.infer import (
+    Batch,
+    atom_finder,
+    detect_atoms,
+    detect_atoms_in_files,
+    find_regions,
+    find_spots,
+    map_image,
+)
 from stemforge.infer.atoms import detection as atoms_module
+from stemforge.micrograph.writers import write_tiff
 from stemforge.train import (
     SACCNN,
     AtomNet,
@@ -329,3 +340,25 @@ def test_a_usable_area_that_is_known_is_not_looked_for(spot_weights, blobs, monk
     half = detect_atoms(micrograph, model, card, usable=type(first.usable)(mask, {}))
     assert (half.atoms.points[:, 1] > 60).all()
     assert 0 < len(half.atoms) < len(first.atoms)
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_the_shares_of_the_work_make_up_all_of_it(untrained, picture, augment):
+    done = []
+    atom_finder(untrained, Card("sac-cnn"), picture, tile=40, augment=augment, advance=done.append)
+    assert len(done) >= (8 if augment else 1) * 4
+    assert sum(done) == pytest.approx(1)
+
+
+def test_a_large_image_says_how_far_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("stemforge.console._A_LINE", 0)
+    for number, size in enumerate((100, 200)):
+        image = np.random.default_rng(number).poisson(100, (size, size)).astype(np.float32)
+        write_tiff(tmp_path / f"{number}.tif", image, sampling=0.293)
+    images = sorted(tmp_path.glob("*.tif"))
+    monkeypatch.setattr("stemforge.infer.atoms.files._LARGE", 30_000)
+    detect_atoms_in_files(Batch(images, tmp_path / "out", (".csv", ".png")), "atom-net", tile=64)
+    said = capsys.readouterr().err
+    assert re.search(r"^1: \d+ of 100 %, 0 min elapsed, about 0 min left$", said, re.MULTILINE)
+    assert not re.search(r"^0: .* of 100 %", said, re.MULTILINE)
+    assert "infer atoms: 1 of 2 images" in said
