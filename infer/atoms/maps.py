@@ -135,8 +135,9 @@ def atom_finder(
     regions, share = card.inputs.spots == "regions", 1 / 8 if augment else 1.0
 
     def run(prepared: NDArray[np.float32]) -> Maps:
-        part = partial(_scaled, advance, share)
-        maps = map_image(network, model, prepared, tile=tile, device=device, advance=part)
+        maps = map_image(
+            network, model, prepared, tile=tile, device=device, advance=lambda done: advance(share * done)
+        )
         # What neighbouring pixels and orientations say is averaged as log odds; published regions are of likelihoods.
         if not regions:
             _apply(log_odds, maps[0], maps[0])
@@ -170,11 +171,6 @@ def _all_orientations(run: Callable[[NDArray[np.float32]], Maps], image: NDArray
             every.append(maps)
     mean: Maps = np.mean(every, axis=0)
     return mean
-
-
-def _scaled(advance: Callable[[float], None], share: float, done: float) -> None:
-    """Count what was done of a share of the work."""
-    advance(share * done)
 
 
 def _apply(
