@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
+from stemforge.console import say
 from stemforge.options.names import named_as_options
 from stemforge.outputs.folder import ResultFolder
 
@@ -38,6 +39,18 @@ class Overwrite:
     overwrite: bool = False
 
 
+_OF_FILES = (
+    ".csv",
+    ".html",
+    ".json",
+    ".pdf",
+    ".png",
+    ".tif",
+    ".tiff",
+    ".zip",
+)  # who gives these expects one file
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Output(Overwrite):
@@ -60,6 +73,8 @@ class Output(Overwrite):
         folder = ResultFolder(Path(name) if self.out is None else self.out, self.overwrite)
         with named_as_options(["out", "overwrite"]):
             folder.check(results, inputs)
+        if folder.path.suffix.lower() in _OF_FILES:
+            say(f"--out {folder.path}: is the name of a folder, in which the results are")
         return folder
 
 

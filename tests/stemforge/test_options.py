@@ -92,3 +92,10 @@ def test_arguments_are_written_as_options(message, printed):
     with pytest.raises(RecipeError) as error, named_as_options(["one_class", "other"]):
         raise RecipeError(message)
     assert str(error.value) == printed
+
+
+def test_a_folder_that_is_called_like_a_file_is_named(tmp_path, capsys):
+    Output(tmp_path / "table.csv").folder("triage")
+    assert "table.csv: is the name of a folder, in which the results are" in capsys.readouterr().err
+    Output(tmp_path / "pt-nc.21").folder("triage")
+    assert capsys.readouterr().err == ""
