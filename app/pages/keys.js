@@ -4,15 +4,15 @@ import { FIRST } from "./places.js";
 
 const TOOLS = { v: "look", a: "add", d: "delete", m: "move", r: "mask" };
 
-/* `tool(name)`, `rings()` and `neighbour(step)` act as the buttons do. */
-export const listenToKeys = ({ view, pointer, places, results, images, tool, rings, neighbour }) => {
+/* `neighbour(step)` chooses the image after or before the one shown. */
+export const listenToKeys = ({ view, pointer, toolbar, places, results, images, neighbour }) => {
   const escape = () => {
-    if (!results.panel.hidden) { results.open(false); results.button.focus(); } else if (!pointer.giveUp()) tool("look");
+    if (!results.panel.hidden) { results.open(false); results.button.focus(); } else if (!pointer.giveUp()) toolbar.choose("look");
   };
   const acts = {
-    escape, h: rings, "+": () => view.zoom(1.3), "=": () => view.zoom(1.3), "-": () => view.zoom(1 / 1.3), 0: () => view.fit(),
+    escape, h: () => toolbar.rings(), "+": () => view.zoom(1.3), "=": () => view.zoom(1.3), "-": () => view.zoom(1 / 1.3), 0: () => view.fit(),
     "[": () => neighbour(-1), "]": () => neighbour(1),
-    ...Object.fromEntries(Object.entries(TOOLS).map(([key, name]) => [key, () => tool(name)])),
+    ...Object.fromEntries(Object.entries(TOOLS).map(([key, name]) => [key, () => toolbar.choose(name)])),
   };
 
   const undone = (key, shift) => {

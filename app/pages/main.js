@@ -11,19 +11,10 @@ import { Pointer } from "./pointer.js";
 import { Pyramids } from "./pyramid.js";
 import { Results } from "./results.js";
 import { Side } from "./side.js";
+import { Toolbar } from "./toolbar.js";
 import { explain, tell } from "./tooltip.js";
 import { Weights } from "./weights.js";
 import { View } from "./view.js";
-
-const INSTRUCTIONS = {
-  add: "Click where an atom is.",
-  delete: "Click an atom to delete it, a cross to bring it back, a mask to take it away.",
-  move: "Drag an atom to its place.",
-  mask: "Draw round an area, or click its corners.",
-};
-const CORNERS = "Click the first corner again, or press Enter, to close the area. Esc gives up.";
-
-const READING = 5000; // how long an instruction stands on the image [ms]
 
 const AGAIN = 3000; // until a change that was not taken is sent again [ms]
 
@@ -32,8 +23,6 @@ const kept = new Map(); // edits with their past, of images that were shown
 let chosen = null; // id of the image shown
 let loading = null; // the request for its atoms
 let timer = null;
-let instructed = ""; // what the image's bubble says or said
-let fading = null;
 let lost = false; // the server did not answer when it was asked last
 
 const view = new View(find("canvas"), find("scale-bar"));
@@ -48,7 +37,8 @@ const side = new Side({
 });
 const adding = new Adding((image) => { known(image); if (chosen === null || !images.has(chosen)) choose(image.id); }, (text) => notice(text), taken);
 const weights = new Weights(() => images.get(chosen), (image, detector) => side.apply([image], { detector }));
-const pointer = new Pointer(view, { told: hovered, acted: instruct });
+const pointer = new Pointer(view, { told: hovered, acted: () => toolbar.instruct() });
+const toolbar = new Toolbar(view, pointer);
 
 function hovered(atom, event) {
   if (!atom || !event || !atom.x) { tell(""); return; }
@@ -56,16 +46,6 @@ function hovered(atom, event) {
   const nm = view.sampling / 10;
   const place = nm ? `x ${digits(atom.x * nm)} nm, y ${digits(atom.y * nm)} nm` : `x ${digits(atom.x)}, y ${digits(atom.y)} px`;
   tell(`${likelihood} · ${place}`, event.clientX, event.clientY);
-}
-
-/* What the tool wants, for a while: it covers some of the image. */
-function instruct() {
-  const text = view.draft ? CORNERS : pointer.active ? INSTRUCTIONS[pointer.tool] ?? "" : "";
-  if (text === instructed) return;
-  instructed = text;
-  say(find("instruction"), text);
-  clearTimeout(fading);
-  if (text) fading = setTimeout(() => { find("instruction").hidden = true; }, READING);
 }
 
 /* Another place has been opened: the first shows the image it had, and its address. */
@@ -143,7 +123,7 @@ function showImage(image, before) {
   if (current && !before) edited();
   if (done && (!current || (view.edits.version < image.version && !view.edits.saving))) loadAtoms(image);
   else if (done && before?.expected_f1 !== image.expected_f1) side.ask();
-  controls();
+  toolbar.show();
 }
 
 async function loadAtoms(image) {
@@ -168,7 +148,7 @@ function edited() {
   view.draw();
   if (view.edits) side.showEdits(view.edits);
   if (view.edits && !view.edits.waiting && !view.edits.before) side.ask();
-  controls();
+  toolbar.show();
 }
 
 function saved(image) {
@@ -195,48 +175,12 @@ async function refused(error, edits) {
   }
 }
 
-/* Buttons and slider as the state has them. */
-function controls() {
-  const { edits } = view;
-  const active = Boolean(edits && pointer.active);
-  for (const button of find("tools").children) {
-    button.setAttribute("aria-pressed", String(button.dataset.tool === pointer.tool));
-    button.disabled = !active && button.dataset.tool !== "look";
-  }
-  find("undo").disabled = !active || !edits.past.length;
-  find("redo").disabled = !active || !edits.future.length;
-  const slider = find("threshold");
-  slider.disabled = !active;
-  if (active) {
-    const { threshold, likelihood } = edits.candidates;
-    slider.min = String(Math.floor(100 * likelihood.reduce((a, b) => Math.min(a, b), 0.5)) / 100);
-    slider.value = String(edits.now.threshold);
-    find("threshold-value").textContent = edits.now.threshold.toFixed(2);
-    find("suggested").hidden = Math.abs(edits.now.threshold - threshold) < 0.005;
-    find("suggested").title = `Back to ${threshold.toFixed(2)}, the detector's own`;
-  } else {
-    find("threshold-value").textContent = "–";
-    find("suggested").hidden = true;
-  }
-  find("saved").textContent = active && (edits.past.length || edits.waiting) ? (edits.waiting ? "Saving …" : "All changes are saved.") : "";
-  find("rings").setAttribute("aria-pressed", String(view.rings));
-  instruct();
-}
-
-function tool(name) {
-  if (name !== "look" && !pointer.active) return;
-  pointer.choose(name);
-  controls();
-}
-
 function ordered() { return [...images.values()].sort(byName).map((image) => image.id); }
 
 function neighbour(step) {
   const ids = ordered();
   choose(ids[Math.min(Math.max(ids.indexOf(chosen) + step, 0), ids.length - 1)]);
 }
-
-function rings() { view.rings = !view.rings; controls(); view.draw(); }
 
 async function removeChosen() {
   const image = images.get(chosen);
@@ -365,17 +309,9 @@ async function follow(hash) {
 }
 
 function wire() {
-  for (const button of find("tools").children) button.addEventListener("click", () => tool(button.dataset.tool));
   const click = (id, act) => find(id).addEventListener("click", act);
-  click("undo", () => view.edits?.undo());
-  click("redo", () => view.edits?.redo());
-  click("zoom-in", () => view.zoom(1.4));
-  click("zoom-out", () => view.zoom(1 / 1.4));
-  click("zoom-fit", () => view.fit());
-  click("rings", rings);
   click("help-button", () => find("help").showModal());
   click("remove-image", removeChosen);
-  click("suggested", () => view.edits?.change({ threshold: view.edits.candidates.threshold }));
   find("notice").lastElementChild.addEventListener("click", () => notice(""));
   click("sample", async () => {
     const button = find("sample"), name = button.textContent;
@@ -384,10 +320,7 @@ function wire() {
     try { const image = await server.sample(); known(image); choose(image.id); } catch (error) { notice(error.message); }
     Object.assign(button, { disabled: false, textContent: name });
   });
-  const slider = find("threshold");
-  slider.addEventListener("input", () => view.edits?.preview(Number(slider.value)));
-  slider.addEventListener("change", () => view.edits?.change({ threshold: Number(slider.value) }));
-  listenToKeys({ view, pointer, places, results, images, tool, rings, neighbour });
+  listenToKeys({ view, pointer, toolbar, places, results, images, neighbour });
   addEventListener("pagehide", () => { for (const edits of kept.values()) edits.flush(); });
   addEventListener("hashchange", () => follow(location.hash));
   // A place has made an image of this session, or moved it, and wants it to be looked at.
