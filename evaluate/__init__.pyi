@@ -102,13 +102,14 @@ from .statistics.overlap import SharedArea as SharedArea, shared_areas as shared
 from .statistics.survey import Survey as Survey, survey_patterns as survey_patterns
 from .statistics.voronoi import VoronoiAreas as VoronoiAreas, voronoi_areas as voronoi_areas
 from .statistics.window import PointPattern as PointPattern, Window as Window
-from .sweep.doses import Sweep as Sweep, sweep_doses as sweep_doses
+from .sweep.doses import sweep_doses as sweep_doses
 from .sweep.figure import (
     draw_conditions as draw_conditions,
     draw_restorations as draw_restorations,
     draw_sweep as draw_sweep,
 )
 from .sweep.recipe import check_sweep as check_sweep, sweep_recipe as sweep_recipe
+from .sweep.result import Sweep as Sweep
 from .triage.files import triage_folders as triage_folders
 from .triage.measuring import triage_micrograph as triage_micrograph
 from .triage.result import ImageTriage as ImageTriage

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from stemforge.colours import SERIES
 from stemforge.errors import InputError
 from stemforge.evaluate.images.differences import draw_differences
-from stemforge.evaluate.sweep.doses import Sweep
+from stemforge.evaluate.sweep.result import Sweep
 from stemforge.evaluate.sweep.table import LABELS, NAMES, SHOWN, methods
 from stemforge.files import write_figure
 from stemforge.micrograph.drawing import literal
@@ -43,7 +43,7 @@ def draw_sweep(result: Sweep, path: str | Path | None = None) -> Figure:
 
     Examples
     --------
-    >>> from stemforge.evaluate.sweep.doses import Row
+    >>> from stemforge.evaluate.sweep.result import Row
     >>> rows = tuple(Row(dose, "sac-cnn", f"{n}", {"f1": dose / 1e5 + n / 10}) for dose in (1e4, 5e4) for n in (1, 2))
     >>> figure = draw_sweep(Sweep("sac-cnn", "atoms", rows, {}), "sweep.png")
     >>> Path("sweep.png").exists(), figure.get_suptitle()
@@ -110,7 +110,7 @@ def draw_conditions(result: Sweep, path: str | Path | None = None) -> Figure:
 
     Examples
     --------
-    >>> from stemforge.evaluate.sweep.doses import Row
+    >>> from stemforge.evaluate.sweep.result import Row
     >>> rows = tuple(Row(1e4, "sac-cnn", f"{n}", {"f1": 1 - n / 10, "thickness": 50.0 * n}) for n in (1, 2, 3))
     >>> figure = draw_conditions(Sweep("sac-cnn", "atoms", rows, {}), "conditions.png")
     >>> Path("conditions.png").exists(), figure.axes[0].get_title()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stemforge.evaluate.sweep.doses import Sweep
+from stemforge.evaluate.sweep.result import Sweep
 
 SHOWN = {
     "atoms": ("f1", "precision", "recall", "placement_px"),
@@ -43,7 +43,7 @@ def sweep_lines(result: Sweep) -> list[str]:
 
     Examples
     --------
-    >>> from stemforge.evaluate.sweep.doses import Row
+    >>> from stemforge.evaluate.sweep.result import Row
     >>> rows = [Row(dose, "atom-net", f"{n}", {"f1": dose / 1e5 + n / 10}) for dose in (1e4, 5e4) for n in (1, 2)]
     >>> for line in sweep_lines(Sweep("atom-net", "atoms", tuple(rows), {})):
     ...     print(line)

@@ -11,7 +11,7 @@ from stemforge.corpus.sample import Sample, Structure
 from stemforge.corpus.writer import CorpusWriter
 from stemforge.evaluate import Sweep, draw_conditions, draw_sweep, sweep_doses
 from stemforge.evaluate.sweep.command import check_doses
-from stemforge.evaluate.sweep.doses import Row
+from stemforge.evaluate.sweep.result import Row
 from stemforge.evaluate.sweep.table import sweep_lines
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import BoxDefinition, SimulationRecipe
