@@ -27,7 +27,7 @@ PARTIAL = ".partial"
 """Ending of a file that is being written."""
 
 _MOST_VALUES = 1_000_000  # in a file, every alias written out; recipes have some hundred
-
+_PNG_LEVEL = 3  # half the time of the usual 6; pictures of micrographs become smaller, as their noise does not compress
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; make room",
@@ -137,18 +137,20 @@ def write_figure(figure: "Figure", path: str | os.PathLike[str], dpi: float = 11
     options
         Further ones of :meth:`matplotlib.figure.Figure.savefig`.
     """
-    stream = io.BytesIO()
+    stream, kind = io.BytesIO(), Path(path).suffix[1:].lower()
+    if kind == "png":
+        options = {"pil_kwargs": {"compress_level": _PNG_LEVEL}, **options}
     with warnings.catch_warnings():
         # Of a name in a script that the font lacks; boxes stand in its place.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure.savefig(stream, format=Path(path).suffix[1:].lower(), dpi=dpi, **options)
+        figure.savefig(stream, format=kind, dpi=dpi, **options)
     write_whole(Path(path), stream.getbuffer())
 
 
 def write_png(picture: "Image", path: str | Path) -> None:
     """Write a Pillow image as PNG; whole or not at all, as :func:`write_whole`."""
     stream = io.BytesIO()
-    picture.save(stream, format="PNG")
+    picture.save(stream, format="PNG", compress_level=_PNG_LEVEL)
     write_whole(path, stream.getbuffer())
 
 
