@@ -30,7 +30,8 @@ class Run:
         Weights to start from, to fine-tune them: a file, or the name of weights that come with stemforge. Their
         calibration and thresholds are kept until `evaluate threshold` sets others.
     resume
-        Go on with the last checkpoint in the folder.
+        Go on with the last checkpoint in the folder; begin where there is none yet, so that the script of a job can be
+        submitted again as it is.
     half
         Store the weights as 16-bit floats, in half the space.
     accelerator

@@ -29,7 +29,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from stemforge.console import shows_bars
+from stemforge.console import say, shows_bars
 from stemforge.errors import InputError, WeightsError, errors_about
 from stemforge.files import write_text, write_whole, writing
 from stemforge.outputs.places import check_folder
@@ -39,6 +39,7 @@ from stemforge.train.data.batches import EpochBatches
 from stemforge.train.networks import Network, TrainingData, network
 from stemforge.train.recipe import TrainingRecipe
 from stemforge.train.running.curves import PICTURE, run_table
+from stemforge.train.running.devices import check_processes, process_starters
 from stemforge.train.running.shown import callbacks_that_show
 from stemforge.train.running.stopping import stopped_by_signals
 from stemforge.train.task import Task
@@ -52,7 +53,7 @@ class RunOptions:
     Parameters
     ----------
     resume
-        Go on with the last checkpoint of an interrupted run with the same settings.
+        Go on with the last checkpoint of an interrupted run with the same settings; begin where there is none yet.
     init
         Weights to start from instead of random ones. Where they are calibrated, their calibration and thresholds are
         kept until ``stemforge evaluate threshold`` sets others.
@@ -171,16 +172,23 @@ def fit(
     best = ModelCheckpoint(out / "checkpoints", "best", monitor=task.monitor, enable_version_counter=False)
     try:
         trainer = _trainer(task, out, best, options)
+        check_processes(trainer)
         for part in (learnt.training, learnt.validation):
             part.device = str(trainer.strategy.root_device)
         loaders = [_loader(part, options.num_workers) for part in (learnt.training, learnt.validation)]
-    except (MisconfigurationException, TypeError, ValueError) as error:
+    except InputError:
+        raise
+    except (MisconfigurationException, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"the run's options do not fit this machine or each other: {error}") from error
     # Every process of a distributed run comes here; the first one alone has a folder, a card and weights to write.
     leads = trainer.is_global_zero
     if last is None and leads:
         _claim(out, recipe)
-    again = "go on with the run (resume), or start anew where it has no checkpoints/last.ckpt yet"
+    if leads and options.resume and last is None:
+        say(f"{out}: no run to go on with yet; one begins")
+    if leads and trainer.world_size > 1:
+        say(f"{trainer.world_size} processes train together, on {trainer.strategy.root_device.type}")
+    again = "go on with the run (resume)"
     with writing(out, then=again), main_not_imported(), stopped_by_signals(out):
         trainer.fit(task, loaders[0], loaders[1], ckpt_path=last, weights_only=True)
 
@@ -249,8 +257,10 @@ def _trainer(task: Task, out: Path, best: ModelCheckpoint, options: RunOptions) 
     shared_out = any(
         name in str(options.trainer_options.get("strategy")) for name in ("fsdp", "deepspeed", "parallel")
     )
+    plugins: list[Any] = [] if shared_out else [_WholeCheckpoints()]
+    plugins += process_starters(options.trainer_options.get("num_nodes", 1))
     return lightning.Trainer(
-        plugins=None if shared_out else [_WholeCheckpoints()],
+        plugins=plugins,
         max_epochs=recipe.epochs,
         callbacks=callbacks,
         logger=[
@@ -297,11 +307,15 @@ def _start_from(task: Task, architecture: str, init: str | Path) -> Card:
     return card
 
 
-def _last_checkpoint(out: Path, recipe: TrainingRecipe) -> str:
-    """Return the checkpoint of an interrupted run of the same recipe."""
+def _last_checkpoint(out: Path, recipe: TrainingRecipe) -> str | None:
+    """Return the checkpoint of an interrupted run of the same recipe; None where a run can begin in the folder."""
     last = out / "checkpoints" / "last.ckpt"
     if not last.is_file():
-        raise InputError(f"{out}: there is no checkpoints/last.ckpt to go on with (resume); start a new run")
+        if not _free(out, recipe):
+            raise InputError(
+                f"{out}: holds no run to go on with, nor is it empty (resume); choose another folder"
+            )
+        return None
     try:
         torch.load(last, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
@@ -319,11 +333,16 @@ def _last_checkpoint(out: Path, recipe: TrainingRecipe) -> str:
 
 def _claim(out: Path, recipe: TrainingRecipe) -> None:
     """Make a new or empty folder this run's."""
-    if out.exists() and any(out.iterdir()) and not _before_first_checkpoint(out, recipe):
+    if not _free(out, recipe):
         raise InputError(f"{out}: is not empty; choose another folder, or go on with the run in it (resume)")
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     write_text(out / "recipe.yaml", recipe.to_yaml())
+
+
+def _free(out: Path, recipe: TrainingRecipe) -> bool:
+    """Whether a run can begin in a folder."""
+    return not out.exists() or not any(out.iterdir()) or _before_first_checkpoint(out, recipe)
 
 
 def _before_first_checkpoint(out: Path, recipe: TrainingRecipe) -> bool:

@@ -12,7 +12,7 @@ from stemforge.errors import InputError
 
 @contextmanager
 def named_as_options(names: Iterable[str]) -> Iterator[None]:
-    """Write arguments as options in errors: a name at the beginning, before "must", or alone in brackets.
+    """Write arguments as options in errors: a name at the beginning, before "must", or one or two in brackets.
 
     Examples
     --------
@@ -26,7 +26,8 @@ def named_as_options(names: Iterable[str]) -> Iterator[None]:
     except InputError as error:
         listed = "|".join(names)
         # A path may begin with the same word: data/images.tif.
-        pattern = rf"^(?:{listed})(?=[ :])|(?<=: )(?:{listed})(?= must )|(?<=\()(?:{listed})(?=\))"
+        pattern = rf"^(?:{listed})(?=[ :])|(?<=: )(?:{listed})(?= must )"
+        pattern += rf"|(?<=\()(?:{listed})(?=\)|, (?:{listed})\))|(?<=, )(?:{listed})(?=\))"
         message = re.sub(pattern, lambda name: f"--{name[0].replace('_', '-')}", str(error))
         if message == str(error):
             raise

@@ -78,7 +78,6 @@ def test_no_image_at_all(infer, tmp_path):
         (["--device", "0"], "devices"),
         (["--workers", "-1"], "num_workers"),
         (["--init", "nothing"], "--init: nothing: no such weights file"),
-        (["--resume"], "(--resume)"),
         (["--epochs", "0"], "epochs set: 'epochs'"),
         (["--recipe", "recipe.yaml"], "recipe.yaml: cannot be read"),
     ],
@@ -295,7 +294,6 @@ def test_folder_with_other_files(refuse, tmp_path):
         (["--crops.positive", "1.5"], ["crops.positive"]),
         (["--recipe", "none.yaml"], ["none.yaml", "cannot be read"]),
         (["--init", "none.safetensors"], ["none.safetensors", "no such weights file"]),
-        (["--resume"], ["no checkpoints/last.ckpt"]),
     ],
 )
 def test_training(refuse, tiny_corpus, tmp_path, words, patterns):

@@ -1,6 +1,7 @@
 """Several processes that train one network together."""
 
 import csv
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from stemforge.corpus.reader import Corpus
+from stemforge.errors import InputError
 from stemforge.train import AtomNetRecipe, RunOptions, fit, load_weights
 from stemforge.train.atom_net.data import AtomHeatMaps
 from stemforge.train.data.batches import Place, _share
@@ -56,6 +58,81 @@ def test_two_processes_learn_as_one_does_from_batches_twice_as_large(corpus, tmp
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 2
     assert "is not empty" in again.stderr
+
+
+SLURM = {
+    "SLURM_JOB_ID": "1234",
+    "SLURM_JOB_NAME": "stemforge",
+    "SLURM_NTASKS": "1",
+    "SLURM_NTASKS_PER_NODE": "1",
+    "SLURM_NNODES": "1",
+    "SLURM_PROCID": "0",
+    "SLURM_LOCALID": "0",
+    "SLURM_NODEID": "0",
+}
+"""What the script of a job has, before ``srun`` is called."""
+STEP = SLURM | {"SLURM_STEP_ID": "0"}
+TORCHRUN = {
+    "TORCHELASTIC_RUN_ID": "none",
+    "WORLD_SIZE": "2",
+    "RANK": "0",
+    "LOCAL_RANK": "0",
+    "GROUP_RANK": "0",
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "says"),
+    [
+        (
+            STEP,
+            {"devices": 2, "strategy": "ddp"},
+            r"srun started 1 and the run is of 2 \(device, num_nodes\)",
+        ),
+        (
+            STEP | {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2"},
+            {},
+            "srun started 2 and the run is of 1",
+        ),
+        (SLURM, {"devices": 2, "num_nodes": 2, "strategy": "ddp"}, "num_nodes 2: in a SLURM job srun starts"),
+        (TORCHRUN, {}, "torchrun started 2 and the run is of 1"),
+    ],
+)
+def test_processes_that_would_wait_or_train_each_by_itself_are_refused(
+    corpus, tmp_path, monkeypatch, variables, options, says
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    trainer = {"accelerator": "cpu", "devices": 1, **options}
+    with pytest.raises(InputError, match=says):
+        fit(
+            AtomNetRecipe(**SMALL),
+            [corpus],
+            tmp_path / "run",
+            RunOptions(num_workers=0, trainer_options=trainer),
+        )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("variables", [{}, SLURM, SLURM | {"SLURM_NTASKS": "4"}, STEP])
+def test_one_process_trains_wherever_it_was_started(corpus, tmp_path, monkeypatch, variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    options = RunOptions(num_workers=0, quiet=True, trainer_options={"accelerator": "cpu", "devices": 1})
+    assert fit(AtomNetRecipe(**SMALL), [corpus], tmp_path / "run", options).is_file()
+
+
+@pytest.mark.slow
+def test_the_script_of_a_slurm_job_starts_two_processes_without_srun(corpus, tmp_path):
+    (tmp_path / "recipe.yaml").write_text(AtomNetRecipe(**SMALL).to_yaml())
+    words = ["--data", corpus, "--recipe", tmp_path / "recipe.yaml", "--out", tmp_path / "run"]
+    words += ["--accelerator", "cpu", "--device", 2, "--strategy", "ddp"]
+    command = [sys.executable, "-m", "stemforge", "train", "atom-net", *map(str, words)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, **SLURM}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 processes train together, on cpu" in done.stderr
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])

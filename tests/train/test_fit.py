@@ -244,10 +244,20 @@ def test_resume_with_other_settings_is_refused(run, tiny_corpus, change):
     assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
 
 
-def test_resume_without_a_checkpoint_is_refused(tmp_path, tiny_corpus):
-    with pytest.raises(InputError, match=r"no checkpoints/last\.ckpt to go on with"):
-        _fit([tiny_corpus], tmp_path / "run", resume=True)
-    assert not (tmp_path / "run").exists()
+def test_resume_begins_where_there_is_no_run_yet(tmp_path, tiny_corpus, capsys):
+    """The script of a job is submitted again as it is."""
+    first = _fit([tiny_corpus], tmp_path / "run", resume=True)
+    assert "no run to go on with yet" in capsys.readouterr().err
+    before = first.read_bytes()
+    assert _fit([tiny_corpus], tmp_path / "run", resume=True).read_bytes() == before
+    assert "one begins" not in capsys.readouterr().err
+
+
+def test_resume_in_a_folder_of_something_else_is_refused(tmp_path, tiny_corpus):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match="holds no run to go on with"):
+        _fit([tiny_corpus], tmp_path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_resume_from_a_damaged_checkpoint_is_refused(run, tiny_corpus):
