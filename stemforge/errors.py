@@ -18,7 +18,7 @@ class InputError(ValueError):
     ...         read("no-such-file")
     ...     except InputError as error:
     ...         print(type(error).__name__, "-", error)
-    CorpusError - no-such-file: is no corpus (there is no recipe.yaml in it)
+    CorpusError - no-such-file: no such folder, expected a corpus
     MicrographError - no-such-file: no such file (No such file or directory)
     """
 

@@ -53,7 +53,7 @@ class Run:
     resume: bool = False
     half: bool = False
     accelerator: str = "auto"
-    device: str = "auto"
+    device: Annotated[str, Parameter(name=("--device", "--devices"))] = "auto"
     num_nodes: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
@@ -88,8 +88,8 @@ def train(
     """Train a network on corpora.
 
     Any field of the recipe can be set: `--epochs 10 --visible.min_cnr 5`, `--network.mode sr`,
-    `--restorer divaesr`. On several GPUs or machines Lightning's own flags apply: `--accelerator gpu --device 4
-    --strategy ddp`.
+    `--restorer divaesr`. On several GPUs: `--accelerator gpu --device 4 --strategy ddp`, with `--num-nodes` on several
+    machines.
 
     Parameters
     ----------

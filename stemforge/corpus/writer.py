@@ -55,6 +55,8 @@ def read_recipe(folder: Path) -> tuple[dict[str, Any], str, Kind]:
         There is none, or its header cannot be read.
     """
     header = folder / HEADER
+    if not folder.exists():
+        raise CorpusError(f"{folder}: no such folder, expected a corpus")
     if not header.is_file():
         raise CorpusError(f"{folder}: is no corpus (there is no {HEADER} in it)")
     try:

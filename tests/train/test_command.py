@@ -61,8 +61,8 @@ def test_every_network_has_the_same_flags(network, capsys, monkeypatch):
     ("words", "message"),
     [
         (["divaesr", "--data", "none.zip"], "none.zip: no such file"),
-        (["divaesr", "--data", "nowhere"], "nowhere: is no corpus"),
-        (["faster-rcnn", "--data", "nowhere"], "nowhere: is no corpus"),
+        (["divaesr", "--data", "nowhere"], "nowhere: no such folder"),
+        (["faster-rcnn", "--data", "nowhere"], "nowhere: no such folder"),
         (["divaesr", "--data", "none.zip", "--recipe", "faster-rcnn"], "divaesr-small"),
         (["divaesr", "--data", "none.zip", "--network.mode", "magic"], "network.mode"),
         (["divaesr", "--data", "none.zip", "--doses", "[1000, 10]"], "doses must be ordered"),

@@ -295,7 +295,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, tiny_corpus):
 
 
 def test_missing_corpus(tmp_path):
-    with pytest.raises(CorpusError, match="is no corpus"):
+    with pytest.raises(CorpusError, match="none: no such folder"):
         _fit([tmp_path / "none"], tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
