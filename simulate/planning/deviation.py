@@ -248,6 +248,21 @@ class Piece:
         signal = np.stack([still.image(one, *rest) for one in moved]).mean(axis=0)
         return signal, (time.perf_counter() - start) / len(moved)
 
+    def seconds(self, engine: EngineSettings) -> float:
+        """Return what an engine's image should take [s], by one configuration of phonons.
+
+        Of multislice a few probe positions tell; PRISM computes the same waves for a few as for all.
+        """
+        phonons = max(engine.frozen_phonons, 1) if isinstance(engine, AbtemEngine) else 1
+        one = engine.replace(frozen_phonons=1) if phonons > 1 else engine
+        if not isinstance(engine, Multislice):
+            return self.image(one)[1] * phonons
+        # The first is not timed: it imports and compiles.
+        step = self.microscope.nyquist_sampling
+        pieces = [replace(self, scan=Scan.of_any_size((side, side), step)) for side in (1, _FEW)]
+        seconds = [piece.image(one)[1] for piece in pieces][-1] * phonons
+        return engine.cost(self.microscope, pieces[-1].extent, self.extent, seconds)[0]
+
     def reference(self, engine: EngineSettings) -> tuple[NDArray[np.float32], float]:
         """Return the reference's signal and seconds; it is imaged once."""
         if self._reference is None or self._reference[0] != engine:
@@ -306,23 +321,11 @@ class Piece:
         It may take minutes, within which nothing can be counted: how many is told before.
         """
         title = f"imaging the piece with the reference, {engine.title}"
-        # PRISM computes the same waves for a few probe positions as for all.
         if not quiet and isinstance(engine, Multislice):
             with console.status(f"timing the reference, {engine.title}, on a few probe positions …"):
-                title += f": about {self._expected(engine):.0f} s"
+                title += f": about {self.seconds(engine):.0f} s"
         with console.status(f"{title} …", quiet):
             return self.reference(engine)[1]
-
-    def _expected(self, engine: Multislice) -> float:
-        """Return what the whole image should take [s], by few probe positions and one configuration of phonons."""
-        one, step = (
-            engine.replace(frozen_phonons=min(engine.frozen_phonons, 1)),
-            self.microscope.nyquist_sampling,
-        )
-        # The first is not timed: it imports and compiles.
-        pieces = [replace(self, scan=Scan.of_any_size((side, side), step)) for side in (1, _FEW)]
-        seconds = [piece.image(one)[1] for piece in pieces][-1] * max(engine.frozen_phonons, 1)
-        return engine.cost(self.microscope, pieces[-1].extent, self.extent, seconds)[0]
 
 
 def _interpolation(engine: EngineSettings | None) -> int:

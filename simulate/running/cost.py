@@ -18,7 +18,7 @@ from stemforge.installation.machine import usable_cores
 from stemforge.memory import peak_memory
 from stemforge.simulate.engines.auto import Auto, Engine
 from stemforge.simulate.engines.common import Extent
-from stemforge.simulate.planning.deviation import EngineError, check_engine, choose_engine
+from stemforge.simulate.planning.deviation import EngineError, Piece, choose_engine
 from stemforge.simulate.planning.guests import GuestVisibility, guest_visibility
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.sample import check_recipe
@@ -154,13 +154,12 @@ def plan_corpus(
     measured, expected = True, ""
     if engine.is_costly(recipe.microscope):
         if checks:
-            check = checks[-1]
+            piece, seconds = checks[-1].piece, checks[-1].seconds
         else:
-            with status(
-                f"imaging a piece of the first sample with {engine.title} and its reference …", quiet
-            ):
-                check = check_engine(recipe)
-        seconds, memory, size = extrapolate(recipe, check)
+            with status(f"timing {engine.title} on a piece of the first sample …", quiet):
+                cut = Piece.of_sample(recipe, 0, engine)
+                piece, seconds = cut.extent, cut.seconds(engine)
+        seconds, memory, size = extrapolate(recipe, piece, seconds)
         measured = seconds <= _TRIAL and memory <= psutil.virtual_memory().available
         expected = f", about {2 * seconds:.0f} s"
     if measured:
@@ -178,12 +177,12 @@ def plan_corpus(
     return plan
 
 
-def extrapolate(recipe: SimulationRecipe, check: EngineError) -> tuple[float, float, float]:
-    """Estimate seconds, memory and disk [byte] of one sample from the engine's image of a piece."""
+def extrapolate(recipe: SimulationRecipe, piece: Extent, seconds: float) -> tuple[float, float, float]:
+    """Estimate seconds, memory and disk [byte] of one sample from the seconds that the engine takes on a piece."""
     drawn, atoms = recipe.build(0)
     pixels = int(np.prod(drawn.scan.shape))
     whole = Extent(float(np.prod(np.diag(atoms.cell)[:2])), float(np.ptp(atoms.positions[:, 2])), pixels)
-    seconds, memory = recipe.engine.cost(drawn.microscope, check.piece, whole, check.seconds)
+    seconds, memory = recipe.engine.cost(drawn.microscope, piece, whole, seconds)
     size = 4 * pixels * len(recipe.microscope.channels) + 17.0 * len(atoms) * recipe.store_structures
     return seconds, _BARE_PROCESS + memory, size
 

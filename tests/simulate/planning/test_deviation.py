@@ -10,7 +10,7 @@ import pytest
 
 from stemforge import InputError, RecipeError, verify_corpus
 from stemforge.__main__ import main
-from stemforge.simulate import Kernels, Prism, simulate_corpus, simulate_sample
+from stemforge.simulate import Kernels, Multislice, Prism, simulate_corpus, simulate_sample
 from stemforge.simulate.planning import deviation as engine_check
 from stemforge.simulate.planning.deviation import (
     EngineError,
@@ -202,12 +202,35 @@ def test_a_plan_measures_a_sample(tmp_path):
 def test_what_takes_too_long_is_extrapolated():
     settings = SimulationRecipe.load("pt-nc", {"engine": {"name": "multislice"}})
     check = check_engine(recipe(), recipe().engine.reference(recipe().microscope))
-    seconds, memory, disk = extrapolate(settings, check)
+    seconds, memory, disk = extrapolate(settings, check.piece, check.seconds)
     assert seconds > 86400  # half a million probes on 30 nm of carbon
     assert memory > 5e9
     assert disk >= 4 * 512 * 512
     prism = settings.replace(engine=Prism())
-    assert extrapolate(prism, check)[1] > 1e11  # a scattering matrix of tens of thousands of beams
+    assert (
+        extrapolate(prism, check.piece, check.seconds)[1] > 1e11
+    )  # a scattering matrix of tens of thousands of beams
+
+
+def test_a_costly_engine_is_timed_without_its_reference(monkeypatch):
+    """On crystals the reference takes minutes, and the plan of a named engine says nothing of its error."""
+    small = {"microscope.detectors": {"rings": {"ADF": [50, 70]}}, "support.num_layers": 1}
+    numerical = {"name": "multislice", "frozen_phonons": 2, "slice_thickness": 4}
+    settings = SimulationRecipe.load("fe-c3n4", {**small, "engine": numerical})
+    shapes, image = [], Multislice.image
+
+    def noted(self, atoms, microscope, scan, *rest):
+        shapes.append((scan.shape, self.frozen_phonons))
+        return image(self, atoms, microscope, scan, *rest)
+
+    monkeypatch.setattr(Multislice, "image", noted)
+    found = plan_corpus(settings, num=10)
+    assert not found.measured
+    assert found.seconds_per_sample > 60
+    assert shapes == [
+        ((1, 1), 1),
+        ((3, 3), 1),
+    ]  # a hundred positions and two configurations for the whole piece
 
 
 def a_plan(**changes):
