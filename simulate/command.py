@@ -219,7 +219,7 @@ def plan(
     """Say what a corpus will take before it is made: engine and its error, time, memory, disk.
 
     Nothing is written but what `--json` names. One sample is made to measure; where that would take minutes, its
-    cost is extrapolated from a small piece. On crystals, comparing engines on that piece takes minutes itself.
+    cost is extrapolated from a small piece. On crystals `--max-error` takes minutes itself, as it compares engines.
 
     Parameters
     ----------
