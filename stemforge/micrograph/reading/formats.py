@@ -73,7 +73,8 @@ def read_images(
         raise MicrographError("holds a stack of 0 frames")
     if last and frame is None and not stack:
         raise MicrographError(
-            f"holds a stack of {last + 1} frames; choose one from 0 to {last} (frame), or read all of them (stack)"
+            f"holds a stack of {last + 1} frames; choose one from 0 to {last} (frame), read all of them (stack), or "
+            "save the one that is meant as a file of its own"
         )
     if frame is not None and not 0 <= frame <= last:
         raise MicrographError(f"frame must lie in 0 to {last}, not {frame}")

@@ -118,13 +118,28 @@ def _values(series: tifffile.TiffPageSeries) -> NDArray[Any]:
         )
     values = series.asarray()
     if "S" in series.axes:
-        return _one_sample(np.moveaxis(values, series.axes.index("S"), -1), page)
+        return _samples(values, series.axes.index("S"), page)
     if meaning == PHOTOMETRIC.PALETTE:
         if page.colormap is None:
             raise MicrographError("its values are numbers of colours, and the colours are missing")
         # The numbers of a palette's entries are no intensities; its colours are, where they are grey.
         return grey(np.moveaxis(page.colormap, 0, -1)[values])
     return _larger_for_brighter(values, page)
+
+
+def _samples(values: NDArray[Any], axis: int, page: tifffile.TiffPage) -> NDArray[Any]:
+    """Return the frames of a short stack, or one value of the several at each pixel."""
+    planes = axis < values.ndim - 1
+    # So tifffile writes a stack of three or four frames where it is not told what they are. Colours are no floats.
+    if planes and values.dtype.kind == "f":
+        return values
+    try:
+        return _one_sample(np.moveaxis(values, axis, -1), page)
+    except MicrographError as error:
+        if not planes:
+            raise
+        hint = "if these are frames of a stack, save them as grey values (tifffile: photometric='minisblack')"
+        raise MicrographError(f"{error}; {hint}") from error
 
 
 def _one_sample(values: NDArray[Any], page: tifffile.TiffPage) -> NDArray[Any]:

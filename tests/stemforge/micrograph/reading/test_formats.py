@@ -113,6 +113,23 @@ def test_grey_with_opacity(tmp_path):
     np.testing.assert_array_equal(read_micrograph(path).image, GREY)
 
 
+@pytest.mark.parametrize("number", [3, 4, 5])
+@pytest.mark.filterwarnings("ignore:.*stored as RGB")
+def test_a_short_stack_as_tifffile_writes_it_is_a_stack(tmp_path, number):
+    """Of three or four frames it makes the planes of a colour, unless told otherwise."""
+    frames = np.random.default_rng(0).normal(100, 9, (number, 12, 16)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", frames)
+    for found, frame in zip(read_stack(tmp_path / "a.tif"), frames, strict=True):
+        np.testing.assert_array_equal(found.image, frame)
+    # Whole numbers could be the colours of a picture.
+    tifffile.imwrite(tmp_path / "b.tif", frames.astype(np.uint16), photometric="rgb" if number < 5 else None)
+    if number < 5:
+        with pytest.raises(
+            MicrographError, match=r"is a colour picture .* frames of a stack, save them as grey"
+        ):
+            read_stack(tmp_path / "b.tif")
+
+
 def test_grey_in_planes_of_colour(tmp_path):
     path = tiff(tmp_path / "a.tif", np.stack([GREY] * 3), photometric="rgb", planarconfig="separate")
     np.testing.assert_array_equal(read_micrograph(path).image, GREY)
