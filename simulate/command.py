@@ -95,7 +95,8 @@ def new(
     num
         Images in a corpus.
     picture
-        Simulate one image and draw it, cut to 15 nm, or 1.8 nm for crystals.
+        Simulate one image and draw it, cut to 15 nm; to 1.8 nm where the engine is one for crystals. Of a crystal for
+        which that would take long the picture is a sum over atoms, up to 15 nm wide, and says so.
     """
     known = {"support": support, "element": element, "density": density, "placement": placement}
     others = {"particles": particles, "defects": defect or ()}

@@ -88,6 +88,7 @@ def _labels(
     drawn: SimulationRecipe, atoms: Atoms, signal: NDArray[np.float32], focus: float
 ) -> tuple[Annotations, dict[str, Any]]:
     """Label atoms or, with a segmented detector, molecules; and return what the metadata say of the labels."""
+    frame = {"rotation": drawn.scan.rotation, "shift": list(drawn.scan.shift)}
     if not drawn.microscope.detectors.segmented:
         imaged = (atoms, signal, drawn.microscope, drawn.scan, focus)
         quoted: dict[str, Any] = {
@@ -95,9 +96,9 @@ def _labels(
             "source_size": drawn.degradation.source_size,
             "thermal_sigma": drawn.engine.thermal_sigma,
         }
-        return label_atoms(*imaged, **quoted), describe_vacancies(*imaged, **quoted)
+        turned = {} if drawn.scan.straight else {"frame": frame}
+        return label_atoms(*imaged, **quoted), {**describe_vacancies(*imaged, **quoted), **turned}
     labels, species = label_molecules(atoms, drawn.scan)
-    frame = {"rotation": drawn.scan.rotation, "shift": list(drawn.scan.shift)}
     described: dict[str, Any] = {"molecules": species, "frame": frame}
     if "lattice" in atoms.info:
         described["lattice"] = _lattice_on_image(atoms, drawn.scan)

@@ -92,6 +92,17 @@ class Scan(Settings):
         turned = (places - self._middle(cell)) @ self._axes.T
         return turned / self.sampling + np.array(self.shape[::-1]) / 2
 
+    def first_pixel(self, cell: tuple[float, float]) -> NDArray[np.float64]:
+        """Return where pixel (0, 0) lies (x, y) [Å] in a structure of this width and height, of a turned raster too.
+
+        Examples
+        --------
+        >>> scan = Scan(shape=(64, 128), sampling=0.25, shift=(1.0, 0.0))
+        >>> scan.first_pixel((44.0, 28.0)).tolist()
+        [7.0, 6.0]
+        """
+        return self._middle(cell) - self.sampling * np.array(self.shape[::-1]) / 2 @ self._axes
+
     def _middle(self, cell: tuple[float, float]) -> NDArray[np.float64]:
         return np.array(cell) / 2 + np.array(self.shift, dtype=float)
 

@@ -7,22 +7,31 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from stemforge.colours import BLUE, MARKS, ORANGE
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import HEADER
 from stemforge.errors import InputError
-from stemforge.evaluate.corpora.statistics import CorpusStatistics, draw_histograms
+from stemforge.evaluate.corpora.statistics import CorpusStatistics, draw_histograms, vacancies_of
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.paths import find_images, folder_images
 from stemforge.micrograph.readers import read_micrograph
+from stemforge.simulate.export.corpus import label_names
+from stemforge.simulate.labels.vacancies import listed_vacancies, with_vacancies
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record, recording_rng
+from stemforge.structures import Tag
 from stemforge.train import Visible
 from stemforge.train.labelled import visible_atoms
+
+# Atoms are orange circles.
+_VACANCIES = tuple(colour for colour in MARKS if colour != ORANGE)
 
 
 @dataclass(frozen=True)
@@ -161,7 +170,7 @@ def draw_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None, most
     statistics = statistics or CorpusStatistics.of(corpus)
     columns, rows = _grid(len(corpus), most)
     width, height = max(3.2 * columns, 9.6), 3.4 * rows
-    figure = Figure(figsize=(width, height + 2.4), layout="constrained")
+    figure = Figure(figsize=(width, height + 2.4), layout=_layout())
     parts: Any = figure.subfigures(2, 1, height_ratios=[height, 2.4])
     upper, lower = parts
     _draw_sheet(upper, corpus, most)
@@ -171,11 +180,19 @@ def draw_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None, most
 
 
 def contact_sheet(corpus: Corpus, most: int = 12) -> Figure:
-    """Draw up to ``most`` samples, degraded as the recipe says, with visible atoms circled or molecules boxed."""
+    """Draw up to ``most`` samples, degraded as the recipe says, with visible atoms circled or molecules boxed.
+
+    Squares show vacancies where the samples list any.
+    """
     columns, rows = _grid(len(corpus), most)
-    figure = Figure(figsize=(3.2 * columns, 3.4 * rows), layout="constrained")
+    figure = Figure(figsize=(3.2 * columns, 3.4 * rows), layout=_layout())
     _draw_sheet(figure, corpus, most)
     return figure
+
+
+def _layout() -> ConstrainedLayoutEngine:
+    """Room above the titles of the first row, which else touch the edge [inch]."""
+    return ConstrainedLayoutEngine(h_pad=0.1)
 
 
 def _grid(samples: int, most: int) -> tuple[int, int]:
@@ -190,14 +207,35 @@ def _draw_sheet(figure: Any, corpus: Corpus, most: int) -> None:
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axes in grid[len(chosen) :]:
         axes.set_axis_off()
+    colours: dict[str, str] = {}
+    marks: dict[str, PathCollection] = {}
     for axes, sample in zip(grid, chosen, strict=False):
         if sample.labels.boxes is not None:
             _draw_molecules(axes, corpus, sample)
             continue
         micrograph, visible, faint = recorded_image(corpus, sample)
         draw_micrograph(axes, micrograph)
-        axes.scatter(*visible.T, s=36, facecolors="none", edgecolors=ORANGE, linewidths=0.9)
-        entitle(axes, f"{micrograph.name}: {len(visible)} visible, {len(faint)} faint", 8)
+        circles = axes.scatter(*visible.T, s=36, facecolors="none", edgecolors=ORANGE, linewidths=0.9)
+        title = f"{micrograph.name}: {len(visible)} visible, {len(faint)} faint"
+        if listed_vacancies(sample) is not None:
+            missing = _recorded_vacancies(corpus, sample)
+            for name, points in missing.items():
+                colour = colours.setdefault(name, _VACANCIES[len(colours) % len(_VACANCIES)])
+                marks[name] = axes.scatter(*points.T, s=36, marker="s", fc="none", ec=colour, lw=0.9)
+            counts = [f"{len(points)} {vacancies_of(name, len(points))}" for name, points in missing.items()]
+            title += f"\n{', '.join(counts) or 'no vacancy'}"
+        entitle(axes, title, 8)
+    if marks:
+        marks = {"visible atom": circles, **marks}
+        figure.legend(marks.values(), marks, loc="outside lower center", ncols=4, fontsize=8, facecolor="0.5")
+
+
+def _recorded_vacancies(corpus: Corpus, sample: Sample) -> dict[str, NDArray[np.float64]]:
+    """Return where a sample's vacancies are on its recording (x, y), by name such as ``S vacancy``."""
+    labels = _recorded(corpus, with_vacancies(sample))[1].labels
+    labels = labels.where(labels["tag"] == Tag.VACANCY)
+    names = label_names(sample, labels)
+    return {name: labels.points[names == name] for name in sorted(set(names))}
 
 
 def _draw_molecules(axes: Axes, corpus: Corpus, sample: Sample) -> None:

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from stemforge.colours import BLUE, VERMILION
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
+from stemforge.exchange.exported import VACANCY
 from stemforge.simulate import SEGMENTS, Texture, visibility
+from stemforge.simulate.export.corpus import label_names
+from stemforge.simulate.labels.vacancies import listed_vacancies
 from stemforge.simulate.recording.record import corpus_degradation, recording_rng
 from stemforge.train import Visible
 
@@ -46,6 +49,8 @@ class CorpusStatistics:
         Of each atom on up to 64 images at the dose and source drawn for its image, against counts and texture.
     molecules
         Number of each species.
+    vacancies
+        Number of missing atoms on each image, by name such as ``S vacancy``.
     """
 
     sizes: tuple[str, ...]
@@ -59,6 +64,7 @@ class CorpusStatistics:
     cnr: NDArray[np.float64]
     drawn_cnr: NDArray[np.float64]
     molecules: Mapping[str, int]
+    vacancies: Mapping[str, NDArray[np.int64]]
 
     @classmethod
     def of(cls, corpus: Corpus) -> "CorpusStatistics":
@@ -66,6 +72,7 @@ class CorpusStatistics:
         degradation = corpus_degradation(corpus)
         sizes: set[str] = set()
         molecules: Counter[str] = Counter()
+        vacancies: list[Counter[str]] = []
         rows: dict[str, list[Any]] = {name: [] for name in ("labels", "thickness", "focus", "dose", "counts")}
         atoms: dict[str, list[NDArray]] = {name: [] for name in ("contrast", "cnr", "drawn_cnr")}
         electrons: dict[int, float] = {}
@@ -78,6 +85,8 @@ class CorpusStatistics:
                     rows[name].append(sample.metadata[key] / 10)
             if "species" in labels.columns and isinstance(sample.metadata.get("molecules"), list):
                 molecules.update(str(sample.metadata["molecules"][int(s)]) for s in labels["species"])
+            missing = listed_vacancies(sample)
+            vacancies.append(Counter() if missing is None else Counter(label_names(sample, missing)))
             for name in ("contrast", "cnr"):
                 if name in labels.columns:
                     atoms[name].append(labels[name])
@@ -101,6 +110,10 @@ class CorpusStatistics:
             sizes=tuple(sorted(sizes)),
             channels=_channels(corpus),
             molecules=dict(sorted(molecules.items())),
+            vacancies={
+                name: np.array([found[name] for found in vacancies])
+                for name in sorted(set().union(*vacancies))
+            },
             **values,
         )
 
@@ -113,8 +126,10 @@ class CorpusStatistics:
         """Return the statistics as text by heading."""
         lines = {
             "images": f"{len(self.labels)} of {' and '.join(self.sizes)}, {', '.join(self.channels)}",
-            "labels": f"{self.labels.sum()}, {self.labels.min()} to {self.labels.max()} an image",
+            "labels": _per_image(self.labels),
         }
+        for name, found in self.vacancies.items():
+            lines[vacancies_of(name, 2)] = _per_image(found)
         if len(self.thickness):
             lines["thickness"] = _range(self.thickness, "nm")
         if len(self.focus):
@@ -165,20 +180,37 @@ def draw_histograms(axes: Sequence[Axes], statistics: CorpusStatistics) -> None:
         values = values[np.isfinite(values)]
         number = int(np.clip(np.sqrt(len(values)) * 1.5, 5, 40))
         low, high = values.min(), values.max()
-        bins: Any = np.linspace(low, high, number) if high > low else 1
         if name in _LOGARITHMIC and (values > 0).any():
             values = values[values > 0]
             low, high = values.min(), values.max()
-            if high > 5 * low:
-                one.set_xscale("log")
-                bins = np.geomspace(low, high, number)
+        bins: Any = np.linspace(low, high, number)
+        if name in _LOGARITHMIC and high > 5 * low > 0:
+            one.set_xscale("log")
+            bins = np.geomspace(low, high, number)
+        elif high - low < 1e-4 * abs(high) or high == low:
+            # One value: a narrow bar in an axis that is wide enough to show it as one.
+            half = 0.02 * (abs(high) or 1.0)
+            bins = [low - half, high + half]
+            one.set_xlim(low - 8 * half, high + 8 * half)
         one.hist(values, bins=bins, color=BLUE)
+        _mark_values(one, low, high, whole=values.dtype.kind == "i")
         one.set_xlabel(name, fontsize=8)
         one.tick_params(which="both", labelsize=7)
         one.yaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "contrast-to-noise":
             one.axvline(Visible().min_cnr, color=VERMILION, linewidth=1)
         one.set_ylabel("objects" if name == "contrast-to-noise" else "images", fontsize=8)
+
+
+def _mark_values(axes: Axes, low: float, high: float, whole: bool) -> None:
+    """Put a few ticks on the x axis, with numbers as they are: no offset or power beside the axis."""
+    locator: Locator = MaxNLocator(nbins=4, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1)
+    if axes.get_xscale() == "log":
+        decades = np.log10(high / low)
+        locator = LogLocator(subs=(1, 2, 5) if decades < 1.3 else (1, 3) if decades < 2.5 else (1,))
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _channels(corpus: Corpus) -> tuple[str, ...]:
@@ -206,6 +238,15 @@ def _size(sample: Sample) -> str:
     height, width = sample.signal.shape[1:]
     pixel = "uncalibrated" if sample.sampling is None else f"{sample.sampling:.4g} Å a pixel"
     return f"{width} × {height} pixels ({pixel})"
+
+
+def vacancies_of(name: str, number: int) -> str:
+    """Return the name of so many vacancies: ``S vacancy`` or ``S vacancies``."""
+    return name if number == 1 else f"{name.removesuffix(VACANCY)} vacancies"
+
+
+def _per_image(counts: NDArray[np.int64]) -> str:
+    return f"{counts.sum()}, {counts.min()} to {counts.max()} an image"
 
 
 def _range(values: object, unit: str) -> str:

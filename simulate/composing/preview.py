@@ -37,7 +37,8 @@ def draw_preview(recipe: SimulationRecipe, path: str | Path | None = None, index
     ----------
     recipe
         Its field of view is cut to 15 nm, or 1.8 nm where the engine is not ``kernels``. For ``auto`` stands PRISM with
-        one configuration of phonons, or ``kernels`` where its window would lose electrons; the picture says so then.
+        one configuration of phonons, or, where its window would lose electrons, ``kernels`` with up to 15 nm; the
+        picture says so then.
     path
         Where to save the picture; None saves nothing.
     index

@@ -21,9 +21,10 @@ from stemforge.exchange.running import Contents, ExportRun, check_new_folder
 from stemforge.micrograph.annotations import Annotations
 from stemforge.settings import Settings
 from stemforge.simulate.labels.boxes import SPHERES, BoxDefinition, sample_molecule_boxes
-from stemforge.simulate.labels.vacancies import with_vacancies
+from stemforge.simulate.labels.vacancies import KEY, with_vacancies
 from stemforge.simulate.recording.degrade import Degradation
 from stemforge.simulate.recording.record import Recording, corpus_degradation, record, recording_rng
+from stemforge.simulate.scan import Scan
 from stemforge.structures.tags import Tag
 
 
@@ -213,8 +214,11 @@ def exported_sample(sample: Sample, recording: Recording, name: str, *, structur
         "sampling_angstrom": sample.sampling,
         "dose": recording.dose,
         "degradation": None if settings is None else settings.model_dump(mode="json"),
-        **{key: value for key, value in sample.metadata.items() if key != "drawn"},
+        # Vacancies are exported as objects, where the recording shows them, or not at all.
+        **{key: value for key, value in sample.metadata.items() if key not in ("drawn", KEY)},
     }
+    if structure:
+        facts |= _scan_in_structure(sample)
     return Exported(
         name,
         Annotations(labels.points, labels.boxes, names),
@@ -225,6 +229,18 @@ def exported_sample(sample: Sample, recording: Recording, name: str, *, structur
         sample.metadata.get("drawn", {}).get("microscope", {}).get("energy"),
         facts,
     )
+
+
+def _scan_in_structure(sample: Sample) -> dict[str, Any]:
+    """Say where the noise-free image lies in a sample's structure, by which atoms are found on it."""
+    if sample.structure is None or sample.sampling is None:
+        return {}
+    frame = sample.metadata.get("frame", {})
+    height, width = sample.signal.shape[1:]
+    scan = Scan.of_any_size((height, width), sample.sampling, **frame)
+    cell = sample.structure.cell
+    origin = scan.first_pixel((float(cell[0, 0]), float(cell[1, 1])))
+    return {"scan_origin_angstrom": origin.tolist(), "scan_rotation_rad": float(frame.get("rotation", 0.0))}
 
 
 def label_names(sample: Sample, labels: Annotations) -> NDArray[np.object_]:

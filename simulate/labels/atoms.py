@@ -54,7 +54,8 @@ def label_atoms(
     Annotations
         Points (x, y) [pixel] and columns ``element`` (atomic number), ``tag``, ``z_angstrom``,
         ``defocus_angstrom`` (depth below the focal plane), ``scattering`` (sum of the atom's image [Å²]),
-        ``background`` (fraction of electrons beside the atom), ``contrast`` and ``cnr``, and
+        ``background`` (fraction of electrons beside the atom), ``contrast`` (at most 2: see
+        :func:`stemforge.simulate.visibility`) and ``cnr``, and
         ``site`` (:class:`stemforge.structures.tags.Site`), ``column_height`` (atoms in the atom's column, itself
         included, see :func:`stemforge.structures.atoms.columns.column_heights`), ``depth_angstrom`` (below the surface
         at which the beam enters the support, negative on it, nan beside it), and

@@ -70,6 +70,27 @@ def describe_vacancies(
     return {KEY: {"points": lacking.points.tolist(), "columns": {k: v.tolist() for k, v in columns.items()}}}
 
 
+def listed_vacancies(sample: Sample) -> Annotations | None:
+    """Return the vacancies that a sample lists, as labels where nothing has moved them; None where it says nothing.
+
+    Examples
+    --------
+    >>> from stemforge.simulate import SimulationRecipe, simulate_sample
+    >>> vacancies = {"kind": "vacancy", "element": "N", "fraction": 0.1}
+    >>> recipe = SimulationRecipe.load("fe-c3n4", {"scan.shape": [32, 32], "defects": [vacancies]})
+    >>> found = listed_vacancies(simulate_sample(recipe, 0))
+    >>> set(found["element"].tolist()), bool((found["contrast"] < 0).all())
+    ({7}, True)
+    """
+    listed = sample.metadata.get(KEY)
+    if not isinstance(listed, Mapping):
+        return None
+    points = np.asarray(listed["points"], dtype=float).reshape(-1, 2)
+    return Annotations(
+        points, columns={name: np.asarray(values) for name, values in listed["columns"].items()}
+    )
+
+
 def with_vacancies(sample: Sample) -> Sample:
     """Return a sample whose labels name its vacancies too, after its atoms.
 
@@ -99,17 +120,18 @@ def with_vacancies(sample: Sample) -> Sample:
     >>> len(with_vacancies(sample).labels) > len(sample.labels)
     True
     """
-    listed = sample.metadata.get(KEY)
-    if not isinstance(listed, Mapping):
+    listed = listed_vacancies(sample)
+    if listed is None:
         raise CorpusError(
             f"sample {sample.index}: says nothing of vacancies; simulate it from a recipe with "
             "defects: [{kind: vacancy, …}]"
         )
     labels = sample.labels
-    points = np.asarray(listed["points"], dtype=float).reshape(-1, 2)
     columns = {
-        name: np.concatenate([values, np.asarray(listed["columns"][name], dtype=values.dtype)])
+        name: np.concatenate([values, listed[name].astype(values.dtype)])
         for name, values in labels.columns.items()
-        if name in listed["columns"]
+        if name in listed.columns
     }
-    return replace(sample, labels=Annotations(np.concatenate([labels.points, points]), columns=columns))
+    return replace(
+        sample, labels=Annotations(np.concatenate([labels.points, listed.points]), columns=columns)
+    )

@@ -151,7 +151,8 @@ def visibility(
     Returns
     -------
     contrast, cnr
-        One value an atom.
+        One value an atom. Where the background is less than half the atom's peak, half the peak stands in for it in
+        both: a contrast is at most 2.
 
     Examples
     --------

@@ -27,7 +27,7 @@ class SingleAtoms(Settings):
         Element of the support in whose place substitutional atoms are.
     depth_range
         Their least and greatest depth below the nearer surface [Å]; by default anywhere. ``[0, 0.5]`` is the outermost
-        layer.
+        layer of both surfaces.
     """
 
     DESCRIBED_BY: ClassVar[tuple[Callable[..., object], ...]] = (scatter_single_atoms,)

@@ -19,6 +19,8 @@ class Structure:
     """Atoms as plain arrays; the ground floor knows no ASE.
 
     ``numbers`` (n,) atomic numbers, ``positions`` (n, 3) [Å], ``tags`` (n,), ``cell`` (3, 3) [Å].
+    The image lies in the middle of the cell: pixel (0, 0) is at half of cell less field of view, where the raster is
+    neither turned nor shifted (``metadata["frame"]``).
 
     Examples
     --------

@@ -7,11 +7,21 @@ from stemforge.files import plain
 
 FILE = "structures.extxyz"
 """One file for all items, a frame each."""
-_SHOWN = ("focus_angstrom", "thickness_angstrom", "sampling_angstrom")
+_SHOWN = (
+    "focus_angstrom",
+    "thickness_angstrom",
+    "sampling_angstrom",
+    "scan_origin_angstrom",
+    "scan_rotation_rad",
+)
 
 
 class XYZWriter(Writer):
-    """``structures.extxyz``: every structure [Å] with its tags; where none is known, the objects' places at z = 0."""
+    """``structures.extxyz``: every structure [Å] with its tags; where none is known, the objects' places at z = 0.
+
+    ``scan_origin_angstrom`` is where pixel (0, 0) lies (x, y) in a structure: an atom at (x, y) is at pixel
+    ((x, y) − origin) / ``sampling_angstrom``, turned back by ``scan_rotation_rad`` where that is not 0.
+    """
 
     def add(self, item: Exported) -> None:
         """Append one frame."""
@@ -43,4 +53,6 @@ class XYZWriter(Writer):
         known = {key: item.facts[key] for key in _SHOWN if item.facts.get(key) is not None}
         numbered = {"sample": item.facts["sample"]} if "sample" in item.facts else {}
         atoms.info = plain({**numbered, "name": item.name, **known})
+        if "scan_origin_angstrom" in known:  # an array is written as numbers, a list as JSON
+            atoms.info["scan_origin_angstrom"] = np.array(known["scan_origin_angstrom"])
         write(self.out / FILE, atoms, format="extxyz", append=True, columns=columns)

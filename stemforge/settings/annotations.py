@@ -51,16 +51,22 @@ def is_model(kind: Any) -> bool:
 
 def entries(kind: Any) -> tuple[Any, ...]:
     """Return the types of a list's entries, or of a mapping's values; none for anything else."""
-    origin, arguments = get_origin(kind), get_args(kind)
+    arguments = get_args(kind)
     if is_list(kind):
         return tuple(one for one in arguments if one is not Ellipsis)
-    return arguments[1:] if isinstance(origin, type) and issubclass(origin, Mapping) else ()
+    return arguments[1:] if is_mapping(kind) else ()
 
 
 def is_list(kind: Any) -> bool:
     """Whether a type is that of a list: its entries go by number."""
     origin = get_origin(kind)
     return isinstance(origin, type) and issubclass(origin, Sequence)
+
+
+def is_mapping(kind: Any) -> bool:
+    """Whether a type is that of a mapping with types for its keys and values."""
+    origin = get_origin(kind)
+    return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
 def choices(kind: Any) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stemforge.errors import RecipeError
 from stemforge.files import plain
-from stemforge.settings.annotations import alternatives, choices, entries, is_list, models
+from stemforge.settings.annotations import alternatives, choices, entries, is_list, is_mapping, models
 from stemforge.settings.checked import Checked
 from stemforge.settings.described import Description, describe, summary
 from stemforge.settings.distributions import Distribution
@@ -85,6 +85,11 @@ class Field:
         return tuple(_member(one) for one in _below(self._declared.annotation)[1])
 
     @property
+    def is_mapping(self) -> bool:
+        """Whether it may hold a mapping whose keys a recipe chooses, such as the names of detectors."""
+        return any(is_mapping(one.kind) for one in alternatives(self._declared.annotation))
+
+    @property
     def distributions(self) -> tuple[Member, ...]:
         """Distributions that it may hold."""
         found = [one for one in models(self._declared.annotation) if issubclass(one, Distribution)]
@@ -153,7 +158,8 @@ def find_fields(settings: type[Checked], name: str) -> list[Field]:
     settings
         Of a recipe.
     name
-        The whole name, ``single_atoms.1.element``, or its end where that is enough: ``element``.
+        The whole name, ``single_atoms.1.element``, or its end where that is enough: ``element``. A key of a mapping
+        stands for the mapping: ``microscope.detectors.rings.HAADF``.
 
     Raises
     ------
@@ -171,7 +177,13 @@ def find_fields(settings: type[Checked], name: str) -> list[Field]:
     names = list(dict.fromkeys(one.name for one in ends))
     if len(names) > 1:
         raise RecipeError(f"'{name}': several fields end so: {', '.join(names)}; give the whole name")
-    return ends
+    return ends or _of_mapping(every, wanted)
+
+
+def _of_mapping(every: list[Field], name: str) -> list[Field]:
+    """Return the field that is a mapping, if the last part of a name is a key of it."""
+    mapping = name.removesuffix(".0").rpartition(".")[0]
+    return [one for one in every if one.is_mapping and f".{one.name}".endswith(f".{mapping}")]
 
 
 def nearest_fields(settings: type[Checked], name: str) -> list[str]:

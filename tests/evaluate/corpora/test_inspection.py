@@ -1,3 +1,6 @@
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 import tifffile
@@ -161,6 +164,78 @@ def make_idpc_corpus(tmp_path):
         metadata = {"molecules": ["pyridine", "thiophene"]}
         writer.write(i, [Sample(i, signal, 0.25, SEGMENTS, labels, metadata)])
     return Corpus(tmp_path / "c")
+
+
+@pytest.fixture
+def vacancies_corpus(tmp_path):
+    """Two samples that list missing atoms: three S and one Mo, and none."""
+    degradation = {"dose": 1e5, "source_size": 0.0, "line_jitter": 0.0}
+    writer = CorpusWriter(tmp_path / "c", {"name": "sheet", "seed": 0, "degradation": degradation}, "c" * 64)
+    names = (
+        "scattering",
+        "background",
+        "peak_width_angstrom",
+        "noise_width_angstrom",
+        "contrast",
+        "cnr",
+        "tag",
+    )
+    for i, missing in enumerate(([16, 16, 42, 16], [])):
+        points = [[5.0 * (k + 1), 20.0] for k in range(len(missing))]
+        columns = {"element": missing, **{name: [-0.01] * len(missing) for name in names}}
+        columns["tag"] = [11] * len(missing)
+        for name in names[1:4]:
+            columns[name] = [0.5] * len(missing)
+        atom = {name: np.array([0.5]) for name in names} | {"element": np.array([74], np.uint8)}
+        signal = np.full((1, 40, 40), 0.5, np.float32)
+        metadata = {"vacancies": {"points": points, "columns": columns}}
+        labels = Annotations([[20.0, 30.0]], columns=atom)
+        writer.write(i, [Sample(i, signal, 0.25, ("HAADF",), labels, metadata)])
+    return Corpus(tmp_path / "c")
+
+
+def test_vacancies_are_counted_and_drawn(vacancies_corpus, tmp_path):
+    statistics = CorpusStatistics.of(vacancies_corpus)
+    words = describe_corpus(vacancies_corpus, statistics)
+    assert words["labels"] == "2, 1 to 1 an image"
+    assert words["S vacancies"] == "3, 0 to 3 an image"
+    assert words["Mo vacancies"] == "1, 0 to 1 an image"
+    figure = contact_sheet(vacancies_corpus)
+    first, second = figure.axes
+    assert first.get_title().splitlines()[1] == "1 Mo vacancy, 3 S vacancies"
+    assert second.get_title().splitlines()[1] == "no vacancy"
+    atoms, molybdenum, sulphur = first.collections
+    np.testing.assert_allclose(sulphur.get_offsets(), [[5, 20], [10, 20], [20, 20]])
+    np.testing.assert_allclose(molybdenum.get_offsets(), [[15, 20]])
+    colours = {tuple(mark.get_edgecolor()[0]) for mark in (atoms, molybdenum, sulphur)}
+    assert len(colours) == 3
+    assert len(atoms.get_paths()[0].vertices) != len(sulphur.get_paths()[0].vertices)
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named == ["visible atom", "Mo vacancy", "S vacancy"]
+    figure.savefig(tmp_path / "sheet.png")
+
+
+@pytest.mark.parametrize(
+    ("dose", "logarithmic"),
+    [([4891.2] * 3, False), ([4891.2], False), ([2e4, 4.5e4, 9e4], False), ([2e4, 3e4, 3e5], True)],
+)
+def test_ticks_do_not_run_into_each_other(dose, logarithmic, vacancies_corpus):
+    known = CorpusStatistics.of(vacancies_corpus)
+    statistics = dataclasses.replace(known, dose=np.array(dose))
+    figure = draw_corpus(vacancies_corpus, statistics)
+    figure.draw_without_rendering()
+    (axes,) = (one for one in figure.axes if one.get_xlabel() == "dose [e/Å²]")
+    assert (axes.get_xscale() == "log") == logarithmic
+    assert axes.xaxis.get_offset_text().get_text() == ""
+    low, high = axes.get_xlim()
+    minor = [text for text in axes.get_xticklabels(minor=True) if text.get_text()]
+    labels = [t for t in axes.get_xticklabels() if low <= t.get_position()[0] <= high]
+    assert labels
+    assert not minor
+    edges = [text.get_window_extent() for text in labels]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(edges))
+    if len(set(dose)) == 1:  # a bar, not a rectangle that fills the axes
+        assert axes.patches[0].get_width() < 0.2 * (high - low)
 
 
 def test_the_picture_has_every_histogram(tiny_corpus, tmp_path):

@@ -131,6 +131,19 @@ def test_bad_input(options, says):
         image(atoms(), **options)
 
 
+@pytest.mark.parametrize("phonons", [1, 2, 6])
+def test_few_phonons_leave_atoms_beside_their_places(phonons):
+    """As far as docs/physics.md says: √2 thermal_sigma / √frozen_phonons in root mean square."""
+    places = np.random.default_rng(0).uniform(2, 38, (2000, 3))
+    still = Atoms("Ir2000", positions=places, cell=[40, 40, 40])
+    engine = Multislice(frozen_phonons=phonons, sampling=0.03)  # of the grid that atoms are put on
+    moved = engine.configurations(still, MICROSCOPE, np.random.default_rng(1))
+    offsets = np.mean([one.positions[:, :2] for one in moved], axis=0) - places[:, :2]
+    assert len(moved) == phonons
+    rms = np.sqrt((offsets**2).sum(axis=1).mean())
+    assert rms == pytest.approx(0.08 * np.sqrt(2 / phonons), rel=0.05)
+
+
 def test_frozen_phonons_need_a_generator():
     with pytest.raises(InputError, match="rng="):
         Multislice(frozen_phonons=1).image(atoms(), MICROSCOPE, SCAN, 0.0)

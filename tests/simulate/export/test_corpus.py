@@ -154,6 +154,11 @@ def test_vacancies_are_exported_by_the_name_of_what_is_missing(tmp_path):
     assert {c["id"]: c["name"] for c in coco.loadCats(coco.getCatIds())} == {1016: "S vacancy"}
     keypoints = np.array([a["keypoints"][:2] for a in coco.loadAnns(coco.getAnnIds(imgIds=[1]))])
     np.testing.assert_allclose(keypoints - 0.5, recording.labels.points, atol=1e-6)
+    # Once a vacancy, where the recording has it: not beside it as the noise-free image has it.
+    assert "vacancies" not in coco.loadImgs([1])[0]
+    attributes = [a["attributes"] for a in coco.loadAnns(coco.getAnnIds(imgIds=[1]))]
+    for name in ("contrast", "cnr"):
+        np.testing.assert_allclose([one[name] for one in attributes], recording.labels[name])
     least = -float(np.median(recording.labels["cnr"]))
     assert least > 0
     exported(corpus, tmp_path / "visible", "tiff", vacancies=True, min_cnr=least)
@@ -306,6 +311,31 @@ def test_structures(corpus, tmp_path):
         np.testing.assert_allclose(frame.cell, sample.structure.cell)
         assert frame.info["name"] == sample.metadata["name"]
         assert frame.info["focus_angstrom"] == 1.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turned", [False, True])
+def test_atoms_of_a_structure_are_found_on_the_image(turned, tmp_path):
+    changes = {"scan.shape": [64, 80], "scan.margin": 2, "num_samples": 1, "single_atoms.0.areal_density": 2}
+    if turned:
+        changes |= {"scan.shape": [40, 48], "scan.rotation": 0.4, "scan.shift": [1.5, -2.0]}
+        changes |= {"microscope.focal_spread": 0, "microscope.detectors.rings": {"ADF": [40, 90]}}
+        changes["engine"] = {"name": "prism", "interpolation": 1, "frozen_phonons": 0}
+    recipe = SimulationRecipe.load("si-graphene", changes)
+    corpus = simulate_corpus(recipe, tmp_path / "c", workers=1, quiet=True)
+    exported(corpus, tmp_path / "o", "extxyz")
+    frame = ase.io.read(tmp_path / "o" / "structures.extxyz")
+    labels = corpus[0].labels
+    assert len(labels)
+    x, y = (frame.positions[:, :2] - frame.info["scan_origin_angstrom"]).T
+    turn = frame.info["scan_rotation_rad"]
+    assert turn == (0.4 if turned else 0)
+    pixels = np.column_stack([x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)])
+    atoms = frame.numbers == labels["element"][0]
+    distances = np.linalg.norm(
+        labels.points[:, None] - (pixels / frame.info["sampling_angstrom"])[atoms], axis=2
+    )
+    assert distances.min(axis=1).max() < 1e-3
 
 
 # Degradation

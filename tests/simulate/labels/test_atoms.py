@@ -5,6 +5,7 @@ import pytest
 from ase import Atoms
 
 from stemforge.errors import RecipeError
+from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate import Microscope, Scan, Texture, atom_image, label_atoms, visibility
 from stemforge.simulate.microscope import FWHM
 from stemforge.structures import Tag
@@ -64,6 +65,17 @@ def test_visibility_scales_with_dose_and_falls_with_the_source():
     blurred = visibility(labels, 1e4, 3.0)
     assert blurred[0] < contrast
     assert blurred[1] < cnr
+
+
+@pytest.mark.parametrize("share", [0.001, 0.4, 0.6, 2.0])
+def test_contrast_is_at_most_two(share):
+    """Half the atom's own peak stands in for a background that is darker."""
+    width, source = 1.0, 1.0 / FWHM
+    peak = 0.03 / (2 * np.pi * (width**2 + source**2))
+    columns = {"scattering": 0.03, "noise_width_angstrom": width, "peak_width_angstrom": width}
+    values = {name: [value] for name, value in {**columns, "background": share * peak}.items()}
+    contrast, _ = visibility(Annotations([[5, 5]], columns=values), 1e4, 1.0)
+    assert contrast[0] == pytest.approx(min(1 / share, 2))
 
 
 def test_texture_that_is_white_counts_as_so_many_electrons_less():

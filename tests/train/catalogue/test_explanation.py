@@ -90,6 +90,15 @@ def test_every_number_that_may_be_drawn_can_be_drawn_as_shown():
         (["simulate", "pore_radius"], ["set      --support.pore_radius"]),
         (["any-atom", "focus"], ["here     {uniform: [0, 1]} (any-atom, pt-carbon)"]),
         (["any-atom", "ni-carbon.support.thickness"], ["here     {uniform: [10, 80]} (any-atom, ni-carbon)"]),
+        (
+            ["ir-mgo", "microscope.detectors.rings.HAADF"],
+            [
+                "microscope.detectors.rings",
+                "mapping of names to: list of 2",
+                "here     {HAADF: [70, 170]} (ir-mgo)",
+            ],
+        ),
+        (["zsm5-idpc", "guests.pyridine"], ["support.guests of zeolite", "mapping of names to: number"]),
         (["atom-net", "visible.min_cnr"], ["default  4", "set      --visible.min_cnr 4"]),
         (
             ["epochs"],
@@ -120,6 +129,7 @@ def test_of_a_union_the_member_that_the_recipe_has_is_explained():
     ("words", "says"),
     [
         (["pt-nc", "singel_atoms.0.elment"], "pt-nc has no such field; did you mean single_atoms.0.element"),
+        (["pt-nc", "scan.shape.HAADF"], "pt-nc has no such field"),
         (["pt-nc", "zzz"], "stemforge recipe show NAME --full lists every field"),
         (["pt-nk", "seed"], "no such recipe file, and no shipped recipe of that name .*pt-nc"),
         (["epoch"], "any recipe has no such field; did you mean epochs"),
