@@ -68,6 +68,7 @@ class AtomPanel(PanelWidgets):
             timer.setSingleShot(True)
             timer.timeout.connect(action)
         self.image.currentIndexChanged.connect(self._image_chosen)
+        self.sampling.editingFinished.connect(lambda: self._follow_soon(self._next))
         self.browse.clicked.connect(self._choose_weights)
         self.search.clicked.connect(self._find)
         self.threshold.valueChanged.connect(self._threshold_changed)

@@ -11,6 +11,8 @@ from stemforge.__main__ import main
 from stemforge.app.napari.reader import read_layers
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.writers import write_tiff
+from stemforge.outputs.folder import ResultFolder
+from stemforge.outputs.record import RunRecord
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 pytest.importorskip("pytestqt")
@@ -199,6 +201,25 @@ def test_a_panel_that_comes_later_goes_on_with_what_is_open(qtbot, viewer, resul
     late = module.AtomPanel(PublicOnlyProxy(viewer))
     qtbot.addWidget(late)
     qtbot.waitUntil(lambda: late.results.title() == "film 1")
+
+
+def test_without_pixel_size_it_is_asked_for(qtbot, viewer, panel, film, tmp_path):
+    write_tiff(tmp_path / "film.tif", film, None)
+    Annotations([[20, 20], [50, 50]], columns={"score": [0.9, 0.6]}).to_csv(tmp_path / "film.csv")
+    record = RunRecord(ResultFolder(tmp_path), "infer atoms")
+    record.add("film", {"file": str(tmp_path / "film.tif"), "results": ["film.csv"]})
+    record.save()
+    read(viewer, tmp_path / "film.csv")
+    qtbot.waitUntil(lambda: bool(messages()))
+    assert messages() == [
+        "film: pixel size is missing; type it in Å per pixel, or give the layer a scale with a unit of length"
+    ]
+    assert panel.found is None
+    panel.sampling.setValue(SAMPLING)
+    panel.sampling.editingFinished.emit()
+    qtbot.waitUntil(lambda: "2 atoms" in panel.words.text())
+    assert panel.found.image.micrograph.sampling == SAMPLING
+    assert len(messages()) == 1
 
 
 def test_other_points_are_left_alone(qtbot, viewer, panel, film, results):
