@@ -183,15 +183,16 @@ def test_of_a_folder_each_image_leads_to_its_atoms(qtbot, viewer, panel, results
     first, of_first, second, _ = read(viewer, results)
     qtbot.waitUntil(lambda: panel.results.title() == "mirrored")
     assert opened == ["mirrored"]  # none but the last
-    viewer.layers.selection.active = first
-    qtbot.waitUntil(lambda: panel.results.title() == "film 1")
-    assert panel.image.currentText() == first.name
-    panel.image.setCurrentIndex(panel.image.findText(second.name))
-    qtbot.waitUntil(lambda: panel.results.title() == "mirrored")
     viewer.layers.selection.active = of_first
     qtbot.waitUntil(lambda: panel.results.title() == "film 1")
     assert panel.image.currentText() == first.name
     assert opened == ["mirrored", "film 1"]
+    viewer.layers.selection.active = second
+    qtbot.waitUntil(lambda: panel.results.title() == "mirrored")
+    assert panel.image.currentText() == second.name
+    panel.image.setCurrentIndex(panel.image.findText(first.name))
+    qtbot.waitUntil(lambda: panel.results.title() == "film 1")
+    assert opened == ["mirrored", "film 1"]  # once each
     viewer.layers.remove(of_first)
     assert panel.results.isHidden()
 
