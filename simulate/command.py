@@ -326,9 +326,10 @@ def export(
         Folder for the export, new or empty.
     format
         coco: annotations.json and images/NAME.png. extxyz: structures.extxyz, the corpus' structures, or what was
-        found at z = 0. geojson: NAME.geojson for QuPath. hyperspy: NAME.hspy with markers. imagej: NAME_rois.zip and
-        NAME_results.csv. napari: NAME_points.csv or NAME_shapes.csv. ome-tiff: NAME.ome.tif; ome-zarr: NAME.ome.zarr;
-        tiff: NAME.tif (32 bit, with pixel size); these three with NAME.csv (labels).
+        found at z = 0. geojson: NAME.geojson for QuPath. hyperspy: NAME.hspy with markers. imagej: NAME_rois.zip,
+        NAME_results.csv, and NAME.tif where the image is known. napari: NAME_points.csv or NAME_shapes.csv, and
+        NAME.tif likewise. ome-tiff: NAME.ome.tif; ome-zarr: NAME.ome.zarr; tiff: NAME.tif (32 bit, with pixel size);
+        these three with NAME.csv (labels).
     dose
         Doses [e/Å²] at which every image of a corpus is exported, instead of the recipe's.
     clean

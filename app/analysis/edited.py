@@ -25,7 +25,8 @@ from stemforge.micrograph.usable import UsableArea, usable_area
 BY_HAND = "by_hand"
 """Column of tables: 1 where an atom was added by hand."""
 MASKED = "masked by hand"
-_MOVED = 1e-3  # pixels: other programs may keep places with less precision
+MOVED = 1e-3
+"""Distance from which a place is another one [pixel]: other programs may keep places with less precision."""
 
 
 def _certain(places: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -102,7 +103,7 @@ class EditedImage:
         points = Annotations(places).points
         shown, _ = shown_atoms(self.candidates.points, self.candidates["score"], self.edits)
         distance, nearest = cKDTree(self.candidates.points[shown]).query(points)
-        moved = distance > _MOVED
+        moved = distance > MOVED
         gone = set(range(len(shown))) - set(nearest[~moved].tolist())
         removed = sorted({*self.edits.removed, *shown[list(gone)].tolist()})
         added = list(dict.fromkeys(map(tuple, points[moved].tolist())))

@@ -5,18 +5,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
 
 from stemforge.app.analysis.detection import Candidates, find_candidates
-from stemforge.app.analysis.edited import BY_HAND, EditedImage
+from stemforge.app.analysis.edited import BY_HAND, MOVED, EditedImage
 from stemforge.app.analysis.names import file_stems
 from stemforge.app.analysis.statistics import EXPECTED_F1, count_atoms
 from stemforge.app.analysis.tables import IMAGES, LABELS, TABLES, write_atoms
+from stemforge.app.napari.opened import atoms_of, threshold_of
 from stemforge.app.sessions.records import Edits
+from stemforge.errors import InputError
+from stemforge.exchange.results import Result
 from stemforge.files import make_folder
+from stemforge.infer import Detection
 from stemforge.infer.left_out import tell_doubts
 from stemforge.infer.resampling import enough_memory, file_sampling, sampling_remark
 from stemforge.infer.weights import load_finder
+from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.usable import usable_area
 from stemforge.outputs.folder import ResultFolder
@@ -72,6 +79,11 @@ class Found:
     image: EditedImage
 
     @property
+    def unscored(self) -> bool:
+        """Whether an atom was placed by hand whose likelihood nobody asked a network for."""
+        return bool(np.isnan(self.image.chosen["score"]).any())
+
+    @property
     def threshold(self) -> float:
         """Likelihood from which candidates are shown."""
         return self.image.edits.threshold
@@ -84,6 +96,33 @@ class Found:
     def corrected(self, places: ArrayLike) -> "Found":
         """Return the same with the atoms that a user left: places (x, y) [pixel] of all of them, shape (n, 2)."""
         return replace(self, image=self.image.corrected(places))
+
+    def scored(self, weights: str) -> "Found":
+        """Return the same with a network's likelihoods of what was placed by hand, where these are not known.
+
+        Parameters
+        ----------
+        weights
+            Of a network that looks at the image then, as for :func:`find_atoms`.
+        """
+        return self.scored_by(find_atoms(self.image.micrograph, weights)) if self.unscored else self
+
+    def scored_by(self, again: "Found") -> "Found":
+        """Return the same with unknown likelihoods as another search of the same image gives them."""
+        known, network = self.image.score, again.candidates.detection.likelihood_at
+
+        def score(places: NDArray[np.float64]) -> NDArray[np.float64]:
+            likelihoods = known(places)
+            unknown = np.isnan(likelihoods)
+            likelihoods[unknown] = network(places[unknown])
+            return likelihoods
+
+        used, of_table = again.image.facts["weights"], self.image.facts["weights"]
+        source = of_table or "unknown weights"
+        remark = f"Likelihoods of what you placed are {used}'s; those of the table are of {source}."
+        remarks = self.candidates.remarks if used == of_table else (*self.candidates.remarks, remark)
+        candidates = replace(self.candidates, remarks=remarks)
+        return replace(self, candidates=candidates, image=replace(self.image, score=score))
 
     def summary(self) -> Summary:
         """Say how many atoms there are, how dense, and how far that can be trusted."""
@@ -102,8 +141,9 @@ class Found:
         if removed or added:
             sentence = "An atom that was moved is one placed and one taken out."
             rows.append(Row("By hand", f"{added} placed, {removed} taken out", sentence))
-        elif detection.density is not None:
-            spanned = _spanned(dict(zip(("value", "low", "high"), detection.density, strict=True)), "per nm²")
+        elif image.facts["density"] is not None:
+            likely = dict(zip(("value", "low", "high"), image.facts["density"], strict=True))
+            spanned = _spanned(likely, "per nm²")
             rows.append(Row("By likelihoods", spanned, _BY_LIKELIHOODS))
         if detection.expected_f1 is not None:
             rows.append(Row("Expected F1", f"{detection.expected_f1:.2f}", EXPECTED_F1))
@@ -124,8 +164,9 @@ class Found:
 
     @property
     def stem(self) -> str:
-        """Name of the files without ending."""
-        return file_stems([f"{self.image.micrograph.name}.tif"])[0]
+        """Name of the files without ending: that of the file that was opened, else made of the layer's name."""
+        micrograph = self.image.micrograph
+        return str(micrograph.metadata.get("file_stem") or file_stems([f"{micrograph.name}.tif"])[0])
 
     def check_folder(self, folder: Path, *, overwrite: bool = False, inputs: Sequence[Path] = ()) -> None:
         """Refuse a folder that :meth:`save` cannot write to, with an InputError."""
@@ -203,6 +244,73 @@ def find_atoms(micrograph: Micrograph, weights: str) -> Found:
     usable = detection.usable or usable_area(micrograph.image)
     image = EditedImage(micrograph, detection.atoms, edits, usable, facts, detection.likelihood_at)
     return Found(found, image)
+
+
+def open_atoms(micrograph: Micrograph, result: Result) -> Found:
+    """Take the atoms of a table for candidates; what the table does not tell is not known, and is not made up.
+
+    Candidates below the table's threshold are missing. Expected F1 and the density by all likelihoods are those of
+    ``run.json``, or missing. Likelihoods of places that the table does not have are NaN, until :meth:`Found.scored`.
+
+    Parameters
+    ----------
+    micrograph
+        The image.
+    result
+        Of which :func:`stemforge.app.napari.opened.atoms_of` gives atoms. Those off the image are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = Micrograph(np.random.default_rng(0).normal(100, 5, (64, 64)), 0.293, "HAADF", "film")
+    >>> table = Annotations([[20, 30], [40, 9]], columns={"score": [0.9, 0.6]})
+    >>> found = open_atoms(image, Result(Path("film.csv"), table, None, 0.293))
+    >>> found.threshold, found.summary().count, found.unscored
+    (0.6, '2 atoms', False)
+    >>> found.corrected([[20, 30], [50, 50]]).unscored
+    True
+    """
+    atoms = atoms_of(result)
+    if atoms is None:
+        raise InputError(f"{result.path}: has no column score with likelihoods between 0 and 1")
+    threshold = threshold_of(atoms, result.entry)
+    atoms = atoms.where(atoms.inside(micrograph.shape))
+    columns = {name: values for name, values in atoms.columns.items() if name != BY_HAND}
+    placed = atoms[BY_HAND] == 1
+    candidates = Annotations(atoms.points, columns=columns).where(~placed)
+    by_hand, likelihoods = atoms.points[placed], atoms["score"][placed]
+
+    def score(places: NDArray[np.float64]) -> NDArray[np.float64]:
+        distance, nearest = cKDTree(by_hand).query(places)
+        return np.where(distance > MOVED, np.nan, np.append(likelihoods, np.nan)[nearest])
+
+    usable = usable_area(micrograph.image)
+    detection = Detection(
+        micrograph,
+        candidates,
+        np.zeros((1, 1), dtype=np.float32),
+        micrograph.sampling,
+        threshold,
+        expected_f1=result.entry.get("expected_f1"),
+        usable=usable,
+    )
+    density = result.entry.get("visible_atoms_per_nm2")
+    weights = str(result.entry.get("weights", ""))
+    facts = {
+        "weights": weights,
+        "detector": weights,
+        "doubts": tell_doubts(micrograph),
+        "sampling": micrograph.sampling,
+        "density": None if density is None else (density["expected"], density["low"], density["high"]),
+    }
+    remarks = [
+        f"Opened from {result.path.name}, which has no candidates below {threshold:.2f}; Find atoms looks for them."
+    ]
+    if usable.reasons:
+        remarks.append(f"Left out of the image: {usable}.")
+    edits = Edits(threshold=threshold, added=[(x, y) for x, y in by_hand.tolist()])
+    image = EditedImage(micrograph, candidates, edits, usable, facts, score)
+    return Found(Candidates(detection, threshold, threshold, facts, tuple(remarks)), image)
 
 
 def _spanned(answer: Mapping[str, Any], unit: str) -> str:

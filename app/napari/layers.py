@@ -1,12 +1,15 @@
 """From a layer of napari to a micrograph, and from atoms to points over it; napari itself is not imported."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgba
 from numpy.typing import ArrayLike, NDArray
 
 from stemforge.app.analysis.edited import BY_HAND, EditedImage
+from stemforge.app.napari.opened import result_of
 from stemforge.errors import InputError
 from stemforge.infer.atoms.overlay import likelihood_colours
 from stemforge.infer.atoms.places.refinement import WIDTH
@@ -54,8 +57,18 @@ def frame_of(layer: Any, point: Sequence[float]) -> Frame:
 
 
 def name_of(layer: Any, frame: Frame) -> str:
-    """Return what an image is called: frames of stacks as `stemforge infer` calls them."""
-    return "_".join([str(layer.name), *(f"{number:03d}" for number in frame)])
+    """Return what an image is called: as its result or its layer; frames of stacks as `stemforge infer` calls them."""
+    result = result_of(layer)
+    name = str(layer.name) if result is None else result.path.stem
+    return "_".join([name, *(f"{number:03d}" for number in frame)])
+
+
+def inputs_of(layer: Any) -> list[Path]:
+    """Return the image file that a layer was opened from, as far as it is known."""
+    result = result_of(layer)
+    if result is not None and result.reading is not None:
+        return [Path(result.reading["path"])]
+    return [Path(layer.source.path)] if isinstance(layer.source.path, str) else []
 
 
 def micrograph_of(layer: Any, frame: Frame, sampling: float | None) -> Micrograph:
@@ -87,7 +100,9 @@ def micrograph_of(layer: Any, frame: Frame, sampling: float | None) -> Micrograp
             f"{name}: pixel size is missing; type it in Å per pixel, or give the layer a scale with a unit of length"
         )
     data = layer.data[0] if layer.multiscale else layer.data
-    metadata = {} if in_layer is None else {"sampling_in_file": in_layer}
+    metadata: dict[str, Any] = {} if in_layer is None else {"sampling_in_file": in_layer}
+    if result_of(layer) is not None:
+        metadata["file_stem"] = name
     return Micrograph(np.asarray(data[frame]), size, "HAADF", name, metadata)
 
 
@@ -120,19 +135,59 @@ def points_over(layer: Any, image: EditedImage) -> dict[str, Any]:
     image
         The atoms.
     """
-    width = WIDTH / (image.micrograph.sampling or 1.0)
     return {
         **{name: getattr(layer, name) for name in _SHARED},
         "name": f"{image.micrograph.name} atoms",
         "ndim": layer.ndim,
-        "size": _RING * width,
-        "border_width": _LINE,
-        "face_color": "transparent",
+        **rings(image.micrograph.sampling),
     }
 
 
+def rings(sampling: float | None) -> dict[str, Any]:
+    """Return what all points over an image have in common, as arguments of a layer of points.
+
+    Parameters
+    ----------
+    sampling
+        Pixel size of the image [Å]; without it a pixel counts as 1 Å.
+
+    Examples
+    --------
+    >>> round(rings(0.293)["size"], 1)
+    22.5
+    """
+    width = WIDTH / (sampling or 1.0)
+    return {"size": _RING * width, "border_width": _LINE, "face_color": "transparent"}
+
+
+def marks(score: NDArray[np.float64], by_hand: NDArray[np.int_], threshold: float) -> dict[str, Any]:
+    """Return border colours and symbols of atoms: squares where placed by hand, else rings; red to yellow.
+
+    Parameters
+    ----------
+    score
+        Likelihoods, shape (n,), n > 0: napari takes no empty lists of colours. Those below the threshold are as red as
+        it; where it is NaN, as nobody asked a network, the colour is :data:`BY_HAND_COLOUR`.
+    by_hand
+        1 where the atom was placed by hand, shape (n,).
+    threshold
+        Likelihood from which candidates are shown.
+
+    Examples
+    --------
+    >>> look = marks(np.array([0.4, 1.0, 0.1, np.nan]), np.array([0, 0, 1, 1]), 0.4)
+    >>> look["border_color"].round(2).tolist()
+    [[1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0], [0.25, 0.88, 1.0, 1.0]]
+    >>> look["symbol"].tolist()
+    ['disc', 'disc', 'square', 'square']
+    """
+    colours = likelihood_colours(threshold).to_rgba(score).reshape(-1, 4)
+    colours[np.isnan(score)] = to_rgba(BY_HAND_COLOUR)
+    return {"border_color": colours, "symbol": np.where(by_hand == 1, "square", "disc")}
+
+
 def looks(image: EditedImage, frame: Frame) -> dict[str, Any]:
-    """Return data, features, border colours and symbols of the atoms: squares where placed by hand, else rings.
+    """Return data, features and :func:`marks` of the atoms.
 
     Without atoms that is the data alone: napari takes no empty lists of colours.
 
@@ -147,12 +202,13 @@ def looks(image: EditedImage, frame: Frame) -> dict[str, Any]:
     data = _coordinates(atoms.points, frame)
     if not len(atoms):
         return {"data": data}
-    score, by_hand = atoms["score"], atoms[BY_HAND]
+    score, by_hand = atoms["score"].astype(float), atoms[BY_HAND]
+    # Of what was placed by hand nothing but its likelihood is known before Save fits it.
+    measured = {name: np.where(by_hand == 1, np.nan, values) for name, values in atoms.columns.items()}
     return {
         "data": data,
-        "features": {"score": score.astype(float), BY_HAND: by_hand},
-        "border_color": likelihood_colours(image.edits.threshold).to_rgba(score).reshape(-1, 4),
-        "symbol": np.where(by_hand == 1, "square", "disc"),
+        "features": {**measured, "score": score, BY_HAND: by_hand},
+        **marks(score, by_hand, image.edits.threshold),
     }
 
 

@@ -1,6 +1,6 @@
-"""The panel itself: the one module that imports Qt."""
+"""The panel itself: what its buttons do, on which layers; with its widgets the one that imports Qt."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
@@ -11,41 +11,27 @@ import numpy as np
 from napari.layers import Image, Points
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import (
-    QComboBox,
-    QDoubleSpinBox,
-    QFileDialog,
-    QFormLayout,
-    QGroupBox,
-    QHBoxLayout,
-    QLabel,
-    QMessageBox,
-    QProgressBar,
-    QPushButton,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
-from superqt import QLabeledDoubleSlider
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from stemforge.app.analysis.detectors import SHIPPED
 from stemforge.app.analysis.edited import BY_HAND
-from stemforge.app.napari.finding import Found, Row, find_atoms
+from stemforge.app.napari.finding import Found, Row, find_atoms, open_atoms
 from stemforge.app.napari.layers import (
     BY_HAND_COLOUR,
     Frame,
     frame_of,
+    inputs_of,
     looks,
     micrograph_of,
     places_of,
     points_over,
     sampling_of,
 )
+from stemforge.app.napari.opened import image_of, result_of
+from stemforge.app.napari.widgets import PanelWidgets
 from stemforge.errors import InputError
 
 _PAUSE = 150  # after an edit, before it is counted [ms]: dragging makes many
-_HINT = "Add, move and delete points with napari's own tools (keys 2 and 3, Delete)."
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +43,8 @@ class _Shown:
     frame: Frame
 
 
-class AtomPanel(QWidget):
-    """A panel that finds atoms on an image layer, takes corrections by hand, and keeps them.
+class AtomPanel(PanelWidgets):
+    """A panel that finds atoms on an image layer, or takes over opened ones, takes corrections by hand, and keeps them.
 
     napari hands out layers behind a proxy, another one each time: they are compared by ``==``.
 
@@ -73,88 +59,29 @@ class AtomPanel(QWidget):
         self._viewer = napari_viewer
         self._every: dict[Any, _Shown] = {}
         self._points: Any = None
+        self._next: Any = None
         self._drawing = False
         self._of_layer = 0.0
-        self._build()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
+        self._timer, self._soon = QTimer(self), QTimer(self)
         self._timer.setInterval(_PAUSE)
-        self._timer.timeout.connect(lambda: self._tell())
+        for timer, action in ((self._timer, lambda: self._tell()), (self._soon, lambda: self._follow())):
+            timer.setSingleShot(True)
+            timer.timeout.connect(action)
+        self.image.currentIndexChanged.connect(self._image_chosen)
+        self.sampling.editingFinished.connect(lambda: self._follow_soon(self._next))
+        self.browse.clicked.connect(self._choose_weights)
+        self.search.clicked.connect(self._find)
+        self.threshold.valueChanged.connect(self._threshold_changed)
+        self.score.clicked.connect(self._score)
+        self.save.clicked.connect(self._save)
         layers = napari_viewer.layers
         for event in (layers.events.inserted, layers.events.removed, layers.events.reordered):
             event.connect(self._layers_changed)
         layers.selection.events.active.connect(self._active_changed)
         self._layers_changed()
         self._image_chosen()
+        self._active_changed()
         self._tell()
-
-    def _build(self) -> None:
-        """Make what the panel shows."""
-        self.image, self.detector = QComboBox(), QComboBox()
-        # Long names of files must not make the panel wide.
-        self.image.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.image.currentIndexChanged.connect(self._image_chosen)
-        self.sampling = QDoubleSpinBox()
-        self.sampling.setDecimals(4)
-        self.sampling.setMaximum(1e4)
-        self.sampling.setSingleStep(0.01)
-        self.sampling.setSuffix(" Å per pixel")
-        self.sampling.setSpecialValueText("missing")
-        self.sampling.setToolTip("Side of a pixel; taken from the layer's scale where that is a length")
-        for row, one in enumerate(SHIPPED):
-            self.detector.addItem(one["label"], one["name"])
-            self.detector.setItemData(row, one["description"], Qt.ItemDataRole.ToolTipRole)
-        self.browse = QToolButton()
-        self.browse.setText("…")
-        self.browse.setToolTip("Weights file of a detector of your own")
-        self.browse.clicked.connect(self._choose_weights)
-        self.search = QPushButton("Find atoms")
-        self.search.clicked.connect(self._find)
-        self.bar = QProgressBar()
-        self.bar.setMaximum(0)
-        self.bar.setVisible(False)
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Image", self.image)
-        form.addRow("Pixel size", self.sampling)
-        chooser = QHBoxLayout()
-        chooser.addWidget(self.detector, 1)
-        chooser.addWidget(self.browse)
-        form.addRow("Detector", chooser)
-
-        self.results = QGroupBox()
-        self.words, hint = QLabel(), QLabel(_HINT)
-        self.words.setTextFormat(Qt.TextFormat.RichText)
-        for text in (self.words, hint):
-            text.setWordWrap(True)
-        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.threshold.setDecimals(2)
-        self.threshold.setToolTip("Likelihood from which atoms are shown")
-        self.threshold.valueChanged.connect(self._threshold_changed)
-        self.score, self.save = QPushButton("Score again"), QPushButton("Save…")
-        self.score.setToolTip("Ask the network for the likelihood of what was placed by hand")
-        self.save.setToolTip("Tables, overlay and labels, as stemforge infer atoms and ingest know them")
-        self.score.clicked.connect(self._score)
-        self.save.clicked.connect(self._save)
-        inner = QVBoxLayout(self.results)
-        inner.addWidget(self.words)
-        label = QLabel("Smallest likelihood")
-        label.setBuddy(self.threshold)
-        inner.addWidget(label)
-        inner.addWidget(self.threshold)
-        inner.addWidget(hint)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.score)
-        buttons.addWidget(self.save)
-        inner.addLayout(buttons)
-
-        outer = QVBoxLayout(self)
-        outer.addLayout(form)
-        outer.addWidget(self.search)
-        outer.addWidget(self.bar)
-        outer.addWidget(self.results)
-        outer.addStretch(1)
 
     @property
     def found(self) -> Found | None:
@@ -167,7 +94,7 @@ class AtomPanel(QWidget):
     def _layers_changed(self, _event: Any = None) -> None:
         """List the image layers, and forget points that were removed."""
         chosen = self.image.currentData()
-        layers = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        layers = self._images(self._viewer.layers)
         self.image.blockSignals(True)
         self.image.clear()
         for layer in layers:
@@ -188,8 +115,65 @@ class AtomPanel(QWidget):
         if active in self._every and active != self._points:
             self._correct(active)
         elif isinstance(active, Image):
-            layers = [self.image.itemData(row) for row in range(self.image.count())]
-            self.image.setCurrentIndex(layers.index(active) if active in layers else -1)
+            self._choose(active)
+        self._follow_soon(active)
+
+    def _choose(self, layer: Any) -> None:
+        """Choose an image in the list of images."""
+        layers = [self.image.itemData(row) for row in range(self.image.count())]
+        self.image.setCurrentIndex(layers.index(layer) if layer in layers else -1)
+
+    def _follow_soon(self, layer: Any) -> None:
+        """Go on with a layer of atoms, or those over an image: of many that are opened together with the last alone."""
+        self._next = layer
+        self._soon.start(0)
+
+    def _follow(self) -> None:
+        layer = self._next
+        if self._opened_on(layer) is not None:
+            self._take_over(layer)
+        elif isinstance(layer, Image):
+            over = self._over(layer, frame_of(layer, self._viewer.dims.point))
+            if over and self._points not in over:
+                self._take_over(([points for points in over if points.visible] or over)[-1])
+
+    def _opened_on(self, points: Any) -> Any | None:
+        """Return the image under atoms that the reader opened; None for other layers."""
+        layers = list(self._viewer.layers)
+        if not isinstance(points, Points) or points not in layers:
+            return None
+        return image_of(points, self._images(layers[: layers.index(points)]))
+
+    def _over(self, layer: Any, frame: Frame) -> list[Any]:
+        """Return the layers of atoms over an image, those that were opened, too, from the lowest."""
+
+        def place(points: Any) -> tuple[Any, Frame]:
+            one = self._every.get(points)
+            return (self._opened_on(points), ()) if one is None else (one.layer, one.frame)
+
+        return [points for points in self._viewer.layers if place(points) == (layer, frame)]
+
+    def _take_over(self, points: Any) -> None:
+        """Go on with atoms as they are shown; those that the reader opened are candidates from now on."""
+        with _notified():
+            if points not in self._every:
+                layer, result = self._opened_on(points), result_of(points)
+                self._choose(layer)
+                micrograph = micrograph_of(layer, (), self._typed())
+                places, _ = places_of(points, (), micrograph.shape)
+                found = open_atoms(micrograph, result).corrected(places)
+                self._every[points] = _Shown(found, layer, ())
+                self._draw(points, found)
+                points.events.data.connect(self._edited)
+                known = self.detector.findData(found.image.facts["detector"])
+                self.detector.setCurrentIndex(self.detector.currentIndex() if known < 0 else known)
+            if points != self._points:
+                self._correct(points)
+
+    @staticmethod
+    def _images(layers: Iterable[Any]) -> list[Any]:
+        """Return the image layers."""
+        return [layer for layer in layers if isinstance(layer, Image)]
 
     def _image_chosen(self, _index: int = 0) -> None:
         """Show the pixel size of the layer that was chosen."""
@@ -201,6 +185,7 @@ class AtomPanel(QWidget):
         self.sampling.setValue(size or 0.0)
         self._of_layer = self.sampling.value()
         self.search.setEnabled(layer is not None and self.bar.isHidden())
+        self._follow_soon(layer)
 
     def _choose_weights(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -214,13 +199,16 @@ class AtomPanel(QWidget):
         """Look for atoms in a thread, so that the window stays alive."""
         layer, weights = self.image.currentData(), self.detector.currentData()
         frame = frame_of(layer, self._viewer.dims.point)
-        # The field rounds; where the user left it as it is, the layer knows better.
-        typed = self.sampling.value() if self.sampling.value() != self._of_layer else None
+        typed = self._typed()
         self._work(
             "Looking for atoms…",
             lambda: find_atoms(micrograph_of(layer, frame, typed), weights),
             lambda found: self._show(found, layer, frame),
         )
+
+    def _typed(self) -> float | None:
+        """Return the pixel size that the user typed [Å]; None where it was left: the layer's is not rounded."""
+        return self.sampling.value() if self.sampling.value() != self._of_layer else None
 
     def _work(self, title: str, task: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Do a task in a thread, so that the window stays alive, and then what follows."""
@@ -257,7 +245,12 @@ class AtomPanel(QWidget):
         if layer not in self._viewer.layers:
             show_info(f"{layer.name} was removed meanwhile; its atoms are not shown")
             return
-        points = Points(**points_over(layer, found.image), features={"score": [], BY_HAND: []})
+        before = [points for points in self._over(layer, frame) if points.visible]
+        for points in before:
+            points.visible = False
+            show_info(f"{points.name}: hidden now, under the atoms found anew; its corrections are kept")
+        features: dict[str, Any] = {name: [] for name in (*found.image.candidates.columns, BY_HAND)}
+        points = Points(**points_over(layer, found.image), features=features)
         self._every[points] = _Shown(found, layer, frame)
         self._draw(points, found)
         points.events.data.connect(self._edited)
@@ -268,6 +261,7 @@ class AtomPanel(QWidget):
         """Take corrections of these points from now on."""
         self._points = points
         found = self._every[points].found
+        self._choose(self._every[points].layer)
         self.threshold.blockSignals(True)
         self.threshold.setRange(found.candidates.lowest, 1.0)
         self.threshold.setValue(found.threshold)
@@ -275,6 +269,8 @@ class AtomPanel(QWidget):
         self._tell()
 
     def _edited(self, event: Any) -> None:
+        if event.action == "adding":
+            self._mark_next(event.source)
         if not self._drawing and event.source == self._points:
             self._timer.start()
 
@@ -293,10 +289,14 @@ class AtomPanel(QWidget):
         points.selected_data = set()
         for name, value in looks(found.image, self._every[points].frame).items():
             setattr(points, name, value)
-        # What the user places next is marked until the network has scored it.
-        points.feature_defaults = {"score": np.nan, BY_HAND: 1}
-        points.current_border_color, points.current_symbol = BY_HAND_COLOUR, "square"
+        self._mark_next(points)
         self._drawing = False
+
+    def _mark_next(self, points: Any) -> None:
+        """Mark what the user places next until the network has scored it; napari gives it the look of a selection."""
+        with points.block_update_properties():  # what is selected stays as it is
+            points.feature_defaults = {**dict.fromkeys(points.features, np.nan), BY_HAND: 1}
+            points.current_border_color, points.current_symbol = BY_HAND_COLOUR, "square"
 
     def _threshold_changed(self, threshold: float) -> None:
         if self._points is not None:
@@ -305,11 +305,27 @@ class AtomPanel(QWidget):
             self._timer.start()
 
     def _score(self) -> None:
-        """Ask the network for the likelihood of what was placed by hand."""
+        """Ask the network for the likelihood of what was placed by hand; where it did not look yet, it does so now."""
         self._read()
-        found = self._every[self._points].found
-        self._draw(self._points, found)
-        self._tell(found.placed_likelihoods())
+        points, weights = self._points, self.detector.currentData()
+        found = self._every[points].found
+        if found.unscored:
+            self._work(
+                "Asking the network…",
+                lambda: find_atoms(found.image.micrograph, weights),
+                lambda again: self._scored(points, again),
+            )
+        else:
+            self._draw(points, found)
+            self._tell(found.placed_likelihoods())
+
+    def _scored(self, points: Any, again: Found) -> None:
+        """Go on with points whose image a network looked at again."""
+        if points in self._every:
+            shown = self._every[points]
+            self._every[points] = replace(shown, found=shown.found.scored_by(again))
+            self._correct(points)
+            self._score()
 
     def _tell(self, *more: Row) -> None:
         """Say in words what there is."""
@@ -333,16 +349,7 @@ class AtomPanel(QWidget):
                     "Points off the image or on another frame; Score again takes them away.",
                 )
             )
-        cells = "".join(
-            f"<tr><td style='padding-right: 10px'>{escape(row.label)}</td><td>{escape(row.value)}</td></tr>"
-            for row in rows
-        )
-        text = f"<p style='font-size: 18px'><b>{escape(summary.count)}</b></p><table>{cells}</table>"
-        text += "".join(f"<p>⚠ {escape(doubt)}</p>" for doubt in summary.doubts)
-        self.words.setText(text)
-        self.words.setToolTip(
-            "".join(f"<p><b>{escape(row.label)}</b>: {escape(row.explanation)}</p>" for row in rows)
-        )
+        self.show_words(summary, rows)
 
     def _save(self) -> None:
         """Write tables, overlay and labels into a folder that the user chooses."""
@@ -350,9 +357,8 @@ class AtomPanel(QWidget):
         found = self.found
         if not chosen or found is None:
             return
-        source = self._every[self._points].layer.source.path
-        inputs = [Path(source)] if isinstance(source, str) else []
-        folder = Path(chosen)
+        inputs = inputs_of(self._every[self._points].layer)
+        folder, weights = Path(chosen), self.detector.currentData()
         with _notified():
             found.check_folder(folder, overwrite=True, inputs=inputs)
             try:
@@ -363,7 +369,7 @@ class AtomPanel(QWidget):
                     return
             self._work(
                 "Writing…",
-                lambda: found.save(folder, overwrite=True, inputs=inputs),
+                lambda: found.scored(weights).save(folder, overwrite=True, inputs=inputs),
                 show_info,
             )
 

@@ -1,7 +1,7 @@
 """What was found, for other programs: tables of results with the images that they were made of, and images alone."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,15 @@ class Result:
         How the image is read, as arguments of :func:`stemforge.read_micrograph`; None where none is known.
     sampling
         Pixel size [Å] that is known before the image is read.
+    entry
+        What ``run.json`` says of the table; empty where nothing is known.
     """
 
     path: Path
     objects: Annotations | None
     reading: dict[str, Any] | None
     sampling: float | None
+    entry: Mapping[str, Any] = field(default_factory=dict)
 
     def item(self, name: str) -> Exported:
         """Return it as it is exported; the image is read now."""
@@ -210,7 +213,7 @@ def _read(table: Path, image: Path | None, sources: Sources) -> Result:
     if sampling is None:
         sampling = sampling_of_columns(table, objects.points, objects.columns)
     reading = known.reading if image is None else {"path": image}
-    return Result(table, _named(objects), reading, sampling)
+    return Result(table, _named(objects), reading, sampling, known.entry)
 
 
 def _named(objects: Annotations) -> Annotations:

@@ -32,6 +32,7 @@ def layer(pixels, length=SAMPLING / 10, unit="nanometer", **options):
         "name": "film",
         "rgb": False,
         "multiscale": False,
+        "metadata": {},
         "scale": np.array([1.0] * front + [length] * 2),
         "units": (Unit("pixel"),) * front + (Unit(unit),) * 2,
         "ndim": front + 2,

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from stemforge.files import write_csv
 from stemforge.micrograph.writers import write_tiff
 from stemforge.outputs.folder import ResultFolder
 from stemforge.outputs.record import RunRecord
+from stemforge.simulate.command import export
 
 SAMPLING = 0.25  # Å per pixel
 SHAPE = (48, 64)
@@ -268,6 +270,19 @@ def test_every_format_is_opened_and_documented():
     for one in FORMATS.values():
         row = [f"`{one.name}`", one.files, ", ".join(one.needs), one.opened_by, one.library]
         assert f"| {' | '.join(row)} |" in text
+
+
+def test_the_help_names_every_file():
+    words = " ".join(export.__doc__.partition("    format\n")[2].partition("    dose\n")[0].split())
+    parts = re.split(rf"(?<!\S)({'|'.join(FORMATS)}): ", words)
+    help_of = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert list(help_of) == list(FORMATS)
+    last = "these three with NAME.csv"
+    assert last in help_of["tiff"]
+    for one in FORMATS.values():
+        text = help_of[one.name] + (last if one.name in ("ome-tiff", "ome-zarr") else "")
+        missing = [file for file in re.findall(r"[\w/.]+\.\w+", one.files) if file not in text]
+        assert missing == [], one.name
 
 
 @pytest.mark.parametrize("format", CASES)

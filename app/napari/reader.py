@@ -1,4 +1,4 @@
-"""Results and corpora as layers of napari, in nm: what its reader contribution hands over (``napari.yaml``)."""
+"""Results and corpora as layers of napari, in nm: what its reader contribution hands over (``manifest.yaml``)."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stemforge.app.analysis.edited import BY_HAND
+from stemforge.app.napari.layers import marks, rings
+from stemforge.app.napari.opened import RESULT, atoms_of, threshold_of
 from stemforge.console import say
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.writer import HEADER
 from stemforge.errors import InputError
 from stemforge.exchange.exported import LABEL, Exported
-from stemforge.exchange.results import find_results
+from stemforge.exchange.results import Result, find_results
 from stemforge.micrograph.annotations import Annotations
 from stemforge.simulate.export.corpus import exported_sample
 from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
@@ -23,7 +26,7 @@ Layer = tuple[Any, dict[str, Any], str]
 MOST = 100
 """Of a corpus so many images are opened."""
 _COLOUR = "#ff4040"
-_POINTS = {"face_color": "transparent", "border_color": _COLOUR, "symbol": "disc"}
+_POINTS = {"border_color": _COLOUR, "symbol": "disc"}
 _SHAPES = {"shape_type": "rectangle", "face_color": "transparent", "edge_color": _COLOUR}
 
 
@@ -53,7 +56,8 @@ def read_layers(path: str | Sequence[str]) -> list[Layer]:
     ----------
     path
         A corpus, of which the first :data:`MOST` images become one stack; or folders of results and tables, each an
-        image, where it is known, under its points or boxes.
+        image, where it is known, under its points or boxes; both keep the result that they show, and the panel goes on
+        with its atoms.
 
     Returns
     -------
@@ -79,12 +83,25 @@ def read_layers(path: str | Sequence[str]) -> list[Layer]:
         return _of_corpus(Corpus(paths[0]))
     layers = []
     for result in find_results(paths):
-        layers += _of_item(result.item(result.path.stem))
+        layers += _of_result(result)
     return layers
 
 
 def _is_corpus(path: str) -> bool:
     return (Path(path) / HEADER).is_file()
+
+
+def _of_result(result: Result) -> list[Layer]:
+    """Return the layers of a result, which keep it; atoms with likelihoods look as those that the panel finds."""
+    layers = _of_item(result.item(result.path.stem))
+    atoms = atoms_of(result)
+    for _, arguments, kind in layers:
+        arguments["metadata"] = {RESULT: result}
+        if kind == "points" and atoms is not None:
+            arguments["features"] = {**arguments["features"], **atoms.columns}
+            if len(atoms):
+                arguments |= marks(atoms["score"], atoms[BY_HAND], threshold_of(atoms, result.entry))
+    return layers
 
 
 def _of_item(item: Exported) -> list[Layer]:
@@ -133,7 +150,11 @@ def _objects(
     front = np.empty((len(objects), 0)) if frames is None else frames[:, np.newaxis].astype(float)
     arguments = {"name": f"{item.name} {LABEL}s", "features": features, **_scale(item, 2 + front.shape[1])}
     if objects.boxes is None:
-        return np.hstack([front, objects.points[:, ::-1]]), {**arguments, **_POINTS, "size": 8}, "points"
+        return (
+            np.hstack([front, objects.points[:, ::-1]]),
+            {**arguments, **rings(item.sampling), **_POINTS},
+            "points",
+        )
     x0, y0, x1, y1 = objects.boxes.T
     corners = np.stack([[y0, x0], [y0, x1], [y1, x1], [y1, x0]]).transpose(2, 0, 1)
     front = np.repeat(front[:, np.newaxis], 4, axis=1)

@@ -8,11 +8,11 @@ import pytest
 
 import stemforge
 from stemforge import Annotations, Corpus
+from stemforge.app.napari.reader import get_reader, read_layers
 from stemforge.files import write_csv
 from stemforge.micrograph.writers import write_tiff
 from stemforge.outputs.folder import ResultFolder
 from stemforge.outputs.record import RunRecord
-from stemforge.simulate.export.layers import get_reader, read_layers
 from stemforge.simulate.recording.record import corpus_degradation, record, recording_rng
 
 SAMPLING = 0.25
