@@ -156,8 +156,9 @@ class AtomPanel(PanelWidgets):
     def _take_over(self, points: Any) -> None:
         """Go on with atoms as they are shown; those that the reader opened are candidates from now on."""
         with _notified():
-            if points not in self._every:
-                layer, result = self._opened_on(points), result_of(points)
+            result = result_of(points)
+            if points not in self._every and result is not None:
+                layer = self._opened_on(points)
                 self._choose(layer)
                 micrograph = micrograph_of(layer, (), self._typed())
                 places, _ = places_of(points, (), micrograph.shape)
