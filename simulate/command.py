@@ -219,8 +219,9 @@ def plan(
 ) -> None:
     """Say what a corpus will take before it is made: engine and its error, time, memory, disk.
 
-    Nothing is written but what `--json` names. One sample is made to measure; where that would take minutes, its
-    cost is extrapolated from a small piece. On crystals `--max-error` takes minutes itself, as it compares engines.
+    Nothing is written but what `--json` names. One sample is made to measure; where that would take longer than
+    some 20 s, its cost is extrapolated from a small piece. On crystals `--max-error` takes minutes itself, as it
+    compares engines.
 
     Parameters
     ----------

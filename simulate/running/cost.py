@@ -23,8 +23,9 @@ from stemforge.simulate.planning.guests import GuestVisibility, guest_visibility
 from stemforge.simulate.recipe import SimulationRecipe
 from stemforge.simulate.sample import check_recipe
 
-# A sample that should take longer than this [s] is not made, but extrapolated from the engine's check.
-_TRIAL = 180.0
+# A sample that should take longer than this [s] is not made, but extrapolated from a piece: two would be made, of which
+# nothing is kept.
+_TRIAL = 20.0
 # Trials end after this time [s], however many were asked for.
 _TRIALS_END = 10.0
 # Python, abTEM and numba in a fresh process [byte].
@@ -96,8 +97,8 @@ def plan_corpus(
 ) -> CorpusPlan:
     """Choose the engine of a corpus and find out what the corpus will take.
 
-    A sample is made in a process of its own, and its time, memory and size are measured. Where that would take
-    minutes, they are extrapolated from the piece on which the engine is compared with multislice.
+    A sample is made in a process of its own, and its time, memory and size are measured. Where that would take longer
+    than some 20 s, they are extrapolated from a piece of it.
 
     Parameters
     ----------
@@ -211,7 +212,7 @@ def _refuse_what_does_not_fit(plan: CorpusPlan, folder: Path) -> None:
     if plan.memory_per_worker * plan.workers > 0.9 * memory:
         fitting = int(0.9 * memory // plan.memory_per_worker)
         mend = (
-            f"take {fitting} workers"
+            f"take {fitting} worker{'s' if fitting > 1 else ''}, or a smaller scan"
             if fitting
             else "take a smaller scan, engine kernels, or PRISM with a larger interpolation"
         )
