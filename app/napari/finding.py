@@ -246,6 +246,16 @@ def find_atoms(micrograph: Micrograph, weights: str) -> Found:
     return Found(found, image)
 
 
+_DENSITY = ("expected", "low", "high")
+
+
+def _numbers(*values: Any) -> tuple[float, ...] | None:
+    """Return values that are all finite numbers; None where one is not."""
+    if all(isinstance(value, int | float) and np.isfinite(value) for value in values):
+        return tuple(float(value) for value in values)
+    return None
+
+
 def open_atoms(micrograph: Micrograph, result: Result) -> Found:
     """Take the atoms of a table for candidates; what the table does not tell is not known, and is not made up.
 
@@ -285,23 +295,26 @@ def open_atoms(micrograph: Micrograph, result: Result) -> Found:
         return np.where(distance > MOVED, np.nan, np.append(likelihoods, np.nan)[nearest])
 
     usable = usable_area(micrograph.image)
+    # Anybody may have written run.json: what is not as stemforge writes it counts as missing.
+    expected_f1 = _numbers(result.entry.get("expected_f1"))
+    density = result.entry.get("visible_atoms_per_nm2")
+    known = _numbers(*(density.get(name) for name in _DENSITY)) if isinstance(density, Mapping) else None
     detection = Detection(
         micrograph,
         candidates,
         np.zeros((1, 1), dtype=np.float32),
         micrograph.sampling,
         threshold,
-        expected_f1=result.entry.get("expected_f1"),
+        expected_f1=expected_f1[0] if expected_f1 else None,
         usable=usable,
     )
-    density = result.entry.get("visible_atoms_per_nm2")
     weights = str(result.entry.get("weights", ""))
     facts = {
         "weights": weights,
         "detector": weights,
         "doubts": tell_doubts(micrograph),
         "sampling": micrograph.sampling,
-        "density": None if density is None else (density["expected"], density["low"], density["high"]),
+        "density": known,
     }
     remarks = [
         f"Opened from {result.path.name}, which has no candidates below {threshold:.2f}; Find atoms looks for them."

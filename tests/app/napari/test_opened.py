@@ -78,6 +78,19 @@ def test_what_the_table_does_not_tell_is_not_known(micrograph):
     assert len(found.at(0.55).image.chosen) == 2
 
 
+@pytest.mark.parametrize(
+    "density", ["high", [0.3, 0.1, 0.9], {"expected": 0.3}, {"expected": "0.3", "low": 0, "high": 1}]
+)
+@pytest.mark.parametrize("expected_f1", ["0.75", [0.75], float("nan")])
+def test_a_record_that_somebody_else_wrote_tells_nothing(micrograph, density, expected_f1):
+    table = result(
+        {"score": [0.9, 0.6]}, expected_f1=expected_f1, visible_atoms_per_nm2=density, weights=["x"]
+    )
+    summary = open_atoms(micrograph, table).summary()
+    assert summary.count == "2 atoms"
+    assert {"Expected F1", "By likelihoods"}.isdisjoint(row.label for row in summary.rows)
+
+
 def test_places_by_hand_are_unknown_until_a_network_is_asked(micrograph):
     network = find_atoms(micrograph, "any-atom")
     atoms = network.image.chosen
