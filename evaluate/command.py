@@ -5,6 +5,7 @@ from typing import Any
 
 from stemforge import evaluate, infer
 from stemforge.console import say
+from stemforge.micrograph.tables import COMPLETENESS_ENDINGS
 from stemforge.options import AtomDetector, Device, Images, Output, Progress, Reading, Tiles, Workers
 
 
@@ -38,10 +39,8 @@ def completeness(
     grafts
         Simulated atoms put into each image in all; a few tens at a time, far from each other.
     """
-    from stemforge.infer.completeness.files import ENDINGS
-
     batch = infer.Batch(
-        images, output.folder("completeness"), ENDINGS, reading, output.overwrite, progress.quiet
+        images, output.folder("completeness"), COMPLETENESS_ENDINGS, reading, output.overwrite, progress.quiet
     )
     options: dict[str, Any] = {"threshold": detector.threshold, "grafts": grafts, "tile": tiles.tile}
     return infer.completeness_of_files(batch, detector.weights, **options, device=device.check()).exit_code

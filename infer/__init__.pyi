@@ -6,6 +6,7 @@ from .atoms.detection import (
     detect_atoms as detect_atoms,
 )
 from .atoms.detector import Detector as Detector
+from .atoms.figure import draw_sampling as draw_sampling
 from .atoms.files import detect_atoms_in_files as detect_atoms_in_files
 from .atoms.maps import atom_finder as atom_finder, map_image as map_image
 from .atoms.overlay import draw_detection as draw_detection
@@ -15,7 +16,6 @@ from .atoms.sampling import (
     SamplingCurve as SamplingCurve,
     SamplingEstimate as SamplingEstimate,
     common_estimate as common_estimate,
-    draw_sampling as draw_sampling,
     estimate_sampling as estimate_sampling,
     sampling_curve as sampling_curve,
     size_of as size_of,

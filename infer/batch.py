@@ -1,8 +1,8 @@
 """Many images, one after the other: what was read is worked on, what fails is left out and named, the rest goes on."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import stemforge
 from stemforge.console import INTERVALS, console, progress, say
 from stemforge.errors import InputError, WriteError
+from stemforge.infer.pictures import Artist, draw_now
 from stemforge.infer.resampling import enough_memory
 from stemforge.micrograph.image import Micrograph
 from stemforge.options import Reading
@@ -59,17 +60,23 @@ class Results:
         What they are called, before their endings.
     stage
         Makes the folder in which they are written; they move to the batch's folder together.
+    artist
+        Draws the pictures; None: this process does.
     """
 
-    def __init__(self, name: str, stage: Callable[[], Path]) -> None:
+    def __init__(self, name: str, stage: Callable[[], Path], artist: Artist | None = None) -> None:
         self.name = name
         self.names: list[str] = []
         self.facts: dict[str, Any] = {}
         """What ``run.json`` says of the image, beside file, weights and options."""
         self.intervals = False
         """Whether numbers with intervals were printed, so that the command says once what these are."""
+        self.further: Callable[[Results], None] | None = None
+        """What takes long and is added when these are there."""
         self._stage = stage
+        self._artist = artist
         self._folder: Path | None = None
+        self._drawing: list[Callable[[], None]] = []
 
     def path(self, ending: str) -> Path:
         """Return the file of one result."""
@@ -77,6 +84,28 @@ class Results:
             self._folder = self._stage()
         self.names.append(f"{self.name}{ending}")
         return self._folder / self.names[-1]
+
+    def draw(self, ending: str, function: str, drawn: object, *further: object) -> None:
+        """Have one result drawn, maybe not at once.
+
+        Parameters
+        ----------
+        ending
+            Of the picture's file.
+        function
+            ``module:name``; it is called with what is drawn, the file, and whatever is given further.
+        drawn
+            What is drawn.
+        """
+        draw = draw_now if self._artist is None else self._artist.draw
+        finish = draw(function, drawn, self.path(ending), *further)
+        if finish is not None:
+            self._drawing.append(finish)
+
+    def finish(self) -> None:
+        """Wait until what is drawn is there."""
+        while self._drawing:
+            self._drawing.pop(0)()
 
 
 @dataclass(frozen=True)
@@ -97,6 +126,8 @@ class Batch:
         Replace results that are already there.
     quiet
         Show no progress.
+    artist
+        Draws each image's pictures while the next one is worked on; None: they are drawn before.
 
     Examples
     --------
@@ -119,6 +150,7 @@ class Batch:
     reading: Reading = Reading()
     overwrite: bool = False
     quiet: bool = False
+    artist: Artist | None = None
 
     @property
     def folder(self) -> ResultFolder:
@@ -184,7 +216,7 @@ class Batch:
         Outcome
             What was found, and what failed.
         """
-        run = _Run(self, work, {**options, **_given(self.reading)}, RunRecord(self.folder, title))
+        run = _Run(self, work, noun, {**options, **_given(self.reading)}, RunRecord(self.folder, title))
         with progress(title, len(self.images), "images", self.quiet) as advance:
             try:
                 for path in self.images:
@@ -192,14 +224,26 @@ class Batch:
                         break
                     advance(1)
             finally:
+                run.finish()
                 run.save()
         if run.intervals:
             say(INTERVALS)
         say(f"{self.out}: {run.found} {noun} on {run.done} of {len(self.images)} images")
-        return Outcome(len(self.images), run.found, tuple(run.failed))
+        return Outcome(len(self.images), run.found, tuple(run.failed.values()))
 
 
 _LEFT = "run the command with the images that are left; what was finished is kept"
+
+
+@dataclass(frozen=True)
+class _Unfinished:
+    """An image that was worked on, and whose pictures are being drawn."""
+
+    results: Results
+    count: int
+    path: Path
+    stamp: list[int] | None
+    stage: ExitStack
 
 
 class _Run:
@@ -209,42 +253,67 @@ class _Run:
         self,
         batch: Batch,
         work: Callable[[Micrograph, Results], int],
+        noun: str,
         options: Mapping[str, Any],
         record: RunRecord,
     ) -> None:
-        self.batch, self.work, self.options, self.record = batch, work, options, record
-        self.failed: list[str] = []
-        self.found = self.done = 0
+        self.batch, self.work, self.noun, self.options, self.record = batch, work, noun, options, record
+        self.failed: dict[Path, str] = {}
+        self.found = 0
         self.intervals = False
+        self.full = False
+        self._worked: set[Path] = set()
         self._written: dict[str, Path] = {}
-        self._stamp: list[int] | None = None
+        self._unfinished: _Unfinished | None = None
 
     def image(self, path: Path) -> bool:
         """Work on one file; say whether the next one can be worked on."""
-        self._stamp = file_stamp(path)  # before it is read: what replaces it meanwhile has another one
-        try:
+        stamp = file_stamp(path)  # before it is read: what replaces it meanwhile has another one
+        with self._failing(path):
             for micrograph in self.batch.reading.read(path):
-                self.found += self._micrograph(micrograph, path)
-        except InputError as error:
-            self._fail(error)
-            if isinstance(error, WriteError):
-                return False
-            entry = {"file": path.absolute(), "failed": str(error)}
-            self.record.fail(path.stem, entry)
-        else:
-            self.done += 1
-        return True
+                made = self._made(micrograph, path, stamp)
+                self.finish(made)
+                if self.batch.artist is None or made.results.further is not None:
+                    self.finish()
+        self._worked.add(path)
+        return not self.full
+
+    @property
+    def done(self) -> int:
+        """How many files were worked on without a failure."""
+        return len(self._worked - self.failed.keys())
+
+    def finish(self, following: _Unfinished | None = None) -> None:
+        """Have the image that is being drawn finished, and the following one drawn."""
+        made, self._unfinished = self._unfinished, following
+        if made is None:
+            return
+        with self._failing(made.path):
+            self._publish(made)
+            if made.results.further is not None:
+                self._add(made, made.results.further)
 
     def save(self) -> None:
         """Write ``run.json``."""
         try:
             self.record.save()
         except WriteError as error:
-            if str(error) not in self.failed:
-                self._fail(error)
+            if str(error) not in self.failed.values():
+                self._fail(self.batch.out / RECORD, error)
 
-    def _micrograph(self, micrograph: Micrograph, path: Path) -> int:
-        folder = self.batch.folder
+    @contextmanager
+    def _failing(self, path: Path) -> Iterator[None]:
+        """Name an image that fails, and note it."""
+        try:
+            yield
+        except InputError as error:
+            self._fail(path, error)
+            if isinstance(error, WriteError):
+                self.full = True
+            else:
+                self.record.fail(path.stem, {"file": path.absolute(), "failed": str(error)})
+
+    def _made(self, micrograph: Micrograph, path: Path, stamp: list[int] | None) -> _Unfinished:
         name = micrograph.name.replace("/", "_")
         other = self._written.get(name)
         if other is not None:
@@ -252,17 +321,42 @@ class _Run:
                 f"{path}: its results would replace those of {other} ({name}); use another folder"
             )
         with ExitStack() as stack:
-            results = Results(name, lambda: stack.enter_context(folder.staged(self.batch.images, _LEFT)))
+            results = self._results(name, stack)
             with enough_memory(micrograph.name):
                 count = self.work(micrograph, results)
-            self.intervals |= results.intervals
-        self._written[name] = path
+            self._written[name] = path
+            return _Unfinished(results, count, path, stamp, stack.pop_all())
+
+    def _results(self, name: str, stack: ExitStack) -> Results:
+        folder, inputs = self.batch.folder, self.batch.images
+        return Results(name, lambda: stack.enter_context(folder.staged(inputs, _LEFT)), self.batch.artist)
+
+    def _publish(self, made: _Unfinished) -> None:
+        """Put an image's results into the folder, and note them."""
+        with made.stage, enough_memory(made.results.name):
+            made.results.finish()
+        self.found += made.count
+        name, names = made.results.name, made.results.names
         if self.batch.overwrite:
-            self._remove_older(name, results.names)
-        entry = {"file": path.absolute(), "stamp": self._stamp, "stemforge": stemforge.__version__}
-        entry |= self.options
-        self.record.add(name, {**entry, **results.facts, "results": results.names})
-        return count
+            self._remove_older(name, names)
+        self._note(made, made.results.facts, names)
+        self.intervals |= made.results.intervals
+
+    def _note(self, made: _Unfinished, facts: Mapping[str, Any], names: Sequence[str]) -> None:
+        entry = {"file": made.path.absolute(), "stamp": made.stamp, "stemforge": stemforge.__version__}
+        self.record.add(made.results.name, {**entry, **self.options, **facts, "results": list(names)})
+
+    def _add(self, made: _Unfinished, further: Callable[[Results], None]) -> None:
+        """Add what takes long to results that are there: who stops it keeps those."""
+        self.record.save()
+        say(f"{made.results.name}: {made.count} {self.noun}, in {self.batch.out}; more is measured")
+        with ExitStack() as stack:
+            added = self._results(made.results.name, stack)
+            with enough_memory(made.results.name):
+                further(added)
+                added.finish()
+        self.intervals |= added.intervals
+        self._note(made, made.results.facts | added.facts, made.results.names + added.names)
 
     def _remove_older(self, name: str, made: Sequence[str]) -> None:
         """Remove results of an earlier run that this one does not have: beside its own they would seem to belong."""
@@ -273,8 +367,8 @@ class _Run:
             for old in set(older).intersection(known):
                 (self.batch.out / old).unlink(missing_ok=True)
 
-    def _fail(self, error: InputError) -> None:
-        self.failed.append(str(error))
+    def _fail(self, path: Path, error: InputError) -> None:
+        self.failed.setdefault(path, str(error))
         text = str(error).replace("[", chr(92) + "[")
         console.print(f"[bold red]left out:[/] {text}", soft_wrap=True, highlight=False)
 

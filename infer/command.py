@@ -67,28 +67,36 @@ def atoms(
         of each visibility are found, how many of those found are none, and the density corrected for both. About
         fifteen times the work; by default done for up to three images of at most 1024 × 1024 pixels.
     """
-    reading.prepare()
-    from stemforge.infer.atoms.files import LIKELIHOOD, detect_atoms_in_files
-    from stemforge.infer.batch import Batch
+    reading.prepare(images)
+    from stemforge.infer.pictures import drawing_beside
 
-    options: dict[str, Any] = {
-        "augment": augmentation.augment,
-        "tile": tiles.tile,
-        "device": device.check(),
-    }
-    endings: tuple[str, ...] = (".csv", ".png", *((LIKELIHOOD,) if likelihood else ()))
-    further = None
-    if len(images) <= FEW if completeness is None else completeness:
-        # It simulates: what that imports takes longer than finding atoms.
-        from stemforge.infer.completeness.files import ENDINGS, SMALL, add_completeness
+    with drawing_beside("stemforge.infer.atoms.overlay") as artist:
+        from stemforge.infer.atoms.files import LIKELIHOOD, detect_atoms_in_files
+        from stemforge.infer.batch import Batch
+        from stemforge.micrograph.tables import COMPLETENESS_ENDINGS
 
-        endings += ENDINGS
-        largest = None if completeness else SMALL
-        further = partial(add_completeness, quiet=progress.quiet, largest=largest, **options)
-    batch = Batch(images, output.folder("atoms"), endings, reading, output.overwrite, progress.quiet)
-    return detect_atoms_in_files(
-        batch, detector.weights, threshold=detector.threshold, further=further, **options
-    ).exit_code
+        options: dict[str, Any] = {
+            "augment": augmentation.augment,
+            "tile": tiles.tile,
+            "device": device.check(),
+        }
+        endings: tuple[str, ...] = (".csv", ".png", *((LIKELIHOOD,) if likelihood else ()))
+        further = None
+        if len(images) <= FEW if completeness is None else completeness:
+            endings += COMPLETENESS_ENDINGS
+            further = partial(_add_completeness, large=completeness, quiet=progress.quiet, **options)
+        out = output.folder("atoms")
+        batch = Batch(images, out, endings, reading, output.overwrite, progress.quiet, artist)
+        return detect_atoms_in_files(
+            batch, detector.weights, threshold=detector.threshold, further=further, **options
+        ).exit_code
+
+
+def _add_completeness(*found: Any, large: bool | None, **options: Any) -> None:
+    """Add completeness, which simulates: what that imports takes longer than finding atoms, which are there by then."""
+    from stemforge.infer.completeness.files import SMALL, add_completeness
+
+    add_completeness(*found, largest=None if large else SMALL, **options)
 
 
 def restore(
@@ -123,7 +131,7 @@ def restore(
         recorded as, their difference and grey values. In run.json, structure_left: how much stronger the difference is
         at the crystal's frequencies than beside them; 1 where noise alone was taken away.
     """
-    reading.prepare()
+    reading.prepare(images)
     from stemforge.infer.batch import Batch
     from stemforge.infer.crystals.files import restore_files
 
@@ -193,7 +201,7 @@ def molecules(
     iou
         Overlap (intersection over union) from which two boxes are the same molecule.
     """
-    reading.prepare()
+    reading.prepare(images)
     from stemforge.infer.batch import Batch
     from stemforge.infer.molecules.files import detect_molecules_in_files
 
@@ -241,7 +249,7 @@ def lattice(
         Least correlation of the image's average cell with the framework, 0 to 1; what shows another framework reaches
         0.66.
     """
-    reading.prepare()
+    reading.prepare(images)
     from stemforge.infer.batch import Batch
     from stemforge.infer.crystals.files import find_lattices_in_files
 
@@ -286,7 +294,7 @@ def occupancy(
     cells
         Cells along each side of the blocks over which is averaged; 1 averages nothing.
     """
-    reading.prepare()
+    reading.prepare(images)
     from stemforge.infer.batch import Batch
     from stemforge.infer.occupancy.crystal import GUESTS
     from stemforge.infer.occupancy.files import ENDINGS, occupancy_of_files
@@ -334,7 +342,7 @@ def columns(
         Molecules whose columns are looked for, too: pyridine, thiophene, benzene, or names that ase.build.molecule
         knows. By default none.
     """
-    reading.prepare()
+    reading.prepare(images)
     from stemforge.infer.batch import Batch
     from stemforge.infer.columns.files import ENDINGS, columns_of_files
 
@@ -388,7 +396,7 @@ def conformation(
         How far molecules may lie beside where the candidates have them, across the beam: root mean square [Å]. By
         default 0 for CIF files, and 0.3 for a folder, as relaxations by tight binding are off.
     """
-    reading.prepare()
+    reading.prepare(images)
     from stemforge.infer.batch import Batch
     from stemforge.infer.conformation.files import ENDINGS, conformation_of_files
 

@@ -182,5 +182,5 @@ def draw_structure(atoms: Atoms, path: str | PathLike[str] | None = None) -> Fig
     columns = int(figure.get_figwidth() / 2)  # entries are up to two inches wide
     figure.legend(handles=handles, loc="outside lower center", ncols=max(columns, 1), frameon=False)
     if path is not None:
-        write_figure(figure, path, dpi=150, bbox_inches="tight")
+        write_figure(figure, path, dpi=150)
     return figure

@@ -151,6 +151,11 @@ def test_the_front_door_is_light(arguments):
             {"torchvision", "torch._dynamo", "abtem", "ase", "dask", "lightning"},
         ),
         (
+            # Another process draws: it imports matplotlib while the command imports torch.
+            "from stemforge.infer import detect_atoms_in_files",
+            {"matplotlib", "torchvision", "torch._dynamo", "abtem", "ase", "dask", "lightning"},
+        ),
+        (
             "from stemforge.simulate import SimulationRecipe; SimulationRecipe.load('pt-nc')",
             {"torch", "abtem", "dask", "lightning"},
         ),
@@ -159,7 +164,7 @@ def test_the_front_door_is_light(arguments):
             {"torch", "torchvision", "abtem", "dask", "lightning"},
         ),
     ],
-    ids=["finding atoms", "reading a recipe", "explaining a field"],
+    ids=["finding atoms", "finding atoms in files", "reading a recipe", "explaining a field"],
 )
 def test_what_is_not_used_is_not_loaded(work, unused):
     code = f"import sys\n{work}\nprint('UNUSED', sorted({unused!r} & set(sys.modules)))\n"

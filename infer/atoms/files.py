@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from stemforge.console import progress, say
 from stemforge.errors import InputError
 from stemforge.infer.atoms.detection import Detection, detect_atoms
 from stemforge.infer.atoms.maps import TILE
-from stemforge.infer.atoms.overlay import draw_detection
 from stemforge.infer.atoms.sampling import SIZER, SamplingEstimate, common_estimate, estimate_sampling
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.left_out import tell_doubts, tell_left_out
@@ -22,6 +22,9 @@ from stemforge.train.card import Card
 
 LIKELIHOOD = "_likelihood.tif"
 """Ending of a likelihood map's file."""
+
+OVERLAY = "stemforge.infer.atoms.overlay:draw_detection"
+"""What draws a detection, by its name: the process that finds atoms need not import it."""
 
 _LARGE = 2_000_000  # pixels, which take some 5 s
 
@@ -49,7 +52,8 @@ def detect_atoms_in_files(
     threshold, augment, tile, device
         As for :func:`detect_atoms`.
     further
-        Makes further results of each detection, of model and card, such as :func:`stemforge.infer.add_completeness`.
+        Makes further results of each detection, of model and card, such as :func:`stemforge.infer.add_completeness`:
+        once the others of the image are in the folder.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def detect_atoms_in_files(
             )  # fmt: skip
         warn_uncalibrated(micrograph, card)
         detection.atoms.to_csv(results.path(".csv"), micrograph.sampling)
-        draw_detection(detection, results.path(".png"), estimate)
+        results.draw(".png", OVERLAY, detection, estimate)
         if LIKELIHOOD in batch.endings:
             write_tiff(results.path(LIKELIHOOD), detection.likelihood, detection.sampling)
         results.facts.update(_facts(detection), sampling=_sampling_facts(micrograph, estimate))
@@ -114,7 +118,7 @@ def detect_atoms_in_files(
         if threshold is None:
             _warn_little(detection, card)
         if further is not None:
-            further(detection, model, card, results)
+            results.further = partial(further, detection, model, card)
         return len(detection.atoms)
 
     options: dict[str, Any] = {"weights": str(weights), "augment": augment, "tile": tile, "device": device}

@@ -45,8 +45,8 @@ def map_image(
     prepared
         From the network's ``prepare``, shape (height, width).
     tile
-        Side of the tiles in which large images are worked through [pixel]; it bounds the memory and does not change the
-        result.
+        Side of the tiles in which large images are worked through [pixel], which one may exceed by half; it bounds the
+        memory and does not change the result.
     device
         Where the network runs.
     advance
@@ -73,7 +73,7 @@ def map_image(
     margin, step = network.reach(model)
     out: Maps | None = None
     with torch.inference_mode():
-        pieces = list(tiles(values.shape, step * -(-tile // step)))
+        pieces = list(tiles(values.shape, tile, step))
         for rows, columns in pieces:
             top, left = max(0, rows.start - margin), max(0, columns.start - margin)
             part = np.ascontiguousarray(values[top : rows.stop + margin, left : columns.stop + margin])

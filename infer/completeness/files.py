@@ -12,7 +12,6 @@ from stemforge.infer.atoms.detection import Detection
 from stemforge.infer.atoms.maps import TILE
 from stemforge.infer.batch import Batch, Outcome, Results
 from stemforge.infer.completeness.analysis import GRAFTS, measure_completeness
-from stemforge.infer.completeness.figure import draw_completeness
 from stemforge.infer.completeness.result import Completeness
 from stemforge.infer.left_out import tell_doubts
 from stemforge.infer.weights import load_finder, warn_uncalibrated
@@ -20,8 +19,6 @@ from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.tables import COMPLETENESS
 from stemforge.train.card import Card
 
-ENDINGS = tuple(f"{COMPLETENESS}{ending}" for ending in (".csv", ".json", ".png"))
-"""What an image's completeness is called after its name."""
 SMALL = 1024**2
 """Pixels of an image up to which completeness is measured without being asked for."""
 SEED = 0
@@ -42,7 +39,7 @@ def completeness_of_files(
     Parameters
     ----------
     batch
-        Images and where results go; its endings are :data:`ENDINGS`.
+        Images and where results go; its endings are :data:`COMPLETENESS_ENDINGS`.
     weights
         A file, or the name of weights that come with stemforge.
     threshold
@@ -191,7 +188,7 @@ def write_completeness(result: Completeness, results: Results) -> dict[str, Any]
         row += ["", ""] if place is None else [f"{place['error']:.4g}", f"{place['bound']:.4g}"]
     header = ["cnr_from", "cnr_to", "grafts", "found", "recall", "recall_low", "recall_high", "ideal_recall"]
     write_csv(results.path(f"{COMPLETENESS}.csv"), [*header, "error_angstrom", "bound_angstrom"], rows)
-    draw_completeness(result, results.path(f"{COMPLETENESS}.png"))
+    results.draw(f"{COMPLETENESS}.png", "stemforge.infer.completeness.figure:draw_completeness", result)
     false, density = summary["false_atoms"], summary["corrected"]
     if result.density.too_small:
         answer = f"the image is too small for a density: {result.density.too_small}"

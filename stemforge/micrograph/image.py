@@ -81,6 +81,10 @@ class Micrograph:
         object.__setattr__(self, "image", image)
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let other processes have it: a read-only mapping is no plain value."""
+        return type(self), (self.image, self.sampling, self.modality, self.name, dict(self.metadata))
+
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width [pixel]."""

@@ -85,6 +85,9 @@ def read_words(
 COMPLETENESS = "_completeness"
 """Ends the stem of what says how complete an image's table is: its CSV lies beside that table and has no places."""
 
+COMPLETENESS_ENDINGS = tuple(f"{COMPLETENESS}{ending}" for ending in (".csv", ".json", ".png"))
+"""What an image's completeness is called after its name."""
+
 
 def table_files(folder: Path) -> list[Path]:
     """Return the tables of places in a folder: its .csv files; where there are none the .tsv, then the .txt.

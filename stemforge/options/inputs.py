@@ -1,7 +1,7 @@
 """Options that say what is looked at: files, folders and patterns, and how they are read."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -168,11 +168,20 @@ class Reading(ChosenFrame):
             )
 
     @staticmethod
-    def prepare() -> None:
-        """Start the process that reads files: it becomes ready while the command imports what works on them."""
+    def prepare(images: Sequence[Path]) -> None:
+        """Start the process that reads files: it becomes ready while the command imports what works on them.
+
+        What reads them it would import at the first one, for which the command would have to wait.
+        """
         from stemforge.sandbox.child import start_child
 
-        start_child("stemforge.micrograph.reading.formats")
+        endings = {path.suffix.lower() for path in images}
+        modules = ["stemforge.micrograph.reading.formats"]
+        if endings & {".tif", ".tiff"}:
+            modules += ["stemforge.micrograph.reading.tiff", "rsciio.tiff"]
+        if endings - {".tif", ".tiff", ".png", ".jpg", ".jpeg"}:
+            modules += ["dask.array"]
+        start_child(*modules)
 
     def read(self, path: Path) -> "list[Micrograph]":
         """Return the micrograph of an image file, or one for each frame of a stack."""

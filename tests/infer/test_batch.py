@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
 
 from stemforge import InputError, read_micrograph
 from stemforge.infer.batch import Batch
+from stemforge.infer.pictures import Artist
 from stemforge.micrograph.writers import write_tiff
 from stemforge.options import Reading
 
@@ -174,3 +176,80 @@ def test_tiffs_carry_their_pixel_size(tmp_path, sampling):
     write_tiff(tmp_path / "x.tif", np.eye(5), sampling)
     found = read_micrograph(tmp_path / "x.tif").sampling
     assert found == (None if sampling is None else pytest.approx(sampling, rel=1e-4))
+
+
+def test_what_takes_long_is_added_to_results_that_are_there(images, tmp_path):
+    def work(micrograph, results):
+        results.path(".txt").write_text("x")
+        results.facts["atoms"] = 1
+        results.further = add
+        return 1
+
+    def add(results):
+        out = tmp_path / "out"
+        assert (out / f"{results.name}.txt").exists()
+        assert _entries(out)[results.name]["results"] == [f"{results.name}.txt"]
+        if results.name == "b":
+            raise KeyboardInterrupt
+        results.path("_more.txt").write_text("y")
+        results.facts["more"] = 2
+
+    batch = Batch(images, tmp_path / "out", [".txt", "_more.txt"], quiet=True)
+    with pytest.raises(KeyboardInterrupt):
+        batch.run("test", work, "things", {})
+    entries = _entries(tmp_path / "out")
+    assert (entries["a"]["atoms"], entries["a"]["more"]) == (1, 2)
+    assert [entries[name]["results"] for name in "ab"] == [["a.txt", "a_more.txt"], ["b.txt"]]
+    names = ["a.txt", "a_more.txt", "b.txt", "run.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+
+
+def test_pictures_are_drawn_by_another_process(images, tmp_path, capsys):
+    """An image that cannot be drawn has no results; those before it do, and the one that was worked on meanwhile."""
+    third, fourth = (Path(shutil.copy(images[0], tmp_path / f"{name}.tif")) for name in "cd")
+    (tmp_path / "picture").write_text("drawn")
+
+    def work(micrograph, results):
+        results.path(".txt").write_text("x")
+        if micrograph.name == "b":
+            results.draw(".png", "math:sqrt", -1.0)  # takes no file
+        else:
+            results.draw(".png", "shutil:copyfile", tmp_path / "picture")
+        return 1
+
+    with Artist("shutil") as artist:
+        batch = Batch([*images, third, fourth], tmp_path / "out", [".txt", ".png"], quiet=True, artist=artist)
+        with pytest.raises(TypeError):
+            batch.run("test", work, "things", {})
+    names = ["a.png", "a.txt", "c.png", "c.txt", "run.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    assert list(_entries(tmp_path / "out")) == ["a", "c"]
+    assert (tmp_path / "out" / "c.png").read_text() == "drawn"
+
+
+def test_a_picture_for_which_there_is_no_room_is_its_images_failure(images, tmp_path, capsys):
+    def work(micrograph, results):
+        results.path(".txt").write_text("x")
+        results.draw(".png", "shutil:copyfile", tmp_path / ("a.tif" if micrograph.name == "a" else "missing"))
+        return 1
+
+    with Artist() as artist:
+        batch = Batch(images, tmp_path / "out", [".txt", ".png"], quiet=True, artist=artist)
+        outcome = batch.run("test", work, "things", {})
+    assert (outcome.exit_code, outcome.found) == (1, 1)
+    assert "cannot be written" in outcome.failed[0]
+    assert "1 things on 1 of 2 images" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "a.txt", "run.json"]
+
+
+def test_a_drawing_process_that_is_ended_loses_nothing(images, tmp_path):
+    with Artist() as artist:
+        artist.draw("shutil:copyfile", images[0], tmp_path / "before")()
+        for child in psutil.Process().children():
+            if "spawn_main" in " ".join(child.cmdline()):
+                child.kill()
+                child.wait()
+        artist.draw("shutil:copyfile", images[0], tmp_path / "after")()
+        artist.draw("shutil:copyfile", images[0], tmp_path / "later")()
+    for name in ("before", "after", "later"):
+        assert (tmp_path / name).read_bytes() == images[0].read_bytes()

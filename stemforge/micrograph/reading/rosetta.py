@@ -12,13 +12,18 @@ from stemforge.micrograph.reading.signals import Axis, Signal, grey
 from stemforge.micrograph.units import clean_unit
 
 
-def rosetta_entries(reader: str, path: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Read a file with one of RosettaSciIO's readers; its values only when they are needed, where that can be done."""
+def rosetta_entries(
+    reader: str, path: Path, options: Mapping[str, Any], *, lazy: bool = True
+) -> list[dict[str, Any]]:
+    """Read a file with one of RosettaSciIO's readers; its values only when they are needed, where that can be done.
+
+    To put off reading it imports dask, half a second.
+    """
     read = importlib.import_module(f"rsciio.{reader}").file_reader
     try:
-        entries: list[dict[str, Any]] = read(str(path), lazy=True, **options)
-    except Exception:  # some kinds of data are read at once or not at all; what is damaged fails again
-        entries = read(str(path), lazy=False, **options)
+        entries: list[dict[str, Any]] = read(str(path), lazy=lazy, **options)
+    except Exception:  # some kinds of data are read in one way alone; what is damaged fails again
+        entries = read(str(path), lazy=not lazy, **options)
     return entries
 
 

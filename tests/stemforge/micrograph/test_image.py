@@ -1,3 +1,5 @@
+import pickle
+
 """The micrograph refuses what is no image, and keeps what it was given."""
 
 import numpy as np
@@ -78,3 +80,16 @@ def test_with_image_keeps_the_rest():
     )
     assert other.image.max() == 22
     assert micrograph.with_image(RAMP, 0.5).sampling == 0.5
+
+
+def test_other_processes_can_have_it():
+    image = Micrograph(np.eye(8), 0.2, "HAADF", name="area", metadata={"file": "a.tif"})
+    copy = pickle.loads(pickle.dumps(image))
+    assert (copy.sampling, copy.modality, copy.name, dict(copy.metadata)) == (
+        0.2,
+        "HAADF",
+        "area",
+        {"file": "a.tif"},
+    )
+    np.testing.assert_array_equal(copy.image, image.image)
+    assert not copy.image.flags.writeable

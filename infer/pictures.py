@@ -1,0 +1,111 @@
+"""Pictures that another process draws while the work goes on."""
+
+import gc
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from functools import partial
+from importlib import import_module
+from typing import Any, Self
+
+from stemforge.simulate.running.spawning import main_not_imported
+from stemforge.simulate.running.stopping import StopSignals
+
+
+@contextmanager
+def drawing_beside(*modules: str) -> Iterator["Artist | None"]:
+    """Start a process that draws, unless matplotlib is here already and nothing would be gained for one image.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> with drawing_beside("stemforge.files") as artist:
+    ...     artist is None
+    True
+    """
+    if "matplotlib" in sys.modules:
+        yield None
+        return
+    with Artist(*modules) as artist:
+        yield artist
+
+
+class Artist:
+    """A process that draws: it imports matplotlib while this one imports torch, and draws while the next image is read.
+
+    Parameters
+    ----------
+    modules
+        What the process imports before it is asked for a picture.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> with Artist("stemforge.files") as artist:
+    ...     finish = artist.draw("stemforge.files:write_figure", Figure(), "empty.png")
+    ...     finish()
+    >>> from pathlib import Path
+    >>> Path("empty.png").exists()
+    True
+    """
+
+    def __init__(self, *modules: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, context, _prepare, modules)
+        # Ctrl-C in a terminal is for this process alone: what is being drawn is finished.
+        with StopSignals() as signals, signals.held(), main_not_imported():
+            self._pool.submit(int)  # the first task starts the process
+
+    def draw(self, function: str, *arguments: Any) -> Callable[[], None]:
+        """Begin a picture.
+
+        Parameters
+        ----------
+        function
+            ``module:name`` of what draws it.
+        arguments
+            What it is called with, such as the file to write.
+
+        Returns
+        -------
+        Callable
+            Waits until the picture is there, and raises what drawing it raised.
+        """
+        in_place = partial(draw_now, function, *arguments)
+        try:
+            future = self._pool.submit(draw_now, function, *arguments)
+        except BrokenProcessPool:
+            return in_place
+
+        def finish() -> None:
+            try:
+                future.result()
+            except BrokenProcessPool:  # ended, as where memory is short
+                in_place()
+
+        return finish
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A process that tidies up keeps its parent waiting for some tenths of a second.
+        with suppress(BrokenProcessPool):
+            self._pool.submit(os._exit, 0)
+        self._pool.shutdown()
+
+
+def draw_now(function: str, *arguments: Any) -> None:
+    """Draw a picture in this process; what draws it is imported first."""
+    module, _, name = function.partition(":")
+    getattr(import_module(module), name)(*arguments)
+
+
+def _prepare(*modules: str) -> None:
+    gc.set_threshold(10_000, *gc.get_threshold()[1:])
+    for module in modules:
+        import_module(module)
