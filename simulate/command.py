@@ -165,6 +165,11 @@ def simulate(
     members, unfinished = room.load_recipes(recipe, values), []
     for name, settings in members.items():
         folder = out / name
+        if settings.engine.name != "kernels" and not (progress.quiet or folder.exists()):
+            say(
+                f"{name or settings.name}: {settings.engine.title} takes seconds to minutes an image; before long "
+                f"work ask how long: stemforge plan {recipe}"
+            )
         for guest in room.guest_visibility(settings):
             if guest.too_faint:
                 say(f"{name or settings.name}: {guest}")

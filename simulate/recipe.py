@@ -206,4 +206,5 @@ def shipped_recipes(*, sets: bool = False) -> dict[str, Path]:
     ('pt-nc.yaml', ['any-atom'])
     """
     folder = Path(str(files("stemforge.simulate"))) / "recipes"
-    return {path.stem: path for path in sorted(folder.glob("sets/*.yaml" if sets else "*.yaml"))}
+    paths = {path.stem: path for path in folder.glob("sets/*.yaml" if sets else "*.yaml")}
+    return dict(sorted(paths.items()))

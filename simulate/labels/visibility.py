@@ -14,6 +14,9 @@ from stemforge.simulate.microscope import FWHM
 _WINDOW = 19.0
 # Atoms whose image is wider than this are spread over as much as texture is [Å].
 _COMPACT = 3.0
+# Of an image, without the places of its atoms: from which on it says how much of them may be left, and the multiple of
+# its standard deviation that is too much to be texture.
+_FREE, _LEFT = 0.25, 2.0
 # Windows darker than this share of the bright ones are vacuum, or its edge.
 _VACUUM = 0.2
 # Spatial frequencies in units of 1/width; beyond the last a Gaussian's power is below 1e-10 of its peak.
@@ -60,7 +63,8 @@ class Texture:
             Pixel size [Å].
         labels
             From :func:`stemforge.simulate.label_atoms`. The atoms among them that are near focus are taken away
-            first, as Gaussians: what is looked for is no texture. Spread ones stay, as they are clutter.
+            first, as Gaussians, and what these leave of them where a crystal's columns guide the probe: what is looked
+            for is no texture. Spread ones stay, as they are clutter.
 
         Examples
         --------
@@ -109,11 +113,16 @@ class Texture:
 
 
 def _take_away(values: NDArray[np.float32], sampling: float, labels: Annotations) -> None:
-    """Subtract the Gaussians of compact atoms from an image, in place."""
+    """Subtract the Gaussians of compact atoms from an image, in place; fill what is not theirs but the atoms' still.
+
+    On columns of a crystal, which guide the probe, an atom's image is no Gaussian of its scattering by itself: half of
+    it may be left, and be taken for a texture that hides it.
+    """
     height, width = values.shape
     # Points lie in the image, and no spot is narrower than its pixels can draw.
     spread = np.maximum(labels["noise_width_angstrom"] / sampling, 0.5)
     rows = zip(labels.points, spread, labels["scattering"] / sampling**2, strict=True)
+    places, free = [], np.ones(values.shape, dtype=bool)
     for (x, y), sigma, total in rows:
         if sigma * sampling > _COMPACT:
             continue
@@ -121,7 +130,18 @@ def _take_away(values: NDArray[np.float32], sampling: float, labels: Annotations
         i = np.arange(max(0, round(y) - reach), min(height, round(y) + reach + 1))
         j = np.arange(max(0, round(x) - reach), min(width, round(x) + reach + 1))
         down, across = (np.exp(-((n - at) ** 2) / (2 * sigma**2)) for n, at in ((i, y), (j, x)))
-        values[i[0] : i[-1] + 1, j[0] : j[-1] + 1] -= total / (2 * np.pi * sigma**2) * np.outer(down, across)
+        place = np.s_[i[0] : i[-1] + 1, j[0] : j[-1] + 1]
+        values[place] -= total / (2 * np.pi * sigma**2) * np.outer(down, across)
+        places.append(place)
+        free[place] = False
+    if free.mean() < _FREE:
+        return
+    usual = values[free].std()
+    for place in places:
+        part = values[place]
+        level = np.median(np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]]))
+        if np.sqrt(np.mean((part - level) ** 2)) > _LEFT * usual:
+            values[place] = level
 
 
 def visibility(

@@ -50,6 +50,29 @@ def test_slow_texture_costs_less_in_place_than_in_visibility():
     assert localisation_bound(labels, 1e4, 0.0, texture) > localisation_bound(labels, 1e4, 0.0)
 
 
+@pytest.mark.parametrize("guided", [1.0, 2.1])
+@pytest.mark.parametrize("field", [16.0, 40.0])
+def test_atoms_on_columns_of_a_crystal_are_no_texture(guided, field):
+    """A column that guides the probe doubles an atom's light, heat moves it off its label; the lattice is texture."""
+    sampling, width, scattering = 0.2, 0.4, 0.025
+    side = round(field / sampling)
+    y, x = np.indices((side, side)) * sampling
+    columns = np.arange(1.0, field, 2.1)
+    grid = [(a, b) for a in columns for b in columns]
+    lattice = sum(1e-3 * np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * 0.45**2)) for a, b in grid)
+    chosen = np.array(grid)[:: max(len(grid) // 3, 1)][:3]
+    peak = scattering / (2 * np.pi * width**2)
+    moved = chosen + np.array([0.08, -0.08])
+    atoms = sum(guided * peak * np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * width**2)) for a, b in moved)
+    labels = _labels(np.full(len(chosen), scattering), width, float(lattice.mean()))
+    labels = Annotations(chosen / sampling, columns=labels.columns)
+    seen_on = [Texture.of(lattice, sampling), Texture.of(lattice + atoms, sampling, labels)]
+    without, with_atoms = (visibility(labels, 5e4, 1.0, texture)[1] for texture in seen_on)
+    np.testing.assert_allclose(with_atoms, without, rtol=0.25)
+    hidden = visibility(labels, 5e4, 1.0, Texture.of(lattice + atoms, sampling))[1]
+    assert (hidden < 0.5 * without).all()  # as if they were clutter
+
+
 def test_maximum_likelihood_on_counts_reaches_the_bound():
     # 4 px = 1.2 Å, an atom of 8 % contrast at a contrast-to-noise of about 10.
     sampling, width, background, count = 0.3, 4.0, 0.01, 600

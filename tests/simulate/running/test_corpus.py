@@ -239,7 +239,7 @@ def test_the_other_engines_make_samples_too(engine):
 
 
 # Crystals are imaged by PRISM, which takes a minute even for a small image; its windows would be too narrow there.
-CRYSTALS = {"ir-mgo", "pt-ceo2"}
+CRYSTALS = {"ir-mgo", "ir-mgo-small", "pt-ceo2"}
 SMALL = {"scan.shape": [32, 32], "engine.interpolation": 1, "engine.frozen_phonons": 1}
 
 
@@ -296,7 +296,7 @@ def test_the_version_is_part_of_the_hash_and_of_the_corpus(reference):
 def test_unknown_recipe_names_the_shipped_ones():
     with pytest.raises(
         RecipeError,
-        match="fe-c3n4, ir-mgo, metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart",
+        match="fe-c3n4, ir-mgo, ir-mgo-small, metal-free, mos2-vacancies, pt-ceo2, pt-clusters, pt-nc, quickstart",
     ):
         SimulationRecipe.load("pt-ncc")
 
