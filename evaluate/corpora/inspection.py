@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from stemforge.colours import BLUE, MARKS, ORANGE
+from stemforge.colours import BLUE, MARKS, ORANGE, SKY
 from stemforge.corpus.reader import Corpus
 from stemforge.corpus.sample import Sample
 from stemforge.corpus.writer import HEADER
@@ -31,7 +31,8 @@ from stemforge.train import Visible
 from stemforge.train.labelled import visible_atoms
 
 # Atoms are orange circles.
-_VACANCIES = tuple(colour for colour in MARKS if colour != ORANGE)
+_VACANCIES = tuple(colour for colour in MARKS if colour not in (ORANGE, SKY))
+_FAINT = f"fainter atom (contrast-to-noise below {Visible().min_cnr:g})"
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def draw_corpus(corpus: Corpus, statistics: CorpusStatistics | None = None, most
 def contact_sheet(corpus: Corpus, most: int = 12) -> Figure:
     """Draw up to ``most`` samples, degraded as the recipe says, with visible atoms circled or molecules boxed.
 
-    Squares show vacancies where the samples list any.
+    Dots show atoms that are too faint to count as visible, squares vacancies where the samples list any.
     """
     columns, rows = _grid(len(corpus), most)
     figure = Figure(figsize=(3.2 * columns, 3.4 * rows), layout=_layout())
@@ -215,18 +216,22 @@ def _draw_sheet(figure: Any, corpus: Corpus, most: int) -> None:
             continue
         micrograph, visible, faint = recorded_image(corpus, sample)
         draw_micrograph(axes, micrograph)
-        circles = axes.scatter(*visible.T, s=36, facecolors="none", edgecolors=ORANGE, linewidths=0.9)
+        # A ring around an atom's image, not on it, where the image is of few pixels.
+        size = 36 * float(np.clip(256 / max(micrograph.shape), 1, 4))
+        if len(visible):
+            marks["visible atom"] = axes.scatter(*visible.T, s=size, fc="none", ec=ORANGE, lw=0.9)
+        if len(faint):
+            marks[_FAINT] = axes.scatter(*faint.T, s=6, color=SKY, lw=0)
         title = f"{micrograph.name}: {len(visible)} visible, {len(faint)} faint"
         if listed_vacancies(sample) is not None:
             missing = _recorded_vacancies(corpus, sample)
             for name, points in missing.items():
                 colour = colours.setdefault(name, _VACANCIES[len(colours) % len(_VACANCIES)])
-                marks[name] = axes.scatter(*points.T, s=36, marker="s", fc="none", ec=colour, lw=0.9)
+                marks[name] = axes.scatter(*points.T, s=size, marker="s", fc="none", ec=colour, lw=0.9)
             counts = [f"{len(points)} {vacancies_of(name, len(points))}" for name, points in missing.items()]
             title += f"\n{', '.join(counts) or 'no vacancy'}"
         entitle(axes, title, 8)
-    if marks:
-        marks = {"visible atom": circles, **marks}
+    if marks.keys() - {"visible atom"}:
         figure.legend(marks.values(), marks, loc="outside lower center", ncols=4, fontsize=8, facecolor="0.5")
 
 

@@ -199,6 +199,7 @@ def draw_histograms(axes: Sequence[Axes], statistics: CorpusStatistics) -> None:
         one.yaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "contrast-to-noise":
             one.axvline(Visible().min_cnr, color=VERMILION, linewidth=1)
+            one.set_xlabel(f"{name}\n(line: visible from {Visible().min_cnr:g} on)", fontsize=8)
         one.set_ylabel("objects" if name == "contrast-to-noise" else "images", fontsize=8)
 
 

@@ -242,7 +242,7 @@ def test_the_picture_has_every_histogram(tiny_corpus, tmp_path):
     corpus = Corpus(tiny_corpus)
     statistics = CorpusStatistics.of(corpus)
     figure = draw_corpus(corpus, statistics, most=3)
-    by_name = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_xlabel()}
+    by_name = {axes.get_xlabel().split("\n")[0]: axes for axes in figure.axes if axes.get_xlabel()}
     assert list(by_name) == list(statistics.histograms)
     assert "contrast-to-noise" in by_name
     for name, axes in by_name.items():
