@@ -1,6 +1,6 @@
-import pickle
-
 """The micrograph refuses what is no image, and keeps what it was given."""
+
+import pickle
 
 import numpy as np
 import pytest
