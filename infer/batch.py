@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import stemforge
-from stemforge.console import INTERVALS, console, progress, say
+from stemforge.console import console, progress, say
 from stemforge.errors import InputError, WriteError
 from stemforge.infer.pictures import Artist, draw_now
 from stemforge.infer.resampling import enough_memory
@@ -69,8 +69,7 @@ class Results:
         self.names: list[str] = []
         self.facts: dict[str, Any] = {}
         """What ``run.json`` says of the image, beside file, weights and options."""
-        self.intervals = False
-        """Whether numbers with intervals were printed, so that the command says once what these are."""
+        self.remarks: dict[str, None] = {}
         self.further: Callable[[Results], None] | None = None
         """What takes long and is added when these are there."""
         self._stage = stage
@@ -84,6 +83,10 @@ class Results:
             self._folder = self._stage()
         self.names.append(f"{self.name}{ending}")
         return self._folder / self.names[-1]
+
+    def remark(self, text: str) -> None:
+        """Have something said at the end, once for all images."""
+        self.remarks[text] = None
 
     def draw(self, ending: str, function: str, drawn: object, *further: object) -> None:
         """Have one result drawn, maybe not at once.
@@ -216,7 +219,7 @@ class Batch:
         Outcome
             What was found, and what failed.
         """
-        run = _Run(self, work, noun, {**options, **_given(self.reading)}, RunRecord(self.folder, title))
+        run = _Run(self, work, {**options, **_given(self.reading)}, RunRecord(self.folder, title))
         with progress(title, len(self.images), "images", self.quiet) as advance:
             try:
                 for path in self.images:
@@ -226,9 +229,10 @@ class Batch:
             finally:
                 run.finish()
                 run.save()
-        if run.intervals:
-            say(INTERVALS)
-        say(f"{self.out}: {run.found} {noun} on {run.done} of {len(self.images)} images")
+        for remark in run.remarks:
+            say(remark)
+        frames = f" ({run.frames} frames)" if run.frames > run.done else ""
+        say(f"{self.out}: {run.found} {noun} on {run.done} of {len(self.images)} images{frames}")
         return Outcome(len(self.images), run.found, tuple(run.failed.values()))
 
 
@@ -253,14 +257,13 @@ class _Run:
         self,
         batch: Batch,
         work: Callable[[Micrograph, Results], int],
-        noun: str,
         options: Mapping[str, Any],
         record: RunRecord,
     ) -> None:
-        self.batch, self.work, self.noun, self.options, self.record = batch, work, noun, options, record
+        self.batch, self.work, self.options, self.record = batch, work, options, record
         self.failed: dict[Path, str] = {}
-        self.found = 0
-        self.intervals = False
+        self.found = self.frames = 0
+        self.remarks: dict[str, None] = {}
         self.full = False
         self._worked: set[Path] = set()
         self._written: dict[str, Path] = {}
@@ -336,11 +339,12 @@ class _Run:
         with made.stage, enough_memory(made.results.name):
             made.results.finish()
         self.found += made.count
+        self.frames += 1
         name, names = made.results.name, made.results.names
         if self.batch.overwrite:
             self._remove_older(name, names)
         self._note(made, made.results.facts, names)
-        self.intervals |= made.results.intervals
+        self.remarks |= made.results.remarks
 
     def _note(self, made: _Unfinished, facts: Mapping[str, Any], names: Sequence[str]) -> None:
         entry = {"file": made.path.absolute(), "stamp": made.stamp, "stemforge": stemforge.__version__}
@@ -349,13 +353,12 @@ class _Run:
     def _add(self, made: _Unfinished, further: Callable[[Results], None]) -> None:
         """Add what takes long to results that are there: who stops it keeps those."""
         self.record.save()
-        say(f"{made.results.name}: {made.count} {self.noun}, in {self.batch.out}; more is measured")
         with ExitStack() as stack:
             added = self._results(made.results.name, stack)
             with enough_memory(made.results.name):
                 further(added)
                 added.finish()
-        self.intervals |= added.intervals
+        self.remarks |= added.remarks
         self._note(made, made.results.facts | added.facts, made.results.names + added.names)
 
     def _remove_older(self, name: str, made: Sequence[str]) -> None:

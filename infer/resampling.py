@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
-from skimage.transform import resize
 
 from stemforge.errors import InputError
 from stemforge.micrograph.image import Micrograph
@@ -96,6 +95,8 @@ def resampled(
     shape = _resampled_shape(image.shape, zoom)
     if white:
         return resampled_white(image, shape), wanted
+    from skimage.transform import resize  # atoms are resampled without
+
     # Antialiased: detail finer than the wanted pixels would fold into them.
     out = resize(image, shape, order=3, mode="reflect", anti_aliasing=zoom < 1, preserve_range=True)
     return out.astype(np.float32), wanted

@@ -208,7 +208,10 @@ def _say_corpus(corpus: Corpus, out: Path) -> None:
     labelled = corpus.labels_only()
     labels = sum(len(sample.labels) for sample in labelled)
     kind = "molecules" if labelled[0].labels.boxes is not None else "atoms"
-    say(f"{out}: {len(corpus)} images, {labels} labelled {kind}; look at them with: stemforge inspect {out}")
+    say(
+        f"{out}: {len(corpus)} images, {labels} labelled {kind}; look at them with: "
+        f"stemforge inspect {out} --figure {out.name}.png"
+    )
 
 
 def plan(

@@ -26,6 +26,7 @@ INTERVALS = "Numbers in brackets (low to high) are the ends of 95 % intervals."
 """What commands print once below numbers with such intervals, in the place of a remark on each."""
 
 _A_LINE = 60  # between two lines of a log [s]
+_FIRST = 10  # before the first one [s]
 _SPELLINGS = {
     "Å": "A",
     "²": "2",
@@ -153,10 +154,10 @@ class ProgressLog:
         self._done, self._said = 0.0, self._begun
 
     def advance(self, done: float) -> None:
-        """Count what was done, and print a line where the last one is a minute old."""
+        """Count what was done, and print a line after ten seconds, and where the last one is a minute old."""
         self._done += done
         now = time.monotonic()
-        if now - self._said >= _A_LINE:
+        if now - self._said >= (min(_FIRST, _A_LINE) if self._said == self._begun else _A_LINE):
             self._said = now
             say(self.line(self._done, now - self._begun))
 
@@ -170,6 +171,8 @@ class ProgressLog:
 
 
 def _minutes(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 

@@ -93,3 +93,5 @@ def inspect(
         if drawing.figure is not None:
             write_figure(inspection.figure(), drawing.figure)
             show(f"{'picture':<14} {drawing.figure}")
+        elif len(paths) == 1:
+            show(f"{'picture':<14} none yet: --figure {path.stem}.png draws one")

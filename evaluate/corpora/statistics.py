@@ -142,14 +142,14 @@ class CorpusStatistics:
         what = f"electrons a pixel{segments}" if len(self.dose) else "mean intensity"
         lines["counts"] = _range(self.counts, what)
         if len(self.contrast):
-            lines["contrast"] = f"{_range(self.contrast, '')} (10th to 90th percentile, median)"
+            lines["contrast"] = f"{_range(self.contrast, '')} (10th to 90th percentile, median; at most 2)"
         if len(self.cnr):
             at = "at the reference dose" if reference_dose is None else f"at {reference_dose:g} e/Å²"
-            lines["CNR"] = f"{_range(self.cnr, at)} (10th to 90th percentile, median)"
+            lines["CNR"] = f"{_range(self.cnr, at)}, against counts alone (10th to 90th percentile, median)"
         if len(self.drawn_cnr):
             lines["CNR as drawn"] = (
-                f"{_range(self.drawn_cnr, '')} at each image's own dose and source; {self.visible.mean():.0%} of the "
-                "atoms are visible"
+                f"{_range(self.drawn_cnr, '')} at each image's own dose and source, against texture, too; "
+                f"{self.visible.mean():.0%} of the atoms are visible"
             )
         return lines
 

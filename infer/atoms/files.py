@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stemforge.console import progress, say
+from stemforge.console import INTERVALS, progress, say
 from stemforge.errors import InputError
 from stemforge.infer.atoms.detection import Detection, detect_atoms
 from stemforge.infer.atoms.maps import TILE
@@ -97,7 +97,7 @@ def detect_atoms_in_files(
             estimate = estimate_sampling(micrograph, *sizer, device=device)
             say(f"{micrograph.name}: {estimate}")
         if estimate is not None:
-            results.intervals = True
+            results.remark(INTERVALS)
             micrograph = replace(micrograph, sampling=estimate.sampling)
         # What takes seconds needs no bar of its own beside that of all images.
         quiet = batch.quiet or micrograph.image.size * (8 if augment else 1) < _LARGE

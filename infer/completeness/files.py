@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stemforge.console import progress, say
+from stemforge.console import INTERVALS, progress, say
 from stemforge.errors import InputError
 from stemforge.files import plain, write_csv, write_json
 from stemforge.infer.atoms.detection import Detection
@@ -123,10 +123,11 @@ def add_completeness(
     """
     micrograph = detection.micrograph
     if largest is not None and micrograph.image.size > largest:
-        say(
-            f"{micrograph.name}: large, so that its completeness is measured only where --completeness asks for it"
+        results.remark(
+            f"Of images of more than {largest:,} pixels completeness is measured only where --completeness asks for it."
         )
         return
+    say(f"{micrograph.name}: {len(detection.atoms)} atoms; table and overlay are there, completeness follows")
     try:
         result = _measure(micrograph, model, card, quiet, detection=detection, **options)
     except InputError as error:
@@ -203,7 +204,7 @@ def write_completeness(result: Completeness, results: Results) -> dict[str, Any]
         f"found; of {len(result.false.scores)} atoms found away from edges, about "
         f"{false['expected']:.0f} ({false['low']:.0f} to {false['high']:.0f}) are false; {answer}"
     )
-    results.intervals = True
+    results.remark(INTERVALS)
     kept = ("area_nm2", "grafts", "half_found_at_cnr", "lost_however_bright", "beside_another", "corrected")
     facts = {name: summary[name] for name in kept}
     return {"completeness": {**facts, "false_atoms": {k: false[k] for k in ("expected", "low", "high")}}}

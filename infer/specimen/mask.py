@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
-from skimage.morphology import remove_small_objects
 
 from stemforge.errors import MicrographError
 from stemforge.micrograph.image import Micrograph
@@ -181,5 +180,7 @@ def find_specimen(micrograph: Micrograph, usable: UsableArea | None = None) -> S
 
 def _cleaned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return a mask without islands and holes that noise makes."""
+    from skimage.morphology import remove_small_objects  # most images show no vacuum
+
     kept = remove_small_objects(mask, max_size=_SMALLEST)
     return np.asarray(~remove_small_objects(~kept, max_size=_SMALLEST))

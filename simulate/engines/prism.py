@@ -76,8 +76,8 @@ class Prism(AbtemEngine):
     ----------
     interpolation
         1 gives multislice's image on a periodic cell; a higher factor takes less time and memory. Waves are then
-        computed in a window of that part of the field, and what is scattered out of it is lost: see
-        :func:`stemforge.simulate.engines.prism.largest_interpolation`.
+        computed in a window of that part of the field, and what is scattered out of it is lost: a
+        window that is too narrow is refused before work starts, and the highest factor is said.
 
     Examples
     --------

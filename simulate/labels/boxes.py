@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from stemforge.corpus.sample import Sample
 from stemforge.errors import CorpusError, InputError
-from stemforge.simulate.scan import Scan
 from stemforge.structures import Tag
 
 VAN_DER_WAALS = "van-der-waals"
@@ -208,6 +207,8 @@ def sample_molecule_boxes(sample: Sample, definition: BoxDefinition) -> NDArray[
     # Molecules whose atoms carry no tag, as in corpora that were made elsewhere, keep the approximation.
     guest = sample.structure.tags == Tag.GUEST
     numbers = sample.structure.numbers[guest].astype(int)
+    from stemforge.simulate.scan import Scan  # settings, which who detects atoms does not need
+
     scan = Scan.of_any_size(shape, sample.sampling, **sample.metadata.get("frame", {}))
     cell = (float(sample.structure.cell[0, 0]), float(sample.structure.cell[1, 1]))
     places = scan.pixels(sample.structure.positions[guest, :2].astype(float), cell)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import ArrayLike
 
 from stemforge.files import write_whole
@@ -57,6 +56,8 @@ def write_tiff(
         metadata["Labels"] = list(channels)
     if info is not None:
         metadata["Info"] = info
+    import tifffile  # some commands write no image
+
     stream = io.BytesIO()
     tifffile.imwrite(stream, values, imagej=True, metadata=metadata, **options)
     write_whole(path, stream.getbuffer())

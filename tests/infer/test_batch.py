@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from stemforge import InputError, read_micrograph
+from stemforge.console import INTERVALS
 from stemforge.infer.batch import Batch
 from stemforge.infer.pictures import Artist
 from stemforge.micrograph.writers import write_tiff
@@ -50,7 +51,8 @@ def test_what_fails_is_left_out(images, tmp_path, capsys):
 @pytest.mark.parametrize("printed", [True, False])
 def test_what_intervals_are_is_printed_once(images, tmp_path, capsys, printed):
     def work(micrograph, results):
-        results.intervals = printed
+        if printed:
+            results.remark(INTERVALS)
         return 1
 
     Batch(images, tmp_path / "out", [".txt"], quiet=True).run("test", work, "things", {})

@@ -14,15 +14,16 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_log_gets_a_line_a_minute(clock, capsys):
+def test_a_log_gets_a_line_soon_and_then_one_a_minute(clock, capsys):
     with progress("simulate pt-nc", 100, "images") as advance:
         for _ in range(50):
             clock[0] += 3
             advance(1)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "simulate pt-nc: 20 of 100 images, 1 min elapsed, about 4 min left",
-        "simulate pt-nc: 40 of 100 images, 2 min elapsed, about 3 min left",
+        "simulate pt-nc: 4 of 100 images, 12 s elapsed, about 5 min left",
+        "simulate pt-nc: 24 of 100 images, 72 s elapsed, about 4 min left",
+        "simulate pt-nc: 44 of 100 images, 2 min elapsed, about 3 min left",
     ]
 
 
@@ -42,9 +43,9 @@ def test_quiet_work_leaves_no_line(clock, capsys):
 @pytest.mark.parametrize(
     ("limit", "line"),
     [
-        (None, "train: 10 of 1000 batches, 1 min elapsed, about 99 min left"),
-        (600.0, "train: 10 batches, 1 min elapsed, about 9 min left"),
-        (1e6, "train: 10 of 1000 batches, 1 min elapsed, about 99 min left"),
+        (None, "train: 10 of 1000 batches, 60 s elapsed, about 99 min left"),
+        (600.0, "train: 10 batches, 60 s elapsed, about 9 min left"),
+        (1e6, "train: 10 of 1000 batches, 60 s elapsed, about 99 min left"),
     ],
 )
 def test_work_that_ends_by_its_time_says_when(limit, line):

@@ -359,6 +359,6 @@ def test_a_large_image_says_how_far_it_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("stemforge.infer.atoms.files._LARGE", 30_000)
     detect_atoms_in_files(Batch(images, tmp_path / "out", (".csv", ".png")), "atom-net", tile=64)
     log = capsys.readouterr().err
-    assert re.search(r"^1: \d+ of 100 %, 0 min elapsed, about 0 min left$", log, re.MULTILINE)
+    assert re.search(r"^1: \d+ of 100 %, 0 s elapsed, about 0 s left$", log, re.MULTILINE)
     assert not re.search(r"^0: .* of 100 %", log, re.MULTILINE)
     assert "infer atoms: 1 of 2 images" in log
