@@ -2,12 +2,11 @@
 
 import gc
 import multiprocessing
-import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, Self
@@ -18,7 +17,7 @@ from stemforge.simulate.running.stopping import StopSignals
 
 @contextmanager
 def drawing_beside(*modules: str) -> Iterator["Artist | None"]:
-    """Start a process that draws, unless matplotlib is here already and nothing would be gained for one image.
+    """Start a process that draws; None where matplotlib is here already, or the system has no room for a process.
 
     Examples
     --------
@@ -27,10 +26,12 @@ def drawing_beside(*modules: str) -> Iterator["Artist | None"]:
     ...     artist is None
     True
     """
-    if "matplotlib" in sys.modules:
-        yield None
-        return
-    with Artist(*modules) as artist:
+    artist = None
+    if "matplotlib" not in sys.modules:
+        # Without the semaphores that processes share, or without memory, this process draws as well.
+        with suppress(ImportError, NotImplementedError, OSError):
+            artist = Artist(*modules)
+    with artist or nullcontext():
         yield artist
 
 
@@ -57,8 +58,10 @@ class Artist:
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(1, context, _prepare, modules)
         # Ctrl-C in a terminal is for this process alone: what is being drawn is finished.
+        others = multiprocessing.active_children()
         with StopSignals() as signals, signals.held(), main_not_imported():
             self._pool.submit(int)  # the first task starts the process
+        self._processes = [one for one in multiprocessing.active_children() if one not in others]
 
     def draw(self, function: str, *arguments: Any) -> Callable[[], None]:
         """Begin a picture.
@@ -93,9 +96,10 @@ class Artist:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A process that tidies up keeps its parent waiting for some tenths of a second.
-        with suppress(BrokenProcessPool):
-            self._pool.submit(os._exit, 0)
+        # What was to be drawn is there, or nobody waits for it. A process that still imports, or that tidies up, would
+        # keep its parent waiting.
+        for process in self._processes:
+            process.kill()
         self._pool.shutdown()
 
 

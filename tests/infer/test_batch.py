@@ -1,6 +1,7 @@
 import errno
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import tifffile
 from stemforge import InputError, read_micrograph
 from stemforge.console import INTERVALS
 from stemforge.infer.batch import Batch
-from stemforge.infer.pictures import Artist
+from stemforge.infer.pictures import Artist, drawing_beside
 from stemforge.micrograph.writers import write_tiff
 from stemforge.options import Reading
 
@@ -255,3 +256,20 @@ def test_a_drawing_process_that_is_ended_loses_nothing(images, tmp_path):
         artist.draw("shutil:copyfile", images[0], tmp_path / "later")()
     for name in ("before", "after", "later"):
         assert (tmp_path / name).read_bytes() == images[0].read_bytes()
+
+
+def test_nobody_waits_for_a_drawing_process_that_is_not_ready():
+    """What is refused at once must not wait for what a picture would need."""
+    with Artist("torch", "scipy.stats", "matplotlib.pyplot"):
+        process = next(c for c in psutil.Process().children() if "spawn_main" in " ".join(c.cmdline()))
+    assert not process.is_running()
+
+
+def test_where_no_process_can_be_started_this_one_draws(monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.delitem(sys.modules, "matplotlib", raising=False)
+    monkeypatch.setattr("stemforge.infer.pictures.ProcessPoolExecutor", none)
+    with drawing_beside("stemforge.files") as artist:
+        assert artist is None
