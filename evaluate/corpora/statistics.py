@@ -252,4 +252,7 @@ def _per_image(counts: NDArray[np.int64]) -> str:
 
 def _range(values: object, unit: str) -> str:
     low, middle, high = np.percentile(np.asarray(values, dtype=float), [10, 50, 90])
-    return f"{low:.3g} to {high:.3g}, median {middle:.3g} {unit}".rstrip()
+    ends = [f"{end:.3g}" for end in (low, high)]
+    if ends[0] == ends[1]:
+        return f"{ends[0]} {unit}".rstrip()
+    return f"{ends[0]} to {ends[1]}, median {middle:.3g} {unit}".rstrip()
