@@ -1,13 +1,14 @@
 """Ctrl-C and SIGTERM: one KeyboardInterrupt, at a moment when there is something to clean up after."""
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any, Self
+
+from stemforge.sandbox.signals import sigint_blocked
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -56,26 +57,12 @@ class StopSignals:
         """
         self._hold = True
         try:
-            with _sigint_blocked() if self._before else nullcontext():
+            if self._before:
+                # multiprocessing starts its tracker with the first process, and unblocks SIGINT then.
+                resource_tracker.ensure_running()
+            with sigint_blocked() if self._before else nullcontext():
                 yield
         finally:
             self._hold = False
         if self._came:
             raise KeyboardInterrupt
-
-
-@contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    if sys.platform == "win32":  # blocks no signals
-        yield
-        return
-    if signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
-        yield
-        return
-    # multiprocessing starts its tracker with the first process, and unblocks SIGINT then.
-    resource_tracker.ensure_running()
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))

@@ -20,6 +20,7 @@ import psutil
 
 from stemforge import errors
 from stemforge.sandbox.messages import encode, receive, send
+from stemforge.sandbox.signals import sigint_blocked
 
 # A damaged file is refused within these; a sound file of a size gets more by the size.
 _SECONDS, _BYTES = 5.0, 0.8e9
@@ -67,12 +68,13 @@ class _Child:
         # The same modules as here, whatever folder the program was started in.
         path = os.pathsep.join(entry for entry in sys.path if entry)
         environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "stemforge.sandbox.server", *modules],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-        )
+        with sigint_blocked():
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "stemforge.sandbox.server", *modules],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment,
+            )
         self.reader = ThreadPoolExecutor(1, "sandbox")
         self.ready = self._answer()
         self.watch = psutil.Process(self.process.pid)

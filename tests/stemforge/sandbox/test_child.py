@@ -164,3 +164,15 @@ def test_a_child_leaves_ctrl_c_to_its_parent(functions, capfd):
     os.kill(process, signal.SIGINT)
     assert call(functions, "process") == process
     assert "KeyboardInterrupt" not in capfd.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no signals are sent here")
+def test_nor_does_ctrl_c_end_a_child_that_is_still_starting(functions, capfd):
+    child._end()
+    child.start_child(functions)
+    process = child._running().process
+    for _ in range(20):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    assert call(functions, "process") == process.pid
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
