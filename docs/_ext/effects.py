@@ -22,6 +22,15 @@ CARBON = {"kind": "amorphous_carbon", "thickness": 60}
 PARTICLE = {"kind": "carbon_particle", "mean_thickness": 120, "vacuum_fraction": 0}
 NITRIDE = {"kind": "carbon_nitride", "num_layers": 2}
 LAYERS = {"kind": "layers", "material": "MoS2"}
+ZEOLITE = {"kind": "zeolite", "framework": "mfi", "thickness": 1, "guests": {"pyridine": 1}, "occupancy": 0.6}
+IDPC = {
+    "single_atoms": [],
+    "microscope": {"preset": "low-dose-idpc"},
+    "scan.margin": 12,
+    "engine": {"name": "prism", "sampling": 0.24, "slice_thickness": 4},
+}
+VACANCY = {"kind": "vacancy", "element": "S", "areal_density": 0.5}
+SUBSTITUTION = {"kind": "substitution", "element": "Mo", "by": "W", "areal_density": 1}
 PT = [{"element": "Pt", "areal_density": 0.6}]
 BARE = {"single_atoms": []}
 
@@ -72,6 +81,14 @@ class Effect:
         return np.asarray(record(sample, recipe.degradation, np.random.default_rng(7)).image[0])
 
 
+def _zeolite(values: Sequence[Any], **beside: Any) -> Effect:
+    return Effect(values, ZEOLITE, {"source_size": 0.9, "dose": 2e5}, {**IDPC, **beside}, sampling=0.3)
+
+
+def _defects(values: Sequence[Any], defect: Mapping[str, Any]) -> Effect:
+    return Effect(values, LAYERS, SHARP, {**BARE, "defects": [dict(defect)]}, sampling=0.15)
+
+
 def _wide(values: Sequence[Any], **others: Any) -> Effect:
     return Effect(values, PARTICLE, sampling=1.0, **others)
 
@@ -97,6 +114,13 @@ EFFECTS: dict[str, Effect] = {
     "support.layers.rotation": Effect([0, 10, 25], LAYERS, SHARP, BARE, sampling=0.2),
     "support.layers.grains": Effect([1, 2, 5], LAYERS, SHARP, BARE, sampling=0.35),
     "support.layers.hole_fraction": Effect([0, 0.1, 0.3], LAYERS, SHARP, BARE, sampling=0.3),
+    "support.zeolite.framework": _zeolite(["mfi", "mor", "cha"], **{"support.guests": {}}),
+    "support.zeolite.thickness": _zeolite([1, 2, 4]),
+    "support.zeolite.mistilt": _zeolite([0, 20, 60], **{"support.thickness": 2}),
+    "support.zeolite.occupancy": _zeolite([0, 0.5, 1]),
+    "support.zeolite.guests": _zeolite([{"pyridine": 1}, {"thiophene": 1}], **{"support.occupancy": 1}),
+    "defects.0.vacancy.areal_density": _defects([0, 1, 4], VACANCY),
+    "defects.0.substitution.by": _defects(["Ti", "Nb", "W"], SUBSTITUTION),
     "single_atoms.0.element": Effect(["Fe", "Ag", "Pt"], same_contrast=True),
     "single_atoms.0.areal_density": Effect([0.1, 0.6, 2]),
     "single_atoms.0.cluster_fraction": Effect([0, 0.5, 1]),
@@ -127,7 +151,7 @@ EFFECTS: dict[str, Effect] = {
     "degradation.decay_time": Effect([0, 1, 4], degradation=NOISY),
     "degradation.bits": Effect([None, 4, 3], beside={"degradation.gain": 0.008}),
 }
-"""By the field's name; of a support with its kind between."""
+"""By the field's name; of a support or a defect with its kind between."""
 
 
 def draw_effects(folder: Path) -> None:
@@ -168,10 +192,14 @@ def draw_effect(name: str, path: Path) -> None:
 def field_of(name: str) -> str:
     """Return the field's dotted name in a recipe: ``support.layers.twist`` is ``support.twist``."""
     parts = name.split(".")
-    return ".".join(parts if parts[0] != "support" else (parts[0], *parts[2:]))
+    kind = {"support": 1, "defects": 2}.get(parts[0], len(parts))
+    return ".".join((*parts[:kind], *parts[kind + 1 :]))
 
 
 def shown(value: Any) -> str:
+    """Return a value as the title of its image."""
+    if isinstance(value, Mapping) and all(isinstance(one, int) for one in value.values()):
+        return ", ".join(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {low:g} to {high:g} mrad" for name, (low, high) in value.items())
     if value is None:
