@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -231,7 +231,7 @@ class Batch:
                 run.save()
         for remark in run.remarks:
             say(remark)
-        frames = f" ({run.frames} frames)" if run.frames > run.done else ""
+        frames = f" ({run.frames} frame{'s' * (run.frames != 1)})" if self.reading.stack else ""
         say(f"{self.out}: {run.found} {noun} on {run.done} of {len(self.images)} images{frames}")
         return Outcome(len(self.images), run.found, tuple(run.failed.values()))
 
@@ -266,6 +266,7 @@ class _Run:
         self.remarks: dict[str, None] = {}
         self.full = False
         self._worked: set[Path] = set()
+        self._lost: set[Path] = set()
         self._written: dict[str, Path] = {}
         self._unfinished: _Unfinished | None = None
 
@@ -284,12 +285,17 @@ class _Run:
     @property
     def done(self) -> int:
         """How many files were worked on without a failure."""
-        return len(self._worked - self.failed.keys())
+        return len(self._worked - self._lost)
 
     def finish(self, following: _Unfinished | None = None) -> None:
         """Have the image that is being drawn finished, and the following one drawn."""
         made, self._unfinished = self._unfinished, following
         if made is None:
+            return
+        if self.full:  # that was said, and what to do
+            self._lost.add(made.path)
+            with suppress(InputError):
+                made.stage.__exit__(WriteError, WriteError("full"), None)
             return
         with self._failing(made.path):
             self._publish(made)
@@ -310,6 +316,7 @@ class _Run:
         try:
             yield
         except InputError as error:
+            self._lost.add(path)
             self._fail(path, error)
             if isinstance(error, WriteError):
                 self.full = True
@@ -353,22 +360,31 @@ class _Run:
     def _add(self, made: _Unfinished, further: Callable[[Results], None]) -> None:
         """Add what takes long to results that are there: who stops it keeps those."""
         self.record.save()
-        with ExitStack() as stack:
-            added = self._results(made.results.name, stack)
-            with enough_memory(made.results.name):
-                further(added)
-                added.finish()
+        try:
+            with ExitStack() as stack:
+                added = self._results(made.results.name, stack)
+                with enough_memory(made.results.name):
+                    further(added)
+                    added.finish()
+        except InputError as error:
+            say(f"{error}; the other results are there")
+            self.failed.setdefault(made.path, str(error))
+            self.full |= isinstance(error, WriteError)
+            return
         self.remarks |= added.remarks
         self._note(made, made.results.facts | added.facts, made.results.names + added.names)
 
     def _remove_older(self, name: str, made: Sequence[str]) -> None:
         """Remove results of an earlier run that this one does not have: beside its own they would seem to belong."""
-        names = [f"{name}{ending}" for ending in self.batch.endings]
-        older = [old for old in names if old not in made and (self.batch.out / old).is_file()]
-        if older:
-            known = self.record.entries().get(name, {}).get("results") or ()
-            for old in set(older).intersection(known):
-                (self.batch.out / old).unlink(missing_ok=True)
+        known = self.record.entries().get(name, {}).get("results")
+        for old in known if isinstance(known, list) else ():
+            # The record is a file: what it lists must be a result of this image, in this folder.
+            of_image = (
+                isinstance(old, str) and old.startswith((f"{name}.", f"{name}_")) and Path(old).name == old
+            )
+            if of_image and old not in made:
+                with suppress(OSError):
+                    (self.batch.out / old).unlink(missing_ok=True)
 
     def _fail(self, path: Path, error: InputError) -> None:
         self.failed.setdefault(path, str(error))

@@ -2,7 +2,9 @@
 
 import gc
 import multiprocessing
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,6 +13,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Self
 
+from stemforge.errors import InputError
 from stemforge.simulate.running.spawning import main_not_imported
 from stemforge.simulate.running.stopping import StopSignals
 
@@ -28,8 +31,8 @@ def drawing_beside(*modules: str) -> Iterator["Artist | None"]:
     """
     artist = None
     if "matplotlib" not in sys.modules:
-        # Without the semaphores that processes share, or without memory, this process draws as well.
-        with suppress(ImportError, NotImplementedError, OSError):
+        # Without semaphores or memory, or where none may be started, this process draws.
+        with suppress(ImportError, NotImplementedError, OSError, RuntimeError, InputError):
             artist = Artist(*modules)
     with artist or nullcontext():
         yield artist
@@ -58,10 +61,13 @@ class Artist:
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(1, context, _prepare, modules)
         # Ctrl-C in a terminal is for this process alone: what is being drawn is finished.
-        others = multiprocessing.active_children()
-        with StopSignals() as signals, signals.held(), main_not_imported():
-            self._pool.submit(int)  # the first task starts the process
-        self._processes = [one for one in multiprocessing.active_children() if one not in others]
+        self._others = multiprocessing.active_children()
+        try:
+            with StopSignals() as signals, signals.held(), main_not_imported():
+                self._pool.submit(int)  # the first task starts the process
+        except BaseException:
+            self.end()
+            raise
 
     def draw(self, function: str, *arguments: Any) -> Callable[[], None]:
         """Begin a picture.
@@ -96,10 +102,14 @@ class Artist:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # What was to be drawn is there, or nobody waits for it. A process that still imports, or that tidies up, would
-        # keep its parent waiting.
-        for process in self._processes:
-            process.kill()
+        self.end()
+
+    def end(self) -> None:
+        """End the process: what was to be drawn is there, or nobody waits for it."""
+        # One that still imports, or that tidies up, would keep its parent waiting.
+        for process in multiprocessing.active_children():
+            if process not in self._others:
+                process.kill()
         self._pool.shutdown()
 
 
@@ -110,6 +120,15 @@ def draw_now(function: str, *arguments: Any) -> None:
 
 
 def _prepare(*modules: str) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.set_threshold(10_000, *gc.get_threshold()[1:])
     for module in modules:
         import_module(module)
+
+
+def _end_with_parent() -> None:
+    """End when the parent does, also where that was killed: nobody waits for a picture then."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

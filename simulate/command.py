@@ -168,7 +168,7 @@ def simulate(
         if settings.engine.name != "kernels" and not (progress.quiet or folder.exists()):
             say(
                 f"{name or settings.name}: {settings.engine.title} takes seconds to minutes an image; before long "
-                f"work ask how long: stemforge plan {recipe}"
+                "work ask stemforge plan how long, with the same recipe and options"
             )
         for guest in room.guest_visibility(settings):
             if guest.too_faint:
@@ -210,7 +210,7 @@ def _say_corpus(corpus: Corpus, out: Path) -> None:
     kind = "molecules" if labelled[0].labels.boxes is not None else "atoms"
     say(
         f"{out}: {len(corpus)} images, {labels} labelled {kind}; look at them with: "
-        f"stemforge inspect {out} --figure {out.name}.png"
+        f"stemforge inspect {out} --figure {out.resolve().name}.png"
     )
 
 

@@ -157,7 +157,8 @@ class ProgressLog:
         """Count what was done, and print a line after ten seconds, and where the last one is a minute old."""
         self._done += done
         now = time.monotonic()
-        if now - self._said >= (min(_FIRST, _A_LINE) if self._said == self._begun else _A_LINE):
+        wait = min(_FIRST, _A_LINE) if self._said == self._begun else _A_LINE
+        if now - self._said >= wait and self._done < self.total:
             self._said = now
             say(self.line(self._done, now - self._begun))
 
@@ -180,7 +181,7 @@ def _minutes(seconds: float) -> str:
 def progress(
     title: str, total: int, unit: str = "", quiet: bool = False
 ) -> Iterator[Callable[[float], None]]:
-    """Show a progress bar with an estimate of the time left; in a log, a line a minute.
+    """Show a progress bar with an estimate of the time left; in a log, a line after ten seconds and one a minute.
 
     Parameters
     ----------

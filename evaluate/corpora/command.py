@@ -94,4 +94,4 @@ def inspect(
             write_figure(inspection.figure(), drawing.figure)
             show(f"{'picture':<14} {drawing.figure}")
         elif len(paths) == 1:
-            show(f"{'picture':<14} none yet: --figure {path.stem}.png draws one")
+            show(f"{'picture':<14} none yet: --figure {path.resolve().stem}.png draws one")

@@ -14,9 +14,10 @@ from stemforge.simulate.microscope import FWHM
 _WINDOW = 19.0
 # Atoms whose image is wider than this are spread over as much as texture is [Å].
 _COMPACT = 3.0
-# Of an image, without the places of its atoms: from which on it says how much of them may be left, and the multiple of
-# its standard deviation that is too much to be texture.
-_FREE, _LEFT = 0.25, 2.0
+# Share of an image beside its atoms' places from which on their surroundings are known; the multiple of these'
+# standard deviation that is too much to be texture; and how much of an atom's Gaussian a column that guides the probe
+# leaves, in root mean square.
+_FREE, _LEFT, _GUIDED = 0.25, 2.0, 2.0
 # Windows darker than this share of the bright ones are vacuum, or its edge.
 _VACUUM = 0.2
 # Spatial frequencies in units of 1/width; beyond the last a Gaussian's power is below 1e-10 of its peak.
@@ -113,16 +114,18 @@ class Texture:
 
 
 def _take_away(values: NDArray[np.float32], sampling: float, labels: Annotations) -> None:
-    """Subtract the Gaussians of compact atoms from an image, in place; fill what is not theirs but the atoms' still.
+    """Subtract the Gaussians of compact atoms from an image, in place, and what they leave of atoms on guiding columns.
 
-    On columns of a crystal, which guide the probe, an atom's image is no Gaussian of its scattering by itself: half of
-    it may be left, and be taken for a texture that hides it.
+    A crystal's columns guide the probe, so that an atom on one scatters up to twice what it does by itself: what is
+    left of it would be taken for a texture that hides it. Its place is filled with the level of its border, where much
+    more is left than the surroundings vary, and no more than such an atom leaves.
     """
     height, width = values.shape
     # Points lie in the image, and no spot is narrower than its pixels can draw.
     spread = np.maximum(labels["noise_width_angstrom"] / sampling, 0.5)
     rows = zip(labels.points, spread, labels["scattering"] / sampling**2, strict=True)
     places, free = [], np.ones(values.shape, dtype=bool)
+    subtracted = []
     for (x, y), sigma, total in rows:
         if sigma * sampling > _COMPACT:
             continue
@@ -131,16 +134,22 @@ def _take_away(values: NDArray[np.float32], sampling: float, labels: Annotations
         j = np.arange(max(0, round(x) - reach), min(width, round(x) + reach + 1))
         down, across = (np.exp(-((n - at) ** 2) / (2 * sigma**2)) for n, at in ((i, y), (j, x)))
         place = np.s_[i[0] : i[-1] + 1, j[0] : j[-1] + 1]
-        values[place] -= total / (2 * np.pi * sigma**2) * np.outer(down, across)
+        spot = total / (2 * np.pi * sigma**2) * np.outer(down, across)
+        values[place] -= spot
         places.append(place)
+        subtracted.append(float(np.sqrt(np.mean(spot**2))))
         free[place] = False
     if free.mean() < _FREE:
         return
-    usual = values[free].std()
-    for place in places:
+    for place, spot_rms in zip(places, subtracted, strict=True):
         part = values[place]
         level = np.median(np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]]))
-        if np.sqrt(np.mean((part - level) ** 2)) > _LEFT * usual:
+        left = float(np.sqrt(np.mean((part - level) ** 2)))
+        if left > _GUIDED * spot_rms:
+            continue
+        wide = tuple(slice(max(0, 2 * one.start - one.stop), 2 * one.stop - one.start) for one in place)
+        around = values[wide][free[wide]]
+        if len(around) >= part.size and left > _LEFT * around.std():
             values[place] = level
 
 

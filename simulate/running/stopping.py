@@ -4,7 +4,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any, Self
 
@@ -57,10 +56,7 @@ class StopSignals:
         """
         self._hold = True
         try:
-            if self._before:
-                # multiprocessing starts its tracker with the first process, and unblocks SIGINT then.
-                resource_tracker.ensure_running()
-            with sigint_blocked() if self._before else nullcontext():
+            with sigint_blocked(multiprocessing=True) if self._before else nullcontext():
                 yield
         finally:
             self._hold = False

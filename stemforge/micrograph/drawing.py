@@ -41,9 +41,8 @@ def draw_pixels(
     interpolation = "nearest" if max(image.shape) <= _LARGE else "auto"
     axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation=interpolation)
     axes.set_axis_off()
-    axes.set(
-        xticks=[], yticks=[]
-    )  # a picture's layout would count those that nobody sees: a fifth of its time
+    # A picture's layout would count ticks that nobody sees: a fifth of its time.
+    axes.set(xticks=[], yticks=[])
     axes.autoscale(False)  # a circle at the border must not shrink the image
     if not scale_bar:
         return

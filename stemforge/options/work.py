@@ -105,7 +105,7 @@ class Tiles:
     Parameters
     ----------
     tile
-        Side of the tiles in which large images are worked through [pixel].
+        Side of the tiles in which large images are worked through, which one may exceed by half [pixel].
     """
 
     tile: int = 512

@@ -14,6 +14,8 @@ from stemforge.files import KEPT, PARTIAL, writing
 from stemforge.outputs.locks import hold_folder
 from stemforge.outputs.places import check_folder, ignores_case, same_file
 
+# Folders of results that this process is making: where a file system locks nothing they would seem to be abandoned.
+_stages: set[Path] = set()
 _LONGEST_NAME = 255  # bytes, on nearly all file systems
 
 
@@ -132,6 +134,7 @@ class ResultFolder:
                     for path in results:
                         path.replace(self.path / path.name)
         finally:
+            _stages.discard(staging)
             release()
             shutil.rmtree(staging, ignore_errors=True)
             if new:
@@ -143,11 +146,12 @@ class ResultFolder:
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with self.lock(), writing(self.path):
-            for abandoned in self.path.glob(f"stage-*{PARTIAL}"):
+            for abandoned in set(self.path.glob(f"stage-*{PARTIAL}")) - _stages:
                 with suppress(OSError):
                     hold_folder(abandoned)()
                     shutil.rmtree(abandoned, ignore_errors=True)
             staging = Path(tempfile.mkdtemp(PARTIAL, "stage-", self.path))
+            _stages.add(staging)
             return staging, hold_folder(staging)
 
 

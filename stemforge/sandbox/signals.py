@@ -7,8 +7,13 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def sigint_blocked() -> Iterator[None]:
+def sigint_blocked(*, multiprocessing: bool = False) -> Iterator[None]:
     """Block SIGINT while processes are started: they inherit that, also while they import and have no handler yet.
+
+    Parameters
+    ----------
+    multiprocessing
+        It is multiprocessing that starts them.
 
     Examples
     --------
@@ -18,8 +23,16 @@ def sigint_blocked() -> Iterator[None]:
     if sys.platform == "win32":  # blocks no signals
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    if signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+        yield
+        return
+    if multiprocessing:
+        # It starts its tracker with the first process, and unblocks SIGINT then.
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))

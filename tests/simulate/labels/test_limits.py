@@ -73,6 +73,24 @@ def test_atoms_on_columns_of_a_crystal_are_no_texture(guided, field):
     assert (hidden < 0.5 * without).all()  # as if they were clutter
 
 
+@pytest.mark.parametrize("beside", [0.0, 0.05], ids=["vacuum", "smooth film"])
+def test_texture_where_faint_atoms_are_stays(beside):
+    """A rough flake has all the atoms: what varies there is no atom's light, though it is smooth beside it."""
+    rng = np.random.default_rng(0)
+    rough = 0.05 * (1 + 0.15 * _unit(ndimage.gaussian_filter(rng.normal(size=(256, 256)), 2.5)))
+    flake = np.zeros((256, 256), dtype=bool)
+    flake[70:190, 70:190] = True
+    places = np.array([(x, y) for x in range(80, 190, 14) for y in range(80, 190, 14)], dtype=float)
+    labels = _labels(np.full(len(places), 1e-6), 0.8, 0.05)
+    labels = Annotations(places, columns=labels.columns)
+    image = np.where(flake, rough, beside)
+    np.testing.assert_allclose(Texture.of(image, 0.2, labels).power, Texture.of(image, 0.2).power, rtol=0.02)
+
+
+def _unit(values):
+    return values / values.std()
+
+
 def test_maximum_likelihood_on_counts_reaches_the_bound():
     # 4 px = 1.2 Å, an atom of 8 % contrast at a contrast-to-noise of about 10.
     sampling, width, background, count = 0.3, 4.0, 0.01, 600

@@ -2,6 +2,7 @@
 
 import errno
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -128,3 +129,17 @@ def test_names_that_differ_in_case_clash_where_the_system_takes_them_as_one(tmp_
     composed = [("é.csv", tmp_path / "1"), ("e\u0301.csv", tmp_path / "2")]
     assert (name_clash(composed, tmp_path) is not None) is folded
     assert name_clash([names[0], names[0]], tmp_path) is not None
+
+
+def test_where_nothing_can_be_locked_results_that_are_being_made_stay(tmp_path, monkeypatch):
+    """As on some network file systems, whose folders this process seems not to hold."""
+
+    def refuse(*_):
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr("stemforge.outputs.locks.fcntl", SimpleNamespace(flock=refuse, LOCK_EX=2, LOCK_NB=4))
+    folder = ResultFolder(tmp_path / "out")
+    with folder.staged() as first, folder.staged() as second:
+        (first / "a.txt").write_text("a")
+        (second / "b.txt").write_text("b")
+    assert sorted(path.name for path in folder.path.iterdir()) == ["a.txt", "b.txt"]

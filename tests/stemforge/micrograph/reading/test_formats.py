@@ -293,3 +293,14 @@ def test_emi_without_its_ser(tmp_path):
     (tmp_path / "a.emi").write_bytes(b"JL" + b"<ObjectInfo></ObjectInfo>" * 2)
     with pytest.raises(MicrographError, match=r"beside it is none of the \.ser files"):
         read_micrograph(tmp_path / "a.emi")
+
+
+def test_a_frame_of_a_stack_that_is_small_on_disk_alone(tmp_path, monkeypatch):
+    """Its values, 340 MB in a file of one, are decoded once: RosettaSciIO need not read them for the axes."""
+    stack = np.zeros((80, 1024, 1024), np.float32)
+    stack[3] = np.random.default_rng(0).integers(0, 4, (1024, 1024))
+    path = tiff(tmp_path / "a.tif", stack, compression="zlib", photometric="minisblack")
+    assert path.stat().st_size < 2e6
+    monkeypatch.setattr("stemforge.sandbox.child._BYTES", 5.5e8)
+    monkeypatch.setattr("stemforge.sandbox.child._GROWTH", 0)
+    np.testing.assert_array_equal(read_micrograph(path, frame=3).image, stack[3])
