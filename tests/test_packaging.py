@@ -6,6 +6,7 @@ import tomllib
 from importlib.metadata import requires
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -14,7 +15,7 @@ from stemforge.app.command import serve
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-RECIPE = yaml.safe_load((ROOT / "recipe" / "meta.yaml").read_text(encoding="utf-8"))
+RECIPE = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8"))
 CONDA_NAMES = {
     "torch": "pytorch",
     "docstring-parser": "docstring_parser",
@@ -56,8 +57,21 @@ def test_the_recipe_names_version_licence_and_command():
     assert RECIPE["package"] == {"name": PROJECT["name"], "version": PROJECT["version"]}
     assert RECIPE["about"]["license"] == PROJECT["license"]
     assert RECIPE["about"]["summary"] == PROJECT["description"]
-    (point,) = RECIPE["build"]["entry_points"]
+    (point,) = RECIPE["build"]["python"]["entry_points"]
     assert dict([point.split(" = ")]) == PROJECT["scripts"]
+
+
+def test_rattler_build_reads_the_recipe():
+    """It refuses keys that it does not know, and requirements that conda could not meet by their form."""
+    rattler_build = pytest.importorskip("rattler_build")
+    recipe = rattler_build.Stage0Recipe.from_file(str(ROOT / "recipe" / "recipe.yaml"))
+    (rendered,) = recipe.render(rattler_build.VariantConfig())
+    found = rendered.recipe.to_dict()
+    assert found["requirements"]["run"] == RECIPE["requirements"]["run"]
+    assert found["tests"] == RECIPE["tests"]
+    for broken in ({"requirements": {"run": ["numpy >>2"]}}, {"entry_points": []}):
+        with pytest.raises(rattler_build.RecipeParseError):
+            rattler_build.Stage0Recipe.from_dict(RECIPE | broken).render(rattler_build.VariantConfig())
 
 
 def test_the_container_runs_the_command_without_rights_and_offers_the_page():
