@@ -98,8 +98,18 @@ def table(head: tuple[str, ...], rows) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text in which nothing is taken for Markdown."""
-    return re.sub(r"([\\`*_\[\]|<>~$#])", r"\\\1", " ".join(text.split()))
+    """Return a text in which nothing is taken for Markdown but roles of docstrings, which become links."""
+    rest, *roles = re.split(
+        r":(func|class|meth|attr|data|mod):`(?:[^`<]*<)?~?([\w.]+)>?`", " ".join(text.split())
+    )
+    parts = [_escaped(rest)]
+    for role, target, after in zip(roles[::3], roles[1::3], roles[2::3], strict=True):
+        parts += [f"{{py:{role}}}`~{target}`", _escaped(after)]
+    return "".join(parts)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]|<>~$#])", r"\\\1", text)
 
 
 # Commands, each by its help.
