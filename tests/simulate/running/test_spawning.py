@@ -4,11 +4,13 @@ import multiprocessing
 import multiprocessing.spawn
 import subprocess
 import sys
+from multiprocessing import resource_tracker
 
 import pytest
 
 from stemforge import Corpus, InputError
 from stemforge.simulate.running.spawning import main_not_imported
+from stemforge.simulate.running.stopping import StopSignals
 
 _SCRIPT = """
 import sys
@@ -49,4 +51,12 @@ def test_processes_that_can_start_none_say_so(monkeypatch, name, says):
     process = type("Process", (), {"daemon": False, name: True})()
     monkeypatch.setattr(multiprocessing, "current_process", lambda: process)
     with pytest.raises(InputError, match=says), main_not_imported():
+        pass
+
+
+def test_where_no_signals_are_blocked_no_tracker_is_asked_for(monkeypatch):
+    """On Windows multiprocessing has none, and importing what starts it fails."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(resource_tracker, "ensure_running", lambda: pytest.fail("a tracker was started"))
+    with StopSignals() as signals, signals.held():
         pass
