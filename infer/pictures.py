@@ -1,6 +1,5 @@
 """Pictures that another process draws while the work goes on."""
 
-import gc
 import multiprocessing
 import os
 import sys
@@ -14,6 +13,7 @@ from importlib import import_module
 from typing import Any, Self
 
 from stemforge.errors import InputError
+from stemforge.memory import collect_seldom
 from stemforge.simulate.running.spawning import main_not_imported
 from stemforge.simulate.running.stopping import StopSignals
 
@@ -121,7 +121,7 @@ def draw_now(function: str, *arguments: Any) -> None:
 
 def _prepare(*modules: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    gc.set_threshold(10_000, *gc.get_threshold()[1:])
+    collect_seldom()
     for module in modules:
         import_module(module)
 

@@ -167,8 +167,8 @@ def simulate(
         folder = out / name
         if settings.engine.name != "kernels" and not (progress.quiet or folder.exists()):
             say(
-                f"{name or settings.name}: {settings.engine.title} takes seconds to minutes an image; before long "
-                "work ask stemforge plan how long, with the same recipe and options"
+                f"{name or settings.name}: {settings.engine.title} takes seconds to minutes an image; stemforge plan, "
+                "with the same recipe and options, says how long the corpus takes"
             )
         for guest in room.guest_visibility(settings):
             if guest.too_faint:

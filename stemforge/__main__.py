@@ -1,7 +1,5 @@
 """The front door: one command line that mounts each folder's commands lazily."""
 
-import atexit
-import gc
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +10,7 @@ from stemforge import __version__
 from stemforge.cache import set_font_cache
 from stemforge.console import console, flush_streams, results, say, set_up_streams
 from stemforge.errors import InputError, UnfinishedError
+from stemforge.memory import collect_seldom
 from stemforge.options import named_as_options, option_names, resolve_images
 
 GROUPS = {
@@ -116,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     0: done. 1: a batch went on past images that failed. 2: bad input, refused with one message before work started.
     """
     set_up_streams()
-    _collect_seldom()
+    collect_seldom()
     words = sys.argv[1:] if arguments is None else arguments
     try:
         return _run(words)
@@ -124,16 +123,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     finally:
         flush_streams()
-
-
-def _collect_seldom() -> None:
-    """Spare the million objects of torch and matplotlib, which stay, the search for cycles of garbage.
-
-    With Python's 700 objects between two searches it takes a sixth of the time in which a command imports them, and at
-    the end of the program half a second.
-    """
-    gc.set_threshold(10_000, *gc.get_threshold()[1:])
-    atexit.register(gc.freeze)
 
 
 def _run(words: list[str]) -> int:

@@ -15,7 +15,8 @@ from stemforge.errors import InputError
 from stemforge.evaluate.crystals.framework import TOLERANCE, FrameworkMatch, score_framework
 from stemforge.files import write_figure, write_json
 from stemforge.infer import Framework, Lattice, Restoration, find_domains, find_lattice, restore_micrograph
-from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.batch import Batch, Outcome
+from stemforge.infer.results import Results
 from stemforge.infer.weights import load_finder
 from stemforge.micrograph.drawing import draw_micrograph, entitle
 from stemforge.micrograph.image import Micrograph

@@ -12,9 +12,10 @@ from stemforge.errors import InputError
 from stemforge.infer.atoms.detection import Detection, detect_atoms
 from stemforge.infer.atoms.maps import TILE
 from stemforge.infer.atoms.sampling import SIZER, SamplingEstimate, common_estimate, estimate_sampling
-from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.batch import Batch, Outcome
 from stemforge.infer.left_out import tell_doubts, tell_left_out
 from stemforge.infer.resampling import CONTRADICTS, file_sampling, sampling_remark
+from stemforge.infer.results import Results
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.writers import write_tiff

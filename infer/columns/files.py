@@ -2,12 +2,13 @@
 
 from stemforge.console import say
 from stemforge.errors import InputError
-from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.batch import Batch, Outcome
 from stemforge.infer.columns.analysis import crystal_with, find_columns
 from stemforge.infer.columns.figure import draw_columns
 from stemforge.infer.columns.result import MeasuredColumns
 from stemforge.infer.left_out import little_explained, tell_unusable
 from stemforge.infer.resampling import file_sampling
+from stemforge.infer.results import Results
 from stemforge.micrograph.image import Micrograph
 
 ENDINGS = ("_columns.csv", "_columns.png")

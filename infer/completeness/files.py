@@ -10,10 +10,11 @@ from stemforge.errors import InputError
 from stemforge.files import plain, write_csv, write_json
 from stemforge.infer.atoms.detection import Detection
 from stemforge.infer.atoms.maps import TILE
-from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.batch import Batch, Outcome
 from stemforge.infer.completeness.analysis import GRAFTS, measure_completeness
 from stemforge.infer.completeness.result import Completeness
 from stemforge.infer.left_out import tell_doubts
+from stemforge.infer.results import Results
 from stemforge.infer.weights import load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.tables import COMPLETENESS

@@ -7,7 +7,7 @@ import numpy as np
 
 from stemforge.console import say
 from stemforge.errors import InputError
-from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.batch import Batch, Outcome
 from stemforge.infer.conformation.analysis import identify_conformation
 from stemforge.infer.conformation.candidates import NONE, Candidate, read_candidates
 from stemforge.infer.conformation.confusion import LARGEST, WANTED
@@ -18,6 +18,7 @@ from stemforge.infer.conformation.sites.folder import DISPLACEMENT, CandidateFol
 from stemforge.infer.conformation.sites.posterior import AcidSitePosterior, Prior, locate_acid_site
 from stemforge.infer.left_out import little_explained, tell_unusable
 from stemforge.infer.resampling import file_sampling
+from stemforge.infer.results import Results
 from stemforge.micrograph.image import Micrograph
 
 ENDINGS = ("_conformation.csv", "_conformation.png", "_sites.csv", "_sites.png")

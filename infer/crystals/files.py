@@ -7,7 +7,7 @@ from PIL import Image
 from stemforge.console import say
 from stemforge.errors import InputError
 from stemforge.files import write_json, write_png
-from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.batch import Batch, Outcome
 from stemforge.infer.crystals.domains import find_domains
 from stemforge.infer.crystals.figures import draw_lattice, draw_restoration
 from stemforge.infer.crystals.framework import Framework
@@ -16,6 +16,7 @@ from stemforge.infer.crystals.residual import draw_residual, restoration_residua
 from stemforge.infer.crystals.restoration import OVERLAP, restore_micrograph
 from stemforge.infer.left_out import tell_unusable
 from stemforge.infer.resampling import file_sampling
+from stemforge.infer.results import Results
 from stemforge.infer.weights import contradiction, load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.micrograph.writers import write_tiff

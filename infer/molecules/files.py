@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stemforge.console import say
-from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.batch import Batch, Outcome
 from stemforge.infer.crystals.files import lattice_of
 from stemforge.infer.crystals.framework import Framework
 from stemforge.infer.left_out import tell_unusable
@@ -19,6 +19,7 @@ from stemforge.infer.molecules.detection import (
 )
 from stemforge.infer.molecules.figure import draw_molecules
 from stemforge.infer.occupancy.crystal import ChannelCrystal
+from stemforge.infer.results import Results
 from stemforge.infer.weights import contradiction, load_finder, warn_uncalibrated
 from stemforge.micrograph.image import Micrograph
 from stemforge.train.card import Card, RestorerFile

@@ -2,7 +2,7 @@
 
 from stemforge.console import say
 from stemforge.errors import InputError
-from stemforge.infer.batch import Batch, Outcome, Results
+from stemforge.infer.batch import Batch, Outcome
 from stemforge.infer.left_out import little_explained, tell_unusable
 from stemforge.infer.occupancy.analysis import measure_occupancy
 from stemforge.infer.occupancy.blocks import average_occupancy
@@ -10,6 +10,7 @@ from stemforge.infer.occupancy.crystal import GUESTS, ChannelCrystal
 from stemforge.infer.occupancy.figure import draw_blocks, draw_occupancy
 from stemforge.infer.occupancy.result import FILLED, VISIBLE, Occupancy
 from stemforge.infer.resampling import file_sampling
+from stemforge.infer.results import Results
 from stemforge.micrograph.image import Micrograph
 
 ENDINGS = ("_occupancy.csv", "_occupancy.png", "_blocks.csv", "_blocks.png")

@@ -8,7 +8,6 @@ from scipy import ndimage
 from scipy.special import ndtr
 
 from stemforge.infer import measure_completeness, refine_places
-from stemforge.infer.batch import Results
 from stemforge.infer.completeness.brightness import USUAL_WIDTH, IdealObserver, typical_atom
 from stemforge.infer.completeness.density import Density, corrected_density
 from stemforge.infer.completeness.figure import draw_completeness
@@ -16,6 +15,7 @@ from stemforge.infer.completeness.files import write_completeness
 from stemforge.infer.completeness.injection import Grafts, beside, inject, nearest_pairs, typical_spots
 from stemforge.infer.completeness.purity import false_atoms, negative_image, surrogate_image
 from stemforge.infer.completeness.recall import RecallCurve, recall_bins
+from stemforge.infer.results import Results
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
 from stemforge.simulate import Host, Spots, graft
