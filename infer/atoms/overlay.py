@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from stemforge.files import write_figure
 from stemforge.infer.atoms.detection import Detection
+from stemforge.infer.atoms.places.cosine import filtered, gaussian_response
 from stemforge.infer.atoms.sampling import SamplingEstimate
 from stemforge.infer.specimen.figure import draw_edge
 from stemforge.micrograph.annotations import Annotations
@@ -131,7 +131,7 @@ def _flattened(micrograph: Micrograph) -> NDArray[np.float32]:
     """Return the pixels of a micrograph without what changes slowly across it."""
     image = micrograph.image.astype(np.float32)
     sigma = max(_BACKGROUND / micrograph.sampling if micrograph.sampling else max(image.shape) / 16, 4.0)
-    return np.asarray(image - ndimage.gaussian_filter(image, sigma))
+    return np.asarray(image - filtered(image, gaussian_response(image.shape, sigma)))
 
 
 class _Part(NamedTuple):

@@ -59,6 +59,21 @@ def test_the_version_is_right_however_it_is_asked_for():
     assert shown.stdout.decode().strip() == stemforge.__version__
 
 
+def test_a_program_waits_and_tidies_up_before_it_ends():
+    program = (
+        "import atexit, threading, time\n"
+        "from stemforge import __main__ as front\n"
+        "atexit.register(print, 'tidied up')\n"
+        "threading.Thread(target=lambda: (time.sleep(0.3), print('finished'))).start()\n"
+        "front.main = lambda: 1\n"
+        "front.program()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=120, check=False)
+    # Through a pipe, so that what is printed waits in a buffer.
+    assert (ended.returncode, ended.stdout.split(b"\n")[:2]) == (1, [b"finished", b"tidied up"])
+    assert not ended.stderr
+
+
 def test_progress_counts_and_is_silent_on_request(capsys):
     with progress("work", 5, "images") as advance:
         advance(2)

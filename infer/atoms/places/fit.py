@@ -5,15 +5,16 @@ one atom takes it some 10 ms. Here the residual of the whole image is divided by
 transform, and all atoms take a step of Fisher's scoring at once, each in a small system with its neighbours.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from stemforge.infer.atoms.places.cosine import Plane, filtered
 from stemforge.infer.atoms.places.information import Information
-from stemforge.infer.atoms.places.noise import Noise, Plane, measure_noise
+from stemforge.infer.atoms.places.noise import Noise, measure_noise
 from stemforge.infer.atoms.places.spots import Spots, Values
 
 SPREAD = 0.2
@@ -93,11 +94,9 @@ class AtomFit:
 
     def _measure(self, model: Plane, white: bool = False) -> bool:
         """Measure the noise, and prepare what depends on it."""
-        noise = measure_noise(self.image, model)
+        noise = measure_noise(self.image, model, white)
         if noise is None:
             return False
-        if white:
-            noise = replace(noise, power=np.ones_like(noise.power))
         self.noise, old = noise, self.scale if hasattr(self, "scale") else None
         height, width = self.image.shape
         columns, rows = np.rint(self.places).astype(int).clip(0, [width - 1, height - 1]).T
@@ -106,9 +105,8 @@ class AtomFit:
             self.parameters[:, 0] *= old / self.scale
         self._information = Information(noise.weight)
         # The background is taken off the image before it is divided by the noise, and off the model beside it.
-        level = fft.idctn(fft.dctn(self.image, norm="ortho") * (1 - noise.highpass), norm="ortho")
-        spectrum = fft.dctn((self.image - level) / noise.strength, norm="ortho")
-        self._filtered = fft.idctn(spectrum * (noise.highpass / noise.power), norm="ortho")
+        level = filtered(self.image, 1 - noise.highpass)
+        self._filtered = filtered((self.image - level) / noise.strength, noise.highpass / noise.power)
         one, width_of = np.ones(count := len(self.places)), np.exp(self.parameters[:, 3])
         fisher = self._information.of_pairs(one, width_of, one, width_of, np.zeros((count, 2)))
         self.least = 0.5 / np.sqrt(fisher[:, 0, 0])
@@ -146,9 +144,7 @@ class AtomFit:
     def _system(self, amplitudes: bool = False) -> tuple[Values, Values]:
         """Return each atom's step and covariance, from the equations of it and its neighbours."""
         spots = Spots(self.parameters, self.mask)
-        model = fft.idctn(
-            fft.dctn(spots.sum(self.parameters[:, 0]), norm="ortho") * self.noise.weight, norm="ortho"
-        )
+        model = filtered(spots.sum(self.parameters[:, 0]), self.noise.weight)
         gradient, share = spots.gradient(self._filtered - model)
         free = np.zeros((len(share), 4), dtype=bool)
         free[:, 0] = True

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stemforge.infer.atoms.places.noise import Plane
+from stemforge.infer.atoms.places.cosine import Plane
 
 Values = NDArray[np.float64]
 

@@ -6,11 +6,12 @@ strength of its noise, therefore has one power spectrum: a part that depends on 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+
+from stemforge.infer.atoms.places.cosine import Plane, filtered, gaussian_response
 
 BACKGROUND = 24.0
 """Standard deviation of the Gaussian that takes the slow background [pixel]: no atom's image is as wide."""
@@ -19,9 +20,6 @@ _FAINTEST = 0.1  # local noise below this share of the image's is taken to be as
 _FEWEST = 30  # modes that a ring of the spectrum has at least
 _STRIPES = 0.12  # highest frequency along a stripe [1/pixel]
 _STRIPED = 0.3  # relative excess from which a mode says nothing of the isotropic part
-
-Plane = NDArray[Any]
-"""An image or its cosine transform, shape (height, width)."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,15 @@ class Noise:
         return np.asarray(self.highpass**2 / self.power)
 
 
-def measure_noise(image: Plane, model: Plane) -> Noise | None:
+def measure_noise(image: Plane, model: Plane, white: bool = False) -> Noise | None:
     """Measure an image's noise on what a model of its atoms leaves of it.
 
     Parameters
     ----------
     image, model
         As recorded, and the sum of the atoms' images, shape (height, width) [image units].
+    white
+        Take every mode's power to be 1, as while no model of the atoms is known: they would count as texture.
 
     Returns
     -------
@@ -72,14 +72,13 @@ def measure_noise(image: Plane, model: Plane) -> Noise | None:
     >>> bool(abs(noise.strength.mean() / 3 - 1) < 0.05), bool(0.8 < np.median(noise.power) < 1.2)
     (True, True)
     """
-    y, x = (np.arange(n, dtype=np.float32) / (2 * n) for n in image.shape)
-    low = np.exp(-2 * np.pi**2 * BACKGROUND**2 * (y[:, None] ** 2 + x**2)).astype(np.float32)
+    low = gaussian_response(image.shape, BACKGROUND)
     strength = _local_strength(image, low)
     if strength is None:
         return None
     rest = (image - model).astype(np.float32)
-    background = fft.idctn(fft.dctn(rest, norm="ortho") * low, norm="ortho")
-    power = noise_spectrum((rest - background) / strength)
+    background = filtered(rest, low)
+    power = np.ones_like(rest) if white else noise_spectrum((rest - background) / strength)
     return Noise(background, strength, 1 - low, power)
 
 
@@ -105,7 +104,7 @@ def noise_spectrum(values: Plane) -> Plane:
 def _local_strength(image: Plane, low: Plane) -> Plane | None:
     """Return the local standard deviation of white noise, from differences along rows, whose level flickers."""
     steps = np.diff(image.astype(np.float32), axis=1, append=image[:, -2:-1]) ** 2 / 2
-    variance = fft.idctn(fft.dctn(steps, norm="ortho") * low, norm="ortho")
+    variance = filtered(steps, low)
     typical = float(np.median(variance)) or float(variance.mean())
     if not typical > (1e-7 * float(np.abs(image).max())) ** 2:
         return None
@@ -125,10 +124,12 @@ def _rings(q: Plane) -> NDArray[np.intp]:
 
 def _ring_means(square: Plane, ring: NDArray[np.intp], q: Plane, plain: NDArray[np.bool_]) -> Plane:
     """Return each ring's mean power, interpolated between their radii, from modes without stripes."""
-    if not plain.any():
-        plain = np.ones_like(plain)
-    count = np.bincount(ring[plain])
-    power, radius = (np.bincount(ring[plain], weights=values[plain]) for values in (square, q))
+    if plain.any() and not plain.all():
+        ring, square, radii = ring[plain], square[plain], q[plain]
+    else:
+        ring, square, radii = ring.ravel(), square.ravel(), q.ravel()
+    count = np.bincount(ring)
+    power, radius = (np.bincount(ring, weights=values) for values in (square, radii))
     some = count >= min(3, count.max())
     middle = radius[some] / count[some]
     return np.exp(np.interp(q, middle, np.log(power[some] / count[some])))

@@ -2,8 +2,8 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
 
+from stemforge.infer.atoms.places.cosine import filtered
 from stemforge.infer.atoms.places.fit import AtomFit
 from stemforge.infer.atoms.places.spots import Spots
 from stemforge.micrograph.annotations import Annotations
@@ -110,7 +110,7 @@ def _contrast(
 ) -> NDArray[np.float64]:
     """Return peaks over the slow background, 0 where that is not positive."""
     rest = image - Spots(fit.parameters, fit.mask).sum(amplitude)
-    level = fft.idctn(fft.dctn(rest, norm="ortho") * (1 - fit.noise.highpass), norm="ortho")
+    level = filtered(rest, 1 - fit.noise.highpass)
     height, width = image.shape
     columns, rows = np.rint(fit.parameters[:, 1:3]).astype(int).clip(0, [width - 1, height - 1]).T
     local = level[rows, columns].astype(float)

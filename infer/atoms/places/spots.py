@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stemforge.infer.atoms.places.noise import Plane
+from stemforge.infer.atoms.places.cosine import Plane
 
 _LEAST_SHARE = 1e-3
 _REACH = 4.5  # of a spot, in standard deviations
