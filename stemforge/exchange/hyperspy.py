@@ -5,9 +5,10 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stemforge.exchange.exported import LABEL, Exported, Writer, plain_name, system_errors
-from stemforge.micrograph.annotations import BOX_COLUMNS
+from stemforge.micrograph.annotations import BOX_COLUMNS, Annotations
 
 _COLOUR = "#ff4040"
 
@@ -66,29 +67,42 @@ class HyperSpyWriter(Writer):
 
 def _markers(item: Exported, scale: float) -> dict[str, Any]:
     """Return the objects as HyperSpy 2 keeps permanent markers, in the units of the axes; nothing without objects."""
-    places = item.places
-    if not len(places):
+    if not len(item.places):
         return {}
+    kind, arguments = marker_arguments(item.places, scale)
     shared = {"plot_on_signal": True, "offset_transform": "data", "ScalarMappable_array": None}
-    if places.boxes is None:
-        arguments = {"offsets": places.points * scale, "sizes": (8.0,), "units": "points"}
-        colours = {"facecolor": "none", "edgecolor": _COLOUR}
-        marker = {"class": "Points", "name": "objects", "transform": "display", "kwargs": arguments | colours}
-    else:
-        corners = places.boxes * scale
-        widths, heights = (corners[:, 2:] - corners[:, :2]).T
-        arguments = {
-            "offsets": (corners[:, :2] + corners[:, 2:]) / 2,
-            "widths": widths,
-            "heights": heights,
-            "angles": np.zeros(1),
-            "units": "xy",
-        }
-        colours = {"facecolor": "none", "edgecolor": _COLOUR}
-        marker = {
-            "class": "Rectangles",
-            "name": "objects",
-            "transform": "display",
-            "kwargs": arguments | colours,
-        }
+    marker = {"class": kind, "name": "objects", "transform": "display", "kwargs": arguments}
     return {"Markers": {"objects": {**marker, **shared}}}
+
+
+def marker_arguments(
+    places: Annotations, scale: ArrayLike, offset: ArrayLike = 0.0
+) -> tuple[str, dict[str, Any]]:
+    """Return the kind of HyperSpy's marker for points or boxes, and what it is made with.
+
+    Parameters
+    ----------
+    places
+        At least one point or box [pixel].
+    scale, offset
+        Of the axes x and y, in their units.
+
+    Examples
+    --------
+    >>> kind, arguments = marker_arguments(Annotations([[2, 3]]), 0.5, offset=[10, 0])
+    >>> kind, arguments["offsets"].tolist()
+    ('Points', [[11.0, 1.5]])
+    """
+    colours = {"facecolor": "none", "edgecolor": _COLOUR}
+    scale = np.asarray(scale, dtype=float)
+    if places.boxes is None:
+        return "Points", {
+            "offsets": places.points * scale + offset,
+            "sizes": (8.0,),
+            "units": "points",
+            **colours,
+        }
+    corners = places.boxes.reshape(-1, 2, 2)
+    widths, heights = (np.ptp(corners, axis=1) * np.abs(scale)).T
+    arguments = {"widths": widths, "heights": heights, "angles": np.zeros(1), "units": "xy"}
+    return "Rectangles", {"offsets": corners.mean(axis=1) * scale + offset, **arguments, **colours}
