@@ -57,6 +57,8 @@ COMMANDS = (
     ("train", "stemforge.train.command:train", "Train a network on corpora."),
     ("export-model", "stemforge.infer.portable.command:export_model",
      "Write a detector of atoms for other programs: ONNX, torch.export, bioimage.io."),
+    ("imagej-macro", "stemforge.infer.portable.command:imagej_macro",
+     "Put \"Find Atoms\" into the menu of ImageJ or Fiji."),
     ("infer atoms", "stemforge.infer.command:atoms", "Find single atoms."),
     ("infer restore", "stemforge.infer.command:restore",
      "Take the noise off low-dose images with DIVAESR or a U-Net."),

@@ -1,7 +1,9 @@
 """What several folders' tests need: a tiny simulated corpus, made corpora of bright blobs, and weights."""
 
 import os
+import shutil
 import signal
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -53,6 +55,38 @@ def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STEMFORGE_CACHE_DIR", str(tmp_path_factory.mktemp("object-cache")))
         yield
+
+
+IMAGEJ = Path("/usr/share/java/ij.jar")
+"""Where Debian's package imagej has it."""
+
+
+@pytest.fixture
+def imagej(tmp_path):
+    """Return what runs lines of macro language in ImageJ, on a screen that nobody sees, and returns what it prints."""
+    if not IMAGEJ.exists() or not all(map(shutil.which, ("java", "xvfb-run"))):
+        pytest.skip("no ImageJ, Java or Xvfb here")
+
+    def run(*lines):
+        script = tmp_path / "script.ijm"
+        script.write_text("\n".join(lines), encoding="utf-8")
+        # A home of its own, where ImageJ keeps its preferences; macros that the menu shows are in `plugins` below it.
+        properties = (f"-D{name}={tmp_path}" for name in ("user.home", "java.io.tmpdir", "plugins.dir"))
+        command = [
+            "xvfb-run",
+            "-a",
+            "java",
+            *properties,
+            "-cp",
+            str(IMAGEJ),
+            "ij.ImageJ",
+            "-batch",
+            str(script),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture(scope="session")

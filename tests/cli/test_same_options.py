@@ -47,6 +47,7 @@ WITHOUT_PROGRESS = {
     "evaluate molecules": "seconds",
     "app": "the page shows it",
     "shortcut": "at once",
+    "imagej-macro": "at once",
 }
 """Commands without a progress bar, and why."""
 

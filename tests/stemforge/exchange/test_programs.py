@@ -521,3 +521,51 @@ def test_what_cannot_be(tmp_path, monkeypatch, capsys, found, format, options, m
     assert main(["export", *found, "--out", "o", "--format", format, *options, "--quiet"]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.slow
+def test_imagej_itself_opens_image_selections_and_results(imagej, tmp_path):
+    export_results([write_results(tmp_path / "found")], tmp_path / "points", "imagej", quiet=True)
+    export_results([write_results(tmp_path / "found", boxes=BOXES)], tmp_path / "boxes", "imagej", quiet=True)
+    out = imagej(
+        f'open("{tmp_path}/points/film.tif");',
+        "getPixelSize(unit, size, high);",
+        'print("size", unit, size, getWidth(), getHeight(), getValue(3, 4));',
+        f'roiManager("open", "{tmp_path}/points/film_rois.zip");',
+        'for (i = 0; i < roiManager("count"); i++) {',
+        '    roiManager("select", i);',
+        "    getSelectionCoordinates(x, y);",
+        '    for (k = 0; k < x.length; k++) print("point", Roi.getName, d2s(x[k], 6), d2s(y[k], 6));',
+        "}",
+        f'Table.open("{tmp_path}/points/film_results.csv");',
+        "for (i = 0; i < Table.size; i++)",
+        '    print("row", Table.get("X", i), Table.get("X (nm)", i), Table.get("score", i));',
+    )
+    out += imagej(
+        f'open("{tmp_path}/boxes/film.tif");',
+        f'roiManager("open", "{tmp_path}/boxes/film_rois.zip");',
+        'for (i = 0; i < roiManager("count"); i++) {',
+        '    roiManager("select", i);',
+        "    Roi.getFloatBounds(x, y, width, height);",
+        '    print("box", d2s(x, 6), d2s(y, 6), d2s(width, 6), d2s(height, 6));',
+        "}",
+    )
+    rows = [line.split() for line in out.splitlines()]
+    kinds = {
+        kind: [words[1:] for words in rows if words[:1] == [kind]] for kind in ("size", "point", "box", "row")
+    }
+    assert kinds["size"][0][0] == "nm"
+    values = [SAMPLING / 10, *SHAPE[::-1], image()[4, 3]]
+    np.testing.assert_allclose(np.array(kinds["size"][0][1:], float), values, rtol=1e-4)
+    # A selection of many points holds one label.
+    order = [LABELS.index("Pt"), 2, LABELS.index("Fe")]
+    assert [name for name, *_ in kinds["point"]] == [LABELS[i] for i in order]
+    np.testing.assert_allclose(
+        np.array([words[1:] for words in kinds["point"]], float), POINTS[order], atol=4e-6
+    )
+    corners = np.hstack(
+        [BOXES[:, :2] + 0.5, BOXES[:, 2:] - BOXES[:, :2]]
+    )  # from the corner of the first pixel
+    np.testing.assert_allclose(np.array(kinds["box"], float), corners, atol=4e-6)
+    table = np.column_stack([POINTS[:, 0], POINTS[:, 0] * SAMPLING / 10, SCORES])
+    np.testing.assert_allclose(np.array(kinds["row"], float), table, atol=1e-4)

@@ -1,0 +1,94 @@
+// Finds single atoms on the image that is open. Written by `stemforge imagej-macro`; write it again after you have moved
+// or renewed the Python that it names. From another macro: run("Find Atoms stemforge", "pixel=0.293 detector=any-atom").
+
+python = "@PYTHON@";
+title = "Find atoms (stemforge)";
+
+if (nImages == 0) exit("Open an image first.");
+if (bitDepth() == 24) exit("This is a colour picture: open the image as it was recorded.");
+getPixelSize(unit, size, high);
+if (abs(high / size - 1) > 0.001) exit("The pixels are not square.");
+angstrom = 0;
+if (unit == "pm") angstrom = size / 100;
+if (unit == "A" || unit == fromCharCode(197) || unit == "Angstrom" || unit == "angstrom") angstrom = size;
+if (unit == "nm") angstrom = size * 10;
+if (unit == "um" || unit == fromCharCode(181) + "m" || unit == fromCharCode(956) + "m" || unit == "micron" || unit == "microns") angstrom = size * 10000;
+
+Dialog.create(title);
+Dialog.addNumber("Pixel size", angstrom, 5, 9, fromCharCode(197));
+Dialog.addChoice("Detector", newArray("any-atom", "atom-net", "sac-cnn"@MORE@));
+Dialog.addCheckbox("Completeness: how many atoms are missed (takes longer)", false);
+Dialog.addMessage("any-atom: any specimen. atom-net, sac-cnn: Pt on carbon at 60 kV.");
+Dialog.show();
+angstrom = Dialog.getNumber();
+detector = Dialog.getChoice();
+completeness = "--no-completeness";
+if (Dialog.getCheckbox()) completeness = "--completeness";
+if (!(angstrom > 0)) exit("Give the pixel size: without it no atoms are looked for.");
+
+// The frame that is shown, as it was recorded.
+image = getImageID();
+name = getTitle();
+folder = getDirectory("temp") + "stemforge-" + d2s(getTime(), 0);
+File.makeDirectory(folder);
+recorded = folder + File.separator + "image.tif";
+found = folder + File.separator + "atoms";
+table = found + File.separator + "image.csv";
+calm = is("Batch Mode");
+if (!calm) setBatchMode(true);
+run("Select None");
+run("Duplicate...", "title=image");
+saveAs("Tiff", recorded);
+close();
+selectImage(image);
+if (!calm) setBatchMode(false);
+showStatus("stemforge looks for atoms ...");
+// ImageJ returns what a program prints; what it says on its other stream would be lost.
+start = "import sys; sys.stderr = sys.stdout; from stemforge.__main__ import program; program()";
+said = exec(python, "-P", "-c", start, "infer", "atoms", recorded, "--out", found, "--weights", detector,
+    "--sampling", d2s(angstrom, 9), completeness, "--quiet");
+if (!File.exists(table)) exit(title + "\n \n" + said);
+
+lines = split(File.openAsString(table), "\n");
+header = split(lines[0], ",");
+column = 0;
+for (i = 0; i < header.length; i++) if (header[i] == "score") column = i;
+count = lines.length - 1;
+x = newArray(count);
+y = newArray(count);
+Overlay.remove;
+radius = maxOf(4, 2 / angstrom);
+for (i = 0; i < count; i++) {
+    cells = split(lines[i + 1], ",");
+    x[i] = parseFloat(cells[0]);
+    y[i] = parseFloat(cells[1]);
+    // Rings as stemforge's own: red where the likelihood is low, yellow where it is high. Areas count from the corner of
+    // the first pixel, places from its centre.
+    setColor(255, minOf(255, 255 * parseFloat(cells[column])), 0);
+    Overlay.drawEllipse(x[i] + 0.5 - radius, y[i] + 0.5 - radius, 2 * radius, 2 * radius);
+}
+Overlay.show;
+if (count > 0) {
+    makeSelection("points small yellow dot", x, y);
+    Table.open(table);
+    Table.rename("image.csv", "Atoms of " + name);
+}
+record = File.openAsString(found + File.separator + "run.json");
+density = indexOf(record, "visible_atoms_per_nm2");
+print(name + ": " + count + " atoms at " + d2s(angstrom, 4) + " " + fromCharCode(197) + " per pixel");
+print("  expected F1 " + noted(record, "expected_f1", 0) + "; visible atoms per nm^2: " + noted(record, "expected", density)
+    + " (" + noted(record, "low", density) + " to " + noted(record, "high", density) + ")");
+print("  table, overlay and run.json: " + found);
+lines = split(said, "\n");
+for (i = 0; i < lines.length; i++) if (indexOf(lines[i], found) != 0) print("  " + lines[i]);
+
+// What run.json notes under a name, from a place on; two decimals.
+function noted(text, name, from) {
+    if (from < 0) return "not known";
+    start = indexOf(text, "\"" + name + "\": ", from);
+    if (start < 0) return "not known";
+    parts = split(substring(text, start + lengthOf(name) + 4), ",}\n");
+    value = parseFloat(parts[0]);
+    if (isNaN(value)) return "not known";
+    return d2s(value, 2);
+}
