@@ -160,7 +160,7 @@ def _run(words: list[str]) -> int:
 
 
 def program() -> NoReturn:
-    """Run the command line as a program of its own, and end it with the exit code.
+    """Run the command line as the program ``stemforge``, and end it with the exit code.
 
     Threads are waited for, and what was registered for the end runs, as in every program and in the processes of
     `multiprocessing`. Only torch's million objects are not freed one by one, which takes 0.15 s: mypy ends so, too.
@@ -173,4 +173,4 @@ def program() -> NoReturn:
 
 
 if __name__ == "__main__":
-    program()
+    sys.exit(main())  # as Python ends: `python -m cProfile -m stemforge` still has to print
