@@ -12,7 +12,7 @@ from pathlib import Path
 from cyclopts import App
 from PIL import Image
 
-from stemforge.infer import write_macro
+from stemforge.infer import write_macros
 
 JAR = "/usr/share/java/ij.jar"
 MACRO = """open("{image}");
@@ -39,7 +39,7 @@ def main(image: Path, /, *, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "plugins").mkdir()
-        write_macro(home / "plugins")
+        write_macros(home / "plugins")
         (home / "show.ijm").write_text(MACRO.format(image=image.absolute(), name=image.name))
         script = WINDOWS.format(home=home, jar=JAR)
         screen = ["xvfb-run", "-a", "-s", "-screen 0 1220x720x24", "bash", "-c", script]

@@ -86,7 +86,7 @@ from .occupancy.files import occupancy_of_files as occupancy_of_files
 from .occupancy.result import Occupancy as Occupancy
 from .portable.formats import Exported as Exported, export_detector as export_detector
 from .portable.graph import DetectorGraph as DetectorGraph
-from .portable.macro import write_macro as write_macro
+from .portable.macro import write_macros as write_macros
 from .resampling import (
     PIXEL_SIZES as PIXEL_SIZES,
     check_sampling as check_sampling,

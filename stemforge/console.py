@@ -78,6 +78,8 @@ def set_up_streams() -> None:
 def flush_streams() -> None:
     """Print what is still held back; a reader that has gone away is no error."""
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # closed before the program began, as by `2>&-`
+            continue
         try:
             stream.flush()
         except BrokenPipeError:

@@ -83,7 +83,8 @@ def imagej(tmp_path):
             "-batch",
             str(script),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        names = {**os.environ, "LC_ALL": "C.UTF-8"}  # Java takes file names for ASCII without
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, env=names)
         return done.stdout
 
     return run

@@ -30,22 +30,24 @@ def export_model(weights: Path, /, *, out: Path, replacing: Overwrite = Overwrit
 
 
 def imagej_macro(*, out: Path, weights: Path | None = None, replacing: Overwrite = Overwrite()) -> None:
-    """Put "Find Atoms stemforge" into the menu of ImageJ or Fiji, at the end of Plugins.
+    """Put "Find Atoms stemforge" and "Save Atoms stemforge" into the menu of ImageJ or Fiji, at the end of Plugins.
 
-    It asks for the pixel size where the image has none, finds the atoms of the frame that is shown, and draws them:
-    rings, red where the likelihood is low and yellow where it is high, a selection of points, which the multi-point
-    tool corrects, and the table. What stemforge says of the image stands in the log. Restart ImageJ once after writing
-    the macro; write it again after you have moved stemforge to another environment.
+    The first asks for the pixel size where the image has none, finds the atoms of the frame that is shown, and draws
+    them: rings, red where the likelihood is low and yellow where it is high, a selection of points, which the
+    multi-point tool corrects, and the table. What stemforge says of the image stands in the log. The second writes the
+    selection as labels. Restart ImageJ once after writing them; write them again after you have moved stemforge to
+    another environment.
 
     Parameters
     ----------
     out
-        ImageJ's folder of plugins, such as ~/Fiji.app/plugins; or any folder, from which ImageJ runs it by
+        ImageJ's folder of plugins, such as ~/Fiji.app/plugins; or any folder, from which ImageJ runs them by
         Plugins > Macros > Run.
     weights
-        Weights file of a detector of your own, which the macro offers beside any-atom, atom-net and sac-cnn.
+        Weights file of a detector of your own, which is offered beside any-atom, atom-net and sac-cnn.
     """
     from stemforge.console import say
-    from stemforge.infer.portable.macro import write_macro
+    from stemforge.infer.portable.macro import write_macros
 
-    say(f"wrote {write_macro(out, weights, overwrite=replacing.overwrite)}")
+    for path in write_macros(out, weights, overwrite=replacing.overwrite):
+        say(f"wrote {path}")

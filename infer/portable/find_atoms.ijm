@@ -1,11 +1,13 @@
 // Finds single atoms on the image that is open. Written by `stemforge imagej-macro`; write it again after you have moved
-// or renewed the Python that it names. From another macro: run("Find Atoms stemforge", "pixel=0.293 detector=any-atom").
+// stemforge to another environment. From another macro: run("Find Atoms stemforge", "pixel=0.293 detector=any-atom").
 
 python = "@PYTHON@";
 title = "Find atoms (stemforge)";
+again = "\n \nWrite this macro again, where stemforge is installed:\nstemforge imagej-macro --out FOLDER --overwrite";
 
 if (nImages == 0) exit("Open an image first.");
 if (bitDepth() == 24) exit("This is a colour picture: open the image as it was recorded.");
+if (!File.exists(python)) exit(title + "\n \nThere is no " + python + " any more." + again);
 getPixelSize(unit, size, high);
 if (abs(high / size - 1) > 0.001) exit("The pixels are not square.");
 angstrom = 0;
@@ -26,18 +28,28 @@ completeness = "--no-completeness";
 if (Dialog.getCheckbox()) completeness = "--completeness";
 if (!(angstrom > 0)) exit("Give the pixel size: without it no atoms are looked for.");
 
-// The frame that is shown, as it was recorded.
 image = getImageID();
 name = getTitle();
-folder = getDirectory("temp") + "stemforge-" + d2s(getTime(), 0);
+selected = selectionType() >= 0;
+stacked = nSlices > 1;
+channel = 0;
+slice = getSliceNumber();
+if (Stack.isHyperstack) Stack.getPosition(channel, slice, frame);
+rings = "stemforge " + getSliceNumber();
+
+// The frame that is shown, with the values that were recorded, whatever colours they are shown in.
+key = "stemforge-" + d2s(getTime(), 0);
+folder = getDirectory("temp") + key;
 File.makeDirectory(folder);
-recorded = folder + File.separator + "image.tif";
+recorded = folder + File.separator + key + ".tif";
 found = folder + File.separator + "atoms";
-table = found + File.separator + "image.csv";
+table = found + File.separator + key + ".csv";
 calm = is("Batch Mode");
 if (!calm) setBatchMode(true);
 run("Select None");
-run("Duplicate...", "title=image");
+if (channel > 0) run("Duplicate...", "title=frame duplicate channels=" + channel + " slices=" + slice + " frames=" + frame);
+else run("Duplicate...", "title=frame");
+run("Grays");
 saveAs("Tiff", recorded);
 close();
 selectImage(image);
@@ -47,40 +59,67 @@ showStatus("stemforge looks for atoms ...");
 start = "import sys; sys.stderr = sys.stdout; from stemforge.__main__ import program; program()";
 said = exec(python, "-P", "-c", start, "infer", "atoms", recorded, "--out", found, "--weights", detector,
     "--sampling", d2s(angstrom, 9), completeness, "--quiet");
-if (!File.exists(table)) exit(title + "\n \n" + said);
+gone = File.delete(recorded);
+lines = split(replace(replace(said, recorded, name), key + ":", name + ":"), "\n");
+if (!File.exists(table)) {
+    if (selected && isOpen(image)) {
+        selectImage(image);
+        run("Restore Selection");
+    }
+    gone = File.delete(folder);
+    text = title + "\n ";
+    for (i = 0; i < lines.length; i++) if (indexOf(lines[i], found) != 0) text = text + "\n" + lines[i];
+    if (indexOf(said, "No module named") >= 0) text = text + again;
+    exit(text);
+}
 
-lines = split(File.openAsString(table), "\n");
-header = split(lines[0], ",");
+rows = split(File.openAsString(table), "\n");
+header = split(rows[0], ",");
 column = 0;
 for (i = 0; i < header.length; i++) if (header[i] == "score") column = i;
-count = lines.length - 1;
-x = newArray(count);
-y = newArray(count);
-Overlay.remove;
-radius = maxOf(4, 2 / angstrom);
-for (i = 0; i < count; i++) {
-    cells = split(lines[i + 1], ",");
-    x[i] = parseFloat(cells[0]);
-    y[i] = parseFloat(cells[1]);
-    // Rings as stemforge's own: red where the likelihood is low, yellow where it is high. Areas count from the corner of
-    // the first pixel, places from its centre.
-    setColor(255, minOf(255, 255 * parseFloat(cells[column])), 0);
-    Overlay.drawEllipse(x[i] + 0.5 - radius, y[i] + 0.5 - radius, 2 * radius, 2 * radius);
-}
-Overlay.show;
-if (count > 0) {
-    makeSelection("points small yellow dot", x, y);
-    Table.open(table);
-    Table.rename("image.csv", "Atoms of " + name);
-}
+count = rows.length - 1;
 record = File.openAsString(found + File.separator + "run.json");
 density = indexOf(record, "visible_atoms_per_nm2");
 print(name + ": " + count + " atoms at " + d2s(angstrom, 4) + " " + fromCharCode(197) + " per pixel");
 print("  expected F1 " + noted(record, "expected_f1", 0) + "; visible atoms per nm^2: " + noted(record, "expected", density)
     + " (" + noted(record, "low", density) + " to " + noted(record, "high", density) + ")");
-print("  table, overlay and run.json: " + found);
-lines = split(said, "\n");
 for (i = 0; i < lines.length; i++) if (indexOf(lines[i], found) != 0) print("  " + lines[i]);
+print("  table, overlay and run.json: " + found);
+showStatus(name + ": " + count + " atoms");
+if (!isOpen(image)) exit(name + " was closed meanwhile; its atoms are in\n" + found);
+
+// Another image may have been chosen meanwhile. Whatever else lies over the image stays.
+selectImage(image);
+if (stacked) {
+    if (channel > 0) Stack.setPosition(channel, slice, frame);
+    else setSlice(slice);
+}
+if (Overlay.size > 0) Overlay.removeRois(rings);
+x = newArray(count);
+y = newArray(count);
+radius = maxOf(4, 2 / angstrom);
+for (i = 0; i < count; i++) {
+    cells = split(rows[i + 1], ",");
+    x[i] = parseFloat(cells[0]);
+    y[i] = parseFloat(cells[1]);
+    // Rings as stemforge's own: red where the likelihood is low, yellow where it is high. Areas count from the corner of
+    // the first pixel, places from its centre.
+    makeOval(x[i] + 0.5 - radius, y[i] + 0.5 - radius, 2 * radius, 2 * radius);
+    Roi.setName(rings);
+    Roi.setStrokeColor(255, minOf(255, 255 * parseFloat(cells[column])), 0);
+    Overlay.addSelection;
+    if (stacked && channel > 0) Overlay.setPosition(channel, slice, frame);
+    if (stacked && channel == 0) Overlay.setPosition(slice);
+}
+run("Select None");
+if (count > 0) {
+    Overlay.show;
+    makeSelection("points small yellow dot", x, y);
+    atoms = "Atoms of " + name;
+    if (isOpen(atoms)) close(atoms);
+    Table.open(table);
+    Table.rename(key + ".csv", atoms);
+}
 
 // What run.json notes under a name, from a place on; two decimals.
 function noted(text, name, from) {

@@ -1,5 +1,6 @@
-"""A macro by which ImageJ and Fiji find atoms on the image that they show."""
+"""Macros by which ImageJ and Fiji find atoms on the image that they show, and save them as labels."""
 
+import struct
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -7,55 +8,68 @@ from pathlib import Path
 from stemforge.errors import InputError
 from stemforge.files import write_text
 
-NAME = "Find_Atoms_stemforge.ijm"
-"""ImageJ's menu shows macros in its plugins folder whose names hold an underscore."""
+MACROS = {"find_atoms.ijm": "Find_Atoms_stemforge.ijm", "save_atoms.ijm": "Save_Atoms_stemforge.ijm"}
+"""Their files here, and as ImageJ gets them: its menu shows macros in its plugins folder with an underscore."""
 
 
-def write_macro(folder: str | Path, weights: str | Path | None = None, *, overwrite: bool = False) -> Path:
-    """Write the macro into a folder, such as ImageJ's ``plugins``.
+def write_macros(
+    folder: str | Path, weights: str | Path | None = None, *, overwrite: bool = False
+) -> list[Path]:
+    """Write the macros into a folder, such as ImageJ's ``plugins``.
 
     Parameters
     ----------
     folder
-        Where the macro goes.
+        Where the macros go.
     weights
-        Weights file of a detector of one's own, which the macro offers beside those that come with stemforge.
+        Weights file of a detector of one's own, which is offered beside those that come with stemforge.
     overwrite
-        Replace a macro that is there.
+        Replace macros that are there.
 
     Returns
     -------
-    Path
-        The file. It starts the Python that runs now.
+    list
+        The files. They start the Python that runs now.
 
     Raises
     ------
     InputError
-        No such folder, a macro that is there already, or weights that find no atoms. Nothing has been written then.
+        No such folder, a macro that is there already, or no weights file that finds atoms. Nothing has been written
+        then.
 
     Examples
     --------
-    >>> write_macro(".").name
-    'Find_Atoms_stemforge.ijm'
+    >>> [path.name for path in write_macros(".")]
+    ['Find_Atoms_stemforge.ijm', 'Save_Atoms_stemforge.ijm']
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; give ImageJ's folder 'plugins'")
-    path = folder / NAME
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; replace it with --overwrite")
+    paths = [folder / name for name in MACROS.values()]
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: exists already; replace it with --overwrite")
     more = ""
     if weights is not None:
         from stemforge.infer.weights import load_finder
 
+        if not Path(weights).is_file():
+            raise InputError(
+                f"{weights}: is no weights file; those that come with stemforge are offered anyway"
+            )
         load_finder(weights, "atoms")
         more = f", {_literal(str(Path(weights).absolute()))}"
-    text = (files("stemforge.infer.portable") / "find_atoms.ijm").read_text(encoding="utf-8")
-    write_text(path, text.replace('"@PYTHON@"', _literal(sys.executable)).replace("@MORE@", more))
-    return path
+    for source, path in zip(MACROS, paths, strict=True):
+        text = (files("stemforge.infer.portable") / source).read_text(encoding="ascii")
+        write_text(path, text.replace('"@PYTHON@"', _literal(sys.executable)).replace("@MORE@", more))
+    return paths
 
 
 def _literal(text: str) -> str:
-    """Return a string of ImageJ's macro language."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    """Return a string of ImageJ's macro language in ASCII: ImageJ reads macros in an encoding of its own."""
+    units = (chr(unit) for (unit,) in struct.iter_unpack("<H", text.encode("utf-16-le", "surrogatepass")))
+    escaped = {"\\": "\\\\", '"': '\\"'}
+    spelt = "".join(
+        escaped.get(one, one) if one.isascii() else f'" + fromCharCode({ord(one)}) + "' for one in units
+    )
+    return f'"{spelt}"'

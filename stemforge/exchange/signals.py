@@ -1,12 +1,13 @@
 """HyperSpy's signals in a running session: as micrographs, and with what was found drawn on them."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stemforge.errors import MicrographError
+from stemforge.errors import InputError, MicrographError
 from stemforge.exchange.hyperspy import marker_arguments
 from stemforge.micrograph.annotations import Annotations
 from stemforge.micrograph.image import Micrograph
@@ -33,7 +34,7 @@ def micrograph_of(signal: "Signal2D") -> Micrograph:
     Raises
     ------
     MicrographError
-        Not one image, or pixels that are not square.
+        Not one image, or pixels that are not square or not evenly spaced.
 
     Examples
     --------
@@ -47,20 +48,14 @@ def micrograph_of(signal: "Signal2D") -> Micrograph:
     >>> micrograph_of(signal).sampling, micrograph_of(signal).name
     (0.2, 'film')
     """
-    manager = signal.axes_manager
-    if manager.navigation_size > 1 or len(manager.signal_axes) != 2:
-        raise MicrographError(
-            f"the signal is no single image: it has {len(manager.signal_axes)} signal axes and "
-            f"{manager.navigation_size} places to navigate to; choose one image, such as signal.inav[0]"
-        )
-    sizes = [_size(axis) for axis in manager.signal_axes]
+    sizes = [_size(axis) for axis in _axes(signal)]
     if None not in sizes and abs(sizes[0] / sizes[1] - 1) > 1e-3:  # type: ignore[operator]
         raise MicrographError(f"the pixels are not square: {sizes[0]:.6g} × {sizes[1]:.6g} Å")
     data = signal.data.compute() if getattr(signal, "_lazy", False) else signal.data
-    image = np.asarray(data).reshape([axis.size for axis in reversed(manager.signal_axes)])
-    general = signal.metadata.General
-    name = str(general.title) or Path(str(getattr(general, "original_filename", ""))).stem or "signal"
-    return Micrograph(image, sampling=None if None in sizes else sizes[0], name=name)
+    image = np.asarray(data).reshape([axis.size for axis in reversed(_axes(signal))])
+    general = getattr(signal.metadata, "General", None)
+    name = str(getattr(general, "title", "")) or Path(str(getattr(general, "original_filename", ""))).stem
+    return Micrograph(image, sampling=None if None in sizes else sizes[0], name=name or "signal")
 
 
 def mark(signal: "Signal2D", places: Annotations, name: str = "atoms") -> None:
@@ -69,14 +64,24 @@ def mark(signal: "Signal2D", places: Annotations, name: str = "atoms") -> None:
     Parameters
     ----------
     signal
-        The one that they were found on.
+        The image that they were found on; markers on ``signal.inav[3]`` are not on the stack.
     places
         Points (x, y) or boxes [pixel].
     name
-        Of the markers, in ``signal.metadata.Markers``; markers of this name are replaced.
+        Of the markers, in ``signal.metadata.Markers``, letters, digits and _; markers of this name are replaced.
+
+    Raises
+    ------
+    InputError
+        Not one image, or a name that HyperSpy cannot keep.
     """
     from hyperspy.api import plot
 
+    axes = _axes(signal)
+    if not name.isidentifier():
+        raise InputError(
+            f"name of markers: '{name}' is none that HyperSpy finds again; take letters, digits and _"
+        )
     if signal.metadata.has_item(f"Markers.{name}"):
         with suppress(AttributeError):  # HyperSpy cannot take off what was never drawn
             getattr(signal.metadata.Markers, name).close()
@@ -84,11 +89,27 @@ def mark(signal: "Signal2D", places: Annotations, name: str = "atoms") -> None:
             delattr(signal.metadata.Markers, name)
     if not len(places):
         return
-    axes = signal.axes_manager.signal_axes
     kind, arguments = marker_arguments(places, [axis.scale for axis in axes], [axis.offset for axis in axes])
     marker: Any = getattr(plot.markers, kind)(**arguments)
     marker.name = name
     signal.add_marker(marker, permanent=True, plot_marker=signal._plot is not None and signal._plot.is_active)
+
+
+def _axes(signal: "Signal2D") -> Sequence[Any]:
+    """Return the axes x and y of a signal that is one image with evenly spaced pixels."""
+    manager = signal.axes_manager
+    axes: Sequence[Any] = manager.signal_axes
+    if len(axes) != 2:
+        raise MicrographError(
+            f"the signal is no image: it has {len(axes)} signal axes; signal.as_signal2D((0, 1)) makes it one"
+        )
+    if manager.navigation_size > 1:
+        raise MicrographError(
+            f"the signal is a stack of {manager.navigation_size} images; choose one, such as signal.inav[0]"
+        )
+    if not all(getattr(axis, "scale", 0) for axis in axes):
+        raise MicrographError("the axes of the signal have no scale: pixels must be evenly spaced")
+    return axes
 
 
 def _size(axis: Any) -> float | None:

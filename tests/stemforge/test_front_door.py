@@ -74,6 +74,14 @@ def test_a_program_waits_and_tidies_up_before_it_ends():
     assert not ended.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="closes streams as shells of POSIX do")
+def test_streams_that_are_closed_are_no_error():
+    for closed in ("1>&-", "2>&-"):
+        shell = ["sh", "-c", f"{sys.executable} -m stemforge --version {closed}"]
+        done = subprocess.run(shell, capture_output=True, timeout=120, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_progress_counts_and_is_silent_on_request(capsys):
     with progress("work", 5, "images") as advance:
         advance(2)

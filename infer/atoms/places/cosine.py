@@ -22,7 +22,7 @@ def gaussian_response(shape: tuple[int, int], sigma: float) -> Plane:
 
     Examples
     --------
-    >>> gaussian_response((4, 4), 1.0)[0].round(2).tolist()
+    >>> gaussian_response((4, 4), 1.0)[0].astype(float).round(2).tolist()
     [1.0, 0.73, 0.29, 0.06]
     """
     y, x = (np.arange(n, dtype=np.float32) / (2 * n) for n in shape)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stemforge import Annotations
-from stemforge.errors import MicrographError
+from stemforge.errors import InputError, MicrographError
 from stemforge.exchange.signals import mark, micrograph_of
 
 hs = pytest.importorskip("hyperspy.api")
@@ -52,8 +52,26 @@ def test_one_image_of_a_stack_and_a_lazy_one():
         micrograph_of(stack)
     for one in (stack.inav[1], signal().as_lazy()):
         np.testing.assert_array_equal(micrograph_of(one).image, signal().data.astype(np.float32))
-    with pytest.raises(MicrographError, match="no single image"):
+    with pytest.raises(MicrographError, match=r"as_signal2D"):
         micrograph_of(hs.signals.Signal1D(np.arange(8.0)))
+    # Markers of one image's atoms would lie on all of them.
+    with pytest.raises(MicrographError, match=r"signal\.inav\[0\]"):
+        mark(stack, Annotations(ATOMS))
+
+
+def test_a_signal_that_says_nothing_of_itself():
+    bare = signal()
+    del bare.metadata.General
+    assert micrograph_of(bare).name == "signal"
+    bare.axes_manager.signal_axes[0].scale = 0
+    with pytest.raises(MicrographError, match="no scale"):
+        micrograph_of(bare)
+
+
+@pytest.mark.parametrize("name", ["", "my atoms", "1"])
+def test_names_that_hyperspy_cannot_keep(name):
+    with pytest.raises(InputError, match="letters, digits and _"):
+        mark(signal(), Annotations(ATOMS), name)
 
 
 def test_pixels_that_are_not_square_are_refused():
