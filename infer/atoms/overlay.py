@@ -129,7 +129,8 @@ def _rings(
 
 def _flattened(micrograph: Micrograph) -> NDArray[np.float32]:
     """Return the pixels of a micrograph without what changes slowly across it."""
-    image = micrograph.image.astype(np.float32)
+    # Without the mean first: single precision would lose the detail of an image with a large offset.
+    image = micrograph.image - micrograph.image.mean()
     sigma = max(_BACKGROUND / micrograph.sampling if micrograph.sampling else max(image.shape) / 16, 4.0)
     return np.asarray(image - filtered(image, gaussian_response(image.shape, sigma)))
 

@@ -1,6 +1,7 @@
 // Finds single atoms on the image that is open. Written by `stemforge imagej-macro`; write it again after you have moved
 // stemforge to another environment. From another macro: run("Find Atoms stemforge", "pixel=0.293 detector=any-atom").
 
+requires("1.53d");
 python = "@PYTHON@";
 title = "Find atoms (stemforge)";
 again = "\n \nWrite this macro again, where stemforge is installed:\nstemforge imagej-macro --out FOLDER --overwrite";
@@ -60,7 +61,7 @@ start = "import sys; sys.stderr = sys.stdout; from stemforge.__main__ import pro
 said = exec(python, "-P", "-c", start, "infer", "atoms", recorded, "--out", found, "--weights", detector,
     "--sampling", d2s(angstrom, 9), completeness, "--quiet");
 gone = File.delete(recorded);
-lines = split(replace(replace(said, recorded, name), key + ":", name + ":"), "\n");
+lines = split(named(named(said, recorded, name), key, name), "\n");
 if (!File.exists(table)) {
     if (selected && isOpen(image)) {
         selectImage(image);
@@ -119,6 +120,16 @@ if (count > 0) {
     if (isOpen(atoms)) close(atoms);
     Table.open(table);
     Table.rename(key + ".csv", atoms);
+}
+
+// A text with the image's name in place of what stemforge was given. ImageJ's own replace takes patterns.
+function named(text, old, name) {
+    at = indexOf(text, old + ":");
+    while (at >= 0) {
+        text = substring(text, 0, at) + name + substring(text, at + lengthOf(old));
+        at = indexOf(text, old + ":", at + lengthOf(name));
+    }
+    return text;
 }
 
 // What run.json notes under a name, from a place on; two decimals.

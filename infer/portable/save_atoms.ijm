@@ -1,6 +1,7 @@
 // Writes the selection of points, as it was found or corrected, as labels for `stemforge ingest`. Written by
 // `stemforge imagej-macro`. From another macro: run("Save Atoms stemforge", "folder=[/path/of/labels]").
 
+requires("1.53d");
 title = "Save atoms (stemforge)";
 if (nImages == 0) exit("Open an image first.");
 if (selectionType() != 10) exit("Select points first: find atoms, or set them with the multi-point tool.");

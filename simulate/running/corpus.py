@@ -3,7 +3,7 @@
 import contextlib
 import json
 import shutil
-from collections.abc import Generator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ def simulate_corpus(
 
                 outcomes = shards_on(client, job, missing)
             with contextlib.closing(outcomes):
-                _follow(job, outcomes, missing, quiet)
+                _follow(job, _until(signals, outcomes), missing, quiet)
     (folder / FAILED).unlink(missing_ok=True)
     corpus = Corpus(folder)
     if audited:
@@ -152,7 +152,14 @@ def simulate_corpus(
     return corpus
 
 
-def _follow(job: Job, outcomes: Generator[Outcome, None, None], missing: list[int], quiet: bool) -> None:
+def _until(signals: StopSignals, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Pass on what comes back until a signal came, also where its exception was dropped."""
+    for outcome in outcomes:
+        signals.check()
+        yield outcome
+
+
+def _follow(job: Job, outcomes: Iterator[Outcome], missing: list[int], quiet: bool) -> None:
     """Count what comes back; raise where a run has to stop, and at its end where shards are missing."""
     folder, total = job.writer.folder, sum(job.size(shard) for shard in missing)
     begun = len(missing) < job.recipe.num_shards

@@ -42,9 +42,14 @@ class StopSignals:
             signal.signal(number, handler)
         self._before.clear()
 
+    def check(self) -> None:
+        """Raise where a signal came at a moment at which Python drops exceptions; for loops that could go on then."""
+        if self._came:
+            raise KeyboardInterrupt
+
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         came, self._came = self._came, True
-        if not came and not self._hold:
+        if not came and not self._hold and not _finalizes(frame):
             raise KeyboardInterrupt
 
     @contextmanager
@@ -62,3 +67,12 @@ class StopSignals:
             self._hold = False
         if self._came:
             raise KeyboardInterrupt
+
+
+def _finalizes(frame: FrameType | None) -> bool:
+    """Say whether an object is being finalized: Python prints what is raised there, and goes on."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False

@@ -167,7 +167,10 @@ def test_imagej_takes_the_values_of_the_frame_that_is_shown(with_macro, tmp_path
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        (['newImage("flat", "16-bit black", 64, 64, 1);'], "flat: every pixel has the same value"),
+        (
+            ['newImage("flat $1 (a", "16-bit black", 64, 64, 1);'],
+            "flat $1 (a: every pixel has the same value",
+        ),
         (['newImage("picture", "RGB white", 64, 64, 1);'], "colour picture"),
         ([], "Open an image first"),
     ],

@@ -175,7 +175,7 @@ def test_a_signal_stops_a_run(tmp_path, workers, number, quick):
         taken.close()
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
-    assert run.returncode == 130
+    assert run.returncode == 130, output[-3000:]
     assert "Run the same command again to go on" in output
     for noise in ("Traceback", "Warning", "8787", "distributed"):
         assert noise not in output
