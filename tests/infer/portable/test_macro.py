@@ -194,3 +194,26 @@ def test_a_python_that_is_gone_and_points_that_are_missing(with_macro, tmp_path)
         flat, 'run("Find Atoms stemforge", "pixel=1");'
     )
     assert "Select points first" in with_macro(flat, f'run("Save Atoms stemforge", "folder={tmp_path}");')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("meanwhile", "says"),
+    [
+        ('selectImage("noise.tif");', ["film.tif 3 10", "noise.tif 1 -1"]),
+        ("close();", ["film.tif was closed meanwhile; its atoms are in"]),
+    ],
+)
+def test_another_image_is_chosen_while_stemforge_works(with_macro, tmp_path, meanwhile, says):
+    write_tiff(tmp_path / "film.tif", _film(), sampling=SAMPLING)
+    write_tiff(tmp_path / "noise.tif", _film(atoms=()), sampling=SAMPLING)
+    find = tmp_path / "plugins" / "Find_Atoms_stemforge.ijm"
+    lines = find.read_text(encoding="ascii").partition("gone = File.delete(recorded);\n")
+    find.write_text(f"{lines[0]}{lines[1]}{meanwhile}\n{lines[2]}", encoding="ascii")
+    shown = "print(getTitle(), Overlay.size, selectionType());"
+    out = with_macro(
+        f'open("{tmp_path}/noise.tif"); makeRectangle(5, 5, 9, 9); Overlay.addSelection; run("Select None");',
+        f'open("{tmp_path}/film.tif"); {FIND} {shown}',
+        f'selectImage("noise.tif"); {shown}',
+    )
+    assert [line for line in says if line not in out] == [], out
