@@ -9,7 +9,7 @@ from stemforge.errors import InputError
 from stemforge.files import write_text
 
 MACROS = {"find_atoms.ijm": "Find_Atoms_stemforge.ijm", "save_atoms.ijm": "Save_Atoms_stemforge.ijm"}
-"""Their files here, and as ImageJ gets them: its menu shows macros in its plugins folder with an underscore."""
+"""Their files here, and as ImageJ gets them: its menu shows macros whose names hold an underscore."""
 
 
 def write_macros(

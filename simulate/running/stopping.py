@@ -28,7 +28,7 @@ class StopSignals:
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Callable[[int, FrameType | None], Any] | int | None] = {}
         self._hold = False
-        self._came = False
+        self._came = self._raised = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -43,14 +43,15 @@ class StopSignals:
         self._before.clear()
 
     def check(self) -> None:
-        """Raise where a signal came at a moment at which Python drops exceptions; for loops that could go on then."""
+        """Raise where a signal came that was put off; for loops that would go on otherwise."""
         if self._came:
+            self._raised = True
             raise KeyboardInterrupt
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
-        came, self._came = self._came, True
-        if not came and not self._hold and not _finalizes(frame):
-            raise KeyboardInterrupt
+        self._came = True
+        if not (self._raised or self._hold or _finalizes(frame)):
+            self.check()
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -65,8 +66,7 @@ class StopSignals:
                 yield
         finally:
             self._hold = False
-        if self._came:
-            raise KeyboardInterrupt
+        self.check()
 
 
 def _finalizes(frame: FrameType | None) -> bool:

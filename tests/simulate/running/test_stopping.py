@@ -29,6 +29,14 @@ def test_a_signal_while_an_object_is_finalized_stops_the_loop(capsys):
     assert "Exception ignored" not in capsys.readouterr().err
 
 
+def test_the_next_signal_is_heard_and_those_after_it_are_not():
+    with StopSignals():
+        Finalized()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # while the first one tidies up
+
+
 def test_elsewhere_it_stops_at_once():
     with StopSignals(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
